@@ -1,1 +1,24 @@
-pub fn x(){}
+//! `hgnn`: the library behind the `hgnnc` command.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! syntax → ir (typed, petgraph) → check → plan → lower → train
+//!               ops: the catalogue that every step asks
+//! ```
+//!
+//! `src/README.md` is the map of the code.
+
+pub mod args;
+pub mod check;
+pub mod cli;
+pub mod data;
+pub mod diagnostic;
+pub mod ir;
+pub mod kernels;
+pub mod lower;
+pub mod ops;
+pub mod plan;
+pub mod source;
+pub mod syntax;
+pub mod train;

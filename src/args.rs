@@ -1,0 +1,193 @@
+//! Arguments of everything that can be called in a file: operators, data sources, optimisers,
+//! schedules, protocols. Each callable states its arguments as data ([`ArgSpec`]); one binder checks
+//! a call against them, so names, kinds, ranges and defaults read the same everywhere.
+
+use crate::source::Span;
+
+/// What an argument takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ArgKind {
+    /// A whole number in `min..=max`.
+    Int {
+        min: i64,
+        max: i64,
+    },
+    /// A real number in the range.
+    Float(Range),
+    Bool,
+    Text,
+    /// One of a few words, written without quotes.
+    Choice(&'static [&'static str]),
+    /// A list of whole numbers in `min..=max`, at most `max_len` of them.
+    IntList {
+        min: i64,
+        max: i64,
+        max_len: usize,
+    },
+    /// A list of words out of a set that the owner names.
+    ChoiceList(&'static [&'static str]),
+    /// A pipeline, which becomes the operator's input `port`.
+    Pipeline {
+        port: usize,
+    },
+    /// Another call, of the named catalogue (`optimizer`, `schedule`, …).
+    Call(&'static str),
+}
+
+/// A real range; an open end excludes its bound. Prints as `(0, 1]`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Range {
+    pub min: f64,
+    pub min_open: bool,
+    pub max: f64,
+    pub max_open: bool,
+}
+
+impl Range {
+    pub const fn closed(min: f64, max: f64) -> Self {
+        Self { min, min_open: false, max, max_open: false }
+    }
+    /// `(min, max]`
+    pub const fn open_closed(min: f64, max: f64) -> Self {
+        Self { min, min_open: true, max, max_open: false }
+    }
+    /// `[min, max)`
+    pub const fn closed_open(min: f64, max: f64) -> Self {
+        Self { min, min_open: false, max, max_open: true }
+    }
+    /// `(min, max)`
+    pub const fn open(min: f64, max: f64) -> Self {
+        Self { min, min_open: true, max, max_open: true }
+    }
+    pub fn contains(&self, value: f64) -> bool {
+        value.is_finite()
+            && (if self.min_open { value > self.min } else { value >= self.min })
+            && (if self.max_open { value < self.max } else { value <= self.max })
+    }
+}
+
+/// What holds where an argument is not written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Default {
+    /// It has to be written.
+    Required,
+    /// Left out means absent: the operator infers it, in the words given ("inferred from the task").
+    Inferred(&'static str),
+    Int(i64),
+    Float(f64),
+    Bool(bool),
+    Choice(&'static str),
+    IntList(&'static [i64]),
+    ChoiceList(&'static [&'static str]),
+    /// `.hgnn` text of a pipeline or call, as a user would write it.
+    Source(&'static str),
+}
+
+/// One argument, as data.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ArgSpec {
+    pub name: &'static str,
+    pub kind: ArgKind,
+    pub default: Default,
+    /// May be given without its name, in the order of the specs.
+    pub positional: bool,
+    /// One sentence: meaning, unit, what it is called in the paper.
+    pub doc: &'static str,
+}
+
+/// A bound value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ArgValue {
+    Int(i64),
+    Float(f64),
+    Bool(bool),
+    Text(String),
+    Choice(&'static str),
+    IntList(Vec<i64>),
+    ChoiceList(Vec<&'static str>),
+    /// The pipeline became an input of the node; the value only says that it was given.
+    Pipeline,
+    Call(BoundCall),
+    /// Not written; the operator infers it.
+    Absent,
+}
+
+/// A call of another catalogue, bound: `adam(lr = 1e-3)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundCall {
+    pub name: &'static str,
+    pub args: Args,
+    pub span: Span,
+}
+
+/// The arguments of one call: every spec has its value, written or default, in the order of the specs.
+#[derive(Debug, Clone, PartialEq, std::default::Default)]
+pub struct Args(pub Vec<BoundArg>);
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundArg {
+    pub name: &'static str,
+    pub value: ArgValue,
+    /// Where it was written; `None` for a default.
+    pub span: Option<Span>,
+}
+
+impl Args {
+    pub fn get(&self, name: &str) -> Option<&BoundArg> {
+        self.0.iter().find(|arg| arg.name == name)
+    }
+
+    /// # Panics
+    /// Where the callable's own specs do not have `name`: a mistake in this program, not in a user's file.
+    fn value(&self, name: &str) -> &ArgValue {
+        &self.get(name).unwrap_or_else(|| panic!("no argument `{name}` in the specs")).value
+    }
+
+    pub fn int(&self, name: &str) -> i64 {
+        self.opt_int(name).unwrap_or_else(|| panic!("`{name}` is not an integer"))
+    }
+    pub fn opt_int(&self, name: &str) -> Option<i64> {
+        if let ArgValue::Int(value) = self.value(name) { Some(*value) } else { None }
+    }
+    pub fn float(&self, name: &str) -> f64 {
+        self.opt_float(name).unwrap_or_else(|| panic!("`{name}` is not a number"))
+    }
+    pub fn opt_float(&self, name: &str) -> Option<f64> {
+        match self.value(name) {
+            ArgValue::Float(value) => Some(*value),
+            ArgValue::Int(value) => Some(*value as f64),
+            _ => None,
+        }
+    }
+    pub fn bool(&self, name: &str) -> bool {
+        matches!(self.value(name), ArgValue::Bool(true))
+    }
+    pub fn choice(&self, name: &str) -> &'static str {
+        if let ArgValue::Choice(word) = self.value(name) { word } else { panic!("`{name}` is not a choice") }
+    }
+    pub fn int_list(&self, name: &str) -> Option<&[i64]> {
+        if let ArgValue::IntList(list) = self.value(name) { Some(list) } else { None }
+    }
+    pub fn choice_list(&self, name: &str) -> &[&'static str] {
+        if let ArgValue::ChoiceList(list) = self.value(name) { list } else { &[] }
+    }
+    pub fn text(&self, name: &str) -> Option<&str> {
+        if let ArgValue::Text(text) = self.value(name) { Some(text) } else { None }
+    }
+    pub fn call(&self, name: &str) -> Option<&BoundCall> {
+        if let ArgValue::Call(call) = self.value(name) { Some(call) } else { None }
+    }
+    /// Whether the argument was written in the file.
+    pub fn is_written(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|arg| arg.span.is_some())
+    }
+}
+
+/// Something that can be called outside a pipeline (`adam`, `plateau`, `k_fold`, `tu`), as data.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CallSpec {
+    pub name: &'static str,
+    /// One sentence, then the paper or counterpart where there is one.
+    pub doc: &'static str,
+    pub args: &'static [ArgSpec],
+}

@@ -1,0 +1,11 @@
+//! What is refused and why: one check, one file. A diagnostic's code names its file.
+
+/// A model that was checked; the only thing that can be lowered.
+#[derive(Debug, Clone)]
+pub struct Checked<T>(T);
+
+impl<T> Checked<T> {
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+}

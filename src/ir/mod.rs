@@ -1,0 +1,135 @@
+//! The typed intermediate representation: a petgraph DAG of operators, each with bound arguments and
+//! an inferred [`Type`]. Nothing here touches Candle or the file system.
+
+pub mod types;
+
+use crate::args::{Args, BoundCall};
+use crate::ops::{Loss, Operator};
+use crate::source::Span;
+use petgraph::graph::{DiGraph, NodeIndex};
+pub use types::*;
+
+/// One operator in place.
+#[derive(Debug, Clone)]
+pub struct Node {
+    pub op: &'static dyn Operator,
+    pub args: Args,
+    /// What comes out.
+    pub ty: Type,
+    /// `as NAME`
+    pub name: Option<String>,
+    /// The stage as written.
+    pub span: Span,
+    /// Blocks and repeats around it, outermost first: `["encoder as fine", "repeat 2"]`.
+    pub scope: Vec<String>,
+    /// The operator was put in by the compiler (an assignment's projection onto the clusters).
+    pub is_inferred: bool,
+}
+
+/// A term of the loss with its weight.
+#[derive(Debug, Clone)]
+pub struct LossTerm {
+    pub loss: &'static dyn Loss,
+    pub weight: f64,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetKind {
+    Classification,
+    Regression,
+}
+
+/// What is predicted: `graph_classification`, `node_classification`, `graph_regression`, `node_regression`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Task {
+    /// `Entity::Graph` or `Entity::Nodes`.
+    pub entity: Entity,
+    pub kind: TargetKind,
+}
+
+impl Task {
+    pub const NAMES: &'static [&'static str] =
+        &["graph_classification", "graph_regression", "node_classification", "node_regression"];
+
+    pub fn name(self) -> &'static str {
+        match (self.entity, self.kind) {
+            (Entity::Nodes, TargetKind::Classification) => "node_classification",
+            (Entity::Nodes, TargetKind::Regression) => "node_regression",
+            (_, TargetKind::Classification) => "graph_classification",
+            (_, TargetKind::Regression) => "graph_regression",
+        }
+    }
+}
+
+/// `published { accuracy = 0.7625, source = "…" }`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Published {
+    /// Metric name and value.
+    pub figures: Vec<(String, f64)>,
+    pub source: Option<String>,
+}
+
+/// A whole file: the network, its task, and how it is trained.
+///
+/// Edges of `graph` carry the input port of their target: port 0 is the value a stage is applied to,
+/// further ports are `concat`/`add` operands and pipeline arguments (`assign`).
+#[derive(Debug, Clone)]
+pub struct Model {
+    pub graph: DiGraph<Node, usize>,
+    /// The node of the `input` operator: features of the input graph's nodes.
+    pub input: NodeIndex,
+    pub output: NodeIndex,
+    pub task: Task,
+    /// Outputs of the task: the classes, or the number of values.
+    pub outputs: Dim,
+    pub losses: Vec<LossTerm>,
+    /// `data = tu("PROTEINS")`
+    pub data: Option<BoundCall>,
+    /// The `train` section, every default filled in; specs in [`crate::train::TRAIN_SECTION`].
+    pub train: Args,
+    /// The `evaluate` section; specs in [`crate::train::EVALUATE_SECTION`].
+    pub evaluate: Args,
+    pub published: Option<Published>,
+}
+
+impl Model {
+    /// The inputs of a node in the order of their ports.
+    pub fn inputs(&self, node: NodeIndex) -> Vec<NodeIndex> {
+        use petgraph::visit::EdgeRef;
+        let mut inputs: Vec<_> = self
+            .graph
+            .edges_directed(node, petgraph::Direction::Incoming)
+            .map(|edge| (*edge.weight(), edge.source()))
+            .collect();
+        inputs.sort_by_key(|&(port, _)| port);
+        inputs.into_iter().map(|(_, source)| source).collect()
+    }
+
+    /// Nodes in the order written, which is a topological one: the builder adds inputs first.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeIndex, &Node)> {
+        self.graph.node_indices().map(|idx| (idx, &self.graph[idx]))
+    }
+}
+
+/// What the compiler knows of the data. Without it, sizes stay symbolic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataFacts {
+    /// As messages call it: `PROTEINS`, `karate()`.
+    pub name: String,
+    pub n_graphs: usize,
+    /// Width of the node features after the reader's `features` choice; 0 where there are none.
+    pub n_features: usize,
+    /// Classes, or values a target.
+    pub n_outputs: usize,
+    /// `None` where the data carries no labels.
+    pub task: Option<Task>,
+    pub class_counts: Vec<usize>,
+    pub max_nodes: usize,
+    pub mean_nodes: f64,
+    pub total_nodes: usize,
+    /// Directed entries.
+    pub total_edges: usize,
+    pub n_graphs_without_edges: usize,
+}

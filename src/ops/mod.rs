@@ -1,0 +1,220 @@
+//! The catalogue of operators: one operator, one file. Every step of the compiler asks the catalogue
+//! and none names an operator.
+//!
+//! To add one, write `src/ops/<family>/<name>.rs` and enter it in [`CATALOGUE`].
+
+use crate::args::{ArgSpec, Args};
+use crate::diagnostic::Diagnostic;
+use crate::ir::{DataFacts, Dim, Type};
+use crate::lower::{LowerCx, Module};
+use crate::source::Span;
+
+/// Every operator that a file can name, in the order of the reference.
+pub static CATALOGUE: &[&dyn Operator] = &[];
+
+/// Every loss that a file can name.
+pub static LOSSES: &[&dyn Loss] = &[];
+
+pub fn find(name: &str) -> Option<&'static dyn Operator> {
+    CATALOGUE.iter().copied().find(|op| op.name() == name)
+}
+
+pub fn find_loss(name: &str) -> Option<&'static dyn Loss> {
+    LOSSES.iter().copied().find(|loss| loss.name() == name)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    Input,
+    Convolution,
+    Pooling,
+    Readout,
+    Normalization,
+    Activation,
+    Dense,
+    Structure,
+}
+
+/// What the reference says of an operator.
+#[derive(Debug, Clone, Copy)]
+pub struct Doc {
+    /// One sentence.
+    pub summary: &'static str,
+    /// The formula, in plain Unicode.
+    pub formula: &'static str,
+    /// "Ying et al. 2018, \"Hierarchical Graph Representation Learning with Differentiable Pooling\""; empty where none.
+    pub paper: &'static str,
+    /// A model that uses it, checked by a test.
+    pub example: &'static str,
+}
+
+/// How many values come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ports {
+    /// One value, and one more for each argument of kind `Pipeline`, at the port that the argument names.
+    One,
+    /// At least this many, given as pipelines in the call: `concat(a, b)`.
+    Many(usize),
+    /// None: the model's input.
+    None,
+}
+
+/// Where the width of the result comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WidthRule {
+    /// As wide as the input: a target width is passed on to the operator before.
+    Kept,
+    /// From this argument; where it is absent and the operator is the last to set a width, from the task
+    /// (or from the clusters of the pooling whose assignment it computes).
+    Argument(&'static str),
+    /// Computed from the inputs.
+    Computed,
+}
+
+/// What [`Operator::infer`] sees.
+pub struct InferCx<'a> {
+    pub op: &'static dyn Operator,
+    pub args: &'a Args,
+    /// Types of the inputs by port.
+    pub inputs: &'a [&'a Type],
+    /// Where the stages that made the inputs stand.
+    pub input_spans: &'a [Span],
+    /// The stage as written.
+    pub span: Span,
+    /// The width asked of this operator by the task or a pooling, where it is the last to set one.
+    pub target: Option<&'a Dim>,
+    /// A level not used before, for a pooling's result.
+    pub new_level: crate::ir::Level,
+    pub data: Option<&'a DataFacts>,
+}
+
+/// A typed node, for facts that depend on sizes.
+pub struct FactCx<'a> {
+    pub args: &'a Args,
+    pub inputs: &'a [&'a Type],
+    pub output: &'a Type,
+}
+
+/// One weight tensor, as data. Matrices are `[in, out]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WeightSpec {
+    pub name: &'static str,
+    pub shape: Vec<Dim>,
+    pub init: Init,
+    /// A buffer (running mean) is saved but not trained.
+    pub is_trained: bool,
+}
+
+/// Initialisation, by the names of the field.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    Zeros,
+    Ones,
+    Constant(f64),
+    /// Uniform in ±√(6 / (fan_in + fan_out)).
+    Glorot {
+        fan_in: usize,
+        fan_out: usize,
+    },
+    /// Uniform in ±1/√fan_in, the default of `torch.nn.Linear` and PyG's linear layers, biases included.
+    KaimingUniform {
+        fan_in: usize,
+    },
+}
+
+/// Work and memory of one forward pass for one average graph, as numbers a user would compute by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Cost {
+    /// Multiply and add count as two.
+    pub flops: f64,
+    /// Bytes of results kept for the backward pass.
+    pub memory_bytes: f64,
+}
+
+/// Mean sizes that a cost is computed with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CostSizes {
+    /// Nodes a graph at the input level.
+    pub nodes: f64,
+    /// Directed edges a graph at the input level.
+    pub edges: f64,
+}
+
+/// The counterpart in PyTorch Geometric, as data.
+#[derive(Debug, Clone, Copy)]
+pub struct Pyg {
+    /// `torch_geometric.nn.SAGEConv`; empty where there is none.
+    pub class: &'static str,
+    /// How its weights are found in ours: (PyG's `state_dict` name, our weight, what to do).
+    pub weights: &'static [(&'static str, &'static str, WeightMap)],
+    /// What differs, or empty.
+    pub note: &'static str,
+}
+
+/// How a PyG weight is laid into ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WeightMap {
+    /// The same layout.
+    Same,
+    /// `[out, in]` becomes `[in, out]`.
+    Transposed,
+    /// Transposed, then rows `part · in ..` of ours, of `of` equal parts.
+    TransposedRows { part: usize, of: usize },
+    /// Flattened to our shape.
+    Reshaped,
+}
+
+/// The facts of one operator. No fact has a default body: every file answers all of them.
+pub trait Operator: Send + Sync + std::fmt::Debug {
+    fn name(&self) -> &'static str;
+    fn family(&self) -> Family;
+    fn doc(&self) -> Doc;
+    fn args(&self) -> &'static [ArgSpec];
+    fn ports(&self) -> Ports;
+    fn width_rule(&self) -> WidthRule;
+    /// The shape rule and the symmetry.
+    ///
+    /// # Errors
+    /// One diagnostic, built by the constructors of `crate::check` (`shape::…`, `levels::…`, `args::…`).
+    fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic>;
+    /// Parameters as data.
+    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec>;
+    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost;
+    fn pyg(&self) -> Pyg;
+    /// Whether an elementwise activation that follows can be computed inside (`linear -> relu`).
+    fn fuses_activation(&self) -> bool;
+    /// The elementwise function, where the operator is nothing else.
+    fn as_activation(&self) -> Option<crate::kernels::Activation>;
+    /// The Candle module.
+    ///
+    /// # Errors
+    /// Where Candle cannot allocate.
+    fn lower(&self, cx: &mut LowerCx) -> candle_core::Result<Box<dyn Module>>;
+}
+
+/// Where a loss gets its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LossKind {
+    /// Compares the model's output with the targets of this kind of task.
+    Task(crate::ir::TargetKind),
+    /// Summed over the poolings of the model that report it.
+    Auxiliary,
+}
+
+/// The facts of one loss.
+pub trait Loss: Send + Sync + std::fmt::Debug {
+    fn name(&self) -> &'static str;
+    fn doc(&self) -> Doc;
+    fn kind(&self) -> LossKind;
+    fn pyg(&self) -> Pyg;
+    /// The scalar to minimise. `Auxiliary` losses are computed by the poolings and get `None`s here.
+    ///
+    /// # Errors
+    /// Where the shapes do not fit, which `check` has excluded.
+    fn compute(
+        &self,
+        output: &candle_core::Tensor,
+        targets: &candle_core::Tensor,
+    ) -> candle_core::Result<candle_core::Tensor>;
+}

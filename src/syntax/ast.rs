@@ -1,0 +1,115 @@
+//! The syntax tree of one `.hgnn` file. Every node knows its place.
+
+use crate::source::{FileId, Span};
+
+/// A name with its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ident {
+    pub text: String,
+    pub span: Span,
+}
+
+/// One parsed file, its items in the order written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct File {
+    pub id: FileId,
+    pub items: Vec<Item>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    /// `///` lines directly above, without the slashes, joined by newlines.
+    pub doc: Option<String>,
+    pub kind: ItemKind,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ItemKind {
+    /// `use "encoders.hgnn"`; `path.text` is the unescaped path.
+    Use { path: Ident },
+    /// `let width = 64`
+    Let { name: Ident, value: Expr },
+    /// `block encoder(width, depth = 2) = …`
+    Block { name: Ident, params: Vec<Param>, body: Expr },
+    /// `data = …`, `model = …`, `loss = …`, `task = …`: `key` is the word before `=`.
+    Setting { key: Ident, value: Expr },
+    /// `train { … }`, `evaluate { … }`
+    Section { name: Ident, entries: Vec<Entry> },
+    /// `published { accuracy = 0.7625, source = "…" }` is a `Section` too, named `published`.
+    /// A pipeline that stands alone: the model of a bare file.
+    Bare { value: Expr },
+}
+
+/// A block's parameter, with its default where it has one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Param {
+    pub name: Ident,
+    pub default: Option<Expr>,
+}
+
+/// `key = value` of a section.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    pub key: Ident,
+    pub value: Expr,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expr {
+    pub kind: ExprKind,
+    pub span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExprKind {
+    /// A number as written; `is_integer` where neither `.` nor exponent was written.
+    Number {
+        value: f64,
+        is_integer: bool,
+    },
+    String(String),
+    Bool(bool),
+    /// A name alone: an operator without arguments, a block, a `let`, an `as` name, a parameter or an option word.
+    Name(String),
+    Call(Call),
+    List(Vec<Expr>),
+    Neg(Box<Expr>),
+    Binary {
+        op: BinaryOp,
+        op_span: Span,
+        lhs: Box<Expr>,
+        rhs: Box<Expr>,
+    },
+    /// `a -> b as n -> c`: at least two stages, or one with a name.
+    Pipeline(Vec<Stage>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stage {
+    pub value: Expr,
+    /// `as NAME`
+    pub name: Option<Ident>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    pub callee: Ident,
+    pub args: Vec<Arg>,
+    /// The parentheses with what they hold.
+    pub args_span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arg {
+    pub name: Option<Ident>,
+    pub value: Expr,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BinaryOp {
+    Add,
+    Sub,
+    Mul,
+    Div,
+}
