@@ -1,0 +1,90 @@
+//! Widths fit: what a stage expects, what it gets, and where both numbers come from.
+
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Dim, Size};
+use crate::ops::InferCx;
+use crate::source::Span;
+
+/// The width of the result of an operator whose width is the argument `arg`: the argument where it is
+/// written, else the width asked of the operator by the task or a pooling.
+///
+/// # Errors
+/// `shape::no_width` where there is neither.
+pub fn output_width(cx: &InferCx, arg: &str) -> Result<Dim, Diagnostic> {
+    match written_width(cx, arg) {
+        Some(width) => Ok(width),
+        None => cx.target.cloned().ok_or_else(|| no_width(cx)),
+    }
+}
+
+/// The whole number of argument `arg` as a size that remembers its place; `None` where it is absent.
+pub fn written_width(cx: &InferCx, arg: &str) -> Option<Dim> {
+    let n = cx.args.opt_int(arg)?;
+    let span = cx.args.get(arg).and_then(|bound| bound.span).unwrap_or(cx.span);
+    Some(Dim::new(Size::Known(n.max(0) as usize), Some(span), format!("the {n} comes from here")))
+}
+
+/// Whether two sizes differ for certain. Sizes that stay symbolic until data is known may still agree.
+pub fn differ(a: &Size, b: &Size) -> bool {
+    matches!((a.known(), b.known()), (Some(a), Some(b)) if a != b)
+}
+
+/// An input of `cx.op` has another width than the operator was told to expect (`in = 64`).
+pub fn width_mismatch(cx: &InferCx, port: usize, expected: &Dim) -> Diagnostic {
+    let (name, got) = (cx.op.name(), &cx.inputs[port].width);
+    let place = expected.origin.span.unwrap_or(cx.span);
+    let mut finding = Diagnostic::error(
+        "shape::width_mismatch",
+        format!("`{name}` expects {} features, but gets {}", expected.size, got.size),
+    )
+    .label(place, format!("{} is asked for here", expected.size));
+    finding = with_origin(finding, got, place);
+    if cx.input_spans[port] != place && got.origin.span != Some(cx.input_spans[port]) {
+        finding = finding.label(cx.input_spans[port], format!("this is {}", cx.inputs[port]));
+    }
+    finding.help(format!("expect {} here, or leave the width out and it is inferred", got.size))
+}
+
+/// Inputs that are combined element by element (`add`, `residual`) have different widths.
+/// `port` is the first that differs from port 0.
+pub fn widths_differ(cx: &InferCx, port: usize) -> Diagnostic {
+    let (first, other) = (&cx.inputs[0].width, &cx.inputs[port].width);
+    let mut finding = Diagnostic::error(
+        "shape::widths_differ",
+        format!("`{}` adds values of {} and {} features", cx.op.name(), first.size, other.size),
+    )
+    .label(cx.span, "the widths have to be the same");
+    for port in [0, port] {
+        let span = cx.input_spans[port];
+        if span != cx.span {
+            finding = finding.label(span, format!("this is {}", cx.inputs[port]));
+        }
+    }
+    for dim in [first, other] {
+        if dim.origin.span.is_none_or(|span| !cx.input_spans.contains(&span)) {
+            finding = with_origin(finding, dim, cx.span);
+        }
+    }
+    finding.help(format!(
+        "give both the same width, or bring one to it with `-> linear({})`; `concat` joins different widths",
+        first.size
+    ))
+}
+
+/// The width of the operator was left out, and neither the task nor a pooling asks for one here.
+pub fn no_width(cx: &InferCx) -> Diagnostic {
+    let name = cx.op.name();
+    Diagnostic::error("shape::no_width", format!("`{name}` needs a width"))
+        .label(cx.span, "the width cannot be inferred here: another stage after this one sets the output width")
+        .help(format!("write the width, for example `{name}(64)`"))
+}
+
+/// A label at the place where a size comes from, unless the message points there already.
+pub fn with_origin(finding: Diagnostic, dim: &Dim, place: Span) -> Diagnostic {
+    match dim.origin.span {
+        Some(span) if span != place && !finding.labels.iter().any(|label| label.span == span) => {
+            finding.label(span, dim.origin.reason.clone())
+        }
+        _ => finding,
+    }
+}
