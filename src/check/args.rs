@@ -18,13 +18,10 @@ pub fn no_effect(cx: &InferCx, arg: &str, why: &str) -> Diagnostic {
 
 /// Two arguments say the same thing in two ways (`k` and `ratio`).
 pub fn conflict(cx: &InferCx, first: &str, second: &str) -> Diagnostic {
-    Diagnostic::error(
-        "args::conflict",
-        format!("`{}` takes `{first}` or `{second}`, not both", cx.op.name()),
-    )
-    .label(place(cx, second), format!("`{second}` is given here"))
-    .label(place(cx, first), format!("`{first}` is given here"))
-    .help("leave one of them out")
+    Diagnostic::error("args::conflict", format!("`{}` takes `{first}` or `{second}`, not both", cx.op.name()))
+        .label(place(cx, second), format!("`{second}` is given here"))
+        .label(place(cx, first), format!("`{first}` is given here"))
+        .help("leave one of them out")
 }
 
 /// None of several arguments was written, one of which is needed.

@@ -78,7 +78,9 @@ pub fn mixed_levels(cx: &InferCx, port: usize) -> Diagnostic {
 
 fn made_here(cx: &InferCx, finding: Diagnostic, why: &str) -> Diagnostic {
     match cx.input_spans.first() {
-        Some(&span) if span != cx.span => finding.label(span, format!("{} is made here: {why}", cx.inputs[0])),
+        Some(&span) if span != cx.span => {
+            finding.label(span, format!("{} is made here: {why}", cx.inputs[0]))
+        }
         _ => finding,
     }
 }

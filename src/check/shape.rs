@@ -75,7 +75,10 @@ pub fn widths_differ(cx: &InferCx, port: usize) -> Diagnostic {
 pub fn no_width(cx: &InferCx) -> Diagnostic {
     let name = cx.op.name();
     Diagnostic::error("shape::no_width", format!("`{name}` needs a width"))
-        .label(cx.span, "the width cannot be inferred here: another stage after this one sets the output width")
+        .label(
+            cx.span,
+            "the width cannot be inferred here: another stage after this one sets the output width",
+        )
         .help(format!("write the width, for example `{name}(64)`"))
 }
 
