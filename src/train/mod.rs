@@ -1,9 +1,89 @@
 //! Training, evaluation, checkpoints and run directories.
 
-use crate::args::ArgSpec;
+pub mod early_stop;
+pub mod metric;
+pub mod monitor;
+pub mod optimizer;
+pub mod protocol;
+pub mod schedule;
+
+use crate::args::{ArgKind, ArgSpec, Default, Range};
 
 /// The keys of `train { … }`.
-pub static TRAIN_SECTION: &[ArgSpec] = &[];
+pub static TRAIN_SECTION: &[ArgSpec] = &[
+    ArgSpec {
+        name: "optimizer",
+        kind: ArgKind::Call("optimizer"),
+        default: Default::Source("adam"),
+        positional: false,
+        doc: "How a step follows from the gradient.",
+    },
+    ArgSpec {
+        name: "schedule",
+        kind: ArgKind::Call("schedule"),
+        default: Default::Source("constant"),
+        positional: false,
+        doc: "How the learning rate changes from epoch to epoch.",
+    },
+    ArgSpec {
+        name: "epochs",
+        kind: ArgKind::Int { min: 1, max: 1_000_000 },
+        default: Default::Int(100),
+        positional: false,
+        doc: "Passes over the training part, at most.",
+    },
+    ArgSpec {
+        name: "batch_size",
+        kind: ArgKind::Int { min: 1, max: 10_000_000 },
+        default: Default::Int(32),
+        positional: false,
+        doc: "Graphs a step; the last batch of an epoch may be smaller.",
+    },
+    ArgSpec {
+        name: "clip_norm",
+        kind: ArgKind::Float(Range::open(0.0, f64::INFINITY)),
+        default: Default::Inferred("no clipping"),
+        positional: false,
+        doc: "Longest gradient over all weights together; a longer one is scaled down to it.",
+    },
+    ArgSpec {
+        name: "early_stop",
+        kind: ArgKind::Call("early_stop"),
+        default: Default::Source("best"),
+        positional: false,
+        doc: "When the run ends and which epoch's weights it keeps.",
+    },
+    ArgSpec {
+        name: "seed",
+        // Larger numbers are not exact as written.
+        kind: ArgKind::Int { min: 0, max: 1 << 53 },
+        default: Default::Int(0),
+        positional: false,
+        doc: "Seed of splits, initial weights, shuffling and dropout.",
+    },
+];
 
 /// The keys of `evaluate { … }`.
-pub static EVALUATE_SECTION: &[ArgSpec] = &[];
+pub static EVALUATE_SECTION: &[ArgSpec] = &[
+    ArgSpec {
+        name: "protocol",
+        kind: ArgKind::Call("protocol"),
+        default: Default::Inferred("the split that comes with the data, else holdout"),
+        positional: false,
+        doc: "How the data is cut into training, validation and test parts.",
+    },
+    ArgSpec {
+        name: "seeds",
+        kind: ArgKind::Int { min: 1, max: 10_000 },
+        default: Default::Int(1),
+        positional: false,
+        doc: "Runs with different seeds, counted up from `seed`; results are their mean and deviation.",
+    },
+    ArgSpec {
+        name: "metrics",
+        kind: ArgKind::ChoiceList(metric::NAMES),
+        default: Default::Inferred("accuracy for classes, mae and rmse for values"),
+        positional: false,
+        doc: "What is measured, the first one on top.",
+    },
+];

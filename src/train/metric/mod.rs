@@ -1,0 +1,139 @@
+//! Metrics: one file each, entered in [`METRICS`] and [`NAMES`].
+
+mod accuracy;
+mod balanced_accuracy;
+mod macro_f1;
+mod mae;
+mod r2;
+mod rmse;
+mod roc_auc;
+
+use crate::ir::TargetKind;
+
+/// Every metric that `metrics = […]` can name.
+pub static METRICS: &[&dyn Metric] = &[
+    &accuracy::Accuracy,
+    &macro_f1::MacroF1,
+    &balanced_accuracy::BalancedAccuracy,
+    &roc_auc::RocAuc,
+    &mae::Mae,
+    &rmse::Rmse,
+    &r2::R2,
+];
+
+/// Their names, in the same order.
+pub static NAMES: &[&str] = &["accuracy", "macro_f1", "balanced_accuracy", "roc_auc", "mae", "rmse", "r2"];
+
+pub fn find(name: &str) -> Option<&'static dyn Metric> {
+    METRICS.iter().copied().find(|metric| metric.name() == name)
+}
+
+/// The metrics of a file that names none.
+pub fn defaults(kind: TargetKind) -> &'static [&'static str] {
+    match kind {
+        TargetKind::Classification => &["accuracy"],
+        TargetKind::Regression => &["mae", "rmse"],
+    }
+}
+
+/// The facts of one metric.
+pub trait Metric: Sync {
+    fn name(&self) -> &'static str;
+    /// One sentence.
+    fn doc(&self) -> &'static str;
+    /// The kind of target that it compares with; for the other kind the file is refused.
+    fn applies_to(&self) -> TargetKind;
+    fn higher_is_better(&self) -> bool;
+    /// The figure; `None` where it is not defined for these predictions (no items, a constant target).
+    fn compute(&self, predictions: &Predictions) -> Option<f64>;
+}
+
+/// Outputs of a model beside what was to be predicted, for some items (graphs or nodes).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Predictions {
+    /// Outputs an item: classes, or values.
+    pub width: usize,
+    /// Row-major `[n_items, width]`: logits, or values.
+    pub outputs: Vec<f32>,
+    /// The class of each item; empty for regression.
+    pub classes: Vec<u32>,
+    /// Row-major `[n_items, width]`; empty for classification.
+    pub values: Vec<f32>,
+}
+
+impl Predictions {
+    pub fn n_items(&self) -> usize {
+        if self.width == 0 { 0 } else { self.outputs.len() / self.width }
+    }
+
+    /// The class with the highest output for each item, the first of equal ones.
+    pub fn predicted_classes(&self) -> impl Iterator<Item = u32> {
+        self.outputs.chunks_exact(self.width.max(1)).map(|row| {
+            let mut best = 0;
+            for (class, output) in row.iter().enumerate() {
+                if *output > row[best] {
+                    best = class;
+                }
+            }
+            best as u32
+        })
+    }
+
+    /// Items by (true class, predicted class), row-major `[width, width]`.
+    pub(crate) fn confusion(&self) -> Vec<u64> {
+        let mut counts = vec![0; self.width * self.width];
+        for (&class, predicted) in self.classes.iter().zip(self.predicted_classes()) {
+            counts[class as usize * self.width + predicted as usize] += 1;
+        }
+        counts
+    }
+
+    /// Differences between outputs and values, in f64.
+    pub(crate) fn errors(&self) -> impl Iterator<Item = f64> {
+        self.outputs.iter().zip(&self.values).map(|(output, value)| f64::from(*output) - f64::from(*value))
+    }
+
+    /// Appends another batch of the same width.
+    pub fn extend(&mut self, other: &Predictions) {
+        self.width = other.width;
+        self.outputs.extend_from_slice(&other.outputs);
+        self.classes.extend_from_slice(&other.classes);
+        self.values.extend_from_slice(&other.values);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_metrics() {
+        let names: Vec<_> = METRICS.iter().map(|metric| metric.name()).collect();
+        assert_eq!(names, NAMES);
+    }
+
+    /// Five items of three classes; the predicted classes are 0 0 1 1 2.
+    pub(crate) fn three_classes() -> Predictions {
+        Predictions {
+            width: 3,
+            outputs: vec![2., 1., 0., 3., 0., 0., 0., 2., 1., 0., 1., 0., 0., 0., 5.],
+            classes: vec![0, 1, 1, 1, 2],
+            values: Vec::new(),
+        }
+    }
+
+    pub(crate) fn values() -> Predictions {
+        Predictions {
+            width: 1,
+            outputs: vec![1.0, 2.0, 4.0],
+            classes: Vec::new(),
+            values: vec![1.0, 3.0, 2.0],
+        }
+    }
+
+    #[test]
+    fn equal_outputs_predict_the_first_class() {
+        let tied = Predictions { width: 2, outputs: vec![1.0, 1.0], classes: vec![0], values: Vec::new() };
+        assert_eq!(tied.predicted_classes().collect::<Vec<_>>(), [0]);
+    }
+}

@@ -1,0 +1,48 @@
+//! The figure that a schedule or an early stop watches.
+
+use crate::args::{ArgKind, ArgSpec, Default};
+use crate::ir::TargetKind;
+use crate::train::metric;
+
+/// What `monitor = …` can name: the validation loss, or a metric on the validation part.
+pub static NAMES: &[&str] = &[
+    "val_loss",
+    "val_accuracy",
+    "val_macro_f1",
+    "val_balanced_accuracy",
+    "val_roc_auc",
+    "val_mae",
+    "val_rmse",
+    "val_r2",
+];
+
+pub(crate) const ARG: ArgSpec = ArgSpec {
+    name: "monitor",
+    kind: ArgKind::Choice(NAMES),
+    default: Default::Choice("val_loss"),
+    positional: false,
+    doc: "The figure that is watched, on the validation part.",
+};
+
+/// The metric that a monitor names; `None` for the loss.
+pub fn metric_of(monitor: &str) -> Option<&'static dyn metric::Metric> {
+    metric::find(monitor.strip_prefix("val_")?)
+}
+
+/// The kind of target that a monitor needs; `None` where any will do.
+pub fn applies_to(monitor: &str) -> Option<TargetKind> {
+    metric_of(monitor).map(|metric| metric.applies_to())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_can_be_monitored() {
+        let expected: Vec<String> = std::iter::once("val_loss".to_string())
+            .chain(metric::NAMES.iter().map(|name| format!("val_{name}")))
+            .collect();
+        assert_eq!(NAMES, expected);
+    }
+}
