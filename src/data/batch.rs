@@ -53,9 +53,15 @@ pub struct SparseGraph {
     pub transpose: Arc<Csr>,
     /// Graph `g` has the rows `graph_offsets[g] .. graph_offsets[g + 1]`: `[n_graphs + 1]`.
     pub graph_offsets: Arc<Vec<u32>>,
+    /// Functions of the degrees, computed by the first kernel that asks.
+    pub(crate) degrees: crate::kernels::DegreeCache,
 }
 
 impl SparseGraph {
+    /// `transpose` is the same `Arc` as `adjacency` where the graph is symmetric.
+    pub fn new(adjacency: Arc<Csr>, transpose: Arc<Csr>, graph_offsets: Arc<Vec<u32>>) -> Self {
+        Self { adjacency, transpose, graph_offsets, degrees: Default::default() }
+    }
     pub fn n_nodes(&self) -> usize {
         self.adjacency.n_rows()
     }

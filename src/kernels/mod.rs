@@ -3,6 +3,10 @@
 //!
 //! Work is cut by the data's size, never by the number of threads, so results are the same bits on any machine width.
 
+pub mod propagate;
+
+pub use propagate::DegreeCache;
+
 /// An elementwise function that other kernels can compute on their way out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Activation {
