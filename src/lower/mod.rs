@@ -29,6 +29,30 @@ pub enum Structure {
     Graphs { n_graphs: usize },
 }
 
+impl Structure {
+    pub fn n_graphs(&self) -> usize {
+        match self {
+            Structure::Sparse(graph) => graph.n_graphs(),
+            Structure::Clusters { n_graphs, .. }
+            | Structure::Slots { n_graphs, .. }
+            | Structure::Graphs { n_graphs } => *n_graphs,
+        }
+    }
+
+    /// Graph `g` has the rows `offsets[g] .. offsets[g + 1]`: `[n_graphs + 1]`.
+    pub fn offsets(&self) -> Arc<Vec<u32>> {
+        let regular =
+            |n_graphs: usize, k: usize| Arc::new((0..=n_graphs).map(|graph| (graph * k) as u32).collect());
+        match self {
+            Structure::Sparse(graph) => graph.graph_offsets.clone(),
+            Structure::Clusters { n_graphs, k, .. } | Structure::Slots { n_graphs, k } => {
+                regular(*n_graphs, *k)
+            }
+            Structure::Graphs { n_graphs } => regular(*n_graphs, 1),
+        }
+    }
+}
+
 /// What a module sees of the step it runs in.
 pub struct ForwardCx<'a> {
     /// Dropout drops, batch norm takes the batch's statistics.
@@ -42,6 +66,41 @@ pub struct ForwardCx<'a> {
     /// Whether pooling statistics are wanted in this step.
     pub wants_pooling_stats: bool,
     pub pooling: Vec<PoolingStats>,
+}
+
+impl<'a> ForwardCx<'a> {
+    /// A training step: dropout drops, batch norm takes the batch's statistics, and the named auxiliary
+    /// losses are computed.
+    pub fn training(step_seed: u64, wanted_losses: &'a [&'static str]) -> Self {
+        Self { train: true, step_seed, wanted_losses, ..Self::evaluation() }
+    }
+
+    /// A forward pass alone.
+    pub fn evaluation() -> Self {
+        Self {
+            train: false,
+            step_seed: 0,
+            wanted_losses: &[],
+            losses: Vec::new(),
+            wants_pooling_stats: false,
+            pooling: Vec::new(),
+        }
+    }
+
+    /// The seed of one random choice of this step: the `place`-th of a node.
+    pub fn seed_of(&self, node: u64, place: u64) -> u64 {
+        // SplitMix64 over the three numbers: near seeds give unrelated streams.
+        let mut state = self.step_seed;
+        for part in [node, place] {
+            state = state
+                .wrapping_add(part.wrapping_mul(0xbf58_476d_1ce4_e5b9))
+                .wrapping_add(0x9e37_79b9_7f4a_7c15);
+            state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            state ^= state >> 31;
+        }
+        state
+    }
 }
 
 /// How a pooling uses its clusters, over one batch.
@@ -61,6 +120,36 @@ pub trait Module: Send + Sync {
     /// # Errors
     /// Where Candle fails; shapes were proved before.
     fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value>;
+}
+
+/// A module made of a function.
+struct Function<F>(F);
+
+impl<F> Module for Function<F>
+where
+    F: Fn(&[&Value], &mut ForwardCx) -> Result<Value> + Send + Sync,
+{
+    fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value> {
+        (self.0)(inputs, cx)
+    }
+}
+
+/// A module that computes a value from its inputs.
+pub fn map_value<F>(function: F) -> Box<dyn Module>
+where
+    F: Fn(&[&Value], &mut ForwardCx) -> Result<Value> + Send + Sync + 'static,
+{
+    Box::new(Function(function))
+}
+
+/// A module that computes new features for the rows of its first input.
+pub fn map_rows<F>(function: F) -> Box<dyn Module>
+where
+    F: Fn(&Value, &mut ForwardCx) -> Result<Tensor> + Send + Sync + 'static,
+{
+    map_value(move |inputs, cx| {
+        Ok(Value { x: function(inputs[0], cx)?, structure: inputs[0].structure.clone() })
+    })
 }
 
 /// What [`crate::ops::Operator::lower`] sees: the typed node, and its weights by the names of its `WeightSpec`s.
@@ -87,5 +176,13 @@ impl NodeWeights {
     /// Where the operator asks for a weight that its own `weights` did not name.
     pub fn get(&self, name: &str) -> &candle_core::Var {
         &self.0.iter().find(|(given, _)| *given == name).unwrap_or_else(|| panic!("no weight `{name}`")).1
+    }
+
+    /// The weight as a tensor that gradients are tracked for; it shares the variable's storage, so it sees updates.
+    ///
+    /// # Panics
+    /// As [`NodeWeights::get`].
+    pub fn tensor(&self, name: &str) -> Tensor {
+        self.get(name).as_tensor().clone()
     }
 }

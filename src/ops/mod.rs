@@ -3,6 +3,8 @@
 //!
 //! To add one, write `src/ops/<family>/<name>.rs` and enter it in [`CATALOGUE`].
 
+pub mod facts;
+
 use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{DataFacts, Dim, Type};
@@ -184,8 +186,8 @@ pub trait Operator: Send + Sync + std::fmt::Debug {
     fn pyg(&self) -> Pyg;
     /// Whether an elementwise activation that follows can be computed inside (`linear -> relu`).
     fn fuses_activation(&self) -> bool;
-    /// The elementwise function, where the operator is nothing else.
-    fn as_activation(&self) -> Option<crate::kernels::Activation>;
+    /// The elementwise function, where the operator with these arguments is nothing else.
+    fn as_activation(&self, args: &Args) -> Option<crate::kernels::Activation>;
     /// The Candle module.
     ///
     /// # Errors

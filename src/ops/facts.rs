@@ -1,0 +1,91 @@
+//! Arithmetic that the facts of several operators share: sizes with data filled in, rows and bytes of a
+//! value, and the weights of a dense layer.
+
+use crate::ir::{DataFacts, Dim, Entity, Size, Type};
+use crate::kernels::Activation;
+use crate::ops::{CostSizes, Init, WeightSpec};
+
+/// Bytes of one f32.
+pub const FLOAT_BYTES: f64 = 4.0;
+
+/// `size` with the numbers of the data for its symbols: `N` is the largest graph, `F` the width of the
+/// features, `C` the outputs of the task. What the data does not say stays symbolic.
+pub fn with_data(size: &Size, data: &DataFacts) -> Size {
+    match size {
+        Size::Known(n) => Size::Known(*n),
+        Size::Symbol("N") => Size::Known(data.max_nodes),
+        Size::Symbol("F") => Size::Known(data.n_features),
+        Size::Symbol("C") if data.task.is_some() => Size::Known(data.n_outputs),
+        Size::Symbol(name) => Size::Symbol(name),
+        Size::Ratio(ratio, of) => Size::Ratio(*ratio, with_data(of, data).into()),
+        Size::Sum(parts) => Size::Sum(parts.iter().map(|part| with_data(part, data)).collect()),
+        Size::Product(parts) => Size::Product(parts.iter().map(|part| with_data(part, data)).collect()),
+    }
+}
+
+/// Mean rows a graph of a value.
+pub fn mean_rows(ty: &Type, sizes: CostSizes) -> f64 {
+    fn mean(size: &Size, nodes: f64) -> f64 {
+        match size {
+            Size::Known(n) => *n as f64,
+            Size::Symbol("N") => nodes,
+            Size::Symbol(_) => 0.0,
+            Size::Ratio(ratio, of) => (ratio * mean(of, nodes)).max(1.0),
+            Size::Sum(parts) => parts.iter().map(|part| mean(part, nodes)).sum(),
+            Size::Product(parts) => parts.iter().map(|part| mean(part, nodes)).product(),
+        }
+    }
+    match ty.entity {
+        Entity::Graph => 1.0,
+        Entity::Edges => sizes.edges,
+        Entity::Nodes if ty.level.0 == 0 => sizes.nodes,
+        Entity::Nodes | Entity::Clusters | Entity::Slots => mean(&ty.rows.size, sizes.nodes),
+    }
+}
+
+/// Width of a value as a number; 0 while it is symbolic.
+pub fn width(ty: &Type) -> f64 {
+    known(&ty.width) as f64
+}
+
+/// Mean numbers a graph of a value: rows · width.
+pub fn mean_numbers(ty: &Type, sizes: CostSizes) -> f64 {
+    mean_rows(ty, sizes) * width(ty)
+}
+
+/// A size as a number for initialisation and costs; 0 while it is symbolic (such a model cannot be built).
+pub fn known(dim: &Dim) -> usize {
+    dim.known().unwrap_or(0)
+}
+
+/// Matrix `[in, out]` and, where asked for, bias `[out]` of a dense layer, initialised as `torch.nn.Linear`.
+pub fn dense_weights(
+    weight: &'static str,
+    bias: Option<&'static str>,
+    from: &Dim,
+    to: &Dim,
+) -> Vec<WeightSpec> {
+    let init = Init::KaimingUniform { fan_in: known(from) };
+    let mut weights =
+        vec![WeightSpec { name: weight, shape: vec![from.clone(), to.clone()], init, is_trained: true }];
+    if let Some(name) = bias {
+        weights.push(WeightSpec { name, shape: vec![to.clone()], init, is_trained: true });
+    }
+    weights
+}
+
+/// Words that an `activation` argument takes.
+pub const ACTIVATION_WORDS: &[&str] = &["relu", "leaky_relu", "elu", "gelu", "sigmoid", "tanh", "none"];
+
+/// The function that a word of [`ACTIVATION_WORDS`] names, with the defaults of the operator of that name.
+pub fn activation_of(word: &str) -> Activation {
+    match word {
+        "relu" => Activation::Relu,
+        "leaky_relu" => Activation::LeakyRelu { slope: 0.01 },
+        "elu" => Activation::Elu { alpha: 1.0 },
+        "gelu" => Activation::Gelu,
+        "sigmoid" => Activation::Sigmoid,
+        "tanh" => Activation::Tanh,
+        _ => Activation::Identity,
+    }
+}
