@@ -209,6 +209,8 @@ pub trait Loss: Send + Sync + std::fmt::Debug {
     fn name(&self) -> &'static str;
     fn doc(&self) -> Doc;
     fn kind(&self) -> LossKind;
+    /// Names of the operators that report it; empty for a loss of the task.
+    fn reported_by(&self) -> &'static [&'static str];
     fn pyg(&self) -> Pyg;
     /// The scalar to minimise. `Auxiliary` losses are computed by the poolings and get `None`s here.
     ///
