@@ -1,5 +1,11 @@
 //! From a checked model to Candle modules.
 
+mod network;
+mod parameters;
+
+pub use network::{BuildError, Network, StepLoss};
+pub use parameters::{Parameter, Parameters};
+
 use crate::args::Args;
 use crate::data::batch::SparseGraph;
 use crate::ir::{Node, Type};

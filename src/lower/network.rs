@@ -1,0 +1,219 @@
+//! A checked model as a network that runs.
+
+use super::parameters::{Parameter, Parameters, initialise};
+use super::{ForwardCx, LowerCx, Module, NodeWeights, Structure, Value};
+use crate::check::Checked;
+use crate::data::GraphBatch;
+use crate::ir::{DataFacts, LossTerm, Model, Type};
+use crate::ops::{FactCx, LossKind, facts};
+use crate::plan::{Plan, plan};
+use candle_core::{DType, Device, Result, Tensor};
+use petgraph::graph::NodeIndex;
+
+/// Why a checked model could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The data lacks what the model takes from it.
+    #[error("stage {stage} (`{operator}`) has a {weight} of unknown size {size}: {data} does not say it")]
+    SymbolicSize { stage: usize, operator: &'static str, weight: &'static str, size: String, data: String },
+    #[error("the network could not be built: {0}")]
+    Candle(#[from] candle_core::Error),
+}
+
+/// A network with its parameters, ready to run.
+pub struct Network {
+    plan: Plan,
+    /// By step of the plan.
+    modules: Vec<Box<dyn Module>>,
+    parameters: Parameters,
+    losses: Vec<LossTerm>,
+    wanted_losses: Vec<&'static str>,
+    n_features: Option<usize>,
+    device: Device,
+}
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Network").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+/// Total of a step's loss and its terms, by name, before their weights.
+#[derive(Debug, Clone)]
+pub struct StepLoss {
+    pub total: Tensor,
+    pub parts: Vec<(&'static str, Tensor)>,
+}
+
+impl Network {
+    /// Builds the modules and initialises every parameter from `seed` and its name.
+    ///
+    /// # Errors
+    /// Where a size is still symbolic with the data filled in, or Candle cannot allocate.
+    pub fn build(
+        model: &Checked<Model>,
+        data: &DataFacts,
+        dtype: DType,
+        device: &Device,
+        seed: u64,
+    ) -> std::result::Result<Self, BuildError> {
+        let plan = plan(model);
+        let model = filled_in(model.get(), data);
+        let mut parameters = Parameters::default();
+        let mut modules = Vec::with_capacity(plan.steps.len());
+        for step in &plan.steps {
+            let node = &model.graph[step.node];
+            let inputs: Vec<&Type> =
+                model.inputs(step.node).into_iter().map(|input| &model.graph[input].ty).collect();
+            let cx = FactCx { args: &node.args, inputs: &inputs, output: &node.ty };
+            let mut weights = NodeWeights::default();
+            for spec in node.op.weights(&cx) {
+                let shape: Option<Vec<usize>> = spec.shape.iter().map(|dim| dim.known()).collect();
+                let Some(shape) = shape else {
+                    let size = spec.shape.iter().find(|dim| dim.known().is_none());
+                    return Err(BuildError::SymbolicSize {
+                        stage: step.node.index(),
+                        operator: node.op.name(),
+                        weight: spec.name,
+                        size: size.map(|dim| dim.size.to_string()).unwrap_or_default(),
+                        data: data.name.clone(),
+                    });
+                };
+                let name = parameter_name(step.node, node.op.name(), spec.name);
+                let var = initialise(spec.init, &shape, dtype, device, seed, &name)?;
+                weights.0.push((spec.name, var.clone()));
+                parameters.push(Parameter { name, var, is_trained: spec.is_trained });
+            }
+            modules.push(node.op.lower(&mut LowerCx {
+                idx: step.node,
+                node,
+                args: &node.args,
+                inputs: &inputs,
+                output: &node.ty,
+                activation: step.activation,
+                needs_adjacency: step.needs_adjacency,
+                weights: &weights,
+                device,
+            })?);
+        }
+        let auxiliary = model.losses.iter().filter(|term| term.loss.kind() == LossKind::Auxiliary);
+        Ok(Self {
+            wanted_losses: auxiliary.map(|term| term.loss.name()).collect(),
+            n_features: model.graph[model.input].ty.width.known(),
+            losses: model.losses,
+            plan,
+            modules,
+            parameters,
+            device: device.clone(),
+        })
+    }
+
+    /// Runs the network on a batch. In evaluation nothing is kept for a backward pass.
+    ///
+    /// # Errors
+    /// Where the batch has another number of features than the model was built for, or Candle fails.
+    pub fn forward(&self, batch: &GraphBatch, cx: &mut ForwardCx) -> Result<Value> {
+        let width = batch.x.dim(1)?;
+        if let Some(expected) = self.n_features.filter(|&expected| expected != width) {
+            candle_core::bail!("the network was built for {expected} node features, the batch has {width}");
+        }
+        let input = Value { x: batch.x.clone(), structure: Structure::Sparse(batch.graph.clone()) };
+        let mut values: Vec<Option<Value>> = vec![None; self.modules.len()];
+        let mut output = None;
+        for (idx, (step, module)) in self.plan.steps.iter().zip(&self.modules).enumerate() {
+            let mut inputs: Vec<&Value> =
+                step.inputs.iter().map(|&made_by| values[made_by].as_ref().expect("made before")).collect();
+            if inputs.is_empty() {
+                inputs.push(&input);
+            }
+            let mut value = module.forward(&inputs, cx)?;
+            if !cx.train {
+                // Weights are variables, so Candle would keep every step for gradients that nobody asks for.
+                value.detach();
+            }
+            values[idx] = Some(value);
+            for &dead in &step.frees {
+                values[dead] = None;
+            }
+            output = Some(idx);
+        }
+        let output = output.and_then(|idx| values[idx].take());
+        output.ok_or_else(|| candle_core::Error::Msg("the model has no stages".to_owned()))
+    }
+
+    /// The loss of a step: the terms that compare `output` with `targets` (`[rows]` classes, or
+    /// `[rows, values]`), and the auxiliary ones that the poolings left in `cx`, summed with their weights.
+    ///
+    /// # Errors
+    /// Where the targets do not fit the output.
+    pub fn loss(&self, output: &Value, targets: &Tensor, cx: &ForwardCx) -> Result<StepLoss> {
+        let mut total: Option<Tensor> = None;
+        let mut parts = Vec::with_capacity(self.losses.len());
+        for term in &self.losses {
+            let name = term.loss.name();
+            let part = match term.loss.kind() {
+                LossKind::Task(_) => term.loss.compute(&output.x, targets)?,
+                LossKind::Auxiliary => {
+                    let mut reported =
+                        cx.losses.iter().filter(|(given, _)| *given == name).map(|(_, loss)| loss);
+                    let Some(first) = reported.next() else {
+                        // The pooling that would report it does not reach the output.
+                        continue;
+                    };
+                    reported.try_fold(first.clone(), |sum, loss| sum.add(loss))?
+                }
+            };
+            let weighted = if term.weight == 1.0 { part.clone() } else { part.affine(term.weight, 0.0)? };
+            total = Some(match total {
+                Some(total) => total.add(&weighted)?,
+                None => weighted,
+            });
+            parts.push((name, part));
+        }
+        let total = total.ok_or_else(|| candle_core::Error::Msg("the model has no loss".to_owned()))?;
+        Ok(StepLoss { total, parts })
+    }
+
+    /// The context of a training step. `step_seed` is a function of the run's seed, epoch and batch.
+    pub fn training_cx(&self, step_seed: u64) -> ForwardCx<'_> {
+        ForwardCx::training(step_seed, &self.wanted_losses)
+    }
+
+    /// Names of the auxiliary losses that the model's loss asks for.
+    pub fn wanted_losses(&self) -> &[&'static str] {
+        &self.wanted_losses
+    }
+
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+}
+
+impl Value {
+    /// Lets go of everything that was kept for a backward pass.
+    fn detach(&mut self) {
+        self.x = self.x.detach();
+        if let Structure::Clusters { adjacency: Some(adjacency), .. } = &mut self.structure {
+            *adjacency = adjacency.detach();
+        }
+    }
+}
+
+/// `3.sage.weight`
+fn parameter_name(node: NodeIndex, operator: &str, weight: &str) -> String {
+    format!("{}.{operator}.{weight}", node.index())
+}
+
+/// The model with the data's numbers for every symbol, so that one checked without data can be built too.
+fn filled_in(model: &Model, data: &DataFacts) -> Model {
+    let mut model = model.clone();
+    for node in model.graph.node_weights_mut() {
+        node.ty.rows.size = facts::with_data(&node.ty.rows.size, data);
+        node.ty.width.size = facts::with_data(&node.ty.width.size, data);
+    }
+    model
+}

@@ -1,0 +1,135 @@
+//! The stages of a model as a table: what `hgnnc show` prints.
+
+use crate::args::{ArgKind, ArgValue, Args, BoundCall};
+use crate::ir::{DataFacts, Model, Node, Type};
+use crate::ops::{CostSizes, FactCx, WidthRule, facts};
+use petgraph::graph::NodeIndex;
+
+/// One operator with its facts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StageRow {
+    pub node: NodeIndex,
+    /// Place in the model, from 0 (the input); inputs of other stages are named by it.
+    pub index: usize,
+    /// The operator with every argument filled in: `sage(out = 64, aggregate = mean, …)`.
+    pub text: String,
+    /// `as NAME`
+    pub name: Option<String>,
+    /// Blocks and repeats around it, outermost first.
+    pub scope: Vec<String>,
+    /// Stages whose values come in, by port.
+    pub inputs: Vec<usize>,
+    pub ty: Type,
+    /// Trained numbers; `None` while a width is symbolic.
+    pub parameters: Option<usize>,
+    /// Bytes kept for the backward pass, for an average graph; `None` without data.
+    pub memory_bytes: Option<f64>,
+    /// Floating-point operations of a forward pass over an average graph; `None` without data.
+    pub flops: Option<f64>,
+}
+
+/// The stages of a model in order. With `data`, symbolic sizes are filled in and costs are computed.
+pub fn stages(model: &Model, data: Option<&DataFacts>) -> Vec<StageRow> {
+    let types: Vec<Type> = model
+        .nodes()
+        .map(|(_, node)| data.map_or_else(|| node.ty.clone(), |data| filled_in(&node.ty, data)))
+        .collect();
+    let sizes = data.map(|data| CostSizes {
+        nodes: data.mean_nodes,
+        edges: data.total_edges as f64 / data.n_graphs.max(1) as f64,
+    });
+    model
+        .nodes()
+        .map(|(idx, node)| {
+            let inputs: Vec<usize> = model.inputs(idx).into_iter().map(NodeIndex::index).collect();
+            let input_types: Vec<&Type> = inputs.iter().map(|&input| &types[input]).collect();
+            let output = &types[idx.index()];
+            let cx = FactCx { args: &node.args, inputs: &input_types, output };
+            let is_known = input_types.iter().chain([&output]).all(|ty| ty.width.known().is_some());
+            let cost = sizes.filter(|_| is_known).map(|sizes| node.op.cost(&cx, sizes));
+            let parameters = node
+                .op
+                .weights(&cx)
+                .iter()
+                .filter(|weight| weight.is_trained)
+                .map(|weight| weight.shape.iter().map(|dim| dim.known()).product::<Option<usize>>())
+                .sum();
+            StageRow {
+                node: idx,
+                index: idx.index(),
+                text: stage_text(node, output, &inputs),
+                name: node.name.clone(),
+                scope: node.scope.clone(),
+                inputs,
+                ty: output.clone(),
+                parameters,
+                memory_bytes: cost.map(|cost| cost.memory_bytes),
+                flops: cost.map(|cost| cost.flops),
+            }
+        })
+        .collect()
+}
+
+/// `ty` with the widths, and the numbers of clusters and slots, that the data gives. The rows of nodes
+/// stay symbolic: they differ from graph to graph.
+fn filled_in(ty: &Type, data: &DataFacts) -> Type {
+    let mut ty = ty.clone();
+    ty.width.size = facts::with_data(&ty.width.size, data);
+    if !matches!(ty.entity, crate::ir::Entity::Nodes | crate::ir::Entity::Edges) {
+        ty.rows.size = facts::with_data(&ty.rows.size, data);
+    }
+    ty
+}
+
+/// The call with every argument. What the operator inferred is printed where it is a width; a pipeline
+/// argument names the stage that it ends in.
+fn stage_text(node: &Node, output: &Type, inputs: &[usize]) -> String {
+    let mut words = Vec::new();
+    for (bound, spec) in node.args.0.iter().zip(node.op.args()) {
+        let value = match (&bound.value, spec.kind) {
+            (_, ArgKind::Pipeline { port }) => match inputs.get(port) {
+                Some(input) => format!("#{input}"),
+                None => continue,
+            },
+            (ArgValue::Absent, _) if node.op.width_rule() == WidthRule::Argument(spec.name) => {
+                output.width.size.to_string()
+            }
+            (ArgValue::Absent, _) => continue,
+            (value, _) => value_text(value),
+        };
+        words.push(format!("{} = {value}", spec.name));
+    }
+    call_text(node.op.name(), &words)
+}
+
+fn call_text(name: &str, words: &[String]) -> String {
+    if words.is_empty() { name.to_owned() } else { format!("{name}({})", words.join(", ")) }
+}
+
+/// A bound value as a user would write it.
+pub fn value_text(value: &ArgValue) -> String {
+    let list = |items: Vec<String>| format!("[{}]", items.join(", "));
+    match value {
+        ArgValue::Int(value) => value.to_string(),
+        ArgValue::Float(value) => format!("{value:?}"),
+        ArgValue::Bool(value) => value.to_string(),
+        ArgValue::Text(text) => format!("{text:?}"),
+        ArgValue::Choice(word) => (*word).to_owned(),
+        ArgValue::IntList(items) => list(items.iter().map(i64::to_string).collect()),
+        ArgValue::ChoiceList(items) => list(items.iter().map(|&word| word.to_owned()).collect()),
+        ArgValue::Call(call) => bound_call_text(call),
+        ArgValue::Pipeline => "…".to_owned(),
+        ArgValue::Absent => String::new(),
+    }
+}
+
+/// A bound call with every argument that has a value: `adam(lr = 0.001, …)`.
+pub fn bound_call_text(call: &BoundCall) -> String {
+    call_text(call.name, &args_words(&call.args))
+}
+
+/// `name = value` of every argument that has a value.
+pub fn args_words(args: &Args) -> Vec<String> {
+    let given = args.0.iter().filter(|arg| arg.value != ArgValue::Absent);
+    given.map(|arg| format!("{} = {}", arg.name, value_text(&arg.value))).collect()
+}
