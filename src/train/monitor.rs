@@ -34,6 +34,11 @@ pub fn applies_to(monitor: &str) -> Option<TargetKind> {
     metric_of(monitor).map(|metric| metric.applies_to())
 }
 
+/// Whether a higher figure is a better one.
+pub fn higher_is_better(monitor: &str) -> bool {
+    metric_of(monitor).is_some_and(|metric| metric.higher_is_better())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,10 @@
 //! Stop when a figure has not become better for some epochs.
 
-use crate::args::{ArgKind, ArgSpec, CallSpec, Default, Range};
+use super::{EarlyStop, EarlyStopKind, Verdict};
+use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
 use crate::train::monitor;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub static SPEC: CallSpec = CallSpec {
     name: "patience",
@@ -25,3 +28,109 @@ pub static SPEC: CallSpec = CallSpec {
         },
     ],
 };
+
+pub struct Patience;
+
+impl EarlyStopKind for Patience {
+    fn spec(&self) -> &'static CallSpec {
+        &SPEC
+    }
+
+    fn build(&self, call: &BoundCall) -> Box<dyn EarlyStop> {
+        let args = &call.args;
+        let patience = args.int("epochs") as usize;
+        Box::new(Watch::new(args.choice("monitor"), args.float("min_delta"), Some(patience)))
+    }
+
+    fn monitor(&self, call: &BoundCall) -> Option<&'static str> {
+        Some(call.args.choice("monitor"))
+    }
+}
+
+/// Watches a figure for its best epoch.
+pub(super) struct Watch {
+    higher_is_better: bool,
+    min_delta: f64,
+    /// Epochs without improvement after which the run ends; `None` for never.
+    patience: Option<usize>,
+    state: State,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    best: Option<f64>,
+    bad_epochs: usize,
+    /// Whether some epoch was kept, be it one without a figure.
+    has_kept: bool,
+}
+
+impl Watch {
+    pub(super) fn new(monitor: &str, min_delta: f64, patience: Option<usize>) -> Self {
+        let state = State { best: None, bad_epochs: 0, has_kept: false };
+        Self { higher_is_better: monitor::higher_is_better(monitor), min_delta, patience, state }
+    }
+}
+
+impl EarlyStop for Watch {
+    fn observe(&mut self, monitored: Option<f64>) -> Verdict {
+        let is_better = match (monitored, self.state.best) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(value), Some(best)) => {
+                let gain = if self.higher_is_better { value - best } else { best - value };
+                gain > self.min_delta
+            }
+        };
+        if is_better {
+            self.state.best = monitored;
+            self.state.bad_epochs = 0;
+        } else {
+            self.state.bad_epochs += 1;
+        }
+        // A figure can be undefined in every epoch; then the first one's weights are better than none.
+        let keep = is_better || !self.state.has_kept;
+        self.state.has_kept = true;
+        Verdict { keep, stop: self.patience.is_some_and(|patience| self.state.bad_epochs >= patience) }
+    }
+
+    fn state(&self) -> Value {
+        serde_json::to_value(&self.state).expect("numbers become JSON")
+    }
+
+    fn restore(&mut self, state: &Value) -> bool {
+        match State::deserialize(state) {
+            Ok(state) => {
+                self.state = state;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_run_ends_after_so_many_epochs_without_improvement() {
+        let mut rule = Watch::new("val_loss", 0.05, Some(2));
+        let verdicts: Vec<_> =
+            [1.0, 0.5, 0.48, 0.46].into_iter().map(|loss| rule.observe(Some(loss))).collect();
+        let verdict = |keep, stop| Verdict { keep, stop };
+        assert_eq!(
+            verdicts,
+            [verdict(true, false), verdict(true, false), verdict(false, false), verdict(false, true)]
+        );
+    }
+
+    #[test]
+    fn a_restored_rule_remembers_the_best() {
+        let mut first = Watch::new("val_loss", 0.0, Some(2));
+        first.observe(Some(0.5));
+        first.observe(Some(0.6));
+        let mut second = Watch::new("val_loss", 0.0, Some(2));
+        assert!(second.restore(&first.state()));
+        assert_eq!(second.observe(Some(0.55)), Verdict { keep: false, stop: true });
+    }
+}

@@ -1,7 +1,10 @@
 //! A lower learning rate when a figure stops getting better.
 
-use crate::args::{ArgKind, ArgSpec, CallSpec, Default, Range};
+use super::{Schedule, ScheduleKind};
+use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
 use crate::train::monitor;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub static SPEC: CallSpec = CallSpec {
     name: "plateau",
@@ -39,3 +42,137 @@ pub static SPEC: CallSpec = CallSpec {
         },
     ],
 };
+
+pub struct Plateau;
+
+impl ScheduleKind for Plateau {
+    fn spec(&self) -> &'static CallSpec {
+        &SPEC
+    }
+
+    fn build(&self, call: &BoundCall, lr: f64, _epochs: usize) -> Box<dyn Schedule> {
+        Box::new(Falling {
+            factor: call.args.float("factor"),
+            patience: call.args.int("patience") as usize,
+            higher_is_better: monitor::higher_is_better(call.args.choice("monitor")),
+            threshold: call.args.float("threshold"),
+            min_lr: call.args.float("min_lr"),
+            state: State { lr, best: None, bad_epochs: 0 },
+        })
+    }
+
+    fn monitor(&self, call: &BoundCall) -> Option<&'static str> {
+        Some(call.args.choice("monitor"))
+    }
+}
+
+struct Falling {
+    factor: f64,
+    patience: usize,
+    higher_is_better: bool,
+    threshold: f64,
+    min_lr: f64,
+    state: State,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    lr: f64,
+    best: Option<f64>,
+    bad_epochs: usize,
+}
+
+impl Schedule for Falling {
+    fn lr(&self, _epoch: usize) -> f64 {
+        self.state.lr
+    }
+
+    fn observe(&mut self, _epoch: usize, monitored: Option<f64>) {
+        let gain = match (monitored, self.state.best) {
+            (None, _) => None,
+            (Some(_), None) => Some(f64::INFINITY),
+            (Some(value), Some(best)) => {
+                let gain = if self.higher_is_better { value - best } else { best - value };
+                Some(gain - self.threshold * best.abs())
+            }
+        };
+        if gain.is_some_and(|gain| gain > 0.0) {
+            self.state.best = monitored;
+            self.state.bad_epochs = 0;
+        } else {
+            self.state.bad_epochs += 1;
+        }
+        if self.state.bad_epochs > self.patience {
+            // A rate that starts below the floor stays where it is.
+            self.state.lr = (self.state.lr * self.factor).max(self.min_lr).min(self.state.lr);
+            self.state.bad_epochs = 0;
+        }
+    }
+
+    fn state(&self) -> Value {
+        serde_json::to_value(&self.state).expect("numbers become JSON")
+    }
+
+    fn restore(&mut self, state: &Value) -> bool {
+        match State::deserialize(state) {
+            Ok(state) => {
+                self.state = state;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use super::*;
+    use crate::args::ArgValue;
+
+    fn plateau(monitor: &'static str) -> Box<dyn Schedule> {
+        schedule(
+            "plateau",
+            vec![
+                ("factor", ArgValue::Float(0.5)),
+                ("patience", ArgValue::Int(1)),
+                ("monitor", ArgValue::Choice(monitor)),
+                ("threshold", ArgValue::Float(0.1)),
+                ("min_lr", ArgValue::Float(0.03)),
+            ],
+        )
+    }
+
+    fn rates(schedule: &mut dyn Schedule, figures: &[Option<f64>]) -> Vec<f64> {
+        let step = |(epoch, &figure): (usize, &Option<f64>)| {
+            schedule.observe(epoch, figure);
+            schedule.lr(epoch + 1)
+        };
+        figures.iter().enumerate().map(step).collect()
+    }
+
+    #[test]
+    fn the_rate_falls_after_more_bad_epochs_than_patience() {
+        // 0.95 is not better than 1.0 by a tenth; an undefined figure is no better either.
+        let figures = [Some(1.0), Some(0.95), Some(0.8), Some(0.8), None, Some(0.8), Some(0.8)];
+        assert_eq!(rates(&mut *plateau("val_loss"), &figures), [0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.03]);
+    }
+
+    #[test]
+    fn a_score_is_better_when_higher() {
+        let figures = [Some(0.5), Some(0.7), Some(0.6), Some(0.6)];
+        assert_eq!(rates(&mut *plateau("val_accuracy"), &figures), [0.1, 0.1, 0.1, 0.05]);
+    }
+
+    #[test]
+    fn a_restored_state_remembers_bad_epochs() {
+        let mut first = plateau("val_loss");
+        first.observe(0, Some(1.0));
+        first.observe(1, Some(1.0));
+        let mut second = plateau("val_loss");
+        assert!(second.restore(&first.state()));
+        second.observe(2, Some(1.0));
+        assert_eq!(second.lr(3), 0.05);
+        assert!(!second.restore(&Value::Null));
+    }
+}

@@ -1,6 +1,7 @@
 //! A lower learning rate every so many epochs.
 
-use crate::args::{ArgKind, ArgSpec, CallSpec, Default, Range};
+use super::{Formula, Schedule, ScheduleKind};
+use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
 
 pub static SPEC: CallSpec = CallSpec {
     name: "step",
@@ -22,3 +23,32 @@ pub static SPEC: CallSpec = CallSpec {
         },
     ],
 };
+
+pub struct Step;
+
+impl ScheduleKind for Step {
+    fn spec(&self) -> &'static CallSpec {
+        &SPEC
+    }
+
+    fn build(&self, call: &BoundCall, lr: f64, _epochs: usize) -> Box<dyn Schedule> {
+        let (every, factor) = (call.args.int("every") as usize, call.args.float("factor"));
+        Box::new(Formula(move |epoch| lr * factor.powi((epoch / every) as i32)))
+    }
+
+    fn monitor(&self, _call: &BoundCall) -> Option<&'static str> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::*;
+    use crate::args::ArgValue;
+
+    #[test]
+    fn the_rate_falls_every_so_many_epochs() {
+        let args = vec![("every", ArgValue::Int(2)), ("factor", ArgValue::Float(0.5))];
+        assert_rates(&*schedule("step", args), &[0.1, 0.1, 0.05, 0.05, 0.025]);
+    }
+}
