@@ -3,7 +3,12 @@
 //!
 //! Work is cut by the data's size, never by the number of threads, so results are the same bits on any machine width.
 
+pub mod assignment;
+mod custom;
 pub mod propagate;
+pub mod softmax;
+#[cfg(test)]
+mod testkit;
 
 pub use propagate::DegreeCache;
 

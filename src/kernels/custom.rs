@@ -1,0 +1,528 @@
+//! What a kernel is made of: scalars, matrices and blocks of work, and the bridge that turns one
+//! generic function over slices into a Candle custom operator.
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor};
+use gemm::Parallelism;
+use rayon::prelude::*;
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Range, Sub, SubAssign};
+
+/// The numbers that kernels compute with: `f32` in training, `f64` where tests want digits.
+pub(crate) trait Scalar:
+    Copy
+    + Send
+    + Sync
+    + PartialOrd
+    + Default
+    + std::fmt::Debug
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+    + 'static
+{
+    const ZERO: Self;
+    const ONE: Self;
+    const LOWEST: Self;
+    fn of(value: f64) -> Self;
+    fn wide(self) -> f64;
+    /// `e^x` for `x ≤ 0`; 0 below the smallest normal number, NaN for NaN.
+    fn exp_down(self) -> Self;
+    /// The natural logarithm of a normal positive number.
+    fn ln_normal(self) -> Self;
+    fn sqrt(self) -> Self;
+    fn tanh(self) -> Self;
+    fn sigmoid(self) -> Self;
+    fn order(self, other: Self) -> std::cmp::Ordering;
+    fn slice(storage: &CpuStorage) -> Option<&[Self]>;
+    fn storage(values: Vec<Self>) -> CpuStorage;
+}
+
+impl Scalar for f32 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+    const LOWEST: Self = f32::NEG_INFINITY;
+    #[inline(always)]
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+    #[inline(always)]
+    fn wide(self) -> f64 {
+        f64::from(self)
+    }
+    // Cephes' polynomial, without a branch or a call, so that a loop over it becomes SIMD code.
+    #[inline(always)]
+    fn exp_down(self) -> Self {
+        const ROUND: f32 = 12_582_912.0; // 1.5 · 2²³: adding it leaves the integer in the low bits
+        let shifted = self * std::f32::consts::LOG2_E + ROUND;
+        let n = shifted - ROUND;
+        let r = self - n * 0.693_359_4 - n * -2.121_944_4e-4;
+        let mut p = 1.987_569_1e-4;
+        p = p * r + 1.398_2e-3;
+        p = p * r + 8.333_452e-3;
+        p = p * r + 4.166_579_6e-2;
+        p = p * r + 1.666_666_5e-1;
+        p = p * r + 5.000_000_1e-1;
+        let y = p * r * r + r + 1.0;
+        let scale = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
+        if self < -87.3 { 0.0 } else { y * scale }
+    }
+    #[inline(always)]
+    fn ln_normal(self) -> Self {
+        let bits = self.to_bits() as i32;
+        let e = bits.wrapping_sub(0x3f35_04f3) >> 23; // the mantissa then lies in [√½, √2)
+        let z = f32::from_bits(bits.wrapping_sub(e << 23) as u32) - 1.0;
+        let e = e as f32;
+        let mut p = 7.037_683_6e-2;
+        p = p * z - 1.151_461e-1;
+        p = p * z + 1.167_699_9e-1;
+        p = p * z - 1.242_014_1e-1;
+        p = p * z + 1.424_932_3e-1;
+        p = p * z - 1.666_805_8e-1;
+        p = p * z + 2.000_071_5e-1;
+        p = p * z - 2.499_999_4e-1;
+        p = p * z + 3.333_333e-1;
+        let square = z * z;
+        z + (p * z * square + e * -2.121_944_4e-4 - 0.5 * square) + e * 0.693_359_4
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        f32::sqrt(self)
+    }
+    fn tanh(self) -> Self {
+        f32::tanh(self)
+    }
+    fn sigmoid(self) -> Self {
+        1.0 / (1.0 + (-self).exp())
+    }
+    fn order(self, other: Self) -> std::cmp::Ordering {
+        self.total_cmp(&other)
+    }
+    fn slice(storage: &CpuStorage) -> Option<&[Self]> {
+        if let CpuStorage::F32(values) = storage { Some(values) } else { None }
+    }
+    fn storage(values: Vec<Self>) -> CpuStorage {
+        CpuStorage::F32(values)
+    }
+}
+
+impl Scalar for f64 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+    const LOWEST: Self = f64::NEG_INFINITY;
+    #[inline(always)]
+    fn of(value: f64) -> Self {
+        value
+    }
+    #[inline(always)]
+    fn wide(self) -> f64 {
+        self
+    }
+    fn exp_down(self) -> Self {
+        self.exp()
+    }
+    fn ln_normal(self) -> Self {
+        self.ln()
+    }
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        f64::sqrt(self)
+    }
+    fn tanh(self) -> Self {
+        f64::tanh(self)
+    }
+    fn sigmoid(self) -> Self {
+        1.0 / (1.0 + (-self).exp())
+    }
+    fn order(self, other: Self) -> std::cmp::Ordering {
+        self.total_cmp(&other)
+    }
+    fn slice(storage: &CpuStorage) -> Option<&[Self]> {
+        if let CpuStorage::F64(values) = storage { Some(values) } else { None }
+    }
+    fn storage(values: Vec<Self>) -> CpuStorage {
+        CpuStorage::F64(values)
+    }
+}
+
+/// A kernel of `N` tensors: one generic function over row-major slices, and its gradient as calls of kernels.
+pub(crate) trait Kernel<const N: usize>: Send + Sync + 'static {
+    fn name(&self) -> &'static str;
+    fn forward<T: Scalar>(&self, args: [&[T]; N], shapes: [&Shape; N]) -> Result<(Vec<T>, Shape)>;
+    /// Gradients of the arguments, `None` for those that need none.
+    fn backward(
+        &self,
+        _args: [&Tensor; N],
+        _result: &Tensor,
+        _grad: &Tensor,
+    ) -> Result<[Option<Tensor>; N]> {
+        Err(candle_core::Error::BackwardNotSupported { op: self.name() })
+    }
+}
+
+struct Custom<K>(K);
+
+fn contiguous<'a, T>(values: &'a [T], layout: &Layout, name: &'static str) -> Result<&'a [T]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&values[start..end]),
+        None => candle_core::bail!("{name}: an argument is not contiguous"),
+    }
+}
+
+fn run<const N: usize, K: Kernel<N>>(
+    kernel: &K,
+    storages: [&CpuStorage; N],
+    layouts: [&Layout; N],
+) -> Result<(CpuStorage, Shape)> {
+    fn typed<T: Scalar, const N: usize, K: Kernel<N>>(
+        kernel: &K,
+        storages: [&CpuStorage; N],
+        layouts: [&Layout; N],
+    ) -> Result<(CpuStorage, Shape)> {
+        let mut args: [&[T]; N] = [&[]; N];
+        for (arg, (storage, layout)) in args.iter_mut().zip(storages.iter().zip(layouts)) {
+            let Some(values) = T::slice(storage) else {
+                candle_core::bail!("{}: the arguments have different types", kernel.name())
+            };
+            *arg = contiguous(values, layout, kernel.name())?;
+        }
+        let (values, shape) = kernel.forward(args, layouts.map(Layout::shape))?;
+        debug_assert_eq!(values.len(), shape.elem_count(), "{}", kernel.name());
+        Ok((T::storage(values), shape))
+    }
+    match storages[0] {
+        CpuStorage::F32(_) => typed::<f32, N, K>(kernel, storages, layouts),
+        CpuStorage::F64(_) => typed::<f64, N, K>(kernel, storages, layouts),
+        _ => candle_core::bail!("{}: expects f32 or f64", kernel.name()),
+    }
+}
+
+impl<K: Kernel<1>> CustomOp1 for Custom<K> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+    fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
+        run(&self.0, [s], [l])
+    }
+    fn bwd(&self, arg: &Tensor, res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let [grad] = self.0.backward([arg], res, &grad.contiguous()?)?;
+        Ok(grad)
+    }
+}
+
+impl<K: Kernel<2>> CustomOp2 for Custom<K> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        run(&self.0, [s1, s2], [l1, l2])
+    }
+    fn bwd(
+        &self,
+        arg1: &Tensor,
+        arg2: &Tensor,
+        res: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let [first, second] = self.0.backward([arg1, arg2], res, &grad.contiguous()?)?;
+        Ok((first, second))
+    }
+}
+
+impl<K: Kernel<3>> CustomOp3 for Custom<K> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+    fn cpu_fwd(
+        &self,
+        s1: &CpuStorage,
+        l1: &Layout,
+        s2: &CpuStorage,
+        l2: &Layout,
+        s3: &CpuStorage,
+        l3: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        run(&self.0, [s1, s2, s3], [l1, l2, l3])
+    }
+    fn bwd(
+        &self,
+        arg1: &Tensor,
+        arg2: &Tensor,
+        arg3: &Tensor,
+        res: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [first, second, third] = self.0.backward([arg1, arg2, arg3], res, &grad.contiguous()?)?;
+        Ok((first, second, third))
+    }
+}
+
+/// Applies a kernel and records it for the backward pass.
+pub(crate) fn apply1<K: Kernel<1>>(kernel: K, arg: &Tensor) -> Result<Tensor> {
+    arg.contiguous()?.apply_op1(Custom(kernel))
+}
+pub(crate) fn apply2<K: Kernel<2>>(kernel: K, [a, b]: [&Tensor; 2]) -> Result<Tensor> {
+    a.contiguous()?.apply_op2(&b.contiguous()?, Custom(kernel))
+}
+pub(crate) fn apply3<K: Kernel<3>>(kernel: K, [a, b, c]: [&Tensor; 3]) -> Result<Tensor> {
+    a.contiguous()?.apply_op3(&b.contiguous()?, &c.contiguous()?, Custom(kernel))
+}
+/// Applies a kernel inside a backward pass, where nothing is recorded.
+pub(crate) fn plain1<K: Kernel<1>>(kernel: K, arg: &Tensor) -> Result<Tensor> {
+    arg.contiguous()?.apply_op1_no_bwd(&Custom(kernel))
+}
+pub(crate) fn plain2<K: Kernel<2>>(kernel: K, [a, b]: [&Tensor; 2]) -> Result<Tensor> {
+    a.contiguous()?.apply_op2_no_bwd(&b.contiguous()?, &Custom(kernel))
+}
+pub(crate) fn plain3<K: Kernel<3>>(kernel: K, [a, b, c]: [&Tensor; 3]) -> Result<Tensor> {
+    a.contiguous()?.apply_op3_no_bwd(&b.contiguous()?, &c.contiguous()?, &Custom(kernel))
+}
+
+/// Computes a gradient only where something asks for it.
+pub(crate) fn where_needed(
+    arg: &Tensor,
+    gradient: impl FnOnce() -> Result<Tensor>,
+) -> Result<Option<Tensor>> {
+    if arg.track_op() { gradient().map(Some) } else { Ok(None) }
+}
+
+/// The values of a tensor in f64, for decisions that are not differentiated (selection, sorting).
+pub(crate) fn values_f64(x: &Tensor) -> Result<Vec<f64>> {
+    x.detach().flatten_all()?.to_dtype(DType::F64)?.to_vec1()
+}
+
+/// Rows of each graph: ragged as nodes are, or the same number each, as clusters are.
+#[derive(Debug, Clone)]
+pub(crate) enum Segments {
+    Ragged(std::sync::Arc<Vec<u32>>),
+    Equal { n_graphs: usize, rows: usize },
+}
+
+impl Segments {
+    pub(crate) fn n_graphs(&self) -> usize {
+        match self {
+            Segments::Ragged(offsets) => offsets.len().saturating_sub(1),
+            Segments::Equal { n_graphs, .. } => *n_graphs,
+        }
+    }
+    pub(crate) fn range(&self, graph: usize) -> Range<usize> {
+        match self {
+            Segments::Ragged(offsets) => offsets[graph] as usize..offsets[graph + 1] as usize,
+            Segments::Equal { rows, .. } => graph * rows..(graph + 1) * rows,
+        }
+    }
+    pub(crate) fn n_rows(&self) -> usize {
+        match self {
+            Segments::Ragged(offsets) => offsets.last().map_or(0, |&end| end as usize),
+            Segments::Equal { n_graphs, rows } => n_graphs * rows,
+        }
+    }
+    /// # Errors
+    /// Where the boundaries do not fit a tensor of `rows` rows.
+    pub(crate) fn expect_rows(&self, name: &'static str, rows: usize) -> Result<()> {
+        if self.n_rows() == rows {
+            Ok(())
+        } else {
+            candle_core::bail!("{name}: {rows} rows, but the graphs have {} together", self.n_rows())
+        }
+    }
+}
+
+/// Below this many elementary operations a kernel stays on the calling thread: waking others costs more.
+const SERIAL_WORK: usize = 1 << 17;
+
+/// Runs `task(0) … task(n_tasks - 1)`, which write to different places. How the work is cut depends on the
+/// data alone, so the result is the same for any number of threads.
+pub(crate) fn for_each_task(n_tasks: usize, work: usize, task: impl Fn(usize) + Send + Sync) {
+    if n_tasks < 2 || work < SERIAL_WORK {
+        (0..n_tasks).for_each(task);
+    } else {
+        (0..n_tasks).into_par_iter().for_each(task);
+    }
+}
+
+/// Fixed ranges of about `per_block` items that cover `0..n`.
+pub(crate) fn blocks(n: usize, per_block: usize) -> impl Iterator<Item = Range<usize>> {
+    let per_block = per_block.max(1);
+    (0..n).step_by(per_block).map(move |start| start..(start + per_block).min(n))
+}
+
+/// `n` values that the caller will all write before anything reads them.
+#[allow(clippy::uninit_vec)]
+pub(crate) fn uninit<T: Scalar>(n: usize) -> Vec<T> {
+    let mut values = Vec::with_capacity(n);
+    // SAFETY: every bit pattern is a float, and every kernel writes its whole result (tests compare all of it).
+    unsafe { values.set_len(n) };
+    values
+}
+
+/// A result that several tasks write at once, each its own part.
+pub(crate) struct Shared<T>(*mut T, usize);
+// SAFETY: `part` is only called for disjoint ranges.
+unsafe impl<T: Send> Send for Shared<T> {}
+unsafe impl<T: Send> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    pub(crate) fn new(values: &mut [T]) -> Self {
+        Self(values.as_mut_ptr(), values.len())
+    }
+    /// # Safety
+    /// No two live parts overlap.
+    #[allow(clippy::mut_from_ref)]
+    pub(crate) unsafe fn part(&self, range: Range<usize>) -> &mut [T] {
+        assert!(range.start <= range.end && range.end <= self.1);
+        // SAFETY: inside the allocation; disjoint by the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(range.start), range.len()) }
+    }
+    pub(crate) fn at(&self, start: usize) -> *mut T {
+        assert!(start <= self.1);
+        // SAFETY: inside the allocation.
+        unsafe { self.0.add(start) }
+    }
+}
+
+/// A matrix in memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Mat<'a, T> {
+    values: &'a [T],
+    rows: usize,
+    cols: usize,
+    row_stride: usize,
+    col_stride: usize,
+}
+
+impl<'a, T> Mat<'a, T> {
+    /// Row-major, rows `stride` apart.
+    pub(crate) fn new(values: &'a [T], rows: usize, cols: usize, stride: usize) -> Self {
+        assert!(rows == 0 || cols == 0 || (rows - 1) * stride + cols <= values.len());
+        Self { values, rows, cols, row_stride: stride, col_stride: 1 }
+    }
+    /// The values from a row on.
+    pub(crate) fn values_from(&self, row: usize) -> &'a [T] {
+        &self.values[row * self.row_stride..]
+    }
+    pub(crate) fn transposed(self) -> Self {
+        Self {
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+            ..self
+        }
+    }
+}
+
+/// `out = a · b`, or `out += a · b`; `out` is row-major with rows `stride` apart. On the calling thread.
+///
+/// # Safety
+/// `out` points to a matrix of that size that nothing else uses.
+pub(crate) unsafe fn product_to<T: Scalar>(
+    out: *mut T,
+    stride: usize,
+    a: Mat<T>,
+    b: Mat<T>,
+    accumulate: bool,
+) {
+    assert_eq!(a.cols, b.rows, "inner sizes of a matrix product");
+    if a.rows == 0 || b.cols == 0 {
+        return;
+    }
+    if a.cols == 0 {
+        if !accumulate {
+            for row in 0..a.rows {
+                // SAFETY: a row of `out`.
+                unsafe { std::slice::from_raw_parts_mut(out.add(row * stride), b.cols) }.fill(T::ZERO);
+            }
+        }
+        return;
+    }
+    // SAFETY: the operands were checked by `Mat::new`, the result by the caller.
+    unsafe {
+        gemm::gemm(
+            a.rows,
+            b.cols,
+            a.cols,
+            out,
+            1,
+            stride as isize,
+            accumulate,
+            a.values.as_ptr(),
+            a.col_stride as isize,
+            a.row_stride as isize,
+            b.values.as_ptr(),
+            b.col_stride as isize,
+            b.row_stride as isize,
+            T::ONE,
+            T::ONE,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}
+
+/// [`product_to`] into a slice.
+pub(crate) fn product<T: Scalar>(out: &mut [T], stride: usize, a: Mat<T>, b: Mat<T>, accumulate: bool) {
+    assert!(a.rows == 0 || b.cols == 0 || (a.rows - 1) * stride + b.cols <= out.len());
+    // SAFETY: the size was checked, and the slice is borrowed mutably.
+    unsafe { product_to(out.as_mut_ptr(), stride, a, b, accumulate) }
+}
+
+/// `Σ a·b` in a fixed order that becomes SIMD code.
+#[inline(always)]
+pub(crate) fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
+    const LANES: usize = 16;
+    let n = a.len().min(b.len());
+    let (a, b) = (&a[..n], &b[..n]);
+    let mut lanes = [T::ZERO; LANES];
+    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let (a_rest, b_rest) = (a_chunks.remainder(), b_chunks.remainder());
+    for (a, b) in a_chunks.zip(b_chunks) {
+        for lane in 0..LANES {
+            lanes[lane] += a[lane] * b[lane];
+        }
+    }
+    let mut rest = T::ZERO;
+    for (&a, &b) in a_rest.iter().zip(b_rest) {
+        rest += a * b;
+    }
+    fold(lanes) + rest
+}
+
+/// The sum of the lanes, pairwise.
+#[inline(always)]
+pub(crate) fn fold<T: Scalar>(mut lanes: [T; 16]) -> T {
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            let upper = lanes[lane + half];
+            lanes[lane] += upper;
+        }
+    }
+    lanes[0]
+}
+
+/// `out += factor · x`
+#[inline(always)]
+pub(crate) fn add_scaled<T: Scalar>(out: &mut [T], factor: T, x: &[T]) {
+    for (out, &x) in out.iter_mut().zip(x) {
+        *out += factor * x;
+    }
+}
+
+/// `out += x`
+#[inline(always)]
+pub(crate) fn add_to<T: Scalar>(out: &mut [T], x: &[T]) {
+    for (out, &x) in out.iter_mut().zip(x) {
+        *out += x;
+    }
+}
