@@ -247,8 +247,12 @@ impl Kernel<2> for TransposedProduct {
     fn backward(&self, [s, z]: [&Tensor; 2], _: &Tensor, grad: &Tensor) -> Result<[Option<Tensor>; 2]> {
         let segments = &self.0;
         Ok([
-            where_needed(s, || plain2(RowProduct { segments: segments.clone(), transposed: true }, [z, grad]))?,
-            where_needed(z, || plain2(RowProduct { segments: segments.clone(), transposed: false }, [s, grad]))?,
+            where_needed(s, || {
+                plain2(RowProduct { segments: segments.clone(), transposed: true }, [z, grad])
+            })?,
+            where_needed(z, || {
+                plain2(RowProduct { segments: segments.clone(), transposed: false }, [s, grad])
+            })?,
         ])
     }
 }
@@ -383,7 +387,9 @@ impl ClusterAdjacency {
     fn sizes(s: &Shape, adjacency: &Shape) -> Result<(usize, usize, usize)> {
         let ((rows, k2), (n_graphs, k1, k1_again)) = (s.dims2()?, adjacency.dims3()?);
         if k1 != k1_again || n_graphs * k1 != rows {
-            candle_core::bail!("cluster_assignment_adjacency: s {s:?} does not fit the adjacency {adjacency:?}");
+            candle_core::bail!(
+                "cluster_assignment_adjacency: s {s:?} does not fit the adjacency {adjacency:?}"
+            );
         }
         Ok((n_graphs, k1, k2))
     }
@@ -429,10 +435,7 @@ impl Kernel<2> for ClusterAdjacency {
         grad: &Tensor,
     ) -> Result<[Option<Tensor>; 2]> {
         let both = || super::custom::plain3(ClusterAdjacencyGradS, [s, adjacency, grad]);
-        Ok([
-            where_needed(s, both)?,
-            where_needed(adjacency, || plain2(ClusterAdjacencyGradA, [s, grad]))?,
-        ])
+        Ok([where_needed(s, both)?, where_needed(adjacency, || plain2(ClusterAdjacencyGradA, [s, grad]))?])
     }
 }
 
@@ -564,10 +567,7 @@ mod tests {
         }
         let (s, adjacency) = (random(&[8, 3], 9), random(&[2, 4, 4], 10));
         assert_gradients(|args| cluster_assignment_adjacency(&args[0], &args[1]), &[s.clone(), adjacency]);
-        assert_gradients(
-            |args| cluster_segment_product(&args[0], &args[1], 2),
-            &[s, random(&[8, 2], 11)],
-        );
+        assert_gradients(|args| cluster_segment_product(&args[0], &args[1], 2), &[s, random(&[8, 2], 11)]);
     }
 
     #[test]
@@ -601,12 +601,14 @@ mod tests {
     #[test]
     fn one_and_two_threads_give_the_same_bits() {
         let graph = random_graph(&[1500, 40, 90], 4.0, true, 14);
-        let s = candle_core::Var::from_tensor(&random(&[1630, 20], 15).to_dtype(DType::F32).unwrap()).unwrap();
+        let s =
+            candle_core::Var::from_tensor(&random(&[1630, 20], 15).to_dtype(DType::F32).unwrap()).unwrap();
         same_bits_for_any_threads(|| {
             let coarse = assignment_adjacency(&s, &graph).unwrap();
             let features = segment_product(&s, &s, &graph.graph_offsets).unwrap();
-            let loss = (coarse.sqr().unwrap().sum_all().unwrap() + features.sqr().unwrap().sum_all().unwrap())
-                .unwrap();
+            let loss = (coarse.sqr().unwrap().sum_all().unwrap()
+                + features.sqr().unwrap().sum_all().unwrap())
+            .unwrap();
             loss.backward().unwrap().get(&s).unwrap().clone()
         });
     }

@@ -153,12 +153,7 @@ pub(crate) trait Kernel<const N: usize>: Send + Sync + 'static {
     fn name(&self) -> &'static str;
     fn forward<T: Scalar>(&self, args: [&[T]; N], shapes: [&Shape; N]) -> Result<(Vec<T>, Shape)>;
     /// Gradients of the arguments, `None` for those that need none.
-    fn backward(
-        &self,
-        _args: [&Tensor; N],
-        _result: &Tensor,
-        _grad: &Tensor,
-    ) -> Result<[Option<Tensor>; N]> {
+    fn backward(&self, _args: [&Tensor; N], _result: &Tensor, _grad: &Tensor) -> Result<[Option<Tensor>; N]> {
         Err(candle_core::Error::BackwardNotSupported { op: self.name() })
     }
 }

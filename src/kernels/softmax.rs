@@ -1,6 +1,8 @@
 //! Softmax of each row: the assignment `S` of a pooling.
 
-use super::custom::{Kernel, Scalar, Shared, apply1, blocks, fold, for_each_task, plain2, uninit, where_needed};
+use super::custom::{
+    Kernel, Scalar, Shared, apply1, blocks, fold, for_each_task, plain2, uninit, where_needed,
+};
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
 
