@@ -3,7 +3,14 @@
 //!
 //! To add one, write `src/ops/<family>/<name>.rs` and enter it in [`CATALOGUE`].
 
+pub mod activation;
+pub mod dense;
 pub mod facts;
+pub mod input;
+pub mod norm;
+pub mod plain;
+pub mod readout;
+pub mod structure;
 
 use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
@@ -11,8 +18,36 @@ use crate::ir::{DataFacts, Dim, Type};
 use crate::lower::{LowerCx, Module};
 use crate::source::Span;
 
+/// The model's input, which a file cannot name.
+pub static INPUT: &dyn Operator = &input::features::Input;
+
 /// Every operator that a file can name, in the order of the reference.
-pub static CATALOGUE: &[&dyn Operator] = &[];
+pub static CATALOGUE: &[&dyn Operator] = &[
+    // Readouts.
+    &readout::sum::Sum,
+    &readout::mean::Mean,
+    &readout::max::Max,
+    &readout::sort_pool::SortPool,
+    &readout::flatten::Flatten,
+    // Normalisation.
+    &norm::batch_norm::BatchNorm,
+    &norm::layer_norm::LayerNorm,
+    // Activations.
+    &activation::relu::Relu,
+    &activation::leaky_relu::LeakyRelu,
+    &activation::elu::Elu,
+    &activation::gelu::Gelu,
+    &activation::sigmoid::Sigmoid,
+    &activation::tanh::Tanh,
+    // Dense layers.
+    &dense::linear::Linear,
+    &dense::mlp::Mlp,
+    &dense::dropout::Dropout,
+    // Structure.
+    &structure::concat::Concat,
+    &structure::add::Add,
+    &structure::identity::Identity,
+];
 
 /// Every loss that a file can name.
 pub static LOSSES: &[&dyn Loss] = &[];

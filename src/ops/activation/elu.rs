@@ -1,0 +1,79 @@
+//! `elu`: the exponential linear unit.
+
+use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
+use crate::diagnostic::Diagnostic;
+use crate::ir::Type;
+use crate::kernels::Activation;
+use crate::lower::{LowerCx, Module, map_rows};
+use crate::ops::plain as kernels;
+use crate::ops::{
+    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
+};
+use candle_core::Result;
+
+/// Exponential linear unit, elementwise: `x` where `x > 0`, else `α (exp(x) − 1)`.
+///
+/// Paper: Clevert et al. 2016, "Fast and Accurate Deep Network Learning by Exponential Linear Units (ELUs)".
+/// PyG: `torch.nn.ELU`.
+///
+/// # Shapes
+/// - result: as the input
+#[derive(Debug)]
+pub struct Elu;
+
+static ARGS: &[ArgSpec] = &[ArgSpec {
+    name: "alpha",
+    kind: ArgKind::Float(Range::open_closed(0.0, 100.0)),
+    default: Default::Float(1.0),
+    positional: true,
+    doc: "The value approached far below zero, with its sign turned.",
+}];
+
+impl Operator for Elu {
+    fn name(&self) -> &'static str {
+        "elu"
+    }
+    fn family(&self) -> Family {
+        Family::Activation
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "The exponential linear unit.",
+            formula: "x if x > 0, else α (exp(x) − 1)",
+            paper: "Clevert et al. 2016, \"Fast and Accurate Deep Network Learning by Exponential Linear Units (ELUs)\"",
+            example: "gcn(32) -> elu -> mean -> linear",
+        }
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        ARGS
+    }
+    fn ports(&self) -> Ports {
+        Ports::One
+    }
+    fn width_rule(&self) -> WidthRule {
+        WidthRule::Kept
+    }
+    fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
+        Ok(cx.inputs[0].clone())
+    }
+    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
+        Vec::new()
+    }
+    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
+        let numbers = facts::mean_numbers(cx.output, sizes);
+        Cost { flops: 3.0 * numbers, memory_bytes: numbers * facts::FLOAT_BYTES }
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg { class: "torch.nn.ELU", weights: &[], note: "" }
+    }
+    fn fuses_activation(&self) -> bool {
+        false
+    }
+    fn as_activation(&self, args: &Args) -> Option<Activation> {
+        Some(Activation::Elu { alpha: args.float("alpha") })
+    }
+    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
+        let activation = Activation::Elu { alpha: cx.args.float("alpha") };
+        Ok(map_rows(move |value, _| kernels::activate(&value.x, activation)))
+    }
+}

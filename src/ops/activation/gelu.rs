@@ -1,0 +1,70 @@
+//! `gelu`: the Gaussian error linear unit.
+
+use crate::args::{ArgSpec, Args};
+use crate::diagnostic::Diagnostic;
+use crate::ir::Type;
+use crate::kernels::Activation;
+use crate::lower::{LowerCx, Module, map_rows};
+use crate::ops::plain as kernels;
+use crate::ops::{
+    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
+};
+use candle_core::Result;
+
+/// Gaussian error linear unit, elementwise: `x Φ(x)` with the normal distribution function Φ, not its tanh approximation.
+///
+/// Paper: Hendrycks and Gimpel 2016, "Gaussian Error Linear Units (GELUs)".
+/// PyG: `torch.nn.GELU`.
+///
+/// # Shapes
+/// - result: as the input
+#[derive(Debug)]
+pub struct Gelu;
+
+impl Operator for Gelu {
+    fn name(&self) -> &'static str {
+        "gelu"
+    }
+    fn family(&self) -> Family {
+        Family::Activation
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "The Gaussian error linear unit.",
+            formula: "x Φ(x)",
+            paper: "Hendrycks and Gimpel 2016, \"Gaussian Error Linear Units (GELUs)\"",
+            example: "gcn(32) -> gelu -> mean -> linear",
+        }
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        &[]
+    }
+    fn ports(&self) -> Ports {
+        Ports::One
+    }
+    fn width_rule(&self) -> WidthRule {
+        WidthRule::Kept
+    }
+    fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
+        Ok(cx.inputs[0].clone())
+    }
+    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
+        Vec::new()
+    }
+    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
+        let numbers = facts::mean_numbers(cx.output, sizes);
+        Cost { flops: 8.0 * numbers, memory_bytes: numbers * facts::FLOAT_BYTES }
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg { class: "torch.nn.GELU", weights: &[], note: "" }
+    }
+    fn fuses_activation(&self) -> bool {
+        false
+    }
+    fn as_activation(&self, _: &Args) -> Option<Activation> {
+        Some(Activation::Gelu)
+    }
+    fn lower(&self, _: &mut LowerCx) -> Result<Box<dyn Module>> {
+        Ok(map_rows(|value, _| kernels::activate(&value.x, Activation::Gelu)))
+    }
+}

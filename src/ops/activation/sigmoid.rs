@@ -1,0 +1,69 @@
+//! `sigmoid`: the logistic function.
+
+use crate::args::{ArgSpec, Args};
+use crate::diagnostic::Diagnostic;
+use crate::ir::Type;
+use crate::kernels::Activation;
+use crate::lower::{LowerCx, Module, map_rows};
+use crate::ops::plain as kernels;
+use crate::ops::{
+    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
+};
+use candle_core::Result;
+
+/// Logistic function, elementwise: `1 / (1 + exp(−x))`.
+///
+/// PyG: `torch.nn.Sigmoid`.
+///
+/// # Shapes
+/// - result: as the input
+#[derive(Debug)]
+pub struct Sigmoid;
+
+impl Operator for Sigmoid {
+    fn name(&self) -> &'static str {
+        "sigmoid"
+    }
+    fn family(&self) -> Family {
+        Family::Activation
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "The logistic function, with results between 0 and 1.",
+            formula: "1 / (1 + exp(−x))",
+            paper: "",
+            example: "gcn(32) -> sigmoid -> mean -> linear",
+        }
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        &[]
+    }
+    fn ports(&self) -> Ports {
+        Ports::One
+    }
+    fn width_rule(&self) -> WidthRule {
+        WidthRule::Kept
+    }
+    fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
+        Ok(cx.inputs[0].clone())
+    }
+    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
+        Vec::new()
+    }
+    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
+        let numbers = facts::mean_numbers(cx.output, sizes);
+        Cost { flops: 4.0 * numbers, memory_bytes: numbers * facts::FLOAT_BYTES }
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg { class: "torch.nn.Sigmoid", weights: &[], note: "" }
+    }
+    fn fuses_activation(&self) -> bool {
+        false
+    }
+    fn as_activation(&self, _: &Args) -> Option<Activation> {
+        Some(Activation::Sigmoid)
+    }
+    fn lower(&self, _: &mut LowerCx) -> Result<Box<dyn Module>> {
+        Ok(map_rows(|value, _| kernels::activate(&value.x, Activation::Sigmoid)))
+    }
+}

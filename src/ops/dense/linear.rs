@@ -1,0 +1,122 @@
+//! `linear(out)`: one dense layer.
+
+use crate::args::{ArgKind, ArgSpec, Args, Default};
+use crate::check::{shape, symmetry};
+use crate::diagnostic::Diagnostic;
+use crate::ir::Type;
+use crate::kernels::Activation;
+use crate::lower::{LowerCx, Module, map_rows};
+use crate::ops::plain as kernels;
+use crate::ops::{
+    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
+    facts,
+};
+use candle_core::Result;
+
+/// Dense layer on each row: `x W + b`.
+///
+/// PyG: `torch_geometric.nn.Linear`, `torch.nn.Linear`.
+///
+/// # Shapes
+/// - `x`: any rows, `F_in` features
+/// - result: those rows, `out` features
+///
+/// # Errors
+/// `shape::width_mismatch` if `F_in` differs from a stated `in`; `shape::no_width` if `out` is left out
+/// where neither the task nor a pooling asks for a width.
+#[derive(Debug)]
+pub struct Linear;
+
+static ARGS: &[ArgSpec] = &[
+    ArgSpec {
+        name: "out",
+        kind: ArgKind::Int { min: 1, max: 1 << 20 },
+        default: Default::Inferred(
+            "inferred from the task, or from the clusters of the pooling it assigns to",
+        ),
+        positional: true,
+        doc: "Features of the result.",
+    },
+    ArgSpec {
+        name: "in",
+        kind: ArgKind::Int { min: 1, max: 1 << 20 },
+        default: Default::Inferred("the width of the input"),
+        positional: false,
+        doc: "Features expected of the input; an error where they differ.",
+    },
+    ArgSpec {
+        name: "bias",
+        kind: ArgKind::Bool,
+        default: Default::Bool(true),
+        positional: false,
+        doc: "Whether a learned vector is added.",
+    },
+];
+
+impl Operator for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+    fn family(&self) -> Family {
+        Family::Dense
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "A dense layer on the features of each row.",
+            formula: "x W + b",
+            paper: "",
+            example: "gcn(32) -> relu -> mean -> linear",
+        }
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        ARGS
+    }
+    fn ports(&self) -> Ports {
+        Ports::One
+    }
+    fn width_rule(&self) -> WidthRule {
+        WidthRule::Argument("out")
+    }
+
+    fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
+        if let Some(expected) = shape::written_width(cx, "in")
+            && shape::differ(&expected.size, &cx.inputs[0].width.size)
+        {
+            return Err(shape::width_mismatch(cx, 0, &expected));
+        }
+        let width = shape::output_width(cx, "out")?;
+        Ok(Type { width, symmetry: symmetry::kept(cx), ..cx.inputs[0].clone() })
+    }
+
+    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
+        let bias = cx.args.bool("bias").then_some("bias");
+        facts::dense_weights("weight", bias, &cx.inputs[0].width, &cx.output.width)
+    }
+    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
+        let numbers = facts::mean_numbers(cx.output, sizes);
+        Cost {
+            flops: numbers * (2.0 * facts::width(cx.inputs[0]) + f64::from(u8::from(cx.args.bool("bias")))),
+            memory_bytes: numbers * facts::FLOAT_BYTES,
+        }
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg {
+            class: "torch_geometric.nn.Linear",
+            weights: &[("weight", "weight", WeightMap::Transposed), ("bias", "bias", WeightMap::Same)],
+            note: "",
+        }
+    }
+    fn fuses_activation(&self) -> bool {
+        true
+    }
+    fn as_activation(&self, _: &Args) -> Option<Activation> {
+        None
+    }
+
+    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
+        let weight = cx.weights.tensor("weight");
+        let bias = cx.args.bool("bias").then(|| cx.weights.tensor("bias"));
+        let activation = cx.activation;
+        Ok(map_rows(move |value, _| kernels::linear(&value.x, &weight, bias.as_ref(), activation)))
+    }
+}

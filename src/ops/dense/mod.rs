@@ -1,0 +1,5 @@
+//! Dense layers on the features of each row.
+
+pub mod dropout;
+pub mod linear;
+pub mod mlp;

@@ -1,0 +1,3 @@
+//! Where a model begins.
+
+pub mod features;

@@ -1,0 +1,4 @@
+//! Normalisation of features.
+
+pub mod batch_norm;
+pub mod layer_norm;

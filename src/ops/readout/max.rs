@@ -1,0 +1,84 @@
+//! `max`: the largest value of each feature over the rows of each graph.
+
+use crate::args::{ArgSpec, Args};
+use crate::check::levels;
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Entity, Type};
+use crate::kernels::Activation;
+use crate::lower::{LowerCx, Module, Structure, Value, map_value};
+use crate::ops::plain::{self as kernels, Reduce};
+use crate::ops::{
+    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
+};
+use candle_core::Result;
+
+/// Largest value of each feature over the rows of each graph: `max_i x_i`.
+///
+/// Paper: Hamilton et al. 2017, "Inductive Representation Learning on Large Graphs" (its pooling aggregator).
+/// PyG: `torch_geometric.nn.global_max_pool`.
+///
+/// # Shapes
+/// - `x`: nodes, clusters or slots, `F` features
+/// - result: one vector a graph, `F` features; a graph without rows gives 0
+///
+/// # Errors
+/// `levels::needs_rows` if the value is one vector a graph already.
+#[derive(Debug)]
+pub struct Max;
+
+impl Operator for Max {
+    fn name(&self) -> &'static str {
+        "max"
+    }
+    fn family(&self) -> Family {
+        Family::Readout
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "Takes the largest value of each feature over the rows of each graph.",
+            formula: "max_i x_i",
+            paper: "Hamilton et al. 2017, \"Inductive Representation Learning on Large Graphs\"",
+            example: "gcn(32) -> relu -> max -> linear",
+        }
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        &[]
+    }
+    fn ports(&self) -> Ports {
+        Ports::One
+    }
+    fn width_rule(&self) -> WidthRule {
+        WidthRule::Kept
+    }
+    fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
+        if cx.inputs[0].entity == Entity::Graph {
+            return Err(levels::needs_rows(cx));
+        }
+        Ok(super::one_row(cx))
+    }
+    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
+        Vec::new()
+    }
+    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
+        Cost {
+            flops: facts::mean_numbers(cx.inputs[0], sizes),
+            memory_bytes: facts::mean_numbers(cx.output, sizes) * facts::FLOAT_BYTES,
+        }
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg { class: "torch_geometric.nn.global_max_pool", weights: &[], note: "" }
+    }
+    fn fuses_activation(&self) -> bool {
+        false
+    }
+    fn as_activation(&self, _: &Args) -> Option<Activation> {
+        None
+    }
+    fn lower(&self, _: &mut LowerCx) -> Result<Box<dyn Module>> {
+        Ok(map_value(|inputs, _| {
+            let value = inputs[0];
+            let x = kernels::segment_reduce(&value.x, &value.structure.offsets(), Reduce::Max)?;
+            Ok(Value { x, structure: Structure::Graphs { n_graphs: value.structure.n_graphs() } })
+        }))
+    }
+}

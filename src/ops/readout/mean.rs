@@ -1,0 +1,84 @@
+//! `mean`: the mean over the rows of each graph.
+
+use crate::args::{ArgSpec, Args};
+use crate::check::levels;
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Entity, Type};
+use crate::kernels::Activation;
+use crate::lower::{LowerCx, Module, Structure, Value, map_value};
+use crate::ops::plain::{self as kernels, Reduce};
+use crate::ops::{
+    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
+};
+use candle_core::Result;
+
+/// Mean over the rows of each graph: `1/n Σ_i x_i`. Clusters that no node is assigned to count as rows.
+///
+/// Paper: Duvenaud et al. 2015, "Convolutional Networks on Graphs for Learning Molecular Fingerprints".
+/// PyG: `torch_geometric.nn.global_mean_pool`.
+///
+/// # Shapes
+/// - `x`: nodes, clusters or slots, `F` features
+/// - result: one vector a graph, `F` features; a graph without rows gives 0
+///
+/// # Errors
+/// `levels::needs_rows` if the value is one vector a graph already.
+#[derive(Debug)]
+pub struct Mean;
+
+impl Operator for Mean {
+    fn name(&self) -> &'static str {
+        "mean"
+    }
+    fn family(&self) -> Family {
+        Family::Readout
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "Averages the rows of each graph.",
+            formula: "1/n Σ_i x_i",
+            paper: "Duvenaud et al. 2015, \"Convolutional Networks on Graphs for Learning Molecular Fingerprints\"",
+            example: "gcn(32) -> relu -> mean -> linear",
+        }
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        &[]
+    }
+    fn ports(&self) -> Ports {
+        Ports::One
+    }
+    fn width_rule(&self) -> WidthRule {
+        WidthRule::Kept
+    }
+    fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
+        if cx.inputs[0].entity == Entity::Graph {
+            return Err(levels::needs_rows(cx));
+        }
+        Ok(super::one_row(cx))
+    }
+    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
+        Vec::new()
+    }
+    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
+        Cost {
+            flops: facts::mean_numbers(cx.inputs[0], sizes),
+            memory_bytes: facts::mean_numbers(cx.output, sizes) * facts::FLOAT_BYTES,
+        }
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg { class: "torch_geometric.nn.global_mean_pool", weights: &[], note: "" }
+    }
+    fn fuses_activation(&self) -> bool {
+        false
+    }
+    fn as_activation(&self, _: &Args) -> Option<Activation> {
+        None
+    }
+    fn lower(&self, _: &mut LowerCx) -> Result<Box<dyn Module>> {
+        Ok(map_value(|inputs, _| {
+            let value = inputs[0];
+            let x = kernels::segment_reduce(&value.x, &value.structure.offsets(), Reduce::Mean)?;
+            Ok(Value { x, structure: Structure::Graphs { n_graphs: value.structure.n_graphs() } })
+        }))
+    }
+}

@@ -1,0 +1,22 @@
+//! From the rows of a graph to one vector, or to places in a fixed order.
+
+pub mod flatten;
+pub mod max;
+pub mod mean;
+pub mod sort_pool;
+pub mod sum;
+
+use crate::check::symmetry;
+use crate::ir::{Dim, Entity, Level, Size, Type};
+use crate::ops::InferCx;
+
+/// One vector a graph, as wide as the input.
+fn one_row(cx: &InferCx) -> Type {
+    Type {
+        entity: Entity::Graph,
+        level: Level(0),
+        rows: Dim::new(Size::Known(1), Some(cx.span), "one vector a graph"),
+        width: cx.inputs[0].width.clone(),
+        symmetry: symmetry::of_entity(cx, Entity::Graph),
+    }
+}

@@ -1,0 +1,86 @@
+//! `concat(a, b, …)`: values side by side.
+
+use super::first_on_another_level;
+use crate::args::{ArgSpec, Args};
+use crate::check::{levels, symmetry};
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Dim, Size, Type};
+use crate::kernels::Activation;
+use crate::lower::{LowerCx, Module, Value, map_value};
+use crate::ops::plain as kernels;
+use crate::ops::{
+    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
+};
+use candle_core::{Result, Tensor};
+
+/// Features of several branches side by side: `[a ∥ b ∥ …]`.
+///
+/// PyG: `torch.cat([a, b], dim=-1)`; over all layers of a network it is `JumpingKnowledge('cat')`.
+///
+/// # Shapes
+/// - branches: the same rows, any widths
+/// - result: those rows, the sum of the widths
+///
+/// # Errors
+/// `levels::mixed_levels` if the branches end on different levels of the hierarchy.
+#[derive(Debug)]
+pub struct Concat;
+
+impl Operator for Concat {
+    fn name(&self) -> &'static str {
+        "concat"
+    }
+    fn family(&self) -> Family {
+        Family::Structure
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "Joins the features of several branches side by side.",
+            formula: "[a ∥ b ∥ …]",
+            paper: "Xu et al. 2018, \"Representation Learning on Graphs with Jumping Knowledge Networks\"",
+            example: "gcn(32) -> relu -> concat(mean, max) -> linear",
+        }
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        &[]
+    }
+    fn ports(&self) -> Ports {
+        Ports::Many(2)
+    }
+    fn width_rule(&self) -> WidthRule {
+        WidthRule::Computed
+    }
+
+    fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
+        if let Some(port) = first_on_another_level(cx) {
+            return Err(levels::mixed_levels(cx, port));
+        }
+        let sizes: Vec<Size> = cx.inputs.iter().map(|ty| ty.width.size.clone()).collect();
+        let written: Vec<String> = sizes.iter().map(Size::to_string).collect();
+        let reason = format!("`concat` joins {} features", written.join(" + "));
+        let width = Dim::new(Size::Sum(sizes), Some(cx.span), reason);
+        Ok(Type { width, symmetry: symmetry::kept(cx), ..cx.inputs[0].clone() })
+    }
+
+    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
+        Vec::new()
+    }
+    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
+        Cost { flops: 0.0, memory_bytes: facts::mean_numbers(cx.output, sizes) * facts::FLOAT_BYTES }
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg { class: "torch.cat", weights: &[], note: "along the last dimension" }
+    }
+    fn fuses_activation(&self) -> bool {
+        false
+    }
+    fn as_activation(&self, _: &Args) -> Option<Activation> {
+        None
+    }
+    fn lower(&self, _: &mut LowerCx) -> Result<Box<dyn Module>> {
+        Ok(map_value(|inputs, _| {
+            let columns: Vec<Tensor> = inputs.iter().map(|value| value.x.clone()).collect();
+            Ok(Value { x: kernels::concat_columns(&columns)?, structure: inputs[0].structure.clone() })
+        }))
+    }
+}

@@ -1,0 +1,19 @@
+//! Joining and passing on values.
+
+pub mod add;
+pub mod concat;
+pub mod identity;
+
+use crate::ir::{Entity, Type};
+use crate::ops::InferCx;
+
+/// The first port whose rows are not those of port 0.
+fn first_on_another_level(cx: &InferCx) -> Option<usize> {
+    let same_rows = |a: &Type, b: &Type| match (a.entity, b.entity) {
+        (Entity::Graph, Entity::Graph) => true,
+        // Slots come from a fixed order and have no edges: equal numbers of them go together.
+        (Entity::Slots, Entity::Slots) => a.rows.size == b.rows.size,
+        (a_entity, b_entity) => a_entity == b_entity && a.level == b.level,
+    };
+    (1..cx.inputs.len()).find(|&port| !same_rows(cx.inputs[0], cx.inputs[port]))
+}
