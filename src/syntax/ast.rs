@@ -14,6 +14,18 @@ pub struct Ident {
 pub struct File {
     pub id: FileId,
     pub items: Vec<Item>,
+    /// What could not be read. Each has had its message, so whatever misses its name stays silent.
+    pub broken: Vec<BrokenItem>,
+}
+
+/// An item that was refused by the parser.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BrokenItem {
+    /// The name it would have given a meaning: `width` of a broken `let width = …`, `model` of a broken
+    /// `model = …`, `encoder` of a broken block. `None` for a broken bare pipeline or `use`, or where no
+    /// name can be made out: then any name, and the model, may be what is missing.
+    pub defines: Option<Ident>,
+    pub span: Span,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -1,11 +1,21 @@
 //! Text to syntax tree: `grammar/hgnn.pest`, error recovery, and the files named by `use`.
 
 pub mod ast;
+mod decode;
+mod lex;
+mod load;
+mod message;
+mod parse;
+mod split;
 
 use crate::source::{FileId, Span};
+pub use decode::decode;
+pub use lex::RESERVED;
+pub use load::load_program;
+pub use parse::parse;
 
-/// A parsed file with all files it uses, each once, in the order of first use.
-#[derive(Debug, Clone)]
+/// A parsed file with all files it uses, each once; a file comes after those it uses, the main file is the last.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Program {
     pub files: Vec<ast::File>,
     /// The file that was given; the others are there because of `use`.

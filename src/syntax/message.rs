@@ -1,0 +1,690 @@
+//! What the parser says, in plain words: one function a mistake, and pest's expectations translated.
+//! Codes are `syntax::…`.
+
+use super::lex::{Bracket, Fault, ITEM_WORDS, Kind, RESERVED};
+use super::split::{MAX_NESTING, SETTINGS, Splitter};
+use crate::diagnostic::Diagnostic;
+use crate::source::Span;
+use std::ops::Range;
+
+/// How deep an expression may nest, brackets and operators together: `a + b + c` is two deep.
+pub const MAX_DEPTH: usize = 256;
+
+/// The largest whole number that is exact where numbers are computed with.
+pub const MAX_INTEGER: f64 = 9_007_199_254_740_992.0;
+
+/// A word or sign in backquotes, shortened so that the message stays one line.
+fn quoted(word: &str) -> String {
+    match word {
+        "\r" => "a carriage return".into(),
+        word if word.chars().all(char::is_control) => {
+            format!("the control character U+{:04X}", word.chars().next().map_or(0, u32::from))
+        }
+        word => {
+            let line = word.lines().next().unwrap_or(word);
+            let short: String = line.chars().take(32).collect();
+            if short.len() < word.len() { format!("`{short}…`") } else { format!("`{short}`") }
+        }
+    }
+}
+
+// ── Words and strings ───────────────────────────────────────────────────────────────────────────
+
+/// A token that the language does not have.
+pub fn bad_token(text: &Splitter, idx: usize, fault: Fault) -> Diagnostic {
+    let (span, word) = (text.span(idx..idx + 1), text.word(idx));
+    match fault {
+        Fault::UnclosedText => {
+            let inside = word.trim_end_matches([')', ']', '}', ',', ' ', '\\']).trim_start_matches('"');
+            Diagnostic::error("syntax::string", "this string has no closing quote")
+                .label(span, "opened here, and the line ends without `\"`")
+                .help(if inside.is_empty() {
+                    "close it with `\"` on the same line".to_owned()
+                } else {
+                    let short: String = inside.chars().take(60).collect();
+                    format!("write `\"{short}\"`")
+                })
+        }
+        Fault::Escape { at, len } => {
+            let escape = &text.text[at..at + len];
+            Diagnostic::error("syntax::string", format!("{} is not an escape of a string", quoted(escape)))
+                .label(Span::new(text.file, at, at + len), "a backslash begins an escape")
+                .help("the escapes are `\\\"`, `\\\\`, `\\n` and `\\t`; for a backslash write `\\\\`")
+        }
+        Fault::Number => bad_number(span, word),
+        Fault::Character => bad_character(span, word),
+    }
+}
+
+fn bad_number(span: Span, word: &str) -> Diagnostic {
+    let digits: String = word.chars().filter(|ch| *ch != '_').collect();
+    let help = if digits.len() < word.len() && digits.parse::<f64>().is_ok_and(f64::is_finite) {
+        format!("write `{digits}`, without `_`")
+    } else if word.starts_with('.') && word[1..].bytes().all(|byte| byte.is_ascii_digit()) {
+        format!("write `0{word}`")
+    } else if word.ends_with('.') && word[..word.len() - 1].bytes().all(|byte| byte.is_ascii_digit()) {
+        format!("write `{word}0`, or `{}` for a whole number", &word[..word.len() - 1])
+    } else {
+        let end = word.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = word.split_at(end);
+        if !number.is_empty()
+            && unit.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && unit.to_lowercase() != "e"
+        {
+            format!("for a product write `{number} * {unit}`; a name begins with a letter")
+        } else {
+            "numbers are written `64`, `0.25` or `1e-3`".to_owned()
+        }
+    };
+    Diagnostic::error("syntax::number", format!("{} is not a number", quoted(word)))
+        .label(span, "not a number and not a name")
+        .help(help)
+}
+
+fn bad_character(span: Span, word: &str) -> Diagnostic {
+    let help = match word {
+        "=>" | "|>" | "→" | "⟶" | "⇒" | ">" | "|" => {
+            "stages are joined with `->`, as in `gcn(64) -> mean`"
+        }
+        "==" | ":" => "values are given with one `=`, as in `lr = 1e-3`",
+        "**" | "^" => "powers are written as products, `width * width`",
+        "×" | "·" | "∗" => "a product is written `*`",
+        "−" | "–" | "—" => "minus is written `-`, and stages are joined with `->`",
+        "÷" | "%" => "arithmetic has `+`, `-`, `*` and `/`",
+        "/*" | "#" => "comments begin with `//` and go to the end of the line",
+        "'" | "“" | "”" | "„" | "‘" | "’" | "`" => {
+            "strings stand in straight double quotes, as in `\"PROTEINS\"`"
+        }
+        ";" => "leave it out: an item ends with its line",
+        "\u{feff}" => "a byte order mark may only stand at the very start: delete it here",
+        "\u{a0}" | "\u{2003}" | "\u{2002}" | "\u{3000}" | "\u{200b}" => {
+            "delete it, and write an ordinary space"
+        }
+        word if word.chars().all(char::is_alphanumeric) => {
+            "names are made of the letters a–z and A–Z, digits and `_`"
+        }
+        _ => "delete it, or put it into a string",
+    };
+    Diagnostic::error("syntax::character", format!("{} is not part of the language", quoted(word)))
+        .label(span, "not understood here")
+        .help(help)
+}
+
+/// A number that a 64-bit float cannot hold, or a whole number that it cannot hold exactly.
+pub fn number_too_large(span: Span, word: &str) -> Diagnostic {
+    Diagnostic::error("syntax::number", format!("{} is too large", quoted(word)))
+        .label(span, "beyond the range of numbers")
+        .help(format!("whole numbers go up to {MAX_INTEGER}, others up to 1e308"))
+}
+
+// ── Brackets ────────────────────────────────────────────────────────────────────────────────────
+
+pub fn too_deep(text: &Splitter, idx: usize) -> Diagnostic {
+    Diagnostic::error("syntax::too_deep", format!("brackets nest more than {MAX_NESTING} deep"))
+        .label(text.span(idx..idx + 1), "one too many opens here")
+        .help("name an inner part with `let` or `block` and use the name")
+}
+
+/// An expression whose operators make it deeper than any step should walk.
+pub fn expression_too_deep(span: Span) -> Diagnostic {
+    Diagnostic::error("syntax::too_deep", format!("this expression nests more than {MAX_DEPTH} deep"))
+        .label(span, "too many operators and brackets in one expression")
+        .help("name a part of it with `let` and use the name")
+}
+
+/// The call or list that opens at `open`, up to where it most likely should close.
+fn closed_here(text: &Splitter, open: usize, end: usize) -> Option<String> {
+    let Some(Kind::Open(bracket)) = text.kind(open) else { return None };
+    let start = match open.checked_sub(1).map(|before| text.tokens[before]) {
+        Some(token) if token.kind == Kind::Name && bracket == Bracket::Round => token.start,
+        _ => text.tokens[open].start,
+    };
+    let line = text.tokens[open].line;
+    let mut depth = 0usize;
+    let mut last = open;
+    for idx in open + 1..end.min(text.tokens.len()) {
+        let token = text.tokens[idx];
+        match token.kind {
+            _ if token.line != line => break,
+            Kind::Arrow if depth == 0 => break,
+            Kind::Open(_) => depth += 1,
+            Kind::Close(_) if depth == 0 => break,
+            Kind::Close(_) => depth -= 1,
+            _ => {}
+        }
+        last = idx;
+    }
+    if text.tokens[last].kind == Kind::Comma {
+        last -= 1;
+    }
+    let written = &text.text[start..text.tokens[last].end];
+    (depth == 0 && last > open && written.len() < 80).then(|| format!("write `{written}{}`", bracket.close()))
+}
+
+/// `(` or `[` without its partner; `end` is the token before which it should have come.
+pub fn unclosed(text: &Splitter, open: usize, end: usize) -> Diagnostic {
+    let Some(Kind::Open(bracket)) = text.kind(open) else {
+        return stray_bracket(text, open);
+    };
+    let owner = match open.checked_sub(1) {
+        Some(before) if text.kind(before) == Some(Kind::Name) && bracket == Bracket::Round => {
+            format!(" of {}", quoted(text.word(before)))
+        }
+        _ => String::new(),
+    };
+    let (sign, partner) = (bracket.open(), bracket.close());
+    let help = closed_here(text, open, end).unwrap_or_else(|| format!("add `{partner}` where it ends"));
+    Diagnostic::error(
+        "syntax::unclosed",
+        format!("the `{sign}`{owner} is never closed; did you forget `{partner}`?"),
+    )
+    .label(text.span(open..open + 1), format!("no `{partner}` for this"))
+    .help(help)
+}
+
+pub fn unclosed_section(text: &Splitter, section: usize, end: usize) -> Diagnostic {
+    let name = quoted(text.word(section));
+    let diagnostic = Diagnostic::error(
+        "syntax::unclosed",
+        format!("the `{{` of {name} is never closed; did you forget `}}`?"),
+    )
+    .label(text.span(section + 1..section + 2), "no `}` for this");
+    let diagnostic = match text.tokens.get(end) {
+        Some(_) => diagnostic.label(text.span(end..end + 1), "a new item begins here"),
+        None => diagnostic,
+    };
+    diagnostic.help("write `}` on a line of its own after the last entry")
+}
+
+pub fn mismatch(text: &Splitter, open: usize, close: usize) -> Diagnostic {
+    let (opened, closed) = (text.word(open), text.word(close));
+    let partner = match text.kind(open) {
+        Some(Kind::Open(bracket)) => bracket.close(),
+        _ => ')',
+    };
+    Diagnostic::error("syntax::unclosed", format!("`{opened}` is closed by `{closed}`"))
+        .label(text.span(close..close + 1), format!("`{partner}` is expected here"))
+        .label(text.span(open..open + 1), "opened here")
+        .help(format!("write `{partner}`"))
+}
+
+pub fn stray_bracket(text: &Splitter, idx: usize) -> Diagnostic {
+    let word = quoted(text.word(idx));
+    Diagnostic::error("syntax::stray_bracket", format!("{word} closes nothing"))
+        .label(text.span(idx..idx + 1), "no open bracket before it")
+        .help(format!("delete {word}"))
+}
+
+pub fn lone_comma(text: &Splitter, idx: usize) -> Diagnostic {
+    Diagnostic::error("syntax::unexpected", "this `,` has no entry before it")
+        .label(text.span(idx..idx + 1), "an entry such as `epochs = 200` is expected before it")
+        .help("delete the `,`; entries are separated by a new line or one `,`")
+}
+
+/// Something in a section that does not begin with `key =`.
+pub fn not_an_entry(text: &Splitter, tokens: Range<usize>) -> Diagnostic {
+    let first = text.word(tokens.start);
+    let span = text.span(tokens.clone());
+    let is_key = text.kind(tokens.start) == Some(Kind::Name) && !RESERVED.contains(&first);
+    if !is_key {
+        return Diagnostic::error(
+            "syntax::unexpected",
+            format!("an entry cannot begin with {}", quoted(first)),
+        )
+        .label(text.span(tokens.start..tokens.start + 1), "the name of an entry is expected here")
+        .help("entries are written `epochs = 200`");
+    }
+    let rest = tokens.start + 1..tokens.end;
+    let help = match text.kind(rest.start).filter(|_| !rest.is_empty()) {
+        Some(Kind::Name | Kind::Number | Kind::Text) if !text.text[text.range(&rest)].contains('\n') => {
+            format!("write `{first} = {}`", &text.text[text.range(&rest)])
+        }
+        _ => "entries are written `epochs = 200`".to_owned(),
+    };
+    Diagnostic::error("syntax::unexpected", format!("the entry `{first}` expects `=` and a value"))
+        .label(span, format!("`=` is expected after `{first}`"))
+        .help(help)
+}
+
+// ── Items ───────────────────────────────────────────────────────────────────────────────────────
+
+pub fn user_conv(text: &Splitter, tokens: Range<usize>) -> Diagnostic {
+    Diagnostic::error("syntax::conv", "this version of the language has no convolutions defined in a file")
+        .label(text.span(tokens.start..(tokens.start + 2).min(tokens.end)), "`conv` begins such a definition")
+        .help("use one of the convolutions that `hgnnc ops` lists, or put stages together with `block`")
+}
+
+/// What stands before the place where an item stopped making sense.
+struct Place<'a> {
+    /// The token before, if it belongs to the item.
+    before: Option<(&'a str, Kind)>,
+    found: Option<(&'a str, Kind)>,
+    span: Span,
+    /// The bracket around it and the word before that bracket.
+    around: Option<(Bracket, &'a str)>,
+    /// The found token stands on a later line than the one before.
+    is_new_line: bool,
+    /// The token after the found one is `=`.
+    is_named: bool,
+    /// From the found token to the end of its line, as far as it belongs to the item.
+    rest: &'a str,
+    /// The `=` of the item has been passed.
+    is_after_equals: bool,
+}
+
+/// Translates where pest stopped (`offset` in the text, `wants_value` where it expected the start of
+/// an expression) into one message.
+pub fn unexpected(text: &Splitter, tokens: Range<usize>, offset: usize, wants_value: bool) -> Diagnostic {
+    let idx = tokens.start + text.tokens[tokens.clone()].partition_point(|token| token.start < offset);
+    let found = (idx < tokens.end).then(|| text.tokens[idx]);
+    let before = (idx > tokens.start).then(|| text.tokens[idx - 1]);
+    let word = |token: crate::syntax::lex::Token| (&text.text[token.start..token.end], token.kind);
+    let mut around = Vec::new();
+    let mut is_after_equals = false;
+    for at in tokens.start..idx {
+        match text.tokens[at].kind {
+            Kind::Open(bracket) => {
+                let is_call = at > tokens.start && text.kind(at - 1) == Some(Kind::Name);
+                around.push((bracket, if is_call { text.word(at - 1) } else { "" }));
+            }
+            Kind::Close(_) => {
+                around.pop();
+            }
+            Kind::Equals => is_after_equals |= around.is_empty(),
+            _ => {}
+        }
+    }
+    let rest = found.map_or("", |found| {
+        let on_line = text.tokens[idx..tokens.end].partition_point(|token| token.line == found.line);
+        let rest = &text.text[found.start..text.tokens[idx + on_line - 1].end];
+        if rest.len() < 60 { rest } else { &text.text[found.start..found.end] }
+    });
+    let span = match (found, before) {
+        (Some(_), _) => text.span(idx..idx + 1),
+        // At the end of the item the caret points at what something is missing after.
+        (None, Some(_)) => text.span(idx - 1..idx),
+        (None, None) => text.span(tokens.clone()),
+    };
+    let place = Place {
+        before: before.map(word),
+        found: found.map(word),
+        span,
+        around: around.last().copied(),
+        is_new_line: matches!((before, found), (Some(before), Some(found)) if found.line > before.line),
+        is_named: idx + 1 < tokens.end && text.kind(idx + 1) == Some(Kind::Equals),
+        rest,
+        is_after_equals,
+    };
+    let head = text.word(tokens.start);
+    let in_head = idx <= tokens.start + 2 && ITEM_WORDS.contains(&head);
+    item_head(&place, head, in_head)
+        .or_else(|| reserved_word(&place, wants_value))
+        .or_else(|| wants_value.then(|| missing_value(&place)))
+        .unwrap_or_else(|| extra_word(&place, head))
+}
+
+fn error(
+    place: &Place,
+    message: impl Into<String>,
+    label: impl Into<String>,
+    help: impl Into<String>,
+) -> Diagnostic {
+    Diagnostic::error("syntax::unexpected", message).label(place.span, label).help(help)
+}
+
+/// `, but finds …`, empty at the end of an item.
+fn but_finds(place: &Place) -> String {
+    match place.found {
+        Some((word, _)) => format!(", but finds {}", quoted(word)),
+        None => String::new(),
+    }
+}
+
+/// The words that an item begins with, before any expression.
+fn item_head(place: &Place, head: &str, in_head: bool) -> Option<Diagnostic> {
+    let (before, _) = place.before?;
+    let finds = but_finds(place);
+    if head == "use" && in_head && before == "use" {
+        return Some(error(
+            place,
+            format!("`use` expects the path of a file in quotes{finds}"),
+            "a path in quotes is expected here",
+            "write `use \"encoders.hgnn\"`",
+        ));
+    }
+    if head == "use" {
+        return Some(error(
+            place,
+            format!("`use` takes one path and nothing else{finds}"),
+            "not part of a `use`",
+            "write each item on its own line",
+        ));
+    }
+    if matches!(head, "let" | "block") && in_head && before == head {
+        let example =
+            if head == "let" { "let width = 64" } else { "block encoder(width) = gcn(width) -> relu" };
+        return Some(match place.found {
+            Some((word, Kind::Name)) if RESERVED.contains(&word) => error(
+                place,
+                format!("`{word}` is a word of the language and cannot be a name"),
+                "another name is expected here",
+                format!("write `{word}_` or another name"),
+            ),
+            _ => error(
+                place,
+                format!("`{head}` expects a name{finds}"),
+                "a name is expected here",
+                format!("write `{example}`"),
+            ),
+        });
+    }
+    if head == "let" && in_head {
+        return Some(error(
+            place,
+            format!("`let {before}` expects `=` and a value{finds}"),
+            "`=` is expected here",
+            format!("write `let {before} = {}`", if place.rest.is_empty() { "64" } else { place.rest }),
+        ));
+    }
+    let is_params = matches!(place.around, Some((Bracket::Round, _)));
+    if head == "block" && in_head && !is_params {
+        return Some(error(
+            place,
+            format!("`block {before}` expects its parameters and `=`{finds}"),
+            "`(` or `=` is expected here",
+            format!("write `block {before}(width) = gcn(width) -> relu`"),
+        ));
+    }
+    None
+}
+
+fn reserved_word(place: &Place, wants_value: bool) -> Option<Diagnostic> {
+    let (word, _) = place.found.filter(|&(word, kind)| kind == Kind::Name && RESERVED.contains(&word))?;
+    let is_named = place.before.is_some_and(|(before, _)| before == "as");
+    if ITEM_WORDS.contains(&word) && !wants_value && !is_named {
+        return Some(error(
+            place,
+            format!("`{word}` begins a new item"),
+            "on the same line as the item before",
+            format!("write `{word} …` on a line of its own"),
+        ));
+    }
+    if word == "as" {
+        return match place.before {
+            Some((before, _)) if wants_value => Some(error(
+                place,
+                format!("expects a stage between `{before}` and `as`"),
+                "a stage is expected here",
+                "write a stage and then its name, as in `gcn(64) as fine`",
+            )),
+            _ if is_named => None,
+            _ => Some(error(
+                place,
+                "`as` names a stage, and there is none here",
+                "not expected here",
+                "write a stage and then its name, as in `gcn(64) as fine`",
+            )),
+        };
+    }
+    if wants_value || is_named {
+        return Some(error(
+            place,
+            format!("`{word}` is a word of the language and cannot be a name"),
+            "another name is expected here",
+            format!("write `{word}_` or another name"),
+        ));
+    }
+    None
+}
+
+/// A stage, value or argument is expected and does not come.
+fn missing_value(place: &Place) -> Diagnostic {
+    let finds = but_finds(place);
+    match place.before {
+        _ if matches!(place.found, Some((_, Kind::Open(Bracket::Curly)))) => brace(place),
+        Some((_, Kind::Arrow)) if matches!(place.found, Some((_, Kind::Arrow))) => error(
+            place,
+            "expects a stage between `->` and `->`",
+            "a stage is expected here",
+            "delete one `->`, or write a stage between, as in `-> relu ->`",
+        ),
+        Some((_, Kind::Arrow)) => error(
+            place,
+            format!("expects a stage after `->`{finds}"),
+            "a stage is expected here",
+            "write a stage, as in `-> mean`, or delete the `->`",
+        ),
+        Some((_, Kind::Equals)) if matches!(place.found, Some((_, Kind::Arrow))) => error(
+            place,
+            "expects a stage before `->`",
+            "a stage is expected here",
+            "begin with a stage, as in `= gcn(64) -> mean`",
+        ),
+        Some((_, Kind::Equals)) => error(
+            place,
+            format!("expects a value after `=`{finds}"),
+            "a value is expected here",
+            "write a number, a name, a call or a pipeline after `=`",
+        ),
+        Some((sign, Kind::Operator)) => error(
+            place,
+            format!("expects a value after `{sign}`{finds}"),
+            "a number, a name or a call is expected here",
+            if sign == "-" { "for the next stage write `->`" } else { "write a value, as in `2 * width`" },
+        ),
+        None if matches!(place.found, Some((_, Kind::Arrow))) => error(
+            place,
+            "expects a stage before `->`",
+            "nothing stands before it",
+            "begin with a stage, as in `gcn(64) -> mean`",
+        ),
+        _ if matches!(place.found, Some((_, Kind::Arrow))) => error(
+            place,
+            "expects a stage before `->`",
+            "a stage is expected here",
+            "begin with a stage, as in `gcn(64) -> mean`",
+        ),
+        Some((_, Kind::Comma | Kind::Open(Bracket::Square)))
+            if matches!(
+                (place.found, place.around),
+                (Some((_, Kind::Comma)), Some((Bracket::Square, _)))
+            ) =>
+        {
+            error(place, "expects an element of the list before `,`", "one `,` too many", "delete one `,`")
+        }
+        Some((_, Kind::Comma)) if matches!(place.found, Some((_, Kind::Comma))) => {
+            error(place, "expects an argument between `,` and `,`", "one `,` too many", "delete one `,`")
+        }
+        Some((_, Kind::Open(Bracket::Round))) if matches!(place.found, Some((_, Kind::Comma))) => {
+            error(place, "expects an argument before `,`", "one `,` too many", "delete the `,`")
+        }
+        _ => match (place.around, place.found) {
+            (_, Some((word, Kind::Equals))) => error(
+                place,
+                format!("expects a name before `{word}`"),
+                "no name stands before it",
+                "write it like `width = 64`",
+            ),
+            (Some((Bracket::Round, "")), Some((word, Kind::Close(_)))) => error(
+                place,
+                format!("expects a value before `{word}`"),
+                "a value is expected here",
+                "put a value into the parentheses, or delete them",
+            ),
+            (Some((Bracket::Round, callee)), _) if !callee.is_empty() => error(
+                place,
+                format!("expects an argument of {}{finds}", quoted(callee)),
+                "an argument is expected here",
+                "arguments are written `64` or `ratio = 0.25`, separated by `,`",
+            ),
+            (Some((Bracket::Square, _)), _) => error(
+                place,
+                format!("expects an element of the list{finds}"),
+                "a value is expected here",
+                "lists are written `[64, 32]`",
+            ),
+            _ => error(
+                place,
+                match place.found {
+                    Some((word, _)) => format!("an item cannot begin with {}", quoted(word)),
+                    None => "expects a value".to_owned(),
+                },
+                "not expected here",
+                "an item is a pipeline such as `gcn(64) -> mean`, or begins with a word: `data = …`, `let …`, `train { … }`",
+            ),
+        },
+    }
+}
+
+fn brace(place: &Place) -> Diagnostic {
+    error(
+        place,
+        "`{` is only written after the name of a section",
+        "not expected here",
+        "sections are written `train { epochs = 200 }`, without `=`",
+    )
+}
+
+/// Something complete stands before, and what follows cannot continue it.
+fn extra_word(place: &Place, head: &str) -> Diagnostic {
+    let Some((before, before_kind)) = place.before else {
+        return missing_value(place);
+    };
+    let Some((word, kind)) = place.found else {
+        return match before {
+            "as" => error(
+                place,
+                "expects a name after `as`",
+                "a name is expected after this",
+                "write a name, as in `gcn(64) as fine`",
+            ),
+            _ if head == "block" && !place.is_after_equals => error(
+                place,
+                "the block has no body; it expects `=` and a pipeline",
+                "`=` is expected after this",
+                "write `= gcn(width) -> relu` after the parameters",
+            ),
+            _ => error(
+                place,
+                "ends too early",
+                "something is missing after this",
+                "finish the line, or delete it",
+            ),
+        };
+    };
+    if before == "as" {
+        return error(
+            place,
+            format!("expects a name after `as`, but finds {}", quoted(word)),
+            "a name is expected here",
+            "write a name, as in `gcn(64) as fine`",
+        );
+    }
+    let found = quoted(word);
+    match (kind, place.around) {
+        (Kind::Open(Bracket::Curly), _) => brace(place),
+        (Kind::Equals, None) if before_kind == Kind::Close(Bracket::Round) => error(
+            place,
+            "expects one name before `=`",
+            "a call cannot be set",
+            "to define a pipeline with parameters write `block encoder(width) = …`",
+        ),
+        (Kind::Equals, _) => error(
+            place,
+            "expects one name before `=`",
+            "what stands before it is not a name",
+            "write it like `width = 64`",
+        ),
+        (Kind::Open(Bracket::Round), _) if matches!(before_kind, Kind::Close(_)) => error(
+            place,
+            "a call cannot be called again",
+            "only a name can stand before `(`",
+            "put all arguments into one pair of parentheses",
+        ),
+        (Kind::Open(Bracket::Round), _) => error(
+            place,
+            format!("{} cannot be called", quoted(before)),
+            "only a name can stand before `(`",
+            "write the name of an operator or block before `(`",
+        ),
+        (_, None) if head == "block" && !place.is_after_equals => error(
+            place,
+            format!("expects `=` and the body of the block, but finds {found}"),
+            "`=` is expected here",
+            format!("write `= {}`", place.rest),
+        ),
+        (_, Some((Bracket::Round, _))) if head == "block" && !place.is_after_equals && kind != Kind::Name => {
+            error(
+                place,
+                format!("expects a parameter of the block, but finds {found}"),
+                "a name is expected here",
+                "parameters are names with or without a default: `(width, depth = 2)`",
+            )
+        }
+        (Kind::Name | Kind::Number | Kind::Text | Kind::Open(_), Some((bracket, callee))) => {
+            let what = match (bracket, callee) {
+                (Bracket::Round, callee) if head == "block" && !place.is_after_equals => {
+                    format!("parameters of {}", quoted(callee))
+                }
+                (Bracket::Square, _) => "elements of a list".to_owned(),
+                (_, "") => "values".to_owned(),
+                (_, callee) => format!("arguments of {}", quoted(callee)),
+            };
+            let help = if before_kind == Kind::Name && !place.is_named && kind != Kind::Name {
+                format!("did you forget `,` or `=`? Write `{before} = {word}` or `{before}, {word}`")
+            } else {
+                format!("did you forget `,`? Write `{before}, {word}`")
+            };
+            error(
+                place,
+                format!("{what} are separated by `,`"),
+                format!("`,` is expected before {found}"),
+                help,
+            )
+        }
+        (Kind::Name, None) if SETTINGS.contains(&before) => error(
+            place,
+            format!("`{before}` expects `=`"),
+            format!("`=` is expected before {found}"),
+            format!("write `{before} = {}`", place.rest),
+        ),
+        (Kind::Name, _) if before_kind == Kind::Number && !place.is_named => error(
+            place,
+            format!("expects an operator between `{before}` and {found}"),
+            format!("`*` is expected before {found}"),
+            format!("write `{before} * {word}`"),
+        ),
+        (Kind::Name, None) if place.is_named => error(
+            place,
+            format!("`{word} = …` begins something new"),
+            "on the same line as what stands before",
+            format!("write `{}` on a line of its own, or in a section after a `,`", place.rest),
+        ),
+        (Kind::Name, None) if place.is_new_line => error(
+            place,
+            format!("expects `->` before {found}"),
+            "did you forget `->`?",
+            format!("write `-> {word}`; a new item begins at the start of a line"),
+        ),
+        (Kind::Name | Kind::Number | Kind::Text | Kind::Open(_), None) => error(
+            place,
+            format!("expects `->` or the end of the line, but finds {found}"),
+            "did you forget `->`?",
+            format!(
+                "to apply a next stage write `-> {word}`; arguments stand in parentheses, as in `gcn(64)`"
+            ),
+        ),
+        (Kind::Comma, None) => error(
+            place,
+            "`,` separates arguments, and there are none here",
+            "outside of parentheses",
+            "stages are joined with `->`; delete the `,`",
+        ),
+        _ => error(
+            place,
+            format!("{found} is not expected here"),
+            "not expected here",
+            format!("delete {found}"),
+        ),
+    }
+}
