@@ -401,6 +401,11 @@ impl<'a, T> Mat<'a, T> {
         assert!(rows == 0 || cols == 0 || (rows - 1) * stride + cols <= values.len());
         Self { values, rows, cols, row_stride: stride, col_stride: 1 }
     }
+    /// Some columns of a row-major matrix of `stride` columns.
+    pub(crate) fn columns(values: &'a [T], rows: usize, cols: Range<usize>, stride: usize) -> Self {
+        let start = cols.start.min(values.len());
+        Self::new(&values[start..], rows, cols.len(), stride)
+    }
     /// The values from a row on.
     pub(crate) fn values_from(&self, row: usize) -> &'a [T] {
         &self.values[row * self.row_stride..]

@@ -4,6 +4,7 @@
 //! Work is cut by the data's size, never by the number of threads, so results are the same bits on any machine width.
 
 pub mod assignment;
+pub mod assignment_loss;
 mod custom;
 pub mod propagate;
 pub mod softmax;
