@@ -2,8 +2,8 @@
 //! statistics that show whether clusters are in use.
 
 use super::custom::{
-    Kernel, Mat, Scalar, Segments, Shared, add_scaled, apply1, apply2, blocks, dot, fold, for_each_task, plain1,
-    plain2, plain3, product, uninit, values_f64, where_needed,
+    Kernel, Mat, Scalar, Segments, Shared, add_scaled, apply1, apply2, blocks, dot, fold, for_each_task,
+    plain1, plain2, plain3, product, uninit, values_f64, where_needed,
 };
 use crate::data::batch::SparseGraph;
 use candle_core::{Result, Shape, Tensor};
@@ -92,7 +92,8 @@ fn stats(s: &Tensor, segments: &Segments) -> Result<AssignmentStats> {
     segments.expect_rows("pooling_stats", rows)?;
     let per_graph = plain1(StatsPerGraph(segments.clone()), s)?;
     let per_graph = values_f64(&per_graph)?;
-    let filled: Vec<_> = (0..segments.n_graphs()).filter(|&graph| !segments.range(graph).is_empty()).collect();
+    let filled: Vec<_> =
+        (0..segments.n_graphs()).filter(|&graph| !segments.range(graph).is_empty()).collect();
     if filled.is_empty() || k == 0 {
         return Ok(AssignmentStats { clusters_in_use: 0.0, assignment_entropy: 0.0 });
     }
@@ -447,7 +448,9 @@ impl Kernel<2> for DenseLinkLoss {
         let factor = loss.detach().gt(0.0)?.where_cond(&factor, &factor.zeros_like()?)?;
         Ok([
             where_needed(s, || plain3(DenseLinkLossGrad { of_adjacency: false }, [s, adjacency, &factor]))?,
-            where_needed(adjacency, || plain3(DenseLinkLossGrad { of_adjacency: true }, [s, adjacency, &factor]))?,
+            where_needed(adjacency, || {
+                plain3(DenseLinkLossGrad { of_adjacency: true }, [s, adjacency, &factor])
+            })?,
         ])
     }
 }
@@ -529,16 +532,20 @@ mod tests {
     #[test]
     fn the_link_loss_is_the_mean_of_dense_norms() {
         // More clusters than nodes, fewer, graphs of one node, no edges, and a Gram matrix of several blocks.
-        for (sizes, degree, k) in
-            [(vec![6, 1, 9, 4], 2.0, 5), (vec![6, 3], 0.0, 5), (vec![7, 12], 3.0, 30), (vec![150, 90], 3.0, 100)]
-        {
+        for (sizes, degree, k) in [
+            (vec![6, 1, 9, 4], 2.0, 5),
+            (vec![6, 3], 0.0, 5),
+            (vec![7, 12], 3.0, 30),
+            (vec![150, 90], 3.0, 100),
+        ] {
             for symmetric in [true, false] {
                 let graph = random_graph(&sizes, degree, symmetric, 1);
                 let s = assignment(graph.n_nodes(), k, 2);
                 let expected: f64 = (0..graph.n_graphs())
                     .map(|which| {
                         let (s, a) = (rows_of(&s, &graph, which), dense_adjacency(&graph, which));
-                        norm(&(a - s.matmul(&s.t().unwrap()).unwrap()).unwrap()) / (s.dim(0).unwrap() as f64).powi(2)
+                        norm(&(a - s.matmul(&s.t().unwrap()).unwrap()).unwrap())
+                            / (s.dim(0).unwrap() as f64).powi(2)
                     })
                     .sum::<f64>()
                     / graph.n_graphs() as f64;
@@ -654,8 +661,9 @@ mod tests {
         let s = assignment(1030, 40, 15).to_dtype(DType::F32).unwrap();
         let s = candle_core::Var::from_tensor(&s).unwrap();
         same_bits_for_any_threads(|| {
-            let loss = (link_loss(&s, &graph).unwrap() + assignment_entropy(&s, &graph.graph_offsets).unwrap())
-                .unwrap();
+            let loss = (link_loss(&s, &graph).unwrap()
+                + assignment_entropy(&s, &graph.graph_offsets).unwrap())
+            .unwrap();
             loss.backward().unwrap().get(&s).unwrap().clone()
         });
     }
