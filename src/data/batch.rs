@@ -23,6 +23,60 @@ impl Csr {
         &self.indices[self.offsets[row] as usize..self.offsets[row + 1] as usize]
     }
 
+    /// Sorts directed edges (source, target) into rows by target, sources ascending; duplicates are dropped.
+    ///
+    /// # Panics
+    /// Where an edge names a node that is not below `n_nodes`.
+    pub fn from_edges(n_nodes: usize, edges: &[(u32, u32)]) -> Csr {
+        // Two counting sorts, by source and then by target, leave each row ascending and are linear in the edges.
+        let mut by_source = vec![0u32; n_nodes + 1];
+        let mut offsets = vec![0u32; n_nodes + 1];
+        for &(source, target) in edges {
+            by_source[source as usize + 1] += 1;
+            offsets[target as usize + 1] += 1;
+        }
+        for node in 0..n_nodes {
+            by_source[node + 1] += by_source[node];
+            offsets[node + 1] += offsets[node];
+        }
+        let mut sorted = vec![(0u32, 0u32); edges.len()];
+        for &edge in edges {
+            let place = &mut by_source[edge.0 as usize];
+            sorted[*place as usize] = edge;
+            *place += 1;
+        }
+        let mut next = offsets.clone();
+        let mut indices = vec![0u32; edges.len()];
+        for &(source, target) in &sorted {
+            let place = &mut next[target as usize];
+            indices[*place as usize] = source;
+            *place += 1;
+        }
+        let mut csr = Csr { offsets, indices, n_cols: n_nodes };
+        csr.drop_duplicates();
+        csr
+    }
+
+    /// Rows are ascending, so duplicates are neighbours.
+    fn drop_duplicates(&mut self) {
+        let mut kept = 0usize;
+        let mut start = 0usize;
+        for row in 0..self.n_rows() {
+            let end = self.offsets[row + 1] as usize;
+            let row_start = kept;
+            for entry in start..end {
+                let col = self.indices[entry];
+                if kept == row_start || self.indices[kept - 1] != col {
+                    self.indices[kept] = col;
+                    kept += 1;
+                }
+            }
+            start = end;
+            self.offsets[row + 1] = kept as u32;
+        }
+        self.indices.truncate(kept);
+    }
+
     /// The reverse edges, rows ascending.
     pub fn transpose(&self) -> Csr {
         let mut offsets = vec![0u32; self.n_cols + 1];

@@ -1,7 +1,168 @@
-//! Data sets in memory, readers (one file each), splits and batches.
+//! Data sets in memory, readers (one file each under `sources/`), splits and batches.
+//!
+//! A file names its data with a call, `data = tu("PROTEINS")`; [`load`] reads it into a [`Dataset`]: flat arrays
+//! from which [`Dataset::batch`] copies disjoint unions.
 
 pub mod batch;
 pub mod dataset;
+pub mod download;
+pub mod error;
+pub mod locate;
+pub mod rng;
+mod scan;
+pub mod sources;
+pub mod split;
+pub mod synthetic;
 
+use crate::args::{ArgValue, Args, BoundArg, BoundCall, CallSpec, Default as ArgDefault};
+use crate::diagnostic::Diagnostic;
+use crate::source::Span;
 pub use batch::GraphBatch;
-pub use dataset::{Dataset, Targets};
+pub use dataset::{Dataset, DatasetParts, Features, Split, Targets, Vocabulary};
+pub use error::DataError;
+pub use sources::{SOURCES, SPECS};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A kind of data that a file can name.
+pub trait Source: Send + Sync {
+    /// Name, documentation and arguments.
+    fn spec(&self) -> &'static CallSpec;
+
+    /// What is wrong with a call that its arguments alone show, without touching any file: arguments that
+    /// contradict each other or have no effect.
+    fn check(&self, call: &BoundCall) -> Vec<Diagnostic>;
+
+    /// Reads or makes the data.
+    ///
+    /// # Errors
+    /// Where a file is missing or broken, with file, line and what to do.
+    fn load(&self, call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError>;
+}
+
+/// Where data is looked for, and what may be done to get it.
+#[derive(Clone)]
+pub struct DataOptions {
+    /// `--data-dir`, else `HGNN_DATA`.
+    pub data_dir: Option<PathBuf>,
+    /// The folder that downloads are kept in; `None` where the system has none.
+    pub cache_dir: Option<PathBuf>,
+    /// `--offline`, or `HGNN_OFFLINE` set to anything but `0`: nothing is downloaded.
+    pub offline: bool,
+    /// Where published sets are downloaded from: `{base_url}/NAME.zip`.
+    pub base_url: String,
+    /// Told of a download as it goes.
+    pub progress: Option<Arc<dyn Fn(download::DownloadProgress) + Send + Sync>>,
+    /// Columns and classes of the data that a model was trained with, so that `eval` and `predict` read the same.
+    pub vocabulary: Option<Vocabulary>,
+}
+
+impl DataOptions {
+    /// What the environment says: `HGNN_DATA`, `HGNN_OFFLINE`, and the system's cache folder.
+    pub fn from_env() -> Self {
+        use etcetera::BaseStrategy;
+        let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        Self {
+            data_dir: set("HGNN_DATA").map(PathBuf::from),
+            cache_dir: etcetera::choose_base_strategy().ok().map(|base| base.cache_dir().join("hgnnc")),
+            offline: set("HGNN_OFFLINE").is_some_and(|value| value != "0"),
+            base_url: download::TU_COLLECTION.to_string(),
+            progress: None,
+            vocabulary: None,
+        }
+    }
+
+    /// Only this folder: no cache, no network.
+    pub fn folder(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: Some(data_dir.into()),
+            cache_dir: None,
+            offline: true,
+            base_url: download::TU_COLLECTION.to_string(),
+            progress: None,
+            vocabulary: None,
+        }
+    }
+}
+
+/// The source of that name.
+pub fn find(name: &str) -> Option<&'static dyn Source> {
+    SOURCES.iter().copied().find(|source| source.spec().name == name)
+}
+
+/// Reads the data that a call names.
+///
+/// # Errors
+/// Where a file is missing or broken, or the arguments contradict each other.
+///
+/// # Panics
+/// Where the call is not of the catalogue [`SPECS`], which the binder has excluded.
+pub fn load(call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError> {
+    let source = find(call.name).expect("a call bound against SPECS");
+    if let Some(diagnostic) = source.check(call).into_iter().next() {
+        return Err(DataError {
+            code: diagnostic.code,
+            message: diagnostic.message,
+            file: None,
+            line: None,
+            help: diagnostic.help,
+            span: diagnostic.labels.first().map(|label| label.span),
+        });
+    }
+    source.load(call, options)
+}
+
+/// What a call's arguments alone show to be wrong: see [`Source::check`].
+///
+/// # Panics
+/// Where the call is not of the catalogue [`SPECS`].
+pub fn check_call(call: &BoundCall) -> Vec<Diagnostic> {
+    find(call.name).expect("a call bound against SPECS").check(call)
+}
+
+/// A call made from Rust: the arguments given, defaults for the rest.
+/// `call("tu", &[("name", ArgValue::Text("PROTEINS".into()))])`
+///
+/// # Panics
+/// Where there is no such source or argument.
+pub fn call(name: &str, args: &[(&str, ArgValue)]) -> BoundCall {
+    let spec = find(name).unwrap_or_else(|| panic!("no data source `{name}`")).spec();
+    for (given, _) in args {
+        assert!(spec.args.iter().any(|arg| arg.name == *given), "`{name}` has no argument `{given}`");
+    }
+    let bound = spec.args.iter().map(|arg| {
+        let written = args.iter().find(|(given, _)| *given == arg.name).map(|(_, value)| value.clone());
+        let default = || match arg.default {
+            ArgDefault::Int(value) => ArgValue::Int(value),
+            ArgDefault::Float(value) => ArgValue::Float(value),
+            ArgDefault::Bool(value) => ArgValue::Bool(value),
+            ArgDefault::Choice(word) => ArgValue::Choice(word),
+            ArgDefault::IntList(list) => ArgValue::IntList(list.to_vec()),
+            ArgDefault::ChoiceList(list) => ArgValue::ChoiceList(list.to_vec()),
+            ArgDefault::Required | ArgDefault::Inferred(_) | ArgDefault::Source(_) => ArgValue::Absent,
+        };
+        let span = written.is_some().then(Span::default);
+        BoundArg { name: arg.name, value: written.unwrap_or_else(default), span }
+    });
+    BoundCall { name: spec.name, args: Args(bound.collect()), span: Span::default() }
+}
+
+/// An argument that has no effect beside the others: an error, because every token of a file has one.
+fn without_effect(call: &BoundCall, arg: &str, why: &str, help: &str) -> Option<Diagnostic> {
+    let span = call.args.get(arg)?.span?;
+    Some(
+        Diagnostic::error("data::no_effect", format!("`{arg}` has no effect here: {why}"))
+            .label(span, "this changes nothing")
+            .help(help),
+    )
+}
+
+/// The folder of real data for tests: `HGNN_DATA`, else `../shared/data`. Tests on real data pass without it, so
+/// that a fresh clone needs nothing.
+#[cfg(test)]
+pub(crate) fn real_data(inner: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("HGNN_DATA")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
+    let path = folder.join(inner);
+    path.exists().then_some(path)
+}

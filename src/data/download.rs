@@ -1,0 +1,350 @@
+//! Published data sets from the site of the TU collection.
+//!
+//! Only sets whose content is known are downloaded: each part that is read has its SHA-256 in [`PUBLISHED`], so a
+//! run's data is the one that the literature's figures are about. The archive is written aside, verified, and only
+//! then given its name in the cache folder.
+
+use super::DataOptions;
+use super::error::DataError;
+use super::locate::{self, PARTS, TuFiles};
+use super::scan::Text;
+use sha2::{Digest, Sha256};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// Where the archives are published: `{TU_COLLECTION}/NAME.zip`.
+pub const TU_COLLECTION: &str = "https://www.chrsmrrs.com/graphkerneldatasets";
+
+/// Archives are at most some hundred megabytes; a server that sends more is not the one we know.
+const MAX_ARCHIVE_BYTES: u64 = 2 << 30;
+
+/// How far a download is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DownloadProgress {
+    pub name: String,
+    pub received_bytes: u64,
+    /// Where the server says.
+    pub total_bytes: Option<u64>,
+}
+
+/// How a part is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksum {
+    /// SHA-256 of the file, in hex.
+    Bytes(&'static str),
+    /// SHA-256 of the edges, sorted, each as two little-endian 32-bit numbers: for files of which the set of lines is
+    /// known and their order is not.
+    SortedEdges(&'static str),
+}
+
+/// A published set whose content is known: every part that it has of [`PARTS`].
+#[derive(Debug, Clone, Copy)]
+pub struct Published {
+    pub name: &'static str,
+    pub parts: &'static [(&'static str, Checksum)],
+}
+
+/// The sets that can be downloaded.
+pub static PUBLISHED: &[Published] = &[
+    Published {
+        name: "AIDS",
+        parts: &[
+            ("A", Checksum::Bytes("9da8e3f787d1dbdc80a35f205707bd0bec0778261fb7e54355c061912f8d8380")),
+            (
+                "graph_indicator",
+                Checksum::Bytes("8a1ede4f84bcba1f5a7f49fe7e89cdc74466645b62175603710b80300fb68be4"),
+            ),
+            (
+                "graph_labels",
+                Checksum::Bytes("da9c413b24b0a808b497a4567f57dce975d0eb9dc69c5db82aec6a172c88e28f"),
+            ),
+            (
+                "node_labels",
+                Checksum::Bytes("d90cda6258c58f4c3facaa2e6a71e1b589da13f0162af59881400a3c8f0c514a"),
+            ),
+            (
+                "node_attributes",
+                Checksum::Bytes("e47595d48fa329d84183fd68f8b4a6b327fd05690e3d335ffcdc6b7c110f081c"),
+            ),
+        ],
+    },
+    Published {
+        name: "DD",
+        parts: &[
+            ("A", Checksum::SortedEdges("c2f84d1da2a9de2eff6b0bcc9347724bc1b65da7b7ca9b382d7e85b0356d1079")),
+            (
+                "graph_indicator",
+                Checksum::Bytes("95aabe75f6537326a14e4efc0d006854c20769f3cfc4877b862803d21c51aff2"),
+            ),
+            (
+                "graph_labels",
+                Checksum::Bytes("b9df6495feb673f79dea357cca30e08f8602e52d978c77b53ec2552d1cb2ab4e"),
+            ),
+            (
+                "node_labels",
+                Checksum::Bytes("b0d10b05702c2d655d691b5a6f5585081993860013eeab801572202df1c5c108"),
+            ),
+        ],
+    },
+    Published {
+        name: "ENZYMES",
+        parts: &[
+            ("A", Checksum::Bytes("5553c84f8f562f3e199dfd27192174f485e85c44c1357661098668937a739cbf")),
+            (
+                "graph_indicator",
+                Checksum::Bytes("95ba0fa47eba6f02e6b754a215dc66d5b49de3f45f57a128514301a8d7ed5f46"),
+            ),
+            (
+                "graph_labels",
+                Checksum::Bytes("04743e08967e61e65cdacbb90f8df6ee53742b3d2e7b84675b85ebac70506856"),
+            ),
+            (
+                "node_labels",
+                Checksum::Bytes("8263eb9b64efa231a5886343483ccfc0342f2407014763a8f738fd51c32ce770"),
+            ),
+            (
+                "node_attributes",
+                Checksum::Bytes("305a8fc3b12f79fb844ef3374d6a3c8ceeb4887dd4f86bbfe37932c4c5434e7b"),
+            ),
+        ],
+    },
+    Published {
+        name: "MUTAG",
+        parts: &[
+            ("A", Checksum::Bytes("d9656ca7493f3445d737c711710bb36fd432dddd1c0ea32e1d4713c86ebd28e2")),
+            (
+                "graph_indicator",
+                Checksum::Bytes("7d520a4d6c7961c0cdeabe076d8fe27e795b6d373485c9a2b744987e560a2056"),
+            ),
+            (
+                "graph_labels",
+                Checksum::Bytes("a1518ea39ba3426bd42f57396b9c4baffe68e9adc718caeeab0119c6591a5f2c"),
+            ),
+            (
+                "node_labels",
+                Checksum::Bytes("678f429965490e84dd27713017538c995fc05d1621beac910848b600015ee863"),
+            ),
+        ],
+    },
+    Published {
+        name: "PROTEINS",
+        parts: &[
+            ("A", Checksum::Bytes("4c4b33e272fc95cac6d27ed6d5d12b9a852c8610e91fff59f8f0dbdd5a20df67")),
+            (
+                "graph_indicator",
+                Checksum::Bytes("8d4ff1e852a5c28561e9bffb44cf9490bc552b13a3b6156dd12dc7f44e9afc4a"),
+            ),
+            (
+                "graph_labels",
+                Checksum::Bytes("c0ef9810c440775252872318d0c8adc385588e14bc4c47a2c34aa96ee3c7cdcd"),
+            ),
+            (
+                "node_labels",
+                Checksum::Bytes("f758e8ad3d6e3c026b50833d75f6f90735b94eb3345e4243707f495ca8afea8d"),
+            ),
+            (
+                "node_attributes",
+                Checksum::Bytes("54eef829abb37e458a5fbf3a3c581e48e5810e220463c2cd951856b9ceb08f07"),
+            ),
+        ],
+    },
+    Published {
+        name: "PTC_MR",
+        parts: &[
+            ("A", Checksum::Bytes("f79523ff94dfbef539e5602a8ac1931a50a2800f33fa1d30e5e31725289b5202")),
+            (
+                "graph_indicator",
+                Checksum::Bytes("d52754f3cbc54e29324f884b4c17200c16e06db0c499afae300b4fa1bb6d794b"),
+            ),
+            (
+                "graph_labels",
+                Checksum::Bytes("64210accbe4c6c027535b1294e0da652b1f539667f7a2d4bf5121dcd8b00a224"),
+            ),
+            (
+                "node_labels",
+                Checksum::Bytes("cc50d1e1c5f4c98b2100cf50c5ddd88ff28b419a9180d531046b75ce22983235"),
+            ),
+        ],
+    },
+];
+
+/// Gets a data set that is in no folder; called where [`locate::find`] found none.
+///
+/// # Errors
+/// Says which file to put where, and why it was not downloaded: not known, switched off, no network, a checksum
+/// that differs.
+pub fn fetch(name: &str, options: &DataOptions) -> Result<TuFiles, DataError> {
+    fetch_of(PUBLISHED, name, options)
+}
+
+fn fetch_of(published: &[Published], name: &str, options: &DataOptions) -> Result<TuFiles, DataError> {
+    let url = format!("{}/{name}.zip", options.base_url);
+    let Some(known) = published.iter().find(|known| known.name == name) else {
+        let listed: Vec<String> = locate::list(options).into_iter().map(|listed| listed.name).collect();
+        let names = listed.iter().map(String::as_str).chain(published.iter().map(|known| known.name));
+        let like = closest(name, names).map(|like| format!("did you mean `{like}`?\n")).unwrap_or_default();
+        let mut help = format!("{like}{}", where_to_put(name, options));
+        help.push_str(&format!(
+            "\nit is not downloaded, because this program knows no checksum of `{name}`; \
+             if it is of the TU collection, {url} has it"
+        ));
+        return Err(missing(name).help(help));
+    };
+    let manual = format!("{}\nit is published at {url}", where_to_put(name, options));
+    if options.offline {
+        return Err(missing(name).help(format!(
+            "{manual}\nit was not downloaded, because downloads are switched off (`--offline` or HGNN_OFFLINE)"
+        )));
+    }
+    let Some(folder) = locate::download_folder(options) else {
+        return Err(missing(name).help(format!(
+            "{manual}\nit was not downloaded, because this system has no cache folder to keep it in"
+        )));
+    };
+    let unwritable = |error: &dyn std::fmt::Display| {
+        DataError::new("data::cache_unwritable", format!("`{name}` cannot be kept here: {error}"))
+            .file(folder.display().to_string())
+            .help(format!("free space or make the folder writable, or: {manual}"))
+    };
+    std::fs::create_dir_all(&folder).map_err(|error| unwritable(&error))?;
+    let mut aside = tempfile::Builder::new()
+        .prefix(".download-")
+        .tempfile_in(&folder)
+        .map_err(|error| unwritable(&error))?;
+    receive(name, &url, options, aside.as_file_mut()).map_err(|failure| match failure {
+        Failure::Network(reason) => DataError::new(
+            "data::download",
+            format!("data set `{name}` is in no data folder, and its download failed: {reason}"),
+        )
+        .help(manual.clone()),
+        Failure::Disk(error) => unwritable(&error),
+    })?;
+    verify(known, aside.path(), &url, &manual)?;
+    let path = folder.join(format!("{name}.zip"));
+    aside.persist(&path).map_err(|error| unwritable(&error.error))?;
+    locate::open_archive(name, &path)
+}
+
+enum Failure {
+    Network(String),
+    Disk(std::io::Error),
+}
+
+fn receive(name: &str, url: &str, options: &DataOptions, file: &mut std::fs::File) -> Result<(), Failure> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_resolve(Some(Duration::from_secs(10)))
+        .timeout_connect(Some(Duration::from_secs(10)))
+        .timeout_recv_response(Some(Duration::from_secs(30)))
+        .timeout_per_read(Some(Duration::from_secs(30)))
+        // A redirect must not leave the encrypted connection.
+        .https_only(url.starts_with("https://"))
+        .build()
+        .into();
+    let response = agent.get(url).call().map_err(|error| Failure::Network(error.to_string()))?;
+    let body = response.into_body();
+    let total_bytes = body.content_length();
+    let mut reader = body.into_reader();
+    let mut buffer = vec![0u8; 1 << 16];
+    let mut received_bytes = 0u64;
+    loop {
+        let n = match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                return Err(Failure::Network(format!("it broke off after {received_bytes} bytes: {error}")));
+            }
+        };
+        file.write_all(&buffer[..n]).map_err(Failure::Disk)?;
+        received_bytes += n as u64;
+        if received_bytes > MAX_ARCHIVE_BYTES {
+            return Err(Failure::Network("the server sends more than 2 GiB".into()));
+        }
+        if let Some(progress) = &options.progress {
+            progress(DownloadProgress { name: name.into(), received_bytes, total_bytes });
+        }
+    }
+    if let Some(total) = total_bytes.filter(|&total| total != received_bytes) {
+        return Err(Failure::Network(format!("it broke off after {received_bytes} of {total} bytes")));
+    }
+    file.sync_all().map_err(Failure::Disk)
+}
+
+/// Every part that is read has to be the known one, and there has to be no other.
+fn verify(known: &Published, path: &Path, url: &str, manual: &str) -> Result<(), DataError> {
+    let name = known.name;
+    let refuse = |what: String| {
+        DataError::new("data::checksum", format!("the download of `{name}` is not the published set: {what}"))
+            .file(url)
+            .help(format!("nothing was kept; try again later, or: {manual}"))
+    };
+    let mut files = locate::open_archive(name, path).map_err(|error| refuse(error.message))?;
+    for part in PARTS {
+        let text = files.read(part).map_err(|error| refuse(error.message))?;
+        let expected = known.parts.iter().find(|(known, _)| *known == part).map(|&(_, sum)| sum);
+        match (text, expected) {
+            (None, None) => {}
+            (Some(text), Some(expected)) if matches(&text, expected) => {}
+            (Some(_), Some(_)) => return Err(refuse(format!("{name}_{part}.txt has another SHA-256"))),
+            (Some(_), None) => return Err(refuse(format!("it has a {name}_{part}.txt, which is not known"))),
+            (None, Some(_)) => return Err(refuse(format!("it has no {name}_{part}.txt"))),
+        }
+    }
+    Ok(())
+}
+
+fn matches(text: &Text, checksum: Checksum) -> bool {
+    let sha = |bytes: &[u8]| super::dataset::hex(&Sha256::digest(bytes));
+    match checksum {
+        Checksum::Bytes(expected) => sha(&text.bytes) == expected,
+        Checksum::SortedEdges(expected) => {
+            let Ok(table) = text.naturals(Some(2), "two node numbers") else { return false };
+            let mut edges: Vec<(u32, u32)> =
+                table.values.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+            edges.sort_unstable();
+            let bytes: Vec<u8> =
+                edges.iter().flat_map(|(a, b)| [a.to_le_bytes(), b.to_le_bytes()]).flatten().collect();
+            sha(&bytes) == expected
+        }
+    }
+}
+
+fn missing(name: &str) -> DataError {
+    DataError::new("data::missing", format!("data set `{name}` is in no data folder"))
+}
+
+/// The folders looked into, and which file to put where.
+fn where_to_put(name: &str, options: &DataOptions) -> String {
+    let looked: Vec<String> = locate::folders(options)
+        .iter()
+        .map(|folder| {
+            let state = if folder.is_dir() { "" } else { " (no such folder)" };
+            format!("{}{state}", folder.display())
+        })
+        .collect();
+    let looked = if looked.is_empty() {
+        "no data folder is named".to_string()
+    } else {
+        format!("looked in {}", looked.join(", "))
+    };
+    let files = format!(
+        "`{name}.zip`, or a folder `{name}` with {name}_A.txt, {name}_graph_indicator.txt and {name}_graph_labels.txt"
+    );
+    match &options.data_dir {
+        Some(folder) => format!("{looked}\nput {files}, into {}", folder.display()),
+        None => format!(
+            "{looked}\nput {files}, into a folder and name that folder with `--data-dir` or HGNN_DATA"
+        ),
+    }
+}
+
+/// The nearest name, where one is near: letters in another case count as equal.
+fn closest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = name.to_lowercase();
+    names
+        .map(|candidate| (strsim::osa_distance(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|&(distance, candidate)| distance <= candidate.chars().count().max(3) / 3)
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,87 @@
+//! What can be wrong with data: one [`DataError`] names the file, the line, what is there, what is expected
+//! and how to mend it.
+
+use crate::diagnostic::Diagnostic;
+use crate::source::Span;
+use std::fmt;
+
+/// A data set that could not be read. The code says what kind of mistake it is (`data::missing`, `data::ragged`, …).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataError {
+    pub code: &'static str,
+    /// What is there and what is expected, in one sentence.
+    pub message: String,
+    /// The file as a user would name it; a part of an archive reads `NAME.zip: NAME/NAME_A.txt`.
+    pub file: Option<String>,
+    /// Counted from 1.
+    pub line: Option<usize>,
+    /// What to do.
+    pub help: Option<String>,
+    /// The argument of the call that is at fault, where it is one.
+    pub span: Option<Span>,
+}
+
+impl DataError {
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), file: None, line: None, help: None, span: None }
+    }
+
+    #[must_use]
+    pub fn file(mut self, file: impl Into<String>) -> Self {
+        self.file = Some(file.into());
+        self
+    }
+
+    #[must_use]
+    pub fn line(mut self, line: usize) -> Self {
+        self.line = Some(line);
+        self
+    }
+
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    #[must_use]
+    pub fn span(mut self, span: Option<Span>) -> Self {
+        self.span = span;
+        self
+    }
+
+    /// The same finding as a diagnostic of the model file: it points at the argument at fault, or at the whole `call`.
+    pub fn to_diagnostic(&self, call: Span) -> Diagnostic {
+        let mut diagnostic = Diagnostic::error(self.code, self.to_string())
+            .label(self.span.unwrap_or(call), "this data cannot be used");
+        diagnostic.help = self.help.clone();
+        diagnostic
+    }
+}
+
+impl fmt::Display for DataError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => write!(f, "{file}:{line}: {}", self.message),
+            (Some(file), None) => write!(f, "{file}: {}", self.message),
+            _ => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for DataError {}
+
+impl miette::Diagnostic for DataError {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.code))
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+}
+
+/// `1 line`, `3 lines`.
+pub(crate) fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}

@@ -1,0 +1,248 @@
+//! Random data for tests of laws and for the witness: graphs of all awkward kinds, and renumbering.
+
+use super::dataset::{Dataset, DatasetParts, Features, Targets, Vocabulary};
+use super::rng::{below, generator, unit};
+use crate::ir::{Entity, TargetKind, Task};
+
+/// What random graphs to make.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RandomGraphs {
+    pub n_graphs: usize,
+    /// Nodes a graph, drawn from `min_nodes ..= max_nodes`.
+    pub min_nodes: usize,
+    pub max_nodes: usize,
+    /// Columns of standard-normal-like features.
+    pub n_features: usize,
+    pub n_classes: usize,
+    /// Mean number of edges (undirected ones, or directed where `directed`) a node that is not isolated.
+    pub mean_degree: f64,
+    /// Probability that a node has no edge at all.
+    pub isolated: f64,
+    /// Edges without their reverse.
+    pub directed: bool,
+    pub seed: u64,
+}
+
+impl Default for RandomGraphs {
+    fn default() -> Self {
+        Self {
+            n_graphs: 4,
+            min_nodes: 3,
+            max_nodes: 12,
+            n_features: 5,
+            n_classes: 3,
+            mean_degree: 2.0,
+            isolated: 0.1,
+            directed: false,
+            seed: 0,
+        }
+    }
+}
+
+/// Random graphs with random features and classes; the same for the same seed.
+pub fn random_graphs(wanted: &RandomGraphs) -> Dataset {
+    let mut rng = generator(wanted.seed, 0);
+    let mut node_offsets = vec![0u32];
+    let mut edges = Vec::new();
+    for _ in 0..wanted.n_graphs {
+        let base = *node_offsets.last().expect("starts with 0");
+        let n = wanted.min_nodes + below(&mut rng, wanted.max_nodes - wanted.min_nodes + 1);
+        let joined: Vec<u32> =
+            (0..n as u32).filter(|_| unit(&mut rng) >= wanted.isolated).map(|node| base + node).collect();
+        if joined.len() > 1 {
+            for _ in 0..(wanted.mean_degree * joined.len() as f64).round() as usize {
+                let from = below(&mut rng, joined.len());
+                let to = (from + 1 + below(&mut rng, joined.len() - 1)) % joined.len();
+                edges.push((joined[from], joined[to]));
+                if !wanted.directed {
+                    edges.push((joined[to], joined[from]));
+                }
+            }
+        }
+        node_offsets.push(base + n as u32);
+    }
+    let n_nodes = *node_offsets.last().expect("starts with 0") as usize;
+    // Twelve uniform numbers less six: mean 0, variance 1, and no function whose last bit differs between systems.
+    let values = (0..n_nodes * wanted.n_features)
+        .map(|_| ((0..12).map(|_| unit(&mut rng)).sum::<f64>() - 6.0) as f32)
+        .collect();
+    let classes = (0..wanted.n_graphs).map(|_| below(&mut rng, wanted.n_classes) as i64).collect();
+    Dataset::new(DatasetParts {
+        name: "random graphs".into(),
+        task: Some(Task { entity: Entity::Graph, kind: TargetKind::Classification }),
+        node_offsets,
+        edges,
+        features: Features::Dense { values, width: wanted.n_features },
+        targets: Targets::Classes(classes),
+        class_names: (0..wanted.n_classes).map(|class| class.to_string()).collect(),
+        fixed_split: None,
+        graph_ids: (1..=wanted.n_graphs as u32).collect(),
+        vocabulary: Vocabulary::default(),
+    })
+}
+
+/// The same graphs with the nodes of each renumbered at random. `moved[old] = new`, as indices over all nodes:
+/// row `moved[i]` of any equivariant result on the new data is row `i` on the old.
+pub fn renumber(data: &Dataset, seed: u64) -> (Dataset, Vec<u32>) {
+    let mut rng = generator(seed, 1);
+    let mut moved = Vec::with_capacity(data.n_nodes());
+    for g in 0..data.n_graphs() {
+        let nodes = data.graph_nodes(g);
+        moved.extend(
+            super::rng::permutation(&mut rng, nodes.len()).into_iter().map(|new| nodes.start as u32 + new),
+        );
+    }
+    (renumber_by(data, &moved), moved)
+}
+
+/// The same graphs with node `i` called `moved[i]`; every node stays in its graph.
+///
+/// # Panics
+/// Where `moved` is not a permutation of the nodes.
+pub fn renumber_by(data: &Dataset, moved: &[u32]) -> Dataset {
+    let mut old_of = vec![u32::MAX; moved.len()];
+    for (old, &new) in (0u32..).zip(moved) {
+        old_of[new as usize] = old;
+    }
+    assert!(old_of.iter().all(|&old| old != u32::MAX), "a permutation");
+    let edges = (0..data.n_nodes())
+        .flat_map(|target| {
+            data.adjacency.row(target).iter().map(move |&source| (moved[source as usize], moved[target]))
+        })
+        .collect();
+    let features = match &data.features {
+        Features::Dense { values, width } => Features::Dense {
+            values: old_of
+                .iter()
+                .flat_map(|&old| &values[old as usize * width..][..*width])
+                .copied()
+                .collect(),
+            width: *width,
+        },
+        Features::OneHot { columns, width } => Features::OneHot {
+            columns: old_of.iter().map(|&old| columns[old as usize]).collect(),
+            width: *width,
+        },
+    };
+    let of_nodes = data.task.is_some_and(|task| task.entity == Entity::Nodes);
+    let targets = match &data.targets {
+        Targets::Classes(classes) if of_nodes => {
+            Targets::Classes(old_of.iter().map(|&old| classes[old as usize]).collect())
+        }
+        Targets::Values { values, n_values } if of_nodes => Targets::Values {
+            values: old_of
+                .iter()
+                .flat_map(|&old| &values[old as usize * n_values..][..*n_values])
+                .copied()
+                .collect(),
+            n_values: *n_values,
+        },
+        targets => targets.clone(),
+    };
+    let move_all = |items: &[u32]| {
+        let mut items: Vec<u32> = items.iter().map(|&item| moved[item as usize]).collect();
+        items.sort_unstable();
+        items
+    };
+    let fixed_split = data.fixed_split.as_ref().map(|split| super::Split {
+        train: move_all(&split.train),
+        validation: move_all(&split.validation),
+        test: move_all(&split.test),
+    });
+    Dataset::new(DatasetParts {
+        name: data.name.clone(),
+        task: data.task,
+        node_offsets: data.node_offsets.clone(),
+        edges,
+        features,
+        targets,
+        class_names: data.class_names.clone(),
+        fixed_split,
+        graph_ids: data.graph_ids.clone(),
+        vocabulary: data.vocabulary.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::batch::Csr;
+    use candle_core::{DType, Device};
+
+    fn awkward(directed: bool) -> Dataset {
+        random_graphs(&RandomGraphs {
+            n_graphs: 9,
+            min_nodes: 1,
+            isolated: 0.3,
+            directed,
+            ..Default::default()
+        })
+    }
+
+    #[test]
+    fn a_batch_is_the_disjoint_union_in_the_order_asked() {
+        let picked = [7u32, 0, 7, 3];
+        for directed in [false, true] {
+            let data = awkward(directed);
+            assert_eq!(data.is_symmetric(), !directed);
+            let batch = data.batch(&picked, DType::F32, &Device::Cpu).expect("small");
+            let x = batch.x.to_vec2::<f32>().expect("a matrix");
+            let graph = &batch.graph;
+            assert_eq!((graph.n_graphs(), graph.n_nodes()), (4, x.len()));
+            for (place, &g) in picked.iter().enumerate() {
+                let base = graph.graph_offsets[place];
+                for (local, node) in data.graph_nodes(g as usize).enumerate() {
+                    let row = base as usize + local;
+                    let mut expected = Vec::new();
+                    data.features.write_rows(node..node + 1, &mut expected);
+                    assert_eq!(x[row], expected);
+                    let first = data.node_offsets[g as usize];
+                    let sources: Vec<u32> =
+                        data.adjacency.row(node).iter().map(|&source| source - first + base).collect();
+                    assert_eq!(graph.adjacency.row(row), sources);
+                }
+            }
+            assert_eq!(*graph.transpose, graph.adjacency.transpose());
+            assert_eq!(std::sync::Arc::ptr_eq(&graph.transpose, &graph.adjacency), !directed);
+        }
+    }
+
+    #[test]
+    fn one_hot_columns_become_rows_with_a_single_one() {
+        let features = Features::OneHot { columns: vec![2, 0, 1], width: 3 };
+        let mut rows = vec![9.0];
+        features.write_rows(1..3, &mut rows);
+        assert_eq!(rows, [9.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn edges_in_any_order_and_number_give_the_same_rows() {
+        let sorted = Csr::from_edges(4, &[(1, 0), (3, 0), (0, 2), (2, 2)]);
+        assert_eq!((sorted.row(0), sorted.row(1), sorted.row(2)), (&[1, 3][..], &[][..], &[0, 2][..]));
+        let shuffled = Csr::from_edges(4, &[(2, 2), (3, 0), (1, 0), (3, 0), (0, 2), (1, 0), (2, 2)]);
+        assert_eq!(sorted, shuffled);
+    }
+
+    #[test]
+    fn renumbering_moves_features_and_edges_together() {
+        let data = awkward(true);
+        let (renumbered, moved) = renumber(&data, 5);
+        assert_ne!(moved, (0..data.n_nodes() as u32).collect::<Vec<_>>());
+        for node in 0..data.n_nodes() {
+            let mut expected: Vec<u32> =
+                data.adjacency.row(node).iter().map(|&source| moved[source as usize]).collect();
+            expected.sort_unstable();
+            let new = moved[node] as usize;
+            assert_eq!(renumbered.adjacency.row(new), expected);
+            let (mut before, mut after) = (Vec::new(), Vec::new());
+            data.features.write_rows(node..node + 1, &mut before);
+            renumbered.features.write_rows(new..new + 1, &mut after);
+            assert_eq!(before, after);
+        }
+        let back: Vec<u32> = (0..moved.len() as u32)
+            .map(|new| moved.iter().position(|&place| place == new).expect("a permutation") as u32)
+            .collect();
+        assert_eq!(renumber_by(&renumbered, &back).fingerprint, data.fingerprint);
+        assert_ne!(renumbered.fingerprint, data.fingerprint);
+    }
+}
