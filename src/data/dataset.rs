@@ -337,7 +337,7 @@ impl Dataset {
             None => Arc::clone(&adjacency),
             Some(reverse) => Arc::new(self.union_of(reverse, graphs, n_nodes as usize)),
         };
-        super::batch::SparseGraph { adjacency, transpose, graph_offsets: Arc::new(graph_offsets) }
+        super::batch::SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets))
     }
 
     fn union_of(&self, csr: &Csr, graphs: &[u32], n_nodes: usize) -> Csr {
