@@ -348,3 +348,174 @@ fn closest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a s
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, candidate)| candidate)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::sync::{Arc, Mutex};
+    use tempfile::TempDir;
+
+    const FILES: [(&str, &str); 3] =
+        [("A", "1, 2\n2, 1\n"), ("graph_indicator", "1\n1\n"), ("graph_labels", "1\n")];
+
+    /// The set that the tests publish; its edges are known in any order.
+    fn published(indicator: &'static str) -> Vec<Published> {
+        let sum =
+            |bytes: &[u8]| -> &'static str { super::super::dataset::hex(&Sha256::digest(bytes)).leak() };
+        let parts = vec![
+            ("A", Checksum::SortedEdges(sum(&[1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0]))),
+            ("graph_indicator", Checksum::Bytes(sum(indicator.as_bytes()))),
+            ("graph_labels", Checksum::Bytes(sum(b"1\n"))),
+        ];
+        vec![Published { name: "PAIR", parts: parts.leak() }]
+    }
+
+    fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (part, text) in files {
+            let options = zip::write::SimpleFileOptions::default();
+            zip.start_file(format!("PAIR/PAIR_{part}.txt"), options).expect("in memory");
+            zip.write_all(text.as_bytes()).expect("in memory");
+        }
+        zip.finish().expect("in memory").into_inner()
+    }
+
+    fn ok(body: &[u8]) -> Vec<u8> {
+        let mut response = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len()).into_bytes();
+        response.extend_from_slice(body);
+        response
+    }
+
+    /// Answers one request on this machine with these bytes, then closes; gives the base address.
+    fn serve(response: Vec<u8>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("one request");
+            let mut request = Vec::new();
+            let mut byte = [0u8];
+            while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+                request.push(byte[0]);
+            }
+            // The client may hang up early; what it makes of that is what the test looks at.
+            let _ = stream.write_all(&response);
+        });
+        format!("http://{address}")
+    }
+
+    fn fetch(base_url: String, cache: &TempDir, known: &[Published]) -> Result<TuFiles, DataError> {
+        let options = DataOptions {
+            data_dir: None,
+            cache_dir: Some(cache.path().into()),
+            offline: false,
+            base_url,
+            progress: None,
+            vocabulary: None,
+        };
+        fetch_of(known, "PAIR", &options)
+    }
+
+    fn cache() -> TempDir {
+        tempfile::tempdir().expect("a temporary folder")
+    }
+
+    fn kept(cache: &TempDir) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(cache.path().join("tu")) else { return Vec::new() };
+        entries.map(|entry| entry.expect("readable").file_name().into_string().expect("a name")).collect()
+    }
+
+    #[test]
+    fn a_known_set_is_downloaded_once_and_then_found_in_the_cache() {
+        let (cache, received) = (cache(), Arc::new(Mutex::new(Vec::new())));
+        let body = archive(&FILES);
+        let seen = Arc::clone(&received);
+        let options = DataOptions {
+            data_dir: None,
+            cache_dir: Some(cache.path().into()),
+            offline: false,
+            base_url: serve(ok(&body)),
+            progress: Some(Arc::new(move |progress| seen.lock().expect("one thread").push(progress))),
+            vocabulary: None,
+        };
+        let mut files = fetch_of(&published("1\n1\n"), "PAIR", &options).expect("downloaded");
+        assert_eq!(files.read("graph_labels").expect("readable").expect("there").bytes, b"1\n");
+        assert_eq!(kept(&cache), ["PAIR.zip"]);
+        let total = body.len() as u64;
+        let last = DownloadProgress { name: "PAIR".into(), received_bytes: total, total_bytes: Some(total) };
+        assert_eq!(received.lock().expect("done").last(), Some(&last));
+        // The server answered its only request, so this is the cache.
+        assert!(locate::find("PAIR", &options).expect("readable").is_some());
+    }
+
+    #[test]
+    fn a_download_that_is_not_the_published_set_leaves_nothing_behind() {
+        let known = published("1\n1\n");
+        let refused = |response: Vec<u8>, code: &str, part: &str| {
+            let cache = cache();
+            let error = fetch(serve(response), &cache, &known).expect_err(part);
+            assert_eq!(error.code, code, "{error}");
+            assert!(error.to_string().contains(part), "{error}");
+            assert!(error.help.expect("help").contains("PAIR.zip`, or a folder `PAIR`"));
+            assert_eq!(kept(&cache), [""; 0]);
+        };
+        let with = |changes: &[(&'static str, &'static str)]| ok(&archive(&[&FILES[..2], changes].concat()));
+        refused(
+            with(&[("graph_labels", "2\n")]),
+            "data::checksum",
+            "PAIR_graph_labels.txt has another SHA-256",
+        );
+        refused(with(&[]), "data::checksum", "has no PAIR_graph_labels.txt");
+        let unknown = [("graph_labels", "1\n"), ("node_labels", "1\n1\n")];
+        refused(with(&unknown), "data::checksum", "a PAIR_node_labels.txt, which is not known");
+        refused(ok(b"<html>not here</html>"), "data::checksum", "is not a whole zip archive");
+        let whole = ok(&archive(&FILES));
+        refused(whole[..whole.len() - 50].to_vec(), "data::download", "it broke off after");
+        refused(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(), "data::download", "404");
+        // An archive without a stated length that ends early is no whole archive.
+        let mut unsized_body = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec();
+        unsized_body.extend_from_slice(&archive(&FILES)[..100]);
+        refused(unsized_body, "data::checksum", "is not a whole zip archive");
+    }
+
+    #[test]
+    fn without_network_the_message_says_which_file_to_put_where() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let closed = format!("http://{}", listener.local_addr().expect("bound"));
+        drop(listener);
+        let error = fetch(closed, &cache(), &published("1\n1\n")).expect_err("refused");
+        assert_eq!(error.code, "data::download");
+        assert!(error.message.starts_with("data set `PAIR` is in no data folder, and its download failed: "));
+        let help = error.help.expect("help");
+        assert!(help.contains("put `PAIR.zip`, or a folder `PAIR` with PAIR_A.txt"), "{help}");
+    }
+
+    #[test]
+    fn offline_and_unknown_sets_are_not_asked_for() {
+        // Nothing listens there: a request would end as `data::download`.
+        let options = DataOptions { base_url: "http://127.0.0.1:9".into(), ..DataOptions::folder("data") };
+        let help = |name, offline| {
+            let options = DataOptions { offline, ..options.clone() };
+            let error = fetch_of(&published("1\n1\n"), name, &options).err().expect("not there");
+            assert_eq!(error.code, "data::missing");
+            error.help.expect("help")
+        };
+        assert!(help("PAIR", true).contains("downloads are switched off"));
+        assert!(help("PAIR", false).contains("no cache folder"));
+        assert!(help("OTHER", false).contains("knows no checksum of `OTHER`"));
+        assert!(help("pair", false).starts_with("did you mean `PAIR`?"));
+    }
+
+    #[test]
+    fn the_checksums_are_those_of_the_published_files() {
+        for known in PUBLISHED {
+            let Some(folder) = super::super::real_data("tu") else { return };
+            let mut files =
+                locate::find(known.name, &DataOptions::folder(folder)).expect("readable").expect(known.name);
+            for &(part, sum) in known.parts {
+                let text = files.read(part).expect("readable").expect(part);
+                assert!(matches(&text, sum), "{} {part}", known.name);
+            }
+        }
+    }
+}

@@ -79,7 +79,7 @@ impl Text {
                     break;
                 }
                 return Err(self
-                    .error("data::ragged", row, format!("this line is empty, expected {expected}"))
+                    .error("data::ragged", row, format!("expected {expected}, but the line is empty"))
                     .help("line i belongs to item i: delete the empty line, or write its values"));
             }
             let first = values.len();
@@ -108,7 +108,7 @@ impl Text {
             if found != wanted {
                 let line = excerpt(bytes, line_start..at);
                 let message = if width.is_some() {
-                    format!("`{line}` has {}, expected {expected}", count(found, "value"))
+                    format!("expected {expected}, but `{line}` has {}", count(found, "value"))
                 } else {
                     format!("`{line}` has {}, but the lines before have {wanted}", count(found, "value"))
                 };
@@ -133,22 +133,22 @@ impl Text {
         let (code, message, help) = match wrong {
             _ if value.is_empty() => (
                 "data::ragged",
-                format!("a value is missing, expected {expected}"),
+                format!("expected {expected}, but there is nothing"),
                 "write the value, or delete the comma",
             ),
             Wrong::NotANumber => (
                 "data::not_a_number",
-                format!("`{value}` stands where {expected} is expected"),
+                format!("expected {expected}, but found `{value}`"),
                 "write a number; the TU layout has no header line and no names",
             ),
             Wrong::TooLarge => (
                 "data::out_of_range",
-                format!("`{value}` is too large for {expected}"),
+                format!("expected {expected}, but `{value}` is too large"),
                 "numbers of nodes and graphs go up to 4294967295",
             ),
             Wrong::NotFinite => (
                 "data::not_finite",
-                format!("`{value}` is not a finite number, expected {expected}"),
+                format!("expected {expected}, but `{value}` is not finite"),
                 "replace it by a value (the mean of its column, or 0): a NaN or infinity would spread to every weight",
             ),
         };
@@ -300,21 +300,17 @@ mod tests {
             assert_eq!((error.code, error.to_string().as_str()), (code, shown));
         };
         check(b"1,2\n3\n", "data::ragged", "t.txt:2: `3` has 1 value, but the lines before have 2");
-        check(b"1\n\n2\n", "data::ragged", "t.txt:2: this line is empty, expected a feature");
-        check(b"1\n2,\n", "data::ragged", "t.txt:2: a value is missing, expected a feature");
-        check(b"1\nx2\n", "data::not_a_number", "t.txt:2: `x2` stands where a feature is expected");
-        check(b"1\n2x\n", "data::not_a_number", "t.txt:2: `2x` stands where a feature is expected");
-        check(
-            b"1\n\xFF\x00\n",
-            "data::not_a_number",
-            "t.txt:2: `\u{FFFD}\\0` stands where a feature is expected",
-        );
-        check(b"1\nnan\n", "data::not_finite", "t.txt:2: `nan` is not a finite number, expected a feature");
-        check(b"1\n-inf\n", "data::not_finite", "t.txt:2: `-inf` is not a finite number, expected a feature");
-        check(b"1e99\n", "data::not_finite", "t.txt:1: `1e99` is not a finite number, expected a feature");
+        check(b"1\n\n2\n", "data::ragged", "t.txt:2: expected a feature, but the line is empty");
+        check(b"1\n2,\n", "data::ragged", "t.txt:2: expected a feature, but there is nothing");
+        check(b"1\nx2\n", "data::not_a_number", "t.txt:2: expected a feature, but found `x2`");
+        check(b"1\n2x\n", "data::not_a_number", "t.txt:2: expected a feature, but found `2x`");
+        check(b"1\n\xFF\x00\n", "data::not_a_number", "t.txt:2: expected a feature, but found `\u{FFFD}\\0`");
+        check(b"1\nnan\n", "data::not_finite", "t.txt:2: expected a feature, but `nan` is not finite");
+        check(b"1\n-inf\n", "data::not_finite", "t.txt:2: expected a feature, but `-inf` is not finite");
+        check(b"1e99\n", "data::not_finite", "t.txt:1: expected a feature, but `1e99` is not finite");
         let error = text(b"1\n4294967296\n").naturals(Some(1), "a node").expect_err("33 bits");
         assert_eq!(error.code, "data::out_of_range");
         let error = text(b"1\n-2\n").naturals(Some(1), "a node").expect_err("negative");
-        assert_eq!(error.to_string(), "t.txt:2: `-2` stands where a node is expected");
+        assert_eq!(error.to_string(), "t.txt:2: expected a node, but found `-2`");
     }
 }

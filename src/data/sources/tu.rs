@@ -178,11 +178,13 @@ fn read_graphs(indicator: &Text) -> Result<(Vec<u32>, Vec<u32>), DataError> {
         if *graph > last {
             if *graph > last + 1 {
                 let missing = last + 1;
+                let place =
+                    if last == 0 { "comes first".to_string() } else { format!("follows graph {last}") };
                 return Err(indicator
                     .error(
                         "data::empty_graph",
                         node,
-                        format!("graph {graph} follows graph {last}: graph {missing} has no nodes"),
+                        format!("graph {graph} {place}: graph {missing} has no nodes"),
                     )
                     .help(format!("number the graphs without gaps, and drop the label of graph {missing}")));
             }
@@ -304,7 +306,7 @@ fn read_features(
     }
     let mut attribute_table = None;
     if let Some(text) = &attributes {
-        let table = text.reals("a node attribute, a real number")?;
+        let table = text.reals("a node attribute (a real number)")?;
         expect_rows(text, &table, n_nodes, "node")?;
         attribute_table = Some(table);
     }
@@ -312,7 +314,7 @@ fn read_features(
         let Table { values, width } = attribute_table.unwrap_or(Table { values: Vec::new(), width: 0 });
         return Ok(Features::Dense { values, width });
     };
-    let table = text.integers(None, "a node label, a whole number")?;
+    let table = text.integers(None, "a node label (a whole number)")?;
     expect_rows(text, &table, n_nodes, "node")?;
     let known = known.map(|known| known.node_labels.as_slice());
     let (columns, width) = label_columns(text, &table, known, vocabulary)?;
@@ -467,7 +469,7 @@ fn read_targets(
         Err(text.whole("data::count", message).help(help))
     };
     if let Some(text) = labels {
-        let table = text.integers(Some(1), "one graph label, a whole number")?;
+        let table = text.integers(Some(1), "one graph label (a whole number)")?;
         expect_graphs(&text, table.n_rows())?;
         let mut labels = table.values.clone();
         labels.sort_unstable();
@@ -494,7 +496,7 @@ fn read_targets(
         return Ok((Targets::Classes(classes), class_names));
     }
     if let Some(text) = attributes {
-        let table = text.reals("a graph attribute, a real number")?;
+        let table = text.reals("a graph attribute (a real number)")?;
         expect_graphs(&text, table.n_rows())?;
         return Ok((Targets::Values { values: table.values, n_values: table.width }, Vec::new()));
     }
@@ -543,4 +545,409 @@ fn keep_graphs(
         Targets::None => {}
     }
     *graph_ids = kept.iter().map(|&graph| graph_ids[graph]).collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::ArgValue;
+    use crate::data;
+    use std::io::Write;
+    use std::path::{Path, PathBuf};
+    use tempfile::TempDir;
+
+    fn call(name: &str, args: &[(&str, ArgValue)]) -> BoundCall {
+        let name = ("name", ArgValue::Text(name.into()));
+        data::call("tu", &[std::slice::from_ref(&name), args].concat())
+    }
+
+    /// Two graphs, a path of three nodes and a pair, in files named as the layout says.
+    const TINY: [(&str, &str); 6] = [
+        ("A", "2, 1\n1, 2\n2, 3\n3, 2\n5, 4\n4, 5\n"),
+        ("graph_indicator", "1\n1\n1\n2\n2\n"),
+        ("graph_labels", "-1\n7\n"),
+        ("graph_attributes", "0.5, 1\n-2, 3\n"),
+        ("node_labels", "3\n5\n3\n3\n6\n"),
+        ("node_attributes", "1, 2\n3, 4\n5, 6\n7, 8\n9, 10\n"),
+    ];
+
+    /// The tiny set with some parts replaced, or left out where the replacement is empty.
+    fn parts(changes: &[(&str, &str)]) -> Vec<(String, String)> {
+        TINY.iter()
+            .map(|(part, text)| {
+                let changed = changes.iter().find(|(changed, _)| changed == part);
+                (format!("TINY_{part}.txt"), changed.map_or(*text, |(_, text)| text).to_string())
+            })
+            .filter(|(_, text)| !text.is_empty())
+            .collect()
+    }
+
+    fn folder(changes: &[(&str, &str)]) -> TempDir {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir(folder.path().join("TINY")).expect("writable");
+        for (file, text) in parts(changes) {
+            std::fs::write(folder.path().join("TINY").join(file), text).expect("writable");
+        }
+        folder
+    }
+
+    fn zip_of(path: &Path, entries: &[(String, String)]) {
+        let mut zip = zip::ZipWriter::new(std::fs::File::create(path).expect("writable"));
+        for (entry, text) in entries {
+            zip.start_file(entry.as_str(), zip::write::SimpleFileOptions::default()).expect("a name");
+            zip.write_all(text.as_bytes()).expect("writable");
+        }
+        zip.finish().expect("writable");
+    }
+
+    fn load(folder: &TempDir, args: &[(&str, ArgValue)]) -> Result<Dataset, DataError> {
+        data::load(&call("TINY", args), &DataOptions::folder(folder.path()))
+    }
+
+    fn rows(data: &Dataset) -> Vec<Vec<f32>> {
+        (0..data.n_nodes())
+            .map(|node| {
+                let mut row = Vec::new();
+                data.features.write_rows(node..node + 1, &mut row);
+                row
+            })
+            .collect()
+    }
+
+    /// The one way in which broken files are tested: change parts, expect a code and a whole message.
+    fn refuses(changes: &[(&str, &str)], code: &str, message: &str) -> DataError {
+        let folder = folder(changes);
+        let error = load(&folder, &[("features", ArgValue::Choice("both"))]).expect_err(message);
+        let prefix = format!("{}/", folder.path().join("TINY").display());
+        assert_eq!((error.code, error.to_string().replace(&prefix, "").as_str()), (code, message));
+        assert!(error.help.is_some(), "{message}: says how to mend it");
+        error
+    }
+
+    #[test]
+    fn a_set_reads_the_same_from_a_folder_an_archive_and_a_path() {
+        let root = folder(&[]);
+        let expected = load(&root, &[]).expect("readable");
+        assert_eq!(expected.node_offsets, [0, 3, 5]);
+        assert_eq!(expected.adjacency.offsets, [0, 1, 3, 4, 5, 6]);
+        assert_eq!(expected.adjacency.indices, [1, 0, 2, 1, 4, 3]);
+        assert!(expected.is_symmetric());
+        assert_eq!(expected.targets, Targets::Classes(vec![0, 1]));
+        assert_eq!(expected.class_names, ["-1", "7"]);
+        let files = parts(&[]);
+        let nested: Vec<_> =
+            files.iter().map(|(file, text)| (format!("TINY/{file}"), text.clone())).collect();
+        for (place, entries) in [("TINY.zip", &files), ("tu/TINY.zip", &nested), ("tu/TINY.zip", &files)] {
+            let root = tempfile::tempdir().expect("a temporary folder");
+            std::fs::create_dir(root.path().join("tu")).expect("writable");
+            zip_of(&root.path().join(place), entries);
+            assert_eq!(load(&root, &[]).expect(place).fingerprint, expected.fingerprint);
+            // An archive may have any name when it is given as a path.
+            std::fs::rename(root.path().join(place), root.path().join("other.zip")).expect("writable");
+            let path = root.path().join("other.zip").display().to_string();
+            let found = data::load(&call(&path, &[]), &DataOptions::folder("")).expect("by path");
+            assert_eq!((found.name.as_str(), found.fingerprint), ("TINY", expected.fingerprint.clone()));
+        }
+        let path = root.path().join("TINY").display().to_string();
+        let found = data::load(&call(&path, &[]), &DataOptions::folder("")).expect("by path");
+        assert_eq!(found.fingerprint, expected.fingerprint);
+        // As PyG leaves a set: NAME/raw/NAME_A.txt.
+        let raw = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir(raw.path().join("TINY")).expect("writable");
+        std::fs::rename(root.path().join("TINY"), raw.path().join("TINY/raw")).expect("writable");
+        assert_eq!(load(&raw, &[]).expect("raw").fingerprint, expected.fingerprint);
+    }
+
+    #[test]
+    fn line_order_duplicates_and_self_loops_of_the_edges_do_not_matter() {
+        let expected = load(&folder(&[]), &[]).expect("readable").fingerprint;
+        let shuffled = folder(&[("A", "4,5\n3,2\n1,2\n2,2\n2,1\n2,3\n4,5\n5 4\n1,2")]);
+        assert_eq!(load(&shuffled, &[]).expect("readable").fingerprint, expected);
+    }
+
+    #[test]
+    fn a_directed_set_keeps_its_directions() {
+        let data = load(&folder(&[("A", "1, 2\n2, 3\n4, 5\n")]), &[]).expect("readable");
+        assert!(!data.is_symmetric());
+        // A line is `source, target`, as in PyG: node 2 (row 1) hears node 1.
+        assert_eq!((data.adjacency.row(0), data.adjacency.row(1)), (&[][..], &[0][..]));
+        assert_eq!(data.reverse, Some(data.adjacency.transpose()));
+    }
+
+    #[test]
+    fn each_choice_of_features_gives_its_columns() {
+        let root = folder(&[]);
+        let with = |choice| rows(&load(&root, &[("features", ArgValue::Choice(choice))]).expect(choice));
+        // Labels 3, 5 and 6: like PyG, the unused 4 has a column too.
+        let labels =
+            [[1., 0., 0., 0.], [0., 0., 1., 0.], [1., 0., 0., 0.], [1., 0., 0., 0.], [0., 0., 0., 1.]];
+        assert_eq!(with("auto"), labels);
+        assert_eq!(with("labels"), labels);
+        assert_eq!(with("attributes")[4], [9., 10.]);
+        assert_eq!(with("both")[1], [3., 4., 0., 0., 1., 0.]);
+        assert_eq!(with("constant"), [[1.]; 5]);
+        assert_eq!(with("degree"), [[0., 1., 0.], [0., 0., 1.], [0., 1., 0.], [0., 1., 0.], [0., 1., 0.]]);
+        let capped = [("features", ArgValue::Choice("degree")), ("max_degree", ArgValue::Int(1))];
+        assert_eq!(rows(&load(&root, &capped).expect("capped")), [[0., 1.]; 5]);
+        let without = folder(&[("node_labels", "")]);
+        assert_eq!(rows(&load(&without, &[]).expect("attributes"))[4], [9., 10.]);
+        let bare = folder(&[("node_labels", ""), ("node_attributes", "")]);
+        assert_eq!(load(&bare, &[]).expect("no features").n_features(), 0);
+        // Scattered labels get a column each, two columns of labels a block each.
+        let scattered = folder(&[("node_labels", "3 0\n-900000000000 1\n3 1\n3 1\n70 0\n")]);
+        let data = load(&scattered, &[]).expect("scattered");
+        assert_eq!(rows(&data)[1], [1., 0., 0., 0., 1.]);
+        assert_eq!(data.vocabulary.node_labels, [vec![-900_000_000_000, 3, 70], vec![0, 1]]);
+    }
+
+    #[test]
+    fn graph_attributes_are_the_target_where_there_are_no_labels_or_when_asked_for() {
+        let values = Targets::Values { values: vec![0.5, 1., -2., 3.], n_values: 2 };
+        let asked = load(&folder(&[]), &[("target", ArgValue::Choice("attributes"))]).expect("attributes");
+        let found = load(&folder(&[("graph_labels", "")]), &[]).expect("attributes");
+        assert_eq!((&asked.targets, &found.targets), (&values, &values));
+        assert_eq!(found.task.map(Task::name), Some("graph_regression"));
+        let unlabelled =
+            load(&folder(&[("graph_labels", ""), ("graph_attributes", "")]), &[]).expect("unlabelled");
+        assert_eq!((unlabelled.targets, unlabelled.task), (Targets::None, None));
+    }
+
+    #[test]
+    fn large_graphs_are_dropped_only_when_asked() {
+        let root = folder(&[]);
+        let data = load(&root, &[("max_nodes", ArgValue::Int(2))]).expect("the pair");
+        assert_eq!((data.n_graphs(), data.n_nodes(), data.graph_ids.as_slice()), (1, 2, &[2][..]));
+        assert_eq!(data.adjacency.indices, [1, 0]);
+        assert_eq!(data.targets, Targets::Classes(vec![1]));
+        assert_eq!(rows(&data), [[1., 0., 0., 0.], [0., 0., 0., 1.]]);
+        let error = load(&root, &[("max_nodes", ArgValue::Int(1))]).expect_err("none is left");
+        assert_eq!(
+            (error.code, error.message.as_str()),
+            ("data::empty", "no graph of TINY has at most 1 node")
+        );
+    }
+
+    #[test]
+    fn a_model_s_vocabulary_gives_other_data_the_same_columns() {
+        let trained = load(&folder(&[]), &[]).expect("readable").vocabulary;
+        let fewer = folder(&[("node_labels", "5\n5\n5\n5\n5\n"), ("graph_labels", "7\n7\n")]);
+        let options = |root: &TempDir| DataOptions {
+            vocabulary: Some(trained.clone()),
+            ..DataOptions::folder(root.path())
+        };
+        let data = data::load(&call("TINY", &[]), &options(&fewer)).expect("known labels");
+        assert_eq!(rows(&data), [[0., 0., 1., 0.]; 5]);
+        assert_eq!(data.targets, Targets::Classes(vec![1, 1]));
+        for (part, text, message) in [
+            (
+                "node_labels",
+                "5\n5\n8\n5\n5\n",
+                "node label 8 does not occur in the data that the model was trained with",
+            ),
+            ("graph_labels", "7\n6\n", "graph label 6 is none of the model's classes (-1, 7)"),
+        ] {
+            let root = folder(&[(part, text)]);
+            let error = data::load(&call("TINY", &[]), &options(&root)).expect_err(message);
+            assert_eq!((error.code, error.message.as_str()), ("data::unknown_label", message));
+        }
+    }
+
+    #[test]
+    fn each_broken_file_is_named_with_its_line() {
+        refuses(&[("A", "1, 2\n2, 6\n")], "data::out_of_range", "TINY_A.txt:2: node 6 is not one of 1 to 5");
+        let zero = refuses(
+            &[("A", "1, 2\n0, 1\n")],
+            "data::out_of_range",
+            "TINY_A.txt:2: node 0 is not one of 1 to 5",
+        );
+        assert!(zero.help.expect("help").contains("add 1 to every number"));
+        refuses(
+            &[("A", "1, 2\n3, 4\n")],
+            "data::edge_between_graphs",
+            "TINY_A.txt:2: the edge 3, 4 joins graph 1 and graph 2",
+        );
+        refuses(
+            &[("A", "1, 2\n3\n")],
+            "data::ragged",
+            "TINY_A.txt:2: expected two node numbers, `source, target`, but `3` has 1 value",
+        );
+        refuses(
+            &[("A", "1, 2\n2, x\n")],
+            "data::not_a_number",
+            "TINY_A.txt:2: expected two node numbers, `source, target`, but found `x`",
+        );
+        refuses(
+            &[("graph_indicator", "0\n0\n0\n1\n1\n")],
+            "data::out_of_range",
+            "TINY_graph_indicator.txt:1: graph 0 is named, but graphs are numbered from 1",
+        );
+        refuses(
+            &[("graph_indicator", "1\n1\n2\n1\n2\n")],
+            "data::graph_order",
+            "TINY_graph_indicator.txt:4: graph 1 comes after graph 2",
+        );
+        refuses(
+            &[("graph_indicator", "1\n1\n1\n3\n3\n")],
+            "data::empty_graph",
+            "TINY_graph_indicator.txt:4: graph 3 follows graph 1: graph 2 has no nodes",
+        );
+        refuses(
+            &[("graph_indicator", "2\n2\n2\n3\n3\n")],
+            "data::empty_graph",
+            "TINY_graph_indicator.txt:1: graph 2 comes first: graph 1 has no nodes",
+        );
+        refuses(
+            &[("graph_indicator", "\n")],
+            "data::empty",
+            "TINY_graph_indicator.txt: the file is empty, so the data set has no nodes",
+        );
+        refuses(
+            &[("node_attributes", "1, 2\n3, 4\n5, NaN\n7, 8\n9, 10\n")],
+            "data::not_finite",
+            "TINY_node_attributes.txt:3: expected a node attribute (a real number), but `NaN` is not finite",
+        );
+        refuses(
+            &[("node_attributes", "1, 2\n3, 4\n5\n7, 8\n9, 10\n")],
+            "data::ragged",
+            "TINY_node_attributes.txt:3: `5` has 1 value, but the lines before have 2",
+        );
+        refuses(
+            &[("node_labels", "3\n5\n3\n3\n")],
+            "data::count",
+            "TINY_node_labels.txt: has 4 lines, but there are 5 nodes",
+        );
+        refuses(
+            &[("node_labels", "3\n5\n3\n3.5\n6\n")],
+            "data::not_a_number",
+            "TINY_node_labels.txt:4: expected a node label (a whole number), but found `3.5`",
+        );
+        refuses(
+            &[("graph_labels", "1\n")],
+            "data::count",
+            "TINY_graph_labels.txt: has 1 line, but TINY_graph_indicator.txt names 2 graphs",
+        );
+        refuses(
+            &[("graph_labels", "1\n2\n1\n")],
+            "data::count",
+            "TINY_graph_labels.txt: has 3 lines, but TINY_graph_indicator.txt names 2 graphs: graph 3 has no nodes",
+        );
+        refuses(
+            &[("graph_labels", "1, 1\n2, 2\n")],
+            "data::ragged",
+            "TINY_graph_labels.txt:1: expected one graph label (a whole number), but `1, 1` has 2 values",
+        );
+    }
+
+    #[test]
+    fn missing_parts_are_named_with_what_they_are_for() {
+        let missing = |part: &str, args: &[(&str, ArgValue)], message: &str| {
+            let error = load(&folder(&[(part, "")]), args).expect_err(message);
+            assert_eq!((error.code, error.message.as_str()), ("data::missing_part", message));
+            assert!(error.help.is_some() && error.file.is_some());
+        };
+        missing(
+            "graph_indicator",
+            &[],
+            "`TINY_graph_indicator.txt` is missing: it says which graph each node belongs to",
+        );
+        missing("A", &[], "`TINY_A.txt` is missing: it holds the edges");
+        missing(
+            "node_labels",
+            &[("features", ArgValue::Choice("both"))],
+            "`features = both` needs `TINY_node_labels.txt`, which TINY does not have",
+        );
+        missing(
+            "graph_attributes",
+            &[("target", ArgValue::Choice("attributes"))],
+            "`target = attributes` needs `TINY_graph_attributes.txt`, which TINY does not have",
+        );
+    }
+
+    #[test]
+    fn damaged_and_hostile_archives_are_refused() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let path = root.path().join("TINY.zip");
+        let code = || load(&root, &[]).expect_err("broken").code;
+        std::fs::write(&path, "this is no archive").expect("writable");
+        assert_eq!(code(), "data::corrupt_archive");
+        zip_of(&path, &parts(&[]));
+        let whole = std::fs::read(&path).expect("readable");
+        std::fs::write(&path, &whole[..whole.len() / 2]).expect("writable");
+        assert_eq!(code(), "data::corrupt_archive");
+        // A flipped byte of the first file's content, behind its 30-byte header and name.
+        let mut flipped = whole.clone();
+        flipped[30 + "TINY_A.txt".len() + 4] ^= 0x55;
+        std::fs::write(&path, flipped).expect("writable");
+        assert_eq!(code(), "data::corrupt_archive");
+        for entry in ["../TINY_A.txt", "TINY/../../x.txt", "/etc/x.txt", "C:\\x.txt"] {
+            let mut entries = parts(&[]);
+            entries.push((entry.into(), "1".into()));
+            zip_of(&path, &entries);
+            assert_eq!(code(), "data::unsafe_archive", "{entry}");
+        }
+    }
+
+    #[test]
+    fn an_argument_without_effect_is_an_error() {
+        let error = load(&folder(&[]), &[("max_degree", ArgValue::Int(3))]).expect_err("no degree features");
+        assert_eq!(error.code, "data::no_effect");
+        assert_eq!(error.message, "`max_degree` has no effect here: the node features are `auto`");
+    }
+
+    #[test]
+    fn a_set_that_is_not_there_is_told_with_the_folders_and_a_near_name() {
+        let root = folder(&[]);
+        let error =
+            data::load(&call("tiny", &[]), &DataOptions::folder(root.path())).expect_err("case-exact");
+        let place = root.path().display();
+        assert_eq!(
+            (error.code, error.message.as_str()),
+            ("data::missing", "data set `tiny` is in no data folder")
+        );
+        let help = error.help.expect("help");
+        assert!(help.starts_with("did you mean `TINY`?\n"), "{help}");
+        assert!(help.contains(&format!("looked in {place}, {place}/tu (no such folder)")), "{help}");
+        assert!(help.contains("`tiny.zip`, or a folder `tiny` with tiny_A.txt"), "{help}");
+        let error = data::load(&call("./nowhere", &[]), &DataOptions::folder("")).expect_err("a path");
+        assert_eq!(error.to_string(), "./nowhere: there is no such folder or archive");
+    }
+
+    fn real(name: &str) -> Option<Dataset> {
+        let folder: PathBuf = data::real_data("tu")?;
+        Some(data::load(&call(name, &[]), &DataOptions::folder(folder)).expect(name))
+    }
+
+    #[test]
+    fn published_sets_have_their_published_counts() {
+        // Name, graphs, nodes, directed edges, features, smallest and largest graph, graphs a class.
+        #[rustfmt::skip]
+        let table: [(&str, usize, usize, usize, usize, usize, usize, &[usize]); 8] = [
+            ("MUTAG", 188, 3_371, 7_442, 7, 10, 28, &[63, 125]),
+            ("PTC_MR", 344, 4_915, 10_108, 18, 2, 64, &[192, 152]),
+            ("ENZYMES", 600, 19_580, 74_564, 3, 2, 126, &[100; 6]),
+            ("PROTEINS", 1_113, 43_471, 162_088, 3, 4, 620, &[663, 450]),
+            ("DD", 1_178, 334_925, 1_686_092, 89, 30, 5_748, &[691, 487]),
+            ("REDDIT-BINARY", 2_000, 859_254, 1_991_016, 0, 6, 3_782, &[1000, 1000]),
+            ("AIDS", 2_000, 31_385, 64_780, 38, 2, 95, &[400, 1600]),
+            ("Acyclic", 183, 1_492, 2_618, 3, 3, 11, &[]),
+        ];
+        for (name, n_graphs, n_nodes, n_edges, n_features, smallest, largest, class_counts) in table {
+            let Some(data) = real(name) else { return };
+            let facts = data.facts();
+            assert_eq!(
+                (data.n_graphs(), data.n_nodes(), data.n_edges()),
+                (n_graphs, n_nodes, n_edges),
+                "{name}"
+            );
+            assert_eq!((data.n_features(), data.is_symmetric()), (n_features, true), "{name}");
+            let sizes = (0..n_graphs).map(|graph| data.graph_nodes(graph).len());
+            assert_eq!((sizes.clone().min(), sizes.max()), (Some(smallest), Some(largest)), "{name}");
+            assert_eq!((facts.max_nodes, facts.class_counts.as_slice()), (largest, class_counts), "{name}");
+        }
+        let Some(Dataset { targets: Targets::Values { values, n_values }, .. }) = real("Acyclic") else {
+            panic!("Acyclic is a regression")
+        };
+        let (min, max) = values.iter().fold((f32::MAX, f32::MIN), |(min, max), &v| (min.min(v), max.max(v)));
+        assert_eq!((n_values, min, max), (1, -23.7, 250.0));
+    }
 }
