@@ -2,25 +2,40 @@
 //! Candle custom operators over f32 and f64. `reference` holds a plain version of each, which tests compare with.
 //!
 //! Work is cut by the data's size, never by the number of threads, so results are the same bits on any machine width.
+//!
+//! Inputs are row-major; where one is not contiguous it is copied first. No gradient is computed for an input
+//! that no variable stands behind.
 
+pub mod activation;
 pub mod assignment;
 pub mod assignment_loss;
+pub mod convolve;
 mod custom;
+pub mod dropout;
+pub mod float;
+pub mod linear;
+pub mod loss;
+pub mod norm;
+mod parallel;
+mod product;
 pub mod propagate;
+#[cfg(test)]
+pub(crate) mod reference;
+pub mod rows;
+pub mod segment;
 pub mod softmax;
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod testkit;
 
-pub use propagate::DegreeCache;
-
-/// An elementwise function that other kernels can compute on their way out.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Activation {
-    Identity,
-    Relu,
-    LeakyRelu { slope: f64 },
-    Elu { alpha: f64 },
-    Gelu,
-    Sigmoid,
-    Tanh,
-}
+pub use activation::{Activation, activate};
+pub use convolve::{gcn_layer, sage_layer};
+pub use dropout::dropout;
+pub use float::Float;
+pub use linear::linear;
+pub use loss::{cross_entropy, mse};
+pub use norm::{batch_norm, graph_layer_norm, layer_norm};
+pub use propagate::{DegreeCache, Norm, propagate, propagate_max};
+pub use rows::{add, concat_columns, gather_rows};
+pub use segment::{Reduce, segment_reduce};

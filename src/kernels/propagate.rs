@@ -1,19 +1,448 @@
-//! Message passing without edge weights: sums over neighbours with per-node scales.
+//! Message passing without edge weights: `y_i = r_i (Σ_{j→i} c_j x_j + l_i c_i x_i)`, with scales a node that
+//! the degrees give. Self loops are a term, not entries.
 
-use std::sync::OnceLock;
+use super::float::{Float, View, by_dtype, finish, values};
+use super::parallel::fill_rows;
+use crate::data::batch::{Csr, SparseGraph};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use multiversion::multiversion;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+/// How messages are scaled. Degrees count incoming edges.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Norm {
+    /// `Σ_{j→i} x_j`
+    Sum,
+    /// `Σ_{j→i} x_j / d_i`; 0 where nothing comes in.
+    Mean,
+    /// `Σ_{j→i} x_j / √(d_i d_j)`; with `self_loops` each node counts as its own neighbour, once, as PyG's
+    /// `gcn_norm`. A degree of 0 gives 0.
+    Gcn { self_loops: bool },
+    /// `(1 + eps) x_i + Σ_{j→i} x_j`
+    SelfPlus { eps: f64 },
+}
 
 /// Functions of the degrees that several kernels of one batch share.
 #[derive(Debug, Clone, Default)]
 pub struct DegreeCache {
-    gcn_f32: OnceLock<GcnScales<f32>>,
-    gcn_f64: OnceLock<GcnScales<f64>>,
+    pub(crate) single: DegreeScales<f32>,
+    pub(crate) double: DegreeScales<f64>,
 }
 
-/// Scales of the symmetric normalisation with self loops.
-#[derive(Debug, Clone)]
-struct GcnScales<T> {
-    /// `1/√d`, with `d` the in-degree that counts one self loop.
-    inverse_root: Vec<T>,
-    /// `1 −` stored self loops: what is missing to exactly one self loop a node.
-    missing_loops: Vec<T>,
+/// Scales a node, by the norm that needs them.
+#[derive(Debug, Clone, Default)]
+pub struct DegreeScales<T> {
+    mean: OnceLock<Vec<T>>,
+    gcn: OnceLock<Vec<T>>,
+    gcn_loops: OnceLock<(Vec<T>, Vec<T>)>,
+}
+
+/// The scales of one kernel: `y_i = row_i (Σ_j col_j x_j + own_i col_i x_i)`; absent ones count as 1.
+#[derive(Clone, Copy)]
+pub(crate) struct Scales<'a, T> {
+    pub row: Option<&'a [T]>,
+    pub col: Option<&'a [T]>,
+    pub own: Own<'a, T>,
+}
+
+/// The weight of a node's own features.
+#[derive(Clone, Copy)]
+pub(crate) enum Own<'a, T> {
+    None,
+    All(T),
+    Each(&'a [T]),
+}
+
+impl<'a, T: Float> Scales<'a, T> {
+    pub fn new(graph: &'a SparseGraph, norm: Norm) -> Self {
+        let cache = T::scales(&graph.degrees);
+        let adjacency = &*graph.adjacency;
+        match norm {
+            Norm::Sum => Self { row: None, col: None, own: Own::None },
+            Norm::Mean => {
+                let scale =
+                    cache.mean.get_or_init(|| degrees(adjacency).map(|d| inverse(T::of(d))).collect());
+                Self { row: Some(scale), col: None, own: Own::None }
+            }
+            Norm::Gcn { self_loops: false } => {
+                let scale =
+                    cache.gcn.get_or_init(|| degrees(adjacency).map(|d| inverse(T::of(d).sqrt())).collect());
+                Self { row: Some(scale), col: Some(scale), own: Own::None }
+            }
+            Norm::Gcn { self_loops: true } => {
+                let (scale, own) = cache.gcn_loops.get_or_init(|| {
+                    let own: Vec<T> = (0..adjacency.n_rows())
+                        .map(|node| T::of(1.0 - stored_loops(adjacency, node) as f64))
+                        .collect();
+                    let degree = degrees(adjacency).zip(&own).map(|(d, &own)| T::of(d) + own);
+                    (degree.map(|d| inverse(d.sqrt())).collect(), own)
+                });
+                Self { row: Some(scale), col: Some(scale), own: Own::Each(own) }
+            }
+            Norm::SelfPlus { eps } => Self { row: None, col: None, own: Own::All(T::of(1.0 + eps)) },
+        }
+    }
+
+    /// Of the transposed propagation.
+    pub fn transposed(self) -> Self {
+        Self { row: self.col, col: self.row, own: self.own }
+    }
+}
+
+fn degrees(adjacency: &Csr) -> impl Iterator<Item = f64> + '_ {
+    adjacency.offsets.windows(2).map(|pair| (pair[1] - pair[0]) as f64)
+}
+
+fn inverse<T: Float>(value: T) -> T {
+    if value == T::ZERO { T::ZERO } else { T::ONE / value }
+}
+
+/// Entries of a row on the diagonal.
+fn stored_loops(adjacency: &Csr, node: usize) -> usize {
+    let row = adjacency.row(node);
+    let first = row.partition_point(|&source| (source as usize) < node);
+    row[first..].iter().take_while(|&&source| source as usize == node).count()
+}
+
+/// `y = P x`: one step of message passing.
+///
+/// - `x`: `[N, F]`
+/// - result: `[N, F]`
+///
+/// The backward pass is the same on the transposed graph.
+///
+/// # Errors
+/// Where `x` has not one row a node, or is neither f32 nor f64.
+pub fn propagate(x: &Tensor, graph: &Arc<SparseGraph>, norm: Norm) -> Result<Tensor> {
+    check_rows("propagate", x, graph)?;
+    x.contiguous()?.apply_op1(Propagate { graph: graph.clone(), norm, is_transposed: false })
+}
+
+pub(crate) fn check_rows(name: &str, x: &Tensor, graph: &SparseGraph) -> Result<(usize, usize)> {
+    let (n_rows, width) = x.dims2()?;
+    if n_rows != graph.n_nodes() {
+        bail!("`{name}` got {n_rows} rows for a graph of {} nodes", graph.n_nodes())
+    }
+    Ok((n_rows, width))
+}
+
+struct Propagate {
+    graph: Arc<SparseGraph>,
+    norm: Norm,
+    is_transposed: bool,
+}
+
+impl CustomOp1 for Propagate {
+    fn name(&self) -> &'static str {
+        "propagate"
+    }
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        by_dtype!(x.dtype(), T => {
+            let x = values::<T>(x, layout)?;
+            let width = layout.dims()[1];
+            let scales = Scales::<T>::new(&self.graph, self.norm);
+            let (csr, scales) = match self.is_transposed {
+                false => (&*self.graph.adjacency, scales),
+                true => (&*self.graph.transpose, scales.transposed()),
+            };
+            Ok(finish(aggregate(csr, scales, x, width), layout.shape()))
+        })
+    }
+    fn bwd(&self, _x: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let back =
+            Propagate { graph: self.graph.clone(), norm: self.norm, is_transposed: !self.is_transposed };
+        Ok(Some(grad.contiguous()?.apply_op1_no_bwd(&back)?))
+    }
+}
+
+/// All rows of `P x`.
+pub(crate) fn aggregate<T: Float>(csr: &Csr, scales: Scales<T>, x: &[T], width: usize) -> Vec<T> {
+    let work = (csr.n_entries() + csr.n_rows()) * width;
+    // SAFETY: `aggregate_rows` writes all of `out`.
+    unsafe {
+        fill_rows(csr.n_rows(), width, work, |rows, out| aggregate_rows(csr, scales, x, width, rows, out))
+    }
+}
+
+/// Some rows of `P x`, into `out`, which may be uninitialised.
+pub(crate) fn aggregate_rows<T: Float>(
+    csr: &Csr,
+    scales: Scales<T>,
+    x: &[T],
+    width: usize,
+    rows: Range<usize>,
+    out: &mut [T],
+) {
+    assert!(out.len() == rows.len() * width && x.len() >= csr.n_cols * width);
+    sum_neighbours(csr, scales, x, width, rows, out);
+}
+
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn sum_neighbours<T: Float>(
+    csr: &Csr,
+    scales: Scales<T>,
+    x: &[T],
+    width: usize,
+    rows: Range<usize>,
+    out: &mut [T],
+) {
+    let mut col = 0;
+    while width - col >= 64 {
+        sum_columns::<T, 64>(csr, scales, x, width, col, rows.clone(), out);
+        col += 64;
+    }
+    while width - col >= 16 {
+        sum_columns::<T, 16>(csr, scales, x, width, col, rows.clone(), out);
+        col += 16;
+    }
+    while width - col >= 4 {
+        sum_columns::<T, 4>(csr, scales, x, width, col, rows.clone(), out);
+        col += 4;
+    }
+    match width - col {
+        1 => sum_columns::<T, 1>(csr, scales, x, width, col, rows, out),
+        2 => sum_columns::<T, 2>(csr, scales, x, width, col, rows, out),
+        3 => sum_columns::<T, 3>(csr, scales, x, width, col, rows, out),
+        _ => {}
+    }
+}
+
+/// Columns `col .. col + WIDTH` of [`aggregate_rows`], with the sums in registers.
+#[inline(always)]
+fn sum_columns<T: Float, const WIDTH: usize>(
+    csr: &Csr,
+    scales: Scales<T>,
+    x: &[T],
+    width: usize,
+    col: usize,
+    rows: Range<usize>,
+    out: &mut [T],
+) {
+    let first = rows.start;
+    for row in rows {
+        let mut sum = [T::ZERO; WIDTH];
+        let own = match scales.own {
+            Own::None => T::ZERO,
+            Own::All(own) => own,
+            Own::Each(own) => own[row],
+        };
+        if own != T::ZERO {
+            let own = scales.col.map_or(own, |scale| own * scale[row]);
+            let from = &x[row * width + col..][..WIDTH];
+            for k in 0..WIDTH {
+                sum[k] = own * from[k];
+            }
+        }
+        match scales.col {
+            Some(scale) => {
+                for &source in csr.row(row) {
+                    let weight = scale[source as usize];
+                    let from = &x[source as usize * width + col..][..WIDTH];
+                    for k in 0..WIDTH {
+                        sum[k] += weight * from[k];
+                    }
+                }
+            }
+            None => {
+                for &source in csr.row(row) {
+                    let from = &x[source as usize * width + col..][..WIDTH];
+                    for k in 0..WIDTH {
+                        sum[k] += from[k];
+                    }
+                }
+            }
+        }
+        let to = &mut out[(row - first) * width + col..][..WIDTH];
+        match scales.row {
+            Some(scale) => {
+                for k in 0..WIDTH {
+                    to[k] = scale[row] * sum[k];
+                }
+            }
+            None => to.copy_from_slice(&sum),
+        }
+    }
+}
+
+/// `y_i = max_{j→i} x_j`, channel by channel; 0 where nothing comes in.
+///
+/// Sources that share the maximum share its gradient in equal parts, so that gradients too move with the numbering.
+///
+/// # Errors
+/// Where `x` has not one row a node, or is neither f32 nor f64.
+pub fn propagate_max(x: &Tensor, graph: &Arc<SparseGraph>) -> Result<Tensor> {
+    check_rows("propagate_max", x, graph)?;
+    x.contiguous()?.apply_op1(PropagateMax { graph: graph.clone() })
+}
+
+struct PropagateMax {
+    graph: Arc<SparseGraph>,
+}
+
+impl CustomOp1 for PropagateMax {
+    fn name(&self) -> &'static str {
+        "propagate_max"
+    }
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        by_dtype!(x.dtype(), T => {
+            let x = values::<T>(x, layout)?;
+            let width = layout.dims()[1];
+            let csr = &*self.graph.adjacency;
+            // SAFETY: `max_neighbours` writes all of `out`.
+            let out = unsafe {
+                fill_rows(csr.n_rows(), width, csr.n_entries() * width, |rows, out| {
+                    max_neighbours(csr, x, width, rows, out)
+                })
+            };
+            Ok(finish(out, layout.shape()))
+        })
+    }
+    fn bwd(&self, x: &Tensor, res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let grad = grad.contiguous()?;
+        let width = x.dim(1)?;
+        by_dtype!(x.dtype(), T => {
+            let (x_values, y, g) = (View::<T>::new(x)?, View::<T>::new(res)?, View::<T>::new(&grad)?);
+            let (csr, transpose) = (&*self.graph.adjacency, &*self.graph.transpose);
+            let work = csr.n_entries() * width;
+            // SAFETY: both functions write all of `out`.
+            let dx = unsafe {
+                let shares = fill_rows(csr.n_rows(), width, work, |rows, out| {
+                    share_among_ties(csr, &x_values, &y, &g, width, rows, out)
+                });
+                fill_rows(csr.n_rows(), width, work, |rows, out| {
+                    collect_shares(transpose, &x_values, &y, &shares, width, rows, out)
+                })
+            };
+            Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))
+        })
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn max_neighbours<T: Float>(csr: &Csr, x: &[T], width: usize, rows: Range<usize>, out: &mut [T]) {
+    for (row, to) in rows.zip(out.chunks_exact_mut(width.max(1))) {
+        let Some((&first, rest)) = csr.row(row).split_first() else {
+            to.fill(T::ZERO);
+            continue;
+        };
+        to.copy_from_slice(&x[first as usize * width..][..width]);
+        for &source in rest {
+            for (to, &from) in to.iter_mut().zip(&x[source as usize * width..][..width]) {
+                // A NaN stays.
+                *to = if from <= *to { *to } else { from };
+            }
+        }
+    }
+}
+
+/// `out_i = g_i / (number of sources that have the maximum)`.
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn share_among_ties<T: Float>(
+    csr: &Csr,
+    x: &[T],
+    y: &[T],
+    g: &[T],
+    width: usize,
+    rows: Range<usize>,
+    out: &mut [T],
+) {
+    for (row, to) in rows.zip(out.chunks_exact_mut(width.max(1))) {
+        let y = &y[row * width..][..width];
+        to.fill(T::ZERO);
+        for &source in csr.row(row) {
+            for ((to, &from), &y) in to.iter_mut().zip(&x[source as usize * width..][..width]).zip(y) {
+                *to += if from == y { T::ONE } else { T::ZERO };
+            }
+        }
+        for (to, &g) in to.iter_mut().zip(&g[row * width..][..width]) {
+            *to = if *to > T::ZERO { g / *to } else { T::ZERO };
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn collect_shares<T: Float>(
+    transpose: &Csr,
+    x: &[T],
+    y: &[T],
+    shares: &[T],
+    width: usize,
+    rows: Range<usize>,
+    out: &mut [T],
+) {
+    for (row, to) in rows.zip(out.chunks_exact_mut(width.max(1))) {
+        let x = &x[row * width..][..width];
+        to.fill(T::ZERO);
+        for &target in transpose.row(row) {
+            let (y, share) =
+                (&y[target as usize * width..][..width], &shares[target as usize * width..][..width]);
+            for (((to, &x), &y), &share) in to.iter_mut().zip(x).zip(y).zip(share) {
+                *to += if x == y { share } else { T::ZERO };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::reference;
+    use crate::kernels::testing::{Case, graph, random, random_graph};
+
+    const NORMS: &[Norm] = &[
+        Norm::Sum,
+        Norm::Mean,
+        Norm::Gcn { self_loops: true },
+        Norm::Gcn { self_loops: false },
+        Norm::SelfPlus { eps: 0.25 },
+    ];
+
+    fn check_propagate(graph: &Arc<SparseGraph>, width: usize) {
+        for &norm in NORMS {
+            Case::new(&[random(&[graph.n_nodes(), width], 5)], |x| propagate(&x[0], graph, norm))
+                .equals(|x| reference::propagate(&x[0], graph, norm));
+        }
+        Case::new(&[random(&[graph.n_nodes(), width], 5)], |x| propagate_max(&x[0], graph))
+            .equals(|x| reference::propagate_max(&x[0], graph));
+    }
+
+    #[test]
+    fn directed_and_symmetric_graphs_of_odd_widths_propagate_as_the_dense_matrix() {
+        for (is_symmetric, width) in [(true, 1), (false, 3), (true, 23)] {
+            check_propagate(&random_graph(&[4, 1, 7], 2.0, is_symmetric, 9), width);
+        }
+    }
+
+    #[test]
+    fn wide_features_propagate_as_the_dense_matrix() {
+        check_propagate(&random_graph(&[5], 2.0, false, 4), 87);
+    }
+
+    #[test]
+    fn empty_graphs_isolated_nodes_and_stored_self_loops_are_fine() {
+        check_propagate(&graph(0, &[], vec![0]), 3);
+        check_propagate(&graph(3, &[], vec![0, 1, 3]), 2);
+        // Node 1 has its own loop, node 0 only an outgoing edge.
+        check_propagate(&graph(3, &[(1, 0), (1, 1), (2, 1)], vec![0, 3, 3]), 2);
+    }
+
+    #[test]
+    fn large_graphs_have_the_same_bits_on_any_number_of_threads() {
+        let graph = random_graph(&[3000], 4.0, false, 1);
+        for &norm in NORMS {
+            Case::new(&[random(&[3000, 64], 2)], |x| propagate(&x[0], &graph, norm))
+                .has_same_bits_on_any_number_of_threads();
+        }
+        Case::new(&[random(&[3000, 64], 2)], |x| propagate_max(&x[0], &graph))
+            .has_same_bits_on_any_number_of_threads();
+    }
+
+    #[test]
+    fn sources_that_share_the_maximum_share_its_gradient() {
+        let graph = graph(3, &[(0, 1), (0, 2)], vec![0, 3]);
+        let x = candle_core::Var::new(&[[0f64], [2.0], [2.0]], &candle_core::Device::Cpu).unwrap();
+        let gradients = propagate_max(&x, &graph).unwrap().sum_all().unwrap().backward().unwrap();
+        assert_eq!(gradients.get(&x).unwrap().to_vec2::<f64>().unwrap(), [[0.0], [0.5], [0.5]]);
+    }
 }

@@ -1,0 +1,206 @@
+//! Losses of a task, as scalars. Sums are taken in f64.
+
+use super::float::{Float, View, by_dtype, finish, values};
+use super::parallel::{fill_elements, fill_rows, map_chunks};
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
+
+/// Mean over the rows of `−log softmax(logits)[class]`; rows of a negative class (no label) do not count.
+/// Without any labelled row it is 0.
+///
+/// - `logits`: `[G, C]`
+/// - `classes`: `[G]`, i64 or u32
+/// - result: scalar
+///
+/// PyTorch: `torch.nn.functional.cross_entropy`.
+///
+/// # Errors
+/// Where the shapes do not fit or a class is not below `C`.
+pub fn cross_entropy(logits: &Tensor, classes: &Tensor) -> Result<Tensor> {
+    let (n_rows, n_classes) = logits.dims2()?;
+    let classes = classes.dims1().and_then(|_| match classes.dtype() {
+        DType::I64 => classes.to_vec1::<i64>(),
+        DType::U32 => Ok(classes.to_vec1::<u32>()?.into_iter().map(i64::from).collect()),
+        other => bail!("`cross_entropy` needs classes of type i64 or u32, not {other:?}"),
+    })?;
+    if classes.len() != n_rows {
+        bail!("`cross_entropy` got {n_rows} rows, but {} classes", classes.len())
+    }
+    if let Some(class) = classes.iter().find(|&&class| class >= n_classes as i64) {
+        bail!("`cross_entropy` got class {class}, but {n_classes} logits a row")
+    }
+    let n_labelled = classes.iter().filter(|&&class| class >= 0).count();
+    logits.contiguous()?.apply_op1(CrossEntropy { classes, n_labelled })
+}
+
+struct CrossEntropy {
+    classes: Vec<i64>,
+    n_labelled: usize,
+}
+
+/// The largest logit of a row, and the sum of `exp(logit − largest)`.
+#[inline(always)]
+fn log_sum_parts<T: Float>(row: &[T]) -> (T, T) {
+    let largest = row.iter().fold(T::NEG_INFINITY, |largest, &logit| largest.greater(logit));
+    (largest, row.iter().fold(T::ZERO, |sum, &logit| sum + (logit - largest).exp()))
+}
+
+impl candle_core::CustomOp1 for CrossEntropy {
+    fn name(&self) -> &'static str {
+        "cross_entropy"
+    }
+    fn cpu_fwd(&self, logits: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (n_rows, n_classes) = (layout.dims()[0], layout.dims()[1]);
+        by_dtype!(logits.dtype(), T => {
+            let logits = values::<T>(logits, layout)?;
+            let partials = map_chunks(n_rows, logits.len() * 16, |rows| {
+                let labelled = rows.filter(|&row| self.classes[row] >= 0);
+                let losses = labelled.map(|row| {
+                    let logits = &logits[row * n_classes..][..n_classes];
+                    let (largest, sum) = log_sum_parts(logits);
+                    (largest - logits[self.classes[row] as usize]).wide() + sum.wide().ln()
+                });
+                losses.sum::<f64>()
+            });
+            let mean = partials.iter().sum::<f64>() / self.n_labelled.max(1) as f64;
+            Ok(finish(vec![T::of(mean)], ()))
+        })
+    }
+    fn bwd(&self, logits: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (n_rows, n_classes) = logits.dims2()?;
+        let grad = grad.contiguous()?;
+        by_dtype!(logits.dtype(), T => {
+            let (x, g) = (View::<T>::new(logits)?, View::<T>::new(&grad)?);
+            let scale = T::of(g[0].wide() / self.n_labelled.max(1) as f64);
+            // SAFETY: every row is written.
+            let dx = unsafe {
+                fill_rows(n_rows, n_classes, x.len() * 16, |rows, out| {
+                    for (row, out) in rows.zip(out.chunks_exact_mut(n_classes.max(1))) {
+                        let class = self.classes[row];
+                        if class < 0 {
+                            out.fill(T::ZERO);
+                            continue;
+                        }
+                        let logits = &x[row * n_classes..][..n_classes];
+                        let (largest, sum) = log_sum_parts(logits);
+                        for (out, &logit) in out.iter_mut().zip(logits) {
+                            *out = scale * ((logit - largest).exp() / sum);
+                        }
+                        out[class as usize] -= scale;
+                    }
+                })
+            };
+            Ok(Some(Tensor::from_vec(dx, logits.shape(), logits.device())?))
+        })
+    }
+}
+
+/// Mean over all elements of `(output − target)²`.
+///
+/// PyTorch: `torch.nn.functional.mse_loss`.
+///
+/// # Errors
+/// Where the shapes differ.
+pub fn mse(output: &Tensor, targets: &Tensor) -> Result<Tensor> {
+    if output.dims() != targets.dims() {
+        bail!("`mse` got outputs of shape {:?} for targets of shape {:?}", output.dims(), targets.dims())
+    }
+    output.contiguous()?.apply_op2(&targets.contiguous()?, Mse)
+}
+
+struct Mse;
+
+impl CustomOp2 for Mse {
+    fn name(&self) -> &'static str {
+        "mse"
+    }
+    fn cpu_fwd(
+        &self,
+        a: &CpuStorage,
+        al: &Layout,
+        b: &CpuStorage,
+        bl: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        by_dtype!(a.dtype(), T => {
+            let (a, b) = (values::<T>(a, al)?, values::<T>(b, bl)?);
+            let partials = map_chunks(a.len(), a.len(), |range| {
+                let pairs = a[range.clone()].iter().zip(&b[range]);
+                pairs.map(|(&a, &b)| (a - b).wide().powi(2)).sum::<f64>()
+            });
+            let mean = partials.iter().sum::<f64>() / a.len().max(1) as f64;
+            Ok(finish(vec![T::of(mean)], ()))
+        })
+    }
+    fn bwd(
+        &self,
+        a: &Tensor,
+        b: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let grad = grad.contiguous()?;
+        let gradient = |of: &Tensor, other: &Tensor| -> Result<Option<Tensor>> {
+            if !of.track_op() {
+                return Ok(None);
+            }
+            by_dtype!(of.dtype(), T => {
+                let (x, y, g) = (View::<T>::new(of)?, View::<T>::new(other)?, View::<T>::new(&grad)?);
+                let scale = T::of(2.0 * g[0].wide() / x.len().max(1) as f64);
+                // SAFETY: every element is written.
+                let dx = unsafe {
+                    fill_elements(x.len(), x.len(), |range, out| {
+                        for ((out, &x), &y) in out.iter_mut().zip(&x[range.clone()]).zip(&y[range]) {
+                            *out = scale * (x - y);
+                        }
+                    })
+                };
+                Ok(Some(Tensor::from_vec(dx, of.shape(), of.device())?))
+            })
+        };
+        Ok((gradient(a, b)?, gradient(b, a)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::reference::{self, Matrix};
+    use crate::kernels::testing::{Case, random};
+    use candle_core::Device;
+
+    fn check_cross_entropy(classes: &[i64], n_classes: usize) {
+        let targets = Tensor::new(classes, &Device::Cpu).unwrap();
+        let logits = random(&[classes.len(), n_classes], 1).map(|x| 5.0 * x);
+        Case::new(&[logits], |x| cross_entropy(&x[0], &targets))
+            .equals(|x| Matrix::scalar(reference::cross_entropy(&x[0], classes)));
+    }
+
+    #[test]
+    fn rows_without_a_label_do_not_count() {
+        check_cross_entropy(&[0, 2, -1, 1, -1], 3);
+        check_cross_entropy(&[0], 1);
+        check_cross_entropy(&[-1, -1], 3);
+        check_cross_entropy(&(0..3000).map(|row| row % 4).collect::<Vec<_>>()[..30], 4);
+    }
+
+    #[test]
+    fn large_logits_do_not_overflow() {
+        let logits = Tensor::new(&[[1000f32, 0.0], [-1000.0, 0.0]], &Device::Cpu).unwrap();
+        let loss = cross_entropy(&logits, &Tensor::new(&[1u32, 1], &Device::Cpu).unwrap()).unwrap();
+        assert_eq!(loss.to_scalar::<f32>().unwrap(), 500.0);
+    }
+
+    #[test]
+    fn a_class_without_a_logit_is_refused() {
+        let logits = random(&[1, 3], 1).tensor(DType::F32);
+        let error = cross_entropy(&logits, &Tensor::new(&[3i64], &Device::Cpu).unwrap()).unwrap_err();
+        assert!(error.to_string().contains("class 3, but 3 logits"), "{error}");
+    }
+
+    #[test]
+    fn mean_square_has_a_gradient_for_both_sides() {
+        for shape in [[0, 2], [1, 1], [4, 3]] {
+            Case::new(&[random(&shape, 1), random(&shape, 2)], |x| mse(&x[0], &x[1]))
+                .equals(|x| Matrix::scalar(reference::mse(&x[0], &x[1])));
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! Reductions over runs of rows: the nodes of a graph to one row a graph.
+
+use super::float::{Float, View, by_dtype, finish, values};
+use super::parallel::{BLOCK_ROWS, Output, each, segment_runs};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use multiversion::multiversion;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// How the rows of a segment become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reduce {
+    Sum,
+    Mean,
+    /// Channel by channel. Rows that share the maximum share its gradient in equal parts, so that gradients
+    /// too move with the numbering.
+    Max,
+}
+
+/// One row a segment: segment `g` is the rows `offsets[g] .. offsets[g + 1]` of `x`. An empty one gives zeros.
+///
+/// - `x`: `[N, F]`
+/// - `offsets`: `[G + 1]`, ascending from 0 to `N`
+/// - result: `[G, F]`
+///
+/// PyG: `global_add_pool`, `global_mean_pool`, `global_max_pool`.
+///
+/// # Errors
+/// Where the offsets do not end at `N`, or the type is neither f32 nor f64.
+pub fn segment_reduce(x: &Tensor, offsets: &Arc<Vec<u32>>, reduce: Reduce) -> Result<Tensor> {
+    check_offsets("segment_reduce", x, offsets)?;
+    x.contiguous()?.apply_op1(SegmentReduce { offsets: offsets.clone(), reduce })
+}
+
+/// Offsets come from data sets that were checked, so only their ends are looked at.
+pub(crate) fn check_offsets(name: &str, x: &Tensor, offsets: &[u32]) -> Result<()> {
+    let n_rows = x.dims2()?.0;
+    if offsets.first() != Some(&0) || offsets.last().map(|&end| end as usize) != Some(n_rows) {
+        bail!("`{name}` got {n_rows} rows, but segments up to row {:?}", offsets.last())
+    }
+    Ok(())
+}
+
+struct SegmentReduce {
+    offsets: Arc<Vec<u32>>,
+    reduce: Reduce,
+}
+
+impl SegmentReduce {
+    /// Calls `f` for each segment with its number and rows.
+    fn each_segment(&self, work: usize, f: impl Fn(usize, Range<usize>) + Sync) {
+        let runs = segment_runs(&self.offsets);
+        each(runs.len(), work, |run| {
+            for segment in runs[run].clone() {
+                f(segment, self.offsets[segment] as usize..self.offsets[segment + 1] as usize);
+            }
+        });
+    }
+}
+
+impl CustomOp1 for SegmentReduce {
+    fn name(&self) -> &'static str {
+        "segment_reduce"
+    }
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let n_segments = self.offsets.len() - 1;
+        let width = layout.dims()[1];
+        by_dtype!(x.dtype(), T => {
+            let x = values::<T>(x, layout)?;
+            let out = Output::new(n_segments, width);
+            self.each_segment(x.len(), |segment, rows| {
+                // SAFETY: each segment has its own row, which `reduce_rows` writes.
+                let out = unsafe { out.rows(segment..segment + 1) };
+                let scale = match self.reduce {
+                    Reduce::Mean => T::ONE / T::of(rows.len().max(1) as f64),
+                    _ => T::ONE,
+                };
+                let x = &x[rows.start * width..rows.end * width];
+                match self.reduce {
+                    Reduce::Max => max_rows(x, out),
+                    Reduce::Sum | Reduce::Mean => sum_rows(x, scale, out),
+                }
+            });
+            // SAFETY: every segment was visited.
+            Ok(finish(unsafe { out.finish() }, (n_segments, width)))
+        })
+    }
+    fn bwd(&self, x: &Tensor, res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (n_rows, width) = x.dims2()?;
+        let grad = grad.contiguous()?;
+        by_dtype!(x.dtype(), T => {
+            let (x_values, y, g) = (View::<T>::new(x)?, View::<T>::new(res)?, View::<T>::new(&grad)?);
+            let dx = Output::new(n_rows, width);
+            self.each_segment(n_rows * width, |segment, rows| {
+                let g = &g[segment * width..(segment + 1) * width];
+                // SAFETY: segments are disjoint, and both functions write all of their rows.
+                let dx = unsafe { dx.rows(rows.clone()) };
+                match self.reduce {
+                    Reduce::Sum => spread_row(g, T::ONE, dx),
+                    Reduce::Mean => spread_row(g, T::ONE / T::of(rows.len() as f64), dx),
+                    Reduce::Max => {
+                        let y = &y[segment * width..(segment + 1) * width];
+                        spread_to_ties(&x_values[rows.start * width..rows.end * width], y, g, dx)
+                    }
+                }
+            });
+            // SAFETY: the segments cover all rows.
+            Ok(Some(Tensor::from_vec(unsafe { dx.finish() }, x.shape(), x.device())?))
+        })
+    }
+}
+
+/// Sums of [`BLOCK_ROWS`] rows are added up, which keeps rounding small in long segments.
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn sum_rows<T: Float>(x: &[T], scale: T, out: &mut [T]) {
+    let width = out.len().max(1);
+    out.fill(T::ZERO);
+    let mut block_sum = vec![T::ZERO; if x.len() > BLOCK_ROWS * width { width } else { 0 }];
+    for block in x.chunks(BLOCK_ROWS * width) {
+        if block_sum.is_empty() {
+            add_rows(block, out);
+        } else {
+            block_sum.fill(T::ZERO);
+            add_rows(block, &mut block_sum);
+            add_rows(&block_sum, out);
+        }
+    }
+    for out in out {
+        *out *= scale;
+    }
+}
+
+#[inline(always)]
+fn add_rows<T: Float>(rows: &[T], sums: &mut [T]) {
+    for row in rows.chunks_exact(sums.len().max(1)) {
+        for (sum, &value) in sums.iter_mut().zip(row) {
+            *sum += value;
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn max_rows<T: Float>(x: &[T], out: &mut [T]) {
+    let width = out.len().max(1);
+    let Some((first, rest)) = x.split_at_checked(width) else {
+        out.fill(T::ZERO);
+        return;
+    };
+    out.copy_from_slice(&first[..out.len()]);
+    for row in rest.chunks_exact(width) {
+        for (out, &value) in out.iter_mut().zip(row) {
+            // A NaN stays.
+            *out = if value <= *out { *out } else { value };
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn spread_row<T: Float>(g: &[T], scale: T, dx: &mut [T]) {
+    for row in dx.chunks_exact_mut(g.len().max(1)) {
+        for (dx, &g) in row.iter_mut().zip(g) {
+            *dx = g * scale;
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn spread_to_ties<T: Float>(x: &[T], y: &[T], g: &[T], dx: &mut [T]) {
+    let width = y.len().max(1);
+    let mut share = vec![T::ZERO; y.len()];
+    for row in x.chunks_exact(width) {
+        for ((share, &x), &y) in share.iter_mut().zip(row).zip(y) {
+            *share += if x == y { T::ONE } else { T::ZERO };
+        }
+    }
+    for (share, &g) in share.iter_mut().zip(g) {
+        *share = g / share.greater(T::ONE);
+    }
+    for (row, dx) in x.chunks_exact(width).zip(dx.chunks_exact_mut(width)) {
+        for (((dx, &x), &y), &share) in dx.iter_mut().zip(row).zip(y).zip(&share) {
+            *dx = if x == y { share } else { T::ZERO };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::reference;
+    use crate::kernels::testing::{Case, random};
+
+    const ALL: &[Reduce] = &[Reduce::Sum, Reduce::Mean, Reduce::Max];
+
+    #[test]
+    fn segments_reduce_and_empty_ones_give_zeros() {
+        for offsets in [vec![0], vec![0, 0, 3, 3, 10], vec![0, 10]] {
+            let n = *offsets.last().unwrap() as usize;
+            let offsets = Arc::new(offsets);
+            for (&reduce, width) in ALL.iter().zip([1, 5, 17]) {
+                Case::new(&[random(&[n, width], 3)], |x| segment_reduce(&x[0], &offsets, reduce))
+                    .equals(|x| reference::segment_reduce(&x[0], &offsets, reduce));
+            }
+        }
+    }
+
+    #[test]
+    fn long_segments_have_the_same_bits_on_any_number_of_threads() {
+        let offsets = Arc::new(vec![0, 1, 700, 700, 2000, 2300, 4000]);
+        for &reduce in ALL {
+            Case::new(&[random(&[4000, 48], 3)], |x| segment_reduce(&x[0], &offsets, reduce))
+                .has_same_bits_on_any_number_of_threads();
+        }
+    }
+
+    #[test]
+    fn rows_that_share_the_maximum_share_its_gradient() {
+        let x = candle_core::Var::new(&[[2f64], [1.0], [2.0]], &candle_core::Device::Cpu).unwrap();
+        let y = segment_reduce(&x, &Arc::new(vec![0, 3]), Reduce::Max).unwrap();
+        let gradients = y.sum_all().unwrap().backward().unwrap();
+        assert_eq!(gradients.get(&x).unwrap().to_vec2::<f64>().unwrap(), [[0.5], [0.0], [0.5]]);
+    }
+
+    #[test]
+    fn offsets_that_do_not_fit_are_refused() {
+        let x = random(&[3, 2], 1).tensor(candle_core::DType::F32);
+        assert!(segment_reduce(&x, &Arc::new(vec![0, 2]), Reduce::Sum).is_err());
+    }
+}
