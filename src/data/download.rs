@@ -496,7 +496,7 @@ mod tests {
         let options = DataOptions { base_url: "http://127.0.0.1:9".into(), ..DataOptions::folder("data") };
         let help = |name, offline| {
             let options = DataOptions { offline, ..options.clone() };
-            let error = fetch_of(&published("1\n1\n"), name, &options).err().expect("not there");
+            let error = fetch_of(&published("1\n1\n"), name, &options).expect_err("not there");
             assert_eq!(error.code, "data::missing");
             error.help.expect("help")
         };

@@ -12,6 +12,7 @@ pub mod rng;
 mod scan;
 pub mod sources;
 pub mod split;
+pub mod summary;
 pub mod synthetic;
 
 use crate::args::{ArgValue, Args, BoundArg, BoundCall, CallSpec, Default as ArgDefault};

@@ -77,6 +77,9 @@ pub static SPEC: CallSpec = CallSpec {
     ],
 };
 
+/// Nodes in all graphs: about 4 GB of memory.
+const MAX_NODES: usize = 50_000_000;
+
 #[derive(Debug)]
 pub struct Hierarchy;
 
@@ -133,10 +136,10 @@ impl Source for Hierarchy {
             noise: call.args.float("noise"),
         };
         let n_nodes = n_graphs * shape.n_nodes();
-        if n_nodes * 5 > u32::MAX as usize {
+        if n_nodes > MAX_NODES {
             return Err(DataError::new(
                 "data::too_large",
-                format!("`hierarchy` is asked for {n_nodes} nodes in all, more than node numbers can count"),
+                format!("`hierarchy` is asked for {n_nodes} nodes in all, and makes at most {MAX_NODES}"),
             )
             .help("ask for fewer graphs, communities or nodes a community")
             .span(Some(call.span)));

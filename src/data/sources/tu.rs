@@ -66,6 +66,9 @@ pub static SPEC: CallSpec = CallSpec {
 /// Degrees with a column of their own where no `max_degree` is written: social networks have hubs of thousands.
 const DEGREE_COLUMNS: u32 = 500;
 
+/// One-hot columns of node labels; a set with more has a label for each node, and a batch of them would fill the memory.
+const LABEL_COLUMNS: usize = 10_000;
+
 #[derive(Debug)]
 pub struct Tu;
 
@@ -382,6 +385,11 @@ fn label_columns(
             columns[row * table.width + part] = (width + column) as u32;
         }
         width += labels.len();
+        if width > LABEL_COLUMNS {
+            return Err(text
+                .whole("data::too_many_labels", format!("has more than {LABEL_COLUMNS} different node labels"))
+                .help("they look like names of nodes, of which nothing can be learned: write `features = degree` or `attributes`"));
+        }
         vocabulary.node_labels.push(labels);
     }
     Ok((columns, width))
@@ -912,6 +920,60 @@ mod tests {
         assert_eq!(error.to_string(), "./nowhere: there is no such folder or archive");
     }
 
+    #[test]
+    fn no_bytes_whatever_make_the_reader_panic() {
+        use crate::data::rng::{below, generator};
+        let pieces: [&[u8]; 14] = [
+            b"\n",
+            b",",
+            b"-",
+            b"0",
+            b"9",
+            b" ",
+            b".",
+            b"e",
+            b"nan",
+            b"\xFF",
+            b"\0",
+            b"99999999999999999999",
+            b"\n\n",
+            b"1\n2\n",
+        ];
+        let mut rng = generator(11, 0);
+        let root = folder(&[]);
+        let archive = tempfile::tempdir().expect("a temporary folder");
+        let zip = archive.path().join("TINY.zip");
+        zip_of(&zip, &parts(&[]));
+        let whole = std::fs::read(&zip).expect("readable");
+        let (mut n_read, mut n_refused) = (0, 0);
+        for round in 0..700 {
+            let (part, text) = TINY[round % TINY.len()];
+            let mut bytes = if round % 7 == 0 { whole.clone() } else { text.as_bytes().to_vec() };
+            for _ in 0..1 + below(&mut rng, 3) {
+                let at = below(&mut rng, bytes.len() + 1);
+                let until = (at + below(&mut rng, 3)).min(bytes.len());
+                bytes.splice(at..until, pieces[below(&mut rng, pieces.len())].iter().copied());
+            }
+            let path = root.path().join(format!("TINY/TINY_{part}.txt"));
+            let place = if round % 7 == 0 { &archive } else { &root };
+            std::fs::write(if round % 7 == 0 { &zip } else { &path }, bytes).expect("writable");
+            match load(place, &[("features", ArgValue::Choice("both"))]) {
+                Ok(data) => {
+                    n_read += 1;
+                    let all: Vec<u32> = (0..data.n_graphs() as u32).collect();
+                    data.batch(&all, candle_core::DType::F32, &candle_core::Device::Cpu).expect("small");
+                }
+                Err(error) => {
+                    n_refused += 1;
+                    assert!(error.help.is_some() && !error.to_string().contains('\n'), "{error}");
+                }
+            }
+            std::fs::write(path, text).expect("writable");
+        }
+        // The loop has seen both ends, so it tests something.
+        assert!(n_read > 50 && n_refused > 200, "{n_read} read, {n_refused} refused");
+    }
+
     fn real(name: &str) -> Option<Dataset> {
         let folder: PathBuf = data::real_data("tu")?;
         Some(data::load(&call(name, &[]), &DataOptions::folder(folder)).expect(name))
@@ -919,9 +981,10 @@ mod tests {
 
     #[test]
     fn published_sets_have_their_published_counts() {
+        type Counts = (&'static str, usize, usize, usize, usize, usize, usize, &'static [usize]);
         // Name, graphs, nodes, directed edges, features, smallest and largest graph, graphs a class.
         #[rustfmt::skip]
-        let table: [(&str, usize, usize, usize, usize, usize, usize, &[usize]); 8] = [
+        let table: [Counts; 8] = [
             ("MUTAG", 188, 3_371, 7_442, 7, 10, 28, &[63, 125]),
             ("PTC_MR", 344, 4_915, 10_108, 18, 2, 64, &[192, 152]),
             ("ENZYMES", 600, 19_580, 74_564, 3, 2, 126, &[100; 6]),

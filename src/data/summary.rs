@@ -1,0 +1,161 @@
+//! What a data set holds, in numbers.
+
+use super::dataset::{Dataset, Targets};
+use serde::Serialize;
+
+/// The numbers that `hgnnc data` prints.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    pub name: String,
+    /// `graph_classification`, …; `None` where there are no labels.
+    pub task: Option<&'static str>,
+    pub n_graphs: usize,
+    pub n_nodes: usize,
+    /// Directed edges; an undirected edge counts as two.
+    pub n_edges: usize,
+    pub n_features: usize,
+    /// Every edge has its reverse.
+    pub is_symmetric: bool,
+    pub n_self_loops: usize,
+    /// Nodes without any incoming or outgoing edge.
+    pub n_isolated_nodes: usize,
+    pub nodes_per_graph: Quantiles,
+    pub edges_per_graph: Quantiles,
+    /// Incoming edges.
+    pub degree: Quantiles,
+    /// Empty for values.
+    pub classes: Vec<ClassCount>,
+    /// Items (graphs, or nodes of a node task) without a class.
+    pub n_unlabelled: usize,
+    /// One entry a value that is predicted; empty for classes.
+    pub values: Vec<Quantiles>,
+    /// Sizes of the split that comes with the data.
+    pub fixed_split: Option<SplitSizes>,
+    pub fingerprint: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassCount {
+    pub name: String,
+    pub count: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SplitSizes {
+    pub train: usize,
+    pub validation: usize,
+    pub test: usize,
+}
+
+/// Order statistics; a quartile between two values is the lower one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Quantiles {
+    pub min: f64,
+    pub lower_quartile: f64,
+    pub median: f64,
+    pub upper_quartile: f64,
+    pub max: f64,
+    pub mean: f64,
+}
+
+impl Quantiles {
+    /// All zero where there are no values.
+    pub fn of(values: impl Iterator<Item = f64>) -> Self {
+        let mut sorted: Vec<f64> = values.collect();
+        sorted.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            sorted.get((share * (sorted.len().max(1) - 1) as f64) as usize).copied().unwrap_or(0.0)
+        };
+        Self {
+            min: at(0.0),
+            lower_quartile: at(0.25),
+            median: at(0.5),
+            upper_quartile: at(0.75),
+            max: at(1.0),
+            mean: sorted.iter().sum::<f64>() / sorted.len().max(1) as f64,
+        }
+    }
+}
+
+impl Summary {
+    pub fn of(data: &Dataset) -> Self {
+        let adjacency = &data.adjacency;
+        let mut has_edge = vec![false; data.n_nodes()];
+        let mut n_self_loops = 0;
+        for target in 0..data.n_nodes() {
+            for &source in adjacency.row(target) {
+                has_edge[target] = true;
+                has_edge[source as usize] = true;
+                n_self_loops += usize::from(source as usize == target);
+            }
+        }
+        let graphs = || (0..data.n_graphs()).map(|graph| data.graph_nodes(graph));
+        let facts = data.facts();
+        let classes = data.class_names.iter().zip(&facts.class_counts);
+        let values = match &data.targets {
+            Targets::Values { values, n_values } => (0..*n_values)
+                .map(|value| {
+                    Quantiles::of(values.iter().skip(value).step_by(*n_values).map(|&value| f64::from(value)))
+                })
+                .collect(),
+            _ => Vec::new(),
+        };
+        Self {
+            name: data.name.clone(),
+            task: data.task.map(crate::ir::Task::name),
+            n_graphs: data.n_graphs(),
+            n_nodes: data.n_nodes(),
+            n_edges: data.n_edges(),
+            n_features: data.n_features(),
+            is_symmetric: data.is_symmetric(),
+            n_self_loops,
+            n_isolated_nodes: has_edge.iter().filter(|&&has_edge| !has_edge).count(),
+            nodes_per_graph: Quantiles::of(graphs().map(|nodes| nodes.len() as f64)),
+            edges_per_graph: Quantiles::of(
+                graphs()
+                    .map(|nodes| f64::from(adjacency.offsets[nodes.end] - adjacency.offsets[nodes.start])),
+            ),
+            degree: Quantiles::of(adjacency.offsets.windows(2).map(|pair| f64::from(pair[1] - pair[0]))),
+            classes: classes.map(|(name, &count)| ClassCount { name: name.clone(), count }).collect(),
+            n_unlabelled: match &data.targets {
+                Targets::Classes(classes) => classes.iter().filter(|&&class| class < 0).count(),
+                Targets::Values { .. } => 0,
+                Targets::None => data.n_items(),
+            },
+            values,
+            fixed_split: data.fixed_split.as_ref().map(|split| SplitSizes {
+                train: split.train.len(),
+                validation: split.validation.len(),
+                test: split.test.len(),
+            }),
+            fingerprint: data.fingerprint.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{DataOptions, call, load};
+
+    #[test]
+    fn the_karate_club_in_numbers() {
+        let club = Summary::of(&load(&call("karate", &[]), &DataOptions::folder("")).expect("built in"));
+        assert_eq!((club.n_self_loops, club.n_isolated_nodes, club.n_unlabelled), (0, 0, 0));
+        assert_eq!((club.degree.min, club.degree.max), (1.0, 17.0));
+        assert!((club.degree.mean - 156.0 / 34.0).abs() < 1e-12);
+        assert_eq!(club.edges_per_graph.median, 156.0);
+        assert_eq!(club.fixed_split, Some(SplitSizes { train: 6, validation: 4, test: 24 }));
+    }
+
+    #[test]
+    fn quartiles_are_values_that_occur() {
+        let of = Quantiles::of([5.0, 1.0, 4.0, 2.0].into_iter());
+        assert_eq!(
+            (of.min, of.lower_quartile, of.median, of.upper_quartile, of.max),
+            (1.0, 1.0, 2.0, 4.0, 5.0)
+        );
+        assert_eq!(of.mean, 3.0);
+        assert_eq!(Quantiles::of(std::iter::empty()).max, 0.0);
+    }
+}
