@@ -25,6 +25,8 @@ pub struct Network {
     plan: Plan,
     /// By step of the plan.
     modules: Vec<Box<dyn Module>>,
+    /// The width that the type of each step's result declares.
+    widths: Vec<Option<usize>>,
     parameters: Parameters,
     losses: Vec<LossTerm>,
     wanted_losses: Vec<&'static str>,
@@ -99,6 +101,7 @@ impl Network {
         let auxiliary = model.losses.iter().filter(|term| term.loss.kind() == LossKind::Auxiliary);
         Ok(Self {
             wanted_losses: auxiliary.map(|term| term.loss.name()).collect(),
+            widths: plan.steps.iter().map(|step| model.graph[step.result].ty.width.known()).collect(),
             n_features: model.graph[model.input].ty.width.known(),
             losses: model.losses,
             plan,
@@ -131,6 +134,13 @@ impl Network {
                 // Weights are variables, so Candle would keep every step for gradients that nobody asks for.
                 value.detach();
             }
+            debug_assert!(
+                self.widths[idx].is_none_or(|declared| value.x.dims().get(1) == Some(&declared)),
+                "stage {} declares {:?} features and makes {:?}",
+                step.node.index(),
+                self.widths[idx],
+                value.x.dims(),
+            );
             values[idx] = Some(value);
             for &dead in &step.frees {
                 values[dead] = None;

@@ -45,7 +45,7 @@ impl Parameters {
 }
 
 /// A new variable. The stream of random numbers depends on `seed` and `name` only, so a stage that is
-/// added elsewhere leaves the others' beginnings as they were.
+/// added further down leaves the others' beginnings as they were.
 pub(super) fn initialise(
     init: Init,
     shape: &[usize],
