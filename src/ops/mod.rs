@@ -8,7 +8,6 @@ pub mod dense;
 pub mod facts;
 pub mod input;
 pub mod norm;
-pub mod plain;
 pub mod readout;
 pub mod structure;
 

@@ -4,9 +4,8 @@ use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check::{shape, symmetry};
 use crate::diagnostic::Diagnostic;
 use crate::ir::Type;
-use crate::kernels::Activation;
+use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, map_rows};
-use crate::ops::plain as kernels;
 use crate::ops::{
     Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
     facts,

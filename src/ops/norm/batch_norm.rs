@@ -3,9 +3,8 @@
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::diagnostic::Diagnostic;
 use crate::ir::Type;
-use crate::kernels::Activation;
+use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, map_rows};
-use crate::ops::plain as kernels;
 use crate::ops::{
     Cost, CostSizes, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec,
     WidthRule, facts,

@@ -4,9 +4,8 @@ use crate::args::{ArgSpec, Args};
 use crate::check::levels;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Entity, Type};
-use crate::kernels::Activation;
+use crate::kernels::{self, Activation, Reduce};
 use crate::lower::{LowerCx, Module, Structure, Value, map_value};
-use crate::ops::plain::{self as kernels, Reduce};
 use crate::ops::{
     Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
 };

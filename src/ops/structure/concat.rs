@@ -5,9 +5,8 @@ use crate::args::{ArgSpec, Args};
 use crate::check::{levels, symmetry};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Dim, Size, Type};
-use crate::kernels::Activation;
+use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, Value, map_value};
-use crate::ops::plain as kernels;
 use crate::ops::{
     Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
 };
