@@ -1,1 +1,151 @@
 //! The commands, one file each. Only this folder prints.
+
+pub mod describe;
+mod ops;
+pub mod report;
+mod threads;
+
+pub use report::{Format, Look};
+
+use clap::{Parser, Subcommand};
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+/// Check, explain and train hierarchical graph neural networks described in .hgnn files.
+#[derive(Debug, Parser)]
+#[command(name = "hgnnc", version, max_term_width = 100, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Global {
+    /// How findings and results are written
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: Format,
+    /// Threads to compute with; all cores where absent. Results do not depend on it
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+/// Every command, in the order of `hgnnc --help`.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Ops(ops::Ops),
+}
+
+impl Command {
+    fn run(&self, global: &Global) -> Result<Exit, Failure> {
+        match self {
+            Command::Ops(command) => command.run(global),
+        }
+    }
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Nothing to say against the input: exit code 0.
+    Clean,
+    /// Errors were found in the input: exit code 1.
+    Findings,
+}
+
+/// Why a command could not run: exit code 2.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The reader of the output has gone (`hgnnc ops | head`), which is no failure.
+    #[error("the output was closed")]
+    OutputClosed,
+    /// What went wrong, naming file and place, and what to do.
+    #[error("{message}")]
+    Stopped { message: String, help: Option<String> },
+}
+
+impl Failure {
+    pub fn new(message: impl Into<String>) -> Self {
+        Failure::Stopped { message: message.into(), help: None }
+    }
+
+    #[must_use]
+    pub fn help(self, text: impl Into<String>) -> Self {
+        match self {
+            Failure::Stopped { message, .. } => Failure::Stopped { message, help: Some(text.into()) },
+            Failure::OutputClosed => self,
+        }
+    }
+}
+
+/// An error of writing to standard output, the only writing that commands do with `?`.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+            _ => Failure::new(format!("the output cannot be written: {error}")),
+        }
+    }
+}
+
+/// How text on standard output may look: colours only on a terminal and where `NO_COLOR` is unset.
+pub fn stdout_look() -> Look {
+    look(io::stdout().is_terminal())
+}
+
+/// The same for standard error.
+pub fn stderr_look() -> Look {
+    look(io::stderr().is_terminal())
+}
+
+fn look(is_terminal: bool) -> Look {
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+        || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let width = if is_terminal { columns.or_else(terminal_width).unwrap_or(100) } else { 100 };
+    Look { colours: is_terminal && !no_colour, width: width.clamp(40, 140) }
+}
+
+fn terminal_width() -> Option<usize> {
+    terminal_size::terminal_size().map(|(columns, _)| usize::from(columns.0))
+}
+
+/// The known name that is closest to a mistyped one, if any is close.
+pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let distance = |known: &str| strsim::damerau_levenshtein(name, known);
+    let best = known.into_iter().min_by_key(|known| distance(known))?;
+    (distance(best) <= (name.chars().count() / 3).max(1)).then_some(best)
+}
+
+/// Runs the command of this process and gives its exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are printed as asked, mistakes on the command line count as "could not run".
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    threads::set_up(cli.global.threads.map(usize::from));
+    let result = cli.command.run(&cli.global).and_then(|exit| {
+        io::stdout().flush()?;
+        Ok(exit)
+    });
+    match result {
+        Ok(Exit::Clean) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
+        Ok(Exit::Findings) => ExitCode::from(1),
+        Err(Failure::Stopped { message, help }) => {
+            let mut text = format!("error: {message}\n");
+            if let Some(help) = help {
+                text.push_str(&format!("  help: {help}\n"));
+            }
+            // Standard error may be closed too; then there is no one to tell.
+            let _ = io::stderr().write_all(text.as_bytes());
+            ExitCode::from(2)
+        }
+    }
+}

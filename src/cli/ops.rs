@@ -1,0 +1,266 @@
+//! `hgnnc ops`: the reference of everything that a file can call, out of the catalogue's own data.
+
+use super::{Exit, Failure, Format, Global, describe, stdout_look};
+use crate::args::{ArgSpec, CallSpec};
+use crate::ops::{CATALOGUE, Family, LOSSES, Loss, LossKind, Operator};
+use comfy_table::{ContentArrangement, Table};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+
+/// Print the reference: all operators, losses, data sources and training settings, or one in full
+#[derive(Debug, clap::Args)]
+pub struct Ops {
+    /// One of them, in full
+    name: Option<String>,
+}
+
+/// One thing that a file can name.
+enum Entry {
+    Operator(&'static dyn Operator),
+    Loss(&'static dyn Loss),
+    Call(&'static CallSpec),
+    /// The keys of a section.
+    Section {
+        name: &'static str,
+        doc: &'static str,
+        keys: &'static [ArgSpec],
+    },
+}
+
+struct Group {
+    title: &'static str,
+    entries: Vec<Entry>,
+}
+
+fn groups() -> Vec<Group> {
+    let family = |title, family| Group {
+        title,
+        entries: CATALOGUE.iter().filter(|op| op.family() == family).map(|&op| Entry::Operator(op)).collect(),
+    };
+    let calls = |title, specs: &[&'static CallSpec]| Group {
+        title,
+        entries: specs.iter().map(|&spec| Entry::Call(spec)).collect(),
+    };
+    let mut groups = vec![
+        family("Convolutions", Family::Convolution),
+        family("Pooling", Family::Pooling),
+        family("Readouts", Family::Readout),
+        family("Normalisation", Family::Normalization),
+        family("Activations", Family::Activation),
+        family("Dense layers", Family::Dense),
+        family("Structure", Family::Structure),
+        Group { title: "Losses", entries: LOSSES.iter().map(|&loss| Entry::Loss(loss)).collect() },
+        calls("Data sources", crate::data::SPECS),
+        calls("Optimisers", crate::train::optimizer::SPECS),
+        calls("Learning-rate schedules", crate::train::schedule::SPECS),
+        calls("Early stopping", crate::train::early_stop::SPECS),
+        calls("Evaluation protocols", crate::train::protocol::SPECS),
+        Group {
+            title: "Sections",
+            entries: vec![
+                Entry::Section {
+                    name: "train",
+                    doc: "How the weights are found: `train { … }`.",
+                    keys: crate::train::TRAIN_SECTION,
+                },
+                Entry::Section {
+                    name: "evaluate",
+                    doc: "How the result is measured: `evaluate { … }`.",
+                    keys: crate::train::EVALUATE_SECTION,
+                },
+            ],
+        },
+    ];
+    groups.retain(|group| !group.entries.is_empty());
+    groups
+}
+
+impl Entry {
+    fn name(&self) -> &'static str {
+        match self {
+            Entry::Operator(op) => op.name(),
+            Entry::Loss(loss) => loss.name(),
+            Entry::Call(spec) => spec.name,
+            Entry::Section { name, .. } => name,
+        }
+    }
+
+    fn summary(&self) -> &'static str {
+        match self {
+            Entry::Operator(op) => op.doc().summary,
+            Entry::Loss(loss) => loss.doc().summary,
+            Entry::Call(spec) => spec.doc,
+            Entry::Section { doc, .. } => doc,
+        }
+    }
+
+    fn args(&self) -> &'static [ArgSpec] {
+        match self {
+            Entry::Operator(op) => op.args(),
+            Entry::Loss(_) => &[],
+            Entry::Call(spec) => spec.args,
+            Entry::Section { keys, .. } => keys,
+        }
+    }
+
+    /// The class of PyTorch Geometric, or empty.
+    fn pyg(&self) -> (&'static str, &'static str) {
+        match self {
+            Entry::Operator(op) => (op.pyg().class, op.pyg().note),
+            Entry::Loss(loss) => (loss.pyg().class, loss.pyg().note),
+            _ => ("", ""),
+        }
+    }
+
+    fn doc(&self) -> Option<crate::ops::Doc> {
+        match self {
+            Entry::Operator(op) => Some(op.doc()),
+            Entry::Loss(loss) => Some(loss.doc()),
+            _ => None,
+        }
+    }
+
+    fn json(&self, group: &str) -> Value {
+        let (pyg, pyg_note) = self.pyg();
+        let doc = self.doc();
+        json!({
+            "name": self.name(),
+            "group": group,
+            "summary": self.summary(),
+            "formula": doc.map(|doc| doc.formula),
+            "paper": doc.map(|doc| doc.paper).filter(|paper| !paper.is_empty()),
+            "example": doc.map(|doc| doc.example),
+            "pyg": (!pyg.is_empty()).then_some(pyg),
+            "pyg_note": (!pyg_note.is_empty()).then_some(pyg_note),
+            "arguments": self.args().iter().map(describe::json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl Ops {
+    pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
+        let out = &mut io::stdout().lock();
+        let groups = groups();
+        let Some(name) = &self.name else {
+            match global.format {
+                Format::Json => {
+                    let all = groups
+                        .iter()
+                        .flat_map(|group| group.entries.iter().map(|entry| entry.json(group.title)));
+                    serde_json::to_writer_pretty(&mut *out, &all.collect::<Vec<_>>())
+                        .map_err(io::Error::from)?;
+                    writeln!(out)?;
+                }
+                Format::Short => {
+                    for entry in groups.iter().flat_map(|group| &group.entries) {
+                        writeln!(out, "{}: {}", entry.name(), entry.summary())?;
+                    }
+                }
+                Format::Full => list(out, &groups)?,
+            }
+            return Ok(Exit::Clean);
+        };
+        let found = groups.iter().find_map(|group| {
+            group.entries.iter().find(|entry| entry.name() == name).map(|entry| (group.title, entry))
+        });
+        let Some((title, entry)) = found else {
+            let names = groups.iter().flat_map(|group| group.entries.iter().map(Entry::name));
+            return Err(Failure::new(format!("there is no `{name}` in the reference")).help(
+                match super::closest(name, names) {
+                    Some(close) => format!("did you mean `{close}`? `hgnnc ops` lists all names"),
+                    None => "`hgnnc ops` lists all names".to_owned(),
+                },
+            ));
+        };
+        match global.format {
+            Format::Json => {
+                serde_json::to_writer_pretty(&mut *out, &entry.json(title)).map_err(io::Error::from)?;
+                writeln!(out)?;
+            }
+            Format::Short => writeln!(out, "{}: {}", entry.name(), entry.summary())?,
+            Format::Full => page(out, title, entry)?,
+        }
+        Ok(Exit::Clean)
+    }
+}
+
+/// A table without lines, as wide as the terminal.
+fn plain_table() -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(comfy_table::presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(stdout_look().width as u16);
+    table
+}
+
+/// Writes a table indented by two, without the spaces that it puts behind the last column.
+fn write_table(out: &mut dyn Write, table: &Table) -> io::Result<()> {
+    table.lines().try_for_each(|line| writeln!(out, " {}", line.trim_end()))
+}
+
+fn list(out: &mut dyn Write, groups: &[Group]) -> io::Result<()> {
+    for group in groups {
+        writeln!(out, "{}", group.title)?;
+        let mut table = plain_table();
+        for entry in &group.entries {
+            table.add_row([entry.name(), entry.summary()]);
+        }
+        let width = groups.iter().flat_map(|group| &group.entries).map(|entry| entry.name().len()).max();
+        if let Some(column) = table.column_mut(0) {
+            let width = comfy_table::Width::Fixed(width.unwrap_or(0) as u16 + 2);
+            column.set_constraint(comfy_table::ColumnConstraint::Absolute(width));
+        }
+        write_table(out, &table)?;
+        writeln!(out)?;
+    }
+    writeln!(out, "`hgnnc ops NAME` prints one in full: arguments with ranges and defaults, formula, paper.")
+}
+
+fn page(out: &mut dyn Write, title: &str, entry: &Entry) -> io::Result<()> {
+    writeln!(out, "{} ({})\n", entry.name(), title.to_lowercase())?;
+    let mut facts = plain_table();
+    facts.add_row(["What", entry.summary()]);
+    if let Some(doc) = entry.doc() {
+        for (name, text) in [("Formula", doc.formula), ("Paper", doc.paper)] {
+            if !text.is_empty() {
+                facts.add_row([name, text]);
+            }
+        }
+    }
+    let (pyg, note) = entry.pyg();
+    if !pyg.is_empty() {
+        facts.add_row(["PyG", pyg]);
+    }
+    if !note.is_empty() {
+        facts.add_row(["", note]);
+    }
+    if let Entry::Loss(loss) = entry {
+        let what = match loss.kind() {
+            LossKind::Task(crate::ir::TargetKind::Classification) => "compares the output with classes",
+            LossKind::Task(crate::ir::TargetKind::Regression) => "compares the output with values",
+            LossKind::Auxiliary => "auxiliary: summed over the poolings that report it",
+        };
+        facts.add_row(["Kind", what]);
+    }
+    write_table(out, &facts)?;
+    if !entry.args().is_empty() {
+        let heading = if matches!(entry, Entry::Section { .. }) { "Keys" } else { "Arguments" };
+        writeln!(out, "\n{heading}")?;
+        let mut table = plain_table();
+        table.set_header(["Name", "Takes", "Default", "Meaning"]);
+        for spec in entry.args() {
+            let name = if spec.positional { format!("{} *", spec.name) } else { spec.name.to_owned() };
+            table.add_row([name, describe::kind(&spec.kind), describe::default(spec), spec.doc.to_owned()]);
+        }
+        write_table(out, &table)?;
+        if entry.args().iter().any(|spec| spec.positional) {
+            writeln!(out, "\n  * may be given without its name, in this order")?;
+        }
+    }
+    if let Some(doc) = entry.doc() {
+        writeln!(out, "\nExample")?;
+        doc.example.lines().try_for_each(|line| writeln!(out, "  {line}"))?;
+    }
+    Ok(())
+}
