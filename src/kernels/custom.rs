@@ -401,6 +401,10 @@ impl<'a, T> Mat<'a, T> {
         assert!(rows == 0 || cols == 0 || (rows - 1) * stride + cols <= values.len());
         Self { values, rows, cols, row_stride: stride, col_stride: 1 }
     }
+    /// (rows, columns)
+    pub(crate) fn size(&self) -> (usize, usize) {
+        (self.rows, self.cols)
+    }
     /// Some columns of a row-major matrix of `stride` columns.
     pub(crate) fn columns(values: &'a [T], rows: usize, cols: Range<usize>, stride: usize) -> Self {
         let start = cols.start.min(values.len());
@@ -408,7 +412,7 @@ impl<'a, T> Mat<'a, T> {
     }
     /// The values from a row on.
     pub(crate) fn values_from(&self, row: usize) -> &'a [T] {
-        &self.values[row * self.row_stride..]
+        &self.values[(row * self.row_stride).min(self.values.len())..]
     }
     pub(crate) fn transposed(self) -> Self {
         Self {

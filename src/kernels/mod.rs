@@ -10,6 +10,7 @@ pub mod activation;
 pub mod assignment;
 pub mod assignment_loss;
 pub mod convolve;
+pub mod attention;
 mod custom;
 pub mod dropout;
 pub mod float;
@@ -23,7 +24,9 @@ pub mod propagate;
 pub(crate) mod reference;
 pub mod rows;
 pub mod segment;
+pub mod select;
 pub mod softmax;
+pub mod sort;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

@@ -1,0 +1,178 @@
+//! Selection of the best nodes of each graph, for poolings that drop nodes.
+
+use super::custom::values_f64;
+use crate::data::batch::{Csr, SparseGraph};
+use candle_core::{Result, Tensor};
+use std::sync::Arc;
+
+/// How many nodes of a graph stay.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Keep {
+    /// `⌈ratio · n⌉`, ratio in (0, 1].
+    Ratio(f64),
+    /// This many, or all nodes of a smaller graph.
+    Count(usize),
+    /// Those with a score above this, or the best where none has.
+    MinScore(f64),
+}
+
+/// The nodes that stay, and the edges between them.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// Rows of the batch, ascending.
+    pub rows: Arc<Vec<u32>>,
+    pub graph: Arc<SparseGraph>,
+}
+
+/// The nodes of each graph with the highest scores; among equal scores the first. Not differentiable: the scores
+/// get their gradient by being multiplied into the kept features.
+///
+/// Paper: Gao and Ji 2019, "Graph U-Nets", eq. 2. PyG: `SelectTopK` and `FilterEdges` of `TopKPooling`; the kept
+/// nodes stay in their order here instead of being sorted by score.
+///
+/// # Shapes
+/// - `scores`: `[N]` or `[N, 1]`
+///
+/// # Errors
+/// Where the scores are not one a node.
+pub fn select_top(scores: &Tensor, graph: &SparseGraph, keep: Keep) -> Result<Selection> {
+    // Adding 0 makes −0 and 0 equal.
+    let scores: Vec<f64> = values_f64(scores)?.iter().map(|score| score + 0.0).collect();
+    if scores.len() != graph.n_nodes() {
+        candle_core::bail!("select_top: {} scores for {} nodes", scores.len(), graph.n_nodes());
+    }
+    let mut rows = Vec::new();
+    let mut graph_offsets = vec![0];
+    let mut order: Vec<u32> = Vec::new();
+    for bounds in graph.graph_offsets.windows(2) {
+        order.clear();
+        order.extend(bounds[0]..bounds[1]);
+        order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
+        let n = order.len();
+        let kept = match keep {
+            // As in the checker, a tolerance keeps 0.1 · 30 from being rounded up to 4.
+            Keep::Ratio(ratio) => ((ratio * n as f64 - 1e-9).ceil().max(1.0) as usize).min(n),
+            Keep::Count(count) => count.min(n),
+            Keep::MinScore(min) => {
+                let best = order.first().map_or(0.0, |&row| scores[row as usize]);
+                let above = min.min(best - 1e-7);
+                order.iter().take_while(|&&row| scores[row as usize] > above).count()
+            }
+        };
+        order.truncate(kept);
+        order.sort_unstable();
+        rows.extend_from_slice(&order);
+        graph_offsets.push(rows.len() as u32);
+    }
+    let adjacency = Arc::new(filter(&graph.adjacency, &rows));
+    let transpose = if Arc::ptr_eq(&graph.adjacency, &graph.transpose) {
+        adjacency.clone()
+    } else {
+        Arc::new(adjacency.transpose())
+    };
+    Ok(Selection {
+        rows: Arc::new(rows),
+        graph: Arc::new(SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets))),
+    })
+}
+
+/// The rows and columns `kept` (ascending), renumbered.
+fn filter(csr: &Csr, kept: &[u32]) -> Csr {
+    let mut new_idx = vec![u32::MAX; csr.n_cols];
+    for (new, &old) in (0u32..).zip(kept) {
+        new_idx[old as usize] = new;
+    }
+    let mut offsets = vec![0];
+    let mut indices = Vec::new();
+    for &old in kept {
+        indices.extend(
+            csr.row(old as usize).iter().map(|&col| new_idx[col as usize]).filter(|&col| col != u32::MAX),
+        );
+        offsets.push(indices.len() as u32);
+    }
+    Csr { offsets, indices, n_cols: kept.len() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::testkit::{Golden, graph, random, random_graph};
+    use candle_core::Device;
+
+    fn scores(values: &[f32]) -> Tensor {
+        Tensor::new(values, &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn the_best_stay_in_their_order_with_the_edges_between_them() {
+        let graph = graph(&[4, 0, 3], &[(0, 1), (1, 3), (3, 1), (2, 3), (4, 6), (6, 5)]);
+        let picked =
+            select_top(&scores(&[0.1, 0.9, 0.2, 0.5, 3.0, 1.0, 2.0]), &graph, Keep::Ratio(0.5)).unwrap();
+        assert_eq!(*picked.rows, [1, 3, 4, 6]);
+        assert_eq!(*picked.graph.graph_offsets, [0, 2, 2, 4]);
+        let edges = |csr: &Csr| -> Vec<_> {
+            (0..4).flat_map(|row| csr.row(row).iter().map(move |&col| (col, row as u32))).collect()
+        };
+        assert_eq!(edges(&picked.graph.adjacency), [(1, 0), (0, 1), (2, 3)]);
+        assert_eq!(*picked.graph.transpose, picked.graph.adjacency.transpose());
+    }
+
+    #[test]
+    fn ties_go_to_the_first_and_counts_stop_at_the_graph() {
+        let graph = graph(&[3, 2], &[]);
+        let equal = scores(&[0.0, -0.0, 0.0, 1.0, 1.0]);
+        assert_eq!(*select_top(&equal, &graph, Keep::Ratio(0.34)).unwrap().rows, [0, 1, 3]);
+        assert_eq!(*select_top(&equal, &graph, Keep::Count(9)).unwrap().rows, [0, 1, 2, 3, 4]);
+        assert_eq!(*select_top(&equal, &graph, Keep::MinScore(0.5)).unwrap().rows, [0, 1, 2, 3, 4]);
+        assert_eq!(
+            *select_top(&scores(&[0.0, 0.2, 0.0, 1.0, 0.6]), &graph, Keep::MinScore(0.5)).unwrap().rows,
+            [1, 3, 4]
+        );
+    }
+
+    #[test]
+    fn a_ratio_rounds_up_but_not_past_its_product() {
+        let graph = random_graph(&[30], 2.0, true, 1);
+        let picked = select_top(&random(&[30, 1], 2), &graph, Keep::Ratio(0.1)).unwrap();
+        assert_eq!(picked.rows.len(), 3);
+        assert!(Arc::ptr_eq(&picked.graph.adjacency, &picked.graph.transpose));
+    }
+
+    #[test]
+    fn the_choice_matches_pyg() {
+        for (case, keep) in
+            [("topk_pooling", Keep::Ratio(0.5)), ("topk_pooling_min_score", Keep::MinScore(0.2))]
+        {
+            let golden = Golden::load(case);
+            let x = golden.tensor("inputs/x");
+            let weight = golden.tensor("params/select.weight");
+            let mut score = x.matmul(&weight.t().unwrap()).unwrap();
+            let graph = graph(&[5, 4], &golden.edges());
+            score = if keep == Keep::Ratio(0.5) {
+                let norm = weight.sqr().unwrap().sum_all().unwrap().sqrt().unwrap();
+                score.broadcast_div(&norm).unwrap().tanh().unwrap()
+            } else {
+                let part =
+                    |start, len| candle_nn::ops::softmax(&score.narrow(0, start, len).unwrap(), 0).unwrap();
+                Tensor::cat(&[part(0, 5), part(5, 4)], 0).unwrap()
+            };
+            let picked = select_top(&score, &graph, keep).unwrap();
+            let perm = golden.integers("outputs/perm");
+            let mut expected = perm.clone();
+            expected.sort_unstable();
+            assert_eq!(*picked.rows, expected, "{case}");
+            let edges = golden.integers("outputs/edge_index");
+            let (sources, targets) = edges.split_at(edges.len() / 2);
+            let old = |new: &u32| perm[*new as usize];
+            let mut expected: Vec<_> = sources.iter().map(old).zip(targets.iter().map(old)).collect();
+            expected.sort_unstable();
+            let csr = &picked.graph.adjacency;
+            let mut edges: Vec<_> = (0..csr.n_rows())
+                .flat_map(|row| csr.row(row).iter().map(move |&col| (col, row)))
+                .map(|(col, row)| (picked.rows[col as usize], picked.rows[row]))
+                .collect();
+            edges.sort_unstable();
+            assert_eq!(edges, expected, "{case}");
+        }
+    }
+}
