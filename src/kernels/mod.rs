@@ -9,13 +9,15 @@
 pub mod activation;
 pub mod assignment;
 pub mod assignment_loss;
-pub mod convolve;
 pub mod attention;
+pub mod convolve;
 mod custom;
+pub mod dense;
 pub mod dropout;
 pub mod float;
 pub mod linear;
 pub mod loss;
+pub mod lstm;
 pub mod norm;
 mod parallel;
 mod product;
@@ -33,12 +35,25 @@ pub(crate) mod testing;
 mod testkit;
 
 pub use activation::{Activation, activate};
+pub use assignment::{
+    assignment_adjacency, cluster_assignment_adjacency, cluster_segment_product, segment_product,
+};
+pub use assignment_loss::{
+    AssignmentStats, assignment_entropy, cluster_assignment_entropy, cluster_pooling_stats, dense_link_loss,
+    link_loss, pooling_stats,
+};
+pub use attention::{dense_gat_attention, gat_attention};
 pub use convolve::{gcn_layer, sage_layer};
+pub use dense::{dense_product, dense_propagate, dense_propagate_beside};
 pub use dropout::dropout;
 pub use float::Float;
 pub use linear::linear;
 pub use loss::{cross_entropy, mse};
+pub use lstm::lstm_aggregate;
 pub use norm::{batch_norm, graph_layer_norm, layer_norm};
 pub use propagate::{DegreeCache, Norm, propagate, propagate_max};
 pub use rows::{add, concat_columns, gather_rows};
 pub use segment::{Reduce, segment_reduce};
+pub use select::{Keep, Selection, select_top};
+pub use softmax::softmax_rows;
+pub use sort::sort_rows;
