@@ -1,6 +1,9 @@
-//! Arguments that are right one by one but not together, or not here.
+//! Arguments: what a call takes, what it was given, and what cannot matter where it stands.
 
+use crate::args::{ArgKind, ArgSpec, Default, words_list};
+use crate::check::names::{did_you_mean, suggested};
 use crate::diagnostic::Diagnostic;
+use crate::ir::{DataFacts, Model};
 use crate::ops::InferCx;
 use crate::source::Span;
 
@@ -37,4 +40,165 @@ pub fn needs_one_of(cx: &InferCx, names: &[&str], example: &str) -> Diagnostic {
 /// `message` is the whole first line.
 pub fn does_not_fit(cx: &InferCx, arg: &str, message: &str, help: &str) -> Diagnostic {
     Diagnostic::error("args::does_not_fit", message).label(place(cx, arg), "does not fit").help(help)
+}
+
+/// Training settings that cannot matter with this data.
+pub fn training_matters(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    if data.n_graphs == 1
+        && let Some(place) = model.train.get("batch_size").and_then(|arg| arg.span)
+    {
+        findings.push(
+            Diagnostic::error(
+                "args::no_effect",
+                "`batch_size` of `train` has no effect here: there is one graph",
+            )
+            .label(place, "changes nothing")
+            .help("leave `batch_size` out: each step sees the whole graph"),
+        );
+    }
+    findings
+}
+
+/// `sage(64, agregate = mean)`
+pub fn unknown(callee: &str, noun: &str, given: &str, place: Span, known: &[&str]) -> Diagnostic {
+    let finding = Diagnostic::error("args::unknown", format!("`{callee}` has no {noun} `{given}`"));
+    let all = if known.is_empty() {
+        format!("`{callee}` takes no {noun}s")
+    } else {
+        format!("`{callee}` takes {}", words_list(known))
+    };
+    suggested(finding, place, did_you_mean(given, known.iter().copied()), &format!("no such {noun}"), &all)
+}
+
+/// A value without a name after one with a name.
+pub fn positional_after_named(callee: &str, place: Span, name: &str, name_place: Span) -> Diagnostic {
+    Diagnostic::error(
+        "args::positional_after_named",
+        format!("in `{callee}(…)`, values without a name come first"),
+    )
+    .label(place, "this one has no name")
+    .label(name_place, format!("`{name}` is named before it"))
+    .help("move it to the front, or name it")
+}
+
+/// More values without a name than the callable takes; `place` is the first of them.
+pub fn too_many(callee: &str, place: Span, positional: &[&str], named: &[&str]) -> Diagnostic {
+    let takes = match positional {
+        [] => "none".to_owned(),
+        [one] => format!("only `{one}`"),
+        more => format!("only {}", words_list(more)),
+    };
+    let finding =
+        Diagnostic::error("args::too_many", format!("`{callee}` gets too many values without a name"))
+            .label(place, format!("of its arguments, {takes} may stand without a name"));
+    match named {
+        [] => finding.help("leave it out"),
+        [one] => finding.help(format!("name it: `{one} = …`")),
+        more => finding.help(format!("name it: {} are written with their names", words_list(more))),
+    }
+}
+
+/// The same argument twice.
+pub fn duplicate(callee: &str, noun: &str, name: &str, place: Span, first: Span) -> Diagnostic {
+    Diagnostic::error("args::duplicate", format!("the {noun} `{name}` of `{callee}` is given twice"))
+        .label(place, "given again here")
+        .label(first, "given here first")
+        .help("leave one of them out")
+}
+
+/// An argument that has to be written is not.
+pub fn missing(callee: &str, noun: &str, place: Span, spec: &ArgSpec) -> Diagnostic {
+    let example = match spec.kind {
+        ArgKind::Int { min, max } => 64.clamp(min, max).to_string(),
+        ArgKind::Float(range) if range.contains(0.5) => "0.5".into(),
+        ArgKind::Float(range) => format!("{}", if range.min.is_finite() { range.min + 1.0 } else { 0.0 }),
+        ArgKind::Bool => "true".into(),
+        ArgKind::Text => "\"…\"".into(),
+        ArgKind::Choice(words) => words.first().copied().unwrap_or("…").into(),
+        ArgKind::IntList { .. } => "[64]".into(),
+        ArgKind::ChoiceList(words) => format!("[{}]", words.first().copied().unwrap_or("…")),
+        ArgKind::Pipeline { .. } => "gcn(64) -> relu".into(),
+        ArgKind::Call(kind) => {
+            let first = crate::args::catalogue(kind).first();
+            first.map_or("…", |spec| spec.name).into()
+        }
+    };
+    let written = if spec.positional { example } else { format!("{} = {example}", spec.name) };
+    debug_assert!(spec.default == Default::Required, "only what has no default can be missing");
+    missing_value(callee, noun, spec.name, place, &written)
+}
+
+/// As [`missing`], for the parameter of a block.
+pub fn missing_value(callee: &str, noun: &str, name: &str, place: Span, written: &str) -> Diagnostic {
+    Diagnostic::error("args::missing", format!("`{callee}` needs the {noun} `{name}`"))
+        .label(place, format!("`{name}` is not given"))
+        .help(format!("for example `{callee}({written})`"))
+}
+
+/// A value of another kind. `what` is quoted already: "`out` of `sage`".
+pub fn wrong_kind(what: &str, expects: &str, got: &str, place: Span) -> Diagnostic {
+    Diagnostic::error("args::wrong_kind", format!("{what} expects {expects}, but gets {got}"))
+        .label(place, format!("this has to be {expects}"))
+}
+
+/// A word that is none of those allowed.
+pub fn wrong_word(what: &str, given: &str, place: Span, words: &[&str]) -> Diagnostic {
+    let finding = Diagnostic::error("args::wrong_word", format!("{what} cannot be `{given}`"));
+    let all = format!("allowed: {}", words_list(words));
+    suggested(finding, place, did_you_mean(given, words.iter().copied()), "no such choice", &all)
+}
+
+/// The same word twice in a list.
+pub fn twice_in_list(what: &str, word: &str, place: Span) -> Diagnostic {
+    Diagnostic::error("args::duplicate", format!("`{word}` stands twice in {what}"))
+        .label(place, "again here")
+        .help("leave one of them out")
+}
+
+/// A number outside the range of its argument.
+pub fn out_of_range(what: &str, given: &str, kind: &ArgKind, place: Span) -> Diagnostic {
+    let range = kind.range().unwrap_or_default();
+    Diagnostic::error("args::out_of_range", format!("{what} is {given}, but has to be {range}"))
+        .label(place, format!("has to be {range}"))
+}
+
+/// A list with too many entries.
+pub fn too_long(what: &str, len: usize, max: usize, place: Span) -> Diagnostic {
+    Diagnostic::error("args::out_of_range", format!("{what} has {len} entries, but may have {max}"))
+        .label(place, format!("at most {max} entries"))
+}
+
+/// A number that is written larger than can be held exactly.
+pub fn too_large(place: Span) -> Diagnostic {
+    Diagnostic::error("args::arithmetic", "the number is too large")
+        .label(place, "whole numbers go up to 2^53, others up to 1.8e308")
+}
+
+/// Arithmetic without a result.
+pub fn arithmetic(message: &str, place: Span) -> Diagnostic {
+    Diagnostic::error("args::arithmetic", message).label(place, "this has no value")
+}
+
+/// Something that is no operator, block or named value stands where a stage is expected.
+pub fn not_a_stage(got: &str, place: Span) -> Diagnostic {
+    Diagnostic::error("args::not_a_stage", format!("a stage of a pipeline cannot be {got}"))
+        .label(place, "an operator, a block or a named value is expected here")
+}
+
+/// Arguments for something that takes none. `what` says what it is: "a pipeline".
+pub fn takes_none(name: &str, what: &str, place: Span) -> Diagnostic {
+    Diagnostic::error("args::too_many", format!("`{name}` is {what} and takes no arguments"))
+        .label(place, "nothing takes this")
+        .help(format!("write `{name}` alone"))
+}
+
+/// `concat(a)`: fewer branches than the operator combines.
+pub fn too_few_branches(name: &str, given: usize, least: usize, place: Span) -> Diagnostic {
+    Diagnostic::error(
+        "args::missing",
+        format!("`{name}` combines at least {least} branches, but gets {given}"),
+    )
+    .label(place, "branches are missing")
+    .help(format!("for example `{name}(mean, max)`; `identity` is the value itself"))
 }

@@ -1,9 +1,27 @@
 //! What is refused and why: one check, one file. A diagnostic's code names its file.
 
 pub mod args;
+pub mod data;
 pub mod levels;
+pub mod names;
 pub mod shape;
 pub mod symmetry;
+pub mod task;
+pub mod unused;
+
+use crate::args::{
+    ArgSpec, Args, BoundCall, Callee, Env, Evaluator, Findings, Given, Value, bind, bind_call,
+};
+use crate::diagnostic::Diagnostic;
+use crate::ir::{
+    self, Builder, DataFacts, Dim, LossTerm, Model, Published, Size, Stop, Task, Wanted, collect_definitions,
+    collect_missing, main_items, own_definitions,
+};
+use crate::source::Span;
+use crate::syntax::Program;
+use crate::syntax::ast::{Expr, ItemKind};
+use std::collections::HashSet;
+use std::rc::Rc;
 
 /// A model that was checked; the only thing that can be lowered.
 #[derive(Debug, Clone)]
@@ -13,4 +31,357 @@ impl<T> Checked<T> {
     pub fn get(&self) -> &T {
         &self.0
     }
+}
+
+impl Checked<Model> {
+    /// Lets the witness run a model that was refused, and only for its symmetry ([`Outcome::refused`]), to
+    /// show what the refusal says. Nothing else may call this.
+    pub fn for_witness(model: Model) -> Self {
+        Self(model)
+    }
+}
+
+/// What came of checking a program.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The model; `None` where there is any error, and for a file that only defines `let`s and blocks.
+    pub model: Option<Checked<Model>>,
+    /// Built, but refused for its symmetry alone: for the witness.
+    pub refused: Option<Model>,
+    /// The file defines `let`s and blocks for others and has no model of its own.
+    pub is_library: bool,
+    /// In the order of the places in the files.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Outcome {
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// Checks a program: everything that can be proved without data, and against the data where it is given.
+/// Mistakes of the parser (`syntax::load_program`) are not repeated, nor is what follows from them.
+pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
+    let mut findings = Findings::default();
+    let scopes = collect_definitions(program, &mut findings);
+    let items = main_items(program, &mut findings);
+    let missing = collect_missing(program);
+    let mut ev = Evaluator::new(scopes, missing, findings);
+    let root = Env::root(program.main);
+
+    let data_call = items.data.and_then(|expr| bind_call(&mut ev, "data", expr, &root));
+    if let Some(call) = &data_call {
+        crate::data::check_call(call).into_iter().for_each(|finding| ev.report(finding));
+    }
+    let train = bind_section(&mut ev, items.train, "train", crate::train::TRAIN_SECTION, &root);
+    let evaluate = bind_section(&mut ev, items.evaluate, "evaluate", crate::train::EVALUATE_SECTION, &root);
+    let published = items.published.map(|section| read_published(&mut ev, section, &root));
+    let stated_task = items.task.and_then(|expr| read_task(&mut ev, expr, &root));
+    let mut losses = match items.loss {
+        Some(expr) => ir::read_losses(&mut ev, expr, &root),
+        None => Vec::new(),
+    };
+
+    let main = program.file(program.main);
+    let n_broken = main.map_or(0, |file| file.broken.len());
+    let is_model_missing = main.is_some_and(|file| {
+        file.broken.iter().any(|item| item.defines.as_ref().is_none_or(|name| name.text == "model"))
+    });
+    let input_place = items.model.map_or_else(Span::default, |model| {
+        items.data.map_or(Span { end: model.span.start, ..model.span }, |data| data.span)
+    });
+    let mut builder = Builder::new(ev, input_place);
+    let mut is_library = false;
+    let mut built = None;
+    match items.model {
+        Some(model) => {
+            let start = builder.start();
+            if let Ok(end) = builder.apply(model, &root, start) {
+                built = Some((builder.graph.clone(), builder.wanted.clone(), builder.made.clone(), end.node));
+            }
+        }
+        None if is_model_missing => {}
+        None => {
+            is_library = items.first.is_none() && !own_definitions(program, program.main).is_empty();
+            if !is_library {
+                builder.ev.report(names::no_model(items.first));
+            }
+        }
+    }
+    let is_whole = items.model.is_none() || built.is_some();
+    look_at_the_rest(program, &mut builder, input_place);
+    if is_whole && !is_library && n_broken == 0 && !builder.is_too_large() {
+        report_unused(program, &mut builder);
+    }
+
+    let Builder { ev, input, stage_names, .. } = builder;
+    let Evaluator { mut findings, used, .. } = ev;
+    let Some((mut graph, mut wanted, made, output)) = built else {
+        return Outcome { model: None, refused: None, is_library, diagnostics: findings.into_sorted() };
+    };
+    let model_span = items.model.map_or_else(Span::default, |model| model.span);
+    let data_place = items.data.map_or(Span { end: model_span.start, ..model_span }, |expr| expr.span);
+
+    // The last operators without a width get that of the task.
+    let outputs = match data.filter(|data| data.n_outputs > 0) {
+        Some(data) => {
+            let is_classes = data.task.is_none_or(|task| task.kind == ir::TargetKind::Classification);
+            let noun = if is_classes { "classes" } else { "values to predict" };
+            Dim::new(
+                Size::Known(data.n_outputs),
+                None,
+                format!("{} has {} {noun}", data.name, data.n_outputs),
+            )
+        }
+        None => Dim::new(Size::Symbol("C"), None, "the classes or values of the task"),
+    };
+    for node in ir::width_setters(&graph, &made, output, 0) {
+        wanted.entry(node).or_insert(Wanted::Outputs);
+    }
+    let doubts = ir::infer_types(&mut graph, &wanted, &made, &outputs, output, data, &mut findings);
+
+    let ty = graph[output].ty.clone();
+    let place = if output == input { model_span } else { graph[output].span };
+    let task = task::decide(stated_task.map(|(task, _)| task), data, &losses, ty.entity);
+    if let (Some((stated, place)), Some(data)) = (stated_task, data) {
+        task::agrees_with_data(stated, place, data).into_iter().for_each(|finding| findings.push(finding));
+    }
+    if !doubts.contains("levels") {
+        let reason = match (stated_task, data) {
+            (Some(_), _) => "the file sets the task".to_owned(),
+            (None, Some(data)) => format!("{} sets the task", data.name),
+            (None, None) => "a task is about nodes or graphs".to_owned(),
+        };
+        task::ends_right(&ty, place, task, &reason).into_iter().for_each(|finding| findings.push(finding));
+    }
+    if doubts.is_empty() && shape::differ(&ty.width.size, &outputs.size) {
+        findings.push(shape::wrong_output_width(place, &ty.width, &outputs));
+    }
+    if items.loss.is_none()
+        && let Some(loss) = task::default_loss(task.kind)
+    {
+        losses.push(LossTerm { loss, weight: 1.0, span: model_span });
+    }
+    // Without data, the width that is written is the number of outputs.
+    let outputs =
+        if outputs.known().is_none() && ty.width.known().is_some() { ty.width.clone() } else { outputs };
+
+    let model = Model {
+        graph,
+        input,
+        output,
+        task,
+        outputs,
+        losses,
+        data: data_call,
+        train,
+        evaluate,
+        published: published.as_ref().map(|(published, _)| published.clone()),
+    };
+    let has_bad_loss = items.loss.is_some() && model.losses.is_empty();
+    if !has_bad_loss {
+        task::fits(&model, published.as_ref().map_or(&[], |(_, places)| places))
+            .into_iter()
+            .for_each(|finding| findings.push(finding));
+    }
+    let unused_names: HashSet<Span> =
+        stage_names.iter().map(|name| name.span).filter(|span| !used.contains(span)).collect();
+    if n_broken == 0 {
+        unused::stages(&model, &unused_names).into_iter().for_each(|finding| findings.push(finding));
+    }
+    if let Some(data) = data {
+        data::is_usable(data, data_place).into_iter().for_each(|finding| findings.push(finding));
+        data::suits(&model, data).into_iter().for_each(|finding| findings.push(finding));
+        args::training_matters(&model, data).into_iter().for_each(|finding| findings.push(finding));
+    }
+
+    // Last, so that what is refused for its symmetry alone can be told.
+    let is_sound = !findings.has_errors();
+    if let Some(finding) = symmetry::output_is_symmetric(&ty, place) {
+        findings.push(finding);
+    }
+    let has_errors = findings.has_errors() || has_parse_errors(program);
+    let refused = (is_sound && has_errors && !has_parse_errors(program)).then(|| model.clone());
+    Outcome {
+        model: (!has_errors).then_some(Checked(model)),
+        refused,
+        is_library,
+        diagnostics: findings.into_sorted(),
+    }
+}
+
+/// The data that the file names, for a command that loads it before it checks the file against it.
+///
+/// # Errors
+/// What is wrong with `data = …`; [`check`] reports it again among everything else.
+pub fn data_call(program: &Program) -> Result<Option<BoundCall>, Vec<Diagnostic>> {
+    let mut findings = Findings::default();
+    let scopes = collect_definitions(program, &mut findings);
+    let items = main_items(program, &mut findings);
+    let Some(expr) = items.data else { return Ok(None) };
+    let mut ev = Evaluator::new(scopes, collect_missing(program), Findings::default());
+    let call = bind_call(&mut ev, "data", expr, &Env::root(program.main));
+    if let Some(call) = &call {
+        crate::data::check_call(call).into_iter().for_each(|finding| ev.report(finding));
+    }
+    if ev.findings.has_errors() { Err(ev.findings.into_sorted()) } else { Ok(call) }
+}
+
+fn has_parse_errors(program: &Program) -> bool {
+    let is_missing_file = |item: &crate::syntax::ast::Item| match &item.kind {
+        ItemKind::Use { path } => !program.uses.iter().any(|(span, _)| *span == path.span),
+        _ => false,
+    };
+    program.files.iter().any(|file| !file.broken.is_empty() || file.items.iter().any(is_missing_file))
+}
+
+/// Names and arguments in blocks and `let`s that the model does not reach.
+fn look_at_the_rest<'p>(program: &'p Program, builder: &mut Builder<'p>, input_place: Span) {
+    for file in &program.files {
+        for (_, name) in own_definitions(program, file.id) {
+            let Some(definition) = builder.ev.definition(file.id, &name.text) else { continue };
+            if definition.name.span != name.span {
+                continue;
+            }
+            builder.start_over(input_place);
+            // Looking at something is no use of it.
+            let was_used = builder.ev.used.contains(&name.span);
+            let looked = match definition.kind {
+                crate::args::DefinitionKind::Block { .. } => builder.look_at_block(&definition),
+                crate::args::DefinitionKind::Let { .. } if was_used => Ok(()),
+                crate::args::DefinitionKind::Let { .. } => builder.look_at_let(&definition),
+            };
+            if !was_used {
+                builder.ev.used.remove(&name.span);
+            }
+            if let Err(Stop) = looked {
+                return;
+            }
+        }
+    }
+}
+
+/// Definitions, parameters, names and files that nothing reads. A file that is used by another may define
+/// more than is needed here.
+fn report_unused<'p>(program: &'p Program, builder: &mut Builder<'p>) {
+    let mut found = Vec::new();
+    for (what, name) in own_definitions(program, program.main) {
+        let is_defined =
+            builder.ev.definition(program.main, &name.text).is_some_and(|known| known.name.span == name.span);
+        if is_defined && !builder.ev.used.contains(&name.span) {
+            found.push(unused::definition(what, &name.text, name.span));
+        }
+    }
+    for file in &program.files {
+        for item in &file.items {
+            match &item.kind {
+                ItemKind::Block { name, params, .. } if builder.expanded.contains(&name.span) => {
+                    for param in params {
+                        if !builder.ev.used.contains(&param.name.span) {
+                            found.push(unused::definition("parameter", &param.name.text, param.name.span));
+                        }
+                    }
+                }
+                ItemKind::Use { path } if file.id == program.main => {
+                    let is_there = program.uses.iter().any(|(span, _)| *span == path.span);
+                    if is_there && !builder.ev.used.contains(&path.span) {
+                        found.push(unused::import(&path.text, path.span));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    for name in &builder.stage_names {
+        if !builder.ev.used.contains(&name.span) {
+            found.push(unused::stage_name(&name.text, name.span));
+        }
+    }
+    found.into_iter().for_each(|finding| builder.ev.report(finding));
+}
+
+fn bind_section<'p>(
+    ev: &mut Evaluator<'p>,
+    section: Option<ir::Section<'p>>,
+    name: &'static str,
+    specs: &'static [ArgSpec],
+    env: &Rc<Env<'p>>,
+) -> Args {
+    let (place, given): (Span, Vec<Given>) = match section {
+        Some((name, entries)) => (name.span, entries.iter().map(Given::from).collect()),
+        None => (Span::default(), Vec::new()),
+    };
+    let callee = Callee { name, place, noun: "key", takes_branches: false };
+    bind(ev, callee, specs, &given, env).args
+}
+
+fn read_task<'p>(ev: &mut Evaluator<'p>, expr: &'p Expr, env: &Rc<Env<'p>>) -> Option<(Task, Span)> {
+    match ev.eval(expr, env) {
+        Value::Word { text, thunk } => match Task::from_name(text) {
+            Some(task) => Some((task, expr.span)),
+            None => {
+                if !ev.is_missing(thunk.env.file, text) {
+                    ev.report(names::unknown_task(text, thunk.expr.span, Task::NAMES));
+                }
+                None
+            }
+        },
+        Value::Bad | Value::Unknown => None,
+        other => {
+            let expects = format!("one of {}", crate::args::words_list(Task::NAMES));
+            ev.report(args::wrong_kind("`task`", &expects, &other.describe(), expr.span));
+            ev.touch(expr, env);
+            None
+        }
+    }
+}
+
+/// `published { … }`, with the place of each figure.
+fn read_published<'p>(
+    ev: &mut Evaluator<'p>,
+    (_, entries): ir::Section<'p>,
+    env: &Rc<Env<'p>>,
+) -> (Published, Vec<Span>) {
+    let mut published = Published { figures: Vec::new(), source: None };
+    let mut places = Vec::new();
+    for (idx, entry) in entries.iter().enumerate() {
+        let key = entry.key.text.as_str();
+        if let Some(first) = entries[..idx].iter().find(|other| other.key.text == key) {
+            ev.report(args::duplicate("published", "key", key, entry.key.span, first.key.span));
+            ev.touch(&entry.value, env);
+            continue;
+        }
+        let value = ev.eval(&entry.value, env);
+        let what = format!("`{key}` of `published`");
+        match (key, value) {
+            (_, Value::Bad | Value::Unknown) => {}
+            ("source", Value::Text(text)) => published.source = Some(text.to_owned()),
+            ("source", other) => {
+                let place = entry.value.span;
+                ev.report(args::wrong_kind(&what, "a text in quotes", &other.describe(), place));
+            }
+            (key, value) => {
+                if !crate::train::metric::NAMES.contains(&key) {
+                    ev.report(names::unknown_metric(key, entry.key.span, crate::train::metric::NAMES));
+                    continue;
+                }
+                let figure = match &value {
+                    Value::Int(value) => *value as f64,
+                    Value::Float(value) => *value,
+                    Value::Word { text, thunk } => {
+                        ev.report_word(text, thunk, "a number", &what);
+                        continue;
+                    }
+                    other => {
+                        ev.report(args::wrong_kind(&what, "a number", &other.describe(), entry.value.span));
+                        continue;
+                    }
+                };
+                published.figures.push((key.to_owned(), figure));
+                places.push(entry.key.span);
+            }
+        }
+    }
+    (published, places)
 }

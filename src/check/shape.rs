@@ -91,3 +91,25 @@ pub fn with_origin(finding: Diagnostic, dim: &Dim, place: Span) -> Diagnostic {
         _ => finding,
     }
 }
+
+/// The model gives another number of values than the task has.
+pub fn wrong_output_width(place: Span, got: &Dim, outputs: &Dim) -> Diagnostic {
+    let finding = Diagnostic::error(
+        "shape::output_width",
+        format!("the model gives {} values, but the task has {}", got.size, outputs.size),
+    )
+    .label(place, format!("the model ends here with {} values", got.size));
+    let finding = with_origin(finding, got, place);
+    let reason = &outputs.origin.reason;
+    finding.help(format!("{reason}; leave out the width of the last `linear` or `mlp` and it is inferred"))
+}
+
+/// A width that no machine holds.
+pub fn too_wide(place: Span, width: &Dim, max: usize) -> Diagnostic {
+    let finding = Diagnostic::error(
+        "shape::too_wide",
+        format!("{} features are more than the limit of {max}", width.size),
+    )
+    .label(place, "the value becomes this wide here");
+    with_origin(finding, width, place).help("make the stages before it narrower, or join fewer branches")
+}

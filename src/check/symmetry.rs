@@ -1,7 +1,9 @@
 //! Permutation symmetry as a type: how a stage changes the way its value moves with the node numbering.
 
-use crate::ir::{Cause, Entity, Symmetry};
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Cause, Entity, Symmetry, Type};
 use crate::ops::InferCx;
+use crate::source::Span;
 
 /// The symmetry of a result whose rows are those of input 0 (`linear`, `gcn`, `add`): as input 0, unless
 /// an input is poisoned already.
@@ -26,14 +28,41 @@ pub fn of_entity(cx: &InferCx, entity: Entity) -> Symmetry {
 pub fn reads_order(cx: &InferCx, text: impl Into<String>) -> Symmetry {
     let mut causes = carried_poison(cx).unwrap_or_default();
     causes.push(Cause { span: cx.span, text: text.into() });
+    if let (Some(ty), Some(&span)) = (cx.inputs.first(), cx.input_spans.first())
+        && span != cx.span
+        && ty.symmetry == Symmetry::Equivariant
+    {
+        causes.push(Cause { span, text: format!("{ty}: rows in the order of the node numbers") });
+    }
     Symmetry::Poisoned(causes)
 }
 
-/// The causes that came in, with this stage added as one that passed them on.
+/// The causes that came in.
 fn carried_poison(cx: &InferCx) -> Option<Vec<Cause>> {
     let causes = cx.inputs.iter().find_map(|ty| match &ty.symmetry {
         Symmetry::Poisoned(causes) => Some(causes.clone()),
         Symmetry::Equivariant | Symmetry::Invariant => None,
     });
     causes
+}
+
+/// The result of the model does not depend on how the nodes are numbered: a graph's stays, a node's moves along.
+pub fn output_is_symmetric(ty: &Type, place: Span) -> Option<Diagnostic> {
+    let Symmetry::Poisoned(causes) = &ty.symmetry else { return None };
+    let message = if ty.entity == Entity::Nodes {
+        "the result of a node depends on how the nodes are numbered"
+    } else {
+        "the result of a graph depends on how its nodes are numbered"
+    };
+    let mut finding = Diagnostic::error("symmetry::depends_on_numbering", message);
+    for cause in causes {
+        finding = finding.label(cause.span, cause.text.clone());
+    }
+    if causes.iter().all(|cause| cause.span != place) {
+        finding = finding.label(place, "the result is computed from it");
+    }
+    Some(finding.help(
+        "gather the nodes without their order first: a readout (`sum`, `mean`, `max`), `sort_pool(k)`, or a pooling \
+         with a fixed number of clusters such as `diffpool(k = 8)`",
+    ))
 }

@@ -1,7 +1,19 @@
 //! The typed intermediate representation: a petgraph DAG of operators, each with bound arguments and
 //! an inferred [`Type`]. Nothing here touches Candle or the file system.
 
+mod build;
+pub mod canonical;
+mod combinators;
+mod define;
+mod infer;
+mod losses;
 pub mod types;
+
+pub(crate) use build::{Builder, Cursor, Stop, Wanted, width_setters};
+pub use combinators::{COMBINATORS, Combinator};
+pub(crate) use define::{Section, collect_definitions, collect_missing, main_items, own_definitions};
+pub(crate) use infer::{infer_types, inputs_of};
+pub(crate) use losses::read_losses;
 
 use crate::args::{Args, BoundCall};
 use crate::ops::{Loss, Operator};
@@ -52,6 +64,17 @@ pub struct Task {
 impl Task {
     pub const NAMES: &'static [&'static str] =
         &["graph_classification", "graph_regression", "node_classification", "node_regression"];
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        let (entity, kind) = match name {
+            "graph_classification" => (Entity::Graph, TargetKind::Classification),
+            "graph_regression" => (Entity::Graph, TargetKind::Regression),
+            "node_classification" => (Entity::Nodes, TargetKind::Classification),
+            "node_regression" => (Entity::Nodes, TargetKind::Regression),
+            _ => return None,
+        };
+        Some(Self { entity, kind })
+    }
 
     pub fn name(self) -> &'static str {
         match (self.entity, self.kind) {

@@ -52,10 +52,89 @@ impl Size {
             Size::Ratio(ratio, of) => {
                 of.known().map(|n| ((ratio * n as f64) - 1e-9).ceil().max(1.0) as usize)
             }
-            Size::Sum(parts) => parts.iter().map(Size::known).sum(),
-            Size::Product(parts) => parts.iter().map(Size::known).product(),
+            Size::Sum(parts) => {
+                parts.iter().try_fold(0usize, |sum, part| Some(sum.saturating_add(part.known()?)))
+            }
+            Size::Product(parts) => {
+                parts.iter().try_fold(1usize, |product, part| Some(product.saturating_mul(part.known()?)))
+            }
         }
     }
+
+    /// The same size in its shortest form: nested sums and products opened, numbers added up, equal terms
+    /// counted. Keeps sizes small however often values are joined.
+    #[must_use]
+    pub fn simplified(self) -> Size {
+        if let Some(n) = self.known() {
+            return Size::Known(n);
+        }
+        match self {
+            Size::Known(_) | Size::Symbol(_) => self,
+            Size::Ratio(ratio, of) => Size::Ratio(ratio, Arc::new(Size::clone(&of).simplified())),
+            Size::Product(parts) => {
+                let mut factor = 1usize;
+                let mut rest = Vec::new();
+                for part in parts.into_iter().map(Size::simplified) {
+                    match part {
+                        Size::Known(n) => factor = factor.saturating_mul(n),
+                        Size::Product(inner) => {
+                            for part in inner {
+                                match part {
+                                    Size::Known(n) => factor = factor.saturating_mul(n),
+                                    other => rest.push(other),
+                                }
+                            }
+                        }
+                        other => rest.push(other),
+                    }
+                }
+                product(factor, rest)
+            }
+            Size::Sum(parts) => {
+                let mut number = 0usize;
+                // Each term once, with how often it stands in the sum.
+                let mut terms: Vec<(usize, Vec<Size>)> = Vec::new();
+                let mut queue: Vec<Size> = parts.into_iter().rev().collect();
+                while let Some(part) = queue.pop() {
+                    let (count, term) = match part.simplified() {
+                        Size::Known(n) => {
+                            number = number.saturating_add(n);
+                            continue;
+                        }
+                        Size::Sum(inner) => {
+                            queue.extend(inner.into_iter().rev());
+                            continue;
+                        }
+                        Size::Product(mut factors) => match factors.first() {
+                            Some(&Size::Known(n)) => {
+                                factors.remove(0);
+                                (n, factors)
+                            }
+                            _ => (1, factors),
+                        },
+                        other => (1, vec![other]),
+                    };
+                    match terms.iter_mut().find(|(_, known)| *known == term) {
+                        Some((total, _)) => *total = total.saturating_add(count),
+                        None => terms.push((count, term)),
+                    }
+                }
+                let mut sum: Vec<Size> =
+                    terms.into_iter().map(|(count, term)| product(count, term)).collect();
+                if number > 0 {
+                    sum.push(Size::Known(number));
+                }
+                if sum.len() == 1 { sum.remove(0) } else { Size::Sum(sum) }
+            }
+        }
+    }
+}
+
+fn product(factor: usize, mut rest: Vec<Size>) -> Size {
+    if factor != 1 {
+        rest.insert(0, Size::Known(factor));
+    }
+    if rest.len() == 1 { rest.remove(0) } else { Size::Product(rest) }
 }
 
 impl fmt::Display for Size {

@@ -2,7 +2,16 @@
 //! schedules, protocols. Each callable states its arguments as data ([`ArgSpec`]); one binder checks
 //! a call against them, so names, kinds, ranges and defaults read the same everywhere.
 
+mod bind;
+mod eval;
+mod scope;
+
+pub use bind::{Bound, Callee, Given, Pipeline, bind, bind_call, catalogue, one_source};
+pub use eval::{Evaluator, Findings, MAX_DEPTH, Missing, Value};
+pub use scope::{Binding, Definition, DefinitionKind, Env, FileScope, Thunk};
+
 use crate::source::Span;
+use std::fmt;
 
 /// What an argument takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,6 +73,67 @@ impl Range {
             && (if self.min_open { value > self.min } else { value >= self.min })
             && (if self.max_open { value < self.max } else { value <= self.max })
     }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.min == f64::NEG_INFINITY, self.max == f64::INFINITY) {
+            (true, true) => f.write_str("any finite number"),
+            (false, true) if self.min_open => write!(f, "greater than {}", self.min),
+            (false, true) => write!(f, "at least {}", self.min),
+            (true, false) if self.max_open => write!(f, "less than {}", self.max),
+            (true, false) => write!(f, "at most {}", self.max),
+            (false, false) => {
+                let (open, close) =
+                    (if self.min_open { '(' } else { '[' }, if self.max_open { ')' } else { ']' });
+                write!(f, "in {open}{}, {}{close}", self.min, self.max)
+            }
+        }
+    }
+}
+
+impl ArgKind {
+    /// What it takes, in the words of a message: "a whole number", "one of `mean`, `sum`".
+    pub fn expects(&self) -> String {
+        match self {
+            ArgKind::Int { .. } => "a whole number".into(),
+            ArgKind::Float(_) => "a number".into(),
+            ArgKind::Bool => "`true` or `false`".into(),
+            ArgKind::Text => "a text in quotes".into(),
+            ArgKind::Choice(words) => format!("one of {}", words_list(words)),
+            ArgKind::IntList { .. } => "a list of whole numbers".into(),
+            ArgKind::ChoiceList(words) => format!("a list of words out of {}", words_list(words)),
+            ArgKind::Pipeline { .. } => "a pipeline".into(),
+            ArgKind::Call(kind) => format!("{} {}", article(kind), kind.replace('_', " ")),
+        }
+    }
+
+    /// The allowed range, in words that follow "has to be"; `None` where there is nothing to say.
+    pub fn range(&self) -> Option<String> {
+        match self {
+            ArgKind::Int { min, max } | ArgKind::IntList { min, max, .. } => Some(int_range(*min, *max)),
+            ArgKind::Float(range) => Some(range.to_string()),
+            _ => None,
+        }
+    }
+}
+
+fn int_range(min: i64, max: i64) -> String {
+    if max >= 1 << 53 { format!("at least {min}") } else { format!("in [{min}, {max}]") }
+}
+
+/// "`mean`, `sum` and `max`"
+pub fn words_list(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        None => "nothing".into(),
+        Some((only, [])) => only.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+    }
+}
+
+fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 /// What holds where an argument is not written.

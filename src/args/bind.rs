@@ -1,0 +1,472 @@
+//! The binder: a call's arguments against the specs of what is called.
+
+use super::eval::{Evaluator, Value};
+use super::scope::{Env, Thunk};
+use super::{ArgKind, ArgSpec, ArgValue, Args, BoundArg, BoundCall, CallSpec, Default};
+use crate::check::{args as report, names};
+use crate::source::{FileId, SourceMap, Span};
+use crate::syntax::ast::{Arg, Entry, Expr, ExprKind, Ident, ItemKind};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::{Mutex, OnceLock};
+
+/// One argument as written, or one entry of a section.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'p> {
+    pub name: Option<&'p Ident>,
+    pub value: &'p Expr,
+}
+
+impl<'p> From<&'p Arg> for Given<'p> {
+    fn from(arg: &'p Arg) -> Self {
+        Self { name: arg.name.as_ref(), value: &arg.value }
+    }
+}
+
+impl<'p> From<&'p Entry> for Given<'p> {
+    fn from(entry: &'p Entry) -> Self {
+        Self { name: Some(&entry.key), value: &entry.value }
+    }
+}
+
+impl Given<'_> {
+    fn span(&self) -> Span {
+        self.name.map_or(self.value.span, |name| name.span.to(self.value.span))
+    }
+}
+
+/// What is called, as messages name it.
+#[derive(Debug, Clone, Copy)]
+pub struct Callee<'a> {
+    pub name: &'a str,
+    /// Where a missing argument is missed.
+    pub place: Span,
+    /// "argument", or "key" for a section.
+    pub noun: &'static str,
+    /// Arguments without a name beyond the specs are branches (`concat(a, b)`).
+    pub takes_branches: bool,
+}
+
+/// A pipeline given for an argument.
+#[derive(Debug, Clone)]
+pub struct Pipeline<'p> {
+    pub arg: &'static str,
+    pub port: usize,
+    pub value: Thunk<'p>,
+    /// It is the argument's default.
+    pub is_default: bool,
+}
+
+/// The outcome: every spec has a value, the nearest usable one where what was written is wrong.
+#[derive(Debug, Clone, std::default::Default)]
+pub struct Bound<'p> {
+    pub args: Args,
+    pub pipelines: Vec<Pipeline<'p>>,
+    pub branches: Vec<Thunk<'p>>,
+    /// Arguments whose value stands in for one that was reported.
+    pub broken: Vec<&'static str>,
+}
+
+/// What `ArgKind::Call(kind)` can name.
+///
+/// # Panics
+/// Where a spec asks for a catalogue that does not exist.
+pub fn catalogue(kind: &str) -> &'static [&'static CallSpec] {
+    match kind {
+        "data" => crate::data::SPECS,
+        "optimizer" => crate::train::optimizer::SPECS,
+        "schedule" => crate::train::schedule::SPECS,
+        "early_stop" => crate::train::early_stop::SPECS,
+        "protocol" => crate::train::protocol::SPECS,
+        _ => panic!("no catalogue `{kind}`"),
+    }
+}
+
+/// Binds a call. Findings go to the evaluator.
+pub fn bind<'p>(
+    ev: &mut Evaluator<'p>,
+    callee: Callee,
+    specs: &'static [ArgSpec],
+    given: &[Given<'p>],
+    env: &Rc<Env<'p>>,
+) -> Bound<'p> {
+    let mut slots: Vec<Option<Given<'p>>> = vec![None; specs.len()];
+    let mut bound = Bound::default();
+    let mut after_name = None;
+    let mut excess = 0;
+    let mut guessed_names = Vec::new();
+    for arg in given {
+        let place = ev.at(arg.span());
+        let idx = match arg.name {
+            Some(name) => {
+                after_name = Some(name);
+                let Some(idx) = specs.iter().position(|spec| spec.name == name.text) else {
+                    let known: Vec<_> = specs.iter().map(|spec| spec.name).collect();
+                    guessed_names.extend(names::did_you_mean(&name.text, known.iter().copied()));
+                    let name_place = ev.at(name.span);
+                    ev.report(report::unknown(callee.name, callee.noun, &name.text, name_place, &known));
+                    ev.touch(arg.value, env);
+                    continue;
+                };
+                idx
+            }
+            None if callee.takes_branches => {
+                bound.branches.push(Thunk { expr: arg.value, env: env.clone() });
+                continue;
+            }
+            None => {
+                if let Some(name) = after_name {
+                    let name_place = ev.at(name.span);
+                    ev.report(report::positional_after_named(callee.name, place, &name.text, name_place));
+                    ev.touch(arg.value, env);
+                    continue;
+                }
+                let n_before = slots.iter().filter(|slot| slot.is_some()).count();
+                match specs.iter().enumerate().filter(|(_, spec)| spec.positional).nth(n_before) {
+                    Some((idx, _)) => idx,
+                    None => {
+                        if excess == 0 {
+                            let positional: Vec<_> =
+                                specs.iter().filter(|spec| spec.positional).map(|spec| spec.name).collect();
+                            let named: Vec<_> =
+                                specs.iter().filter(|spec| !spec.positional).map(|spec| spec.name).collect();
+                            ev.report(report::too_many(callee.name, place, &positional, &named));
+                        }
+                        excess += 1;
+                        ev.touch(arg.value, env);
+                        continue;
+                    }
+                }
+            }
+        };
+        if let Some(first) = &slots[idx] {
+            let first_place = ev.at(first.span());
+            ev.report(report::duplicate(callee.name, callee.noun, specs[idx].name, place, first_place));
+            ev.touch(arg.value, env);
+            continue;
+        }
+        slots[idx] = Some(*arg);
+    }
+
+    for (spec, slot) in specs.iter().zip(&slots) {
+        let (value, span) = match slot {
+            Some(arg) => {
+                let span = ev.at(arg.span());
+                if let ArgKind::Pipeline { port } = spec.kind {
+                    let value = Thunk { expr: arg.value, env: env.clone() };
+                    bound.pipelines.push(Pipeline { arg: spec.name, port, value, is_default: false });
+                    (ArgValue::Pipeline, Some(span))
+                } else {
+                    match convert(ev, callee, spec, arg.value, env) {
+                        Some(value) => (value, Some(span)),
+                        None => {
+                            bound.broken.push(spec.name);
+                            (stand_in(ev, spec), Some(span))
+                        }
+                    }
+                }
+            }
+            None => {
+                if spec.default == Default::Required {
+                    if excess == 0 && !guessed_names.contains(&spec.name) && names_come_last(given) {
+                        ev.report(report::missing(callee.name, callee.noun, callee.place, spec));
+                    }
+                    bound.broken.push(spec.name);
+                    (stand_in(ev, spec), None)
+                } else {
+                    if let (ArgKind::Pipeline { port }, Default::Source(text)) = (spec.kind, spec.default) {
+                        let value = Thunk { expr: one_source(text), env: env.clone() };
+                        bound.pipelines.push(Pipeline { arg: spec.name, port, value, is_default: true });
+                    }
+                    (default_value(ev, spec), None)
+                }
+            }
+        };
+        bound.args.0.push(BoundArg { name: spec.name, value, span });
+    }
+    bound.pipelines.sort_by_key(|pipeline| pipeline.port);
+    bound
+}
+
+/// A value without its name that was refused for its place may be the one that is missing.
+fn names_come_last(given: &[Given]) -> bool {
+    let first_named = given.iter().position(|arg| arg.name.is_some()).unwrap_or(given.len());
+    given[first_named..].iter().all(|arg| arg.name.is_some())
+}
+
+/// Binds a call of a catalogue: `adam(lr = 1e-3)`, or a name alone.
+pub fn bind_call<'p>(
+    ev: &mut Evaluator<'p>,
+    kind: &'static str,
+    expr: &'p Expr,
+    env: &Rc<Env<'p>>,
+) -> Option<BoundCall> {
+    let value = ev.eval(expr, env);
+    let (thunk, place) = match value {
+        Value::Word { thunk, .. } | Value::Pipeline(thunk) => {
+            let place = ev.at(thunk.expr.span);
+            (thunk, place)
+        }
+        Value::Unknown | Value::Bad => return None,
+        other => {
+            let place = ev.at(expr.span);
+            let expects = ArgKind::Call(kind).expects();
+            let example = catalogue(kind).first().map_or("", |spec| spec.name);
+            ev.report(
+                report::wrong_kind(&format!("`{kind}`"), &expects, &other.describe(), place)
+                    .help(format!("for example `{kind} = {example}`; see `hgnnc ops {kind}`")),
+            );
+            return None;
+        }
+    };
+    let (name, name_span, args): (&str, Span, &[Arg]) = match &thunk.expr.kind {
+        ExprKind::Name(name) => (name, thunk.expr.span, &[]),
+        ExprKind::Call(call) => (&call.callee.text, call.callee.span, &call.args),
+        _ => {
+            ev.report(report::wrong_kind(
+                &format!("`{kind}`"),
+                &ArgKind::Call(kind).expects(),
+                "a pipeline",
+                place,
+            ));
+            ev.touch(thunk.expr, &thunk.env);
+            return None;
+        }
+    };
+    if catalogue(kind).iter().all(|spec| spec.name != name) && ev.is_missing(thunk.env.file, name) {
+        ev.touch(thunk.expr, &thunk.env);
+        return None;
+    }
+    let Some(spec) = catalogue(kind).iter().find(|spec| spec.name == name) else {
+        let known: Vec<_> = catalogue(kind).iter().map(|spec| spec.name).collect();
+        let name_place = ev.at(name_span);
+        ev.report(names::unknown_call(kind, name, name_place, &known));
+        ev.touch(thunk.expr, &thunk.env);
+        return None;
+    };
+    let given: Vec<Given> = args.iter().map(Given::from).collect();
+    let callee = Callee { name: spec.name, place, noun: "argument", takes_branches: false };
+    let bound = bind(ev, callee, spec.args, &given, &thunk.env);
+    Some(BoundCall { name: spec.name, args: bound.args, span: place })
+}
+
+fn convert<'p>(
+    ev: &mut Evaluator<'p>,
+    callee: Callee,
+    spec: &ArgSpec,
+    expr: &'p Expr,
+    env: &Rc<Env<'p>>,
+) -> Option<ArgValue> {
+    if let ArgKind::Call(kind) = spec.kind {
+        return bind_call(ev, kind, expr, env).map(ArgValue::Call);
+    }
+    let value = ev.eval(expr, env);
+    let place = ev.at(expr.span);
+    let what = format!("`{}` of `{}`", spec.name, callee.name);
+    match (&spec.kind, &value) {
+        (_, Value::Unknown | Value::Bad) => None,
+        (ArgKind::Int { min, max }, number) if whole(number).is_some() => {
+            let value = whole(number)?;
+            if (*min..=*max).contains(&value) {
+                return Some(ArgValue::Int(value));
+            }
+            ev.report(report::out_of_range(&what, &value.to_string(), &spec.kind, place));
+            None
+        }
+        (ArgKind::Float(range), Value::Int(_) | Value::Float(_)) => {
+            let value = match value {
+                Value::Int(value) => value as f64,
+                Value::Float(value) => value,
+                _ => return None,
+            };
+            if range.contains(value) {
+                return Some(ArgValue::Float(value));
+            }
+            ev.report(report::out_of_range(&what, &value.to_string(), &spec.kind, place));
+            None
+        }
+        (ArgKind::Bool, Value::Bool(value)) => Some(ArgValue::Bool(*value)),
+        (ArgKind::Text, Value::Text(text)) => Some(ArgValue::Text((*text).to_owned())),
+        (ArgKind::Text, Value::Word { text, thunk }) => {
+            let place = ev.at(thunk.expr.span);
+            ev.report(
+                report::wrong_kind(&what, "a text in quotes", &format!("the word `{text}`"), place)
+                    .help(format!("write \"{text}\"")),
+            );
+            None
+        }
+        (ArgKind::Choice(words), Value::Word { text, thunk }) => {
+            if !words.contains(text) && ev.is_missing(thunk.env.file, text) {
+                return None;
+            }
+            let place = ev.at(thunk.expr.span);
+            choose(ev, &what, text, words, place).map(ArgValue::Choice)
+        }
+        (ArgKind::Choice(words), Value::Text(text)) => {
+            let expects = spec.kind.expects();
+            let finding = report::wrong_kind(&what, &expects, &format!("the text \"{text}\""), place);
+            ev.report(match words.iter().find(|word| *word == text) {
+                Some(word) => finding.help(format!("write `{word}` without quotes")),
+                None => finding,
+            });
+            None
+        }
+        (ArgKind::IntList { min, max, max_len }, Value::List(items)) => {
+            if items.len() > *max_len {
+                ev.report(report::too_long(&what, items.len(), *max_len, place));
+                return None;
+            }
+            let mut list = Vec::with_capacity(items.len());
+            let mut is_fine = true;
+            for (item, span) in items.iter() {
+                match (whole(item), item) {
+                    (Some(value), _) if (*min..=*max).contains(&value) => list.push(value),
+                    (Some(value), _) => {
+                        ev.report(report::out_of_range(&what, &value.to_string(), &spec.kind, *span));
+                        is_fine = false;
+                    }
+                    (None, Value::Unknown | Value::Bad) => is_fine = false,
+                    (None, Value::Word { text, thunk }) => {
+                        ev.report_word(text, thunk, "a whole number", &what);
+                        is_fine = false;
+                    }
+                    (None, other) => {
+                        ev.report(report::wrong_kind(&what, "whole numbers", &other.describe(), *span));
+                        is_fine = false;
+                    }
+                }
+            }
+            is_fine.then_some(ArgValue::IntList(list))
+        }
+        (ArgKind::ChoiceList(words), Value::List(items)) => {
+            let mut list: Vec<&'static str> = Vec::with_capacity(items.len());
+            let mut is_fine = true;
+            for (item, span) in items.iter() {
+                match item {
+                    Value::Word { text, .. } => match choose(ev, &what, text, words, *span) {
+                        Some(word) if list.contains(&word) => {
+                            ev.report(report::twice_in_list(&what, word, *span));
+                            is_fine = false;
+                        }
+                        Some(word) => list.push(word),
+                        None => is_fine = false,
+                    },
+                    Value::Unknown | Value::Bad => is_fine = false,
+                    other => {
+                        ev.report(report::wrong_kind(&what, "words", &other.describe(), *span));
+                        is_fine = false;
+                    }
+                }
+            }
+            is_fine.then_some(ArgValue::ChoiceList(list))
+        }
+        (kind, Value::Word { text, thunk }) => {
+            ev.report_word(text, thunk, &kind.expects(), &what);
+            None
+        }
+        (kind, other) => {
+            let mut finding = report::wrong_kind(&what, &kind.expects(), &other.describe(), place);
+            if let (ArgKind::IntList { .. }, Value::Int(value)) = (kind, other) {
+                finding = finding.help(format!("write `[{value}]`"));
+            }
+            ev.report(finding);
+            if let Value::Pipeline(thunk) = other {
+                ev.touch(thunk.expr, &thunk.env);
+            }
+            None
+        }
+    }
+}
+
+fn choose(
+    ev: &mut Evaluator,
+    what: &str,
+    text: &str,
+    words: &'static [&'static str],
+    place: Span,
+) -> Option<&'static str> {
+    let found = words.iter().find(|word| **word == text).copied();
+    if found.is_none() {
+        ev.report(report::wrong_word(what, text, place, words));
+    }
+    found
+}
+
+/// A whole number: also one that arithmetic made out of reals (`0.5 * 64`).
+fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(value) => Some(*value),
+        Value::Float(value) if value.fract() == 0.0 && value.abs() < 9e15 => Some(*value as i64),
+        _ => None,
+    }
+}
+
+fn default_value(ev: &mut Evaluator, spec: &ArgSpec) -> ArgValue {
+    match spec.default {
+        Default::Required | Default::Inferred(_) => ArgValue::Absent,
+        Default::Int(value) => ArgValue::Int(value),
+        Default::Float(value) => ArgValue::Float(value),
+        Default::Bool(value) => ArgValue::Bool(value),
+        Default::Choice(word) => ArgValue::Choice(word),
+        Default::IntList(list) => ArgValue::IntList(list.to_vec()),
+        Default::ChoiceList(list) => ArgValue::ChoiceList(list.to_vec()),
+        Default::Source(text) => match spec.kind {
+            ArgKind::Call(kind) => {
+                // The default reads no name of the user's file.
+                let root = Env::root(FileId(u32::MAX));
+                let before = ev.place.replace(ev.place.unwrap_or_default());
+                let call = bind_call(ev, kind, one_source(text), &root);
+                ev.place = before;
+                call.map_or(ArgValue::Absent, |call| {
+                    let mut call = call;
+                    call.args.0.iter_mut().for_each(|arg| arg.span = None);
+                    ArgValue::Call(call)
+                })
+            }
+            _ => ArgValue::Absent,
+        },
+    }
+}
+
+/// A usable value for an argument that is wrong or missing, so that checking can go on.
+fn stand_in(ev: &mut Evaluator, spec: &ArgSpec) -> ArgValue {
+    if spec.default != Default::Required {
+        return default_value(ev, spec);
+    }
+    match spec.kind {
+        ArgKind::Int { min, .. } => ArgValue::Int(min),
+        ArgKind::Float(range) => ArgValue::Float(match (range.min.is_finite(), range.max.is_finite()) {
+            (true, true) => (range.min + range.max) / 2.0,
+            (true, false) => range.min + 1.0,
+            (false, true) => range.max - 1.0,
+            (false, false) => 0.0,
+        }),
+        ArgKind::Bool => ArgValue::Bool(false),
+        ArgKind::Text => ArgValue::Text(String::new()),
+        ArgKind::Choice(words) => words.first().map_or(ArgValue::Absent, |word| ArgValue::Choice(word)),
+        ArgKind::IntList { .. } => ArgValue::IntList(Vec::new()),
+        ArgKind::ChoiceList(_) => ArgValue::ChoiceList(Vec::new()),
+        ArgKind::Pipeline { .. } | ArgKind::Call(_) => ArgValue::Absent,
+    }
+}
+
+/// The expression of a default written as source text, parsed once for the whole process.
+///
+/// # Panics
+/// Where the text is not one pipeline: a mistake in the catalogue, which a test finds.
+pub fn one_source(text: &'static str) -> &'static Expr {
+    static PARSED: OnceLock<Mutex<BTreeMap<&'static str, &'static Expr>>> = OnceLock::new();
+    let mut parsed =
+        PARSED.get_or_init(Mutex::default).lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    parsed.entry(text).or_insert_with(|| {
+        let mut sources = SourceMap::default();
+        let id = sources.add("default", text);
+        let (file, _) = crate::syntax::parse(&sources, id);
+        let value = file.items.into_iter().find_map(|item| match item.kind {
+            ItemKind::Bare { value } => Some(value),
+            _ => None,
+        });
+        // Defaults are few and live as long as the catalogue that they belong to.
+        Box::leak(Box::new(value.unwrap_or_else(|| panic!("the default `{text}` is not a pipeline"))))
+    })
+}

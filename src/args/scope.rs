@@ -1,0 +1,128 @@
+//! Names in scope: definitions of a file, parameters of a block instance, and `as` names of a pipeline.
+
+use crate::source::{FileId, Span};
+use crate::syntax::ast::{Expr, Ident, Param};
+use petgraph::graph::NodeIndex;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// An expression with the names it was written among; evaluated where it is needed.
+#[derive(Debug, Clone)]
+pub struct Thunk<'p> {
+    pub expr: &'p Expr,
+    pub env: Rc<Env<'p>>,
+}
+
+/// What a name stands for inside a block or pipeline.
+#[derive(Debug, Clone)]
+pub enum Binding<'p> {
+    /// A parameter with its argument.
+    Param { value: Thunk<'p>, name: &'p Ident },
+    /// A parameter of a block that is looked at without being called.
+    UnknownParam { name: &'p Ident },
+    /// `as NAME`
+    Stage { node: NodeIndex, name: &'p Ident },
+}
+
+/// The names of one pipeline, inside those of the pipelines and the block around it.
+#[derive(Debug)]
+pub struct Env<'p> {
+    pub file: FileId,
+    bindings: RefCell<HashMap<&'p str, Binding<'p>>>,
+    parent: Option<Rc<Env<'p>>>,
+    /// The block or `let` that this is an instance of, and the names at the place that calls it.
+    instance: Option<(&'p Ident, Rc<Env<'p>>)>,
+}
+
+impl<'p> Env<'p> {
+    /// The names of a file, outside every block.
+    pub fn root(file: FileId) -> Rc<Self> {
+        Rc::new(Self { file, bindings: RefCell::default(), parent: None, instance: None })
+    }
+
+    /// A pipeline inside another: it sees the names around it, its own stay inside.
+    pub fn child(parent: &Rc<Self>) -> Rc<Self> {
+        Rc::new(Self {
+            file: parent.file,
+            bindings: RefCell::default(),
+            parent: Some(parent.clone()),
+            instance: None,
+        })
+    }
+
+    /// The inside of the block `name`, which `file` defines, called from `caller`.
+    pub fn instance(file: FileId, name: &'p Ident, caller: &Rc<Self>) -> Rc<Self> {
+        Rc::new(Self {
+            file,
+            bindings: RefCell::default(),
+            parent: None,
+            instance: Some((name, caller.clone())),
+        })
+    }
+
+    pub fn bind(&self, name: &'p str, binding: Binding<'p>) {
+        self.bindings.borrow_mut().insert(name, binding);
+    }
+
+    pub fn get(&self, name: &str) -> Option<Binding<'p>> {
+        let mut env = self;
+        loop {
+            if let Some(binding) = env.bindings.borrow().get(name) {
+                return Some(binding.clone());
+            }
+            env = env.parent.as_ref()?;
+        }
+    }
+
+    /// All names bound here and around, in alphabetical order.
+    pub fn names(&self) -> Vec<&'p str> {
+        let mut names = Vec::new();
+        let mut env = Some(self);
+        while let Some(here) = env {
+            names.extend(here.bindings.borrow().keys().copied());
+            env = here.parent.as_deref();
+        }
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The blocks and `let`s being expanded here, innermost first.
+    pub fn instances(&self) -> Vec<&'p Ident> {
+        let mut chain = Vec::new();
+        let mut env = Some(self);
+        while let Some(here) = env {
+            env = match &here.instance {
+                Some((name, caller)) => {
+                    chain.push(*name);
+                    Some(caller)
+                }
+                None => here.parent.as_deref(),
+            };
+        }
+        chain
+    }
+}
+
+/// A `let` or block of a file.
+#[derive(Debug, Clone, Copy)]
+pub struct Definition<'p> {
+    pub name: &'p Ident,
+    pub file: FileId,
+    pub kind: DefinitionKind<'p>,
+    /// The `use` through which the file at hand sees it.
+    pub import: Option<Span>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum DefinitionKind<'p> {
+    Let { value: &'p Expr },
+    Block { params: &'p [Param], body: &'p Expr },
+}
+
+/// What a file defines and what it sees through `use`.
+#[derive(Debug, Default)]
+pub struct FileScope<'p> {
+    pub definitions: HashMap<&'p str, Definition<'p>>,
+}

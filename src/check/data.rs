@@ -1,0 +1,73 @@
+//! The file against the data it names.
+
+use crate::diagnostic::Diagnostic;
+use crate::ir::{DataFacts, Entity, Model, TargetKind};
+use crate::source::Span;
+
+/// What the data lacks, whatever the model is. `place` is the `data` setting, or the model.
+pub fn is_usable(data: &DataFacts, place: Span) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    let name = &data.name;
+    if data.n_graphs == 0 || data.total_nodes == 0 {
+        findings.push(
+            Diagnostic::error("data::empty", format!("{name} has no graphs"))
+                .label(place, "this data is empty")
+                .help("look into its files: the reader found nothing to train on"),
+        );
+        return findings;
+    }
+    if data.n_features == 0 {
+        findings.push(
+            Diagnostic::error("data::no_features", format!("the graphs of {name} have no node features"))
+                .label(place, "every node would look the same: nothing to compute with")
+                .help("let the degree stand in: add `features = degree` to the call, for example `tu(\"NAME\", features = degree)`"),
+        );
+    }
+    match data.task {
+        None => findings.push(
+            Diagnostic::error("data::no_labels", format!("{name} has no labels to learn from"))
+                .label(place, "this data carries no labels")
+                .help("train on labelled data; a trained model runs on this with `hgnnc predict`"),
+        ),
+        Some(task) if task.kind == TargetKind::Classification && data.n_outputs < 2 => findings.push(
+            Diagnostic::error("data::one_class", format!("all labels of {name} are the same"))
+                .label(place, "there is nothing to tell apart")
+                .help("check the label file"),
+        ),
+        Some(_) => {}
+    }
+    findings
+}
+
+/// What is strange about this model on this data, though it runs.
+pub fn suits(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for (idx, node) in model.nodes() {
+        if node.ty.entity == Entity::Clusters
+            && let Some(k) = node.ty.rows.known()
+            && model.inputs(idx).first().is_some_and(|&input| model.graph[input].ty.entity == Entity::Nodes)
+            && k > data.max_nodes
+        {
+            let place = node.ty.rows.origin.span.unwrap_or(node.span);
+            findings.push(
+                Diagnostic::warning(
+                    "data::more_clusters_than_nodes",
+                    format!("{k} clusters are more than the {} nodes of the largest graph", data.max_nodes),
+                )
+                .label(place, format!("graphs of {} have {:.0} nodes on average", data.name, data.mean_nodes))
+                .help("use fewer clusters, for example `ratio = 0.25`"),
+            );
+        }
+    }
+    if data.total_edges == 0
+        && let Some((_, node)) =
+            model.nodes().find(|(_, node)| node.op.family() == crate::ops::Family::Convolution)
+    {
+        findings.push(
+            Diagnostic::warning("data::no_edges", format!("the graphs of {} have no edges", data.name))
+                .label(node.span, "no messages are sent here")
+                .help("use `linear` in place of convolutions, or data with edges"),
+        );
+    }
+    findings
+}

@@ -1,0 +1,191 @@
+//! Names: unknown ones with what was probably meant, those defined twice, and definitions that go round in circles.
+
+use crate::args::words_list;
+use crate::diagnostic::Diagnostic;
+use crate::ops;
+use crate::source::Span;
+use crate::syntax::ast::Ident;
+
+/// The candidate that is nearest to what was written, where one is near: a slip of the keyboard, another
+/// way to write it (`BatchNorm`), or the class name of PyTorch Geometric (`SAGEConv`).
+pub fn did_you_mean<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |name: &str| name.replace(['_', '-'], "").to_lowercase();
+    let wanted = plain(given);
+    let allowed = (wanted.chars().count() / 3).max(1);
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in candidates {
+        let name = plain(candidate);
+        let distance = if name == wanted || wanted.strip_suffix("conv").is_some_and(|stem| stem == name) {
+            0
+        } else {
+            strsim::damerau_levenshtein(&wanted, &name)
+        };
+        // Two names of two letters are at distance 1 or 2 by chance.
+        let is_near = distance <= allowed && distance < name.chars().count().max(1);
+        if is_near && best.is_none_or(|(least, text)| (distance, candidate) < (least, text)) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+/// Labels a finding about an unknown word: what was probably meant, or what there is.
+pub fn suggested(
+    finding: Diagnostic,
+    place: Span,
+    suggestion: Option<&str>,
+    otherwise: &str,
+    all: &str,
+) -> Diagnostic {
+    match suggestion {
+        Some(name) => finding.label(place, format!("did you mean `{name}`?")).help(all),
+        None => finding.label(place, otherwise).help(all),
+    }
+}
+
+/// An unknown stage of a pipeline. `visible` are the names in scope besides the operators.
+pub fn unknown_stage(given: &str, place: Span, visible: &[&str]) -> Diagnostic {
+    let finding = Diagnostic::error("names::unknown", format!("there is no operator or block `{given}`"));
+    let by_pyg_class = ops::CATALOGUE
+        .iter()
+        .find(|op| op.pyg().class.rsplit('.').next().is_some_and(|class| class == given))
+        .map(|op| op.name());
+    let combinators = crate::ir::COMBINATORS.iter().map(|combinator| combinator.spec.name);
+    let operators = ops::CATALOGUE.iter().map(|op| op.name());
+    let suggestion = by_pyg_class
+        .or_else(|| did_you_mean(given, visible.iter().copied().chain(operators).chain(combinators)));
+    suggested(finding, place, suggestion, "not known here", "`hgnnc ops` lists every operator")
+}
+
+/// A name where a value is expected.
+pub fn unknown_value(given: &str, place: Span, expected: &str, visible: &[&str]) -> Diagnostic {
+    let finding = Diagnostic::error("names::unknown", format!("`{given}` is not defined"));
+    let suggestion = did_you_mean(given, visible.iter().copied());
+    suggested(
+        finding,
+        place,
+        suggestion,
+        &format!("{expected} is expected here"),
+        &format!("define it with `let {given} = …`, or write the value"),
+    )
+}
+
+/// A call that the catalogue (`optimizer`, `data`, …) does not have.
+pub fn unknown_call(kind: &str, given: &str, place: Span, known: &[&str]) -> Diagnostic {
+    let what = kind.replace('_', " ");
+    let finding = Diagnostic::error("names::unknown", format!("there is no {what} `{given}`"));
+    let all = format!("`{kind}` can be {}", words_list(known));
+    suggested(finding, place, did_you_mean(given, known.iter().copied()), "not known", &all)
+}
+
+/// `modell = …`: the word before `=` at the top of a file.
+pub fn unknown_setting(given: &str, place: Span, known: &[&str], sections: &[&str]) -> Diagnostic {
+    let finding = Diagnostic::error("names::unknown_setting", format!("there is no setting `{given}`"));
+    if sections.contains(&given) {
+        return finding
+            .label(place, format!("`{given}` is a section"))
+            .help(format!("write `{given} {{ … }}` without `=`"));
+    }
+    let all = format!("a file sets {}; `let {given} = …` names a value", words_list(known));
+    suggested(finding, place, did_you_mean(given, known.iter().copied()), "not known", &all)
+}
+
+/// `trian { … }`
+pub fn unknown_section(given: &str, place: Span, known: &[&str], settings: &[&str]) -> Diagnostic {
+    let finding = Diagnostic::error("names::unknown_section", format!("there is no section `{given}`"));
+    if settings.contains(&given) {
+        return finding.label(place, format!("`{given}` is a setting")).help(format!("write `{given} = …`"));
+    }
+    let all = format!("sections are {}", words_list(known));
+    suggested(finding, place, did_you_mean(given, known.iter().copied()), "not known", &all)
+}
+
+/// A term of `loss` that is no loss.
+pub fn unknown_loss(given: &str, place: Span) -> Diagnostic {
+    let known: Vec<_> = ops::LOSSES.iter().map(|loss| loss.name()).collect();
+    let finding = Diagnostic::error("names::unknown_loss", format!("there is no loss `{given}`"));
+    let all = format!("losses are {}", words_list(&known));
+    suggested(finding, place, did_you_mean(given, known.iter().copied()), "not known", &all)
+}
+
+/// A figure of `published` that is no metric.
+pub fn unknown_metric(given: &str, place: Span, known: &[&str]) -> Diagnostic {
+    let finding = Diagnostic::error("names::unknown_metric", format!("there is no metric `{given}`"));
+    let all = format!("metrics are {}; `source` says where the figures stand", words_list(known));
+    suggested(finding, place, did_you_mean(given, known.iter().copied()), "not known", &all)
+}
+
+/// `task = …` with a word that is no task.
+pub fn unknown_task(given: &str, place: Span, known: &[&str]) -> Diagnostic {
+    let finding = Diagnostic::error("names::unknown_task", format!("there is no task `{given}`"));
+    let all = format!("tasks are {}", words_list(known));
+    suggested(finding, place, did_you_mean(given, known.iter().copied()), "not known", &all)
+}
+
+/// The same name defined twice where both can be seen.
+pub fn duplicate(what: &str, name: &str, place: Span, first: Span) -> Diagnostic {
+    Diagnostic::error("names::duplicate", format!("{what} `{name}` is defined twice"))
+        .label(place, "defined again here")
+        .label(first, "defined here first")
+        .help("give one of them another name, or leave it out")
+}
+
+/// A definition with the name of an operator or combinator.
+pub fn reserved(name: &str, place: Span, is_operator: bool) -> Diagnostic {
+    let what = if is_operator { "an operator" } else { "a word of the language" };
+    Diagnostic::error("names::reserved", format!("`{name}` is {what} already"))
+        .label(place, "this name is taken")
+        .help(format!("choose another name, for example `my_{name}`"))
+}
+
+/// Definitions that need each other: `chain[0]` is where the circle closes.
+pub fn recursive(chain: &[&Ident]) -> Diagnostic {
+    let names: Vec<_> = chain.iter().chain(chain.first()).map(|name| format!("`{}`", name.text)).collect();
+    let mut finding = Diagnostic::error(
+        "names::recursive",
+        format!("`{}` is defined by itself: {}", chain[0].text, names.join(" → ")),
+    )
+    .label(chain[0].span, "the circle begins here");
+    for pair in chain.windows(2) {
+        finding = finding.label(pair[1].span, format!("`{}` needs `{}`", pair[0].text, pair[1].text));
+    }
+    finding.help("a definition is put in where it is used, so it cannot hold itself; `repeat(n, …)` repeats")
+}
+
+/// Expressions or blocks lie too deep inside each other.
+pub fn too_deep(place: Span, max: usize) -> Diagnostic {
+    Diagnostic::error("names::too_deep", format!("more than {max} blocks, calls or values inside each other"))
+        .label(place, "this lies too deep")
+        .help("write stages one after another, or use `repeat(n, …)`")
+}
+
+/// The model is too large after its blocks and repeats are expanded.
+pub fn too_many_stages(place: Span, max: usize) -> Diagnostic {
+    Diagnostic::error(
+        "names::too_many_stages",
+        format!("the model has more than {max} stages after blocks and repeats are expanded"),
+    )
+    .label(place, "expanding this goes on and on")
+    .help("repeat less often")
+}
+
+/// A named value stands behind other stages, whose result would be lost.
+pub fn not_first(name: &str, place: Span, defined: Span) -> Diagnostic {
+    Diagnostic::error(
+        "names::not_first",
+        format!("`{name}` is a value and can only begin a pipeline; the stages before it would be lost"),
+    )
+    .label(place, "a pipeline cannot go on with another value")
+    .label(defined, format!("`{name}` is named here"))
+    .help(format!("combine both: `add({name}, identity)` or `concat({name}, identity)`"))
+}
+
+/// A file that has settings for a model, but no model.
+pub fn no_model(place: Option<Span>) -> Diagnostic {
+    let finding = Diagnostic::error("names::no_model", "the file has no model")
+        .help("add one, for example `model = gcn(64) -> relu -> mean -> mlp`");
+    match place {
+        Some(place) => finding.label(place, "this belongs to a model, which is not there"),
+        None => finding,
+    }
+}

@@ -1,0 +1,182 @@
+//! The task against what the model ends in, the losses, the metrics and the data.
+
+use crate::args::{ArgValue, words_list};
+use crate::diagnostic::Diagnostic;
+use crate::ir::{DataFacts, Entity, LossTerm, Model, TargetKind, Task, Type};
+use crate::ops::{self, LossKind};
+use crate::source::Span;
+
+/// "graph classification"
+pub fn in_words(task: Task) -> String {
+    task.name().replace('_', " ")
+}
+
+fn kind_word(kind: TargetKind) -> &'static str {
+    match kind {
+        TargetKind::Classification => "classes",
+        TargetKind::Regression => "values",
+    }
+}
+
+/// The task, from the first that says so: the file, the data, a loss of the task, what the model ends in.
+pub fn decide(stated: Option<Task>, data: Option<&DataFacts>, losses: &[LossTerm], ends_in: Entity) -> Task {
+    if let Some(task) = stated.or_else(|| data.and_then(|data| data.task)) {
+        return task;
+    }
+    let by_loss = losses.iter().find_map(|term| match term.loss.kind() {
+        LossKind::Task(kind) => Some(kind),
+        LossKind::Auxiliary => None,
+    });
+    let entity = if ends_in == Entity::Nodes { Entity::Nodes } else { Entity::Graph };
+    Task { entity, kind: by_loss.unwrap_or(TargetKind::Classification) }
+}
+
+/// The loss of a file that names none.
+pub fn default_loss(kind: TargetKind) -> Option<&'static dyn ops::Loss> {
+    ops::LOSSES.iter().copied().find(|loss| loss.kind() == LossKind::Task(kind))
+}
+
+/// `task = …` says something else than the data.
+pub fn agrees_with_data(stated: Task, place: Span, data: &DataFacts) -> Option<Diagnostic> {
+    let task = data.task.filter(|task| *task != stated)?;
+    Some(
+        Diagnostic::error(
+            "task::differs_from_data",
+            format!("the task is {}, but {} is made for {}", in_words(stated), data.name, in_words(task)),
+        )
+        .label(place, "the task is set here")
+        .help("leave the line out: the task follows from the data"),
+    )
+}
+
+/// What the model ends in fits the task: nodes for a task on nodes, a graph vector for one on graphs.
+pub fn ends_right(ty: &Type, place: Span, task: Task, reason: &str) -> Option<Diagnostic> {
+    if ty.entity == task.entity {
+        return None;
+    }
+    let finding = match ty.entity {
+        Entity::Nodes | Entity::Graph => Diagnostic::error(
+            "task::wrong_end",
+            format!("the task is {}, but the model ends in {ty}", in_words(task)),
+        ),
+        _ => Diagnostic::error(
+            "task::unfinished",
+            format!("the model ends in {ty}, which is neither nodes nor a graph"),
+        ),
+    };
+    let finding = finding.label(place, format!("this is {ty}"));
+    Some(match (ty.entity, task.entity) {
+        (Entity::Graph, _) => finding.help(format!("{reason}; leave the readout out to predict nodes")),
+        (Entity::Nodes, _) => finding.help(format!("{reason}; add a readout, for example `-> mean -> mlp`")),
+        (Entity::Slots, _) => finding.help("add a readout, for example `-> flatten -> mlp`"),
+        _ => finding.help("add a readout, for example `-> mean -> mlp`"),
+    })
+}
+
+/// Losses and metrics fit the task, and something reports each auxiliary loss. `published` has the place of
+/// each published figure.
+pub fn fits(model: &Model, published: &[Span]) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    let task = model.task;
+    let mut has_task_loss = false;
+    for term in &model.losses {
+        match term.loss.kind() {
+            LossKind::Task(kind) => {
+                has_task_loss = true;
+                if kind != task.kind {
+                    findings.push(wrong_loss(term, task, kind));
+                }
+            }
+            LossKind::Auxiliary => {
+                let reporters = term.loss.reported_by();
+                if !model.nodes().any(|(_, node)| reporters.contains(&node.op.name())) {
+                    findings.push(nothing_reports(term, reporters));
+                }
+            }
+        }
+    }
+    if let (false, Some(term)) = (has_task_loss, model.losses.first()) {
+        let example = default_loss(task.kind).map_or("", |loss| loss.name());
+        findings.push(
+            Diagnostic::error(
+                "task::no_task_loss",
+                "no term of the loss compares the output with the targets",
+            )
+            .label(term.span, "this alone would not learn the task")
+            .help(format!("add one: `loss = {example} + …`")),
+        );
+    }
+    if let Some(place) = model.evaluate.get("metrics").and_then(|arg| arg.span) {
+        for name in model.evaluate.choice_list("metrics") {
+            findings.extend(metric_fits(name, name, place, task));
+        }
+    }
+    if let Some(own) = &model.published {
+        for ((name, _), place) in own.figures.iter().zip(published) {
+            findings.extend(metric_fits(name, name, *place, task));
+        }
+    }
+    for key in ["schedule", "early_stop"] {
+        let Some(monitor) = model.train.call(key).and_then(|call| call.args.get("monitor")) else { continue };
+        if let (ArgValue::Choice(word), Some(place)) = (&monitor.value, monitor.span)
+            && let Some(metric) = crate::train::monitor::metric_of(word)
+        {
+            findings.extend(metric_fits(metric.name(), word, place, task));
+        }
+    }
+    findings
+}
+
+fn wrong_loss(term: &LossTerm, task: Task, kind: TargetKind) -> Diagnostic {
+    let name = term.loss.name();
+    let example = default_loss(task.kind).map_or("", |loss| loss.name());
+    Diagnostic::error(
+        "task::wrong_loss",
+        format!("`{name}` is for {}, but the task is {}", kind_word(kind), in_words(task)),
+    )
+    .label(term.span, format!("compares {}", kind_word(kind)))
+    .help(format!("write `loss = {example}`"))
+}
+
+fn nothing_reports(term: &LossTerm, reporters: &[&str]) -> Diagnostic {
+    Diagnostic::error(
+        "task::nothing_reports_loss",
+        format!("`{}` is summed over poolings, but the model has none that reports it", term.loss.name()),
+    )
+    .label(term.span, "always zero here")
+    .help(format!("leave it out, or use {}", words_list(reporters)))
+}
+
+/// The loss of the task with a weight below zero would be made worse.
+pub fn negative_loss(name: &str, weight: f64, place: Span) -> Diagnostic {
+    Diagnostic::error(
+        "task::negative_loss",
+        format!("`{name}` has the weight {weight}: training would make it worse"),
+    )
+    .label(place, "counts negatively")
+    .help("give it a weight above zero")
+}
+
+fn metric_fits(name: &str, written: &str, place: Span, task: Task) -> Option<Diagnostic> {
+    let metric = crate::train::metric::find(name)?;
+    if metric.applies_to() == task.kind {
+        return None;
+    }
+    let fitting: Vec<_> = crate::train::metric::METRICS
+        .iter()
+        .filter(|metric| metric.applies_to() == task.kind)
+        .map(|metric| metric.name())
+        .collect();
+    Some(
+        Diagnostic::error(
+            "task::wrong_metric",
+            format!(
+                "`{name}` measures {}, but the task is {}",
+                kind_word(metric.applies_to()),
+                in_words(task)
+            ),
+        )
+        .label(place, format!("`{written}` has no value here"))
+        .help(format!("metrics for this task: {}", words_list(&fitting))),
+    )
+}

@@ -1,0 +1,68 @@
+//! Every token has an effect or is an error: definitions, names, files and stages that nothing reads.
+
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Model, inputs_of};
+use crate::source::Span;
+use std::collections::HashSet;
+
+/// A `let`, block or parameter that nothing reads.
+pub fn definition(what: &str, name: &str, place: Span) -> Diagnostic {
+    let code = match what {
+        "let" => "unused::let",
+        "block" => "unused::block",
+        _ => "unused::parameter",
+    };
+    let said = match what {
+        "let" => format!("`{name}` is never used"),
+        "block" => format!("block `{name}` is never used"),
+        _ => format!("the parameter `{name}` is never used"),
+    };
+    Diagnostic::error(code, said).label(place, "nothing reads this").help("use it, or leave it out")
+}
+
+/// `as NAME` that no later pipeline begins with.
+pub fn stage_name(name: &str, place: Span) -> Diagnostic {
+    Diagnostic::error("unused::name", format!("the value named `{name}` is never used by its name"))
+        .label(place, "nothing reads this name")
+        .help(format!("leave `as {name}` out, or begin a pipeline with `{name}`"))
+}
+
+/// A file of which nothing is used.
+pub fn import(path: &str, place: Span) -> Diagnostic {
+    Diagnostic::error("unused::use", format!("nothing of \"{path}\" is used"))
+        .label(place, "brings nothing that is needed here")
+        .help("leave the line out")
+}
+
+/// A loss with weight 0.
+pub fn loss_without_weight(name: &str, place: Span) -> Diagnostic {
+    Diagnostic::error("unused::loss", format!("`{name}` has the weight 0"))
+        .label(place, "adds nothing to the loss")
+        .help("leave the term out")
+}
+
+/// Stages whose result goes nowhere: the last ones of each such chain. Where a stage has a name, the unused
+/// name is told instead.
+pub fn stages(model: &Model, unused_names: &HashSet<Span>) -> Vec<Diagnostic> {
+    let n_nodes = model.graph.node_count();
+    let mut is_live = vec![false; n_nodes];
+    let mut queue = vec![model.output];
+    while let Some(node) = queue.pop() {
+        if !std::mem::replace(&mut is_live[node.index()], true) {
+            queue.extend(inputs_of(&model.graph, node));
+        }
+    }
+    model
+        .nodes()
+        .filter(|(idx, node)| {
+            let is_last = model.graph.neighbors(*idx).next().is_none();
+            let is_told = node.name.is_some() && !unused_names.is_empty();
+            !is_live[idx.index()] && is_last && *idx != model.input && !is_told
+        })
+        .map(|(_, node)| {
+            Diagnostic::error("unused::stage", format!("the result of `{}` is never used", node.op.name()))
+                .label(node.span, "what this computes is dropped")
+                .help("leave the stage out, or name its value with `as` and use it")
+        })
+        .collect()
+}

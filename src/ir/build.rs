@@ -1,0 +1,654 @@
+//! From the syntax tree to a flat DAG: blocks, `repeat` and `residual` are expanded, names become edges.
+//! Types come afterwards, in [`super::infer`].
+
+use super::define::reserved;
+use super::types::{Dim, Entity, Level, Size, Symmetry, Type};
+use super::{COMBINATORS, Node};
+use crate::args::{
+    self, Args, Binding, Callee, Definition, DefinitionKind, Env, Evaluator, Given, Pipeline, Thunk,
+};
+use crate::check::{args as args_check, names};
+use crate::ops::{self, Operator, Ports, WidthRule};
+use crate::source::Span;
+use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind, Ident, Param};
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+/// A model may have this many stages after expansion.
+const MAX_STAGES: usize = 100_000;
+
+/// The argument of a pooling whose result is the assignment to its clusters.
+const ASSIGN: &str = "assign";
+
+/// Building cannot go on: the model is too large or too deep, which was reported.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stop;
+
+/// Where a pipeline stands while it is built.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cursor {
+    pub node: NodeIndex,
+    /// Nothing of this pipeline has been built, so it may begin with a named value.
+    pub is_start: bool,
+}
+
+/// Who asks an operator without a width for one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wanted {
+    /// The task: classes, or values.
+    Outputs,
+    /// A pooling: its clusters.
+    RowsOf(NodeIndex),
+    /// `residual`: the width of its input.
+    WidthOf(NodeIndex),
+}
+
+/// Where a node was made, for messages.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Made {
+    /// The outermost block or combinator call around it, if it is in another place than the node.
+    pub call: Option<(String, Span)>,
+    /// Arguments that stand in for ones that were reported.
+    pub broken_args: Vec<&'static str>,
+}
+
+pub(crate) struct Builder<'p> {
+    pub ev: Evaluator<'p>,
+    pub graph: DiGraph<Node, usize>,
+    pub input: NodeIndex,
+    pub wanted: HashMap<NodeIndex, Wanted>,
+    /// By node index.
+    pub made: Vec<Made>,
+    /// `as` names, in the order they are first built.
+    pub stage_names: Vec<&'p Ident>,
+    /// Names of the blocks that were expanded.
+    pub expanded: HashSet<Span>,
+    scope: Vec<(String, Span)>,
+    /// The `as` name of the stage being built, for the scope of a block.
+    stage_name: Option<&'p str>,
+    n_steps: usize,
+    is_inferred: bool,
+}
+
+impl<'p> Builder<'p> {
+    pub fn new(ev: Evaluator<'p>, input_place: Span) -> Self {
+        let mut builder = Self {
+            ev,
+            graph: DiGraph::new(),
+            input: NodeIndex::new(0),
+            wanted: HashMap::new(),
+            made: Vec::new(),
+            stage_names: Vec::new(),
+            expanded: HashSet::new(),
+            scope: Vec::new(),
+            stage_name: None,
+            n_steps: 0,
+            is_inferred: false,
+        };
+        builder.start_over(input_place);
+        builder
+    }
+
+    /// An empty graph with its input; used names are kept.
+    pub fn start_over(&mut self, input_place: Span) {
+        self.graph = DiGraph::new();
+        self.wanted.clear();
+        self.made.clear();
+        self.scope.clear();
+        self.input = self.add_node(ops::INPUT, Args::default(), input_place, &[]);
+    }
+
+    /// The cursor in front of the first stage.
+    pub fn start(&self) -> Cursor {
+        Cursor { node: self.input, is_start: true }
+    }
+
+    pub fn open_scope(&mut self, text: String, place: Span) {
+        self.scope.push((text, place));
+    }
+
+    pub fn close_scope(&mut self) {
+        self.scope.pop();
+    }
+
+    pub fn add_node(
+        &mut self,
+        op: &'static dyn Operator,
+        args: Args,
+        span: Span,
+        inputs: &[(usize, NodeIndex)],
+    ) -> NodeIndex {
+        let span = self.ev.at(span);
+        let unknown = |reason: &str| Dim::new(Size::Symbol("?"), None, reason);
+        let node = self.graph.add_node(Node {
+            op,
+            args,
+            // Replaced when types are inferred.
+            ty: Type {
+                entity: Entity::Nodes,
+                level: Level(0),
+                rows: unknown("not inferred yet"),
+                width: unknown("not inferred yet"),
+                symmetry: Symmetry::Equivariant,
+            },
+            name: None,
+            span,
+            scope: self.scope.iter().map(|(text, _)| text.clone()).collect(),
+            is_inferred: self.is_inferred,
+        });
+        for &(port, source) in inputs {
+            self.graph.add_edge(source, node, port);
+        }
+        let call = self.scope.first().filter(|(_, place)| {
+            let lies_within = place.file == span.file && place.start <= span.start && span.end <= place.end;
+            !lies_within
+        });
+        self.made.push(Made { call: call.cloned(), broken_args: Vec::new() });
+        node
+    }
+
+    /// Builds a pipeline onto the cursor.
+    pub fn apply(&mut self, expr: &'p Expr, env: &Rc<Env<'p>>, cursor: Cursor) -> Result<Cursor, Stop> {
+        self.n_steps += 1;
+        if self.n_steps > MAX_STAGES {
+            let place = self.scope.first().map_or_else(|| self.ev.at(expr.span), |(_, place)| *place);
+            self.ev.report(names::too_many_stages(place, MAX_STAGES));
+            return Err(Stop);
+        }
+        if !self.ev.enter(expr.span) {
+            return Err(Stop);
+        }
+        let result = self.apply_inner(expr, env, cursor);
+        self.ev.leave();
+        result
+    }
+
+    fn apply_inner(&mut self, expr: &'p Expr, env: &Rc<Env<'p>>, cursor: Cursor) -> Result<Cursor, Stop> {
+        let got = match &expr.kind {
+            ExprKind::Pipeline(stages) => {
+                let mut cursor = cursor;
+                for stage in stages {
+                    self.stage_name = stage.name.as_ref().map(|name| name.text.as_str());
+                    let before = self.graph.node_count();
+                    let next = self.apply(&stage.value, env, cursor)?;
+                    self.stage_name = None;
+                    if let Some(name) = &stage.name {
+                        self.name_value(name, next.node, next.node.index() >= before, env);
+                    }
+                    cursor = next;
+                }
+                return Ok(cursor);
+            }
+            ExprKind::Name(name) => {
+                let callee = Thunk { expr, env: env.clone() };
+                return self.call(name, expr.span, callee, &[], env, expr.span, cursor);
+            }
+            ExprKind::Call(call) => {
+                let name = call.callee.text.as_str();
+                let callee = Thunk { expr, env: env.clone() };
+                return self.call(name, call.callee.span, callee, &call.args, env, expr.span, cursor);
+            }
+            ExprKind::Number { value, .. } => format!("the number {value}"),
+            ExprKind::String(text) => format!("the text \"{text}\""),
+            ExprKind::Bool(value) => format!("`{value}`"),
+            ExprKind::List(_) => "a list".into(),
+            ExprKind::Neg(_) => "a number".into(),
+            ExprKind::Binary { .. } => "arithmetic".into(),
+        };
+        let place = self.ev.at(expr.span);
+        let mut finding = args_check::not_a_stage(&got, place);
+        if let ExprKind::Binary { op: BinaryOp::Add, .. } = expr.kind {
+            finding = finding.help("`add(a, b)` adds the values of two pipelines");
+        }
+        self.ev.report(finding);
+        self.ev.touch(expr, env);
+        Ok(Cursor { is_start: false, ..cursor })
+    }
+
+    /// `as NAME`
+    fn name_value(&mut self, name: &'p Ident, node: NodeIndex, is_new: bool, env: &Rc<Env<'p>>) {
+        let taken = match env.get(&name.text) {
+            Some(
+                Binding::Param { name: first, .. }
+                | Binding::UnknownParam { name: first }
+                | Binding::Stage { name: first, .. },
+            ) => Some(first.span),
+            None => self.ev.definition(env.file, &name.text).map(|definition| definition.name.span),
+        };
+        if let Some(is_operator) = reserved(&name.text) {
+            self.ev.report(names::reserved(&name.text, name.span, is_operator));
+            return;
+        }
+        if let Some(first) = taken {
+            self.ev.report(names::duplicate("the name", &name.text, name.span, first));
+            self.ev.used.insert(first);
+            return;
+        }
+        if !self.stage_names.iter().any(|known| known.span == name.span) {
+            self.stage_names.push(name);
+        }
+        env.bind(&name.text, Binding::Stage { node, name });
+        if is_new {
+            self.graph[node].name.get_or_insert_with(|| name.text.clone());
+        }
+    }
+
+    /// A name or call in a pipeline. The name is looked up where `callee` was written, arguments in `args_env`.
+    #[allow(clippy::too_many_arguments)]
+    fn call(
+        &mut self,
+        name: &'p str,
+        name_span: Span,
+        callee: Thunk<'p>,
+        args: &'p [Arg],
+        args_env: &Rc<Env<'p>>,
+        span: Span,
+        cursor: Cursor,
+    ) -> Result<Cursor, Stop> {
+        let place = self.ev.at(name_span);
+        match callee.env.get(name) {
+            Some(Binding::Param { value, name: param }) => {
+                self.ev.used.insert(param.span);
+                return self.call_value(name, place, value, args, args_env, span, cursor);
+            }
+            Some(Binding::UnknownParam { name: param }) => {
+                self.ev.used.insert(param.span);
+                args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
+                return Ok(Cursor { is_start: false, ..cursor });
+            }
+            Some(Binding::Stage { node, name: defined }) => {
+                self.ev.used.insert(defined.span);
+                if let Some(arg) = args.first() {
+                    let place = self.ev.at(arg.value.span);
+                    self.ev.report(args_check::takes_none(name, "a value", place));
+                    args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
+                } else if !cursor.is_start {
+                    self.ev.report(names::not_first(name, place, defined.span));
+                }
+                return Ok(Cursor { node, is_start: false });
+            }
+            None => {}
+        }
+        if let Some(definition) = self.ev.definition(callee.env.file, name) {
+            self.ev.mark_definition(&definition);
+            let chain = args_env.instances();
+            if let Some(idx) = chain.iter().position(|open| open.span == definition.name.span) {
+                let circle: Vec<_> = chain[..=idx].iter().rev().copied().collect();
+                self.ev.report(names::recursive(&circle));
+                args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
+                return Ok(Cursor { is_start: false, ..cursor });
+            }
+            return match definition.kind {
+                DefinitionKind::Let { value } => {
+                    let is_value = matches!(
+                        value.kind,
+                        ExprKind::Number { .. }
+                            | ExprKind::String(_)
+                            | ExprKind::Bool(_)
+                            | ExprKind::List(_)
+                            | ExprKind::Neg(_)
+                            | ExprKind::Binary { .. }
+                    );
+                    if is_value {
+                        let finding = args_check::not_a_stage(&format!("the value `{name}`"), place)
+                            .label(definition.name.span, format!("`{name}` is defined here"));
+                        self.ev.report(finding);
+                        args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
+                        return Ok(Cursor { is_start: false, ..cursor });
+                    }
+                    let env = Env::instance(definition.file, definition.name, args_env);
+                    self.call_value(name, place, Thunk { expr: value, env }, args, args_env, span, cursor)
+                }
+                DefinitionKind::Block { params, body } => {
+                    self.block(&definition, params, body, args, args_env, span, place, cursor)
+                }
+            };
+        }
+        if name == ops::INPUT.name() {
+            if let Some(arg) = args.first() {
+                let place = self.ev.at(arg.value.span);
+                self.ev.report(args_check::takes_none(name, "the model's input", place));
+            }
+            if !cursor.is_start {
+                self.ev.report(names::not_first(name, place, place));
+            }
+            return Ok(Cursor { node: self.input, is_start: false });
+        }
+        let given: Vec<Given> = args.iter().map(Given::from).collect();
+        if let Some(combinator) = COMBINATORS.iter().find(|combinator| combinator.spec.name == name) {
+            let callee = Callee { name, place, noun: "argument", takes_branches: false };
+            let bound = args::bind(&mut self.ev, callee, combinator.spec.args, &given, args_env);
+            let span = self.ev.at(span);
+            return (combinator.expand)(self, bound, cursor, span);
+        }
+        if let Some(op) = ops::find(name) {
+            return self.operator(op, &given, args_env, span, place, cursor);
+        }
+        if !self.ev.is_missing(callee.env.file, name) {
+            let mut visible = callee.env.names();
+            visible.extend(self.ev.definition_names(callee.env.file));
+            self.ev.report(names::unknown_stage(name, place, &visible));
+        }
+        args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
+        Ok(Cursor { is_start: false, ..cursor })
+    }
+
+    /// A name that stands for a pipeline, or for an operator or block that takes the arguments (`conv(64)`
+    /// where `conv` is a parameter).
+    #[allow(clippy::too_many_arguments)]
+    fn call_value(
+        &mut self,
+        name: &'p str,
+        place: Span,
+        value: Thunk<'p>,
+        args: &'p [Arg],
+        args_env: &Rc<Env<'p>>,
+        span: Span,
+        cursor: Cursor,
+    ) -> Result<Cursor, Stop> {
+        let Some(first) = args.first() else { return self.apply(value.expr, &value.env, cursor) };
+        if let ExprKind::Name(target) = &value.expr.kind {
+            if !self.ev.enter(span) {
+                return Err(Stop);
+            }
+            let result = self.call(target, place, value.clone(), args, args_env, span, cursor);
+            self.ev.leave();
+            return result;
+        }
+        let arg_place = self.ev.at(first.value.span);
+        self.ev.report(args_check::takes_none(name, "a pipeline", arg_place));
+        args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
+        self.apply(value.expr, &value.env, cursor)
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn block(
+        &mut self,
+        definition: &Definition<'p>,
+        params: &'p [Param],
+        body: &'p Expr,
+        args: &'p [Arg],
+        args_env: &Rc<Env<'p>>,
+        span: Span,
+        place: Span,
+        cursor: Cursor,
+    ) -> Result<Cursor, Stop> {
+        self.expanded.insert(definition.name.span);
+        let values = self.bind_params(&definition.name.text, params, args, args_env, place);
+        let env = self.instance_env(definition, params, &values, args_env);
+        let text = match self.stage_name.take() {
+            Some(name) => format!("{} as {name}", definition.name.text),
+            None => definition.name.text.clone(),
+        };
+        let span = self.ev.at(span);
+        self.open_scope(text, span);
+        let result = self.apply(body, &env, cursor);
+        self.close_scope();
+        Ok(Cursor { is_start: false, ..result? })
+    }
+
+    /// A block's names: each default sees the parameters before it.
+    fn instance_env(
+        &mut self,
+        definition: &Definition<'p>,
+        params: &'p [Param],
+        values: &[Option<Thunk<'p>>],
+        caller: &Rc<Env<'p>>,
+    ) -> Rc<Env<'p>> {
+        let mut env = Env::instance(definition.file, definition.name, caller);
+        for (param, value) in params.iter().zip(values) {
+            let value =
+                value.clone().or_else(|| param.default.as_ref().map(|expr| Thunk { expr, env: env.clone() }));
+            env = Env::child(&env);
+            let binding = match value {
+                Some(value) => Binding::Param { value, name: &param.name },
+                None => Binding::UnknownParam { name: &param.name },
+            };
+            env.bind(&param.name.text, binding);
+        }
+        env
+    }
+
+    fn bind_params(
+        &mut self,
+        block: &str,
+        params: &'p [Param],
+        args: &'p [Arg],
+        env: &Rc<Env<'p>>,
+        place: Span,
+    ) -> Vec<Option<Thunk<'p>>> {
+        let known: Vec<&str> = params.iter().map(|param| param.name.text.as_str()).collect();
+        let mut slots: Vec<Option<(Thunk<'p>, Span)>> = vec![None; params.len()];
+        let mut after_name: Option<&Ident> = None;
+        let mut is_certain = true;
+        for arg in args {
+            let arg_place =
+                self.ev.at(arg.name.as_ref().map_or(arg.value.span, |n| n.span.to(arg.value.span)));
+            let idx = match (&arg.name, after_name) {
+                (Some(name), _) => {
+                    after_name = Some(name);
+                    let idx = known.iter().position(|known| *known == name.text);
+                    if idx.is_none() {
+                        let name_place = self.ev.at(name.span);
+                        self.ev.report(args_check::unknown(
+                            block,
+                            "parameter",
+                            &name.text,
+                            name_place,
+                            &known,
+                        ));
+                    }
+                    idx
+                }
+                (None, Some(name)) => {
+                    let name_place = self.ev.at(name.span);
+                    self.ev
+                        .report(args_check::positional_after_named(block, arg_place, &name.text, name_place));
+                    None
+                }
+                (None, None) => {
+                    let idx = slots.iter().take_while(|slot| slot.is_some()).count();
+                    if idx == params.len() && is_certain {
+                        self.ev.report(args_check::too_many(block, arg_place, &known, &[]));
+                    }
+                    (idx < params.len()).then_some(idx)
+                }
+            };
+            match idx {
+                Some(idx) => match &slots[idx] {
+                    Some((_, first)) => {
+                        let first = *first;
+                        self.ev.report(args_check::duplicate(
+                            block,
+                            "parameter",
+                            known[idx],
+                            arg_place,
+                            first,
+                        ));
+                        self.ev.touch(&arg.value, env);
+                    }
+                    None => slots[idx] = Some((Thunk { expr: &arg.value, env: env.clone() }, arg_place)),
+                },
+                None => {
+                    is_certain = false;
+                    self.ev.touch(&arg.value, env);
+                }
+            }
+        }
+        for (param, slot) in params.iter().zip(&slots) {
+            if slot.is_none() && param.default.is_none() && is_certain {
+                let name = &param.name.text;
+                let written = format!("{name} = …");
+                self.ev.report(args_check::missing_value(block, "parameter", name, place, &written));
+                break;
+            }
+        }
+        slots.into_iter().map(|slot| slot.map(|(thunk, _)| thunk)).collect()
+    }
+
+    fn operator(
+        &mut self,
+        op: &'static dyn Operator,
+        given: &[Given<'p>],
+        env: &Rc<Env<'p>>,
+        span: Span,
+        place: Span,
+        cursor: Cursor,
+    ) -> Result<Cursor, Stop> {
+        let takes_branches = matches!(op.ports(), Ports::Many(_));
+        let callee = Callee { name: op.name(), place, noun: "argument", takes_branches };
+        let bound = args::bind(&mut self.ev, callee, op.args(), given, env);
+        let mut broken_args = bound.broken;
+        let mut inputs = Vec::new();
+        let mut assignment = None;
+        if let Ports::Many(least) = op.ports() {
+            if bound.branches.len() < least {
+                let span = self.ev.at(span);
+                self.ev.report(args_check::too_few_branches(op.name(), bound.branches.len(), least, span));
+                broken_args.push("branches");
+            }
+            for (port, branch) in bound.branches.iter().enumerate() {
+                let end = self.branch(branch, cursor)?;
+                inputs.push((port, end.node));
+            }
+            if inputs.is_empty() {
+                inputs.push((0, cursor.node));
+            }
+        } else {
+            inputs.push((0, cursor.node));
+        }
+        for pipeline in &bound.pipelines {
+            let first_new = self.graph.node_count();
+            let end = self.pipeline_argument(pipeline, cursor, span)?;
+            let mut end = end.node;
+            if pipeline.arg == ASSIGN {
+                let mut setters = self.width_setters(end, first_new);
+                if setters.is_empty() {
+                    end = self.add_projection(end, span);
+                    setters = vec![end];
+                }
+                assignment = Some(setters);
+            }
+            inputs.push((pipeline.port, end));
+        }
+        let node = self.add_node(op, bound.args, span, &inputs);
+        self.made[node.index()].broken_args = broken_args;
+        for setter in assignment.into_iter().flatten() {
+            self.wanted.entry(setter).or_insert(Wanted::RowsOf(node));
+        }
+        Ok(Cursor { node, is_start: false })
+    }
+
+    fn branch(&mut self, branch: &Thunk<'p>, cursor: Cursor) -> Result<Cursor, Stop> {
+        let env = Env::child(&branch.env);
+        self.apply(branch.expr, &env, Cursor { node: cursor.node, is_start: true })
+    }
+
+    fn pipeline_argument(
+        &mut self,
+        pipeline: &Pipeline<'p>,
+        cursor: Cursor,
+        span: Span,
+    ) -> Result<Cursor, Stop> {
+        if !pipeline.is_default {
+            return self.branch(&pipeline.value, cursor);
+        }
+        // What the default consists of is nowhere in the file: messages point at the stage that has it.
+        let (place, was_inferred) = (self.ev.place, self.is_inferred);
+        self.ev.place = Some(self.ev.at(span));
+        self.is_inferred = true;
+        let env = Env::root(crate::source::FileId(u32::MAX));
+        let result = self.branch(&Thunk { expr: pipeline.value.expr, env }, cursor);
+        (self.ev.place, self.is_inferred) = (place, was_inferred);
+        result
+    }
+
+    /// The linear layer onto the clusters, which the file leaves out.
+    fn add_projection(&mut self, from: NodeIndex, span: Span) -> NodeIndex {
+        let linear = ops::find("linear").expect("the catalogue has `linear`");
+        let env = Env::root(crate::source::FileId(u32::MAX));
+        let callee = Callee { name: "linear", place: span, noun: "argument", takes_branches: false };
+        let bound = args::bind(&mut self.ev, callee, linear.args(), &[], &env);
+        let was_inferred = std::mem::replace(&mut self.is_inferred, true);
+        let node = self.add_node(linear, bound.args, span, &[(0, from)]);
+        self.is_inferred = was_inferred;
+        node
+    }
+
+    /// See [`width_setters`].
+    pub fn width_setters(&self, end: NodeIndex, first_new: usize) -> Vec<NodeIndex> {
+        width_setters(&self.graph, &self.made, end, first_new)
+    }
+
+    /// Looks at a block that nothing calls: names and arguments are checked, sizes are not known.
+    pub fn look_at_block(&mut self, definition: &Definition<'p>) -> Result<(), Stop> {
+        let DefinitionKind::Block { params, body } = definition.kind else { return Ok(()) };
+        if !self.expanded.insert(definition.name.span) {
+            return Ok(());
+        }
+        let root = Env::root(definition.file);
+        let env = self.instance_env(definition, params, &vec![None; params.len()], &root);
+        let start = self.start();
+        self.apply(body, &env, start).map(|_| ())
+    }
+
+    /// Looks at a `let` that nothing reads.
+    pub fn look_at_let(&mut self, definition: &Definition<'p>) -> Result<(), Stop> {
+        let DefinitionKind::Let { value } = definition.kind else { return Ok(()) };
+        match &value.kind {
+            ExprKind::Pipeline(_) => {
+                let root = Env::root(definition.file);
+                let env = Env::instance(definition.file, definition.name, &root);
+                let start = self.start();
+                self.apply(value, &env, start).map(|_| ())
+            }
+            // A name or call may belong to any catalogue; it is checked where it is used.
+            ExprKind::Name(_) | ExprKind::Call(_) => Ok(()),
+            _ => {
+                self.ev.eval_let(definition);
+                Ok(())
+            }
+        }
+    }
+
+    pub fn is_too_large(&self) -> bool {
+        self.n_steps > MAX_STAGES
+    }
+}
+
+/// The operators without a width that set the width of `end`, walking back through those that keep it,
+/// as far as nodes are not older than `first_new`.
+pub(crate) fn width_setters(
+    graph: &DiGraph<Node, usize>,
+    made: &[Made],
+    end: NodeIndex,
+    first_new: usize,
+) -> Vec<NodeIndex> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    let mut queue = vec![end];
+    while let Some(node) = queue.pop() {
+        if node.index() < first_new || !seen.insert(node) {
+            continue;
+        }
+        let Node { op, args, .. } = &graph[node];
+        match op.width_rule() {
+            WidthRule::Argument(name) => {
+                let is_broken = made[node.index()].broken_args.contains(&name);
+                if args.opt_int(name).is_none() && !is_broken {
+                    found.push(node);
+                }
+            }
+            WidthRule::Kept => {
+                let is_many = matches!(op.ports(), Ports::Many(_));
+                let edges = graph.edges_directed(node, petgraph::Direction::Incoming);
+                queue.extend(edges.filter(|edge| is_many || *edge.weight() == 0).map(|edge| edge.source()));
+            }
+            WidthRule::Computed => {}
+        }
+    }
+    found.sort_unstable();
+    found
+}

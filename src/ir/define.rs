@@ -1,0 +1,217 @@
+//! What the files of a program define, and what the main file sets.
+
+use crate::args::{Definition, DefinitionKind, FileScope, Findings, Missing};
+use crate::check::names;
+use crate::ops;
+use crate::source::{FileId, Span};
+use crate::syntax::Program;
+use crate::syntax::ast::{Entry, Expr, Ident, ItemKind};
+use std::collections::HashMap;
+
+/// What can stand before `=` at the top of a file.
+pub(crate) const SETTINGS: &[&str] = &["model", "data", "loss", "task"];
+
+/// What can stand before `{ … }`.
+pub(crate) const SECTIONS: &[&str] = &["train", "evaluate", "published"];
+
+/// Words that a definition cannot take: `Some(true)` for operators, `Some(false)` for the language's own.
+pub(crate) fn reserved(name: &str) -> Option<bool> {
+    if ops::find(name).is_some() || name == ops::INPUT.name() {
+        Some(true)
+    } else {
+        super::COMBINATORS.iter().any(|combinator| combinator.spec.name == name).then_some(false)
+    }
+}
+
+/// The `let`s and blocks that each file sees: its own and those of the files it uses, but not what these use.
+pub(crate) fn collect_definitions<'p>(
+    program: &'p Program,
+    findings: &mut Findings,
+) -> HashMap<FileId, FileScope<'p>> {
+    let mut scopes: HashMap<FileId, FileScope<'p>> = HashMap::new();
+    for file in &program.files {
+        let mut scope = FileScope::default();
+        for item in &file.items {
+            let (name, kind) = match &item.kind {
+                ItemKind::Let { name, value } => (name, DefinitionKind::Let { value }),
+                ItemKind::Block { name, params, body } => {
+                    for (idx, param) in params.iter().enumerate() {
+                        if let Some(is_operator) = reserved(&param.name.text) {
+                            findings.push(names::reserved(&param.name.text, param.name.span, is_operator));
+                        }
+                        if let Some(first) = params[..idx].iter().find(|p| p.name.text == param.name.text) {
+                            findings.push(names::duplicate(
+                                "the parameter",
+                                &param.name.text,
+                                param.name.span,
+                                first.name.span,
+                            ));
+                        }
+                    }
+                    (name, DefinitionKind::Block { params, body })
+                }
+                _ => continue,
+            };
+            if let Some(is_operator) = reserved(&name.text) {
+                findings.push(names::reserved(&name.text, name.span, is_operator));
+                continue;
+            }
+            if let Some(first) = scope.definitions.get(name.text.as_str()) {
+                findings.push(names::duplicate("the name", &name.text, name.span, first.name.span));
+                continue;
+            }
+            let definition = Definition { name, file: file.id, kind, import: None };
+            scope.definitions.insert(&name.text, definition);
+        }
+        scopes.insert(file.id, scope);
+    }
+
+    let mut imports: Vec<(FileId, Definition<'p>)> = Vec::new();
+    for file in &program.files {
+        for item in &file.items {
+            let ItemKind::Use { path } = &item.kind else { continue };
+            let Some((_, used)) = program.uses.iter().find(|(span, _)| *span == path.span) else { continue };
+            let Some(scope) = scopes.get(used) else { continue };
+            let mut names: Vec<_> = scope.definitions.values().filter(|def| def.import.is_none()).collect();
+            names.sort_by_key(|def| def.name.span);
+            let visible =
+                names.into_iter().map(|def| (file.id, Definition { import: Some(path.span), ..*def }));
+            imports.extend(visible);
+        }
+    }
+    for (file, definition) in imports {
+        let Some(scope) = scopes.get_mut(&file) else { continue };
+        let name = definition.name;
+        match scope.definitions.get(name.text.as_str()) {
+            // The same file used twice brings nothing new; `unused` says so.
+            Some(first) if first.name.span == name.span => {}
+            Some(first) => {
+                let place = definition.import.unwrap_or(name.span);
+                let first = first.import.unwrap_or(first.name.span);
+                findings.push(names::duplicate("the name", &name.text, place, first));
+            }
+            None => {
+                scope.definitions.insert(&name.text, definition);
+            }
+        }
+    }
+    scopes
+}
+
+/// What may be missing from each file because something could not be read.
+pub(crate) fn collect_missing(program: &Program) -> HashMap<FileId, Missing<'_>> {
+    let own = |id: FileId| {
+        let mut missing = Missing::default();
+        for item in program.file(id).into_iter().flat_map(|file| &file.broken) {
+            match &item.defines {
+                Some(name) => {
+                    missing.names.insert(&name.text);
+                }
+                None => missing.any = true,
+            }
+        }
+        missing
+    };
+    let mut all: HashMap<FileId, Missing<'_>> = HashMap::new();
+    for file in &program.files {
+        let mut missing = own(file.id);
+        for item in &file.items {
+            let ItemKind::Use { path } = &item.kind else { continue };
+            match program.uses.iter().find(|(span, _)| *span == path.span) {
+                Some((_, used)) => {
+                    let used = own(*used);
+                    missing.names.extend(used.names);
+                    missing.any |= used.any;
+                }
+                None => missing.any = true,
+            }
+        }
+        all.insert(file.id, missing);
+    }
+    all
+}
+
+/// Places of the definitions of a file that is compiled itself, in the order written: `let`s and blocks.
+pub(crate) fn own_definitions<'p>(program: &'p Program, file: FileId) -> Vec<(&'static str, &'p Ident)> {
+    let items = program.file(file).into_iter().flat_map(|file| &file.items);
+    items
+        .filter_map(|item| match &item.kind {
+            ItemKind::Let { name, .. } => Some(("let", name)),
+            ItemKind::Block { name, .. } => Some(("block", name)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A section with its name.
+pub(crate) type Section<'p> = (&'p Ident, &'p [Entry]);
+
+/// What the main file sets, each at most once.
+#[derive(Debug, Default)]
+pub(crate) struct MainItems<'p> {
+    pub model: Option<&'p Expr>,
+    pub data: Option<&'p Expr>,
+    pub loss: Option<&'p Expr>,
+    pub task: Option<&'p Expr>,
+    pub train: Option<Section<'p>>,
+    pub evaluate: Option<Section<'p>>,
+    pub published: Option<Section<'p>>,
+    /// Where the first setting or section stands.
+    pub first: Option<Span>,
+}
+
+pub(crate) fn main_items<'p>(program: &'p Program, findings: &mut Findings) -> MainItems<'p> {
+    let mut main = MainItems::default();
+    // Other files are models of their own; here, only their definitions count, but their words are checked.
+    for file in &program.files {
+        let mut items = MainItems::default();
+        let mut places: HashMap<&str, Span> = HashMap::new();
+        for item in &file.items {
+            let (key, place) = match &item.kind {
+                ItemKind::Setting { key, value } => {
+                    let slot = match key.text.as_str() {
+                        "model" => &mut items.model,
+                        "data" => &mut items.data,
+                        "loss" => &mut items.loss,
+                        "task" => &mut items.task,
+                        _ => {
+                            findings.push(names::unknown_setting(&key.text, key.span, SETTINGS, SECTIONS));
+                            continue;
+                        }
+                    };
+                    slot.get_or_insert(value);
+                    (key.text.as_str(), key.span)
+                }
+                ItemKind::Bare { value } => {
+                    items.model.get_or_insert(value);
+                    ("model", value.span)
+                }
+                ItemKind::Section { name, entries } => {
+                    let slot = match name.text.as_str() {
+                        "train" => &mut items.train,
+                        "evaluate" => &mut items.evaluate,
+                        "published" => &mut items.published,
+                        _ => {
+                            findings.push(names::unknown_section(&name.text, name.span, SECTIONS, SETTINGS));
+                            continue;
+                        }
+                    };
+                    slot.get_or_insert((name, entries));
+                    (name.text.as_str(), name.span)
+                }
+                ItemKind::Use { .. } | ItemKind::Let { .. } | ItemKind::Block { .. } => continue,
+            };
+            items.first.get_or_insert(place);
+            match places.get(key) {
+                Some(&first) => findings.push(names::duplicate("the setting", key, place, first)),
+                None => {
+                    places.insert(key, place);
+                }
+            }
+        }
+        if file.id == program.main {
+            main = items;
+        }
+    }
+    main
+}

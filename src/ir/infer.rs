@@ -1,0 +1,153 @@
+//! Types of all nodes, in the order of the graph. After a mistake, the best guess goes on, so that one
+//! mistake costs one message.
+
+use super::Node;
+use super::build::{Made, Wanted};
+use super::types::{Dim, Entity, Level, Size, Type};
+use crate::args::Findings;
+use crate::check::{shape, symmetry};
+use crate::ir::DataFacts;
+use crate::ops::{Family, InferCx, Ports, WidthRule};
+use crate::source::Span;
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
+use std::collections::{BTreeSet, HashMap};
+
+/// Widths beyond this are a slip, and no machine holds them.
+const MAX_WIDTH: usize = 1 << 24;
+
+/// Families of mistakes (`shape`, `levels`, …) whose guess a node's type rests on.
+pub(crate) type Doubts = BTreeSet<&'static str>;
+
+/// Fills in `ty` of every node. Returns the doubts about the type of `output`.
+pub(crate) fn infer_types(
+    graph: &mut DiGraph<Node, usize>,
+    wanted: &HashMap<NodeIndex, Wanted>,
+    made: &[Made],
+    outputs: &Dim,
+    output: NodeIndex,
+    data: Option<&DataFacts>,
+    findings: &mut Findings,
+) -> Doubts {
+    let mut doubts: Vec<Doubts> = vec![Doubts::new(); graph.node_count()];
+    let mut next_level = 1;
+    for idx in graph.node_indices() {
+        let inputs = inputs_of(graph, idx);
+        let target = match wanted.get(&idx) {
+            Some(Wanted::Outputs) => Some(outputs.clone()),
+            Some(Wanted::WidthOf(node)) => Some(graph[*node].ty.width.clone()),
+            Some(Wanted::RowsOf(pooling)) => Some(rows_of(graph, *pooling, data, next_level)),
+            None => None,
+        };
+        let node = &graph[idx];
+        let input_types: Vec<&Type> = inputs.iter().map(|&input| &graph[input].ty).collect();
+        let input_spans: Vec<Span> = inputs.iter().map(|&input| graph[input].span).collect();
+        let mut doubt: Doubts =
+            inputs.iter().flat_map(|input| doubts[input.index()].iter().copied()).collect();
+        let cx = InferCx {
+            op: node.op,
+            args: &node.args,
+            inputs: &input_types,
+            input_spans: &input_spans,
+            span: node.span,
+            target: target.as_ref(),
+            new_level: Level(next_level),
+            data,
+        };
+        let broken = &made[idx.index()].broken_args;
+        let mut ty = match node.op.infer(&cx) {
+            Ok(ty) => ty,
+            Err(mut finding) => {
+                let family = finding.code.split("::").next().unwrap_or_default();
+                // A guess may be what is wrong now; its mistake was told.
+                if broken.is_empty() && !doubt.contains(family) {
+                    if let Some((text, place)) = &made[idx.index()].call
+                        && !finding.labels.iter().any(|label| label.span == *place)
+                    {
+                        finding = finding.label(*place, format!("in this {}", call_name(text)));
+                    }
+                    findings.push(finding);
+                }
+                doubt.insert(family);
+                guess(&cx)
+            }
+        };
+        if !broken.is_empty() && node.op.width_rule() != WidthRule::Kept {
+            ty.width.size = Size::Symbol("?");
+            doubt.insert("shape");
+        }
+        ty.width.size = ty.width.size.simplified();
+        if ty.width.known().is_some_and(|width| width > MAX_WIDTH) {
+            if !doubt.contains("shape") {
+                findings.push(shape::too_wide(node.span, &ty.width, MAX_WIDTH));
+            }
+            doubt.insert("shape");
+            ty.width.size = Size::Symbol("?");
+        }
+        if ty.level == Level(next_level) {
+            next_level += 1;
+        }
+        doubts[idx.index()] = doubt;
+        graph[idx].ty = ty;
+    }
+    std::mem::take(&mut doubts[output.index()])
+}
+
+/// "`encoder`", "`repeat`"
+fn call_name(scope: &str) -> String {
+    format!("`{}`", scope.split(' ').next().unwrap_or(scope))
+}
+
+/// The inputs of a node by port.
+pub(crate) fn inputs_of(graph: &DiGraph<Node, usize>, node: NodeIndex) -> Vec<NodeIndex> {
+    let edges = graph.edges_directed(node, petgraph::Direction::Incoming);
+    let mut inputs: Vec<_> = edges.map(|edge| (*edge.weight(), edge.source())).collect();
+    inputs.sort_by_key(|&(port, _)| port);
+    inputs.into_iter().map(|(_, source)| source).collect()
+}
+
+/// The clusters of a pooling whose assignment is not built yet: they follow from its port 0 alone.
+fn rows_of(
+    graph: &DiGraph<Node, usize>,
+    pooling: NodeIndex,
+    data: Option<&DataFacts>,
+    next_level: u32,
+) -> Dim {
+    let node = &graph[pooling];
+    let inputs = inputs_of(graph, pooling);
+    let source = inputs[0];
+    let cx = InferCx {
+        op: node.op,
+        args: &node.args,
+        inputs: &[&graph[source].ty],
+        input_spans: &[graph[source].span],
+        span: node.span,
+        target: None,
+        new_level: Level(next_level),
+        data,
+    };
+    // What is wrong with the pooling itself is told when its own turn comes.
+    node.op.infer(&cx).map_or_else(|_| Dim::new(Size::Symbol("?"), None, "not known"), |ty| ty.rows)
+}
+
+/// The type that an operator was most likely meant to have.
+fn guess(cx: &InferCx) -> Type {
+    let unknown = || Dim::new(Size::Symbol("?"), Some(cx.span), "not known because of another mistake");
+    let Some(first) = cx.inputs.first() else {
+        let symmetry = symmetry::of_entity(cx, Entity::Nodes);
+        return Type { entity: Entity::Nodes, level: Level(0), rows: unknown(), width: unknown(), symmetry };
+    };
+    let width = match cx.op.width_rule() {
+        WidthRule::Argument(name) => {
+            shape::written_width(cx, name).or_else(|| cx.target.cloned()).unwrap_or_else(unknown)
+        }
+        WidthRule::Kept if cx.op.ports() == Ports::One => first.width.clone(),
+        WidthRule::Kept | WidthRule::Computed => unknown(),
+    };
+    let (entity, level, rows) = match cx.op.family() {
+        Family::Readout => (Entity::Graph, first.level, Dim::new(Size::Known(1), None, "one row a graph")),
+        Family::Pooling => (Entity::Clusters, cx.new_level, unknown()),
+        _ => (first.entity, first.level, first.rows.clone()),
+    };
+    Type { entity, level, rows, width, symmetry: symmetry::of_entity(cx, entity) }
+}

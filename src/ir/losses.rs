@@ -1,0 +1,184 @@
+//! The `loss` setting: a sum of losses with weights.
+
+use super::LossTerm;
+use crate::args::{DefinitionKind, Env, Evaluator, Value};
+use crate::check::{args as args_check, names, task, unused};
+use crate::ops;
+use crate::source::Span;
+use crate::syntax::ast::{BinaryOp, Expr, ExprKind};
+use std::rc::Rc;
+
+/// A sum may have this many terms, which is far more than there are losses.
+const MAX_TERMS: usize = 64;
+
+/// A part of the expression: a number, or a weighted sum of losses.
+enum Part {
+    Number(f64),
+    Sum(Vec<LossTerm>),
+    /// Reported.
+    Bad,
+}
+
+/// The terms of `loss = …`, in the order written. Mistakes go to the evaluator.
+pub(crate) fn read_losses<'p>(ev: &mut Evaluator<'p>, expr: &'p Expr, env: &Rc<Env<'p>>) -> Vec<LossTerm> {
+    let terms = match read(ev, expr, env) {
+        Part::Sum(terms) => terms,
+        Part::Number(_) => {
+            ev.report(args_check::wrong_kind("`loss`", "a sum of losses", "a number", expr.span));
+            Vec::new()
+        }
+        Part::Bad => Vec::new(),
+    };
+    for (idx, term) in terms.iter().enumerate() {
+        if let Some(first) = terms[..idx].iter().find(|other| other.loss.name() == term.loss.name()) {
+            ev.report(names::duplicate("the loss", term.loss.name(), term.span, first.span));
+        }
+        if term.weight == 0.0 {
+            ev.report(unused::loss_without_weight(term.loss.name(), term.span));
+        } else if term.weight < 0.0 && matches!(term.loss.kind(), ops::LossKind::Task(_)) {
+            ev.report(task::negative_loss(term.loss.name(), term.weight, term.span));
+        }
+    }
+    terms
+}
+
+fn read<'p>(ev: &mut Evaluator<'p>, expr: &'p Expr, env: &Rc<Env<'p>>) -> Part {
+    if !ev.enter(expr.span) {
+        return Part::Bad;
+    }
+    let part = read_inner(ev, expr, env);
+    ev.leave();
+    part
+}
+
+fn read_inner<'p>(ev: &mut Evaluator<'p>, expr: &'p Expr, env: &Rc<Env<'p>>) -> Part {
+    match &expr.kind {
+        ExprKind::Name(name) => read_name(ev, name, expr.span, env),
+        ExprKind::Call(call) => {
+            if let Some(arg) = call.args.first() {
+                ev.report(args_check::takes_none(&call.callee.text, "a loss", arg.value.span));
+                call.args.iter().for_each(|arg| ev.touch(&arg.value, env));
+            }
+            read_name(ev, &call.callee.text, call.callee.span, env)
+        }
+        ExprKind::Neg(inner) => match read(ev, inner, env) {
+            Part::Number(value) => Part::Number(-value),
+            part => scale(part, -1.0, expr.span),
+        },
+        ExprKind::Binary { .. } => {
+            let mut spine = Vec::new();
+            let mut first = expr;
+            while let ExprKind::Binary { op, op_span, lhs, rhs } = &first.kind {
+                spine.push((*op, *op_span, first.span, rhs));
+                first = lhs;
+            }
+            let mut part = read(ev, first, env);
+            for (op, op_span, span, rhs) in spine.into_iter().rev() {
+                let rhs_part = read(ev, rhs, env);
+                part = combine(ev, op, op_span, part, rhs_part, span);
+            }
+            part
+        }
+        _ => match ev.eval(expr, env) {
+            Value::Int(value) => Part::Number(value as f64),
+            Value::Float(value) => Part::Number(value),
+            Value::Bad | Value::Unknown => Part::Bad,
+            other => {
+                ev.report(args_check::wrong_kind("`loss`", "a sum of losses", &other.describe(), expr.span));
+                ev.touch(expr, env);
+                Part::Bad
+            }
+        },
+    }
+}
+
+fn read_name<'p>(ev: &mut Evaluator<'p>, name: &'p str, span: Span, env: &Rc<Env<'p>>) -> Part {
+    if let Some(definition) = ev.definition(env.file, name) {
+        ev.mark_definition(&definition);
+        return match definition.kind {
+            DefinitionKind::Let { value } => {
+                let chain = env.instances();
+                if let Some(idx) = chain.iter().position(|open| open.span == definition.name.span) {
+                    let circle: Vec<_> = chain[..=idx].iter().rev().copied().collect();
+                    ev.report(names::recursive(&circle));
+                    return Part::Bad;
+                }
+                read(ev, value, &Env::instance(definition.file, definition.name, env))
+            }
+            DefinitionKind::Block { .. } => {
+                ev.report(names::unknown_loss(name, span));
+                Part::Bad
+            }
+        };
+    }
+    match ops::find_loss(name) {
+        Some(loss) => Part::Sum(vec![LossTerm { loss, weight: 1.0, span }]),
+        None => {
+            if !ev.is_missing(env.file, name) {
+                ev.report(names::unknown_loss(name, span));
+            }
+            Part::Bad
+        }
+    }
+}
+
+fn scale(part: Part, by: f64, span: Span) -> Part {
+    match part {
+        Part::Sum(mut terms) => {
+            // Where one loss is scaled, the weight belongs to its place.
+            let is_single = terms.len() == 1;
+            for term in &mut terms {
+                term.weight *= by;
+                if is_single {
+                    term.span = span;
+                }
+            }
+            Part::Sum(terms)
+        }
+        Part::Number(value) => Part::Number(value * by),
+        Part::Bad => Part::Bad,
+    }
+}
+
+fn combine(ev: &mut Evaluator, op: BinaryOp, op_span: Span, lhs: Part, rhs: Part, span: Span) -> Part {
+    let mut refuse = |text: &str| {
+        ev.report(args_check::arithmetic(text, op_span));
+        Part::Bad
+    };
+    let finite = |value: f64| if value.is_finite() { Some(Part::Number(value)) } else { None };
+    match (op, lhs, rhs) {
+        (BinaryOp::Add | BinaryOp::Sub, Part::Sum(mut terms), rhs @ (Part::Sum(_) | Part::Bad)) => {
+            let sign = if op == BinaryOp::Sub { -1.0 } else { 1.0 };
+            if let Part::Sum(others) = rhs {
+                terms.extend(others.into_iter().map(|term| LossTerm { weight: sign * term.weight, ..term }));
+            }
+            if terms.len() > MAX_TERMS {
+                return refuse("the loss has too many terms");
+            }
+            Part::Sum(terms)
+        }
+        // What was reported is left out, the rest is still checked.
+        (BinaryOp::Add | BinaryOp::Sub, Part::Bad, Part::Sum(terms)) => Part::Sum(terms),
+        (_, Part::Bad, _) | (_, _, Part::Bad) => Part::Bad,
+        (BinaryOp::Add, Part::Number(a), Part::Number(b)) => {
+            finite(a + b).unwrap_or_else(|| refuse("the result is too large"))
+        }
+        (BinaryOp::Sub, Part::Number(a), Part::Number(b)) => {
+            finite(a - b).unwrap_or_else(|| refuse("the result is too large"))
+        }
+        (BinaryOp::Add | BinaryOp::Sub, _, _) => refuse("a loss and a number cannot be added"),
+        (BinaryOp::Mul, Part::Number(a), Part::Number(b)) => {
+            finite(a * b).unwrap_or_else(|| refuse("the result is too large"))
+        }
+        (BinaryOp::Mul, Part::Number(by), part) | (BinaryOp::Mul, part, Part::Number(by)) => {
+            scale(part, by, span)
+        }
+        (BinaryOp::Mul, _, _) => refuse("two losses cannot be multiplied"),
+        (BinaryOp::Div, _, Part::Number(0.0)) => refuse("division by zero"),
+        (BinaryOp::Div, Part::Number(a), Part::Number(b)) => {
+            finite(a / b).unwrap_or_else(|| refuse("the result is too large"))
+        }
+        (BinaryOp::Div, part, Part::Number(by)) => scale(part, 1.0 / by, span),
+        (BinaryOp::Div, _, _) => refuse("only a number can stand behind `/` in a loss"),
+    }
+}
