@@ -183,7 +183,8 @@ fn run(case: &Case, report: &mut String) {
     }
     let has_errors = diagnostics.iter().any(Diagnostic::is_error);
     if has_errors != outcome.model.is_none() && !outcome.is_library {
-        let _ = writeln!(report, "── {}: errors {has_errors}, but model {}", case.place, outcome.model.is_some());
+        let _ =
+            writeln!(report, "── {}: errors {has_errors}, but model {}", case.place, outcome.model.is_some());
     }
 }
 
