@@ -1,11 +1,35 @@
 //! Training, evaluation, checkpoints and run directories.
 
+mod atomic;
+mod checkpoint;
+mod collapse;
+mod curves;
 pub mod early_stop;
+mod error;
+mod feed;
+mod fit;
+mod folder;
+mod measure;
 pub mod metric;
 pub mod monitor;
 pub mod optimizer;
+mod progress;
 pub mod protocol;
+mod record;
+mod resume;
+mod run;
 pub mod schedule;
+mod seed;
+mod settings;
+mod tensors;
+
+pub use checkpoint::{Checkpoint, CheckpointFacts};
+pub use error::TrainError;
+pub use folder::{RunFolder, RunRecord};
+pub use progress::{Event, Progress, Silent};
+pub use record::{EpochRecord, Figures, PoolingRecord, RunSummary, Spread, Status, UnitSummary};
+pub use run::{Output, TrainRequest, run};
+pub use settings::{Overrides, Settings};
 
 use crate::args::{ArgKind, ArgSpec, Default, Range};
 

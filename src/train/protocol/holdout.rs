@@ -1,6 +1,9 @@
 //! One split, drawn by the seed.
 
-use crate::args::{ArgKind, ArgSpec, CallSpec, Default, Range};
+use super::ProtocolKind;
+use crate::args::{ArgKind, ArgSpec, Args, CallSpec, Default, Range};
+use crate::data::{Dataset, Split, split};
+use crate::train::error::{Result, TrainError};
 
 pub static SPEC: CallSpec = CallSpec {
     name: "holdout",
@@ -22,3 +25,31 @@ pub static SPEC: CallSpec = CallSpec {
         },
     ],
 };
+
+pub struct Holdout;
+
+impl ProtocolKind for Holdout {
+    fn spec(&self) -> &'static CallSpec {
+        &SPEC
+    }
+
+    fn cut(&self, args: &Args, dataset: &Dataset, seed: u64) -> Result<Vec<Split>> {
+        Ok(vec![cut(dataset, args.float("validation"), args.float("test"), seed)?])
+    }
+
+    fn has_folds(&self) -> bool {
+        false
+    }
+}
+
+pub(super) fn cut(dataset: &Dataset, validation: f64, test: f64, seed: u64) -> Result<Split> {
+    if validation + test >= 1.0 {
+        return Err(TrainError::setup(
+            format!(
+                "`holdout` keeps {validation} for validation and {test} for the test, which is everything"
+            ),
+            "leave some to train on: `holdout(validation = 0.1, test = 0.1)`",
+        ));
+    }
+    Ok(split::stratified_holdout(&dataset.strata(), validation, test, seed))
+}

@@ -1,6 +1,9 @@
 //! Cross-validation.
 
-use crate::args::{ArgKind, ArgSpec, CallSpec, Default, Range};
+use super::ProtocolKind;
+use crate::args::{ArgKind, ArgSpec, Args, CallSpec, Default, Range};
+use crate::data::{Dataset, Split, split};
+use crate::train::error::{Result, TrainError};
 
 pub static SPEC: CallSpec = CallSpec {
     name: "k_fold",
@@ -24,3 +27,27 @@ pub static SPEC: CallSpec = CallSpec {
         },
     ],
 };
+
+pub struct KFold;
+
+impl ProtocolKind for KFold {
+    fn spec(&self) -> &'static CallSpec {
+        &SPEC
+    }
+
+    fn cut(&self, args: &Args, dataset: &Dataset, seed: u64) -> Result<Vec<Split>> {
+        let (k, inner_holdout) = (args.int("k") as usize, args.float("inner_holdout"));
+        let n_labelled = super::n_labelled(dataset);
+        if k > n_labelled {
+            return Err(TrainError::setup(
+                format!("`k_fold({k})` needs at least {k} labelled items, {} has {n_labelled}", dataset.name),
+                "ask for fewer folds",
+            ));
+        }
+        Ok(split::k_fold(&dataset.strata(), k, inner_holdout, seed))
+    }
+
+    fn has_folds(&self) -> bool {
+        true
+    }
+}

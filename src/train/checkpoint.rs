@@ -1,0 +1,232 @@
+//! `checkpoint.safetensors`: weights and buffers, and in its metadata everything needed to use them again.
+
+use super::error::{Result, TrainError};
+use super::fit::Unit;
+use super::tensors::{self, Named};
+use crate::data::{Dataset, Vocabulary};
+use crate::ir::{DataFacts, Entity, TargetKind, Task};
+use crate::lower::Parameters;
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+const FORMAT: &str = "hgnnc checkpoint 1";
+
+/// What a checkpoint says beside the weights.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CheckpointFacts {
+    /// The model file as one text, with the files that it uses written into it.
+    pub source: String,
+    /// Canonical text of the model, and its hash.
+    pub canonical: String,
+    pub canonical_hash: String,
+    /// The data that sizes were taken from.
+    pub data: DataFacts,
+    pub data_fingerprint: String,
+    pub class_names: Vec<String>,
+    pub vocabulary: Vocabulary,
+}
+
+impl CheckpointFacts {
+    pub fn new(source: String, canonical: String, canonical_hash: String, dataset: &Dataset) -> Self {
+        Self {
+            source,
+            canonical,
+            canonical_hash,
+            data: dataset.facts(),
+            data_fingerprint: dataset.fingerprint.clone(),
+            class_names: dataset.class_names.clone(),
+            vocabulary: dataset.vocabulary.clone(),
+        }
+    }
+}
+
+/// [`DataFacts`] as saved; the task by its name.
+#[derive(Serialize, Deserialize)]
+struct SavedFacts {
+    name: String,
+    n_graphs: usize,
+    n_features: usize,
+    n_outputs: usize,
+    task: Option<String>,
+    class_counts: Vec<usize>,
+    max_nodes: usize,
+    mean_nodes: f64,
+    total_nodes: usize,
+    total_edges: usize,
+    n_graphs_without_edges: usize,
+    fingerprint: String,
+}
+
+fn task_of(name: &str) -> Option<Task> {
+    let entities = [Entity::Graph, Entity::Nodes].into_iter();
+    let mut tasks = entities.flat_map(|entity| {
+        [TargetKind::Classification, TargetKind::Regression].map(|kind| Task { entity, kind })
+    });
+    tasks.find(|task| task.name() == name)
+}
+
+/// A checkpoint as read.
+#[derive(Debug)]
+pub struct Checkpoint {
+    pub path: PathBuf,
+    pub facts: CheckpointFacts,
+    /// Seed of the run.
+    pub seed: u64,
+    /// The epoch, counted from 1, whose weights these are.
+    pub epoch: usize,
+    pub tensors: BTreeMap<String, Tensor>,
+}
+
+/// Writes a checkpoint; the same run gives the same bytes.
+///
+/// # Errors
+/// Where the file cannot be written.
+pub(super) fn write(
+    path: &Path,
+    facts: &CheckpointFacts,
+    unit: &Unit,
+    epoch: usize,
+    weights: &Named,
+) -> Result<()> {
+    let data = &facts.data;
+    let saved = SavedFacts {
+        name: data.name.clone(),
+        n_graphs: data.n_graphs,
+        n_features: data.n_features,
+        n_outputs: data.n_outputs,
+        task: data.task.map(|task| task.name().to_string()),
+        class_counts: data.class_counts.clone(),
+        max_nodes: data.max_nodes,
+        mean_nodes: data.mean_nodes,
+        total_nodes: data.total_nodes,
+        total_edges: data.total_edges,
+        n_graphs_without_edges: data.n_graphs_without_edges,
+        fingerprint: facts.data_fingerprint.clone(),
+    };
+    let json = |value: serde_json::Result<String>| value.expect("names and numbers become JSON");
+    let mut metadata = vec![
+        ("format", FORMAT.to_string()),
+        ("hgnnc", env!("CARGO_PKG_VERSION").to_string()),
+        ("canonical", facts.canonical.clone()),
+        ("canonical_hash", facts.canonical_hash.clone()),
+        ("source", facts.source.clone()),
+        ("data", json(serde_json::to_string(&saved))),
+        ("class_names", json(serde_json::to_string(&facts.class_names))),
+        ("vocabulary", json(serde_json::to_string(&facts.vocabulary))),
+        ("seed", unit.seed.to_string()),
+        ("epoch", epoch.to_string()),
+    ];
+    if let Some(fold) = unit.fold {
+        metadata.push(("fold", fold.to_string()));
+    }
+    tensors::write(path, &metadata, weights)
+}
+
+impl Checkpoint {
+    /// Reads a checkpoint.
+    ///
+    /// # Errors
+    /// Where the file is missing, damaged, not of hgnnc, or of a later version.
+    pub fn read(path: &Path) -> Result<Self> {
+        let (metadata, tensors) = tensors::read(path)?;
+        let text = |key: &str| {
+            metadata.get(key).cloned().ok_or_else(|| {
+                TrainError::unusable(
+                    path,
+                    format!("its metadata has no `{key}`: hgnnc did not write it"),
+                    "give a run that `hgnnc train` wrote, or its checkpoint.safetensors",
+                )
+            })
+        };
+        let format = text("format")?;
+        if format != FORMAT {
+            let version = metadata.get("hgnnc").map_or("another version", String::as_str);
+            return Err(TrainError::unusable(
+                path,
+                format!("its format is `{format}`, written by hgnnc {version}; this one reads `{FORMAT}`"),
+                "use the hgnnc that wrote it, or train again",
+            ));
+        }
+        let damaged = |key: &str| {
+            TrainError::unusable(path, format!("`{key}` in its metadata is damaged"), "train again")
+        };
+        let data: SavedFacts = serde_json::from_str(&text("data")?).map_err(|_| damaged("data"))?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            facts: CheckpointFacts {
+                source: text("source")?,
+                canonical: text("canonical")?,
+                canonical_hash: text("canonical_hash")?,
+                data: DataFacts {
+                    name: data.name,
+                    n_graphs: data.n_graphs,
+                    n_features: data.n_features,
+                    n_outputs: data.n_outputs,
+                    task: data.task.as_deref().and_then(task_of),
+                    class_counts: data.class_counts,
+                    max_nodes: data.max_nodes,
+                    mean_nodes: data.mean_nodes,
+                    total_nodes: data.total_nodes,
+                    total_edges: data.total_edges,
+                    n_graphs_without_edges: data.n_graphs_without_edges,
+                },
+                data_fingerprint: data.fingerprint,
+                class_names: serde_json::from_str(&text("class_names")?)
+                    .map_err(|_| damaged("class_names"))?,
+                vocabulary: serde_json::from_str(&text("vocabulary")?).map_err(|_| damaged("vocabulary"))?,
+            },
+            seed: text("seed")?.parse().map_err(|_| damaged("seed"))?,
+            epoch: text("epoch")?.parse().map_err(|_| damaged("epoch"))?,
+            tensors,
+        })
+    }
+
+    /// Sets every weight and buffer of a network.
+    ///
+    /// # Errors
+    /// Where the network has other weights; the message lists what differs.
+    pub fn load_into(&self, parameters: &Parameters) -> Result<()> {
+        let mut differences = Vec::new();
+        for parameter in parameters.iter() {
+            let shape = parameter.var.dims();
+            match self.tensors.get(&parameter.name) {
+                None => differences
+                    .push(format!("the model has `{}` {shape:?}, the checkpoint does not", parameter.name)),
+                Some(saved) if saved.dims() != shape => differences.push(format!(
+                    "`{}` is {shape:?} in the model and {:?} in the checkpoint",
+                    parameter.name,
+                    saved.dims()
+                )),
+                Some(_) => {}
+            }
+        }
+        for (name, saved) in &self.tensors {
+            if parameters.get(name).is_none() {
+                differences
+                    .push(format!("the checkpoint has `{name}` {:?}, the model does not", saved.dims()));
+            }
+        }
+        if !differences.is_empty() {
+            const N_SHOWN: usize = 12;
+            let more = differences.len().saturating_sub(N_SHOWN);
+            differences.truncate(N_SHOWN);
+            if more > 0 {
+                differences.push(format!("and {more} more"));
+            }
+            let message = format!("its weights are not those of the model:\n  {}", differences.join("\n  "));
+            return Err(TrainError::unusable(
+                &self.path,
+                message,
+                "use the model file that it was trained with",
+            ));
+        }
+        for parameter in parameters.iter() {
+            let saved = &self.tensors[&parameter.name];
+            let saved = saved.to_dtype(parameter.var.dtype())?.to_device(parameter.var.device())?;
+            parameter.var.set(&saved)?;
+        }
+        Ok(())
+    }
+}

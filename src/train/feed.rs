@@ -1,0 +1,119 @@
+//! The batches of one part of a split, for graph tasks and node tasks alike.
+
+use crate::data::{Dataset, GraphBatch, Targets};
+use crate::ir::{Entity, Task};
+use crate::train::metric::Predictions;
+use candle_core::{DType, Device, Result, Tensor};
+
+/// Graphs of one part, and which of their items belong to it.
+pub struct Feed<'a> {
+    dataset: &'a Dataset,
+    device: &'a Device,
+    /// Graphs with at least one item in the part, ascending.
+    pub graphs: Vec<u32>,
+    /// For node tasks: whether a node is in the part.
+    is_member: Option<Vec<bool>>,
+}
+
+/// What one step needs.
+#[derive(Clone)]
+pub struct Step {
+    pub batch: GraphBatch,
+    /// Items in the order of the rows that are compared with targets.
+    pub items: Vec<u32>,
+    /// For node tasks: the rows of those items in the batch, `[n_items]`; `None` where it is all of them.
+    rows: Option<Tensor>,
+    /// `[n_items]` classes or `[n_items, n_values]`; `None` where the data carries no labels.
+    pub targets: Option<Tensor>,
+}
+
+impl<'a> Feed<'a> {
+    /// `items` are graphs for a graph task and nodes for a node task.
+    pub fn new(dataset: &'a Dataset, task: Task, items: &[u32], device: &'a Device) -> Self {
+        let (mut graphs, mut is_member) = (items.to_vec(), None);
+        if task.entity == Entity::Nodes {
+            let mut member = vec![false; dataset.n_nodes()];
+            items.iter().for_each(|&node| member[node as usize] = true);
+            graphs = (0..dataset.n_graphs() as u32)
+                .filter(|&graph| member[dataset.graph_nodes(graph as usize)].contains(&true))
+                .collect();
+            is_member = Some(member);
+        }
+        graphs.sort_unstable();
+        Self { dataset, device, graphs, is_member }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.graphs.is_empty()
+    }
+
+    /// The items of these graphs that are in the part, in the order of their rows.
+    pub fn items(&self, graphs: &[u32]) -> Vec<u32> {
+        let Some(is_member) = &self.is_member else { return graphs.to_vec() };
+        let nodes = graphs.iter().flat_map(|&graph| self.dataset.graph_nodes(graph as usize));
+        nodes.filter(|&node| is_member[node]).map(|node| node as u32).collect()
+    }
+
+    /// The step over these graphs.
+    ///
+    /// # Errors
+    /// Where Candle cannot allocate.
+    pub fn step(&self, graphs: &[u32]) -> Result<Step> {
+        let batch = self.dataset.batch(graphs, DType::F32, self.device)?;
+        let items = self.items(graphs);
+        let rows = match &self.is_member {
+            Some(is_member) if items.len() < batch.graph.n_nodes() => {
+                let nodes = graphs.iter().flat_map(|&graph| self.dataset.graph_nodes(graph as usize));
+                let rows: Vec<u32> =
+                    nodes.zip(0..).filter(|&(node, _)| is_member[node]).map(|(_, row)| row).collect();
+                Some(Tensor::new(rows, self.device)?)
+            }
+            _ => None,
+        };
+        let targets = self.dataset.target_tensor(&items, DType::F32, self.device)?;
+        Ok(Step { batch, items, rows, targets })
+    }
+
+    /// All steps over the part in ascending order.
+    ///
+    /// # Errors
+    /// Where Candle cannot allocate.
+    pub fn steps(&self, batch_size: usize) -> impl Iterator<Item = Result<Step>> {
+        self.graphs.chunks(batch_size).map(|graphs| self.step(graphs))
+    }
+
+    /// Outputs beside the targets of `items`.
+    pub fn predictions(&self, outputs: Vec<f32>, width: usize, items: &[u32]) -> Predictions {
+        predictions(self.dataset, outputs, width, items)
+    }
+}
+
+/// Outputs beside the targets of `items`.
+pub fn predictions(dataset: &Dataset, outputs: Vec<f32>, width: usize, items: &[u32]) -> Predictions {
+    let (mut classes, mut values) = (Vec::new(), Vec::new());
+    match &dataset.targets {
+        Targets::Classes(all) => classes = items.iter().map(|&item| all[item as usize] as u32).collect(),
+        Targets::Values { values: all, n_values } => {
+            values = items
+                .iter()
+                .flat_map(|&item| &all[item as usize * n_values..][..*n_values])
+                .copied()
+                .collect();
+        }
+        Targets::None => {}
+    }
+    Predictions { width, outputs, classes, values }
+}
+
+impl Step {
+    /// The rows of the network's output that are compared with targets: `[n_items, width]`.
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    pub fn pick(&self, output: &Tensor) -> Result<Tensor> {
+        match &self.rows {
+            Some(rows) => output.index_select(rows, 0),
+            None => Ok(output.clone()),
+        }
+    }
+}

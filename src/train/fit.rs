@@ -1,0 +1,515 @@
+//! One run: epochs over one training part, from the first step or from a saved state.
+
+use super::checkpoint::CheckpointFacts;
+use super::collapse::CollapseWatch;
+use super::early_stop::{self, EarlyStop};
+use super::error::{Result, TrainError};
+use super::feed::{Feed, Step};
+use super::folder::Folder;
+use super::measure::{Mean, Measured, PoolingMean, figures, measure, scalar, values};
+use super::metric::{Metric, Predictions};
+use super::optimizer::{self, Optimizer};
+use super::progress::{Event, Progress};
+use super::record::{EpochRecord, Figures, Status, UnitSummary, median};
+use super::resume::{Place, ResumeState, SavedState};
+use super::schedule::{self, Schedule};
+use super::seed;
+use super::settings::Settings;
+use crate::check::Checked;
+use crate::data::{Dataset, Split, rng};
+use crate::ir::{DataFacts, Model};
+use crate::lower::{Network, Value};
+use candle_core::{DType, Device, Tensor, Var};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// How often the state is saved while nobody asks for it, so that a crash costs no more.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+
+/// Streams of the seed's generator.
+const SHUFFLE: u64 = 11;
+const DROPOUT: u64 = 12;
+const WEIGHTS: u64 = 13;
+
+/// One run of a protocol.
+pub(super) struct Unit {
+    /// "fold 3"; `None` where there is one run only.
+    pub name: Option<String>,
+    /// Its folder inside the run's; empty for the run's own.
+    pub folder: String,
+    pub seed: u64,
+    /// Counted from 1.
+    pub fold: Option<usize>,
+    pub split: Split,
+}
+
+impl Unit {
+    /// A seed for one purpose in this run.
+    fn derived_seed(&self, purpose: u64, places: [u64; 2]) -> u64 {
+        seed::derive(self.seed, &[self.fold.unwrap_or(0) as u64, purpose, places[0], places[1]])
+    }
+}
+
+/// What all runs of a protocol share.
+pub(super) struct FitCx<'a> {
+    pub model: &'a Checked<Model>,
+    pub dataset: &'a Dataset,
+    pub facts: &'a DataFacts,
+    pub settings: &'a Settings,
+    pub device: &'a Device,
+    pub stop: &'a dyn Fn() -> bool,
+    /// What the checkpoint says beside the weights.
+    pub checkpoint: &'a CheckpointFacts,
+    /// Stands above the curves.
+    pub title: &'a str,
+}
+
+/// A run in progress.
+struct Fit<'a> {
+    cx: &'a FitCx<'a>,
+    unit: &'a Unit,
+    folder: Option<&'a Folder>,
+    metrics: Vec<&'static dyn Metric>,
+    network: Network,
+    weights: Vec<Var>,
+    optimizer: Box<dyn Optimizer>,
+    schedule: Box<dyn Schedule>,
+    early_stop: Box<dyn EarlyStop>,
+    collapse: CollapseWatch,
+    /// Where the run is: the next batch to be trained on.
+    place: Place,
+    epoch: PartialEpoch,
+    records: Vec<EpochRecord>,
+    kept: Option<Kept>,
+    started: Instant,
+    /// Seconds before the run was resumed.
+    earlier_s: f64,
+}
+
+/// What an epoch has come to so far.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
+pub(super) struct PartialEpoch {
+    loss: Mean,
+    terms: BTreeMap<String, Mean>,
+    gradient_norm: Mean,
+    pooling: PoolingMean,
+    train_s: f64,
+    /// Kept as a tensor in a saved state.
+    #[serde(skip)]
+    pub(super) outputs: Vec<f32>,
+    #[serde(skip)]
+    items: Vec<u32>,
+    #[serde(skip)]
+    pub(super) width: usize,
+}
+
+/// The weights to keep so far: all parameters in their order.
+pub(super) struct Kept {
+    /// Counted from 1.
+    pub epoch: usize,
+    pub tensors: Vec<Tensor>,
+}
+
+/// How a run ended.
+pub(super) struct Outcome {
+    pub summary: UnitSummary,
+    /// The loss or gradient that was not finite, where that ended the run.
+    pub not_finite: Option<TrainError>,
+}
+
+/// Trains one run to its end, to a request to stop, or to a loss that is not finite.
+///
+/// # Errors
+/// Where a file cannot be written or Candle fails.
+pub(super) fn fit(
+    cx: &FitCx,
+    unit: &Unit,
+    folder: Option<&Folder>,
+    number: (usize, usize),
+    resume: Option<ResumeState>,
+    progress: &mut dyn Progress,
+) -> Result<Outcome> {
+    let started = Instant::now();
+    let settings = cx.settings;
+    let network =
+        Network::build(cx.model, cx.facts, DType::F32, cx.device, unit.derived_seed(WEIGHTS, [0, 0]))?;
+    let weights: Vec<Var> = network.parameters().trained().map(|parameter| parameter.var.clone()).collect();
+    let early_stop = if unit.split.validation.is_empty() && !settings.early_stop_is_written {
+        early_stop::keep_last()
+    } else {
+        early_stop::kind(&settings.early_stop).build(&settings.early_stop)
+    };
+    let lr = optimizer::learning_rate(&settings.optimizer);
+    let mut fit = Fit {
+        cx,
+        unit,
+        folder,
+        metrics: settings.all_metrics(),
+        optimizer: optimizer::build(&settings.optimizer, weights.clone())?,
+        schedule: schedule::kind(&settings.schedule).build(&settings.schedule, lr, settings.epochs),
+        early_stop,
+        collapse: CollapseWatch::default(),
+        place: Place::default(),
+        epoch: PartialEpoch::default(),
+        records: Vec::new(),
+        kept: None,
+        started,
+        earlier_s: 0.0,
+        network,
+        weights,
+    };
+    if let Some(state) = resume {
+        fit.restore(state)?;
+    }
+    let split = &unit.split;
+    progress.on(Event::UnitStarted {
+        name: unit.name.as_deref(),
+        number: number.0,
+        n_units: number.1,
+        n_items: [split.train.len(), split.validation.len(), split.test.len()],
+        n_parameters: fit.network.parameters().n_trained(),
+        n_epochs: settings.epochs,
+        n_done: fit.place.epoch,
+        dir: folder.map(Folder::path),
+    });
+    let (status, mut not_finite) = match fit.train(progress) {
+        Ok(status) => (status, None),
+        Err(error @ TrainError::NotFinite { .. }) => (Status::Diverged, Some(error)),
+        Err(error) => return Err(error),
+    };
+    let summary = fit.conclude(status)?;
+    if let (Some(TrainError::NotFinite { kept, .. }), Some(epoch)) = (&mut not_finite, summary.kept_epoch) {
+        *kept = Some((epoch, folder.map(Folder::checkpoint_path)));
+    }
+    progress.on(Event::UnitFinished(&summary));
+    Ok(Outcome { summary, not_finite })
+}
+
+impl Fit<'_> {
+    fn feed<'f>(&'f self, items: &[u32]) -> Feed<'f> {
+        Feed::new(self.cx.dataset, self.cx.model.get().task, items, self.cx.device)
+    }
+
+    fn train(&mut self, progress: &mut dyn Progress) -> Result<Status> {
+        let (cx, unit) = (self.cx, self.unit);
+        let task = cx.model.get().task;
+        let train = Feed::new(cx.dataset, task, &unit.split.train, cx.device);
+        let validation = Feed::new(cx.dataset, task, &unit.split.validation, cx.device);
+        // The validation part is the same in every epoch, so its batches are made once.
+        let validation_steps =
+            validation.steps(cx.settings.batch_size).collect::<candle_core::Result<Vec<Step>>>()?;
+        // So is the training part where one batch holds it all.
+        let whole = if train.graphs.len() <= cx.settings.batch_size {
+            Some(train.step(&train.graphs)?)
+        } else {
+            None
+        };
+        let mut saved = Instant::now();
+        let mut is_done = false;
+        while !is_done && self.place.epoch < cx.settings.epochs {
+            if !self.train_epoch(&train, whole.as_ref(), validation.is_empty(), progress)? {
+                self.save_state()?;
+                return Ok(Status::Interrupted);
+            }
+            is_done = self.finish_epoch(&validation, &validation_steps, progress)?;
+            let goes_on = !is_done && self.place.epoch < cx.settings.epochs;
+            if goes_on && (cx.stop)() {
+                self.save_state()?;
+                return Ok(Status::Interrupted);
+            }
+            if goes_on && saved.elapsed() > SAVE_EVERY {
+                self.save_state()?;
+                saved = Instant::now();
+            }
+        }
+        Ok(Status::Finished)
+    }
+
+    /// The training graphs in the order of an epoch.
+    fn order(&self, train: &Feed, is_whole: bool) -> Vec<u32> {
+        let mut order = train.graphs.clone();
+        if !is_whole {
+            let seed = self.unit.derived_seed(SHUFFLE, [self.place.epoch as u64, 0]);
+            rng::shuffle(&mut rng::generator(seed, SHUFFLE), &mut order);
+        }
+        order
+    }
+
+    /// Trains on the batches that are left of this epoch; false where a stop was asked for before its end.
+    fn train_epoch(
+        &mut self,
+        train: &Feed,
+        whole: Option<&Step>,
+        wants_pooling_stats: bool,
+        progress: &mut dyn Progress,
+    ) -> Result<bool> {
+        let order = self.order(train, whole.is_some());
+        let lr = self.schedule.lr(self.place.epoch);
+        let n_batches = order.len().div_ceil(self.cx.settings.batch_size);
+        let batches = order.chunks(self.cx.settings.batch_size).enumerate();
+        if self.epoch.items.is_empty() {
+            let done = (self.place.batch * self.cx.settings.batch_size).min(order.len());
+            self.epoch.items = train.items(&order[..done]);
+        }
+        for (idx, graphs) in batches.skip(self.place.batch) {
+            let begun = Instant::now();
+            let step = match whole {
+                Some(step) => Cow::Borrowed(step),
+                None => Cow::Owned(train.step(graphs)?),
+            };
+            let loss = self.train_step(&step, lr, (idx, n_batches), wants_pooling_stats)?;
+            self.place.batch = idx + 1;
+            self.epoch.train_s += begun.elapsed().as_secs_f64();
+            progress.on(Event::Batch {
+                epoch: self.place.epoch + 1,
+                batch: idx + 1,
+                n_batches,
+                n_items: step.items.len(),
+                loss,
+            });
+            if (self.cx.stop)() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Forward, backward, step. The loss before the step.
+    fn train_step(
+        &mut self,
+        step: &Step,
+        lr: f64,
+        (batch, n_batches): (usize, usize),
+        wants_pooling_stats: bool,
+    ) -> Result<f64> {
+        let not_finite = |what, value| TrainError::NotFinite {
+            what,
+            value,
+            epoch: self.place.epoch + 1,
+            part: "training",
+            batch: batch + 1,
+            n_batches,
+            graphs: step.batch.graphs.clone(),
+            kept: None,
+        };
+        let step_seed = self.unit.derived_seed(DROPOUT, [self.place.epoch as u64, batch as u64]);
+        let mut cx = self.network.training_cx(step_seed);
+        cx.wants_pooling_stats = wants_pooling_stats;
+        let output = self.network.forward(&step.batch, &mut cx)?;
+        let picked = Value { x: step.pick(&output.x)?, structure: output.structure };
+        let targets = step.targets.as_ref().expect("a training part is labelled");
+        let loss = self.network.loss(&picked, targets, &cx)?;
+        let value = scalar(&loss.total)?;
+        if !value.is_finite() {
+            return Err(not_finite("loss", value));
+        }
+        let n_items = step.items.len();
+        let (outputs, width) = values(&picked.x)?;
+        let terms: Vec<(&'static str, f64)> = if loss.parts.len() > 1 {
+            loss.parts.iter().map(|(name, part)| Ok((*name, scalar(part)?))).collect::<Result<_>>()?
+        } else {
+            Vec::new()
+        };
+        let gradients = loss.total.backward()?;
+        let gradients: Vec<Option<Tensor>> =
+            self.weights.iter().map(|weight| gradients.get(weight.as_tensor()).cloned()).collect();
+        let norm = optimizer::global_norm(&gradients)?;
+        if !norm.is_finite() {
+            return Err(not_finite("gradient", norm));
+        }
+        let scale = self.cx.settings.clip_norm.map_or(1.0, |max| optimizer::clip_scale(norm, max));
+        self.optimizer.step(&gradients, lr, scale)?;
+
+        let epoch = &mut self.epoch;
+        epoch.loss.add(value, n_items);
+        epoch.gradient_norm.add(norm, 1);
+        for (name, value) in terms {
+            epoch.terms.entry(name.to_string()).or_default().add(value, n_items);
+        }
+        epoch.pooling.add(&cx.pooling, step.batch.graphs.len());
+        epoch.outputs.extend(outputs);
+        epoch.width = width;
+        epoch.items.extend_from_slice(&step.items);
+        Ok(value)
+    }
+
+    /// Validates, writes the epoch down, and moves on to the next one; true where the run ends here.
+    fn finish_epoch(
+        &mut self,
+        validation: &Feed,
+        steps: &[Step],
+        progress: &mut dyn Progress,
+    ) -> Result<bool> {
+        let epoch_idx = self.place.epoch;
+        let mut epoch = std::mem::take(&mut self.epoch);
+        let begun = Instant::now();
+        let (mut validation_figures, mut pooling) = (Figures::new(), std::mem::take(&mut epoch.pooling));
+        if !validation.is_empty() {
+            let measured =
+                measure(&self.network, validation, steps.iter().map(|step| Ok(Cow::Borrowed(step))), true)?;
+            if let Some((batch, value)) = measured.not_finite {
+                return Err(TrainError::NotFinite {
+                    what: "validation loss",
+                    value,
+                    epoch: epoch_idx + 1,
+                    part: "validation",
+                    batch: batch + 1,
+                    n_batches: steps.len(),
+                    graphs: steps[batch].batch.graphs.clone(),
+                    kept: None,
+                });
+            }
+            validation_figures = figures(measured.loss, &measured.predictions, &self.metrics);
+            pooling = measured.pooling;
+        }
+        let trained = self.predictions(std::mem::take(&mut epoch.outputs), epoch.width, &epoch.items);
+        let mut record = EpochRecord {
+            epoch: epoch_idx + 1,
+            lr: self.schedule.lr(epoch_idx),
+            train: figures(epoch.loss.value(), &trained, &self.metrics),
+            validation: validation_figures,
+            loss_terms: epoch
+                .terms
+                .iter()
+                .filter_map(|(name, mean)| Some((name.clone(), mean.value()?)))
+                .collect(),
+            pooling: pooling.records(self.cx.model.get()),
+            gradient_norm: epoch.gradient_norm.value().unwrap_or(0.0),
+            is_kept: false,
+            train_s: epoch.train_s,
+            validation_s: begun.elapsed().as_secs_f64(),
+        };
+        let settings = self.cx.settings;
+        let watched = schedule::kind(&settings.schedule).monitor(&settings.schedule);
+        self.schedule.observe(epoch_idx, watched.and_then(|monitor| record.monitored(monitor)));
+        let watched = early_stop::kind(&settings.early_stop).monitor(&settings.early_stop);
+        let verdict = self.early_stop.observe(watched.and_then(|monitor| record.monitored(monitor)));
+        if verdict.keep {
+            record.is_kept = true;
+            let tensors = self
+                .network
+                .parameters()
+                .iter()
+                .map(|parameter| parameter.var.copy().map(|copy| copy.detach()));
+            self.kept =
+                Some(Kept { epoch: record.epoch, tensors: tensors.collect::<candle_core::Result<_>>()? });
+        }
+        for warning in self.collapse.observe(record.epoch, &record.pooling) {
+            progress.on(Event::Warning(&warning));
+        }
+        if let Some(folder) = self.folder {
+            folder.append_epoch(&record)?;
+        }
+        progress.on(Event::Epoch(&record));
+        self.records.push(record);
+        self.place = Place { epoch: epoch_idx + 1, batch: 0 };
+        Ok(verdict.stop)
+    }
+
+    fn predictions(&self, outputs: Vec<f32>, width: usize, items: &[u32]) -> Predictions {
+        super::feed::predictions(self.cx.dataset, outputs, width, items)
+    }
+
+    /// Takes up a saved state.
+    fn restore(&mut self, saved: ResumeState) -> Result<()> {
+        saved.restore_weights(self.network.parameters())?;
+        saved.restore_optimizer(&mut *self.optimizer)?;
+        self.kept = saved.kept(self.network.parameters())?;
+        self.epoch = saved.partial_epoch()?;
+        let state = &saved.state;
+        if !self.schedule.restore(&state.schedule) || !self.early_stop.restore(&state.early_stop) {
+            return Err(saved.does_not_fit("the schedule or early stop differs"));
+        }
+        self.place = state.place;
+        self.earlier_s = state.wall_s;
+        self.collapse = saved.state.collapse;
+        self.records = saved.records;
+        Ok(())
+    }
+
+    /// Saves everything that the next step depends on, and the weights to keep so far.
+    fn save_state(&self) -> Result<()> {
+        let Some(folder) = self.folder else { return Ok(()) };
+        let state = SavedState {
+            place: self.place,
+            schedule: self.schedule.state(),
+            early_stop: self.early_stop.state(),
+            collapse: self.collapse.clone(),
+            partial: self.epoch.clone(),
+            kept_epoch: self.kept.as_ref().map(|kept| kept.epoch),
+            n_records: self.records.len(),
+            wall_s: self.wall_s(),
+            canonical_hash: self.cx.checkpoint.canonical_hash.clone(),
+            data_fingerprint: self.cx.checkpoint.data_fingerprint.clone(),
+        };
+        state.write(&folder.state_path(), self.network.parameters(), &*self.optimizer, self.kept.as_ref())?;
+        self.write_kept()
+    }
+
+    fn wall_s(&self) -> f64 {
+        self.earlier_s + self.started.elapsed().as_secs_f64()
+    }
+
+    /// Writes the weights to keep into `checkpoint.safetensors`, where there are any yet.
+    fn write_kept(&self) -> Result<()> {
+        let (Some(folder), Some(kept)) = (self.folder, &self.kept) else { return Ok(()) };
+        let names = self.network.parameters().iter().map(|parameter| parameter.name.clone());
+        let tensors = names.zip(kept.tensors.iter().cloned()).collect();
+        folder.write_checkpoint(self.cx.checkpoint, self.unit, kept.epoch, &tensors)
+    }
+
+    fn summary(&self, status: Status) -> UnitSummary {
+        UnitSummary {
+            name: self.unit.name.clone(),
+            folder: self.unit.folder.clone(),
+            seed: self.unit.seed,
+            fold: self.unit.fold,
+            status,
+            epochs: self.records.len(),
+            kept_epoch: self.kept.as_ref().map(|kept| kept.epoch),
+            train: Figures::new(),
+            validation: Figures::new(),
+            test: Figures::new(),
+            n_parameters: self.network.parameters().n_trained(),
+            epoch_s: median(self.records.iter().map(|record| record.train_s)),
+            wall_s: self.wall_s(),
+        }
+    }
+
+    /// Puts the kept weights back, measures every part with them and writes the results. A run that was interrupted
+    /// keeps the weights that it goes on with, and is not measured.
+    fn conclude(&mut self, status: Status) -> Result<UnitSummary> {
+        let mut summary = self.summary(status);
+        if let (true, Some(kept)) = (status != Status::Interrupted, &self.kept) {
+            for (parameter, tensor) in self.network.parameters().iter().zip(&kept.tensors) {
+                parameter.var.set(tensor)?;
+            }
+            let split = &self.unit.split;
+            summary.train = self.measure_part(&split.train)?;
+            summary.validation = self.measure_part(&split.validation)?;
+            summary.test = self.measure_part(&split.test)?;
+            summary.wall_s = self.wall_s();
+            self.write_kept()?;
+        }
+        if let Some(folder) = self.folder {
+            let metric = self.metrics.first().map_or("", |metric| metric.name());
+            folder.write_curves(self.cx.title, &self.records, metric)?;
+            folder.write_unit_summary(&summary)?;
+            if status != Status::Interrupted {
+                folder.drop_state()?;
+            }
+        }
+        Ok(summary)
+    }
+
+    fn measure_part(&self, items: &[u32]) -> Result<Figures> {
+        if items.is_empty() {
+            return Ok(Figures::new());
+        }
+        let feed = self.feed(items);
+        let steps = feed.steps(self.cx.settings.batch_size).map(|step| step.map(Cow::Owned));
+        let Measured { loss, predictions, .. } = measure(&self.network, &feed, steps, false)?;
+        Ok(figures(loss, &predictions, &self.metrics))
+    }
+}

@@ -1,0 +1,47 @@
+//! What a run tells while it goes on.
+
+use super::record::{EpochRecord, UnitSummary};
+use std::path::Path;
+
+/// Listens to a run.
+pub trait Progress {
+    fn on(&mut self, event: Event);
+}
+
+/// Something happened. Epochs and batches count from 1.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// One of the runs that the protocol asks for begins (or goes on).
+    UnitStarted {
+        /// "fold 3", "seed 7, fold 3"; `None` where there is one run only.
+        name: Option<&'a str>,
+        /// Counted from 1.
+        number: usize,
+        n_units: usize,
+        /// Items in the training, validation and test part.
+        n_items: [usize; 3],
+        n_parameters: usize,
+        n_epochs: usize,
+        /// Epochs that are already done, where a run is resumed.
+        n_done: usize,
+        dir: Option<&'a Path>,
+    },
+    Batch {
+        epoch: usize,
+        batch: usize,
+        n_batches: usize,
+        n_items: usize,
+        loss: f64,
+    },
+    Epoch(&'a EpochRecord),
+    /// The run goes on, but a user will want to know.
+    Warning(&'a str),
+    UnitFinished(&'a UnitSummary),
+}
+
+/// Tells nobody.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn on(&mut self, _event: Event) {}
+}

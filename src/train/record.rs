@@ -1,0 +1,164 @@
+//! What is written down of a run: an epoch's figures, and the summary.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Loss and metrics of one part by name; `None` where a figure is not defined.
+pub type Figures = BTreeMap<String, Option<f64>>;
+
+/// One line of `metrics.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// Counted from 1.
+    pub epoch: usize,
+    pub lr: f64,
+    /// Mean over the epoch's batches as they were trained on: with dropout, before each step.
+    pub train: Figures,
+    /// After the epoch; empty where there is no validation part.
+    pub validation: Figures,
+    /// Terms of the training loss before their weights, where there are several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub loss_terms: BTreeMap<String, f64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pooling: Vec<PoolingRecord>,
+    /// Mean length of the gradient over the epoch's steps, before clipping.
+    pub gradient_norm: f64,
+    /// Whether these weights are the ones to keep so far.
+    pub is_kept: bool,
+    pub train_s: f64,
+    pub validation_s: f64,
+}
+
+impl EpochRecord {
+    /// The figure that a monitor names: `val_loss`, `val_accuracy`.
+    pub fn monitored(&self, monitor: &str) -> Option<f64> {
+        self.validation.get(monitor.strip_prefix("val_")?).copied().flatten()
+    }
+}
+
+/// How a pooling uses its clusters, mean over the graphs of a part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PoolingRecord {
+    /// Place and operator: `5.diffpool`.
+    pub stage: String,
+    pub n_clusters: usize,
+    /// Effective number: exp of the entropy of the mean assignment.
+    pub clusters_in_use: f64,
+    /// Mean over the nodes, in nats.
+    pub assignment_entropy: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Finished,
+    /// Stopped on request; it can be resumed.
+    Interrupted,
+    /// A loss or gradient was not finite.
+    Diverged,
+}
+
+/// The result of one run: one seed, one fold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnitSummary {
+    /// "fold 3"; `None` where there is one run only.
+    pub name: Option<String>,
+    /// Its folder inside the run's; empty for the run's own.
+    pub folder: String,
+    pub seed: u64,
+    /// Counted from 1.
+    pub fold: Option<usize>,
+    pub status: Status,
+    pub epochs: usize,
+    /// The epoch, counted from 1, whose weights were kept.
+    pub kept_epoch: Option<usize>,
+    /// Measured with the kept weights, without dropout.
+    pub train: Figures,
+    pub validation: Figures,
+    pub test: Figures,
+    pub n_parameters: usize,
+    /// Median seconds of a training epoch, validation not counted.
+    pub epoch_s: Option<f64>,
+    /// Seconds of the whole run.
+    pub wall_s: f64,
+}
+
+/// Mean and sample standard deviation over runs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    pub mean: f64,
+    /// `None` for a single run.
+    pub std: Option<f64>,
+    pub n_runs: usize,
+}
+
+/// What a whole protocol came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunSummary {
+    pub name: String,
+    pub status: Status,
+    /// Metrics as the file orders them; the loss is in the figures too.
+    pub metrics: Vec<String>,
+    pub train: BTreeMap<String, Spread>,
+    pub validation: BTreeMap<String, Spread>,
+    pub test: BTreeMap<String, Spread>,
+    /// Figures of the `published` block.
+    pub published: BTreeMap<String, f64>,
+    pub published_source: Option<String>,
+    pub epoch_s: Option<f64>,
+    pub wall_s: f64,
+    pub n_parameters: usize,
+    pub n_units: usize,
+    /// Runs that are done or were broken off, in their order.
+    pub units: Vec<UnitSummary>,
+    /// Where it was written; `None` where nothing was.
+    #[serde(skip)]
+    pub dir: Option<PathBuf>,
+}
+
+/// Mean and deviation of every figure over runs; those undefined in a run are left out of its mean.
+pub(super) fn spreads<'a>(figures: impl Iterator<Item = &'a Figures>) -> BTreeMap<String, Spread> {
+    let mut values: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+    for figures in figures {
+        for (name, value) in figures {
+            values.entry(name).or_default().extend(value);
+        }
+    }
+    let defined = values.into_iter().filter(|(_, values)| !values.is_empty());
+    defined.map(|(name, values)| (name.to_string(), spread(&values))).collect()
+}
+
+fn spread(values: &[f64]) -> Spread {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    Spread { mean, std: (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()), n_runs: values.len() }
+}
+
+/// The middle value; of an even number the lower of the two in the middle.
+pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().saturating_sub(1) / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deviations_are_those_of_a_sample() {
+        let spread = spread(&[1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(spread.mean, 2.5);
+        assert!((spread.std.unwrap() - (5.0f64 / 3.0).sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn undefined_figures_are_left_out() {
+        let figures = |auc| Figures::from([("roc_auc".to_string(), auc)]);
+        let (first, second) = (figures(Some(0.5)), figures(None));
+        let spreads = spreads([&first, &second].into_iter());
+        assert_eq!(spreads["roc_auc"], Spread { mean: 0.5, std: None, n_runs: 1 });
+    }
+}

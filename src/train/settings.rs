@@ -1,0 +1,153 @@
+//! What the `train` and `evaluate` sections say, with what the command line says over it.
+
+use super::error::{Result, TrainError};
+use super::metric::{self, Metric};
+use super::{early_stop, monitor, schedule};
+use crate::args::{ArgValue, Args, BoundCall};
+use crate::data::Dataset;
+use crate::ir::Model;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What the command line says over the file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overrides {
+    pub seed: Option<u64>,
+    pub epochs: Option<usize>,
+}
+
+/// How to train and measure: every default filled in.
+#[derive(Clone)]
+pub struct Settings {
+    pub optimizer: BoundCall,
+    pub schedule: BoundCall,
+    pub epochs: usize,
+    pub batch_size: usize,
+    pub clip_norm: Option<f64>,
+    pub early_stop: BoundCall,
+    /// Whether the file names it; a default gives way where there is nothing to watch.
+    pub early_stop_is_written: bool,
+    pub seed: u64,
+    /// `None` for the split that comes with the data, else `holdout`.
+    pub protocol: Option<BoundCall>,
+    pub seeds: usize,
+    /// The first one is the most important.
+    pub metrics: Vec<&'static dyn Metric>,
+}
+
+impl Settings {
+    /// # Panics
+    /// Where the model's sections were not bound against their specs.
+    pub fn new(model: &Model, overrides: Overrides) -> Self {
+        let (train, evaluate) = (&model.train, &model.evaluate);
+        let call = |name| train.call(name).unwrap_or_else(|| panic!("`{name}` has a default")).clone();
+        let mut names = evaluate.choice_list("metrics");
+        if names.is_empty() {
+            names = metric::defaults(model.task.kind);
+        }
+        Self {
+            optimizer: call("optimizer"),
+            schedule: call("schedule"),
+            epochs: overrides.epochs.unwrap_or(train.int("epochs") as usize),
+            batch_size: train.int("batch_size") as usize,
+            clip_norm: train.opt_float("clip_norm"),
+            early_stop: call("early_stop"),
+            early_stop_is_written: train.is_written("early_stop"),
+            seed: overrides.seed.unwrap_or(train.int("seed") as u64),
+            protocol: evaluate.call("protocol").cloned(),
+            seeds: evaluate.int("seeds") as usize,
+            metrics: names.iter().filter_map(|name| metric::find(name)).collect(),
+        }
+    }
+
+    /// Figures that schedule and early stop watch.
+    pub fn monitors(&self) -> impl Iterator<Item = &'static str> {
+        let of_schedule = schedule::kind(&self.schedule).monitor(&self.schedule);
+        let of_stop = early_stop::kind(&self.early_stop).monitor(&self.early_stop);
+        [of_schedule, of_stop].into_iter().flatten()
+    }
+
+    /// The metrics to compute in every epoch: those asked for and those watched.
+    pub fn all_metrics(&self) -> Vec<&'static dyn Metric> {
+        let mut all = self.metrics.clone();
+        for watched in self.monitors().filter_map(monitor::metric_of) {
+            if !all.iter().any(|metric| metric.name() == watched.name()) {
+                all.push(watched);
+            }
+        }
+        all
+    }
+
+    /// Whether the settings fit the data.
+    ///
+    /// # Errors
+    /// Where something watches a validation part that is empty, or a metric is of the other kind.
+    pub fn check(&self, model: &Model, has_validation: bool) -> Result<()> {
+        let kind = model.task.kind;
+        for metric in self.all_metrics() {
+            if metric.applies_to() != kind {
+                return Err(TrainError::setup(
+                    format!("`{}` does not measure a {}", metric.name(), model.task.name()),
+                    format!("write `metrics = [{}]`", metric::defaults(kind).join(", ")),
+                ));
+            }
+        }
+        if !has_validation {
+            let schedule = schedule::kind(&self.schedule).monitor(&self.schedule).map(|_| self.schedule.name);
+            let stop =
+                early_stop::kind(&self.early_stop).monitor(&self.early_stop).map(|_| self.early_stop.name);
+            if let Some(name) = schedule.or(stop.filter(|_| self.early_stop_is_written)) {
+                return Err(TrainError::setup(
+                    format!("`{name}` watches the validation part, and the protocol leaves none"),
+                    "keep some: `protocol = holdout(validation = 0.1)` or `k_fold(10, inner_holdout = 0.1)`",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything as JSON, for the run's record.
+    pub fn to_json(&self, dataset: &Dataset) -> Value {
+        let metrics: Vec<&str> = self.metrics.iter().map(|metric| metric.name()).collect();
+        let protocol = match &self.protocol {
+            Some(call) => call_json(call),
+            None if dataset.fixed_split.is_some() => "fixed".into(),
+            None => "holdout(validation = 0.1, test = 0.1)".into(),
+        };
+        serde_json::json!({
+            "train": {
+                "optimizer": call_json(&self.optimizer),
+                "schedule": call_json(&self.schedule),
+                "epochs": self.epochs,
+                "batch_size": self.batch_size,
+                "clip_norm": self.clip_norm,
+                "early_stop": call_json(&self.early_stop),
+                "seed": self.seed,
+            },
+            "evaluate": { "protocol": protocol, "seeds": self.seeds, "metrics": metrics },
+        })
+    }
+}
+
+/// `{"call": "adam", "lr": 0.001, …}`
+pub(crate) fn call_json(call: &BoundCall) -> Value {
+    let mut object = Map::new();
+    object.insert("call".into(), call.name.into());
+    object.extend(args_json(&call.args));
+    Value::Object(object)
+}
+
+pub(crate) fn args_json(args: &Args) -> Map<String, Value> {
+    let value = |value: &ArgValue| match value {
+        ArgValue::Int(value) => (*value).into(),
+        ArgValue::Float(value) => (*value).into(),
+        ArgValue::Bool(value) => (*value).into(),
+        ArgValue::Text(text) => text.clone().into(),
+        ArgValue::Choice(word) => (*word).into(),
+        ArgValue::IntList(list) => list.clone().into(),
+        ArgValue::ChoiceList(list) => list.clone().into(),
+        ArgValue::Call(call) => call_json(call),
+        ArgValue::Pipeline | ArgValue::Absent => Value::Null,
+    };
+    args.0.iter().map(|arg| (arg.name.to_string(), value(&arg.value))).collect()
+}
