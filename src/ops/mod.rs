@@ -4,10 +4,13 @@
 //! To add one, write `src/ops/<family>/<name>.rs` and enter it in [`CATALOGUE`].
 
 pub mod activation;
+pub mod conv;
 pub mod dense;
 pub mod facts;
 pub mod input;
+pub mod loss;
 pub mod norm;
+pub mod pool;
 pub mod readout;
 pub mod structure;
 
@@ -22,6 +25,12 @@ pub static INPUT: &dyn Operator = &input::features::Input;
 
 /// Every operator that a file can name, in the order of the reference.
 pub static CATALOGUE: &[&dyn Operator] = &[
+    // Convolutions.
+    &conv::gcn::Gcn,
+    &conv::sage::Sage,
+    &conv::gin::Gin,
+    // Poolings.
+    &pool::diffpool::DiffPool,
     // Readouts.
     &readout::sum::Sum,
     &readout::mean::Mean,
@@ -49,7 +58,12 @@ pub static CATALOGUE: &[&dyn Operator] = &[
 ];
 
 /// Every loss that a file can name.
-pub static LOSSES: &[&dyn Loss] = &[];
+pub static LOSSES: &[&dyn Loss] = &[
+    &loss::cross_entropy::CrossEntropy,
+    &loss::mse::Mse,
+    &loss::link_prediction::LinkPrediction,
+    &loss::entropy::Entropy,
+];
 
 pub fn find(name: &str) -> Option<&'static dyn Operator> {
     CATALOGUE.iter().copied().find(|op| op.name() == name)

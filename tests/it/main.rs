@@ -1,3 +1,6 @@
 //! Tests of the whole program, in one binary.
 
+mod golden;
+mod laws;
+mod operator;
 mod spec;

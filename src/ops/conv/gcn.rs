@@ -1,0 +1,146 @@
+//! `gcn(out)`: graph convolution.
+
+use super::{BIAS, OUT, convolved, dense, glorot, mean_entries};
+use crate::args::{ArgKind, ArgSpec, Args, Default};
+use crate::check;
+use crate::diagnostic::Diagnostic;
+use crate::ir::Type;
+use crate::kernels::{self, Activation, Norm};
+use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
+use crate::ops::{
+    Cost, CostSizes, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec,
+    WidthRule,
+    facts::{self, FLOAT_BYTES, mean_rows},
+};
+use candle_core::{Result, Tensor};
+
+/// Graph convolution: `h_i = Θᵀ Σ_{j ∈ N(i) ∪ {i}} x_j / √(d_i d_j) + b`, with `d` the in-degrees (self-loop included).
+///
+/// Paper: Kipf and Welling 2017, "Semi-Supervised Classification with Graph Convolutional Networks", eq. 2.
+/// PyG: `torch_geometric.nn.GCNConv`; on clusters `torch_geometric.nn.DenseGCNConv`.
+///
+/// # Shapes
+/// - `x`: `[N, F_in]`, nodes or clusters
+/// - result: `[N, F_out]`
+///
+/// # Errors
+/// `levels::needs_edges` on slots or graph vectors, `shape::no_width` where `out` cannot be inferred.
+#[derive(Debug)]
+pub struct Gcn;
+
+static ARGS: &[ArgSpec] = &[
+    OUT,
+    ArgSpec {
+        name: "self_loops",
+        kind: ArgKind::Bool,
+        default: Default::Bool(true),
+        positional: false,
+        doc: "Whether each node counts as its own neighbour, Â = A + I.",
+    },
+    BIAS,
+];
+
+impl Operator for Gcn {
+    fn name(&self) -> &'static str {
+        "gcn"
+    }
+    fn family(&self) -> Family {
+        Family::Convolution
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "Graph convolution: the mean of the neighbours, weighted by degree, then a linear map.",
+            formula: "h_i = Θᵀ Σ_{j ∈ N(i) ∪ {i}} x_j / √(d_i d_j) + b",
+            paper: "Kipf and Welling 2017, \"Semi-Supervised Classification with Graph Convolutional Networks\"",
+            example: "gcn(64) -> relu -> gcn(64) -> relu -> mean -> linear",
+        }
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        ARGS
+    }
+    fn ports(&self) -> Ports {
+        Ports::One
+    }
+    fn width_rule(&self) -> WidthRule {
+        WidthRule::Argument("out")
+    }
+    fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
+        super::has_edges(cx)?;
+        convolved(cx, check::shape::output_width(cx, "out")?)
+    }
+    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
+        let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
+        let mut weights = vec![WeightSpec {
+            name: "weight",
+            shape: vec![n_in.clone(), n_out.clone()],
+            init: glorot(n_in, n_out),
+            is_trained: true,
+        }];
+        if cx.args.bool("bias") {
+            weights.push(WeightSpec {
+                name: "bias",
+                shape: vec![n_out.clone()],
+                init: Init::Zeros,
+                is_trained: true,
+            });
+        }
+        weights
+    }
+    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
+        let rows = mean_rows(cx.output, sizes);
+        let (n_in, n_out) = (facts::width(cx.inputs[0]), facts::width(cx.output));
+        let gathered = n_in.min(n_out);
+        Cost {
+            flops: 2.0 * (mean_entries(cx.output, sizes) + rows) * gathered + 2.0 * rows * n_in * n_out,
+            memory_bytes: FLOAT_BYTES * rows * (gathered + n_out),
+        }
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg {
+            class: "torch_geometric.nn.GCNConv",
+            weights: &[("lin.weight", "weight", WeightMap::Transposed), ("bias", "bias", WeightMap::Same)],
+            note: "On clusters `torch_geometric.nn.DenseGCNConv`, with the same weights.",
+        }
+    }
+    fn fuses_activation(&self) -> bool {
+        true
+    }
+    fn as_activation(&self, _args: &Args) -> Option<Activation> {
+        None
+    }
+    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
+        Ok(Box::new(GcnModule {
+            self_loops: cx.args.bool("self_loops"),
+            weight: cx.weights.tensor("weight"),
+            bias: cx.args.bool("bias").then(|| cx.weights.tensor("bias")),
+            activation: cx.activation,
+        }))
+    }
+}
+
+struct GcnModule {
+    self_loops: bool,
+    weight: Tensor,
+    bias: Option<Tensor>,
+    activation: Activation,
+}
+
+impl Module for GcnModule {
+    fn forward(&self, inputs: &[&Value], _cx: &mut ForwardCx) -> Result<Value> {
+        let input = inputs[0];
+        let (weight, bias) = (&self.weight, self.bias.as_ref());
+        let x = match &input.structure {
+            Structure::Sparse(graph) => {
+                let norm = Norm::Gcn { self_loops: self.self_loops };
+                kernels::gcn_layer(&input.x, graph, norm, weight, bias, self.activation)?
+            }
+            Structure::Clusters { adjacency, .. } => {
+                let gathered =
+                    dense::dense_gcn(super::coarse_adjacency(adjacency)?, &input.x, self.self_loops)?;
+                kernels::linear(&gathered, weight, bias, self.activation)?
+            }
+            Structure::Slots { .. } | Structure::Graphs { .. } => return super::no_edges("gcn"),
+        };
+        Ok(super::with_features(input, x))
+    }
+}

@@ -1,0 +1,127 @@
+//! Convolutions: every node or cluster gathers from its neighbours. On nodes they run on the sparse
+//! graph, on clusters with the coarse adjacency of the pooling, as PyG's `Dense…Conv`.
+
+pub mod dense;
+pub mod gcn;
+pub mod gin;
+pub mod sage;
+
+use crate::args::{ArgKind, ArgSpec, Default};
+use crate::check;
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Dim, Entity, Size, Type};
+use crate::kernels::{self, Activation};
+use crate::lower::Value;
+use crate::ops::{CostSizes, InferCx, Init, facts};
+use candle_core::{Result, Tensor};
+
+/// The largest width that can be written.
+pub const MAX_WIDTH: i64 = 65_536;
+
+/// The argument that every convolution begins with.
+pub const OUT: ArgSpec = ArgSpec {
+    name: "out",
+    kind: ArgKind::Int { min: 1, max: MAX_WIDTH },
+    default: Default::Inferred("from the task, or from the clusters of the pooling that it assigns nodes to"),
+    positional: true,
+    doc: "Width of the result, `F_out`.",
+};
+
+pub const BIAS: ArgSpec = ArgSpec {
+    name: "bias",
+    kind: ArgKind::Bool,
+    default: Default::Bool(true),
+    positional: false,
+    doc: "Whether a learned vector is added to the result.",
+};
+
+/// The type of a convolution's result: the rows of its input with a new width.
+///
+/// # Errors
+/// `levels::needs_edges` where the input has no edges.
+pub fn convolved(cx: &InferCx, width: Dim) -> std::result::Result<Type, Diagnostic> {
+    has_edges(cx)?;
+    Ok(Type { width, symmetry: check::symmetry::kept(cx), ..cx.inputs[0].clone() })
+}
+
+/// # Errors
+/// `levels::needs_edges` where the input has no edges.
+pub fn has_edges(cx: &InferCx) -> std::result::Result<(), Diagnostic> {
+    match cx.inputs[0].entity {
+        Entity::Nodes | Entity::Clusters => Ok(()),
+        Entity::Edges | Entity::Slots | Entity::Graph => Err(check::levels::needs_edges(cx)),
+    }
+}
+
+/// Glorot initialisation of an `[in, out]` matrix.
+pub fn glorot(fan_in: &Dim, fan_out: &Dim) -> Init {
+    Init::Glorot { fan_in: facts::known(fan_in), fan_out: facts::known(fan_out) }
+}
+
+/// `n` times a size.
+pub fn times(n: usize, dim: &Dim) -> Dim {
+    match n {
+        1 => dim.clone(),
+        _ => Dim { size: Size::Product(vec![Size::Known(n), dim.size.clone()]), origin: dim.origin.clone() },
+    }
+}
+
+/// A size that stands in this program only.
+pub fn fixed(n: usize) -> Dim {
+    Dim::new(Size::Known(n), None, "")
+}
+
+/// Adjacency entries of one average graph of this type, for costs: the edges of a sparse graph (after a
+/// selection, those whose both ends were kept), all `k²` of a coarse one.
+pub fn mean_entries(ty: &Type, sizes: CostSizes) -> f64 {
+    let rows = facts::mean_rows(ty, sizes);
+    match ty.entity {
+        Entity::Nodes if sizes.nodes > 0.0 => sizes.edges * (rows / sizes.nodes).powi(2),
+        Entity::Clusters => rows * rows,
+        Entity::Nodes | Entity::Edges | Entity::Slots | Entity::Graph => 0.0,
+    }
+}
+
+/// The coarse adjacency that a convolution on clusters reads.
+///
+/// # Errors
+/// Where the pooling made none.
+pub fn coarse_adjacency(adjacency: &Option<Tensor>) -> Result<&Tensor> {
+    match adjacency {
+        Some(adjacency) => Ok(adjacency),
+        None => candle_core::bail!("the pooling before this convolution made no coarse adjacency"),
+    }
+}
+
+/// # Errors
+/// Always: the value has no edges, which `check` refuses.
+pub fn no_edges<T>(name: &str) -> Result<T> {
+    candle_core::bail!("`{name}` got a value without edges")
+}
+
+/// The same structure with other features.
+pub fn with_features(value: &Value, x: Tensor) -> Value {
+    Value { x, structure: value.structure.clone() }
+}
+
+/// Each row divided by its Euclidean length, as `torch.nn.functional.normalize`: lengths below 1e-12 count as 1e-12.
+///
+/// # Errors
+/// Where Candle cannot allocate.
+pub fn unit_rows(x: &Tensor) -> Result<Tensor> {
+    // The floor lies under the root, because the root's slope at 0 is infinite and a row of zeros is common.
+    let squares = x.sqr()?.sum_keepdim(1)?;
+    let floor = squares.ones_like()?.affine(1e-24, 0.0)?;
+    x.broadcast_div(&squares.maximum(&floor)?.sqrt()?)
+}
+
+/// `activation(x + bias)`
+///
+/// # Errors
+/// Where Candle cannot allocate.
+pub fn add_bias(x: &Tensor, bias: Option<&Tensor>, activation: Activation) -> Result<Tensor> {
+    match bias {
+        Some(bias) => kernels::activate(&x.broadcast_add(bias)?, activation),
+        None => kernels::activate(x, activation),
+    }
+}

@@ -1,0 +1,41 @@
+//! `mse`: of predicted values.
+
+use crate::ir::TargetKind;
+use crate::kernels;
+use crate::ops::{Doc, Loss, LossKind, Pyg};
+use candle_core::{Result, Tensor};
+
+/// Mean squared error: `1/(M V) Σ_i Σ_v (x_iv − t_iv)²`.
+///
+/// PyG: `torch.nn.functional.mse_loss`.
+///
+/// # Shapes
+/// - output and targets: `[M, V]`
+#[derive(Debug)]
+pub struct Mse;
+
+impl Loss for Mse {
+    fn name(&self) -> &'static str {
+        "mse"
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "Mean squared error of the predicted values.",
+            formula: "1/(M V) Σ_i Σ_v (x_iv − t_iv)²",
+            paper: "",
+            example: "task = graph_regression\nmodel = gcn(64) -> relu -> mean -> linear\nloss = mse",
+        }
+    }
+    fn kind(&self) -> LossKind {
+        LossKind::Task(TargetKind::Regression)
+    }
+    fn reported_by(&self) -> &'static [&'static str] {
+        &[]
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg { class: "torch.nn.functional.mse_loss", weights: &[], note: "" }
+    }
+    fn compute(&self, output: &Tensor, targets: &Tensor) -> Result<Tensor> {
+        kernels::mse(output, targets)
+    }
+}

@@ -1,0 +1,210 @@
+//! `diffpool(ratio | k, assign, embed)`: differentiable pooling.
+
+use super::{K, RATIO, kept_rows, largest_rows};
+use crate::args::{ArgKind, ArgSpec, Args, Default};
+use crate::check;
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Dim, Entity, Type};
+use crate::kernels::Activation;
+use crate::kernels::assignment::{
+    assignment_adjacency, cluster_assignment_adjacency, cluster_segment_product, segment_product,
+};
+use crate::kernels::assignment_loss::{
+    assignment_entropy, cluster_assignment_entropy, dense_link_loss, link_loss, pooling_stats,
+};
+use crate::kernels::softmax::softmax_rows;
+use crate::lower::{ForwardCx, LowerCx, Module, PoolingStats, Structure, Value};
+use crate::ops::loss::{ENTROPY, LINK_PREDICTION};
+use crate::ops::{
+    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, conv,
+    facts::{self, FLOAT_BYTES, mean_rows},
+};
+use candle_core::{Result, Tensor};
+use petgraph::graph::NodeIndex;
+
+/// Differentiable pooling: a network assigns every node softly to `k` clusters, `S = softmax(assign(x))`;
+/// the clusters get the features `X' = Sᵀ Z` and the adjacency `A' = Sᵀ A S`.
+///
+/// Paper: Ying et al. 2018, "Hierarchical Graph Representation Learning with Differentiable Pooling", eqs. 3 to 6;
+/// its auxiliary objectives (section 3.3) are the losses `link_prediction` and `entropy`.
+/// PyG: `torch_geometric.nn.dense_diff_pool`, here without padding and, at the input graph, on sparse edges.
+///
+/// # Shapes
+/// - port 0, `x`: `[N, F]`, nodes or clusters
+/// - port 1, assignment logits: `[N, k]`
+/// - port 2, embedding `Z`: `[N, F_out]`; without `embed`, `Z` is `x`
+/// - result: `k` clusters a graph, `[G · k, F_out]`, with the coarse adjacency `[G, k, k]`
+///
+/// # Errors
+/// `args::missing` and `args::conflict` for `ratio` and `k`, `levels::needs_edges` on slots or graph vectors,
+/// `levels::mixed_levels` where a network leaves the level, `shape::width_mismatch` where the assignment is
+/// not `k` wide.
+#[derive(Debug)]
+pub struct DiffPool;
+
+static ARGS: &[ArgSpec] = &[
+    ArgSpec {
+        doc: "Clusters a graph, as a share of the largest graph of the data (of the clusters, at a pooled level), rounded up.",
+        ..RATIO
+    },
+    ArgSpec { doc: "Clusters a graph.", ..K },
+    ArgSpec {
+        name: "assign",
+        kind: ArgKind::Pipeline { port: 1 },
+        default: Default::Source("sage"),
+        positional: false,
+        doc: "The network whose result, `k` wide, becomes the assignment by a softmax over the clusters. \
+              Where its last stage leaves its width out, it gets `k`; where no stage does, a linear layer to `k` is added.",
+    },
+    ArgSpec {
+        name: "embed",
+        kind: ArgKind::Pipeline { port: 2 },
+        default: Default::Inferred("the value that is pooled"),
+        positional: false,
+        doc: "The network whose result `Z` is gathered into the clusters.",
+    },
+];
+
+/// The number of clusters a graph.
+fn clusters(cx: &InferCx) -> std::result::Result<Dim, Diagnostic> {
+    kept_rows(cx, &largest_rows(&cx.inputs[0].rows, cx.data), "ratio = 0.25")
+}
+
+impl Operator for DiffPool {
+    fn name(&self) -> &'static str {
+        "diffpool"
+    }
+    fn family(&self) -> Family {
+        Family::Pooling
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "Differentiable pooling: a network assigns the nodes softly to clusters, which form a smaller graph.",
+            formula: "S = softmax(assign(x)),  X' = Sᵀ embed(x),  A' = Sᵀ A S",
+            paper: "Ying et al. 2018, \"Hierarchical Graph Representation Learning with Differentiable Pooling\"",
+            example: "sage(64) -> relu -> diffpool(ratio = 0.25) -> sage(64) -> relu -> mean -> mlp",
+        }
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        ARGS
+    }
+    fn ports(&self) -> Ports {
+        Ports::One
+    }
+    fn width_rule(&self) -> WidthRule {
+        WidthRule::Computed
+    }
+    /// The rows of the result are the width that is asked of `assign`. They follow from port 0 alone, so this
+    /// can be asked before the other ports are built.
+    fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
+        conv::has_edges(cx)?;
+        let rows = clusters(cx)?;
+        for (port, ty) in cx.inputs.iter().enumerate().skip(1) {
+            if (ty.entity, ty.level) != (cx.inputs[0].entity, cx.inputs[0].level) {
+                return Err(check::levels::mixed_levels(cx, port));
+            }
+        }
+        if let Some(assignment) = cx.inputs.get(1)
+            && check::shape::differ(&assignment.width.size, &rows.size)
+        {
+            return Err(check::shape::width_mismatch(cx, 1, &rows));
+        }
+        let embedding = cx.inputs.get(2).unwrap_or(&cx.inputs[0]);
+        Ok(Type {
+            entity: Entity::Clusters,
+            level: cx.new_level,
+            rows,
+            width: embedding.width.clone(),
+            symmetry: check::symmetry::of_entity(cx, Entity::Clusters),
+        })
+    }
+    fn weights(&self, _cx: &FactCx) -> Vec<WeightSpec> {
+        // All parameters are those of the networks behind its ports.
+        Vec::new()
+    }
+    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
+        let rows = mean_rows(cx.inputs[0], sizes);
+        let entries = conv::mean_entries(cx.inputs[0], sizes);
+        let (k, features) = (mean_rows(cx.output, sizes), facts::width(cx.output));
+        Cost {
+            // Softmax, SᵀZ, AS and Sᵀ(AS).
+            flops: 5.0 * rows * k + 2.0 * rows * k * features + 2.0 * entries * k + 2.0 * rows * k * k,
+            memory_bytes: FLOAT_BYTES * (2.0 * rows * k + k * features + k * k),
+        }
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg {
+            class: "torch_geometric.nn.dense_diff_pool",
+            weights: &[],
+            note: "The link loss is divided by the squared number of nodes of each graph (`normalize = True` on one \
+                   graph alone) and averaged over graphs, so it is the same in any batch.",
+        }
+    }
+    fn fuses_activation(&self) -> bool {
+        false
+    }
+    fn as_activation(&self, _args: &Args) -> Option<Activation> {
+        None
+    }
+    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
+        let Some(k) = cx.output.rows.known() else {
+            candle_core::bail!("the number of clusters of `diffpool` is not known without data");
+        };
+        Ok(Box::new(DiffPoolModule { idx: cx.idx, k, needs_adjacency: cx.needs_adjacency }))
+    }
+}
+
+struct DiffPoolModule {
+    idx: NodeIndex,
+    k: usize,
+    needs_adjacency: bool,
+}
+
+impl Module for DiffPoolModule {
+    fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value> {
+        let s = softmax_rows(&inputs[1].x)?;
+        let z = &inputs.get(2).unwrap_or(&inputs[0]).x;
+        let structure = &inputs[0].structure;
+        let n_graphs = structure.n_graphs();
+        let wants = |loss| cx.wanted_losses.contains(&loss);
+        let (wants_link, wants_entropy) = (wants(LINK_PREDICTION), wants(ENTROPY));
+        // Asked for only where it is read.
+        let made = |adjacency: &dyn Fn() -> Result<Tensor>| self.needs_adjacency.then(adjacency).transpose();
+        let x;
+        let coarse;
+        match structure {
+            Structure::Sparse(graph) => {
+                x = segment_product(&s, z, &graph.graph_offsets)?;
+                coarse = made(&|| assignment_adjacency(&s, graph))?;
+                if wants_link {
+                    cx.losses.push((LINK_PREDICTION, link_loss(&s, graph)?));
+                }
+                if wants_entropy {
+                    cx.losses.push((ENTROPY, assignment_entropy(&s, &graph.graph_offsets)?));
+                }
+            }
+            Structure::Clusters { adjacency, .. } => {
+                x = cluster_segment_product(&s, z, n_graphs)?;
+                coarse = made(&|| cluster_assignment_adjacency(&s, conv::coarse_adjacency(adjacency)?))?;
+                if wants_link {
+                    let fine = conv::coarse_adjacency(adjacency)?;
+                    cx.losses.push((LINK_PREDICTION, dense_link_loss(&s, fine)?));
+                }
+                if wants_entropy {
+                    cx.losses.push((ENTROPY, cluster_assignment_entropy(&s, n_graphs)?));
+                }
+            }
+            Structure::Slots { .. } | Structure::Graphs { .. } => return conv::no_edges("diffpool"),
+        }
+        if cx.wants_pooling_stats {
+            let stats = pooling_stats(&s, &structure.offsets())?;
+            cx.pooling.push(PoolingStats {
+                node: self.idx,
+                n_clusters: self.k,
+                clusters_in_use: stats.clusters_in_use,
+                assignment_entropy: stats.assignment_entropy,
+            });
+        }
+        Ok(Value { x, structure: Structure::Clusters { n_graphs, k: self.k, adjacency: coarse } })
+    }
+}

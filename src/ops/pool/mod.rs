@@ -1,0 +1,69 @@
+//! Poolings: a smaller graph out of a graph.
+
+pub mod diffpool;
+
+use crate::args::{ArgKind, ArgSpec, Default, Range};
+use crate::check;
+use crate::diagnostic::Diagnostic;
+use crate::ir::{DataFacts, Dim, Size};
+use crate::ops::{InferCx, facts};
+use std::sync::Arc;
+
+/// The largest number of clusters or kept nodes that can be written.
+const MAX_ROWS: i64 = 65_536;
+
+/// How many rows to keep, as a share.
+pub const RATIO: ArgSpec = ArgSpec {
+    name: "ratio",
+    kind: ArgKind::Float(Range::open_closed(0.0, 1.0)),
+    default: Default::Inferred("`k` says it"),
+    positional: false,
+    doc: "",
+};
+
+/// How many rows to keep, as a number.
+pub const K: ArgSpec = ArgSpec {
+    name: "k",
+    kind: ArgKind::Int { min: 1, max: MAX_ROWS },
+    default: Default::Inferred("`ratio` says it"),
+    positional: false,
+    doc: "",
+};
+
+/// The rows of a pooling's result out of `ratio` and `k`, one of which has to be written.
+/// `rows` is what `ratio` is a share of.
+///
+/// # Errors
+/// `args::conflict` where both are written, `args::missing` where neither is.
+pub fn kept_rows(cx: &InferCx, rows: &Dim, example: &str) -> Result<Dim, Diagnostic> {
+    let place = |name| Some(check::args::place(cx, name));
+    match (cx.args.opt_float("ratio"), cx.args.opt_int("k")) {
+        (Some(_), Some(_)) => Err(check::args::conflict(cx, "ratio", "k")),
+        (None, None) => Err(check::args::needs_one_of(cx, &["ratio", "k"], example)),
+        (None, Some(k)) => {
+            Ok(Dim::new(Size::Known(k as usize), place("k"), format!("the {k} comes from here")))
+        }
+        (Some(ratio), None) => {
+            let size = Size::Ratio(ratio, Arc::new(rows.size.clone()));
+            let reason = match size.known() {
+                Some(k) => format!("{k} is ⌈{ratio} · {}⌉{}", rows.size, because(&rows.origin.reason)),
+                None => format!("{size} comes from here"),
+            };
+            Ok(Dim::new(size, place("ratio"), reason))
+        }
+    }
+}
+
+fn because(reason: &str) -> String {
+    if reason.is_empty() { String::new() } else { format!(": {reason}") }
+}
+
+/// The rows of the largest graph of the data; symbolic without data.
+pub fn largest_rows(rows: &Dim, data: Option<&DataFacts>) -> Dim {
+    let Some(data) = data else { return rows.clone() };
+    let size = facts::with_data(&rows.size, data);
+    if size == rows.size {
+        return rows.clone();
+    }
+    Dim::new(size, None, format!("the largest graph of {} has {} nodes", data.name, data.max_nodes))
+}

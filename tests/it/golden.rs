@@ -1,0 +1,404 @@
+//! Values and gradients of PyTorch Geometric, from `tests/golden`: each case goes through the operator's own
+//! shape rule, weight map (`pyg()`), lowering and backward pass, in f64 and in f32.
+
+use crate::operator::{self, Lone, args, numbers, sparse_graph, ty};
+use candle_core::{DType, Device, Tensor, Var};
+use hgnn::args::ArgValue;
+use hgnn::ir::{Entity, Type};
+use hgnn::lower::{ForwardCx, Structure, Value};
+use hgnn::ops::{WeightMap, WeightSpec};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// f64 within the nine significant digits of the files, which are those of the inputs too; gradients pass through
+/// more products of them. f32 within its own rounding.
+struct Tolerance {
+    dtype: DType,
+    values: f64,
+    gradients: f64,
+}
+
+static TOLERANCES: [Tolerance; 2] = [
+    Tolerance { dtype: DType::F64, values: 1e-8, gradients: 3e-8 },
+    Tolerance { dtype: DType::F32, values: 1e-5, gradients: 1e-4 },
+];
+
+#[derive(serde::Deserialize, Clone)]
+struct Stored {
+    shape: Vec<usize>,
+    data: Vec<f64>,
+}
+
+impl Stored {
+    fn tensor(&self, dtype: DType) -> Tensor {
+        Tensor::from_slice(&self.data, self.shape.as_slice(), &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
+    }
+    fn indices(&self) -> Vec<usize> {
+        self.data.iter().map(|&value| value as usize).collect()
+    }
+    /// The same rows in another order.
+    fn rows(&self, order: &[usize]) -> Stored {
+        let width = self.data.len() / self.shape[0];
+        let data = order.iter().flat_map(|&row| self.data[row * width..(row + 1) * width].to_vec()).collect();
+        Stored { shape: self.shape.clone(), data }
+    }
+}
+
+type Named = BTreeMap<String, Stored>;
+
+#[derive(serde::Deserialize)]
+struct Case {
+    case: String,
+    mode: String,
+    inputs: Named,
+    params: Named,
+    buffers: Named,
+    #[serde(default)]
+    buffers_after: Named,
+    outputs: Named,
+    cotangents: Named,
+    grads: Named,
+}
+
+fn load(name: &str) -> Case {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.json"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[track_caller]
+fn assert_close(what: &str, ours: &[f64], theirs: &[f64], tolerance: f64) {
+    assert_eq!(ours.len(), theirs.len(), "{what}: numbers");
+    // The numbers of one tensor are sums of terms of about the same size, each stored with nine digits.
+    let scale = theirs.iter().fold(1.0f64, |largest, value| largest.max(value.abs()));
+    for (idx, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+        let deviation = (ours - theirs).abs() / scale;
+        assert!(deviation <= tolerance, "{what}[{idx}]: {ours} here, {theirs} in PyG");
+    }
+}
+
+/// A weight as PyG stores it, out of ours.
+fn to_pyg(ours: &Tensor, map: WeightMap, shape: &[usize]) -> Tensor {
+    match map {
+        WeightMap::Same => ours.clone(),
+        WeightMap::Transposed => ours.t().unwrap(),
+        WeightMap::TransposedRows { part, .. } => {
+            ours.narrow(0, part * shape[1], shape[1]).unwrap().t().unwrap()
+        }
+        WeightMap::Reshaped => ours.reshape(shape).unwrap(),
+    }
+}
+
+/// Our weight out of PyG's: every one that the map names and the case has, laid into place.
+fn from_pyg(case: &Case, map: &[(&str, &str, WeightMap)], spec: &WeightSpec) -> Tensor {
+    let shape: Vec<usize> = spec.shape.iter().map(|dim| dim.known().unwrap()).collect();
+    let mut values = vec![f64::NAN; shape.iter().product()];
+    for &(theirs, ours, how) in map {
+        let Some(stored) = case.params.get(theirs).or_else(|| case.buffers.get(theirs)) else { continue };
+        if ours != spec.name {
+            continue;
+        }
+        let place = match how {
+            WeightMap::Same | WeightMap::Reshaped => {
+                values.copy_from_slice(&stored.data);
+                continue;
+            }
+            WeightMap::Transposed => 0,
+            WeightMap::TransposedRows { part, .. } => part * stored.shape[1],
+        };
+        let (n_out, n_in) = (stored.shape[0], stored.shape[1]);
+        for row in 0..n_in {
+            for col in 0..n_out {
+                values[(place + row) * n_out + col] = stored.data[col * n_in + row];
+            }
+        }
+    }
+    assert!(
+        values.iter().all(|value| !value.is_nan()),
+        "{}: `{}` is not wholly mapped",
+        case.case,
+        spec.name
+    );
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+/// The inputs of a case as values with their types. Floating ones are variables, by PyG's name.
+struct Inputs {
+    variables: BTreeMap<&'static str, Var>,
+    values: Vec<Value>,
+    types: Vec<Type>,
+}
+
+fn inputs(case: &Case, dtype: DType) -> Inputs {
+    let variable = |name: &str| Var::from_tensor(&case.inputs[name].tensor(dtype)).unwrap();
+    let x = variable("x");
+    if case.inputs.contains_key("adj") {
+        let adj = variable("adj");
+        let (_, n, width) = x.dims3().unwrap();
+        let structure = Structure::Clusters { n_graphs: 1, k: n, adjacency: Some(adj.as_tensor().clone()) };
+        let mut values = vec![Value { x: x.reshape((n, width)).unwrap(), structure: structure.clone() }];
+        let mut types = vec![ty(Entity::Clusters, 1, Some(n), width)];
+        let mut variables = BTreeMap::from([("x", x), ("adj", adj)]);
+        if case.inputs.contains_key("s") {
+            let s = variable("s");
+            let k = s.dims()[2];
+            values.push(Value { x: s.reshape((n, k)).unwrap(), structure });
+            types.push(ty(Entity::Clusters, 1, Some(n), k));
+            variables.insert("s", s);
+        }
+        return Inputs { variables, values, types };
+    }
+    let (n, width) = x.dims2().unwrap();
+    let graphs = case.inputs.get("batch").or_else(|| case.inputs.get("index")).map(Stored::indices);
+    let n_nodes = match &graphs {
+        Some(graphs) => {
+            assert!(graphs.is_sorted(), "{}: graphs are mixed", case.case);
+            (0..=graphs[n - 1]).map(|graph| graphs.iter().filter(|&&of| of == graph).count()).collect()
+        }
+        None => vec![n],
+    };
+    let edges = case.inputs.get("edge_index").map_or(Vec::new(), edges);
+    let graph = sparse_graph(&edges, &n_nodes);
+    Inputs {
+        values: vec![Value { x: x.as_tensor().clone(), structure: Structure::Sparse(graph) }],
+        types: vec![ty(Entity::Nodes, 0, None, width)],
+        variables: BTreeMap::from([("x", x)]),
+    }
+}
+
+/// `(source, target)` pairs.
+fn edges(stored: &Stored) -> Vec<(u32, u32)> {
+    let (sources, targets) = stored.data.split_at(stored.data.len() / 2);
+    sources.iter().zip(targets).map(|(&source, &target)| (source as u32, target as u32)).collect()
+}
+
+/// Runs one case in both precisions. `results` names what came out as PyG does.
+fn check_with(
+    name: &str,
+    op: &str,
+    written: &[(&str, ArgValue)],
+    results: impl Fn(&Case, &Inputs, &Lone, &Value, &ForwardCx) -> BTreeMap<&'static str, Tensor>,
+) {
+    let op = operator::find(op);
+    for tolerance in &TOLERANCES {
+        let case = load(name);
+        let map = op.pyg().weights;
+        let inputs = inputs(&case, tolerance.dtype);
+        let types: Vec<&Type> = inputs.types.iter().collect();
+        let lone =
+            Lone::build(op, &args(op, written), &types, tolerance.dtype, |spec| from_pyg(&case, map, spec));
+        let wanted = ["link_prediction", "entropy"];
+        let mut cx = ForwardCx { train: case.mode == "train", ..ForwardCx::training(0, &wanted) };
+        let value = lone.run(&inputs.values.iter().collect::<Vec<_>>(), &mut cx).unwrap();
+        let results = results(&case, &inputs, &lone, &value, &cx);
+
+        let mut scalar = Tensor::zeros((), tolerance.dtype, &Device::Cpu).unwrap();
+        for (output, ours) in &results {
+            let what = format!("{name} {:?} output {output}", tolerance.dtype);
+            assert_close(&what, &numbers(ours), &case.outputs[*output].data, tolerance.values);
+            let cotangent = case.cotangents[*output].tensor(tolerance.dtype).flatten_all().unwrap();
+            let product = (ours.flatten_all().unwrap() * cotangent).unwrap().sum_all().unwrap();
+            scalar = (scalar + product).unwrap();
+        }
+        let covered = case.cotangents.keys().all(|output| results.contains_key(output.as_str()));
+        assert!(covered, "{name}: an output of PyG is not compared");
+
+        let gradients = scalar.backward().unwrap();
+        for (of, theirs) in &case.grads {
+            let what = format!("{name} {:?} gradient of {of}", tolerance.dtype);
+            let ours = match of.strip_prefix("param:") {
+                None => gradients.get(&inputs.variables[of.as_str()]).cloned(),
+                Some(param) => {
+                    let mapped = map.iter().find(|(theirs, ours, _)| {
+                        *theirs == param && lone.weights.0.iter().any(|(name, _)| name == ours)
+                    });
+                    let (_, weight, how) =
+                        mapped.unwrap_or_else(|| panic!("{name}: `{param}` is not mapped"));
+                    gradients.get(lone.weights.get(weight)).map(|ours| to_pyg(ours, *how, &theirs.shape))
+                }
+            };
+            let ours = ours.unwrap_or_else(|| panic!("{what} is missing"));
+            assert_close(&what, &numbers(&ours), &theirs.data, tolerance.gradients);
+        }
+        for (theirs, after) in &case.buffers_after {
+            if let Some((_, weight, how)) = map.iter().find(|(name, ..)| name == theirs) {
+                let ours = to_pyg(lone.weights.get(weight).as_tensor(), *how, &after.shape);
+                assert_close(
+                    &format!("{name} buffer {theirs}"),
+                    &numbers(&ours),
+                    &after.data,
+                    tolerance.values,
+                );
+            }
+        }
+    }
+}
+
+fn check(name: &str, op: &str, written: &[(&str, ArgValue)]) {
+    check_with(name, op, written, |_, _, _, value, _| BTreeMap::from([("out", value.x.clone())]));
+}
+
+fn out(n: i64) -> (&'static str, ArgValue) {
+    ("out", ArgValue::Int(n))
+}
+
+#[test]
+fn gcn_is_pygs() {
+    check("gcn_conv", "gcn", &[out(6)]);
+    check("gcn_conv_no_loops", "gcn", &[out(6), ("self_loops", ArgValue::Bool(false))]);
+    check("dense_gcn_conv", "gcn", &[out(6)]);
+}
+
+#[test]
+fn sage_is_pygs() {
+    let aggregate = |word| ("aggregate", ArgValue::Choice(word));
+    check("sage_conv_mean", "sage", &[out(6)]);
+    check("sage_conv_sum", "sage", &[out(6), aggregate("sum")]);
+    check("sage_conv_max", "sage", &[out(6), aggregate("max")]);
+    check("sage_conv_no_root", "sage", &[out(6), ("root", ArgValue::Bool(false))]);
+    check("sage_conv_normalize", "sage", &[out(6), ("normalize", ArgValue::Bool(true))]);
+    check("dense_sage_conv", "sage", &[out(6)]);
+}
+
+#[test]
+fn gin_is_pygs() {
+    let hidden = ("hidden", ArgValue::Int(5));
+    check("gin_conv", "gin", &[out(6), hidden.clone()]);
+    check("dense_gin_conv", "gin", &[out(6), hidden]);
+}
+
+#[test]
+fn gat_is_pygs() {
+    check("gat_conv", "gat", &[out(6), ("heads", ArgValue::Int(2))]);
+    let mean = [out(6), ("heads", ArgValue::Int(3)), ("concat", ArgValue::Bool(false))];
+    check("gat_conv_mean_heads", "gat", &mean);
+    check("dense_gat_conv", "gat", &[out(6), ("heads", ArgValue::Int(2))]);
+}
+
+#[test]
+fn gin_with_a_learned_epsilon_is_pygs() {
+    let written = [out(6), ("hidden", ArgValue::Int(5)), ("train_eps", ArgValue::Bool(true))];
+    check("gin_conv_train_eps", "gin", &written);
+}
+
+#[test]
+fn diffpool_is_pygs() {
+    for (name, divided) in [("dense_diff_pool", false), ("dense_diff_pool_normalized", true)] {
+        check_with(name, "diffpool", &[("k", ArgValue::Int(3))], |_, inputs, _, value, cx| {
+            let Structure::Clusters { adjacency: Some(adjacency), .. } = &value.structure else {
+                panic!("{name}: no coarse adjacency")
+            };
+            let loss = |name| cx.losses.iter().find(|(loss, _)| *loss == name).unwrap().1.clone();
+            // Ours is always divided by the number of entries of the adjacency, PyG's with `normalize`.
+            let entries = inputs.variables["adj"].elem_count() as f64;
+            let scale = if divided { 1.0 } else { entries };
+            BTreeMap::from([
+                ("x", value.x.clone()),
+                ("adj", adjacency.clone()),
+                ("link_loss", (loss("link_prediction") * scale).unwrap()),
+                ("ent_loss", loss("entropy")),
+            ])
+        });
+    }
+}
+
+/// The first level works on edges instead of the dense adjacency, with the same result.
+#[test]
+fn diffpool_on_a_sparse_graph_is_pygs() {
+    for tolerance in &TOLERANCES {
+        let case = load("dense_diff_pool_normalized");
+        let op = operator::find("diffpool");
+        let (n, width, k) = (5, 4, 3);
+        let dense = &case.inputs["adj"].data;
+        // PyG's dense adjacency is indexed by source, then target.
+        let edges: Vec<(u32, u32)> = (0..n * n)
+            .filter(|&entry| dense[entry] != 0.0)
+            .map(|entry| ((entry / n) as u32, (entry % n) as u32))
+            .collect();
+        let structure = Structure::Sparse(sparse_graph(&edges, &[n]));
+        let variable = |name: &str| Var::from_tensor(&case.inputs[name].tensor(tolerance.dtype)).unwrap();
+        let (x, s) = (variable("x"), variable("s"));
+        let types = [ty(Entity::Nodes, 0, None, width), ty(Entity::Nodes, 0, None, k)];
+        let inputs = [
+            Value { x: x.reshape((n, width)).unwrap(), structure: structure.clone() },
+            Value { x: s.reshape((n, k)).unwrap(), structure },
+        ];
+        let written = args(op, &[("k", ArgValue::Int(k as i64))]);
+        let lone = Lone::build(op, &written, &[&types[0], &types[1]], tolerance.dtype, |_| unreachable!());
+        let wanted = ["link_prediction", "entropy"];
+        let mut cx = ForwardCx::training(0, &wanted);
+        let value = lone.run(&[&inputs[0], &inputs[1]], &mut cx).unwrap();
+        let Structure::Clusters { adjacency: Some(adjacency), .. } = &value.structure else {
+            panic!("no coarse adjacency")
+        };
+        let results = [
+            ("x", &value.x),
+            ("adj", adjacency),
+            ("link_loss", &cx.losses[0].1),
+            ("ent_loss", &cx.losses[1].1),
+        ];
+        let mut scalar = Tensor::zeros((), tolerance.dtype, &Device::Cpu).unwrap();
+        for (output, ours) in results {
+            assert_close(output, &numbers(ours), &case.outputs[output].data, tolerance.values);
+            let cotangent = case.cotangents[output].tensor(tolerance.dtype).flatten_all().unwrap();
+            let product = (ours.flatten_all().unwrap() * cotangent).unwrap().sum_all().unwrap();
+            scalar = (scalar + product).unwrap();
+        }
+        let gradients = scalar.backward().unwrap();
+        for (name, variable) in [("x", &x), ("s", &s)] {
+            let ours = numbers(gradients.get(variable).unwrap());
+            assert_close(name, &ours, &case.grads[name].data, tolerance.gradients);
+        }
+    }
+}
+
+#[test]
+fn topk_is_pygs() {
+    check_with("topk_pooling", "topk", &[("ratio", ArgValue::Float(0.5))], |case, inputs, lone, value, _| {
+        let Structure::Sparse(graph) = &value.structure else { panic!("not sparse") };
+        // PyG lays the kept nodes by falling score, we keep their order: `place[p]` is where PyG's row `p` is here.
+        let kept = case.outputs["perm"].indices();
+        let mut ascending = kept.clone();
+        ascending.sort_unstable();
+        let place: Vec<u32> = kept
+            .iter()
+            .map(|node| ascending.iter().position(|other| other == node).unwrap() as u32)
+            .collect();
+        let mut theirs: Vec<(u32, u32)> = edges(&case.outputs["edge_index"])
+            .into_iter()
+            .map(|(source, target)| (place[target as usize], place[source as usize]))
+            .collect();
+        theirs.sort_unstable();
+        let ours: Vec<(u32, u32)> = (0..graph.n_nodes())
+            .flat_map(|row| graph.adjacency.row(row).iter().map(move |&source| (row as u32, source)))
+            .collect();
+        assert_eq!(ours, theirs, "edges between kept nodes, as (target, source)");
+
+        // The score is inside of our result; computed again here, so that its cotangent counts.
+        let direction = lone.weights.tensor("direction");
+        let length = direction.sqr().unwrap().sum_all().unwrap().sqrt().unwrap();
+        let score = inputs.variables["x"].matmul(&direction.broadcast_div(&length).unwrap()).unwrap();
+        let rows = |x: &Tensor, rows: Vec<u32>| {
+            let n = rows.len();
+            x.index_select(&Tensor::from_vec(rows, n, &Device::Cpu).unwrap(), 0).unwrap()
+        };
+        let kept: Vec<u32> = kept.iter().map(|&node| node as u32).collect();
+        BTreeMap::from([("x", rows(&value.x, place)), ("score", rows(&score, kept).tanh().unwrap())])
+    });
+}
+
+#[test]
+fn norms_are_pygs() {
+    check("batch_norm_train", "batch_norm", &[]);
+    check("batch_norm_eval", "batch_norm", &[]);
+    check("layer_norm_node", "layer_norm", &[]);
+    check("layer_norm_graph", "layer_norm", &[("mode", ArgValue::Choice("graph"))]);
+}
+
+#[test]
+fn readouts_are_pygs() {
+    check("aggr_sum", "sum", &[]);
+    check("aggr_mean", "mean", &[]);
+    check("aggr_max", "max", &[]);
+    check("aggr_sort", "sort_pool", &[("k", ArgValue::Int(3))]);
+}

@@ -1,0 +1,524 @@
+//! What holds of every operator of the catalogue, with every word and switch of its arguments, on every kind of
+//! value that it takes. A new operator is tested here by being entered in the catalogue.
+
+use crate::operator::{Lone, args, find, infer, numbers, sparse_graph, ty};
+use candle_core::{DType, Device, Tensor, Var};
+use hgnn::args::{ArgKind, ArgValue, Args, Default};
+use hgnn::ir::{Entity, Size, Symmetry, Type};
+use hgnn::lower::{ForwardCx, Structure, Value};
+use hgnn::ops::{self, Operator, Ports, WeightSpec};
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+const WIDTH: usize = 4;
+/// Clusters or slots a graph of inputs that have a fixed number of rows.
+const ROWS: usize = 5;
+const WANTED: [&str; 2] = ["link_prediction", "entropy"];
+
+/// An operator with arguments, on inputs that it takes.
+struct Setting {
+    name: String,
+    op: &'static dyn Operator,
+    args: Args,
+    inputs: Vec<Type>,
+}
+
+impl Setting {
+    fn lone(&self, dtype: DType) -> Lone {
+        let types: Vec<&Type> = self.inputs.iter().collect();
+        Lone::build(self.op, &self.args, &types, dtype, random_weight)
+    }
+}
+
+/// Weights in ±1 of a stream of their own; a running variance has to be positive.
+fn random_weight(spec: &WeightSpec) -> Tensor {
+    let shape: Vec<usize> = spec.shape.iter().map(|dim| dim.known().expect("a known size")).collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(spec.name.bytes().map(u64::from).sum());
+    let low = if spec.is_trained { -1.0 } else { 0.5 };
+    let values: Vec<f64> = (0..shape.iter().product()).map(|_| rng.random_range(low..1.5)).collect();
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+type Written = Vec<(&'static str, ArgValue)>;
+
+/// All settings: whatever the operators' own shape rules accept.
+fn settings() -> Vec<Setting> {
+    let mut settings = Vec::new();
+    for &op in ops::CATALOGUE {
+        let before = settings.len();
+        for entity in [Entity::Nodes, Entity::Clusters, Entity::Slots, Entity::Graph] {
+            let accepted = |written: &Written| inputs_for(op, &args(op, written), entity);
+            let bases: Vec<Written> = bases(op).into_iter().filter(|base| accepted(base).is_some()).collect();
+            let mut tried: Vec<Written> = Vec::new();
+            for base in &bases {
+                for written in std::iter::once(base.clone()).chain(variations(op, base)) {
+                    if tried.contains(&written) {
+                        continue;
+                    }
+                    if let Some(inputs) = accepted(&written) {
+                        settings.push(Setting {
+                            name: format!("{}{written:?} on {entity:?}", op.name()),
+                            op,
+                            args: args(op, &written),
+                            inputs,
+                        });
+                    }
+                    tried.push(written);
+                }
+            }
+        }
+        assert!(settings.len() > before, "`{}` accepts nothing that this test offers", op.name());
+    }
+    settings
+}
+
+/// Ways to write the arguments that have no default: those that have to be there, and one of the others.
+fn bases(op: &dyn Operator) -> Vec<Written> {
+    let required: Written = op
+        .args()
+        .iter()
+        .filter(|spec| matches!(spec.default, Default::Required))
+        .map(|spec| (spec.name, samples(spec.kind).remove(0)))
+        .collect();
+    let mut bases = vec![required.clone()];
+    for spec in op.args().iter().filter(|spec| matches!(spec.default, Default::Inferred(_))) {
+        for value in samples(spec.kind) {
+            bases.push(required.iter().cloned().chain([(spec.name, value)]).collect());
+        }
+    }
+    bases
+}
+
+/// The same call with one more argument written, in each of its ways.
+fn variations(op: &dyn Operator, base: &Written) -> Vec<Written> {
+    let free = op.args().iter().filter(|spec| base.iter().all(|(name, _)| *name != spec.name));
+    free.flat_map(|spec| {
+        samples(spec.kind).into_iter().map(|value| base.iter().cloned().chain([(spec.name, value)]).collect())
+    })
+    .collect()
+}
+
+fn samples(kind: ArgKind) -> Vec<ArgValue> {
+    match kind {
+        ArgKind::Int { min, max } => vec![ArgValue::Int(3.clamp(min, max)), ArgValue::Int(2.clamp(min, max))],
+        ArgKind::Float(range) => [0.3, 0.6, 1e-3, 2.0]
+            .into_iter()
+            .filter(|&value| range.contains(value))
+            .take(2)
+            .map(ArgValue::Float)
+            .collect(),
+        ArgKind::Bool => vec![ArgValue::Bool(true), ArgValue::Bool(false)],
+        ArgKind::Choice(words) => words.iter().map(|word| ArgValue::Choice(word)).collect(),
+        ArgKind::IntList { min, max, .. } => {
+            vec![ArgValue::IntList(vec![3.clamp(min, max), 6.clamp(min, max)])]
+        }
+        ArgKind::Pipeline { .. } => vec![ArgValue::Pipeline],
+        ArgKind::Text | ArgKind::ChoiceList(_) | ArgKind::Call(_) => Vec::new(),
+    }
+}
+
+/// Inputs of one kind that the operator accepts with these arguments.
+fn inputs_for(op: &'static dyn Operator, args: &Args, entity: Entity) -> Option<Vec<Type>> {
+    let rows = (entity != Entity::Nodes).then_some(if entity == Entity::Graph { 1 } else { ROWS });
+    let level = if entity == Entity::Nodes { 0 } else { 1 };
+    let mut inputs = vec![ty(entity, level, rows, WIDTH)];
+    match op.ports() {
+        Ports::None => return None,
+        Ports::Many(n) => inputs = vec![inputs[0].clone(); n.max(2)],
+        Ports::One => {
+            for spec in op.args() {
+                if let ArgKind::Pipeline { port } = spec.kind
+                    && args.get(spec.name).is_some_and(|arg| arg.value == ArgValue::Pipeline)
+                {
+                    assert_eq!(port, inputs.len(), "`{}`: ports in the order of the arguments", op.name());
+                    // A pipeline with a default is asked for as many features as the result has rows.
+                    let width = match spec.default {
+                        Default::Source(_) => infer(op, args, &[&inputs[0]]).ok()?.rows.known()?,
+                        _ => WIDTH + 1,
+                    };
+                    inputs.push(ty(entity, level, rows, width));
+                }
+            }
+        }
+    }
+    infer(op, args, &inputs.iter().collect::<Vec<_>>()).is_ok().then_some(inputs)
+}
+
+/// A size with this many nodes for `N`.
+fn size_of(size: &Size, n_nodes: usize) -> usize {
+    match size {
+        Size::Known(n) => *n,
+        Size::Symbol(_) => n_nodes,
+        Size::Ratio(ratio, of) => {
+            Size::Ratio(*ratio, Size::Known(size_of(of, n_nodes)).into()).known().unwrap()
+        }
+        Size::Sum(parts) => parts.iter().map(|part| size_of(part, n_nodes)).sum(),
+        Size::Product(parts) => parts.iter().map(|part| size_of(part, n_nodes)).product(),
+    }
+}
+
+/// Graphs in memory, to be renumbered and split.
+#[derive(Clone)]
+struct Graphs {
+    n_nodes: Vec<usize>,
+    edges: Vec<(u32, u32)>,
+    /// One row-major `[rows, width]` a port.
+    features: Vec<Vec<f64>>,
+    /// `[n_graphs, ROWS, ROWS]`
+    coarse: Vec<f64>,
+}
+
+/// Directed graphs with a few isolated nodes and one without edges.
+fn random_graphs(setting: &Setting, n_nodes: &[usize], seed: u64) -> Graphs {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let (mut edges, mut start) = (Vec::new(), 0u32);
+    for (graph, &n) in n_nodes.iter().enumerate() {
+        let linked = (n as u32 - 1).max(1);
+        if graph != 1 {
+            for _ in 0..3 * n {
+                let (source, target) = (rng.random_range(0..linked), rng.random_range(0..linked));
+                if source != target {
+                    edges.push((start + source, start + target));
+                }
+            }
+        }
+        start += n as u32;
+    }
+    edges.sort_unstable();
+    edges.dedup();
+    let rows = match setting.inputs[0].entity {
+        Entity::Nodes => start as usize,
+        Entity::Graph => n_nodes.len(),
+        _ => n_nodes.len() * ROWS,
+    };
+    let mut random = |n: usize, low: f64| (0..n).map(|_| rng.random_range(low..1.0)).collect::<Vec<f64>>();
+    Graphs {
+        n_nodes: n_nodes.to_vec(),
+        edges,
+        features: setting.inputs.iter().map(|ty| random(rows * ty.width.known().unwrap(), -1.0)).collect(),
+        coarse: random(n_nodes.len() * ROWS * ROWS, 0.05),
+    }
+}
+
+impl Graphs {
+    fn n_graphs(&self) -> usize {
+        self.n_nodes.len()
+    }
+
+    /// The values of the ports, with their features as variables.
+    fn values(&self, setting: &Setting, dtype: DType) -> (Vec<Value>, Vec<Var>) {
+        let n_graphs = self.n_graphs();
+        let tensor = |data: &[f64], shape: &[usize]| {
+            Tensor::from_slice(data, shape, &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
+        };
+        let structure = match setting.inputs[0].entity {
+            Entity::Nodes => Structure::Sparse(sparse_graph(&self.edges, &self.n_nodes)),
+            Entity::Clusters => Structure::Clusters {
+                n_graphs,
+                k: ROWS,
+                adjacency: Some(tensor(&self.coarse, &[n_graphs, ROWS, ROWS])),
+            },
+            Entity::Slots => Structure::Slots { n_graphs, k: ROWS },
+            Entity::Graph | Entity::Edges => Structure::Graphs { n_graphs },
+        };
+        let ports = setting.inputs.iter().zip(&self.features);
+        ports
+            .map(|(ty, features)| {
+                let width = ty.width.known().unwrap();
+                let x = Var::from_tensor(&tensor(features, &[features.len() / width, width])).unwrap();
+                (Value { x: x.as_tensor().clone(), structure: structure.clone() }, x)
+            })
+            .unzip()
+    }
+
+    /// Node `i` becomes node `places[i]`, each within its graph.
+    fn renumbered(&self, setting: &Setting, places: &[usize]) -> Graphs {
+        let mut other = self.clone();
+        for edge in &mut other.edges {
+            *edge = (places[edge.0 as usize] as u32, places[edge.1 as usize] as u32);
+        }
+        for ((to, from), ty) in other.features.iter_mut().zip(&self.features).zip(&setting.inputs) {
+            let width = ty.width.known().unwrap();
+            for (node, &place) in places.iter().enumerate() {
+                to[place * width..][..width].copy_from_slice(&from[node * width..][..width]);
+            }
+        }
+        other
+    }
+
+    /// One graph alone.
+    fn alone(&self, setting: &Setting, graph: usize) -> Graphs {
+        let start: usize = self.n_nodes[..graph].iter().sum();
+        let end = start + self.n_nodes[graph];
+        let (first, last) = match setting.inputs[0].entity {
+            Entity::Nodes => (start, end),
+            Entity::Graph => (graph, graph + 1),
+            _ => (graph * ROWS, (graph + 1) * ROWS),
+        };
+        let features = self.features.iter().zip(&setting.inputs).map(|(features, ty)| {
+            let width = ty.width.known().unwrap();
+            features[first * width..last * width].to_vec()
+        });
+        let inside = |node: u32| (start..end).contains(&(node as usize));
+        let moved = |node: u32| node - start as u32;
+        Graphs {
+            n_nodes: vec![self.n_nodes[graph]],
+            edges: self
+                .edges
+                .iter()
+                .filter(|edge| inside(edge.0))
+                .map(|&(source, target)| (moved(source), moved(target)))
+                .collect(),
+            features: features.collect(),
+            coarse: self.coarse[graph * ROWS * ROWS..(graph + 1) * ROWS * ROWS].to_vec(),
+        }
+    }
+}
+
+fn run(lone: &Lone, values: &[Value], cx: &mut ForwardCx) -> Value {
+    lone.run(&values.iter().collect::<Vec<_>>(), cx).unwrap()
+}
+
+/// The rows of a result with what its structure says of them: the coarse adjacency, or the sums over the
+/// neighbours where the nodes are new ones.
+fn rows_of(value: &Value, level: u32) -> Vec<Vec<f64>> {
+    let width = value.x.dims()[1];
+    let mut rows: Vec<Vec<f64>> = numbers(&value.x).chunks(width).map(<[f64]>::to_vec).collect();
+    match &value.structure {
+        Structure::Clusters { k, adjacency: Some(adjacency), .. } => {
+            let entries = numbers(adjacency);
+            rows.iter_mut().zip(entries.chunks(*k)).for_each(|(row, entries)| row.extend(entries));
+        }
+        Structure::Sparse(graph) if level > 0 => {
+            let sums: Vec<Vec<f64>> = (0..graph.n_nodes())
+                .map(|node| {
+                    let sources = graph.adjacency.row(node).iter();
+                    (0..width)
+                        .map(|col| sources.clone().map(|&source| rows[source as usize][col]).sum())
+                        .collect()
+                })
+                .collect();
+            rows.iter_mut().zip(sums).for_each(|(row, sums)| row.extend(sums));
+        }
+        _ => {}
+    }
+    rows
+}
+
+fn deviation(ours: &[Vec<f64>], theirs: &[Vec<f64>]) -> f64 {
+    assert_eq!(ours.len(), theirs.len(), "rows");
+    let pairs = ours.iter().flatten().zip(theirs.iter().flatten());
+    pairs.map(|(ours, theirs)| (ours - theirs).abs() / theirs.abs().max(1.0)).fold(0.0, f64::max)
+}
+
+/// Rows of each graph in an order that their numbers give.
+fn sorted(rows: &[Vec<f64>], offsets: &[u32]) -> Vec<Vec<f64>> {
+    let mut rows = rows.to_vec();
+    for bounds in offsets.windows(2) {
+        rows[bounds[0] as usize..bounds[1] as usize].sort_by(|a, b| a.partial_cmp(b).expect("no NaN"));
+    }
+    rows
+}
+
+const SIZES: [usize; 4] = [6, 3, 9, 5];
+
+#[test]
+fn declared_types_are_the_real_ones() {
+    for setting in settings() {
+        let lone = setting.lone(DType::F64);
+        let (values, _) = random_graphs(&setting, &SIZES, 1).values(&setting, DType::F64);
+        let value = run(&lone, &values, &mut ForwardCx::training(1, &WANTED));
+        let (name, ty) = (&setting.name, &lone.output);
+        assert_eq!(Some(value.x.dims()[1]), ty.width.known(), "{name}: width");
+        let offsets = value.structure.offsets();
+        assert_eq!(value.x.dims()[0], offsets[SIZES.len()] as usize, "{name}: rows of the structure");
+        for (graph, &n) in SIZES.iter().enumerate() {
+            let expected = match ty.entity {
+                Entity::Nodes => size_of(&ty.rows.size, n).min(n),
+                _ => ty.rows.known().unwrap(),
+            };
+            assert_eq!(
+                (offsets[graph + 1] - offsets[graph]) as usize,
+                expected,
+                "{name}: rows of graph {graph}"
+            );
+        }
+        let is_right = match (&value.structure, ty.entity) {
+            (Structure::Sparse(_), Entity::Nodes) | (Structure::Graphs { .. }, Entity::Graph) => true,
+            (Structure::Clusters { k, .. }, Entity::Clusters)
+            | (Structure::Slots { k, .. }, Entity::Slots) => Some(*k) == ty.rows.known(),
+            _ => false,
+        };
+        assert!(is_right, "{name}: {ty} came out as {:?}", value.structure);
+    }
+}
+
+#[test]
+fn renumbering_moves_results_as_declared() {
+    for setting in settings().iter().filter(|setting| setting.inputs[0].entity == Entity::Nodes) {
+        let (name, lone) = (&setting.name, setting.lone(DType::F64));
+        let level = lone.output.level.0;
+        let graphs = random_graphs(setting, &SIZES, 2);
+        let before = run(&lone, &graphs.values(setting, DType::F64).0, &mut ForwardCx::evaluation());
+        let offsets = before.structure.offsets();
+        let before = rows_of(&before, level);
+        let mut largest = 0.0f64;
+        for seed in 0..3 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let (mut places, mut start) = (Vec::new(), 0);
+            for n in SIZES {
+                let mut inside: Vec<usize> = (start..start + n).collect();
+                inside.shuffle(&mut rng);
+                places.extend(inside);
+                start += n;
+            }
+            let (values, _) = graphs.renumbered(setting, &places).values(setting, DType::F64);
+            let after = rows_of(&run(&lone, &values, &mut ForwardCx::evaluation()), level);
+            let (after, before) = match lone.output.entity {
+                Entity::Nodes if level == 0 => {
+                    (places.iter().map(|&place| after[place].clone()).collect(), before.clone())
+                }
+                // New nodes have no known place, so they are compared as a set.
+                Entity::Nodes => (sorted(&after, &offsets), sorted(&before, &offsets)),
+                _ => (after, before.clone()),
+            };
+            largest = largest.max(deviation(&after, &before));
+        }
+        match lone.output.symmetry {
+            Symmetry::Poisoned(_) => assert!(largest > 1e-3, "{name}: poisoned, but nothing moved"),
+            Symmetry::Equivariant | Symmetry::Invariant => {
+                assert!(largest < 1e-9, "{name}: moved by {largest:e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_graph_is_the_same_alone_and_in_a_batch() {
+    for setting in settings() {
+        let (name, lone) = (&setting.name, setting.lone(DType::F64));
+        let level = lone.output.level.0;
+        let graphs = random_graphs(&setting, &SIZES, 3);
+        let cx =
+            || ForwardCx { wanted_losses: &WANTED, wants_pooling_stats: true, ..ForwardCx::evaluation() };
+        let mut whole_cx = cx();
+        let whole = rows_of(&run(&lone, &graphs.values(&setting, DType::F64).0, &mut whole_cx), level);
+        let (mut parts, mut losses) = (Vec::new(), vec![0.0; whole_cx.losses.len()]);
+        for graph in 0..SIZES.len() {
+            let mut cx = cx();
+            let (values, _) = graphs.alone(&setting, graph).values(&setting, DType::F64);
+            parts.extend(rows_of(&run(&lone, &values, &mut cx), level));
+            for (sum, (_, loss)) in losses.iter_mut().zip(&cx.losses) {
+                *sum += numbers(loss)[0] / SIZES.len() as f64;
+            }
+        }
+        let apart = deviation(&parts, &whole);
+        assert!(apart < 1e-12, "{name}: moved by {apart:e}");
+        for ((loss, ours), alone) in whole_cx.losses.iter().zip(losses) {
+            assert!((numbers(ours)[0] - alone).abs() < 1e-12, "{name}: {loss} depends on the batch");
+        }
+        for stats in whole_cx.pooling {
+            let k = stats.n_clusters as f64;
+            assert!((1.0..=k + 1e-9).contains(&stats.clusters_in_use), "{name}: {stats:?}");
+            assert!((0.0..=k.ln() + 1e-9).contains(&stats.assignment_entropy), "{name}: {stats:?}");
+        }
+    }
+}
+
+/// `Σ result · cotangent`, the coarse adjacency and auxiliary losses included, with cotangents of a fixed stream.
+fn scalar(value: &Value, cx: &ForwardCx) -> Tensor {
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    let mut parts = vec![value.x.clone()];
+    if let Structure::Clusters { adjacency: Some(adjacency), .. } = &value.structure {
+        parts.push(adjacency.clone());
+    }
+    parts.extend(cx.losses.iter().map(|(_, loss)| loss.clone()));
+    let mut sum = Tensor::zeros((), value.x.dtype(), &Device::Cpu).unwrap();
+    for part in parts {
+        let cotangent: Vec<f64> = (0..part.elem_count()).map(|_| rng.random_range(-1.0..1.0)).collect();
+        let cotangent = Tensor::from_vec(cotangent, part.shape(), &Device::Cpu).unwrap();
+        let cotangent = cotangent.to_dtype(part.dtype()).unwrap();
+        sum = (sum + (part * cotangent).unwrap().sum_all().unwrap()).unwrap();
+    }
+    sum
+}
+
+#[test]
+fn gradients_are_slopes_and_no_weight_is_dead() {
+    for setting in settings() {
+        let (name, lone) = (&setting.name, setting.lone(DType::F64));
+        let graphs = random_graphs(&setting, &SIZES, 4);
+        let (values, inputs) = graphs.values(&setting, DType::F64);
+        let evaluate = || {
+            let mut cx = ForwardCx::training(5, &WANTED);
+            let value = run(&lone, &values, &mut cx);
+            scalar(&value, &cx)
+        };
+        let gradients = evaluate().backward().unwrap();
+        let trained = lone.specs.iter().zip(&lone.weights.0).filter(|(spec, _)| spec.is_trained);
+        let weights = trained.map(|(_, (weight, var))| (format!("weight `{weight}`"), var));
+        let features = inputs.iter().enumerate().map(|(port, var)| (format!("input {port}"), var));
+        for (what, var) in weights.chain(features) {
+            let Some(gradient) = gradients.get(var) else { panic!("{name}: {what} gets no gradient") };
+            let gradient = numbers(gradient);
+            assert!(
+                gradient.iter().all(|value| value.is_finite()),
+                "{name}: {what} has a gradient that is no number"
+            );
+            assert!(gradient.iter().any(|&value| value != 0.0), "{name}: {what} is dead");
+
+            // The slope along a random direction, by a central difference.
+            let mut rng = ChaCha8Rng::seed_from_u64(6);
+            let direction: Vec<f64> = gradient.iter().map(|_| rng.random_range(-1.0..1.0)).collect();
+            let expected: f64 = gradient.iter().zip(&direction).map(|(slope, step)| slope * step).sum();
+            let direction = Tensor::from_vec(direction, var.shape(), &Device::Cpu).unwrap();
+            let original = var.as_tensor().copy().unwrap();
+            let mut at = |step: f64| {
+                var.set(&(&original + (&direction * step).unwrap()).unwrap()).unwrap();
+                numbers(&evaluate())[0]
+            };
+            let step = 1e-6;
+            let slope = (at(step) - at(-step)) / (2.0 * step);
+            var.set(&original).unwrap();
+            let apart = (slope - expected).abs() / expected.abs().max(1.0);
+            assert!(apart < 1e-6, "{name}: {what} has slope {slope}, gradient {expected}");
+        }
+    }
+}
+
+#[test]
+fn results_are_the_same_bits_on_one_and_two_threads() {
+    let pools = [1, 2].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap());
+    let sizes: Vec<usize> = (0..24).map(|graph| 20 + 17 * (graph % 7)).collect();
+    for setting in settings() {
+        let graphs = random_graphs(&setting, &sizes, 7);
+        let bits = pools.each_ref().map(|pool| {
+            pool.install(|| {
+                let lone = setting.lone(DType::F32);
+                let (values, inputs) = graphs.values(&setting, DType::F32);
+                let mut cx = ForwardCx::training(8, &WANTED);
+                let value = run(&lone, &values, &mut cx);
+                let gradients = scalar(&value, &cx).backward().unwrap();
+                let vars = inputs.iter().chain(lone.weights.0.iter().map(|(_, var)| var));
+                let mut all = numbers(&value.x);
+                all.extend(vars.filter_map(|var| gradients.get(var)).flat_map(numbers));
+                all.into_iter().map(f64::to_bits).collect::<Vec<_>>()
+            })
+        });
+        assert!(bits[0] == bits[1], "{}: one and two threads differ", setting.name);
+    }
+}
+
+#[test]
+fn operators_without_edges_refuse_them_with_a_message() {
+    for name in ["gcn", "sage", "gin", "gat", "diffpool"] {
+        let op = find(name);
+        let out = op.args().iter().find(|spec| spec.positional).map_or("k", |spec| spec.name);
+        let written = args(op, &[(out, ArgValue::Int(3))]);
+        for entity in [Entity::Slots, Entity::Graph] {
+            let finding = infer(op, &written, &[&ty(entity, 1, Some(ROWS), WIDTH)]).unwrap_err();
+            assert_eq!(finding.code, "levels::needs_edges", "{name} on {entity:?}");
+        }
+    }
+}
