@@ -32,8 +32,8 @@ pub fn dense_gcn(adjacency: &Tensor, x: &Tensor, self_loops: bool) -> Result<Ten
     dense_product(&adjacency, &x.broadcast_mul(&scale)?)?.broadcast_mul(&scale)
 }
 
-/// `max(degree, 1)`, with the whole slope at 1, as torch's `clamp`: clusters that only see themselves have degree 1.
+/// `max(degree, 1)`, flat at 1 as PyG's: clusters that see only themselves have degree 1.
 fn at_least_one(degrees: &Tensor) -> Result<Tensor> {
-    let is_kept = degrees.ge(1.0)?.to_dtype(degrees.dtype())?;
-    (degrees * &is_kept)? + is_kept.affine(-1.0, 1.0)?
+    let is_above = degrees.gt(1.0)?.to_dtype(degrees.dtype())?;
+    (degrees * &is_above)? + is_above.affine(-1.0, 1.0)?
 }

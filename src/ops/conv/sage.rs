@@ -26,7 +26,7 @@ use candle_core::{Result, Tensor};
 /// - result: `[N, F_out]`
 ///
 /// # Errors
-/// `levels::needs_edges` on slots or graph vectors, `levels::needs_nodes` for `max` and `lstm` on clusters,
+/// `levels::needs_edges` on slots or graph vectors, `args::does_not_fit` for `max` on clusters,
 /// `shape::no_width` where `out` cannot be inferred.
 #[derive(Debug)]
 pub struct Sage;
@@ -84,8 +84,8 @@ impl Operator for Sage {
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         super::has_edges(cx)?;
         let aggregate = cx.args.choice("aggregate");
-        if cx.inputs[0].entity == Entity::Clusters && matches!(aggregate, "max" | "lstm") {
-            // Every pair of clusters is linked, more or less, so a maximum or an order of neighbours says nothing.
+        if cx.inputs[0].entity == Entity::Clusters && aggregate == "max" {
+            // Every pair of clusters is linked, more or less, so a maximum over neighbours says nothing.
             return Err(check::args::does_not_fit(
                 cx,
                 "aggregate",
@@ -93,14 +93,7 @@ impl Operator for Sage {
                 "clusters are linked by weights: write `aggregate = mean` or `aggregate = sum`",
             ));
         }
-        let mut ty = convolved(cx, check::shape::output_width(cx, "out")?)?;
-        if aggregate == "lstm" {
-            ty.symmetry = check::symmetry::reads_order(
-                cx,
-                "`sage(aggregate = lstm)` reads the neighbours in the order they are numbered",
-            );
-        }
-        Ok(ty)
+        convolved(cx, check::shape::output_width(cx, "out")?)
     }
     fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
         let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
@@ -111,23 +104,15 @@ impl Operator for Sage {
         if cx.args.bool("bias") {
             weights.push(spec("bias", vec![n_out.clone()]));
         }
-        if cx.args.choice("aggregate") == "lstm" {
-            let gates = times(4, n_in);
-            weights.push(spec("lstm_input", vec![n_in.clone(), gates.clone()]));
-            weights.push(spec("lstm_hidden", vec![n_in.clone(), gates.clone()]));
-            weights.push(spec("lstm_input_bias", vec![gates.clone()]));
-            weights.push(spec("lstm_hidden_bias", vec![gates]));
-        }
         weights
     }
     fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
         let (rows, entries) = (mean_rows(cx.output, sizes), mean_entries(cx.output, sizes));
         let (n_in, n_out) = (facts::width(cx.inputs[0]), facts::width(cx.output));
         let n_parts = if cx.args.bool("root") { 2.0 } else { 1.0 };
-        let lstm = if cx.args.choice("aggregate") == "lstm" { entries * n_in } else { 0.0 };
         Cost {
-            flops: 2.0 * entries * n_in + 16.0 * lstm * n_in + 2.0 * rows * n_parts * n_in * n_out,
-            memory_bytes: FLOAT_BYTES * (rows * (n_in + n_out) + 6.0 * lstm),
+            flops: 2.0 * entries * n_in + 2.0 * rows * n_parts * n_in * n_out,
+            memory_bytes: FLOAT_BYTES * rows * (n_in + n_out),
         }
     }
     fn pyg(&self) -> Pyg {
@@ -140,10 +125,6 @@ impl Operator for Sage {
                 ("lin_rel.weight", "weight", WeightMap::TransposedRows { part: 0, of: 2 }),
                 ("lin_root.weight", "weight", WeightMap::TransposedRows { part: 1, of: 2 }),
                 ("lin_root.bias", "bias", WeightMap::Same),
-                ("aggr_module.lstm.weight_ih_l0", "lstm_input", WeightMap::Transposed),
-                ("aggr_module.lstm.weight_hh_l0", "lstm_hidden", WeightMap::Transposed),
-                ("aggr_module.lstm.bias_ih_l0", "lstm_input_bias", WeightMap::Same),
-                ("aggr_module.lstm.bias_hh_l0", "lstm_hidden_bias", WeightMap::Same),
             ],
             note: "On clusters `torch_geometric.nn.DenseSAGEConv`, whose weights are `lin_rel` and `lin_root`. \
                    Without a root, `lin_l` is the whole of `weight`.",
