@@ -17,7 +17,7 @@ pub mod synthetic;
 
 use crate::args::{ArgValue, Args, BoundArg, BoundCall, CallSpec, Default as ArgDefault};
 use crate::diagnostic::Diagnostic;
-use crate::source::Span;
+use crate::source::{SourceMap, Span};
 pub use batch::GraphBatch;
 pub use dataset::{Dataset, DatasetParts, Features, Split, Targets, Vocabulary};
 pub use error::DataError;
@@ -146,6 +146,28 @@ pub fn call(name: &str, args: &[(&str, ArgValue)]) -> BoundCall {
         BoundArg { name: arg.name, value: written.unwrap_or_else(default), span }
     });
     BoundCall { name: spec.name, args: Args(bound.collect()), span: Span::default() }
+}
+
+/// The data that a word of the command line names: a source that needs no arguments (`karate`), else a data set of
+/// the TU collection by its name or path (`PROTEINS`, `./my/SET`, `SET.zip`).
+///
+/// # Errors
+/// The findings, placed in the text, which is added to `sources`.
+pub fn parse_call(text: &str, sources: &mut SourceMap) -> Result<BoundCall, Vec<Diagnostic>> {
+    if find(text)
+        .is_some_and(|source| source.spec().args.iter().all(|arg| arg.default != ArgDefault::Required))
+    {
+        return Ok(call(text, &[]));
+    }
+    // A folder or archive without a slash in its name is a path where it is there.
+    let is_here =
+        !locate::is_path(text) && std::path::Path::new(text).join(format!("{text}_A.txt")).is_file();
+    let name = if is_here { format!("./{text}") } else { text.to_string() };
+    let span = Span::new(sources.add("--data", text), 0, text.len());
+    let mut bound = call("tu", &[("name", ArgValue::Text(name))]);
+    bound.span = span;
+    bound.args.0.iter_mut().filter_map(|arg| arg.span.as_mut()).for_each(|place| *place = span);
+    Ok(bound)
 }
 
 /// An argument that has no effect beside the others: an error, because every token of a file has one.
