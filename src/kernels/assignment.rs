@@ -2,9 +2,10 @@
 //! batch is multiplied on its own, so nothing is padded and no `N × N` matrix is built.
 
 use super::custom::{
-    Kernel, Mat, Scalar, Segments, Shared, add_to, apply1, apply2, blocks, for_each_task, plain2, product,
+    Kernel, Mat, Segments, Shared, add_to, apply1, apply2, blocks, for_each_task, plain2, product,
     product_to, uninit, where_needed,
 };
+use super::float::Float;
 use crate::data::batch::{Csr, SparseGraph};
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
@@ -75,7 +76,7 @@ struct InMemory<'a, T> {
     width: usize,
 }
 
-impl<T: Scalar> Rows<T> for InMemory<'_, T> {
+impl<T: Float> Rows<T> for InMemory<'_, T> {
     fn n_cols(&self) -> usize {
         self.width
     }
@@ -95,7 +96,7 @@ struct Neighbours<'a, T> {
     width: usize,
 }
 
-impl<T: Scalar> Rows<T> for Neighbours<'_, T> {
+impl<T: Float> Rows<T> for Neighbours<'_, T> {
     fn n_cols(&self) -> usize {
         self.width
     }
@@ -109,7 +110,7 @@ impl<T: Scalar> Rows<T> for Neighbours<'_, T> {
 
 /// `out_i = Σ_{j ∈ row i} values_j`, for some rows and columns.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn sum_neighbours<T: Scalar>(
+fn sum_neighbours<T: Float>(
     adjacency: &Csr,
     rows: Range<usize>,
     values: &[T],
@@ -141,7 +142,7 @@ fn sum_neighbours<T: Scalar>(
 ///
 /// A task computes all rows and one tile of columns of one graph's result. Graphs with very many nodes are cut
 /// into chunks of rows as well, whose partial results are added in order.
-fn transposed_product<T: Scalar>(segments: &Segments, a: &[T], p: usize, b: &impl Rows<T>) -> Vec<T> {
+fn transposed_product<T: Float>(segments: &Segments, a: &[T], p: usize, b: &impl Rows<T>) -> Vec<T> {
     struct Task {
         graph: usize,
         rows: Range<usize>,
@@ -232,7 +233,7 @@ impl Kernel<2> for TransposedProduct {
         "segment_product"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [s, z]: [&[T]; 2],
         [s_shape, z_shape]: [&Shape; 2],
@@ -268,7 +269,7 @@ impl Kernel<2> for RowProduct {
         "segment_row_product"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [a, m]: [&[T]; 2],
         [a_shape, m_shape]: [&Shape; 2],
@@ -299,7 +300,7 @@ impl Kernel<1> for AssignmentAdjacency {
         "assignment_adjacency"
     }
 
-    fn forward<T: Scalar>(&self, [s]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
+    fn forward<T: Float>(&self, [s]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
         let (rows, width) = shape.dims2()?;
         let segments = Segments::Ragged(self.0.graph_offsets.clone());
         segments.expect_rows("assignment_adjacency", rows)?;
@@ -321,7 +322,7 @@ impl Kernel<2> for AssignmentAdjacencyGrad {
         "assignment_adjacency_grad"
     }
 
-    fn forward<T: Scalar>(&self, [s, d]: [&[T]; 2], [shape, _]: [&Shape; 2]) -> Result<(Vec<T>, Shape)> {
+    fn forward<T: Float>(&self, [s, d]: [&[T]; 2], [shape, _]: [&Shape; 2]) -> Result<(Vec<T>, Shape)> {
         let (rows, width) = shape.dims2()?;
         let segments = Segments::Ragged(self.0.graph_offsets.clone());
         let is_symmetric = Arc::ptr_eq(&self.0.adjacency, &self.0.transpose);
@@ -355,7 +356,7 @@ impl Kernel<2> for AssignmentAdjacencyGrad {
 }
 
 /// `D + Dᵀ` of each `[k, k]` matrix.
-fn plus_transposed<T: Scalar>(d: &[T], k: usize) -> Vec<T> {
+fn plus_transposed<T: Float>(d: &[T], k: usize) -> Vec<T> {
     let mut out: Vec<T> = uninit(d.len());
     if k == 0 {
         return out;
@@ -400,7 +401,7 @@ impl Kernel<2> for ClusterAdjacency {
         "cluster_assignment_adjacency"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [s, adjacency]: [&[T]; 2],
         [s_shape, adjacency_shape]: [&Shape; 2],
@@ -447,7 +448,7 @@ impl Kernel<3> for ClusterAdjacencyGradS {
         "cluster_assignment_adjacency_grad_s"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [s, adjacency, d]: [&[T]; 3],
         [s_shape, adjacency_shape, _]: [&Shape; 3],
@@ -479,7 +480,7 @@ impl Kernel<2> for ClusterAdjacencyGradA {
         "cluster_assignment_adjacency_grad_a"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [s, d]: [&[T]; 2],
         [s_shape, d_shape]: [&Shape; 2],

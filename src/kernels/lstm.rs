@@ -1,8 +1,9 @@
 //! Aggregation of neighbours by a recurrent network: the one aggregation that reads an order.
 
 use super::custom::{
-    Kernel, Mat, Scalar, Shared, add_to, apply3, blocks, for_each_task, plain3, product, uninit, where_needed,
+    Kernel, Mat, Shared, add_to, apply3, blocks, for_each_task, plain3, product, uninit, where_needed,
 };
+use super::float::Float;
 use crate::data::batch::{Csr, SparseGraph};
 use candle_core::{Result, Shape, Tensor};
 use std::ops::Range;
@@ -54,7 +55,7 @@ impl LstmAggregate {
     }
 
     /// `x W_x + b` of every node: a neighbour's part of the gates, the same in every sequence it is read in.
-    fn input_gates<T: Scalar>(&self, x: &[T], w: &[T], bias: &[T], sizes: Sizes) -> Vec<T> {
+    fn input_gates<T: Float>(&self, x: &[T], w: &[T], bias: &[T], sizes: Sizes) -> Vec<T> {
         let gates = 4 * sizes.hidden;
         let mut out = uninit(sizes.n * gates);
         let shared = Shared::new(&mut out);
@@ -86,14 +87,19 @@ impl LstmAggregate {
     }
 }
 
+#[inline(always)]
+fn sigmoid<T: Float>(x: T) -> T {
+    T::ONE / (T::ONE + (-x).exp())
+}
+
 /// One step of the cell on the gates' sums, in place: `gates` become (i, f, g, o); gives the new cell and hidden state.
-fn step<T: Scalar>(gates: &mut [T], cell: &mut [T], hidden: &mut [T]) {
+fn step<T: Float>(gates: &mut [T], cell: &mut [T], hidden: &mut [T]) {
     let width = cell.len();
     for unit in 0..width {
-        let i = gates[unit].sigmoid();
-        let f = gates[width + unit].sigmoid();
+        let i = sigmoid(gates[unit]);
+        let f = sigmoid(gates[width + unit]);
         let g = gates[2 * width + unit].tanh();
-        let o = gates[3 * width + unit].sigmoid();
+        let o = sigmoid(gates[3 * width + unit]);
         cell[unit] = f * cell[unit] + i * g;
         hidden[unit] = o * cell[unit].tanh();
         gates[unit] = i;
@@ -108,7 +114,7 @@ impl Kernel<3> for LstmAggregate {
         "lstm_aggregate"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [x, w, bias]: [&[T]; 3],
         [x_shape, w_shape, _]: [&Shape; 3],
@@ -173,7 +179,7 @@ impl Kernel<3> for LstmGrad {
         "lstm_aggregate_grad"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [x, packed, grad]: [&[T]; 3],
         [x_shape, packed_shape, _]: [&Shape; 3],
@@ -295,7 +301,7 @@ impl<T> Default for Run<T> {
 }
 
 /// `gates` (i, f, g, o) become the gradients of their sums; `of_cell` moves to the step before.
-fn step_back<T: Scalar>(gates: &mut [T], cell: &[T], before: &[T], of_state: &[T], of_cell: &mut [T]) {
+fn step_back<T: Float>(gates: &mut [T], cell: &[T], before: &[T], of_state: &[T], of_cell: &mut [T]) {
     let width = cell.len();
     for unit in 0..width {
         let (i, f) = (gates[unit], gates[width + unit]);

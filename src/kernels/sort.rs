@@ -1,8 +1,9 @@
 //! Sorted places: the rows of each graph in an order that does not depend on their numbering.
 
 use super::custom::{
-    Kernel, Scalar, Shared, apply1, blocks, for_each_task, plain1, uninit, values_f64, where_needed,
+    Kernel, Shared, apply1, blocks, for_each_task, plain1, uninit, values_f64, where_needed,
 };
+use super::float::Float;
 use candle_core::{Result, Shape, Tensor};
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ impl Kernel<1> for Places {
         "sort_rows"
     }
 
-    fn forward<T: Scalar>(&self, [x]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
+    fn forward<T: Float>(&self, [x]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
         let (_, width) = shape.dims2()?;
         let n_places = self.places.len();
         let mut out = uninit(n_places * width);
