@@ -2,10 +2,11 @@
 //! batch is multiplied on its own, so nothing is padded and no `N × N` matrix is built.
 
 use super::custom::{
-    Kernel, Mat, Segments, Shared, add_to, apply1, apply2, blocks, for_each_task, plain2, product,
-    product_to, uninit, where_needed,
+    Kernel, Mat, Segments, Shared, add_to, apply1, apply2, blocks, plain2, product, product_to, uninit,
+    where_needed,
 };
 use super::float::Float;
+use super::parallel::each;
 use crate::data::batch::{Csr, SparseGraph};
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
@@ -179,7 +180,7 @@ fn transposed_product<T: Float>(segments: &Segments, a: &[T], p: usize, b: &impl
     let mut partials: Vec<T> = uninit(n_partials * p * q);
     let (shared, shared_partials) = (Shared::new(&mut out), Shared::new(&mut partials));
     let work = 2 * segments.n_rows() * p * q;
-    for_each_task(tasks.len(), work, |task| {
+    each(tasks.len(), work, |task| {
         let Task { graph, rows, cols, partial } = &tasks[task];
         let target = match partial {
             Some(idx) => shared_partials.at(idx * p * q + cols.start),
@@ -202,7 +203,7 @@ fn transposed_product<T: Float>(segments: &Segments, a: &[T], p: usize, b: &impl
     let shared = Shared::new(&mut out);
     for (graph, parts) in merges {
         let lines: Vec<_> = blocks(p * q, 1 << 14).collect();
-        for_each_task(lines.len(), p * q * parts.len(), |line| {
+        each(lines.len(), p * q * parts.len(), |line| {
             let range = lines[line].clone();
             // SAFETY: ranges of different lines do not overlap.
             let out = unsafe { shared.part(graph * p * q + range.start..graph * p * q + range.end) };
@@ -281,7 +282,7 @@ impl Kernel<2> for RowProduct {
         let mut out = uninit(rows * q);
         let shared = Shared::new(&mut out);
         let tasks = row_blocks(&self.segments);
-        for_each_task(tasks.len(), 2 * rows * p * q, |task| {
+        each(tasks.len(), 2 * rows * p * q, |task| {
             let (graph, range) = tasks[task].clone();
             let left = Mat::new(&a[range.start * p..range.end * p], range.len(), p, p);
             let m = Mat::new(&m[graph * p * q..(graph + 1) * p * q], m_rows, m_cols, m_cols);
@@ -336,7 +337,7 @@ impl Kernel<2> for AssignmentAdjacencyGrad {
         let mut out = uninit(rows * width);
         let shared = Shared::new(&mut out);
         let tasks = row_blocks(&segments);
-        for_each_task(tasks.len(), 2 * rows * width * width, |task| {
+        each(tasks.len(), 2 * rows * width * width, |task| {
             let (graph, range) = tasks[task].clone();
             let d = Mat::new(&d[graph * width * width..(graph + 1) * width * width], width, width, width);
             // SAFETY: blocks of rows do not overlap.
@@ -362,7 +363,7 @@ fn plus_transposed<T: Float>(d: &[T], k: usize) -> Vec<T> {
         return out;
     }
     let shared = Shared::new(&mut out);
-    for_each_task(d.len() / (k * k), 4 * d.len(), |matrix| {
+    each(d.len() / (k * k), 4 * d.len(), |matrix| {
         let range = matrix * k * k..(matrix + 1) * k * k;
         let d = &d[range.clone()];
         // SAFETY: matrices do not overlap.
@@ -409,7 +410,7 @@ impl Kernel<2> for ClusterAdjacency {
         let (n_graphs, k1, k2) = Self::sizes(s_shape, adjacency_shape)?;
         let mut out = uninit(n_graphs * k2 * k2);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, 2 * n_graphs * k1 * k2 * (k1 + k2), |graph| {
+        each(n_graphs, 2 * n_graphs * k1 * k2 * (k1 + k2), |graph| {
             let s = Mat::new(&s[graph * k1 * k2..(graph + 1) * k1 * k2], k1, k2, k2);
             // SAFETY: one matrix a graph.
             let out = unsafe { shared.part(graph * k2 * k2..(graph + 1) * k2 * k2) };
@@ -456,7 +457,7 @@ impl Kernel<3> for ClusterAdjacencyGradS {
         let (n_graphs, k1, k2) = ClusterAdjacency::sizes(s_shape, adjacency_shape)?;
         let mut out = uninit(s.len());
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, 4 * n_graphs * k1 * k2 * (k1 + k2), |graph| {
+        each(n_graphs, 4 * n_graphs * k1 * k2 * (k1 + k2), |graph| {
             let s = Mat::new(&s[graph * k1 * k2..(graph + 1) * k1 * k2], k1, k2, k2);
             let d = Mat::new(&d[graph * k2 * k2..(graph + 1) * k2 * k2], k2, k2, k2);
             let a = Mat::new(&adjacency[graph * k1 * k1..(graph + 1) * k1 * k1], k1, k1, k1);
@@ -489,7 +490,7 @@ impl Kernel<2> for ClusterAdjacencyGradA {
         let k1 = rows / n_graphs.max(1);
         let mut out = uninit(n_graphs * k1 * k1);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, 2 * n_graphs * k1 * k2 * (k1 + k2), |graph| {
+        each(n_graphs, 2 * n_graphs * k1 * k2 * (k1 + k2), |graph| {
             let s = Mat::new(&s[graph * k1 * k2..(graph + 1) * k1 * k2], k1, k2, k2);
             let d = Mat::new(&d[graph * k2 * k2..(graph + 1) * k2 * k2], k2, k2, k2);
             let mut scratch: Vec<T> = uninit(k1 * k2);

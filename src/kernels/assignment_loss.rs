@@ -2,10 +2,11 @@
 //! statistics that show whether clusters are in use.
 
 use super::custom::{
-    Kernel, Mat, Segments, Shared, add_scaled, apply1, apply2, blocks, dot, fold, for_each_task, plain1,
-    plain2, plain3, product, uninit, values_f64, where_needed,
+    Kernel, Mat, Segments, Shared, add_scaled, apply1, apply2, blocks, dot, fold, plain1, plain2, plain3,
+    product, uninit, values_f64, where_needed,
 };
 use super::float::Float;
+use super::parallel::each;
 use crate::data::batch::SparseGraph;
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
@@ -117,7 +118,7 @@ impl Kernel<1> for StatsPerGraph {
         let n_graphs = self.0.n_graphs();
         let mut out = uninit(n_graphs * 2);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, s.len() * 8, |graph| {
+        each(n_graphs, s.len() * 8, |graph| {
             let range = self.0.range(graph);
             let n = range.len().max(1) as f64;
             let mut usage = vec![0.0; k];
@@ -186,7 +187,7 @@ impl Kernel<1> for Entropy {
         let n_graphs = self.0.n_graphs();
         let mut out = uninit(n_graphs);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, s.len() * 8, |graph| {
+        each(n_graphs, s.len() * 8, |graph| {
             let range = self.0.range(graph);
             let sum = entropy_sum(&s[range.start * k..range.end * k]);
             // SAFETY: one value a graph.
@@ -212,7 +213,7 @@ impl Kernel<2> for EntropyGrad {
         let (_, k) = shape.dims2()?;
         let mut out = uninit(s.len());
         let shared = Shared::new(&mut out);
-        for_each_task(self.0.n_graphs(), s.len() * 8, |graph| {
+        each(self.0.n_graphs(), s.len() * 8, |graph| {
             let range = self.0.range(graph);
             let factor = T::of(-grad[graph].wide() / range.len().max(1) as f64);
             let range = range.start * k..range.end * k;
@@ -300,7 +301,7 @@ impl Kernel<1> for LinkLoss {
         let n_graphs = segments.n_graphs();
         let mut out = uninit(n_graphs);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, self.work(k), |g| {
+        each(n_graphs, self.work(k), |g| {
             let range = segments.range(g);
             let n = range.len();
             let mut edges_square = 0.0;
@@ -357,7 +358,7 @@ impl Kernel<3> for LinkLossGrad {
         let is_symmetric = Arc::ptr_eq(&graph.adjacency, &graph.transpose);
         let mut out = uninit(s.len());
         let shared = Shared::new(&mut out);
-        for_each_task(segments.n_graphs(), 2 * LinkLoss(graph.clone()).work(k), |g| {
+        each(segments.n_graphs(), 2 * LinkLoss(graph.clone()).work(k), |g| {
             let range = segments.range(g);
             let n = range.len();
             // SAFETY: graphs do not overlap.
@@ -419,7 +420,7 @@ impl Kernel<2> for DenseLinkLoss {
         let (n_graphs, k1, k2) = Self::sizes(s_shape, a_shape)?;
         let mut out = uninit(n_graphs);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, 2 * n_graphs * k1 * k1 * k2, |g| {
+        each(n_graphs, 2 * n_graphs * k1 * k1 * k2, |g| {
             let s = &s[g * k1 * k2..(g + 1) * k1 * k2];
             let a = &adjacency[g * k1 * k1..(g + 1) * k1 * k1];
             let mut scratch: Vec<T> = uninit(GRAM_ROWS.min(k1) * k1);
@@ -475,7 +476,7 @@ impl Kernel<3> for DenseLinkLossGrad {
         let width = if self.of_adjacency { k1 } else { k2 };
         let mut out = uninit(n_graphs * k1 * width);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, 4 * n_graphs * k1 * k1 * k2, |g| {
+        each(n_graphs, 4 * n_graphs * k1 * k1 * k2, |g| {
             let s = &s[g * k1 * k2..(g + 1) * k1 * k2];
             let a = &adjacency[g * k1 * k1..(g + 1) * k1 * k1];
             // SAFETY: graphs do not overlap.

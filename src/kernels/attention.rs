@@ -1,9 +1,10 @@
 //! Graph attention: softmax over the edges of a node and the weighted sum, without storing anything an edge.
 
 use super::custom::{
-    Kernel, Shared, add_scaled, apply3, blocks, dot, for_each_task, plain3, uninit, values_f64, where_needed,
+    Kernel, Shared, add_scaled, apply3, blocks, dot, plain3, uninit, values_f64, where_needed,
 };
 use super::float::Float;
+use super::parallel::each;
 use crate::data::batch::{Csr, SparseGraph};
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
@@ -154,7 +155,7 @@ impl Kernel<3> for Attention {
         let shared = Shared::new(&mut out);
         let row_len = self.heads * width;
         let tasks: Vec<_> = blocks(n, BLOCK).collect();
-        for_each_task(tasks.len(), self.work(row_len), |task| {
+        each(tasks.len(), self.work(row_len), |task| {
             let rows = tasks[task].clone();
             // SAFETY: blocks of rows do not overlap.
             let out = unsafe { shared.part(rows.start * row_len..rows.end * row_len) };
@@ -234,7 +235,7 @@ impl Kernel<3> for AttentionGrad {
 
         let mut targets: Vec<T> = uninit(n * heads * TERMS);
         let shared = Shared::new(&mut targets);
-        for_each_task(tasks.len(), work, |task| {
+        each(tasks.len(), work, |task| {
             let rows = tasks[task].clone();
             // SAFETY: blocks of rows do not overlap.
             let out = unsafe { shared.part(rows.start * heads * TERMS..rows.end * heads * TERMS) };
@@ -245,7 +246,7 @@ impl Kernel<3> for AttentionGrad {
         let mut out: Vec<T> = uninit(h.len() + 2 * n_weights);
         let mut source_scores: Vec<T> = uninit(n * heads);
         let (shared, shared_scores) = (Shared::new(&mut out), Shared::new(&mut source_scores));
-        for_each_task(tasks.len(), work, |task| {
+        each(tasks.len(), work, |task| {
             let rows = tasks[task].clone();
             // SAFETY: blocks of rows do not overlap.
             let (out, scores) = unsafe {

@@ -4,7 +4,6 @@
 use super::float::{Float, by_dtype, finish, values};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor};
 use gemm::Parallelism;
-use rayon::prelude::*;
 use std::ops::Range;
 
 /// A kernel of `N` tensors: one generic function over row-major slices, and its gradient as calls of kernels.
@@ -169,19 +168,6 @@ impl Segments {
         } else {
             candle_core::bail!("{name}: {rows} rows, but the graphs have {} together", self.n_rows())
         }
-    }
-}
-
-/// Below this many elementary operations a kernel stays on the calling thread: waking others costs more.
-const SERIAL_WORK: usize = 1 << 17;
-
-/// Runs `task(0) … task(n_tasks - 1)`, which write to different places. How the work is cut depends on the
-/// data alone, so the result is the same for any number of threads.
-pub(crate) fn for_each_task(n_tasks: usize, work: usize, task: impl Fn(usize) + Send + Sync) {
-    if n_tasks < 2 || work < SERIAL_WORK {
-        (0..n_tasks).for_each(task);
-    } else {
-        (0..n_tasks).into_par_iter().for_each(task);
     }
 }
 

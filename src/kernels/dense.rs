@@ -1,9 +1,8 @@
 //! Message passing between the clusters of pooled graphs, whose adjacency is a small dense matrix a graph.
 
-use super::custom::{
-    Kernel, Mat, Shared, apply2, dot, for_each_task, plain2, plain3, product, uninit, where_needed,
-};
+use super::custom::{Kernel, Mat, Shared, apply2, dot, plain2, plain3, product, uninit, where_needed};
 use super::float::Float;
+use super::parallel::each;
 use super::propagate::Norm;
 use candle_core::{Result, Shape, Tensor};
 
@@ -108,7 +107,7 @@ impl Kernel<2> for Propagate {
         let stride = if self.beside { 2 * width } else { width };
         let mut out = uninit(n_graphs * k * stride);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, 2 * n_graphs * k * k * width, |g| {
+        each(n_graphs, 2 * n_graphs * k * k * width, |g| {
             let a = &adjacency[g * k * k..(g + 1) * k * k];
             let x = &x[g * k * width..(g + 1) * k * width];
             // SAFETY: graphs do not overlap.
@@ -183,7 +182,7 @@ impl Kernel<2> for PropagateGradX {
         let width = if beside { stride / 2 } else { stride };
         let mut out = uninit(n_graphs * k * width);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, 2 * n_graphs * k * k * width, |g| {
+        each(n_graphs, 2 * n_graphs * k * k * width, |g| {
             let a = &adjacency[g * k * k..(g + 1) * k * k];
             let grad = &grad[g * k * stride..(g + 1) * k * stride];
             // SAFETY: graphs do not overlap.
@@ -236,7 +235,7 @@ impl Kernel<3> for PropagateGradA {
         let stride = if beside { 2 * width } else { width };
         let mut out = uninit(n_graphs * k * k);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, 2 * n_graphs * k * k * width, |g| {
+        each(n_graphs, 2 * n_graphs * k * k * width, |g| {
             let a = &adjacency[g * k * k..(g + 1) * k * k];
             let x = Mat::new(&x[g * k * width..(g + 1) * k * width], k, width, width);
             let grad = Mat::new(&grad[g * k * stride..(g + 1) * k * stride], k, width, stride);

@@ -1,9 +1,8 @@
 //! Aggregation of neighbours by a recurrent network: the one aggregation that reads an order.
 
-use super::custom::{
-    Kernel, Mat, Shared, add_to, apply3, blocks, for_each_task, plain3, product, uninit, where_needed,
-};
+use super::custom::{Kernel, Mat, Shared, add_to, apply3, blocks, plain3, product, uninit, where_needed};
 use super::float::Float;
+use super::parallel::each;
 use crate::data::batch::{Csr, SparseGraph};
 use candle_core::{Result, Shape, Tensor};
 use std::ops::Range;
@@ -60,7 +59,7 @@ impl LstmAggregate {
         let mut out = uninit(sizes.n * gates);
         let shared = Shared::new(&mut out);
         let tasks: Vec<_> = blocks(sizes.n, 256).collect();
-        for_each_task(tasks.len(), 2 * sizes.n * sizes.input * gates, |task| {
+        each(tasks.len(), 2 * sizes.n * sizes.input * gates, |task| {
             let rows = tasks[task].clone();
             // SAFETY: blocks of rows do not overlap.
             let out = unsafe { shared.part(rows.start * gates..rows.end * gates) };
@@ -127,7 +126,7 @@ impl Kernel<3> for LstmAggregate {
         let mut out: Vec<T> = uninit(n * hidden);
         let shared = Shared::new(&mut out);
         let tasks: Vec<_> = blocks(n, BLOCK).collect();
-        for_each_task(tasks.len(), self.work(sizes), |task| {
+        each(tasks.len(), self.work(sizes), |task| {
             let nodes = self.by_length(tasks[task].clone());
             let mut states = vec![T::ZERO; nodes.len() * hidden];
             let mut cells = states.clone();
@@ -197,7 +196,7 @@ impl Kernel<3> for LstmGrad {
         let tasks: Vec<_> = blocks(n, BLOCK).collect();
         let mut of_recurrent: Vec<T> = vec![T::ZERO; tasks.len() * hidden * gates];
         let (shared, shared_w) = (Shared::new(&mut of_gates), Shared::new(&mut of_recurrent));
-        for_each_task(tasks.len(), 3 * lstm.work(sizes), |task| {
+        each(tasks.len(), 3 * lstm.work(sizes), |task| {
             let nodes = lstm.by_length(tasks[task].clone());
             let places: Vec<_> = nodes.iter().map(|&node| self.0.offsets[node] as usize).collect();
             // SAFETY: one matrix a block.

@@ -1,7 +1,8 @@
 //! Softmax of each row: the assignment `S` of a pooling.
 
-use super::custom::{Kernel, Shared, apply1, blocks, fold, for_each_task, plain2, uninit, where_needed};
+use super::custom::{Kernel, Shared, apply1, blocks, fold, plain2, uninit, where_needed};
 use super::float::Float;
+use super::parallel::each;
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
 
@@ -37,7 +38,7 @@ impl Kernel<1> for SoftmaxRows {
         let mut out = uninit(x.len());
         let shared = Shared::new(&mut out);
         let tasks: Vec<_> = blocks(n_rows, BLOCK / width.max(1)).collect();
-        for_each_task(tasks.len(), x.len() * EXP_WORK, |task| {
+        each(tasks.len(), x.len() * EXP_WORK, |task| {
             let range = tasks[task].start * width..tasks[task].end * width;
             // SAFETY: blocks of rows do not overlap.
             softmax_block(&x[range.clone()], unsafe { shared.part(range) }, width);
@@ -63,7 +64,7 @@ impl Kernel<2> for SoftmaxRowsGrad {
         let mut out = uninit(y.len());
         let shared = Shared::new(&mut out);
         let tasks: Vec<_> = blocks(n_rows, BLOCK / width.max(1)).collect();
-        for_each_task(tasks.len(), y.len() * 2, |task| {
+        each(tasks.len(), y.len() * 2, |task| {
             let range = tasks[task].start * width..tasks[task].end * width;
             // SAFETY: blocks of rows do not overlap.
             softmax_grad_block(&y[range.clone()], &dy[range.clone()], unsafe { shared.part(range) }, width);

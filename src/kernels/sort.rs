@@ -1,9 +1,8 @@
 //! Sorted places: the rows of each graph in an order that does not depend on their numbering.
 
-use super::custom::{
-    Kernel, Shared, apply1, blocks, for_each_task, plain1, uninit, values_f64, where_needed,
-};
+use super::custom::{Kernel, Shared, apply1, blocks, plain1, uninit, values_f64, where_needed};
 use super::float::Float;
+use super::parallel::each;
 use candle_core::{Result, Shape, Tensor};
 use std::sync::Arc;
 
@@ -62,7 +61,7 @@ impl Kernel<1> for Places {
         let mut out = uninit(n_places * width);
         let shared = Shared::new(&mut out);
         let tasks: Vec<_> = blocks(n_places, 256).collect();
-        for_each_task(tasks.len(), n_places * width, |task| {
+        each(tasks.len(), n_places * width, |task| {
             for place in tasks[task].clone() {
                 // SAFETY: every place is written once.
                 let out = unsafe { shared.part(place * width..(place + 1) * width) };
