@@ -8,7 +8,8 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use hgnn::data::batch::{Csr, SparseGraph};
 use hgnn::kernels::{
     Activation, Norm, assignment_adjacency, assignment_entropy, cluster_assignment_adjacency,
-    cluster_segment_product, dense_propagate_beside, gat_attention, linear, link_loss, segment_product, softmax_rows,
+    cluster_segment_product, dense_propagate_beside, gat_attention, linear, link_loss, segment_product,
+    softmax_rows,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -18,7 +19,8 @@ use std::sync::Arc;
 const GRAPHS: usize = 20;
 
 fn random(shape: &[usize], rng: &mut ChaCha8Rng) -> Var {
-    let values: Vec<f32> = (0..shape.iter().product::<usize>()).map(|_| rng.random_range(-1.0..1.0)).collect();
+    let values: Vec<f32> =
+        (0..shape.iter().product::<usize>()).map(|_| rng.random_range(-1.0..1.0)).collect();
     Var::from_tensor(&Tensor::from_vec(values, shape, &Device::Cpu).unwrap()).unwrap()
 }
 
@@ -179,7 +181,9 @@ fn main() {
         let n = graph.n_nodes();
         let (logits, z) = (random(&[n, k], &mut rng), random(&[n, width], &mut rng));
         group.throughput(Throughput::Elements(n as u64));
-        group.bench_function(BenchmarkId::new("kernels", name), |b| b.iter(|| ours(&logits, &z, &graph, wanted)));
+        group.bench_function(BenchmarkId::new("kernels", name), |b| {
+            b.iter(|| ours(&logits, &z, &graph, wanted))
+        });
         if is_small {
             let padded = padded(&graph).expect("tensors of the batch");
             let (logits, z) = (padded.of(&logits).expect("padding"), padded.of(&z).expect("padding"));
