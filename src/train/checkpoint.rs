@@ -2,9 +2,10 @@
 
 use super::error::{Result, TrainError};
 use super::fit::Unit;
+use super::source::ModelSource;
 use super::tensors::{self, Named};
 use crate::data::{Dataset, Vocabulary};
-use crate::ir::{DataFacts, Entity, TargetKind, Task};
+use crate::ir::{DataFacts, Model, Task, canonical};
 use crate::lower::Parameters;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -16,11 +17,12 @@ const FORMAT: &str = "hgnnc checkpoint 1";
 /// What a checkpoint says beside the weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckpointFacts {
-    /// The model file as one text, with the files that it uses written into it.
-    pub source: String,
-    /// Canonical text of the model, and its hash.
+    pub source: ModelSource,
+    /// Canonical text of the model.
     pub canonical: String,
+    /// Hash of that text, and of its part that says which weights there are and what they compute.
     pub canonical_hash: String,
+    pub network_hash: String,
     /// The data that sizes were taken from.
     pub data: DataFacts,
     pub data_fingerprint: String,
@@ -29,11 +31,12 @@ pub struct CheckpointFacts {
 }
 
 impl CheckpointFacts {
-    pub fn new(source: String, canonical: String, canonical_hash: String, dataset: &Dataset) -> Self {
+    pub fn new(source: ModelSource, model: &Model, dataset: &Dataset) -> Self {
         Self {
             source,
-            canonical,
-            canonical_hash,
+            canonical: canonical::text(model),
+            canonical_hash: canonical::hash(model),
+            network_hash: canonical::network_hash(model),
             data: dataset.facts(),
             data_fingerprint: dataset.fingerprint.clone(),
             class_names: dataset.class_names.clone(),
@@ -57,14 +60,6 @@ struct SavedFacts {
     total_edges: usize,
     n_graphs_without_edges: usize,
     fingerprint: String,
-}
-
-fn task_of(name: &str) -> Option<Task> {
-    let entities = [Entity::Graph, Entity::Nodes].into_iter();
-    let mut tasks = entities.flat_map(|entity| {
-        [TargetKind::Classification, TargetKind::Regression].map(|kind| Task { entity, kind })
-    });
-    tasks.find(|task| task.name() == name)
 }
 
 /// A checkpoint as read.
@@ -111,7 +106,8 @@ pub(super) fn write(
         ("hgnnc", env!("CARGO_PKG_VERSION").to_string()),
         ("canonical", facts.canonical.clone()),
         ("canonical_hash", facts.canonical_hash.clone()),
-        ("source", facts.source.clone()),
+        ("network_hash", facts.network_hash.clone()),
+        ("source", json(serde_json::to_string(&facts.source))),
         ("data", json(serde_json::to_string(&saved))),
         ("class_names", json(serde_json::to_string(&facts.class_names))),
         ("vocabulary", json(serde_json::to_string(&facts.vocabulary))),
@@ -156,15 +152,16 @@ impl Checkpoint {
         Ok(Self {
             path: path.to_path_buf(),
             facts: CheckpointFacts {
-                source: text("source")?,
+                source: serde_json::from_str(&text("source")?).map_err(|_| damaged("source"))?,
                 canonical: text("canonical")?,
                 canonical_hash: text("canonical_hash")?,
+                network_hash: text("network_hash")?,
                 data: DataFacts {
                     name: data.name,
                     n_graphs: data.n_graphs,
                     n_features: data.n_features,
                     n_outputs: data.n_outputs,
-                    task: data.task.as_deref().and_then(task_of),
+                    task: data.task.as_deref().and_then(Task::from_name),
                     class_counts: data.class_counts,
                     max_nodes: data.max_nodes,
                     mean_nodes: data.mean_nodes,

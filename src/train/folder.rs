@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! run.json                  settings with every default, seed, data and where it came from
-//! model.hgnn                the model as one file
+//! model.hgnn                the model's file as given, beside copies of those that it uses
 //! model.canonical.txt       its canonical form
 //! split.json                indices of the training, validation and test items
 //! metrics.jsonl             one line an epoch
@@ -22,6 +22,7 @@ use super::fit::Unit;
 use super::record::{EpochRecord, RunSummary, UnitSummary};
 use super::resume::ResumeState;
 use super::settings::Overrides;
+use super::source::{MODEL, ModelSource, SourceText};
 use super::tensors::Named;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -30,7 +31,6 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const RECORD: &str = "run.json";
-const MODEL: &str = "model.hgnn";
 const CANONICAL: &str = "model.canonical.txt";
 const SPLIT: &str = "split.json";
 const METRICS: &str = "metrics.jsonl";
@@ -167,6 +167,9 @@ impl RunFolder {
         for name in [MODEL, CANONICAL, SPLIT, METRICS, CHECKPOINT, CURVES, SUMMARY, STATE] {
             atomic::remove(&self.path.join(name))?;
         }
+        for name in self.used_files()? {
+            atomic::remove(&self.path.join(name))?;
+        }
         for entry in fs::read_dir(&self.path).at("read", &self.path)? {
             let entry = entry.at("read", &self.path)?.path();
             if entry.is_dir() && entry.join(SPLIT).is_file() {
@@ -203,7 +206,9 @@ impl RunFolder {
     /// # Errors
     /// Where a file cannot be written.
     pub fn write_start(&self, record: &RunRecord, facts: &CheckpointFacts) -> Result<()> {
-        atomic::write(&self.path.join(MODEL), |out| out.write_all(facts.source.as_bytes()))?;
+        for file in facts.source.files() {
+            atomic::write(&self.path.join(&file.name), |out| out.write_all(file.text.as_bytes()))?;
+        }
         atomic::write(&self.path.join(CANONICAL), |out| out.write_all(facts.canonical.as_bytes()))?;
         write_json(&self.path.join(RECORD), record)
     }
@@ -223,17 +228,28 @@ impl RunFolder {
         Ok(record)
     }
 
-    /// The model's text.
+    /// The model's texts.
     ///
     /// # Errors
-    /// Where it cannot be read.
-    pub fn model(&self) -> Result<String> {
-        let path = self.path.join(MODEL);
-        fs::read_to_string(&path).at("read", &path)
+    /// Where one cannot be read.
+    pub fn source(&self) -> Result<ModelSource> {
+        let mut files = Vec::new();
+        for name in std::iter::once(MODEL.to_string()).chain(self.used_files()?) {
+            let path = self.path.join(&name);
+            files.push(SourceText { text: fs::read_to_string(&path).at("read", &path)?, name });
+        }
+        Ok(ModelSource::from_files(files))
     }
 
-    pub fn model_path(&self) -> PathBuf {
-        self.path.join(MODEL)
+    /// Names of the copies of used files, in order.
+    fn used_files(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path).at("read", &self.path)? {
+            let name = entry.at("read", &self.path)?.file_name();
+            names.extend(name.to_str().filter(|name| is_used_file(name)).map(str::to_string));
+        }
+        names.sort();
+        Ok(names)
     }
 
     /// # Errors
@@ -306,6 +322,11 @@ impl RunFolder {
         }
         Ok(found)
     }
+}
+
+/// Whether this is the copy of a file that the model uses.
+fn is_used_file(name: &str) -> bool {
+    name.starts_with("used-") && name.ends_with(".hgnn")
 }
 
 /// Whether one of several runs in a folder was broken off.

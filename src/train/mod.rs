@@ -18,9 +18,11 @@ pub mod protocol;
 mod record;
 mod resume;
 mod run;
+mod saved;
 pub mod schedule;
 mod seed;
 mod settings;
+mod source;
 mod tensors;
 
 pub use checkpoint::{Checkpoint, CheckpointFacts};
@@ -29,7 +31,9 @@ pub use folder::{RunFolder, RunRecord};
 pub use progress::{Event, Progress, Silent};
 pub use record::{EpochRecord, Figures, PoolingRecord, RunSummary, Spread, Status, UnitSummary};
 pub use run::{Output, TrainRequest, run};
+pub use saved::{Outputs, SavedModel, checkpoints};
 pub use settings::{Overrides, Settings};
+pub use source::{ModelSource, SourceText};
 
 use crate::args::{ArgKind, ArgSpec, Default, Range};
 

@@ -8,6 +8,7 @@ use super::progress::Progress;
 use super::protocol;
 use super::record::{RunSummary, Status, UnitSummary, median, spreads};
 use super::settings::{Overrides, Settings};
+use super::source::ModelSource;
 use crate::check::Checked;
 use crate::data::{Dataset, Targets};
 use crate::ir::Model;
@@ -23,11 +24,8 @@ pub struct TrainRequest<'a> {
     pub file: String,
     pub model: &'a Checked<Model>,
     pub dataset: &'a Dataset,
-    /// The model as one text, from which the run can be compiled again.
-    pub source: String,
-    /// Canonical text of the model, and its hash.
-    pub canonical: String,
-    pub canonical_hash: String,
+    /// Texts from which the model can be compiled again.
+    pub source: ModelSource,
     pub overrides: Overrides,
     pub device: Device,
     pub out: Output,
@@ -64,12 +62,7 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
     let settings = Settings::new(model, request.overrides);
     let units = units(&settings, dataset)?;
     settings.check(model, units.iter().all(|unit| !unit.split.validation.is_empty()))?;
-    let checkpoint = CheckpointFacts::new(
-        request.source.clone(),
-        request.canonical.clone(),
-        request.canonical_hash.clone(),
-        dataset,
-    );
+    let checkpoint = CheckpointFacts::new(request.source.clone(), model, dataset);
     let folder = open_folder(request, &settings, &checkpoint)?;
     let mut finished: Vec<UnitSummary> = match (&request.out, &folder) {
         (Output::Resume(_), Some(folder)) => {
@@ -166,7 +159,7 @@ fn open_folder(
                     help,
                 ))
             };
-            if record.canonical_hash != request.canonical_hash {
+            if record.canonical_hash != checkpoint.canonical_hash {
                 return differs("the model has changed", "put model.hgnn back, or train again");
             }
             if record.data_fingerprint != request.dataset.fingerprint {
@@ -192,7 +185,7 @@ fn open_folder(
         overrides: request.overrides,
         device: if request.device.is_cpu() { "cpu" } else { "cuda" }.into(),
         settings: settings.to_json(request.dataset),
-        canonical_hash: request.canonical_hash.clone(),
+        canonical_hash: checkpoint.canonical_hash.clone(),
     };
     if let Err(error) = folder.write_start(&record, checkpoint) {
         folder.clear();

@@ -1,0 +1,250 @@
+//! A trained model, read back to be measured or to predict.
+
+use super::checkpoint::Checkpoint;
+use super::error::{Result, TrainError};
+use super::feed::Feed;
+use super::folder::{self, RunFolder};
+use super::measure::{Measured, figures, measure, values};
+use super::metric::Metric;
+use super::record::Figures;
+use super::settings::{Overrides, Settings};
+use super::source::ModelSource;
+use crate::check::Checked;
+use crate::data::{Dataset, Split, Targets};
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Entity, Model, canonical};
+use crate::lower::{ForwardCx, Network};
+use candle_core::{DType, Device};
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+
+/// A checkpoint with the network that it was made for.
+#[derive(Debug)]
+pub struct SavedModel {
+    pub checkpoint: Checkpoint,
+    pub model: Checked<Model>,
+    network: Network,
+    /// How many graphs pass through the network at once.
+    batch_size: usize,
+    metrics: Vec<&'static dyn Metric>,
+}
+
+impl std::fmt::Debug for dyn Metric {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a model says of some items.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outputs {
+    /// Classes, or values an item.
+    pub width: usize,
+    /// Row-major `[n_items, width]`: probabilities, or values.
+    pub values: Vec<f32>,
+    /// Graphs or nodes, ascending.
+    pub items: Vec<u32>,
+}
+
+impl Outputs {
+    /// Item with its row.
+    pub fn rows(&self) -> impl Iterator<Item = (u32, &[f32])> {
+        self.items.iter().copied().zip(self.values.chunks_exact(self.width.max(1)))
+    }
+}
+
+/// The checkpoints that a path stands for: a file, the folder of one run, or one of several folds and seeds.
+///
+/// # Errors
+/// Where there is none.
+pub fn checkpoints(path: &Path) -> Result<Vec<PathBuf>> {
+    if path.is_file() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    // A fold's own folder has no run.json.
+    let own = folder::checkpoint_in(path);
+    if own.is_file() {
+        return Ok(vec![own]);
+    }
+    RunFolder::open(path)?.checkpoints()
+}
+
+impl SavedModel {
+    /// Reads a checkpoint and builds its network. Where the run's `model.hgnn` is there, it is held against it.
+    ///
+    /// # Errors
+    /// Where the file is damaged, or was made for another model; the message says what differs.
+    pub fn open(path: &Path, device: &Device) -> Result<Self> {
+        let checkpoint = Checkpoint::read(path)?;
+        let source = match beside(path) {
+            Some(folder) => folder.source()?,
+            None => checkpoint.facts.source.clone(),
+        };
+        Self::with_source(checkpoint, &source, device)
+    }
+
+    /// The network of `source` with the weights of a checkpoint.
+    ///
+    /// # Errors
+    /// Where the source is wrong in itself, or is another model; the message says what differs.
+    pub fn with_source(checkpoint: Checkpoint, source: &ModelSource, device: &Device) -> Result<Self> {
+        let path = checkpoint.path.clone();
+        let outcome = source.compile(Some(&checkpoint.facts.data)).outcome;
+        let Some(model) = outcome.model else {
+            let first = outcome.diagnostics.iter().find(|found| found.is_error());
+            let first = first.map_or_else(String::new, |found: &Diagnostic| found.message.clone());
+            return Err(TrainError::unusable(
+                &path,
+                format!("the model that belongs to it does not compile: {first}"),
+                "run `hgnnc check` on the run's model.hgnn",
+            ));
+        };
+        if canonical::network_hash(model.get()) != checkpoint.facts.network_hash {
+            let now = canonical::text(model.get());
+            let differences = canonical::differences(&checkpoint.facts.canonical, &now);
+            let of_network = |line: &&String| !line.starts_with("train ") && !line.starts_with("evaluate ");
+            let lines: Vec<&str> = differences.iter().filter(of_network).map(String::as_str).collect();
+            return Err(TrainError::unusable(
+                &path,
+                format!("it was trained for another model (checkpoint → file):\n  {}", lines.join("\n  ")),
+                "put the model file back as it was, or train again",
+            ));
+        }
+        let network = Network::build(&model, &checkpoint.facts.data, DType::F32, device, 0)?;
+        checkpoint.load_into(network.parameters())?;
+        let settings = Settings::new(model.get(), Overrides::default());
+        let (batch_size, metrics) = (settings.batch_size, settings.all_metrics());
+        Ok(Self { checkpoint, model, network, batch_size, metrics })
+    }
+
+    /// The model's metrics, the most important first.
+    pub fn metrics(&self) -> impl Iterator<Item = &'static str> {
+        self.metrics.iter().map(|metric| metric.name())
+    }
+
+    /// The split that the model was trained with, where it lies beside the checkpoint and this is the same data.
+    ///
+    /// # Errors
+    /// Where it is damaged.
+    pub fn split(&self, dataset: &Dataset) -> Result<Option<Split>> {
+        let is_same = dataset.fingerprint == self.checkpoint.facts.data_fingerprint;
+        if !is_same || beside(&self.checkpoint.path).is_none() {
+            return Ok(None);
+        }
+        folder::split_beside(&self.checkpoint.path).map(Some)
+    }
+
+    /// Whether the network can read this data, and with `is_scored` whether its labels are those it was trained for.
+    ///
+    /// # Errors
+    /// Where the number of features, the task or the classes differ.
+    pub fn check_data(&self, dataset: &Dataset, is_scored: bool) -> Result<()> {
+        let trained = &self.checkpoint.facts.data;
+        let refuse =
+            |message: String, help: &str| Err(TrainError::unusable(&self.checkpoint.path, message, help));
+        if dataset.n_features() != trained.n_features {
+            return refuse(
+                format!(
+                    "it was trained on {} with {} node features, {} has {}",
+                    trained.name,
+                    trained.n_features,
+                    dataset.name,
+                    dataset.n_features()
+                ),
+                "name data with the same features, or choose them with `features = …`",
+            );
+        }
+        if !is_scored {
+            return Ok(());
+        }
+        if matches!(dataset.targets, Targets::None) {
+            return refuse(
+                format!("{} carries no labels to compare with", dataset.name),
+                "use `hgnnc predict` for data without labels",
+            );
+        }
+        let task = self.model.get().task;
+        if let Some(other) = dataset.task.filter(|other| *other != task) {
+            return refuse(
+                format!("it was trained for {}, {} is made for {}", task.name(), dataset.name, other.name()),
+                "name data for the same task",
+            );
+        }
+        let facts = dataset.facts();
+        if facts.n_outputs != trained.n_outputs || dataset.class_names != self.checkpoint.facts.class_names {
+            return refuse(
+                format!(
+                    "it was trained on {}, {} has {}",
+                    outputs_in_words(trained.n_outputs, &self.checkpoint.facts.class_names),
+                    dataset.name,
+                    outputs_in_words(facts.n_outputs, &dataset.class_names)
+                ),
+                "name data with the same classes",
+            );
+        }
+        Ok(())
+    }
+
+    /// Loss and metrics over some items (graphs or nodes) with labels.
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    pub fn score(&self, dataset: &Dataset, items: &[u32]) -> Result<Figures> {
+        let feed = Feed::new(dataset, self.model.get().task, items, self.network.device());
+        let steps = feed.steps(self.batch_size).map(|step| step.map(Cow::Owned));
+        let Measured { loss, predictions, .. } = measure(&self.network, &feed, steps, false)?;
+        Ok(figures(loss, &predictions, &self.metrics))
+    }
+
+    /// Every item that has a label.
+    pub fn labelled(&self, dataset: &Dataset) -> Vec<u32> {
+        let strata = dataset.strata();
+        (0..strata.len() as u32).filter(|&item| strata[item as usize] >= 0).collect()
+    }
+
+    /// Probabilities of the classes, or values, for every graph or node, labelled or not.
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    pub fn predict(&self, dataset: &Dataset) -> Result<Outputs> {
+        let task = self.model.get().task;
+        let n_items = if task.entity == Entity::Nodes { dataset.n_nodes() } else { dataset.n_graphs() };
+        let graphs: Vec<u32> = (0..dataset.n_graphs() as u32).collect();
+        let mut outputs = Outputs { width: 0, values: Vec::new(), items: (0..n_items as u32).collect() };
+        for graphs in graphs.chunks(self.batch_size) {
+            let batch = dataset.batch(graphs, DType::F32, self.network.device())?;
+            let output = self.network.forward(&batch, &mut ForwardCx::evaluation())?;
+            let (batch_values, width) = values(&output.x)?;
+            outputs.width = width;
+            outputs.values.extend(batch_values);
+        }
+        if task.kind == crate::ir::TargetKind::Classification {
+            outputs.values.chunks_exact_mut(outputs.width.max(1)).for_each(softmax);
+        }
+        Ok(outputs)
+    }
+}
+
+fn softmax(row: &mut [f32]) {
+    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = row.iter().map(|&value| f64::from(value - max).exp()).sum();
+    row.iter_mut().for_each(|value| *value = (f64::from(*value - max).exp() / sum) as f32);
+}
+
+/// "3 classes (1, 2, 3)"
+fn outputs_in_words(n_outputs: usize, class_names: &[String]) -> String {
+    const N_SHOWN: usize = 10;
+    if class_names.is_empty() {
+        return format!("{n_outputs} values");
+    }
+    let shown: Vec<&str> = class_names.iter().take(N_SHOWN).map(String::as_str).collect();
+    let more = if class_names.len() > N_SHOWN { ", …" } else { "" };
+    format!("{n_outputs} classes ({}{more})", shown.join(", "))
+}
+
+/// The folder of the run that a checkpoint lies in, or below.
+fn beside(checkpoint: &Path) -> Option<RunFolder> {
+    let own = checkpoint.parent()?;
+    let own = if own.as_os_str().is_empty() { Path::new(".") } else { own };
+    RunFolder::open(own).or_else(|_| RunFolder::open(&own.join(".."))).ok()
+}

@@ -1,0 +1,170 @@
+//! The text of a model as a run keeps it: the file and those that it uses, under names of their own.
+
+use crate::check::{self, Outcome};
+use crate::diagnostic::Diagnostic;
+use crate::ir::DataFacts;
+use crate::source::{FileId, SourceMap};
+use crate::syntax::ast::ItemKind;
+use crate::syntax::{Program, load_program};
+use serde::{Deserialize, Serialize};
+use std::io;
+
+/// Name of the first file.
+pub const MODEL: &str = "model.hgnn";
+
+/// Texts from which a model can be compiled again, anywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelSource {
+    /// The model's file, then those that it uses.
+    files: Vec<SourceText>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceText {
+    /// Without folders.
+    pub name: String,
+    pub text: String,
+}
+
+/// A source with what came of checking it.
+pub struct Compiled {
+    pub sources: SourceMap,
+    pub program: Program,
+    pub outcome: Outcome,
+}
+
+impl ModelSource {
+    /// One file that uses no other.
+    pub fn single(text: impl Into<String>) -> Self {
+        Self { files: vec![SourceText { name: MODEL.into(), text: text.into() }] }
+    }
+
+    /// The texts of a parsed program as they were given, with `use` naming the copies. `data` takes the place of
+    /// the file's own `data = …`, where the command line named other data.
+    pub fn of_program(sources: &SourceMap, program: &Program, data: Option<&str>) -> Self {
+        // The main file first, the others as they were read.
+        let mut order = vec![program.main];
+        order.extend(program.files.iter().map(|file| file.id).filter(|&id| id != program.main));
+        let names: Vec<String> =
+            order.iter().enumerate().map(|(idx, &id)| copy_name(idx, sources, id)).collect();
+        let files = order
+            .iter()
+            .zip(&names)
+            .map(|(&id, name)| {
+                let text = &sources.file(id).text;
+                let mut edits: Vec<(usize, usize, String)> = Vec::new();
+                for (place, used) in program.uses.iter().filter(|(place, _)| place.file == id) {
+                    let Some(idx) = order.iter().position(|known| known == used) else { continue };
+                    edits.push((place.start as usize, place.end as usize, format!("\"{}\"", names[idx])));
+                }
+                if let Some(data) = data.filter(|_| id == program.main) {
+                    let file = program.file(id).into_iter().flat_map(|file| &file.items);
+                    let own = file.into_iter().find_map(|item| match &item.kind {
+                        ItemKind::Setting { key, value } if key.text == "data" => Some(value.span),
+                        _ => None,
+                    });
+                    edits.push(match own {
+                        Some(span) => (span.start as usize, span.end as usize, data.to_string()),
+                        None => (0, 0, format!("data = {data}\n")),
+                    });
+                }
+                SourceText { name: name.clone(), text: edited(text, edits) }
+            })
+            .collect();
+        Self { files }
+    }
+
+    /// Takes up texts that were saved; the first is the model's.
+    pub fn from_files(files: Vec<SourceText>) -> Self {
+        Self { files }
+    }
+
+    pub fn files(&self) -> &[SourceText] {
+        &self.files
+    }
+
+    /// Parses all files. Mistakes are among the diagnostics.
+    pub fn parse(&self) -> (SourceMap, Program, Vec<Diagnostic>) {
+        let mut sources = SourceMap::default();
+        let main = sources.add(self.files[0].name.clone(), self.files[0].text.clone());
+        let read = |path: &str| {
+            let file = self.files.iter().find(|file| file.name == path);
+            file.map(|file| file.text.clone()).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+        };
+        let (program, diagnostics) = load_program(&mut sources, main, &read);
+        (sources, program, diagnostics)
+    }
+
+    /// Parses and checks the model against the data that it was made for.
+    pub fn compile(&self, data: Option<&DataFacts>) -> Compiled {
+        let (sources, program, mut diagnostics) = self.parse();
+        let mut outcome = check::check(&program, data);
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            outcome.model = None;
+        }
+        diagnostics.append(&mut outcome.diagnostics);
+        outcome.diagnostics = diagnostics;
+        Compiled { sources, program, outcome }
+    }
+}
+
+/// `model.hgnn`, `used-1-encoders.hgnn`
+fn copy_name(idx: usize, sources: &SourceMap, id: FileId) -> String {
+    if idx == 0 {
+        return MODEL.into();
+    }
+    let name = &sources.file(id).name;
+    let stem = name.rsplit(['/', '\\']).next().unwrap_or(name).trim_end_matches(".hgnn");
+    let plain = |char: char| if char.is_alphanumeric() || char == '_' { char } else { '-' };
+    format!("used-{idx}-{}.hgnn", stem.chars().map(plain).collect::<String>())
+}
+
+/// The text with these byte ranges replaced.
+fn edited(text: &str, mut edits: Vec<(usize, usize, String)>) -> String {
+    edits.sort_by_key(|&(start, ..)| start);
+    let (mut result, mut place) = (String::with_capacity(text.len()), 0);
+    for (start, end, new) in edits {
+        result.push_str(&text[place..start]);
+        result.push_str(&new);
+        place = end;
+    }
+    result.push_str(&text[place..]);
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_of_used_files_name_each_other() {
+        let files = [
+            ("models/a.hgnn", "// top\nuse \"lib/b.hgnn\"\ndata = karate()\nmodel = wide"),
+            ("models/lib/b.hgnn", "use \"../c d.hgnn\"\nblock wide() = narrow -> relu"),
+            ("models/c d.hgnn", "block narrow() = gcn(8)"),
+        ];
+        let mut sources = SourceMap::default();
+        let main = sources.add(files[0].0, files[0].1);
+        let read = |path: &str| {
+            let file = files.iter().find(|(name, _)| *name == path);
+            file.map(|(_, text)| (*text).to_string()).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+        };
+        let (program, diagnostics) = load_program(&mut sources, main, &read);
+        assert_eq!(diagnostics, []);
+        let saved = ModelSource::of_program(&sources, &program, Some("tu(\"MUTAG\")"));
+        let (_, again, diagnostics) = saved.parse();
+        assert_eq!(diagnostics, []);
+        assert_eq!(again.files.len(), 3);
+        assert!(saved.files()[0].text.starts_with("// top\nuse \"used-"));
+        assert!(saved.files()[0].text.contains("data = tu(\"MUTAG\")\n"));
+        assert!(saved.files().iter().any(|file| file.name.ends_with("c-d.hgnn")));
+    }
+
+    #[test]
+    fn data_goes_on_top_of_a_bare_file() {
+        let source = ModelSource::single("sage(8) -> mean -> mlp");
+        let (sources, program, _) = source.parse();
+        let saved = ModelSource::of_program(&sources, &program, Some("karate()"));
+        assert_eq!(saved.files()[0].text, "data = karate()\nsage(8) -> mean -> mlp");
+    }
+}
