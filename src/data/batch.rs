@@ -109,12 +109,22 @@ pub struct SparseGraph {
     pub graph_offsets: Arc<Vec<u32>>,
     /// Functions of the degrees, computed by the first kernel that asks.
     pub(crate) degrees: crate::kernels::DegreeCache,
+    /// Adjacency and transpose on the device, uploaded by the first kernel that asks.
+    #[cfg(feature = "cuda")]
+    pub(crate) on_device: Arc<[crate::kernels::device::cuda::DeviceCsr; 2]>,
 }
 
 impl SparseGraph {
     /// `transpose` is the same `Arc` as `adjacency` where the graph is symmetric.
     pub fn new(adjacency: Arc<Csr>, transpose: Arc<Csr>, graph_offsets: Arc<Vec<u32>>) -> Self {
-        Self { adjacency, transpose, graph_offsets, degrees: Default::default() }
+        Self {
+            adjacency,
+            transpose,
+            graph_offsets,
+            degrees: Default::default(),
+            #[cfg(feature = "cuda")]
+            on_device: Default::default(),
+        }
     }
     pub fn n_nodes(&self) -> usize {
         self.adjacency.n_rows()

@@ -1,5 +1,6 @@
 //! Elementwise functions, alone and on the way out of other kernels.
 
+use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::fill_elements;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -46,6 +47,9 @@ impl Activation {
 pub fn activate(x: &Tensor, act: Activation) -> Result<Tensor> {
     if act == Activation::Identity {
         return Ok(x.clone());
+    }
+    if device::is_elsewhere(x) {
+        return device::composed::activate(x, act);
     }
     x.contiguous()?.apply_op1(Activate(act))
 }

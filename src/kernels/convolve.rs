@@ -1,11 +1,12 @@
 //! Graph convolutions: aggregation and product fused, on blocks of rows that stay in the cache.
 
 use super::activation::{Activation, activate, masked};
+use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::linear::{Gradients, Needs, add_column_sums, check_bias, finish_rows};
 use super::parallel::{Output, fill_rows, map_chunks, sum_partials};
 use super::product::{product, product_at, product_bt};
-use super::propagate::{Norm, Scales, aggregate_rows, check_rows};
+use super::propagate::{Norm, Scales, aggregate_rows, check_rows, propagate};
 use crate::data::batch::SparseGraph;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use std::sync::Arc;
@@ -78,6 +79,15 @@ fn convolve(
     has_root: bool,
 ) -> Result<Tensor> {
     check_bias(name, bias, w.dim(1)?)?;
+    if device::is_elsewhere(x) {
+        let (aggregate, width) = (propagate(x, graph, norm)?, x.dim(1)?);
+        if !has_root {
+            return device::composed::linear(&aggregate, w, bias, act);
+        }
+        let aggregate = aggregate.matmul(&w.narrow(0, 0, width)?)?;
+        let own = device::composed::linear(x, &w.narrow(0, width, width)?, bias, Activation::Identity)?;
+        return device::composed::activate(&(aggregate + own)?, act);
+    }
     let (inside, after) = act.split();
     let op = Convolution { graph: graph.clone(), norm, act: inside, has_root };
     let (x, w) = (x.contiguous()?, w.contiguous()?);

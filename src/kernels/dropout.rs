@@ -1,5 +1,6 @@
 //! Dropout with a mask that is a function of seed and place, so that it need not be kept.
 
+use super::device;
 use super::float::{Float, by_dtype, finish, values};
 use super::parallel::fill_elements;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
@@ -17,6 +18,9 @@ pub fn dropout(x: &Tensor, p: f64, seed: u64) -> Result<Tensor> {
     }
     if p == 0.0 {
         return Ok(x.clone());
+    }
+    if device::is_elsewhere(x) {
+        return device::composed::dropout(x, p, seed);
     }
     x.contiguous()?.apply_op1(Dropout { p, seed })
 }

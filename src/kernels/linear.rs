@@ -1,6 +1,7 @@
 //! Dense layers: product, bias and activation in one pass over the rows.
 
 use super::activation::{Activation, activate, apply, mask_to};
+use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::{Output, fill_rows, map_chunks, sum_partials};
 use super::product::{product, product_at, product_bt};
@@ -22,6 +23,9 @@ pub fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, act: Activation) ->
         bail!("`linear` got {width} features for a weight of shape [{n_in}, {n_out}]")
     }
     check_bias("linear", bias, n_out)?;
+    if device::is_elsewhere(x) {
+        return device::composed::linear(x, w, bias, act);
+    }
     let (inside, after) = act.split();
     let (x, w) = (x.contiguous()?, w.contiguous()?);
     let y = match bias {

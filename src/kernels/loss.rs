@@ -1,5 +1,6 @@
 //! Losses of a task, as scalars. Sums are taken in f64.
 
+use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::{fill_elements, fill_rows, map_chunks};
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
@@ -27,6 +28,9 @@ pub fn cross_entropy(logits: &Tensor, classes: &Tensor) -> Result<Tensor> {
     }
     if let Some(class) = classes.iter().find(|&&class| class >= n_classes as i64) {
         bail!("`cross_entropy` got class {class}, but {n_classes} logits a row")
+    }
+    if device::is_elsewhere(logits) {
+        return device::composed::cross_entropy(logits, &classes);
     }
     let n_labelled = classes.iter().filter(|&&class| class >= 0).count();
     logits.contiguous()?.apply_op1(CrossEntropy { classes, n_labelled })
@@ -103,6 +107,9 @@ impl candle_core::CustomOp1 for CrossEntropy {
 pub fn mse(output: &Tensor, targets: &Tensor) -> Result<Tensor> {
     if output.dims() != targets.dims() {
         bail!("`mse` got outputs of shape {:?} for targets of shape {:?}", output.dims(), targets.dims())
+    }
+    if device::is_elsewhere(output) {
+        return device::composed::mse(output, targets);
     }
     output.contiguous()?.apply_op2(&targets.contiguous()?, Mse)
 }

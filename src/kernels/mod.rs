@@ -13,6 +13,7 @@ pub mod attention;
 pub mod convolve;
 mod custom;
 pub mod dense;
+pub(crate) mod device;
 pub mod dropout;
 pub mod float;
 pub mod linear;

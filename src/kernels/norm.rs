@@ -1,6 +1,7 @@
 //! Normalisation over columns (batch norm), rows (layer norm) and graphs, with the activation that follows.
 
 use super::activation::{Activation, activate, apply, mask_to};
+use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::{
     BLOCK_ROWS, MIN_PARALLEL_WORK, Output, each_block, fill_rows, map_chunks, segment_runs,
@@ -42,6 +43,9 @@ pub fn batch_norm(
 ) -> Result<Tensor> {
     let (n_rows, width) = x.dims2()?;
     check_widths("batch_norm", width, &[gamma, beta, running.0.as_tensor(), running.1.as_tensor()])?;
+    if device::is_elsewhere(x) {
+        return device::composed::batch_norm(x, gamma, beta, running, momentum, eps, train, act);
+    }
     let moments = Arc::new(OnceLock::new());
     if !train {
         // A value was just made, so it is not set yet.
@@ -313,6 +317,9 @@ fn unscale_rows<T: Float>(g: &[T], x: &[T], mean: &[T], [scale, shift, slope]: [
 /// Where the shapes do not fit, or the type is neither f32 nor f64.
 pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64, act: Activation) -> Result<Tensor> {
     check_widths("layer_norm", x.dims2()?.1, &[gamma, beta])?;
+    if device::is_elsewhere(x) {
+        return device::composed::layer_norm(x, gamma, beta, eps, act);
+    }
     let (inside, after) = act.split();
     let op = GroupNorm { offsets: None, eps, act: inside };
     let y = x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)?;
@@ -340,6 +347,11 @@ pub fn graph_layer_norm(
 ) -> Result<Tensor> {
     check_widths("graph_layer_norm", x.dims2()?.1, &[gamma, beta])?;
     check_offsets("graph_layer_norm", x, offsets)?;
+    if device::is_elsewhere(x) {
+        return device::on_host([x, gamma, beta], |[x, gamma, beta]| {
+            graph_layer_norm(&x, &gamma, &beta, offsets, eps)
+        });
+    }
     let op = GroupNorm { offsets: Some(offsets.clone()), eps, act: Activation::Identity };
     x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)
 }

@@ -1,6 +1,7 @@
 //! Message passing without edge weights: `y_i = r_i (Σ_{j→i} c_j x_j + l_i c_i x_i)`, with scales a node that
 //! the degrees give. Self loops are a term, not entries.
 
+use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::fill_rows;
 use crate::data::batch::{Csr, SparseGraph};
@@ -149,6 +150,33 @@ impl CustomOp1 for Propagate {
             Ok(finish(aggregate(csr, scales, x, width), layout.shape()))
         })
     }
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &candle_core::CudaStorage,
+        layout: &Layout,
+    ) -> Result<(candle_core::CudaStorage, Shape)> {
+        use candle_core::backend::BackendStorage;
+        by_dtype!(x.dtype(), T => {
+            let scales = Scales::<T>::new(&self.graph, self.norm);
+            let (csr, cache, scales) = match self.is_transposed {
+                false => (&*self.graph.adjacency, &self.graph.on_device[0], scales),
+                true => (&*self.graph.transpose, &self.graph.on_device[1], scales.transposed()),
+            };
+            let n_rows = csr.n_rows();
+            let or_ones = |scale: Option<&[T]>| scale.map_or_else(|| vec![T::ONE; n_rows], <[T]>::to_vec);
+            let host = device::cuda::HostScales {
+                row: or_ones(scales.row),
+                col: or_ones(scales.col),
+                own: match scales.own {
+                    Own::None => vec![T::ZERO; n_rows],
+                    Own::All(own) => vec![own; n_rows],
+                    Own::Each(own) => own.to_vec(),
+                },
+            };
+            Ok((device::cuda::propagate::<T>(x, layout, csr, cache, &host)?, layout.shape().clone()))
+        })
+    }
     fn bwd(&self, _x: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let back =
             Propagate { graph: self.graph.clone(), norm: self.norm, is_transposed: !self.is_transposed };
@@ -273,6 +301,9 @@ fn sum_columns<T: Float, const WIDTH: usize>(
 /// Where `x` has not one row a node, or is neither f32 nor f64.
 pub fn propagate_max(x: &Tensor, graph: &Arc<SparseGraph>) -> Result<Tensor> {
     check_rows("propagate_max", x, graph)?;
+    if device::is_elsewhere(x) {
+        return device::on_host([x], |[x]| propagate_max(&x, graph));
+    }
     x.contiguous()?.apply_op1(PropagateMax { graph: graph.clone() })
 }
 

@@ -1,5 +1,6 @@
 //! Moving rows and columns: side by side, picked by index, added.
 
+use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::{fill_elements, fill_rows};
 use crate::data::batch::Csr;
@@ -12,6 +13,9 @@ use std::sync::Arc;
 /// # Errors
 /// Where there is no part, the numbers of rows differ, or the type is neither f32 nor f64.
 pub fn concat_columns(parts: &[Tensor]) -> Result<Tensor> {
+    if parts.first().is_some_and(device::is_elsewhere) {
+        return Tensor::cat(parts, 1);
+    }
     // An operator has at most three arguments, so more are put together in threes.
     match parts {
         [] => bail!("`concat_columns` needs at least one part"),
@@ -158,6 +162,9 @@ pub fn gather_rows(x: &Tensor, idx: &Arc<Vec<u32>>) -> Result<Tensor> {
     if let Some(outside) = idx.iter().find(|&&row| row as usize >= n_rows) {
         bail!("`gather_rows` was asked for row {outside} of {n_rows}")
     }
+    if device::is_elsewhere(x) {
+        return x.index_select(&Tensor::from_slice(idx, idx.len(), x.device())?, 0);
+    }
     x.contiguous()?.apply_op1(Gather { idx: idx.clone() })
 }
 
@@ -222,6 +229,9 @@ fn add_to<T: Float>(to: &mut [T], from: &[T]) {
 pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if a.dims() != b.dims() {
         bail!("`add` got shapes {:?} and {:?}", a.dims(), b.dims())
+    }
+    if device::is_elsewhere(a) {
+        return a + b;
     }
     a.contiguous()?.apply_op2(&b.contiguous()?, Add)
 }

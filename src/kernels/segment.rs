@@ -1,5 +1,7 @@
 //! Reductions over runs of rows: the nodes of a graph to one row a graph.
 
+#[cfg(feature = "cuda")]
+use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::{BLOCK_ROWS, Output, each, segment_runs};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
@@ -10,11 +12,11 @@ use std::sync::Arc;
 /// How the rows of a segment become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reduce {
-    Sum,
-    Mean,
+    Sum = 0,
+    Mean = 1,
     /// Channel by channel. Rows that share the maximum share its gradient in equal parts, so that gradients
     /// too move with the numbering.
-    Max,
+    Max = 2,
 }
 
 /// One row a segment: segment `g` is the rows `offsets[g] .. offsets[g + 1]` of `x`. An empty one gives zeros.
@@ -58,6 +60,47 @@ impl SegmentReduce {
     }
 }
 
+/// The backward pass of [`SegmentReduce`] as an operator, so that it has a CUDA version.
+#[cfg(feature = "cuda")]
+struct SegmentSpread {
+    offsets: Arc<Vec<u32>>,
+    reduce: Reduce,
+}
+
+#[cfg(feature = "cuda")]
+impl candle_core::CustomOp3 for SegmentSpread {
+    fn name(&self) -> &'static str {
+        "segment_spread"
+    }
+    fn cpu_fwd(
+        &self,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        bail!("`segment_reduce` computes its gradient on the CPU without this operator")
+    }
+    fn cuda_fwd(
+        &self,
+        x: &candle_core::CudaStorage,
+        xl: &Layout,
+        y: &candle_core::CudaStorage,
+        yl: &Layout,
+        dy: &candle_core::CudaStorage,
+        dyl: &Layout,
+    ) -> Result<(candle_core::CudaStorage, Shape)> {
+        use candle_core::backend::BackendStorage;
+        by_dtype!(x.dtype(), T => {
+            let storages = [(x, xl), (y, yl), (dy, dyl)];
+            let dx = device::cuda::segment_spread::<T>(storages, &self.offsets, self.reduce as u32)?;
+            Ok((dx, xl.shape().clone()))
+        })
+    }
+}
+
 impl CustomOp1 for SegmentReduce {
     fn name(&self) -> &'static str {
         "segment_reduce"
@@ -85,9 +128,26 @@ impl CustomOp1 for SegmentReduce {
             Ok(finish(unsafe { out.finish() }, (n_segments, width)))
         })
     }
+    #[cfg(feature = "cuda")]
+    fn cuda_fwd(
+        &self,
+        x: &candle_core::CudaStorage,
+        layout: &Layout,
+    ) -> Result<(candle_core::CudaStorage, Shape)> {
+        use candle_core::backend::BackendStorage;
+        let shape = Shape::from((self.offsets.len() - 1, layout.dims()[1]));
+        by_dtype!(x.dtype(), T => {
+            Ok((device::cuda::segment_reduce::<T>(x, layout, &self.offsets, self.reduce as u32)?, shape))
+        })
+    }
     fn bwd(&self, x: &Tensor, res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let (n_rows, width) = x.dims2()?;
         let grad = grad.contiguous()?;
+        #[cfg(feature = "cuda")]
+        if device::is_elsewhere(x) {
+            let op = SegmentSpread { offsets: self.offsets.clone(), reduce: self.reduce };
+            return Ok(Some(x.contiguous()?.apply_op3_no_bwd(&res.contiguous()?, &grad, &op)?));
+        }
         by_dtype!(x.dtype(), T => {
             let (x_values, y, g) = (View::<T>::new(x)?, View::<T>::new(res)?, View::<T>::new(&grad)?);
             let dx = Output::new(n_rows, width);

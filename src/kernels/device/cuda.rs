@@ -1,0 +1,174 @@
+//! Kernels for CUDA, compiled at run time with NVRTC from `kernels.cu`, for f32 and f64.
+
+use crate::data::batch::Csr;
+use crate::kernels::float::Float;
+use candle_core::backend::BackendStorage;
+use candle_core::cuda_backend::cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
+use candle_core::cuda_backend::cudarc::nvrtc::compile_ptx;
+use candle_core::cuda_backend::{CudaDType, CudaStorageSlice, WrapErr};
+use candle_core::{CudaDevice, CudaStorage, DType, Layout, Result, bail};
+use std::sync::{Mutex, OnceLock};
+
+const SOURCE: &str = include_str!("kernels.cu");
+
+/// The text that NVRTC gets for a number type.
+fn source(dtype: DType) -> Result<String> {
+    let (real, suffix) = match dtype {
+        DType::F32 => ("float", "f32"),
+        DType::F64 => ("double", "f64"),
+        other => bail!("kernels work on f32 and f64, not {other:?}"),
+    };
+    Ok(format!("#define REAL {real}\n#define NAME(x) x##_{suffix}\n{SOURCE}"))
+}
+
+/// The compiled module of a number type, made once a process.
+fn ptx(dtype: DType) -> Result<&'static str> {
+    static SINGLE: OnceLock<String> = OnceLock::new();
+    static DOUBLE: OnceLock<String> = OnceLock::new();
+    let cell = if dtype == DType::F64 { &DOUBLE } else { &SINGLE };
+    if let Some(text) = cell.get() {
+        return Ok(text);
+    }
+    let compiled = compile_ptx(source(dtype)?).map_err(|error| {
+        candle_core::Error::Cuda(format!("the CUDA kernels do not compile: {error:?}").into())
+    })?;
+    Ok(cell.get_or_init(|| compiled.to_src()))
+}
+
+/// A CSR structure on the device, uploaded at its first use.
+#[derive(Debug, Default)]
+pub struct DeviceCsr(Mutex<Option<(CudaSlice<u32>, CudaSlice<u32>)>>);
+
+impl DeviceCsr {
+    fn get(&self, csr: &Csr, device: &CudaDevice) -> Result<(CudaSlice<u32>, CudaSlice<u32>)> {
+        let mut cached = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(slices) = &*cached {
+            return Ok(slices.clone());
+        }
+        // CUDA refuses allocations of no bytes, so a graph without edges gets one entry that no row names.
+        let indices: &[u32] = if csr.indices.is_empty() { &[0] } else { &csr.indices };
+        let slices = (device.clone_htod(&csr.offsets)?, device.clone_htod(indices)?);
+        *cached = Some(slices.clone());
+        Ok(slices)
+    }
+}
+
+/// One thread an element.
+fn elements(n: usize) -> LaunchConfig {
+    const THREADS: u32 = 256;
+    LaunchConfig {
+        grid_dim: ((n as u32).div_ceil(THREADS).max(1), 1, 1),
+        block_dim: (THREADS, 1, 1),
+        shared_mem_bytes: 0,
+    }
+}
+
+fn function(device: &CudaDevice, name: &str, dtype: DType) -> Result<candle_core::cuda_backend::CudaFunc> {
+    let suffix = if dtype == DType::F64 { "f64" } else { "f32" };
+    device.get_or_load_custom_func(&format!("{name}_{suffix}"), &format!("hgnn_{suffix}"), ptx(dtype)?)
+}
+
+fn contiguous<T: CudaDType>(storage: &CudaStorage, layout: &Layout) -> Result<CudaSlice<T>> {
+    match layout.contiguous_offsets() {
+        Some((0, end)) if end == storage.as_cuda_slice::<T>()?.len() => {
+            Ok(storage.as_cuda_slice::<T>()?.clone())
+        }
+        _ => bail!("a CUDA kernel got a tensor of shape {:?} that is not contiguous", layout.shape()),
+    }
+}
+
+/// The vectors of scales, one entry a node each.
+pub(crate) struct HostScales<T> {
+    pub row: Vec<T>,
+    pub col: Vec<T>,
+    pub own: Vec<T>,
+}
+
+/// `y_i = row_i (Σ_j col_j x_j + own_i col_i x_i)`.
+pub(crate) fn propagate<T: Float + CudaDType>(
+    x: &CudaStorage,
+    layout: &Layout,
+    csr: &Csr,
+    cache: &DeviceCsr,
+    scales: &HostScales<T>,
+) -> Result<CudaStorage> {
+    let device = x.device().clone();
+    let (n_rows, width) = (csr.n_rows(), layout.dims()[1]);
+    let (offsets, indices) = cache.get(csr, &device)?;
+    let (row, col, own) =
+        (device.clone_htod(&scales.row)?, device.clone_htod(&scales.col)?, device.clone_htod(&scales.own)?);
+    let x = contiguous::<T>(x, layout)?;
+    // SAFETY: the kernel writes every element.
+    let y = unsafe { device.alloc::<T>(n_rows * width)? };
+    let function = function(&device, "propagate", T::DTYPE)?;
+    let (n_rows_arg, width_arg) = (n_rows as u32, width as u32);
+    let mut launch = function.builder();
+    launch
+        .arg(&offsets)
+        .arg(&indices)
+        .arg(&row)
+        .arg(&col)
+        .arg(&own)
+        .arg(&x)
+        .arg(&y)
+        .arg(&n_rows_arg)
+        .arg(&width_arg);
+    // SAFETY: the arguments are those of the kernel's declaration, and the buffers have the sizes it reads and writes.
+    unsafe { launch.launch(elements(n_rows * width)) }.w()?;
+    Ok(CudaStorage::wrap_cuda_slice(y, device))
+}
+
+/// The rows of each segment reduced to one; `kind` 0 is the sum, 1 the mean, 2 the maximum.
+pub(crate) fn segment_reduce<T: Float + CudaDType>(
+    x: &CudaStorage,
+    layout: &Layout,
+    offsets: &[u32],
+    kind: u32,
+) -> Result<CudaStorage> {
+    let device = x.device().clone();
+    let (n_segments, width) = (offsets.len() - 1, layout.dims()[1]);
+    let offsets = device.clone_htod(offsets)?;
+    let x = contiguous::<T>(x, layout)?;
+    // SAFETY: the kernel writes every element.
+    let y = unsafe { device.alloc::<T>(n_segments * width)? };
+    let function = function(&device, "segment_reduce", T::DTYPE)?;
+    let (n_arg, width_arg) = (n_segments as u32, width as u32);
+    let mut launch = function.builder();
+    launch.arg(&offsets).arg(&x).arg(&y).arg(&n_arg).arg(&width_arg).arg(&kind);
+    // SAFETY: as in `propagate`.
+    unsafe { launch.launch(elements(n_segments * width)) }.w()?;
+    Ok(CudaStorage::wrap_cuda_slice(y, device))
+}
+
+/// The gradient of [`segment_reduce`]: `x` the rows, `y` the result, `dy` its gradient.
+pub(crate) fn segment_spread<T: Float + CudaDType>(
+    [x, y, dy]: [(&CudaStorage, &Layout); 3],
+    offsets: &[u32],
+    kind: u32,
+) -> Result<CudaStorage> {
+    let device = x.0.device().clone();
+    let (n_segments, n_rows, width) = (offsets.len() - 1, x.1.dims()[0], x.1.dims()[1]);
+    let offsets = device.clone_htod(offsets)?;
+    let (x, y, dy) = (contiguous::<T>(x.0, x.1)?, contiguous::<T>(y.0, y.1)?, contiguous::<T>(dy.0, dy.1)?);
+    // SAFETY: the segments cover all rows, so the kernel writes every element.
+    let dx = unsafe { device.alloc::<T>(n_rows * width)? };
+    let function = function(&device, "segment_spread", T::DTYPE)?;
+    let (n_arg, width_arg) = (n_segments as u32, width as u32);
+    let mut launch = function.builder();
+    launch.arg(&offsets).arg(&x).arg(&y).arg(&dy).arg(&dx).arg(&n_arg).arg(&width_arg).arg(&kind);
+    // SAFETY: as in `propagate`.
+    unsafe { launch.launch(elements(n_segments * width)) }.w()?;
+    Ok(CudaStorage::wrap_cuda_slice(dx, device))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_compile_for_both_number_types() {
+        for dtype in [DType::F32, DType::F64] {
+            assert!(ptx(dtype).unwrap().contains("propagate"));
+        }
+    }
+}
