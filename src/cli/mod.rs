@@ -1,5 +1,6 @@
 //! The commands, one file each. Only this folder prints.
 
+pub mod data;
 pub mod describe;
 mod ops;
 pub mod report;
@@ -35,12 +36,14 @@ pub struct Global {
 /// Every command, in the order of `hgnnc --help`.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Data(data::Data),
     Ops(ops::Ops),
 }
 
 impl Command {
     fn run(&self, global: &Global) -> Result<Exit, Failure> {
         match self {
+            Command::Data(command) => command.run(global),
             Command::Ops(command) => command.run(global),
         }
     }
@@ -141,7 +144,7 @@ pub fn main() -> ExitCode {
         Err(Failure::Stopped { message, help }) => {
             let mut text = format!("error: {message}\n");
             if let Some(help) = help {
-                text.push_str(&format!("  help: {help}\n"));
+                text.push_str(&format!("  help: {}\n", help.replace('\n', "\n        ")));
             }
             // Standard error may be closed too; then there is no one to tell.
             let _ = io::stderr().write_all(text.as_bytes());

@@ -17,7 +17,7 @@ pub mod synthetic;
 
 use crate::args::{ArgValue, Args, BoundArg, BoundCall, CallSpec, Default as ArgDefault};
 use crate::diagnostic::Diagnostic;
-use crate::source::Span;
+use crate::source::{SourceMap, Span};
 pub use batch::GraphBatch;
 pub use dataset::{Dataset, DatasetParts, Features, Split, Targets, Vocabulary};
 pub use error::DataError;
@@ -148,6 +148,42 @@ pub fn call(name: &str, args: &[(&str, ArgValue)]) -> BoundCall {
     BoundCall { name: spec.name, args: Args(bound.collect()), span: Span::default() }
 }
 
+/// The data that a word of the command line names: a call as a file would write it
+/// (`tu("REDDIT-BINARY", features = degree)`), a source that needs no arguments (`karate`), else a data set of the
+/// TU collection by its name or path (`PROTEINS`, `./my/SET`, `SET.zip`).
+///
+/// # Errors
+/// The findings, placed in the text, which is added to `sources`.
+pub fn parse_call(text: &str, sources: &mut SourceMap) -> Result<BoundCall, Vec<Diagnostic>> {
+    let needs_none =
+        |source: &dyn Source| source.spec().args.iter().all(|arg| arg.default != ArgDefault::Required);
+    // A path may hold a bracket; what begins with a source's name and a bracket is a call.
+    let is_call = text.split_once('(').is_some_and(|(callee, _)| {
+        let callee = callee.trim();
+        !callee.is_empty() && callee.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    });
+    if is_call || find(text).is_some_and(needs_none) {
+        // A second line would be a second item of the file.
+        let file = sources.add("--data", format!("data = {}", text.replace(['\r', '\n'], " ")));
+        let no_files = |_: &str| Err(std::io::ErrorKind::Unsupported.into());
+        let (program, findings) = crate::syntax::load_program(sources, file, &no_files);
+        if findings.iter().any(Diagnostic::is_error) {
+            return Err(findings);
+        }
+        return crate::check::data_call(&program)
+            .map(|call| call.expect("the text is one `data = …`, without syntax errors"));
+    }
+    // A folder without a slash in its name is a path where it is there and holds a set of that name.
+    let is_here =
+        !locate::is_path(text) && std::path::Path::new(text).join(format!("{text}_A.txt")).is_file();
+    let name = if is_here { format!("./{text}") } else { text.to_string() };
+    let span = Span::new(sources.add("--data", text), 0, text.len());
+    let mut bound = call("tu", &[("name", ArgValue::Text(name))]);
+    bound.span = span;
+    bound.args.0.iter_mut().filter_map(|arg| arg.span.as_mut()).for_each(|place| *place = span);
+    Ok(bound)
+}
+
 /// An argument that has no effect beside the others: an error, because every token of a file has one.
 fn without_effect(call: &BoundCall, arg: &str, why: &str, help: &str) -> Option<Diagnostic> {
     let span = call.args.get(arg)?.span?;
@@ -166,4 +202,40 @@ pub(crate) fn real_data(inner: &str) -> Option<PathBuf> {
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
     let path = folder.join(inner);
     path.exists().then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<BoundCall, Vec<Diagnostic>> {
+        parse_call(text, &mut SourceMap::default())
+    }
+
+    #[test]
+    fn a_word_of_the_command_line_is_a_call_a_source_a_name_or_a_path() {
+        let call = parsed("tu(\"X\",\n features = degree, max_nodes = 2 * 50)").expect("a call");
+        assert_eq!((call.name, call.args.text("name")), ("tu", Some("X")));
+        assert_eq!((call.args.choice("features"), call.args.opt_int("max_nodes")), ("degree", Some(100)));
+        assert_eq!(parsed("karate").expect("a source").name, "karate");
+        assert_eq!(parsed("hierarchy( graphs = 8 )").expect("a call").args.int("graphs"), 8);
+        for name in ["PROTEINS", "REDDIT-BINARY", "./my sets/X (old).zip"] {
+            assert_eq!(parsed(name).expect(name).args.text("name"), Some(name));
+        }
+    }
+
+    #[test]
+    fn a_wrong_call_is_told_as_in_a_file() {
+        for (text, code) in [
+            ("tu()", "args::missing"),
+            ("tu(\"X\", featurs = degree)", "args::unknown"),
+            ("tu(\"X\", max_degree = 3)", "data::no_effect"),
+            ("planet(\"X\")", "names::unknown"),
+            ("tu(\"X\"", "syntax::"),
+            ("karate() model = gcn(4)", "syntax::"),
+        ] {
+            let findings = parsed(text).expect_err(text);
+            assert!(findings[0].code.starts_with(code), "{text}: {findings:?}");
+        }
+    }
 }

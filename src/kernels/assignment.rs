@@ -2,10 +2,12 @@
 //! batch is multiplied on its own, so nothing is padded and no `N × N` matrix is built.
 
 use super::custom::{
-    Kernel, Mat, Scalar, Segments, Shared, add_to, apply1, apply2, blocks, for_each_task, plain2, product,
-    product_to, uninit, where_needed,
+    Kernel, Mat, Segments, Shared, add_to, apply1, apply2, blocks, plain2, product, product_to, uninit,
+    where_needed,
 };
 use super::device;
+use super::float::Float;
+use super::parallel::each;
 use crate::data::batch::{Csr, SparseGraph};
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
@@ -79,7 +81,7 @@ struct InMemory<'a, T> {
     width: usize,
 }
 
-impl<T: Scalar> Rows<T> for InMemory<'_, T> {
+impl<T: Float> Rows<T> for InMemory<'_, T> {
     fn n_cols(&self) -> usize {
         self.width
     }
@@ -99,7 +101,7 @@ struct Neighbours<'a, T> {
     width: usize,
 }
 
-impl<T: Scalar> Rows<T> for Neighbours<'_, T> {
+impl<T: Float> Rows<T> for Neighbours<'_, T> {
     fn n_cols(&self) -> usize {
         self.width
     }
@@ -113,7 +115,7 @@ impl<T: Scalar> Rows<T> for Neighbours<'_, T> {
 
 /// `out_i = Σ_{j ∈ row i} values_j`, for some rows and columns.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn sum_neighbours<T: Scalar>(
+fn sum_neighbours<T: Float>(
     adjacency: &Csr,
     rows: Range<usize>,
     values: &[T],
@@ -145,7 +147,7 @@ fn sum_neighbours<T: Scalar>(
 ///
 /// A task computes all rows and one tile of columns of one graph's result. Graphs with very many nodes are cut
 /// into chunks of rows as well, whose partial results are added in order.
-fn transposed_product<T: Scalar>(segments: &Segments, a: &[T], p: usize, b: &impl Rows<T>) -> Vec<T> {
+fn transposed_product<T: Float>(segments: &Segments, a: &[T], p: usize, b: &impl Rows<T>) -> Vec<T> {
     struct Task {
         graph: usize,
         rows: Range<usize>,
@@ -182,7 +184,7 @@ fn transposed_product<T: Scalar>(segments: &Segments, a: &[T], p: usize, b: &imp
     let mut partials: Vec<T> = uninit(n_partials * p * q);
     let (shared, shared_partials) = (Shared::new(&mut out), Shared::new(&mut partials));
     let work = 2 * segments.n_rows() * p * q;
-    for_each_task(tasks.len(), work, |task| {
+    each(tasks.len(), work, |task| {
         let Task { graph, rows, cols, partial } = &tasks[task];
         let target = match partial {
             Some(idx) => shared_partials.at(idx * p * q + cols.start),
@@ -205,7 +207,7 @@ fn transposed_product<T: Scalar>(segments: &Segments, a: &[T], p: usize, b: &imp
     let shared = Shared::new(&mut out);
     for (graph, parts) in merges {
         let lines: Vec<_> = blocks(p * q, 1 << 14).collect();
-        for_each_task(lines.len(), p * q * parts.len(), |line| {
+        each(lines.len(), p * q * parts.len(), |line| {
             let range = lines[line].clone();
             // SAFETY: ranges of different lines do not overlap.
             let out = unsafe { shared.part(graph * p * q + range.start..graph * p * q + range.end) };
@@ -236,7 +238,7 @@ impl Kernel<2> for TransposedProduct {
         "segment_product"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [s, z]: [&[T]; 2],
         [s_shape, z_shape]: [&Shape; 2],
@@ -272,7 +274,7 @@ impl Kernel<2> for RowProduct {
         "segment_row_product"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [a, m]: [&[T]; 2],
         [a_shape, m_shape]: [&Shape; 2],
@@ -284,7 +286,7 @@ impl Kernel<2> for RowProduct {
         let mut out = uninit(rows * q);
         let shared = Shared::new(&mut out);
         let tasks = row_blocks(&self.segments);
-        for_each_task(tasks.len(), 2 * rows * p * q, |task| {
+        each(tasks.len(), 2 * rows * p * q, |task| {
             let (graph, range) = tasks[task].clone();
             let left = Mat::new(&a[range.start * p..range.end * p], range.len(), p, p);
             let m = Mat::new(&m[graph * p * q..(graph + 1) * p * q], m_rows, m_cols, m_cols);
@@ -303,7 +305,7 @@ impl Kernel<1> for AssignmentAdjacency {
         "assignment_adjacency"
     }
 
-    fn forward<T: Scalar>(&self, [s]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
+    fn forward<T: Float>(&self, [s]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
         let (rows, width) = shape.dims2()?;
         let segments = Segments::Ragged(self.0.graph_offsets.clone());
         segments.expect_rows("assignment_adjacency", rows)?;
@@ -325,7 +327,7 @@ impl Kernel<2> for AssignmentAdjacencyGrad {
         "assignment_adjacency_grad"
     }
 
-    fn forward<T: Scalar>(&self, [s, d]: [&[T]; 2], [shape, _]: [&Shape; 2]) -> Result<(Vec<T>, Shape)> {
+    fn forward<T: Float>(&self, [s, d]: [&[T]; 2], [shape, _]: [&Shape; 2]) -> Result<(Vec<T>, Shape)> {
         let (rows, width) = shape.dims2()?;
         let segments = Segments::Ragged(self.0.graph_offsets.clone());
         let is_symmetric = Arc::ptr_eq(&self.0.adjacency, &self.0.transpose);
@@ -339,7 +341,7 @@ impl Kernel<2> for AssignmentAdjacencyGrad {
         let mut out = uninit(rows * width);
         let shared = Shared::new(&mut out);
         let tasks = row_blocks(&segments);
-        for_each_task(tasks.len(), 2 * rows * width * width, |task| {
+        each(tasks.len(), 2 * rows * width * width, |task| {
             let (graph, range) = tasks[task].clone();
             let d = Mat::new(&d[graph * width * width..(graph + 1) * width * width], width, width, width);
             // SAFETY: blocks of rows do not overlap.
@@ -359,13 +361,13 @@ impl Kernel<2> for AssignmentAdjacencyGrad {
 }
 
 /// `D + Dᵀ` of each `[k, k]` matrix.
-fn plus_transposed<T: Scalar>(d: &[T], k: usize) -> Vec<T> {
+fn plus_transposed<T: Float>(d: &[T], k: usize) -> Vec<T> {
     let mut out: Vec<T> = uninit(d.len());
     if k == 0 {
         return out;
     }
     let shared = Shared::new(&mut out);
-    for_each_task(d.len() / (k * k), 4 * d.len(), |matrix| {
+    each(d.len() / (k * k), 4 * d.len(), |matrix| {
         let range = matrix * k * k..(matrix + 1) * k * k;
         let d = &d[range.clone()];
         // SAFETY: matrices do not overlap.
@@ -404,7 +406,7 @@ impl Kernel<2> for ClusterAdjacency {
         "cluster_assignment_adjacency"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [s, adjacency]: [&[T]; 2],
         [s_shape, adjacency_shape]: [&Shape; 2],
@@ -412,7 +414,7 @@ impl Kernel<2> for ClusterAdjacency {
         let (n_graphs, k1, k2) = Self::sizes(s_shape, adjacency_shape)?;
         let mut out = uninit(n_graphs * k2 * k2);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, 2 * n_graphs * k1 * k2 * (k1 + k2), |graph| {
+        each(n_graphs, 2 * n_graphs * k1 * k2 * (k1 + k2), |graph| {
             let s = Mat::new(&s[graph * k1 * k2..(graph + 1) * k1 * k2], k1, k2, k2);
             // SAFETY: one matrix a graph.
             let out = unsafe { shared.part(graph * k2 * k2..(graph + 1) * k2 * k2) };
@@ -451,7 +453,7 @@ impl Kernel<3> for ClusterAdjacencyGradS {
         "cluster_assignment_adjacency_grad_s"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [s, adjacency, d]: [&[T]; 3],
         [s_shape, adjacency_shape, _]: [&Shape; 3],
@@ -459,7 +461,7 @@ impl Kernel<3> for ClusterAdjacencyGradS {
         let (n_graphs, k1, k2) = ClusterAdjacency::sizes(s_shape, adjacency_shape)?;
         let mut out = uninit(s.len());
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, 4 * n_graphs * k1 * k2 * (k1 + k2), |graph| {
+        each(n_graphs, 4 * n_graphs * k1 * k2 * (k1 + k2), |graph| {
             let s = Mat::new(&s[graph * k1 * k2..(graph + 1) * k1 * k2], k1, k2, k2);
             let d = Mat::new(&d[graph * k2 * k2..(graph + 1) * k2 * k2], k2, k2, k2);
             let a = Mat::new(&adjacency[graph * k1 * k1..(graph + 1) * k1 * k1], k1, k1, k1);
@@ -483,7 +485,7 @@ impl Kernel<2> for ClusterAdjacencyGradA {
         "cluster_assignment_adjacency_grad_a"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [s, d]: [&[T]; 2],
         [s_shape, d_shape]: [&Shape; 2],
@@ -492,7 +494,7 @@ impl Kernel<2> for ClusterAdjacencyGradA {
         let k1 = rows / n_graphs.max(1);
         let mut out = uninit(n_graphs * k1 * k1);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, 2 * n_graphs * k1 * k2 * (k1 + k2), |graph| {
+        each(n_graphs, 2 * n_graphs * k1 * k2 * (k1 + k2), |graph| {
             let s = Mat::new(&s[graph * k1 * k2..(graph + 1) * k1 * k2], k1, k2, k2);
             let d = Mat::new(&d[graph * k2 * k2..(graph + 1) * k2 * k2], k2, k2, k2);
             let mut scratch: Vec<T> = uninit(k1 * k2);

@@ -2,9 +2,11 @@
 //! statistics that show whether clusters are in use.
 
 use super::custom::{
-    Kernel, Mat, Scalar, Segments, Shared, add_scaled, apply1, apply2, blocks, dot, fold, for_each_task,
-    plain1, plain2, plain3, product, uninit, values_f64, where_needed,
+    Kernel, Mat, Segments, Shared, add_scaled, apply1, apply2, blocks, dot, fold, plain1, plain2, plain3,
+    product, uninit, values_f64, where_needed,
 };
+use super::float::Float;
+use super::parallel::each;
 use crate::data::batch::SparseGraph;
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
@@ -111,12 +113,12 @@ impl Kernel<1> for StatsPerGraph {
         "pooling_stats"
     }
 
-    fn forward<T: Scalar>(&self, [s]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
+    fn forward<T: Float>(&self, [s]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
         let (_, k) = shape.dims2()?;
         let n_graphs = self.0.n_graphs();
         let mut out = uninit(n_graphs * 2);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, s.len() * 8, |graph| {
+        each(n_graphs, s.len() * 8, |graph| {
             let range = self.0.range(graph);
             let n = range.len().max(1) as f64;
             let mut usage = vec![0.0; k];
@@ -142,7 +144,7 @@ const CHUNK: usize = 16;
 
 /// `Σ −s ln(s + 1e-15)`, summed in f64.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn entropy_sum<T: Scalar>(s: &[T]) -> f64 {
+fn entropy_sum<T: Float>(s: &[T]) -> f64 {
     let mut total = 0.0;
     // Short runs are summed in T, where the lanes stay SIMD, and the runs in f64.
     for run in s.chunks(CHUNK * 64) {
@@ -164,7 +166,7 @@ fn entropy_sum<T: Scalar>(s: &[T]) -> f64 {
 
 /// `out = factor · (ln(s + 1e-15) + s / (s + 1e-15))`
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn entropy_grad<T: Scalar>(s: &[T], factor: T, out: &mut [T]) {
+fn entropy_grad<T: Float>(s: &[T], factor: T, out: &mut [T]) {
     for (out, &value) in out.iter_mut().zip(s) {
         let shifted = value + T::of(TINY);
         *out = factor * (shifted.ln_normal() + value / shifted);
@@ -179,13 +181,13 @@ impl Kernel<1> for Entropy {
         "assignment_entropy"
     }
 
-    fn forward<T: Scalar>(&self, [s]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
+    fn forward<T: Float>(&self, [s]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
         let (rows, k) = shape.dims2()?;
         self.0.expect_rows("assignment_entropy", rows)?;
         let n_graphs = self.0.n_graphs();
         let mut out = uninit(n_graphs);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, s.len() * 8, |graph| {
+        each(n_graphs, s.len() * 8, |graph| {
             let range = self.0.range(graph);
             let sum = entropy_sum(&s[range.start * k..range.end * k]);
             // SAFETY: one value a graph.
@@ -207,11 +209,11 @@ impl Kernel<2> for EntropyGrad {
         "assignment_entropy_grad"
     }
 
-    fn forward<T: Scalar>(&self, [s, grad]: [&[T]; 2], [shape, _]: [&Shape; 2]) -> Result<(Vec<T>, Shape)> {
+    fn forward<T: Float>(&self, [s, grad]: [&[T]; 2], [shape, _]: [&Shape; 2]) -> Result<(Vec<T>, Shape)> {
         let (_, k) = shape.dims2()?;
         let mut out = uninit(s.len());
         let shared = Shared::new(&mut out);
-        for_each_task(self.0.n_graphs(), s.len() * 8, |graph| {
+        each(self.0.n_graphs(), s.len() * 8, |graph| {
             let range = self.0.range(graph);
             let factor = T::of(-grad[graph].wide() / range.len().max(1) as f64);
             let range = range.start * k..range.end * k;
@@ -226,7 +228,7 @@ impl Kernel<2> for EntropyGrad {
 const GRAM_ROWS: usize = 64;
 
 /// `‖SᵀS‖²_F = ‖SSᵀ‖²_F`, from the smaller of the two products, a block of its rows at a time.
-fn gram_square<T: Scalar>(s: &[T], n: usize, k: usize) -> f64 {
+fn gram_square<T: Float>(s: &[T], n: usize, k: usize) -> f64 {
     let all = Mat::new(s, n, k, k);
     let side = n.min(k);
     let mut scratch: Vec<T> = uninit(GRAM_ROWS.min(side) * side);
@@ -246,12 +248,12 @@ fn gram_square<T: Scalar>(s: &[T], n: usize, k: usize) -> f64 {
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn square_sum<T: Scalar>(values: &[T]) -> T {
+fn square_sum<T: Float>(values: &[T]) -> T {
     dot(values, values)
 }
 
 /// `out += factor · S (SᵀS)`, through the smaller Gram matrix.
-fn add_gram_product<T: Scalar>(s: &[T], n: usize, k: usize, factor: T, out: &mut [T]) {
+fn add_gram_product<T: Float>(s: &[T], n: usize, k: usize, factor: T, out: &mut [T]) {
     let all = Mat::new(s, n, k, k);
     let mut piece: Vec<T> = Vec::new();
     if k <= n {
@@ -291,7 +293,7 @@ impl Kernel<1> for LinkLoss {
         "link_loss"
     }
 
-    fn forward<T: Scalar>(&self, [s]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
+    fn forward<T: Float>(&self, [s]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
         let (rows, k) = shape.dims2()?;
         let graph = &self.0;
         let segments = Segments::Ragged(graph.graph_offsets.clone());
@@ -299,7 +301,7 @@ impl Kernel<1> for LinkLoss {
         let n_graphs = segments.n_graphs();
         let mut out = uninit(n_graphs);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, self.work(k), |g| {
+        each(n_graphs, self.work(k), |g| {
             let range = segments.range(g);
             let n = range.len();
             let mut edges_square = 0.0;
@@ -332,7 +334,7 @@ fn clamped(square: f64) -> f64 {
 
 /// `Σ_{j ∈ sources} s_j · s_target`, summed in f64.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn row_dots<T: Scalar>(s: &[T], k: usize, target: usize, sources: &[u32]) -> f64 {
+fn row_dots<T: Float>(s: &[T], k: usize, target: usize, sources: &[u32]) -> f64 {
     let row = &s[target * k..(target + 1) * k];
     sources.iter().map(|&source| dot(row, &s[source as usize * k..(source as usize + 1) * k]).wide()).sum()
 }
@@ -345,7 +347,7 @@ impl Kernel<3> for LinkLossGrad {
         "link_loss_grad"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [s, loss, grad]: [&[T]; 3],
         [shape, ..]: [&Shape; 3],
@@ -356,7 +358,7 @@ impl Kernel<3> for LinkLossGrad {
         let is_symmetric = Arc::ptr_eq(&graph.adjacency, &graph.transpose);
         let mut out = uninit(s.len());
         let shared = Shared::new(&mut out);
-        for_each_task(segments.n_graphs(), 2 * LinkLoss(graph.clone()).work(k), |g| {
+        each(segments.n_graphs(), 2 * LinkLoss(graph.clone()).work(k), |g| {
             let range = segments.range(g);
             let n = range.len();
             // SAFETY: graphs do not overlap.
@@ -387,7 +389,7 @@ impl Kernel<3> for LinkLossGrad {
 struct DenseLinkLoss;
 
 /// `R = A − S Sᵀ` of some rows of one graph.
-fn residual<T: Scalar>(s: Mat<T>, s_rows: Mat<T>, adjacency: &[T], k1: usize, out: &mut [T]) {
+fn residual<T: Float>(s: Mat<T>, s_rows: Mat<T>, adjacency: &[T], k1: usize, out: &mut [T]) {
     product(out, k1, s_rows, s.transposed(), false);
     for (out, &a) in out.iter_mut().zip(adjacency) {
         *out = a - *out;
@@ -410,7 +412,7 @@ impl Kernel<2> for DenseLinkLoss {
         "dense_link_loss"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [s, adjacency]: [&[T]; 2],
         [s_shape, a_shape]: [&Shape; 2],
@@ -418,7 +420,7 @@ impl Kernel<2> for DenseLinkLoss {
         let (n_graphs, k1, k2) = Self::sizes(s_shape, a_shape)?;
         let mut out = uninit(n_graphs);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, 2 * n_graphs * k1 * k1 * k2, |g| {
+        each(n_graphs, 2 * n_graphs * k1 * k1 * k2, |g| {
             let s = &s[g * k1 * k2..(g + 1) * k1 * k2];
             let a = &adjacency[g * k1 * k1..(g + 1) * k1 * k1];
             let mut scratch: Vec<T> = uninit(GRAM_ROWS.min(k1) * k1);
@@ -465,7 +467,7 @@ impl Kernel<3> for DenseLinkLossGrad {
         "dense_link_loss_grad"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [s, adjacency, factor]: [&[T]; 3],
         [s_shape, a_shape, _]: [&Shape; 3],
@@ -474,7 +476,7 @@ impl Kernel<3> for DenseLinkLossGrad {
         let width = if self.of_adjacency { k1 } else { k2 };
         let mut out = uninit(n_graphs * k1 * width);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, 4 * n_graphs * k1 * k1 * k2, |g| {
+        each(n_graphs, 4 * n_graphs * k1 * k1 * k2, |g| {
             let s = &s[g * k1 * k2..(g + 1) * k1 * k2];
             let a = &adjacency[g * k1 * k1..(g + 1) * k1 * k1];
             // SAFETY: graphs do not overlap.

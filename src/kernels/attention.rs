@@ -1,9 +1,10 @@
 //! Graph attention: softmax over the edges of a node and the weighted sum, without storing anything an edge.
 
 use super::custom::{
-    Kernel, Scalar, Shared, add_scaled, apply3, blocks, dot, for_each_task, plain3, uninit, values_f64,
-    where_needed,
+    Kernel, Shared, add_scaled, apply3, blocks, dot, plain3, uninit, values_f64, where_needed,
 };
+use super::float::Float;
+use super::parallel::each;
 use crate::data::batch::{Csr, SparseGraph};
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
@@ -115,7 +116,7 @@ impl Attention {
 }
 
 /// `a · h_i` of every node and head: `[N, H]`.
-fn node_scores<T: Scalar>(h: &[T], a: &[T], heads: usize, width: usize) -> Vec<T> {
+fn node_scores<T: Float>(h: &[T], a: &[T], heads: usize, width: usize) -> Vec<T> {
     let mut scores = Vec::with_capacity(h.len() / width.max(1));
     for row in h.chunks_exact((heads * width).max(1)) {
         for (part, a) in row.chunks_exact(width).zip(a.chunks_exact(width)) {
@@ -126,15 +127,15 @@ fn node_scores<T: Scalar>(h: &[T], a: &[T], heads: usize, width: usize) -> Vec<T
 }
 
 #[inline(always)]
-fn leaky<T: Scalar>(x: T, slope: T) -> T {
+fn leaky<T: Float>(x: T, slope: T) -> T {
     if x < T::ZERO { slope * x } else { x }
 }
 
 /// The terms of softmax that belong to the target: (largest score, 1 / Σ exp).
 #[inline(always)]
-fn softmax_terms<T: Scalar>(scores: impl Iterator<Item = T> + Clone) -> (T, T) {
-    let max = scores.clone().fold(T::LOWEST, |max, e| if max > e { max } else { e });
-    let sum = scores.fold(T::ZERO, |sum, e| sum + (e - max).exp_down());
+fn softmax_terms<T: Float>(scores: impl Iterator<Item = T> + Clone) -> (T, T) {
+    let max = scores.clone().fold(T::NEG_INFINITY, |max, e| if max > e { max } else { e });
+    let sum = scores.fold(T::ZERO, |sum, e| sum + (e - max).exp());
     (max, T::ONE / sum)
 }
 
@@ -143,7 +144,7 @@ impl Kernel<3> for Attention {
         "gat_attention"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [h, a_src, a_dst]: [&[T]; 3],
         [shape, ..]: [&Shape; 3],
@@ -154,7 +155,7 @@ impl Kernel<3> for Attention {
         let shared = Shared::new(&mut out);
         let row_len = self.heads * width;
         let tasks: Vec<_> = blocks(n, BLOCK).collect();
-        for_each_task(tasks.len(), self.work(row_len), |task| {
+        each(tasks.len(), self.work(row_len), |task| {
             let rows = tasks[task].clone();
             // SAFETY: blocks of rows do not overlap.
             let out = unsafe { shared.part(rows.start * row_len..rows.end * row_len) };
@@ -184,7 +185,7 @@ impl Kernel<3> for Attention {
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn attend<T: Scalar>(
+fn attend<T: Float>(
     cx: &Attention,
     rows: Range<usize>,
     h: &[T],
@@ -201,7 +202,7 @@ fn attend<T: Scalar>(
             let neighbours = cx.neighbours(&cx.adjacency, i);
             let (max, scale) = softmax_terms(neighbours.clone().map(score));
             for j in neighbours {
-                let alpha = (score(j) - max).exp_down() * scale;
+                let alpha = (score(j) - max).exp() * scale;
                 let start = (j * heads + head) * width;
                 add_scaled(out, alpha, &h[start..start + width]);
             }
@@ -219,7 +220,7 @@ impl Kernel<3> for AttentionGrad {
         "gat_attention_grad"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [h, weights, grad]: [&[T]; 3],
         [shape, ..]: [&Shape; 3],
@@ -234,7 +235,7 @@ impl Kernel<3> for AttentionGrad {
 
         let mut targets: Vec<T> = uninit(n * heads * TERMS);
         let shared = Shared::new(&mut targets);
-        for_each_task(tasks.len(), work, |task| {
+        each(tasks.len(), work, |task| {
             let rows = tasks[task].clone();
             // SAFETY: blocks of rows do not overlap.
             let out = unsafe { shared.part(rows.start * heads * TERMS..rows.end * heads * TERMS) };
@@ -245,7 +246,7 @@ impl Kernel<3> for AttentionGrad {
         let mut out: Vec<T> = uninit(h.len() + 2 * n_weights);
         let mut source_scores: Vec<T> = uninit(n * heads);
         let (shared, shared_scores) = (Shared::new(&mut out), Shared::new(&mut source_scores));
-        for_each_task(tasks.len(), work, |task| {
+        each(tasks.len(), work, |task| {
             let rows = tasks[task].clone();
             // SAFETY: blocks of rows do not overlap.
             let (out, scores) = unsafe {
@@ -278,7 +279,7 @@ const TERMS: usize = 4;
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 #[allow(clippy::too_many_arguments)]
-fn target_terms<T: Scalar>(
+fn target_terms<T: Float>(
     cx: &Attention,
     rows: Range<usize>,
     h: &[T],
@@ -301,7 +302,7 @@ fn target_terms<T: Scalar>(
         for j in neighbours {
             let start = (j * heads + head) * width;
             let e = raw(j);
-            let alpha = (leaky(e, slope) - max).exp_down() * scale;
+            let alpha = (leaky(e, slope) - max).exp() * scale;
             let of_alpha = dot(g, &h[start..start + width]);
             mean += alpha * of_alpha;
             edges.push((alpha, of_alpha, if e < T::ZERO { slope } else { T::ONE }));
@@ -314,7 +315,7 @@ fn target_terms<T: Scalar>(
 }
 
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn source_gradients<T: Scalar>(
+fn source_gradients<T: Float>(
     cx: &Attention,
     rows: Range<usize>,
     [h, grad, src, dst, a_src, a_dst]: [&[T]; 6],
@@ -334,7 +335,7 @@ fn source_gradients<T: Scalar>(
             let target = i * heads + head;
             let terms = &targets[target * TERMS..(target + 1) * TERMS];
             let e = src[place] + dst[target];
-            let alpha = (leaky(e, slope) - terms[0]).exp_down() * terms[1];
+            let alpha = (leaky(e, slope) - terms[0]).exp() * terms[1];
             let g = &grad[target * width..(target + 1) * width];
             let side = if e < T::ZERO { slope } else { T::ONE };
             *score += alpha * (dot(g, own) - terms[2]) * side;

@@ -1,158 +1,16 @@
-//! What a kernel is made of: scalars, matrices and blocks of work, and the bridge that turns one
-//! generic function over slices into a Candle custom operator.
+//! What the pooling kernels are made of: matrices, blocks of work, and the bridge that turns one generic
+//! function over slices into a Candle custom operator.
 
 use super::device;
+use super::float::{Float, by_dtype, finish, values};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor};
 use gemm::Parallelism;
-use rayon::prelude::*;
-use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Range, Sub, SubAssign};
-
-/// The numbers that kernels compute with: `f32` in training, `f64` where tests want digits.
-pub(crate) trait Scalar:
-    Copy
-    + Send
-    + Sync
-    + PartialOrd
-    + Default
-    + std::fmt::Debug
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
-    + AddAssign
-    + SubAssign
-    + MulAssign
-    + 'static
-{
-    const ZERO: Self;
-    const ONE: Self;
-    const LOWEST: Self;
-    fn of(value: f64) -> Self;
-    fn wide(self) -> f64;
-    /// `e^x` for `x ≤ 0`; 0 below the smallest normal number, NaN for NaN.
-    fn exp_down(self) -> Self;
-    /// The natural logarithm of a normal positive number.
-    fn ln_normal(self) -> Self;
-    fn sqrt(self) -> Self;
-    fn tanh(self) -> Self;
-    fn sigmoid(self) -> Self;
-    fn order(self, other: Self) -> std::cmp::Ordering;
-    fn slice(storage: &CpuStorage) -> Option<&[Self]>;
-    fn storage(values: Vec<Self>) -> CpuStorage;
-}
-
-impl Scalar for f32 {
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
-    const LOWEST: Self = f32::NEG_INFINITY;
-    #[inline(always)]
-    fn of(value: f64) -> Self {
-        value as f32
-    }
-    #[inline(always)]
-    fn wide(self) -> f64 {
-        f64::from(self)
-    }
-    // Cephes' polynomial, without a branch or a call, so that a loop over it becomes SIMD code.
-    #[inline(always)]
-    fn exp_down(self) -> Self {
-        const ROUND: f32 = 12_582_912.0; // 1.5 · 2²³: adding it leaves the integer in the low bits
-        let shifted = self * std::f32::consts::LOG2_E + ROUND;
-        let n = shifted - ROUND;
-        let r = self - n * 0.693_359_4 - n * -2.121_944_4e-4;
-        let mut p = 1.987_569_1e-4;
-        p = p * r + 1.398_2e-3;
-        p = p * r + 8.333_452e-3;
-        p = p * r + 4.166_579_6e-2;
-        p = p * r + 1.666_666_5e-1;
-        p = p * r + 5.000_000_1e-1;
-        let y = p * r * r + r + 1.0;
-        let scale = f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000));
-        if self < -87.3 { 0.0 } else { y * scale }
-    }
-    #[inline(always)]
-    fn ln_normal(self) -> Self {
-        let bits = self.to_bits() as i32;
-        let e = bits.wrapping_sub(0x3f35_04f3) >> 23; // the mantissa then lies in [√½, √2)
-        let z = f32::from_bits(bits.wrapping_sub(e << 23) as u32) - 1.0;
-        let e = e as f32;
-        let mut p = 7.037_683_6e-2;
-        p = p * z - 1.151_461e-1;
-        p = p * z + 1.167_699_9e-1;
-        p = p * z - 1.242_014_1e-1;
-        p = p * z + 1.424_932_3e-1;
-        p = p * z - 1.666_805_8e-1;
-        p = p * z + 2.000_071_5e-1;
-        p = p * z - 2.499_999_4e-1;
-        p = p * z + 3.333_333e-1;
-        let square = z * z;
-        z + (p * z * square + e * -2.121_944_4e-4 - 0.5 * square) + e * 0.693_359_4
-    }
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        f32::sqrt(self)
-    }
-    fn tanh(self) -> Self {
-        f32::tanh(self)
-    }
-    fn sigmoid(self) -> Self {
-        1.0 / (1.0 + (-self).exp())
-    }
-    fn order(self, other: Self) -> std::cmp::Ordering {
-        self.total_cmp(&other)
-    }
-    fn slice(storage: &CpuStorage) -> Option<&[Self]> {
-        if let CpuStorage::F32(values) = storage { Some(values) } else { None }
-    }
-    fn storage(values: Vec<Self>) -> CpuStorage {
-        CpuStorage::F32(values)
-    }
-}
-
-impl Scalar for f64 {
-    const ZERO: Self = 0.0;
-    const ONE: Self = 1.0;
-    const LOWEST: Self = f64::NEG_INFINITY;
-    #[inline(always)]
-    fn of(value: f64) -> Self {
-        value
-    }
-    #[inline(always)]
-    fn wide(self) -> f64 {
-        self
-    }
-    fn exp_down(self) -> Self {
-        self.exp()
-    }
-    fn ln_normal(self) -> Self {
-        self.ln()
-    }
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        f64::sqrt(self)
-    }
-    fn tanh(self) -> Self {
-        f64::tanh(self)
-    }
-    fn sigmoid(self) -> Self {
-        1.0 / (1.0 + (-self).exp())
-    }
-    fn order(self, other: Self) -> std::cmp::Ordering {
-        self.total_cmp(&other)
-    }
-    fn slice(storage: &CpuStorage) -> Option<&[Self]> {
-        if let CpuStorage::F64(values) = storage { Some(values) } else { None }
-    }
-    fn storage(values: Vec<Self>) -> CpuStorage {
-        CpuStorage::F64(values)
-    }
-}
+use std::ops::Range;
 
 /// A kernel of `N` tensors: one generic function over row-major slices, and its gradient as calls of kernels.
 pub(crate) trait Kernel<const N: usize>: Send + Sync + 'static {
     fn name(&self) -> &'static str;
-    fn forward<T: Scalar>(&self, args: [&[T]; N], shapes: [&Shape; N]) -> Result<(Vec<T>, Shape)>;
+    fn forward<T: Float>(&self, args: [&[T]; N], shapes: [&Shape; N]) -> Result<(Vec<T>, Shape)>;
     /// Gradients of the arguments, `None` for those that need none.
     fn backward(&self, _args: [&Tensor; N], _result: &Tensor, _grad: &Tensor) -> Result<[Option<Tensor>; N]> {
         Err(candle_core::Error::BackwardNotSupported { op: self.name() })
@@ -161,39 +19,20 @@ pub(crate) trait Kernel<const N: usize>: Send + Sync + 'static {
 
 struct Custom<K>(K);
 
-fn contiguous<'a, T>(values: &'a [T], layout: &Layout, name: &'static str) -> Result<&'a [T]> {
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(&values[start..end]),
-        None => candle_core::bail!("{name}: an argument is not contiguous"),
-    }
-}
-
 fn run<const N: usize, K: Kernel<N>>(
     kernel: &K,
     storages: [&CpuStorage; N],
     layouts: [&Layout; N],
 ) -> Result<(CpuStorage, Shape)> {
-    fn typed<T: Scalar, const N: usize, K: Kernel<N>>(
-        kernel: &K,
-        storages: [&CpuStorage; N],
-        layouts: [&Layout; N],
-    ) -> Result<(CpuStorage, Shape)> {
+    by_dtype!(storages[0].dtype(), T => {
         let mut args: [&[T]; N] = [&[]; N];
         for (arg, (storage, layout)) in args.iter_mut().zip(storages.iter().zip(layouts)) {
-            let Some(values) = T::slice(storage) else {
-                candle_core::bail!("{}: the arguments have different types", kernel.name())
-            };
-            *arg = contiguous(values, layout, kernel.name())?;
+            *arg = values(storage, layout)?;
         }
         let (values, shape) = kernel.forward(args, layouts.map(Layout::shape))?;
         debug_assert_eq!(values.len(), shape.elem_count(), "{}", kernel.name());
-        Ok((T::storage(values), shape))
-    }
-    match storages[0] {
-        CpuStorage::F32(_) => typed::<f32, N, K>(kernel, storages, layouts),
-        CpuStorage::F64(_) => typed::<f64, N, K>(kernel, storages, layouts),
-        _ => candle_core::bail!("{}: expects f32 or f64", kernel.name()),
-    }
+        Ok(finish(values, shape))
+    })
 }
 
 impl<K: Kernel<1>> CustomOp1 for Custom<K> {
@@ -345,19 +184,6 @@ impl Segments {
     }
 }
 
-/// Below this many elementary operations a kernel stays on the calling thread: waking others costs more.
-const SERIAL_WORK: usize = 1 << 17;
-
-/// Runs `task(0) … task(n_tasks - 1)`, which write to different places. How the work is cut depends on the
-/// data alone, so the result is the same for any number of threads.
-pub(crate) fn for_each_task(n_tasks: usize, work: usize, task: impl Fn(usize) + Send + Sync) {
-    if n_tasks < 2 || work < SERIAL_WORK {
-        (0..n_tasks).for_each(task);
-    } else {
-        (0..n_tasks).into_par_iter().for_each(task);
-    }
-}
-
 /// Fixed ranges of about `per_block` items that cover `0..n`.
 pub(crate) fn blocks(n: usize, per_block: usize) -> impl Iterator<Item = Range<usize>> {
     let per_block = per_block.max(1);
@@ -366,7 +192,7 @@ pub(crate) fn blocks(n: usize, per_block: usize) -> impl Iterator<Item = Range<u
 
 /// `n` values that the caller will all write before anything reads them.
 #[allow(clippy::uninit_vec)]
-pub(crate) fn uninit<T: Scalar>(n: usize) -> Vec<T> {
+pub(crate) fn uninit<T: Float>(n: usize) -> Vec<T> {
     let mut values = Vec::with_capacity(n);
     // SAFETY: every bit pattern is a float, and every kernel writes its whole result (tests compare all of it).
     unsafe { values.set_len(n) };
@@ -442,7 +268,7 @@ impl<'a, T> Mat<'a, T> {
 ///
 /// # Safety
 /// `out` points to a matrix of that size that nothing else uses.
-pub(crate) unsafe fn product_to<T: Scalar>(
+pub(crate) unsafe fn product_to<T: Float>(
     out: *mut T,
     stride: usize,
     a: Mat<T>,
@@ -489,7 +315,7 @@ pub(crate) unsafe fn product_to<T: Scalar>(
 }
 
 /// [`product_to`] into a slice.
-pub(crate) fn product<T: Scalar>(out: &mut [T], stride: usize, a: Mat<T>, b: Mat<T>, accumulate: bool) {
+pub(crate) fn product<T: Float>(out: &mut [T], stride: usize, a: Mat<T>, b: Mat<T>, accumulate: bool) {
     assert!(a.rows == 0 || b.cols == 0 || (a.rows - 1) * stride + b.cols <= out.len());
     // SAFETY: the size was checked, and the slice is borrowed mutably.
     unsafe { product_to(out.as_mut_ptr(), stride, a, b, accumulate) }
@@ -497,7 +323,7 @@ pub(crate) fn product<T: Scalar>(out: &mut [T], stride: usize, a: Mat<T>, b: Mat
 
 /// `Σ a·b` in a fixed order that becomes SIMD code.
 #[inline(always)]
-pub(crate) fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
+pub(crate) fn dot<T: Float>(a: &[T], b: &[T]) -> T {
     const LANES: usize = 16;
     let n = a.len().min(b.len());
     let (a, b) = (&a[..n], &b[..n]);
@@ -518,7 +344,7 @@ pub(crate) fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
 
 /// The sum of the lanes, pairwise.
 #[inline(always)]
-pub(crate) fn fold<T: Scalar>(mut lanes: [T; 16]) -> T {
+pub(crate) fn fold<T: Float>(mut lanes: [T; 16]) -> T {
     for half in [8, 4, 2, 1] {
         for lane in 0..half {
             let upper = lanes[lane + half];
@@ -530,7 +356,7 @@ pub(crate) fn fold<T: Scalar>(mut lanes: [T; 16]) -> T {
 
 /// `out += factor · x`
 #[inline(always)]
-pub(crate) fn add_scaled<T: Scalar>(out: &mut [T], factor: T, x: &[T]) {
+pub(crate) fn add_scaled<T: Float>(out: &mut [T], factor: T, x: &[T]) {
     for (out, &x) in out.iter_mut().zip(x) {
         *out += factor * x;
     }
@@ -538,7 +364,7 @@ pub(crate) fn add_scaled<T: Scalar>(out: &mut [T], factor: T, x: &[T]) {
 
 /// `out += x`
 #[inline(always)]
-pub(crate) fn add_to<T: Scalar>(out: &mut [T], x: &[T]) {
+pub(crate) fn add_to<T: Float>(out: &mut [T], x: &[T]) {
     for (out, &x) in out.iter_mut().zip(x) {
         *out += x;
     }

@@ -1,9 +1,9 @@
 //! Message passing between the clusters of pooled graphs, whose adjacency is a small dense matrix a graph.
 
-use super::custom::{
-    Kernel, Mat, Scalar, Shared, apply2, dot, for_each_task, plain2, plain3, product, uninit, where_needed,
-};
+use super::custom::{Kernel, Mat, Shared, apply2, dot, plain2, plain3, product, uninit, where_needed};
 use super::device;
+use super::float::Float;
+use super::parallel::each;
 use super::propagate::Norm;
 use candle_core::{Result, Shape, Tensor};
 
@@ -74,12 +74,12 @@ fn sizes(adjacency: &Shape, x: &Shape) -> Result<(usize, usize, usize)> {
 }
 
 /// The diagonal entry as the norm sees it.
-fn diagonal<T: Scalar>(norm: Norm, a: &[T], k: usize, i: usize) -> T {
+fn diagonal<T: Float>(norm: Norm, a: &[T], k: usize, i: usize) -> T {
     if matches!(norm, Norm::Gcn { self_loops: true }) { T::ONE } else { a[i * k + i] }
 }
 
 /// `Σ_j A_ij` of each row as the norm sees it.
-fn row_sums<T: Scalar>(norm: Norm, a: &[T], k: usize, out: &mut Vec<T>) {
+fn row_sums<T: Float>(norm: Norm, a: &[T], k: usize, out: &mut Vec<T>) {
     out.clear();
     for i in 0..k {
         let sum = a[i * k..(i + 1) * k].iter().fold(T::ZERO, |sum, &value| sum + value);
@@ -88,7 +88,7 @@ fn row_sums<T: Scalar>(norm: Norm, a: &[T], k: usize, out: &mut Vec<T>) {
 }
 
 /// The scale of each row: `1/d`, `1/√d` or 1.
-fn row_scales<T: Scalar>(norm: Norm, a: &[T], k: usize) -> Vec<T> {
+fn row_scales<T: Float>(norm: Norm, a: &[T], k: usize) -> Vec<T> {
     let mut scales = Vec::new();
     if matches!(norm, Norm::Mean | Norm::Gcn { .. }) {
         row_sums(norm, a, k, &mut scales);
@@ -107,7 +107,7 @@ impl Kernel<2> for Propagate {
         "dense_propagate"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [adjacency, x]: [&[T]; 2],
         [a_shape, x_shape]: [&Shape; 2],
@@ -116,7 +116,7 @@ impl Kernel<2> for Propagate {
         let stride = if self.beside { 2 * width } else { width };
         let mut out = uninit(n_graphs * k * stride);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, 2 * n_graphs * k * k * width, |g| {
+        each(n_graphs, 2 * n_graphs * k * k * width, |g| {
             let a = &adjacency[g * k * k..(g + 1) * k * k];
             let x = &x[g * k * width..(g + 1) * k * width];
             // SAFETY: graphs do not overlap.
@@ -162,7 +162,7 @@ impl Kernel<2> for Propagate {
 }
 
 /// Rows times their scales, in a new matrix.
-fn scaled_rows<T: Scalar>(x: Mat<T>, scales: &[T]) -> Vec<T> {
+fn scaled_rows<T: Float>(x: Mat<T>, scales: &[T]) -> Vec<T> {
     let (rows, width) = x.size();
     let mut out = uninit(rows * width);
     for ((i, out), &scale) in out.chunks_exact_mut(width.max(1)).enumerate().zip(scales) {
@@ -181,7 +181,7 @@ impl Kernel<2> for PropagateGradX {
         "dense_propagate_grad_x"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [adjacency, grad]: [&[T]; 2],
         [a_shape, grad_shape]: [&Shape; 2],
@@ -191,7 +191,7 @@ impl Kernel<2> for PropagateGradX {
         let width = if beside { stride / 2 } else { stride };
         let mut out = uninit(n_graphs * k * width);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, 2 * n_graphs * k * k * width, |g| {
+        each(n_graphs, 2 * n_graphs * k * k * width, |g| {
             let a = &adjacency[g * k * k..(g + 1) * k * k];
             let grad = &grad[g * k * stride..(g + 1) * k * stride];
             // SAFETY: graphs do not overlap.
@@ -234,7 +234,7 @@ impl Kernel<3> for PropagateGradA {
         "dense_propagate_grad_a"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [adjacency, x, grad]: [&[T]; 3],
         [a_shape, x_shape, _]: [&Shape; 3],
@@ -244,7 +244,7 @@ impl Kernel<3> for PropagateGradA {
         let stride = if beside { 2 * width } else { width };
         let mut out = uninit(n_graphs * k * k);
         let shared = Shared::new(&mut out);
-        for_each_task(n_graphs, 2 * n_graphs * k * k * width, |g| {
+        each(n_graphs, 2 * n_graphs * k * k * width, |g| {
             let a = &adjacency[g * k * k..(g + 1) * k * k];
             let x = Mat::new(&x[g * k * width..(g + 1) * k * width], k, width, width);
             let grad = Mat::new(&grad[g * k * stride..(g + 1) * k * stride], k, width, stride);
@@ -262,7 +262,7 @@ impl Kernel<3> for PropagateGradA {
 }
 
 /// With `T_ij = dy_i · x_j / d_i`: `dA_ij = T_ij − Σ_j A_ij T_ij / d_i`, the last only where `d_i` is the row sum.
-fn through_mean<T: Scalar>(a: &[T], k: usize, out: &mut [T]) {
+fn through_mean<T: Float>(a: &[T], k: usize, out: &mut [T]) {
     let mut sums = Vec::new();
     row_sums(Norm::Mean, a, k, &mut sums);
     for (i, out) in out.chunks_exact_mut(k.max(1)).enumerate() {
@@ -278,7 +278,7 @@ fn through_mean<T: Scalar>(a: &[T], k: usize, out: &mut [T]) {
 
 /// With `T_ij = dy_i · x_j` and `s = d^-1/2`: `dA_ij = s_i s_j T_ij + dd_i`, where
 /// `dd_i = −½ s_i³ (Σ_j A_ij s_j T_ij + Σ_j A_ji s_j T_ji)` reaches the whole row through its sum.
-fn through_gcn<T: Scalar>(norm: Norm, self_loops: bool, a: &[T], k: usize, out: &mut [T]) {
+fn through_gcn<T: Float>(norm: Norm, self_loops: bool, a: &[T], k: usize, out: &mut [T]) {
     let mut sums = Vec::new();
     row_sums(norm, a, k, &mut sums);
     let scales = row_scales(norm, a, k);

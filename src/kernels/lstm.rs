@@ -1,8 +1,8 @@
 //! Aggregation of neighbours by a recurrent network: the one aggregation that reads an order.
 
-use super::custom::{
-    Kernel, Mat, Scalar, Shared, add_to, apply3, blocks, for_each_task, plain3, product, uninit, where_needed,
-};
+use super::custom::{Kernel, Mat, Shared, add_to, apply3, blocks, plain3, product, uninit, where_needed};
+use super::float::Float;
+use super::parallel::each;
 use crate::data::batch::{Csr, SparseGraph};
 use candle_core::{Result, Shape, Tensor};
 use std::ops::Range;
@@ -54,12 +54,12 @@ impl LstmAggregate {
     }
 
     /// `x W_x + b` of every node: a neighbour's part of the gates, the same in every sequence it is read in.
-    fn input_gates<T: Scalar>(&self, x: &[T], w: &[T], bias: &[T], sizes: Sizes) -> Vec<T> {
+    fn input_gates<T: Float>(&self, x: &[T], w: &[T], bias: &[T], sizes: Sizes) -> Vec<T> {
         let gates = 4 * sizes.hidden;
         let mut out = uninit(sizes.n * gates);
         let shared = Shared::new(&mut out);
         let tasks: Vec<_> = blocks(sizes.n, 256).collect();
-        for_each_task(tasks.len(), 2 * sizes.n * sizes.input * gates, |task| {
+        each(tasks.len(), 2 * sizes.n * sizes.input * gates, |task| {
             let rows = tasks[task].clone();
             // SAFETY: blocks of rows do not overlap.
             let out = unsafe { shared.part(rows.start * gates..rows.end * gates) };
@@ -86,14 +86,19 @@ impl LstmAggregate {
     }
 }
 
+#[inline(always)]
+fn sigmoid<T: Float>(x: T) -> T {
+    T::ONE / (T::ONE + (-x).exp())
+}
+
 /// One step of the cell on the gates' sums, in place: `gates` become (i, f, g, o); gives the new cell and hidden state.
-fn step<T: Scalar>(gates: &mut [T], cell: &mut [T], hidden: &mut [T]) {
+fn step<T: Float>(gates: &mut [T], cell: &mut [T], hidden: &mut [T]) {
     let width = cell.len();
     for unit in 0..width {
-        let i = gates[unit].sigmoid();
-        let f = gates[width + unit].sigmoid();
+        let i = sigmoid(gates[unit]);
+        let f = sigmoid(gates[width + unit]);
         let g = gates[2 * width + unit].tanh();
-        let o = gates[3 * width + unit].sigmoid();
+        let o = sigmoid(gates[3 * width + unit]);
         cell[unit] = f * cell[unit] + i * g;
         hidden[unit] = o * cell[unit].tanh();
         gates[unit] = i;
@@ -108,7 +113,7 @@ impl Kernel<3> for LstmAggregate {
         "lstm_aggregate"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [x, w, bias]: [&[T]; 3],
         [x_shape, w_shape, _]: [&Shape; 3],
@@ -121,7 +126,7 @@ impl Kernel<3> for LstmAggregate {
         let mut out: Vec<T> = uninit(n * hidden);
         let shared = Shared::new(&mut out);
         let tasks: Vec<_> = blocks(n, BLOCK).collect();
-        for_each_task(tasks.len(), self.work(sizes), |task| {
+        each(tasks.len(), self.work(sizes), |task| {
             let nodes = self.by_length(tasks[task].clone());
             let mut states = vec![T::ZERO; nodes.len() * hidden];
             let mut cells = states.clone();
@@ -173,7 +178,7 @@ impl Kernel<3> for LstmGrad {
         "lstm_aggregate_grad"
     }
 
-    fn forward<T: Scalar>(
+    fn forward<T: Float>(
         &self,
         [x, packed, grad]: [&[T]; 3],
         [x_shape, packed_shape, _]: [&Shape; 3],
@@ -191,7 +196,7 @@ impl Kernel<3> for LstmGrad {
         let tasks: Vec<_> = blocks(n, BLOCK).collect();
         let mut of_recurrent: Vec<T> = vec![T::ZERO; tasks.len() * hidden * gates];
         let (shared, shared_w) = (Shared::new(&mut of_gates), Shared::new(&mut of_recurrent));
-        for_each_task(tasks.len(), 3 * lstm.work(sizes), |task| {
+        each(tasks.len(), 3 * lstm.work(sizes), |task| {
             let nodes = lstm.by_length(tasks[task].clone());
             let places: Vec<_> = nodes.iter().map(|&node| self.0.offsets[node] as usize).collect();
             // SAFETY: one matrix a block.
@@ -295,7 +300,7 @@ impl<T> Default for Run<T> {
 }
 
 /// `gates` (i, f, g, o) become the gradients of their sums; `of_cell` moves to the step before.
-fn step_back<T: Scalar>(gates: &mut [T], cell: &[T], before: &[T], of_state: &[T], of_cell: &mut [T]) {
+fn step_back<T: Float>(gates: &mut [T], cell: &[T], before: &[T], of_state: &[T], of_cell: &mut [T]) {
     let width = cell.len();
     for unit in 0..width {
         let (i, f) = (gates[unit], gates[width + unit]);

@@ -1,8 +1,8 @@
 //! Sorted places: the rows of each graph in an order that does not depend on their numbering.
 
-use super::custom::{
-    Kernel, Scalar, Shared, apply1, blocks, for_each_task, plain1, uninit, values_f64, where_needed,
-};
+use super::custom::{Kernel, Shared, apply1, blocks, plain1, uninit, values_f64, where_needed};
+use super::float::Float;
+use super::parallel::each;
 use candle_core::{Result, Shape, Tensor};
 use std::sync::Arc;
 
@@ -55,13 +55,13 @@ impl Kernel<1> for Places {
         "sort_rows"
     }
 
-    fn forward<T: Scalar>(&self, [x]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
+    fn forward<T: Float>(&self, [x]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
         let (_, width) = shape.dims2()?;
         let n_places = self.places.len();
         let mut out = uninit(n_places * width);
         let shared = Shared::new(&mut out);
         let tasks: Vec<_> = blocks(n_places, 256).collect();
-        for_each_task(tasks.len(), n_places * width, |task| {
+        each(tasks.len(), n_places * width, |task| {
             for place in tasks[task].clone() {
                 // SAFETY: every place is written once.
                 let out = unsafe { shared.part(place * width..(place + 1) * width) };

@@ -2,6 +2,8 @@
 
 mod network;
 mod parameters;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use network::{BuildError, Network, StepLoss};
 pub use parameters::{Parameter, Parameters};

@@ -227,3 +227,106 @@ fn filled_in(model: &Model, data: &DataFacts) -> Model {
     }
     model
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Dataset;
+    use crate::lower::testing::{compile, graphs};
+
+    const TEXT: &str = "linear(8) -> batch_norm -> relu -> mean -> dropout -> mlp";
+
+    fn build(text: &str, seed: u64) -> (Network, Dataset) {
+        let data = graphs();
+        let model = compile(text, Some(&data.facts()));
+        (Network::build(&model, &data.facts(), DType::F64, &Device::Cpu, seed).unwrap(), data)
+    }
+
+    fn numbers(network: &Network) -> Vec<Vec<f64>> {
+        let flat = |parameter: &Parameter| parameter.var.flatten_all().unwrap().to_vec1().unwrap();
+        network.parameters().iter().map(flat).collect()
+    }
+
+    fn batch(data: &Dataset) -> (GraphBatch, Tensor) {
+        let all: Vec<u32> = (0..data.n_graphs() as u32).collect();
+        let targets = data.target_tensor(&all, DType::F64, &Device::Cpu).unwrap().unwrap();
+        (data.batch(&all, DType::F64, &Device::Cpu).unwrap(), targets)
+    }
+
+    #[test]
+    fn parameters_are_named_by_stage_operator_and_weight() {
+        let (network, _) = build(TEXT, 0);
+        let names: Vec<&str> = network.parameters().iter().map(|parameter| parameter.name.as_str()).collect();
+        assert_eq!(names[..3], ["1.linear.weight", "1.linear.bias", "2.batch_norm.weight"]);
+        // linear 5·8 + 8, batch norm 8 + 8 (running statistics are not trained), mlp 8·8 + 8 + 8·3 + 3.
+        assert_eq!(network.parameters().n_trained(), 48 + 16 + 72 + 27);
+    }
+
+    #[test]
+    fn the_seed_decides_every_parameter() {
+        assert_eq!(numbers(&build(TEXT, 1).0), numbers(&build(TEXT, 1).0));
+        assert_ne!(numbers(&build(TEXT, 1).0), numbers(&build(TEXT, 2).0));
+    }
+
+    #[test]
+    fn weights_begin_within_one_over_the_root_of_fan_in() {
+        let (network, _) = build("mean -> linear(400) -> linear", 0);
+        let weight: Vec<f64> = numbers(&network)[0].clone();
+        let bound = 1.0 / 5f64.sqrt();
+        let largest = weight.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+        assert!(largest <= bound && largest > 0.95 * bound, "{largest}");
+        let mean = weight.iter().sum::<f64>() / weight.len() as f64;
+        assert!(mean.abs() < 0.03, "{mean}");
+    }
+
+    #[test]
+    fn a_model_checked_without_data_is_built_with_it() {
+        let data = graphs();
+        let network =
+            Network::build(&compile(TEXT, None), &data.facts(), DType::F32, &Device::Cpu, 0).unwrap();
+        assert_eq!(network.parameters().get("1.linear.weight").unwrap().var.dims(), [5, 8]);
+    }
+
+    #[test]
+    fn evaluation_keeps_nothing_for_a_backward_pass_and_does_not_drop() {
+        let (network, data) = build(TEXT, 0);
+        let (batch, _) = batch(&data);
+        let run = || network.forward(&batch, &mut ForwardCx::evaluation()).unwrap().x;
+        assert!(!run().track_op());
+        assert_eq!(run().to_vec2::<f64>().unwrap(), run().to_vec2::<f64>().unwrap());
+    }
+
+    #[test]
+    fn dropout_follows_the_seed_of_the_step() {
+        let (network, data) = build("mean -> dropout -> linear", 0);
+        let (batch, _) = batch(&data);
+        let run = |seed| {
+            let value = network.forward(&batch, &mut network.training_cx(seed)).unwrap();
+            value.x.to_vec2::<f64>().unwrap()
+        };
+        assert_eq!(run(1), run(1));
+        assert_ne!(run(1), run(2));
+    }
+
+    #[test]
+    fn the_loss_is_the_weighted_sum_of_its_terms() {
+        let (network, data) = build("model = mean -> linear\nloss = 3 * cross_entropy", 0);
+        let (batch, targets) = batch(&data);
+        let mut cx = network.training_cx(0);
+        let output = network.forward(&batch, &mut cx).unwrap();
+        let loss = network.loss(&output, &targets, &cx).unwrap();
+        let [(name, part)] = loss.parts.as_slice() else { panic!("one term") };
+        assert_eq!(*name, "cross_entropy");
+        let (total, part) = (loss.total.to_scalar::<f64>().unwrap(), part.to_scalar::<f64>().unwrap());
+        assert!((total - 3.0 * part).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_batch_of_other_features_is_an_error() {
+        let (network, data) = build(TEXT, 0);
+        let (mut batch, _) = batch(&data);
+        batch.x = batch.x.narrow(1, 0, 2).unwrap();
+        let error = network.forward(&batch, &mut ForwardCx::evaluation()).unwrap_err();
+        assert!(error.to_string().contains("built for 5 node features, the batch has 2"), "{error}");
+    }
+}

@@ -93,3 +93,75 @@ fn reaches_output(model: &Model) -> Vec<bool> {
     }
     is_live
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lower::testing::compile;
+    use crate::ops::Family;
+
+    /// Steps as `operator+activation`, in order.
+    fn steps(text: &str) -> Vec<String> {
+        let model = compile(text, None);
+        let name = |node: NodeIndex| model.get().graph[node].op.name();
+        let step = |step: &Step| match step.activation {
+            Activation::Identity => name(step.node).to_owned(),
+            activation => format!("{}+{activation:?}", name(step.node)),
+        };
+        plan(&model).steps.iter().map(step).collect()
+    }
+
+    #[test]
+    fn an_activation_moves_into_the_operator_before() {
+        assert_eq!(steps("linear(8) -> relu -> mean -> linear"), ["input", "linear+Relu", "mean", "linear"]);
+        let slope = steps("linear(8) -> batch_norm -> leaky_relu(0.2) -> mean -> linear");
+        assert_eq!(slope, ["input", "linear", "batch_norm+LeakyRelu { slope: 0.2 }", "mean", "linear"]);
+    }
+
+    #[test]
+    fn an_activation_stays_where_its_input_is_read_elsewhere() {
+        let text = "model = linear(8) as raw -> relu -> concat(raw, identity) -> mean -> linear";
+        assert_eq!(steps(text), ["input", "linear", "relu", "identity", "concat", "mean", "linear"]);
+    }
+
+    #[test]
+    fn only_one_activation_moves() {
+        let text = "linear(8) -> relu -> tanh -> mean -> linear";
+        assert_eq!(steps(text), ["input", "linear+Relu", "tanh", "mean", "linear"]);
+    }
+
+    #[test]
+    fn every_value_but_the_output_goes_after_its_last_reader() {
+        let text = "model = linear(8) as raw -> relu -> concat(raw, identity) -> mean -> linear";
+        let plan = plan(&compile(text, None));
+        let mut freed = vec![0; plan.steps.len()];
+        for (idx, step) in plan.steps.iter().enumerate() {
+            step.frees.iter().for_each(|&dead| freed[dead] += 1);
+            let later = plan.steps[idx + 1..].iter().flat_map(|step| &step.inputs);
+            assert!(later.clone().all(|read| !step.frees.contains(read)), "freed while needed");
+        }
+        assert_eq!(freed, [1, 1, 1, 1, 1, 1, 0]);
+    }
+
+    /// Of each pooling in order, whether it makes the coarse adjacency.
+    fn makes_adjacency(text: &str) -> Vec<bool> {
+        let model = compile(text, None);
+        let plan = plan(&model);
+        let is_pooling = |step: &&Step| model.get().graph[step.node].op.family() == Family::Pooling;
+        plan.steps.iter().filter(is_pooling).map(|step| step.needs_adjacency).collect()
+    }
+
+    #[test]
+    fn a_coarse_adjacency_is_made_where_something_reads_it() {
+        assert_eq!(makes_adjacency("diffpool(k = 4) -> mean -> linear"), [false]);
+        assert_eq!(makes_adjacency("diffpool(k = 4) -> relu -> sage(8) -> mean -> linear"), [true]);
+        assert_eq!(
+            makes_adjacency("diffpool(k = 4) -> diffpool(k = 2, assign = linear) -> mean -> linear"),
+            [false, false]
+        );
+        assert_eq!(makes_adjacency("diffpool(k = 4) -> diffpool(k = 2) -> mean -> linear"), [true, false]);
+        let with_loss = "model = diffpool(k = 4) -> diffpool(k = 2, assign = linear) -> mean -> linear\n\
+                         loss = cross_entropy + link_prediction";
+        assert_eq!(makes_adjacency(with_loss), [true, false]);
+    }
+}

@@ -21,7 +21,7 @@ use rand_chacha::ChaCha8Rng;
 
 pub static SPEC: CallSpec = CallSpec {
     name: "hierarchy",
-    doc: "Generated graphs whose class is visible only in how their communities are arranged: sizes, degrees and \
+    doc: "Generated graphs whose class shows only in the arrangement of their communities. Sizes, degrees and \
           local structure are the same in all classes. Graph classification.",
     args: &[
         ArgSpec {

@@ -4,13 +4,12 @@ use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check::{levels, shape, symmetry};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Dim, Entity, Size, Type};
-use crate::kernels::Activation;
+use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, Structure, Value, map_value};
 use crate::ops::{
     Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
 };
-use candle_core::{DType, Result, Tensor};
-use std::cmp::Ordering;
+use candle_core::Result;
 
 /// Sorts the rows of each graph by their last feature, largest first, and keeps the first `k`. Rows that
 /// tie are sorted by the feature before, and so on, so the result does not depend on the numbering.
@@ -104,27 +103,8 @@ impl Operator for SortPool {
         let k = cx.args.int("k") as usize;
         Ok(map_value(move |inputs, _| {
             let value = inputs[0];
-            let x = sort_rows(&value.x, &value.structure.offsets(), k)?;
+            let x = kernels::sort_rows(&value.x, &value.structure.offsets(), k)?;
             Ok(Value { x, structure: Structure::Slots { n_graphs: value.structure.n_graphs(), k } })
         }))
     }
-}
-
-/// The first `k` rows of each graph, by the last feature descending, ties by the features before: `[G·k, F]`.
-fn sort_rows(x: &Tensor, offsets: &[u32], k: usize) -> Result<Tensor> {
-    let values = x.to_dtype(DType::F64)?.to_vec2::<f64>()?;
-    let order = |&a: &u32, &b: &u32| {
-        let (a, b) = (values[a as usize].iter().rev(), values[b as usize].iter().rev());
-        b.zip(a).map(|(b, a)| b.total_cmp(a)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
-    };
-    let mut graphs = Vec::with_capacity(offsets.len() - 1);
-    for pair in offsets.windows(2) {
-        let mut rows: Vec<u32> = (pair[0]..pair[1]).collect();
-        rows.sort_by(order);
-        rows.truncate(k);
-        let n_rows = rows.len();
-        let rows = Tensor::from_vec(rows, n_rows, x.device())?;
-        graphs.push(x.index_select(&rows, 0)?.pad_with_zeros(0, 0, k - n_rows)?);
-    }
-    Tensor::cat(&graphs, 0)
 }

@@ -1,0 +1,272 @@
+//! `hgnnc data`: which data there is, and what a data set holds.
+
+use super::{Exit, Failure, Format, Global, report, stderr_look, stdout_look};
+use crate::data::download::{DownloadProgress, PUBLISHED};
+use crate::data::summary::{Quantiles, Summary};
+use crate::data::{self, DataError, DataOptions, locate};
+use crate::source::SourceMap;
+use serde_json::json;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+/// List the data sources and the data sets found, or sum up one data set
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  hgnnc data\n  hgnnc data PROTEINS\n  hgnnc data ./sets/MINE.zip\n  \
+                        hgnnc data 'tu(\"REDDIT-BINARY\", features = degree)'")]
+pub struct Data {
+    /// A data set by its name, the path of a folder or archive, or a call as in a file
+    call: Option<String>,
+    #[command(flatten)]
+    place: DataArgs,
+}
+
+/// Where data is looked for: options of every command that reads data.
+#[derive(Debug, Clone, clap::Args)]
+pub struct DataArgs {
+    // The environment is read by `options`, because clap refuses a variable that is set and empty.
+    /// Folder of data sets, searched before the cache [env: HGNN_DATA]
+    #[arg(long, value_name = "FOLDER")]
+    pub data_dir: Option<PathBuf>,
+    /// Download nothing [env: HGNN_OFFLINE=1]
+    #[arg(long)]
+    pub offline: bool,
+}
+
+impl DataArgs {
+    /// With the environment's settings for what is not written, and a progress bar for downloads on a terminal.
+    pub fn options(&self) -> DataOptions {
+        let env = DataOptions::from_env();
+        DataOptions {
+            data_dir: self.data_dir.clone().or(env.data_dir),
+            offline: self.offline || env.offline,
+            progress: io::stderr().is_terminal().then(download_bar),
+            ..env
+        }
+    }
+}
+
+fn download_bar() -> Arc<dyn Fn(DownloadProgress) + Send + Sync> {
+    let bar: Mutex<Option<indicatif::ProgressBar>> = Mutex::new(None);
+    Arc::new(move |progress| {
+        // A poisoned lock means that another thread panicked: the bar is not worth another panic.
+        let Ok(mut bar) = bar.lock() else { return };
+        let bar = bar.get_or_insert_with(|| {
+            let template = "downloading {msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}";
+            let style = indicatif::ProgressStyle::with_template(template)
+                .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
+            indicatif::ProgressBar::no_length().with_style(style).with_message(progress.name.clone())
+        });
+        if let Some(total) = progress.total_bytes {
+            bar.set_length(total);
+        }
+        bar.set_position(progress.received_bytes);
+        if progress.total_bytes == Some(progress.received_bytes) {
+            bar.finish_and_clear();
+        }
+    })
+}
+
+/// Data that cannot be read stops a command.
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        let failure = Failure::new(format!("{error} [{}]", error.code));
+        match error.help {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    }
+}
+
+impl Data {
+    pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
+        let options = self.place.options();
+        let out = &mut io::stdout().lock();
+        let Some(text) = &self.call else {
+            list(out, &options, global.format)?;
+            return Ok(Exit::Clean);
+        };
+        let mut sources = SourceMap::default();
+        let call = match data::parse_call(text, &mut sources) {
+            Ok(call) => call,
+            Err(findings) => {
+                // JSON is what a program reads from standard output; findings for people go where errors go.
+                if global.format == Format::Json {
+                    report::write(out, &sources, &findings, global.format, stdout_look())?;
+                } else {
+                    report::write(
+                        &mut io::stderr().lock(),
+                        &sources,
+                        &findings,
+                        global.format,
+                        stderr_look(),
+                    )?;
+                }
+                return Ok(Exit::Findings);
+            }
+        };
+        let summary = Summary::of(&data::load(&call, &options)?);
+        match global.format {
+            Format::Full => page(out, &summary)?,
+            Format::Short => writeln!(out, "{}", line(&summary))?,
+            Format::Json => {
+                serde_json::to_writer_pretty(&mut *out, &summary).map_err(io::Error::from)?;
+                writeln!(out)?;
+            }
+        }
+        Ok(Exit::Clean)
+    }
+}
+
+fn list(out: &mut dyn Write, options: &DataOptions, format: Format) -> io::Result<()> {
+    let found = locate::list(options);
+    let folders = locate::folders(options);
+    let missing: Vec<&str> = PUBLISHED
+        .iter()
+        .map(|known| known.name)
+        .filter(|name| found.iter().all(|listed| listed.name != *name))
+        .collect();
+    match format {
+        Format::Json => {
+            let sources: Vec<_> =
+                data::SPECS.iter().map(|spec| json!({ "name": spec.name, "doc": spec.doc })).collect();
+            let all = json!({
+                "sources": sources,
+                "found": found,
+                "folders": folders,
+                "downloadable": missing,
+                "offline": options.offline,
+            });
+            serde_json::to_writer_pretty(&mut *out, &all)?;
+            writeln!(out)
+        }
+        Format::Short => {
+            found.iter().try_for_each(|listed| writeln!(out, "{}: {}", listed.name, listed.path.display()))
+        }
+        Format::Full => {
+            writeln!(out, "Sources")?;
+            for spec in data::SPECS {
+                let first = spec.doc.split_once(". ").map_or(spec.doc, |(first, _)| first);
+                writeln!(out, "  {:<12}{}", spec.name, first.trim_end_matches('.'))?;
+            }
+            writeln!(out, "\nData sets found")?;
+            if found.is_empty() {
+                writeln!(out, "  none")?;
+            }
+            let width = found.iter().map(|listed| listed.name.chars().count()).max().unwrap_or(0) + 2;
+            for listed in &found {
+                writeln!(out, "  {:<width$}{}", listed.name, listed.path.display())?;
+            }
+            writeln!(out, "\nLooked in")?;
+            for folder in &folders {
+                let state = if folder.is_dir() { "" } else { " (no such folder)" };
+                writeln!(out, "  {}{state}", folder.display())?;
+            }
+            if options.data_dir.is_none() {
+                writeln!(out, "  name a folder of your own with --data-dir or HGNN_DATA")?;
+            }
+            if !missing.is_empty() && !options.offline {
+                writeln!(out, "\nDownloaded when a file names them\n  {}", missing.join(", "))?;
+            }
+            writeln!(
+                out,
+                "\n`hgnnc ops tu` prints the arguments of a source, `hgnnc data NAME` what a set holds."
+            )
+        }
+    }
+}
+
+/// `graph_classification` in words.
+fn task(summary: &Summary) -> String {
+    summary.task.map_or("no labels".into(), |task| task.replace('_', " "))
+}
+
+fn line(summary: &Summary) -> String {
+    let outputs = if summary.values.is_empty() {
+        format!("{} classes", summary.classes.len())
+    } else {
+        format!("{} values", summary.values.len())
+    };
+    format!(
+        "{}: {}, {} graphs, {} nodes, {} edges, {} features, {outputs}",
+        summary.name,
+        task(summary),
+        summary.n_graphs,
+        summary.n_nodes,
+        summary.n_edges,
+        summary.n_features
+    )
+}
+
+/// Whole numbers as they are, others to four digits.
+fn number(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        return format!("{value:.0}");
+    }
+    let decimals = (3 - value.abs().log10().floor().clamp(-3.0, 3.0) as i32).max(0) as usize;
+    format!("{value:.decimals$}")
+}
+
+fn page(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
+    writeln!(out, "{}: {}\n", summary.name, task(summary))?;
+    let direction = if summary.is_symmetric { "each with its reverse" } else { "directed" };
+    let mut facts = vec![
+        ("graphs", summary.n_graphs.to_string()),
+        ("nodes", summary.n_nodes.to_string()),
+        ("edges", format!("{} ({direction})", summary.n_edges)),
+        ("features", summary.n_features.to_string()),
+    ];
+    if summary.n_features == 0 {
+        let choices = "none: ask for `features = degree` or `features = constant`";
+        facts[3].1 = choices.into();
+    }
+    for (name, count) in [("self loops", summary.n_self_loops), ("isolated nodes", summary.n_isolated_nodes)]
+    {
+        if count > 0 {
+            facts.push((name, count.to_string()));
+        }
+    }
+    if let Some(split) = summary.fixed_split {
+        facts.push((
+            "split",
+            format!("{} train, {} validation, {} test", split.train, split.validation, split.test),
+        ));
+    }
+    facts.push(("fingerprint", summary.fingerprint.clone()));
+    for (name, value) in facts {
+        writeln!(out, "  {name:<16}{value}")?;
+    }
+    writeln!(out)?;
+    let mut rows: Vec<(String, Quantiles)> = vec![("degree".into(), summary.degree)];
+    if summary.n_graphs > 1 {
+        rows.insert(0, ("nodes a graph".into(), summary.nodes_per_graph));
+        rows.insert(1, ("edges a graph".into(), summary.edges_per_graph));
+    }
+    for (idx, value) in summary.values.iter().enumerate() {
+        let name = if summary.values.len() == 1 { "target".into() } else { format!("target {}", idx + 1) };
+        rows.push((name, *value));
+    }
+    let cells = |of: &Quantiles| {
+        [of.min, of.lower_quartile, of.median, of.upper_quartile, of.max, of.mean].map(number)
+    };
+    let heads = ["min", "25 %", "median", "75 %", "max", "mean"].map(String::from);
+    for (name, cells) in
+        std::iter::once((String::new(), heads)).chain(rows.iter().map(|(name, of)| (name.clone(), cells(of))))
+    {
+        write!(out, "  {name:<14}")?;
+        cells.iter().try_for_each(|cell| write!(out, "{cell:>9}"))?;
+        writeln!(out)?;
+    }
+    let labelled: usize = summary.classes.iter().map(|class| class.count).sum();
+    if !summary.classes.is_empty() {
+        writeln!(out)?;
+    }
+    for class in &summary.classes {
+        let percent = 100.0 * class.count as f64 / labelled.max(1) as f64;
+        writeln!(out, "  class {:<10}{:>8}  {percent:>5.1} %", class.name, class.count)?;
+    }
+    if summary.n_unlabelled > 0 && !summary.classes.is_empty() {
+        writeln!(out, "  without class   {:>8}", summary.n_unlabelled)?;
+    }
+    Ok(())
+}
