@@ -183,7 +183,9 @@ fn fetch_of(published: &[Published], name: &str, options: &DataOptions) -> Resul
     let Some(known) = published.iter().find(|known| known.name == name) else {
         let listed: Vec<String> = locate::list(options).into_iter().map(|listed| listed.name).collect();
         let names = listed.iter().map(String::as_str).chain(published.iter().map(|known| known.name));
-        let like = closest(name, names).map(|like| format!("did you mean `{like}`?\n")).unwrap_or_default();
+        let like = crate::check::names::did_you_mean(name, names)
+            .map(|like| format!("did you mean `{like}`?\n"))
+            .unwrap_or_default();
         let mut help = format!("{like}{}", where_to_put(name, options));
         help.push_str(&format!(
             "\nit is not downloaded, because this program knows no checksum of `{name}`; \
@@ -337,16 +339,6 @@ fn where_to_put(name: &str, options: &DataOptions) -> String {
             "{looked}\nput {files}, into a folder and name that folder with `--data-dir` or HGNN_DATA"
         ),
     }
-}
-
-/// The nearest name, where one is near: letters in another case count as equal.
-fn closest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = name.to_lowercase();
-    names
-        .map(|candidate| (strsim::osa_distance(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|&(distance, candidate)| distance <= candidate.chars().count().max(3) / 3)
-        .min_by_key(|&(distance, _)| distance)
-        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]
