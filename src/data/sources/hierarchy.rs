@@ -1,15 +1,16 @@
 //! `hierarchy(...)`: graphs whose class is visible only at the scale of whole communities.
 //!
-//! Each graph is a ring of communities, half of them of one kind and half of the other. A community is a random
-//! 4-regular graph; the kind is its nodes' feature. Neighbouring communities are joined by a path of nodes without
-//! features. The class is the arrangement of the kinds around the ring: all of a kind side by side
-//! (`AAAABBBB`), or in turn (`ABABABAB`), or in runs in between (`AABBAABB`).
+//! Each graph is made of communities: random 4-regular graphs of the same size. Each community has a colour, which
+//! is its nodes' feature; the colours of a graph are all different and dealt out at random, graph by graph. The
+//! communities stand in rings, and the class is the number of rings: eight communities in one ring, or in two
+//! rings of four. Neighbours in a ring are joined by exchanges: an edge `u – v` inside one and an edge `u' – v'`
+//! inside the other become `u – u'` and `v – v'`, so every node keeps its four neighbours.
 //!
-//! Nothing else differs: graphs of all classes have the same number of nodes and edges, the same degrees, the same
-//! communities of each kind and the same paths. A node's neighbourhood reaches over a path only after more than
-//! `bridge / 2` steps, so up to that depth the neighbourhoods of a graph are the same in every class, counted
-//! with their features (a test compares them exactly): message passing of that depth followed by a readout cannot
-//! tell the classes apart, while a network that pools communities sees in one step which kinds are joined.
+//! Nothing else differs. Graphs of all classes have the same number of nodes and edges, every node has degree 4,
+//! every community has the same number of edges inside and out, and is drawn in the same way. Which colours meet
+//! is random, and along a ring any few communities in a row have just as random, different colours in every
+//! class. Only following a ring until it closes tells the class: a walk over whole communities, which is many
+//! steps between nodes and few between pooled communities.
 
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
 use crate::data::dataset::{Dataset, DatasetParts, Features, Targets, Vocabulary};
@@ -21,8 +22,8 @@ use rand_chacha::ChaCha8Rng;
 
 pub static SPEC: CallSpec = CallSpec {
     name: "hierarchy",
-    doc: "Generated graphs whose class shows only in the arrangement of their communities. Sizes, degrees and \
-          local structure are the same in all classes. Graph classification.",
+    doc: "Generated graphs of coloured communities that stand in one ring or in several: the class is the number of \
+          rings. Sizes, degrees and local structure are the same in all classes. Graph classification.",
     args: &[
         ArgSpec {
             name: "graphs",
@@ -36,36 +37,35 @@ pub static SPEC: CallSpec = CallSpec {
             kind: ArgKind::Int { min: 2, max: 16 },
             default: Default::Int(2),
             positional: false,
-            doc: "Number of arrangements.",
+            doc: "Numbers of rings: the smallest that cut the communities into equal rings of three or more.",
         },
         ArgSpec {
             name: "communities",
-            kind: ArgKind::Int { min: 4, max: 1024 },
+            kind: ArgKind::Int { min: 6, max: 1024 },
             default: Default::Int(8),
             positional: false,
-            doc: "Communities a graph, an even number.",
+            doc: "Communities a graph, each of its own colour: the width of the features.",
         },
         ArgSpec {
             name: "community_size",
             kind: ArgKind::Int { min: 5, max: 100_000 },
-            default: Default::Int(10),
+            default: Default::Int(12),
             positional: false,
-            doc: "Nodes a community.",
+            doc: "Nodes a community, at least four times `links`.",
         },
         ArgSpec {
-            name: "bridge",
-            kind: ArgKind::Int { min: 0, max: 1000 },
-            default: Default::Int(6),
+            name: "links",
+            kind: ArgKind::Int { min: 1, max: 25_000 },
+            default: Default::Int(2),
             positional: false,
-            doc: "Nodes of the path between two communities; message passing of up to `bridge / 2` steps sees at \
-                  most one community from any node.",
+            doc: "Exchanges between neighbouring communities; each makes two edges from one to the other.",
         },
         ArgSpec {
             name: "noise",
             kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
             default: Default::Float(0.1),
             positional: false,
-            doc: "Probability that a node shows a random kind in place of its community's.",
+            doc: "Probability that a node shows a random colour in place of its community's.",
         },
         ArgSpec {
             name: "seed",
@@ -83,12 +83,9 @@ const MAX_NODES: usize = 50_000_000;
 #[derive(Debug)]
 pub struct Hierarchy;
 
-/// Lengths of a run of one kind around a ring of `communities`, the longest and the shortest first: class `c`
-/// has runs of length `arrangements(communities)[c]`.
-pub fn arrangements(communities: usize) -> Vec<usize> {
-    let half = communities / 2;
-    let between = (2..half).filter(|run| half.is_multiple_of(*run));
-    [half, 1].into_iter().chain(between).collect()
+/// Numbers of rings that cut `communities` into equal rings of three or more: class `c` has `rings(communities)[c]`.
+fn rings(communities: usize) -> Vec<usize> {
+    (1..=communities / 3).filter(|&rings| communities.is_multiple_of(rings)).collect()
 }
 
 impl Source for Hierarchy {
@@ -97,33 +94,46 @@ impl Source for Hierarchy {
     }
 
     fn check(&self, call: &BoundCall) -> Vec<Diagnostic> {
-        let communities = call.args.int("communities") as usize;
-        let classes = call.args.int("classes") as usize;
+        let int = |name| call.args.int(name) as usize;
+        let (communities, classes) = (int("communities"), int("classes"));
         let span = |name| call.args.get(name).and_then(|arg| arg.span).unwrap_or(call.span);
-        if !communities.is_multiple_of(2) {
-            return vec![
-                Diagnostic::error(
-                    "data::hierarchy",
-                    format!("`communities` has to be even, and {communities} is not"),
-                )
-                .label(span("communities"), "half of the communities are of each kind")
-                .help(format!("write `communities = {}`", communities + 1)),
-            ];
-        }
-        let possible = arrangements(communities).len();
+        let mut found = Vec::new();
+        let possible = rings(communities).len();
         if classes > possible {
-            // Twice a power of two has an arrangement for each of its divisors.
-            let enough = 2usize.pow(classes as u32);
-            return vec![
+            let enough = (communities..).find(|&n| rings(n).len() >= classes).unwrap_or(communities);
+            found.push(
                 Diagnostic::error(
                     "data::hierarchy",
-                    format!("{communities} communities have {possible} arrangements, and `classes` asks for {classes}"),
+                    format!(
+                        "{communities} communities make {possible} different numbers of equal rings, and `classes` \
+                         asks for {classes}"
+                    ),
                 )
-                .label(span("classes"), "one arrangement a class")
-                .help(format!("write `communities = {enough}`, or at most `classes = {possible}`")),
-            ];
+                .label(span("classes"), "one number of rings a class")
+                .help(match possible {
+                    0 | 1 => format!("write `communities = {enough}`"),
+                    _ => format!("write `communities = {enough}`, or at most `classes = {possible}`"),
+                }),
+            );
         }
-        Vec::new()
+        let (size, links) = (int("community_size"), int("links"));
+        if size < 4 * links {
+            found.push(
+                Diagnostic::error(
+                    "data::hierarchy",
+                    format!(
+                        "{links} exchanges with each of two neighbours need {} nodes a community",
+                        4 * links
+                    ),
+                )
+                .label(span("community_size"), format!("a community has {size}"))
+                .help(match size / 4 {
+                    0 | 1 => format!("write `community_size = {}`", 4 * links),
+                    most => format!("write `community_size = {}`, or at most `links = {most}`", 4 * links),
+                }),
+            );
+        }
+        found
     }
 
     fn load(&self, call: &BoundCall, _: &DataOptions) -> Result<Dataset, DataError> {
@@ -132,7 +142,7 @@ impl Source for Hierarchy {
         let shape = Shape {
             communities: int("communities"),
             community_size: int("community_size"),
-            bridge: int("bridge"),
+            links: int("links"),
             noise: call.args.float("noise"),
         };
         let n_nodes = n_graphs * shape.n_nodes();
@@ -144,35 +154,36 @@ impl Source for Hierarchy {
             .help("ask for fewer graphs, communities or nodes a community")
             .span(Some(call.span)));
         }
-        let runs = arrangements(shape.communities);
+        let rings = rings(shape.communities);
         let seed = call.args.int("seed") as u64;
         let mut node_offsets = vec![0u32];
         let mut edges = Vec::new();
-        let mut features = vec![0f32; 2 * n_nodes];
+        let mut columns = vec![0u32; n_nodes];
         for g in 0..n_graphs {
             let base = node_offsets[g];
             let mut rng = generator(seed, g as u64);
-            let graph = shape.graph(&mut rng, runs[g % n_classes]);
+            let graph = shape.graph(&mut rng, rings[g % n_classes]);
             // Node numbers are shuffled, so the order of the rows tells nothing.
-            let place = permutation(&mut rng, graph.kinds.len());
+            let place = permutation(&mut rng, graph.colours.len());
             edges.extend(
                 graph.edges.iter().map(|&(a, b)| (base + place[a as usize], base + place[b as usize])),
             );
-            for (node, kind) in graph.kinds.iter().enumerate() {
-                if let Some(kind) = kind {
-                    features[2 * (base + place[node]) as usize + kind] = 1.0;
-                }
+            for (node, &colour) in graph.colours.iter().enumerate() {
+                columns[(base + place[node]) as usize] = colour;
             }
-            node_offsets.push(base + graph.kinds.len() as u32);
+            node_offsets.push(base + graph.colours.len() as u32);
         }
         Ok(Dataset::new(DatasetParts {
             name: "hierarchy()".into(),
             task: Some(Task { entity: Entity::Graph, kind: TargetKind::Classification }),
             node_offsets,
             edges,
-            features: Features::Dense { values: features, width: 2 },
+            features: Features::OneHot { columns, width: shape.communities },
             targets: Targets::Classes((0..n_graphs).map(|g| (g % n_classes) as i64).collect()),
-            class_names: runs[..n_classes].iter().map(|run| format!("runs of {run}")).collect(),
+            class_names: rings[..n_classes]
+                .iter()
+                .map(|&rings| if rings == 1 { "1 ring".into() } else { format!("{rings} rings") })
+                .collect(),
             fixed_split: None,
             graph_ids: (1..=n_graphs as u32).collect(),
             vocabulary: Vocabulary::default(),
@@ -183,55 +194,56 @@ impl Source for Hierarchy {
 struct Shape {
     communities: usize,
     community_size: usize,
-    bridge: usize,
+    links: usize,
     noise: f64,
 }
 
-/// One graph before its nodes are shuffled: both directions of every edge, and each node's kind (`None` on a path).
+/// One graph before its nodes are shuffled: both directions of every edge, and each node's colour.
 struct Graph {
     edges: Vec<(u32, u32)>,
-    kinds: Vec<Option<usize>>,
+    colours: Vec<u32>,
 }
 
 impl Shape {
     fn n_nodes(&self) -> usize {
-        self.communities * (self.community_size + self.bridge)
+        self.communities * self.community_size
     }
 
-    /// The communities are drawn before they are placed, so with the same random numbers two classes get the same
-    /// communities, joined in another order.
-    fn graph(&self, rng: &mut ChaCha8Rng, run: usize) -> Graph {
-        let mut graph = Graph { edges: Vec::new(), kinds: vec![None; self.n_nodes()] };
+    /// Everything but the joining of the communities is drawn in the same way for every class, and with the same
+    /// random numbers it is the same.
+    fn graph(&self, rng: &mut ChaCha8Rng, rings: usize) -> Graph {
         let size = self.community_size;
-        // Community c is of kind c % 2.
+        let colours = permutation(rng, self.communities);
+        let mut graph = Graph { edges: Vec::new(), colours: Vec::new() };
+        // The edges of each community that are exchanged: `links` with the community after, then with the one before.
+        let mut exchanged: Vec<Vec<(u32, u32)>> = Vec::new();
         for community in 0..self.communities {
             let base = (community * size) as u32;
+            // Every second edge of the first cycle: no two share a node, and the second cycle keeps all connected.
+            let mut free: Vec<u32> = (0..size as u32 / 2).map(|pair| 2 * pair).collect();
+            shuffle(rng, &mut free);
+            let gates = &free[..2 * self.links];
             for (a, b) in regular_graph(rng, size) {
-                graph.join(base + a, base + b);
+                if !(b == a + 1 && gates.contains(&a)) {
+                    graph.join(base + a, base + b);
+                }
             }
-            for node in 0..size {
-                let kind = if unit(rng) < self.noise { below(rng, 2) } else { community % 2 };
-                graph.kinds[base as usize + node] = Some(kind);
+            exchanged.push(gates.iter().map(|&a| (base + a, base + a + 1)).collect());
+            for _ in 0..size {
+                let is_random = unit(rng) < self.noise;
+                let random = below(rng, self.communities) as u32;
+                graph.colours.push(if is_random { random } else { colours[community] });
             }
         }
-        let mut next_of_kind = [0, 1];
-        let ring: Vec<usize> = (0..self.communities)
-            .map(|place| {
-                let next = &mut next_of_kind[place / run % 2];
-                *next += 2;
-                *next - 2
-            })
-            .collect();
-        for place in 0..self.communities {
-            let (from, to) = (ring[place], ring[(place + 1) % self.communities]);
-            // A community's two gates are on opposite sides of its first cycle.
-            let (mut last, gate) = ((from * size) as u32, (to * size + size / 2) as u32);
-            for step in 0..self.bridge {
-                let node = (self.communities * size + place * self.bridge + step) as u32;
-                graph.join(last, node);
-                last = node;
+        let ring = self.communities / rings;
+        for community in 0..self.communities {
+            let after = community / ring * ring + (community + 1) % ring;
+            for link in 0..self.links {
+                let (a, b) = exchanged[community][link];
+                let (c, d) = exchanged[after][self.links + link];
+                graph.join(a, c);
+                graph.join(b, d);
             }
-            graph.join(last, gate);
         }
         graph
     }
@@ -273,68 +285,145 @@ mod tests {
     use super::*;
     use crate::args::ArgValue;
     use crate::data;
-    use std::collections::BTreeMap;
 
     fn load(args: &[(&str, ArgValue)]) -> Dataset {
         data::load(&data::call("hierarchy", args), &DataOptions::folder("")).expect("built in")
     }
 
-    /// How often each neighbourhood of depth `steps` occurs, by colour refinement on the kinds. Colours are numbered
-    /// in the order of their definitions, so they compare between graphs refined together.
-    fn neighbourhoods(graphs: &[Graph], steps: usize) -> Vec<BTreeMap<usize, usize>> {
-        let mut colours: Vec<Vec<usize>> = graphs
-            .iter()
-            .map(|graph| graph.kinds.iter().map(|kind| kind.map_or(2, |kind| kind)).collect())
-            .collect();
-        for _ in 0..steps {
-            let mut keys: Vec<Vec<(usize, Vec<usize>)>> = Vec::new();
-            for (graph, colours) in graphs.iter().zip(&colours) {
-                let mut around = vec![Vec::new(); colours.len()];
-                graph.edges.iter().for_each(|&(a, b)| around[b as usize].push(colours[a as usize]));
-                around.iter_mut().for_each(|list| list.sort_unstable());
-                keys.push(colours.iter().copied().zip(around).collect());
+    /// Sorted neighbours of each node.
+    fn neighbours(graph: &Graph) -> Vec<Vec<u32>> {
+        let mut around = vec![Vec::new(); graph.colours.len()];
+        graph.edges.iter().for_each(|&(a, b)| around[a as usize].push(b));
+        around.iter_mut().for_each(|list| list.sort_unstable());
+        around
+    }
+
+    /// Numbers of one graph that a look at its small neighbourhoods gives.
+    fn local_statistics(graph: &Graph) -> Vec<f64> {
+        let around = neighbours(graph);
+        let (mut triangles, mut squares, mut same_colour, mut second) = (0, 0, 0, 0);
+        for (a, list) in around.iter().enumerate() {
+            let mut within_two: Vec<u32> = list.clone();
+            for &b in list {
+                same_colour += usize::from(graph.colours[a] == graph.colours[b as usize]);
+                triangles += list.iter().filter(|&c| around[b as usize].contains(c)).count();
+                within_two.extend(&around[b as usize]);
+                let two_away = around[b as usize].iter().filter(|&&c| c as usize != a);
+                squares += two_away.flat_map(|&c| &around[c as usize]).filter(|d| list.contains(d)).count();
             }
-            let mut names: BTreeMap<_, usize> = keys.iter().flatten().cloned().map(|key| (key, 0)).collect();
-            names.values_mut().enumerate().for_each(|(number, name)| *name = number);
-            colours = keys.iter().map(|keys| keys.iter().map(|key| names[key]).collect()).collect();
+            within_two.sort_unstable();
+            within_two.dedup();
+            second += within_two.len();
         }
-        colours
-            .iter()
-            .map(|colours| {
-                let mut counts = BTreeMap::new();
-                colours.iter().for_each(|&colour| *counts.entry(colour).or_default() += 1);
-                counts
+        [triangles, squares, same_colour, second].iter().map(|&count| count as f64).collect()
+    }
+
+    fn n_components(graph: &Graph) -> usize {
+        let around = neighbours(graph);
+        let mut seen = vec![false; around.len()];
+        (0..around.len())
+            .filter(|&start| {
+                let is_new = !seen[start];
+                let mut stack = vec![start];
+                while let Some(node) = stack.pop() {
+                    if !std::mem::replace(&mut seen[node], true) {
+                        stack.extend(around[node].iter().map(|&other| other as usize));
+                    }
+                }
+                is_new
             })
-            .collect()
+            .count()
     }
 
     #[test]
-    fn neighbourhoods_up_to_half_a_bridge_are_the_same_in_every_class() {
-        let shape = Shape { communities: 12, community_size: 10, bridge: 6, noise: 0.1 };
-        for seed in 0..5 {
-            let graphs: Vec<Graph> =
-                arrangements(12).iter().map(|&run| shape.graph(&mut generator(seed, 0), run)).collect();
-            let seen = neighbourhoods(&graphs, 3);
-            assert!(seen.iter().all(|counts| counts == &seen[0]), "depth 3 sees the class");
-            // The classes do differ: refinement over the whole graph tells them apart.
-            let seen = neighbourhoods(&graphs, 12);
-            assert!(seen[1..].iter().all(|counts| counts != &seen[0]));
+    fn the_class_is_the_number_of_rings() {
+        let shape = Shape { communities: 12, community_size: 8, links: 2, noise: 0.0 };
+        for (seed, &count) in rings(12).iter().enumerate() {
+            assert_eq!(n_components(&shape.graph(&mut generator(seed as u64, 0), count)), count);
         }
+        assert_eq!(rings(12), [1, 2, 3, 4]);
     }
 
     #[test]
-    fn every_graph_has_the_same_size_and_degrees() {
+    fn every_graph_has_the_same_size_and_every_node_the_same_degree() {
         let data = load(&[("graphs", ArgValue::Int(40)), ("noise", ArgValue::Float(0.3))]);
-        let degrees = |g: usize| {
-            let mut degrees: Vec<_> =
-                data.graph_nodes(g).map(|node| data.adjacency.row(node).len()).collect();
-            degrees.sort_unstable();
-            degrees
-        };
-        assert!((0..40).all(|g| degrees(g) == degrees(0)));
+        assert!((0..40).all(|g| data.graph_nodes(g).len() == 8 * 12));
+        assert!((0..40 * 96).all(|node| data.adjacency.row(node).len() == 4));
         assert!(data.is_symmetric());
         assert_eq!(data.facts().class_counts, [20, 20]);
-        assert_eq!(data.facts().max_nodes, 8 * 16);
+    }
+
+    /// In every class each community has the same number of edges to each of its two neighbours and within.
+    #[test]
+    fn communities_are_joined_alike_in_every_class() {
+        let shape = Shape { communities: 8, community_size: 12, links: 3, noise: 0.1 };
+        for count in rings(8) {
+            let graph = shape.graph(&mut generator(1, 2), count);
+            for community in 0..8 {
+                let mut to = [0; 8];
+                for &(a, b) in graph.edges.iter().filter(|edge| edge.0 as usize / 12 == community) {
+                    assert_ne!(a, b);
+                    to[b as usize / 12] += 1;
+                }
+                let inside = to[community];
+                to.sort_unstable();
+                assert_eq!((inside, to), (48 - 12, [0, 0, 0, 0, 0, 6, 6, 36]));
+            }
+        }
+    }
+
+    /// The best threshold on any local statistic, chosen with the answers in hand, does hardly better than chance.
+    #[test]
+    fn no_threshold_on_local_statistics_tells_the_class() {
+        let shape = Shape { communities: 8, community_size: 12, links: 2, noise: 0.1 };
+        let n_graphs = 2000;
+        let rings = rings(8);
+        let rows: Vec<Vec<f64>> = (0..n_graphs)
+            .map(|g| local_statistics(&shape.graph(&mut generator(0, g), rings[g as usize % 2])))
+            .collect();
+        for column in 0..rows[0].len() {
+            let mut values: Vec<(f64, usize)> =
+                rows.iter().enumerate().map(|(g, row)| (row[column], g % 2)).collect();
+            values.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let mut ahead = 0i32;
+            let mut most = 0;
+            for (place, &(value, class)) in values.iter().enumerate() {
+                ahead += if class == 0 { 1 } else { -1 };
+                if values.get(place + 1).is_none_or(|next| next.0 != value) {
+                    most = most.max(ahead.abs());
+                }
+            }
+            // The largest lead of a fair walk of n steps is beyond 2.5 √n once in a hundred times.
+            let accuracy = 0.5 + f64::from(most) / f64::from(n_graphs as u32);
+            assert!(
+                accuracy < 0.5 + 2.5 / f64::from(n_graphs as u32).sqrt(),
+                "statistic {column}: {accuracy}"
+            );
+        }
+    }
+
+    /// Colours next to each other along a ring are as random in one class as in the other, so how often two colours
+    /// meet does not tell the class either.
+    #[test]
+    fn every_pair_of_colours_meets_as_often_in_every_class() {
+        let shape = Shape { communities: 8, community_size: 8, links: 2, noise: 0.0 };
+        let n_graphs = 4000;
+        for count in rings(8) {
+            let mut meets = [[0; 8]; 8];
+            for g in 0..n_graphs {
+                let graph = shape.graph(&mut generator(7, g), count);
+                for &(a, b) in graph.edges.iter().filter(|(a, b)| a / 8 != b / 8) {
+                    meets[graph.colours[a as usize] as usize][graph.colours[b as usize] as usize] += 1;
+                }
+            }
+            // Eight neighbouring pairs of 28, with four edges each.
+            let expected = 4.0 * 8.0 / 28.0 * n_graphs as f64;
+            let pairs = (0..8).flat_map(|a| (0..8).map(move |b| (a, b))).filter(|(a, b)| a != b);
+            for (a, b) in pairs {
+                let ratio = f64::from(meets[a][b]) / expected;
+                assert!((ratio - 1.0).abs() < 0.12, "colours {a} and {b} meet {ratio} times as often");
+            }
+        }
     }
 
     #[test]
@@ -345,15 +434,19 @@ mod tests {
     }
 
     #[test]
-    fn more_classes_than_arrangements_are_refused() {
-        let call = data::call("hierarchy", &[("classes", ArgValue::Int(4))]);
-        let error =
-            data::load(&call, &DataOptions::folder("")).expect_err("8 communities have 3 arrangements");
-        assert_eq!(error.help.as_deref(), Some("write `communities = 16`, or at most `classes = 3`"));
-        let call =
-            data::call("hierarchy", &[("classes", ArgValue::Int(4)), ("communities", ArgValue::Int(16))]);
-        assert!(data::check_call(&call).is_empty());
-        let call = data::call("hierarchy", &[("communities", ArgValue::Int(9))]);
-        assert_eq!(data::check_call(&call)[0].code, "data::hierarchy");
+    fn what_cannot_be_built_is_refused() {
+        let refused = |args: &[(&str, ArgValue)]| {
+            let found = data::check_call(&data::call("hierarchy", args));
+            assert_eq!(found.len(), 1);
+            assert_eq!(found[0].code, "data::hierarchy");
+            found[0].help.clone().expect("a line to paste")
+        };
+        let classes = |n| ("classes", ArgValue::Int(n));
+        assert_eq!(refused(&[classes(3)]), "write `communities = 12`, or at most `classes = 2`");
+        assert_eq!(refused(&[("communities", ArgValue::Int(7))]), "write `communities = 8`");
+        let links = ("links", ArgValue::Int(4));
+        assert_eq!(refused(&[links]), "write `community_size = 16`, or at most `links = 3`");
+        let fits = [classes(4), ("communities", ArgValue::Int(12))];
+        assert!(data::check_call(&data::call("hierarchy", &fits)).is_empty());
     }
 }

@@ -13,8 +13,6 @@ pub static SOURCES: &[&dyn Source] = &[&tu::Tu, &karate::Karate, &hierarchy::Hie
 /// Their specs, for the binder.
 pub static SPECS: &[&CallSpec] = &[&tu::SPEC, &karate::SPEC, &hierarchy::SPEC];
 
-pub use hierarchy::arrangements;
-
 #[cfg(test)]
 mod tests {
     #[test]
