@@ -2,5 +2,6 @@
 
 mod golden;
 mod laws;
+mod models;
 mod operator;
 mod spec;
