@@ -266,7 +266,8 @@ fn through_mean<T: Float>(a: &[T], k: usize, out: &mut [T]) {
     let mut sums = Vec::new();
     row_sums(Norm::Mean, a, k, &mut sums);
     for (i, out) in out.chunks_exact_mut(k.max(1)).enumerate() {
-        let is_sum = sums[i] >= T::ONE;
+        // At 1 itself the clamped degree is flat, as in PyG: a cluster that sees only itself is there.
+        let is_sum = sums[i] > T::ONE;
         let scale = if is_sum { T::ONE / sums[i] } else { T::ONE };
         out.iter_mut().for_each(|value| *value *= scale);
         if is_sum {
@@ -291,7 +292,8 @@ fn through_gcn<T: Float>(norm: Norm, self_loops: bool, a: &[T], k: usize, out: &
         }
     }
     for i in 0..k {
-        let is_sum = sums[i] >= T::ONE;
+        // At 1 itself the clamped degree is flat, as in PyG: a cluster that sees only itself is there.
+        let is_sum = sums[i] > T::ONE;
         let through_degree = T::of(-0.5) * scales[i] * scales[i] * scales[i] * of_scales[i];
         for j in 0..k {
             let value = &mut out[i * k + j];

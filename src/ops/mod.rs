@@ -29,8 +29,10 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &conv::gcn::Gcn,
     &conv::sage::Sage,
     &conv::gin::Gin,
+    &conv::gat::Gat,
     // Poolings.
     &pool::diffpool::DiffPool,
+    &pool::topk::TopK,
     // Readouts.
     &readout::sum::Sum,
     &readout::mean::Mean,

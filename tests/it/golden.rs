@@ -262,6 +262,14 @@ fn gin_is_pygs() {
 }
 
 #[test]
+fn gat_is_pygs() {
+    check("gat_conv", "gat", &[out(6), ("heads", ArgValue::Int(2))]);
+    let mean = [out(6), ("heads", ArgValue::Int(3)), ("concat", ArgValue::Bool(false))];
+    check("gat_conv_mean_heads", "gat", &mean);
+    check("dense_gat_conv", "gat", &[out(6), ("heads", ArgValue::Int(2))]);
+}
+
+#[test]
 fn gin_with_a_learned_epsilon_is_pygs() {
     let written = [out(6), ("hidden", ArgValue::Int(5)), ("train_eps", ArgValue::Bool(true))];
     check("gin_conv_train_eps", "gin", &written);
@@ -336,6 +344,41 @@ fn diffpool_on_a_sparse_graph_is_pygs() {
             assert_close(name, &ours, &case.grads[name].data, tolerance.gradients);
         }
     }
+}
+
+#[test]
+fn topk_is_pygs() {
+    check_with("topk_pooling", "topk", &[("ratio", ArgValue::Float(0.5))], |case, inputs, lone, value, _| {
+        let Structure::Sparse(graph) = &value.structure else { panic!("not sparse") };
+        // PyG lays the kept nodes by falling score, we keep their order: `place[p]` is where PyG's row `p` is here.
+        let kept = case.outputs["perm"].indices();
+        let mut ascending = kept.clone();
+        ascending.sort_unstable();
+        let place: Vec<u32> = kept
+            .iter()
+            .map(|node| ascending.iter().position(|other| other == node).unwrap() as u32)
+            .collect();
+        let mut theirs: Vec<(u32, u32)> = edges(&case.outputs["edge_index"])
+            .into_iter()
+            .map(|(source, target)| (place[target as usize], place[source as usize]))
+            .collect();
+        theirs.sort_unstable();
+        let ours: Vec<(u32, u32)> = (0..graph.n_nodes())
+            .flat_map(|row| graph.adjacency.row(row).iter().map(move |&source| (row as u32, source)))
+            .collect();
+        assert_eq!(ours, theirs, "edges between kept nodes, as (target, source)");
+
+        // The score is inside of our result; computed again here, so that its cotangent counts.
+        let direction = lone.weights.tensor("direction");
+        let length = direction.sqr().unwrap().sum_all().unwrap().sqrt().unwrap();
+        let score = inputs.variables["x"].matmul(&direction.broadcast_div(&length).unwrap()).unwrap();
+        let rows = |x: &Tensor, rows: Vec<u32>| {
+            let n = rows.len();
+            x.index_select(&Tensor::from_vec(rows, n, &Device::Cpu).unwrap(), 0).unwrap()
+        };
+        let kept: Vec<u32> = kept.iter().map(|&node| node as u32).collect();
+        BTreeMap::from([("x", rows(&value.x, place)), ("score", rows(&score, kept).tanh().unwrap())])
+    });
 }
 
 #[test]

@@ -510,7 +510,7 @@ fn results_are_the_same_bits_on_one_and_two_threads() {
 
 #[test]
 fn operators_without_edges_refuse_them_with_a_message() {
-    for name in ["gcn", "sage", "gin", "diffpool"] {
+    for name in ["gcn", "sage", "gin", "gat", "diffpool"] {
         let op = find(name);
         let out = op.args().iter().find(|spec| spec.positional).map_or("k", |spec| spec.name);
         let written = args(op, &[(out, ArgValue::Int(3))]);

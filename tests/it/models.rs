@@ -7,13 +7,15 @@ use std::path::Path;
 fn findings(path: &Path) -> Vec<String> {
     let folder = path.parent().unwrap().to_owned();
     let mut sources = SourceMap::default();
-    let main = sources.add(path.file_name().unwrap().to_string_lossy(), std::fs::read_to_string(path).unwrap());
+    let main =
+        sources.add(path.file_name().unwrap().to_string_lossy(), std::fs::read_to_string(path).unwrap());
     let (program, mut findings) =
         hgnn::syntax::load_program(&mut sources, main, &|used| std::fs::read_to_string(folder.join(used)));
     findings.extend(hgnn::check::check(&program, None).diagnostics);
     let mut lines = Vec::new();
     for finding in findings {
-        let place = finding.labels.first().map(|label| sources.line_column(label.span.file, label.span.start));
+        let place =
+            finding.labels.first().map(|label| sources.line_column(label.span.file, label.span.start));
         lines.push(format!("{}:{place:?}: {}: {}", path.display(), finding.code, finding.message));
     }
     lines

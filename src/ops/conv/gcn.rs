@@ -1,6 +1,6 @@
 //! `gcn(out)`: graph convolution.
 
-use super::{BIAS, OUT, convolved, dense, glorot, mean_entries};
+use super::{BIAS, OUT, convolved, glorot, mean_entries};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check;
 use crate::diagnostic::Diagnostic;
@@ -129,14 +129,13 @@ impl Module for GcnModule {
     fn forward(&self, inputs: &[&Value], _cx: &mut ForwardCx) -> Result<Value> {
         let input = inputs[0];
         let (weight, bias) = (&self.weight, self.bias.as_ref());
+        let norm = Norm::Gcn { self_loops: self.self_loops };
         let x = match &input.structure {
             Structure::Sparse(graph) => {
-                let norm = Norm::Gcn { self_loops: self.self_loops };
                 kernels::gcn_layer(&input.x, graph, norm, weight, bias, self.activation)?
             }
             Structure::Clusters { adjacency, .. } => {
-                let gathered =
-                    dense::dense_gcn(super::coarse_adjacency(adjacency)?, &input.x, self.self_loops)?;
+                let gathered = kernels::dense_propagate(super::coarse_adjacency(adjacency)?, &input.x, norm)?;
                 kernels::linear(&gathered, weight, bias, self.activation)?
             }
             Structure::Slots { .. } | Structure::Graphs { .. } => return super::no_edges("gcn"),

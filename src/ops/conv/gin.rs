@@ -1,6 +1,6 @@
 //! `gin(out)`: graph isomorphism layer.
 
-use super::{MAX_WIDTH, OUT, convolved, dense, mean_entries};
+use super::{MAX_WIDTH, OUT, convolved, mean_entries};
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::check;
 use crate::diagnostic::Diagnostic;
@@ -207,12 +207,11 @@ impl Module for GinModule {
             Epsilon::Fixed(eps) => eps,
             Epsilon::Learned(_) => 0.0,
         };
+        let norm = Norm::SelfPlus { eps };
         let mut x = match &input.structure {
-            Structure::Sparse(graph) => kernels::propagate(&input.x, graph, Norm::SelfPlus { eps })?,
+            Structure::Sparse(graph) => kernels::propagate(&input.x, graph, norm)?,
             Structure::Clusters { adjacency, .. } => {
-                let neighbours = dense::dense_product(super::coarse_adjacency(adjacency)?, &input.x)?;
-                let own = if eps == 0.0 { input.x.clone() } else { input.x.affine(1.0 + eps, 0.0)? };
-                kernels::add(&neighbours, &own)?
+                kernels::dense_propagate(super::coarse_adjacency(adjacency)?, &input.x, norm)?
             }
             Structure::Slots { .. } | Structure::Graphs { .. } => return super::no_edges("gin"),
         };

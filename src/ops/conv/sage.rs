@@ -1,6 +1,6 @@
 //! `sage(out)`: GraphSAGE.
 
-use super::{BIAS, OUT, convolved, dense, mean_entries, times};
+use super::{BIAS, OUT, convolved, mean_entries, times};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check;
 use crate::diagnostic::Diagnostic;
@@ -26,7 +26,7 @@ use candle_core::{Result, Tensor};
 /// - result: `[N, F_out]`
 ///
 /// # Errors
-/// `levels::needs_edges` on slots or graph vectors, `args::does_not_fit` for `max` on clusters,
+/// `levels::needs_edges` on slots or graph vectors, `args::does_not_fit` for `max` and `lstm` on clusters,
 /// `shape::no_width` where `out` cannot be inferred.
 #[derive(Debug)]
 pub struct Sage;
@@ -35,10 +35,11 @@ static ARGS: &[ArgSpec] = &[
     OUT,
     ArgSpec {
         name: "aggregate",
-        kind: ArgKind::Choice(&["mean", "sum", "max"]),
+        kind: ArgKind::Choice(&["mean", "sum", "max", "lstm"]),
         default: Default::Choice("mean"),
         positional: false,
-        doc: "How the neighbours are gathered; `max` works on nodes only.",
+        doc: "How the neighbours are gathered. `lstm` reads them one after another, so its result depends on \
+              the numbering; `max` and `lstm` work on nodes only.",
     },
     ArgSpec {
         name: "root",
@@ -84,8 +85,8 @@ impl Operator for Sage {
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         super::has_edges(cx)?;
         let aggregate = cx.args.choice("aggregate");
-        if cx.inputs[0].entity == Entity::Clusters && aggregate == "max" {
-            // Every pair of clusters is linked, more or less, so a maximum over neighbours says nothing.
+        if cx.inputs[0].entity == Entity::Clusters && matches!(aggregate, "max" | "lstm") {
+            // Every pair of clusters is linked, more or less, so a maximum or an order of neighbours says nothing.
             return Err(check::args::does_not_fit(
                 cx,
                 "aggregate",
@@ -93,7 +94,14 @@ impl Operator for Sage {
                 "clusters are linked by weights: write `aggregate = mean` or `aggregate = sum`",
             ));
         }
-        convolved(cx, check::shape::output_width(cx, "out")?)
+        let mut ty = convolved(cx, check::shape::output_width(cx, "out")?)?;
+        if aggregate == "lstm" {
+            ty.symmetry = check::symmetry::reads_order(
+                cx,
+                "`sage(aggregate = lstm)` reads the neighbours in the order they are numbered",
+            );
+        }
+        Ok(ty)
     }
     fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
         let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
@@ -104,15 +112,22 @@ impl Operator for Sage {
         if cx.args.bool("bias") {
             weights.push(spec("bias", vec![n_out.clone()]));
         }
+        if cx.args.choice("aggregate") == "lstm" {
+            // Rows for the neighbour that is read, then for the hidden state; columns by gate.
+            let gates = times(4, n_in);
+            weights.push(spec("lstm_weight", vec![times(2, n_in), gates.clone()]));
+            weights.push(spec("lstm_bias", vec![gates]));
+        }
         weights
     }
     fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
         let (rows, entries) = (mean_rows(cx.output, sizes), mean_entries(cx.output, sizes));
         let (n_in, n_out) = (facts::width(cx.inputs[0]), facts::width(cx.output));
         let n_parts = if cx.args.bool("root") { 2.0 } else { 1.0 };
+        let read = if cx.args.choice("aggregate") == "lstm" { entries * n_in } else { 0.0 };
         Cost {
-            flops: 2.0 * entries * n_in + 2.0 * rows * n_parts * n_in * n_out,
-            memory_bytes: FLOAT_BYTES * rows * (n_in + n_out),
+            flops: 2.0 * entries * n_in + 16.0 * read * n_in + 2.0 * rows * n_parts * n_in * n_out,
+            memory_bytes: FLOAT_BYTES * (rows * (n_in + n_out) + 6.0 * read),
         }
     }
     fn pyg(&self) -> Pyg {
@@ -125,9 +140,21 @@ impl Operator for Sage {
                 ("lin_rel.weight", "weight", WeightMap::TransposedRows { part: 0, of: 2 }),
                 ("lin_root.weight", "weight", WeightMap::TransposedRows { part: 1, of: 2 }),
                 ("lin_root.bias", "bias", WeightMap::Same),
+                (
+                    "aggr_module.lstm.weight_ih_l0",
+                    "lstm_weight",
+                    WeightMap::TransposedRows { part: 0, of: 2 },
+                ),
+                (
+                    "aggr_module.lstm.weight_hh_l0",
+                    "lstm_weight",
+                    WeightMap::TransposedRows { part: 1, of: 2 },
+                ),
             ],
             note: "On clusters `torch_geometric.nn.DenseSAGEConv`, whose weights are `lin_rel` and `lin_root`. \
-                   Without a root, `lin_l` is the whole of `weight`.",
+                   Without a root, `lin_l` is the whole of `weight`. `lstm_bias` is the sum of PyG's `bias_ih_l0` \
+                   and `bias_hh_l0`; PyG goes on reading zeros until the longest row of the batch ends, here each \
+                   node's reading ends with its last neighbour.",
         }
     }
     fn fuses_activation(&self) -> bool {
@@ -141,6 +168,7 @@ impl Operator for Sage {
         let aggregate = match cx.args.choice("aggregate") {
             "sum" => Aggregate::Sum,
             "max" => Aggregate::Max,
+            "lstm" => Aggregate::Lstm { weight: get("lstm_weight"), bias: get("lstm_bias") },
             _ => Aggregate::Mean,
         };
         Ok(Box::new(SageModule {
@@ -158,6 +186,18 @@ enum Aggregate {
     Mean,
     Sum,
     Max,
+    Lstm { weight: Tensor, bias: Tensor },
+}
+
+impl Aggregate {
+    /// The aggregations that are sums with scales.
+    fn norm(&self) -> Option<Norm> {
+        match self {
+            Aggregate::Mean => Some(Norm::Mean),
+            Aggregate::Sum => Some(Norm::Sum),
+            Aggregate::Max | Aggregate::Lstm { .. } => None,
+        }
+    }
 }
 
 struct SageModule {
@@ -171,32 +211,38 @@ struct SageModule {
 
 impl Module for SageModule {
     fn forward(&self, inputs: &[&Value], _cx: &mut ForwardCx) -> Result<Value> {
-        let (input, bias) = (inputs[0], self.bias.as_ref());
-        // The length is taken before the activation, as a stage that follows would see it.
+        let (input, weight, bias) = (inputs[0], &self.weight, self.bias.as_ref());
+        // Rows are normalised before the activation, as a stage that follows would see them.
         let activation = if self.normalize { Activation::Identity } else { self.activation };
-        let transform = |aggregate: Tensor| -> Result<Tensor> {
-            let rows =
-                if self.root { kernels::concat_columns(&[aggregate, input.x.clone()])? } else { aggregate };
-            kernels::linear(&rows, &self.weight, bias, activation)
-        };
-        let x = match (&input.structure, &self.aggregate) {
-            (Structure::Sparse(graph), Aggregate::Mean) => {
-                kernels::sage_layer(&input.x, graph, Norm::Mean, &self.weight, bias, activation)?
+        let transform = |rows: &Tensor| kernels::linear(rows, weight, bias, activation);
+        let x = match (&input.structure, self.aggregate.norm()) {
+            (Structure::Sparse(graph), Some(norm)) => {
+                kernels::sage_layer(&input.x, graph, norm, weight, bias, activation)?
             }
-            (Structure::Sparse(graph), Aggregate::Sum) => {
-                kernels::sage_layer(&input.x, graph, Norm::Sum, &self.weight, bias, activation)?
+            (Structure::Sparse(graph), None) => {
+                let gathered = match &self.aggregate {
+                    Aggregate::Lstm { weight, bias } => {
+                        kernels::lstm_aggregate(&input.x, graph, weight, bias)?
+                    }
+                    _ => kernels::propagate_max(&input.x, graph)?,
+                };
+                if self.root {
+                    transform(&kernels::concat_columns(&[gathered, input.x.clone()])?)?
+                } else {
+                    transform(&gathered)?
+                }
             }
-            (Structure::Sparse(graph), Aggregate::Max) => {
-                transform(kernels::propagate_max(&input.x, graph)?)?
+            (Structure::Clusters { adjacency, .. }, Some(norm)) => {
+                let adjacency = super::coarse_adjacency(adjacency)?;
+                if self.root {
+                    transform(&kernels::dense_propagate_beside(adjacency, &input.x, norm)?)?
+                } else {
+                    transform(&kernels::dense_propagate(adjacency, &input.x, norm)?)?
+                }
             }
-            (Structure::Clusters { adjacency, .. }, Aggregate::Mean) => {
-                transform(dense::dense_mean(super::coarse_adjacency(adjacency)?, &input.x)?)?
+            (Structure::Clusters { .. }, None) | (Structure::Slots { .. } | Structure::Graphs { .. }, _) => {
+                return super::no_edges("sage");
             }
-            (Structure::Clusters { adjacency, .. }, Aggregate::Sum) => {
-                transform(dense::dense_product(super::coarse_adjacency(adjacency)?, &input.x)?)?
-            }
-            (Structure::Clusters { .. }, Aggregate::Max)
-            | (Structure::Slots { .. } | Structure::Graphs { .. }, _) => return super::no_edges("sage"),
         };
         let x = if self.normalize { kernels::activate(&super::unit_rows(&x)?, self.activation)? } else { x };
         Ok(super::with_features(input, x))

@@ -5,14 +5,7 @@ use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Dim, Entity, Type};
-use crate::kernels::Activation;
-use crate::kernels::assignment::{
-    assignment_adjacency, cluster_assignment_adjacency, cluster_segment_product, segment_product,
-};
-use crate::kernels::assignment_loss::{
-    assignment_entropy, cluster_assignment_entropy, dense_link_loss, link_loss, pooling_stats,
-};
-use crate::kernels::softmax::softmax_rows;
+use crate::kernels::{self, Activation};
 use crate::lower::{ForwardCx, LowerCx, Module, PoolingStats, Structure, Value};
 use crate::ops::loss::{ENTROPY, LINK_PREDICTION};
 use crate::ops::{
@@ -162,7 +155,7 @@ struct DiffPoolModule {
 
 impl Module for DiffPoolModule {
     fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value> {
-        let s = softmax_rows(&inputs[1].x)?;
+        let s = kernels::softmax_rows(&inputs[1].x)?;
         let z = &inputs.get(2).unwrap_or(&inputs[0]).x;
         let structure = &inputs[0].structure;
         let n_graphs = structure.n_graphs();
@@ -174,30 +167,31 @@ impl Module for DiffPoolModule {
         let coarse;
         match structure {
             Structure::Sparse(graph) => {
-                x = segment_product(&s, z, &graph.graph_offsets)?;
-                coarse = made(&|| assignment_adjacency(&s, graph))?;
+                x = kernels::segment_product(&s, z, &graph.graph_offsets)?;
+                coarse = made(&|| kernels::assignment_adjacency(&s, graph))?;
                 if wants_link {
-                    cx.losses.push((LINK_PREDICTION, link_loss(&s, graph)?));
+                    cx.losses.push((LINK_PREDICTION, kernels::link_loss(&s, graph)?));
                 }
                 if wants_entropy {
-                    cx.losses.push((ENTROPY, assignment_entropy(&s, &graph.graph_offsets)?));
+                    cx.losses.push((ENTROPY, kernels::assignment_entropy(&s, &graph.graph_offsets)?));
                 }
             }
             Structure::Clusters { adjacency, .. } => {
-                x = cluster_segment_product(&s, z, n_graphs)?;
-                coarse = made(&|| cluster_assignment_adjacency(&s, conv::coarse_adjacency(adjacency)?))?;
+                x = kernels::cluster_segment_product(&s, z, n_graphs)?;
+                coarse =
+                    made(&|| kernels::cluster_assignment_adjacency(&s, conv::coarse_adjacency(adjacency)?))?;
                 if wants_link {
                     let fine = conv::coarse_adjacency(adjacency)?;
-                    cx.losses.push((LINK_PREDICTION, dense_link_loss(&s, fine)?));
+                    cx.losses.push((LINK_PREDICTION, kernels::dense_link_loss(&s, fine)?));
                 }
                 if wants_entropy {
-                    cx.losses.push((ENTROPY, cluster_assignment_entropy(&s, n_graphs)?));
+                    cx.losses.push((ENTROPY, kernels::cluster_assignment_entropy(&s, n_graphs)?));
                 }
             }
             Structure::Slots { .. } | Structure::Graphs { .. } => return conv::no_edges("diffpool"),
         }
         if cx.wants_pooling_stats {
-            let stats = pooling_stats(&s, &structure.offsets())?;
+            let stats = kernels::pooling_stats(&s, &structure.offsets())?;
             cx.pooling.push(PoolingStats {
                 node: self.idx,
                 n_clusters: self.k,

@@ -1,6 +1,7 @@
 //! Poolings: a smaller graph out of a graph.
 
 pub mod diffpool;
+pub mod topk;
 
 use crate::args::{ArgKind, ArgSpec, Default, Range};
 use crate::check;

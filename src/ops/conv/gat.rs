@@ -1,0 +1,241 @@
+//! `gat(out)`: graph attention.
+
+use super::{BIAS, OUT, convolved, fixed, glorot, mean_entries, times};
+use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
+use crate::check;
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Dim, Size, Type};
+use crate::kernels::{self, Activation};
+use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
+use crate::ops::{
+    Cost, CostSizes, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec,
+    WidthRule,
+    facts::{self, FLOAT_BYTES, mean_rows},
+};
+use candle_core::{Result, Tensor};
+use std::sync::Arc;
+
+/// Graph attention: `h_i = ‖_k Σ_{j ∈ N(i) ∪ {i}} α_ij^k Θ_kᵀ x_j + b`, where `α_ij^k` is the softmax over the
+/// neighbours `j` of `i` of `LeakyReLU(a_src^k · Θ_kᵀ x_j + a_dst^k · Θ_kᵀ x_i)`.
+///
+/// Paper: Veličković et al. 2018, "Graph Attention Networks", eqs. 1 to 6.
+/// PyG: `torch_geometric.nn.GATConv`; on clusters `torch_geometric.nn.DenseGATConv`.
+///
+/// # Shapes
+/// - `x`: `[N, F_in]`, nodes or clusters
+/// - result: `[N, heads · F_out]`, head by head, or `[N, F_out]`, their mean, with `concat = false`
+///
+/// # Errors
+/// `levels::needs_edges` on slots or graph vectors, `shape::no_width` where `out` cannot be inferred,
+/// `args::does_not_fit` where an inferred width cannot be shared by the heads, `args::no_effect` for
+/// `concat` with one head.
+#[derive(Debug)]
+pub struct Gat;
+
+static ARGS: &[ArgSpec] = &[
+    ArgSpec { doc: "Width of each head's result, `F_out`, as in PyG.", ..OUT },
+    ArgSpec {
+        name: "heads",
+        kind: ArgKind::Int { min: 1, max: 256 },
+        default: Default::Int(1),
+        positional: false,
+        doc: "Attention heads, `K`.",
+    },
+    ArgSpec {
+        name: "concat",
+        kind: ArgKind::Bool,
+        default: Default::Bool(true),
+        positional: false,
+        doc: "Whether the heads are laid side by side; otherwise their mean is taken.",
+    },
+    ArgSpec {
+        name: "negative_slope",
+        kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
+        default: Default::Float(0.2),
+        positional: false,
+        doc: "Slope of the attention's leaky relu below 0.",
+    },
+    ArgSpec {
+        name: "self_loops",
+        kind: ArgKind::Bool,
+        default: Default::Bool(true),
+        positional: false,
+        doc: "Whether each node attends to itself too.",
+    },
+    BIAS,
+];
+
+/// The width of one head, given the width of the whole result.
+fn head_width(args: &Args, output: &Dim) -> Dim {
+    let heads = args.int("heads") as usize;
+    if heads == 1 || !args.bool("concat") {
+        return output.clone();
+    }
+    let size = match output.known() {
+        Some(n) => Size::Known(n / heads),
+        None => Size::Ratio(1.0 / heads as f64, Arc::new(output.size.clone())),
+    };
+    Dim { size, origin: output.origin.clone() }
+}
+
+impl Operator for Gat {
+    fn name(&self) -> &'static str {
+        "gat"
+    }
+    fn family(&self) -> Family {
+        Family::Convolution
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "Graph attention: each node weighs its neighbours by a learned score, in several heads.",
+            formula: "h_i = ‖_k Σ_{j ∈ N(i) ∪ {i}} α_ij^k Θ_kᵀ x_j + b,  \
+                      α_ij^k = softmax_j LeakyReLU(a_src^k · Θ_kᵀ x_j + a_dst^k · Θ_kᵀ x_i)",
+            paper: "Veličković et al. 2018, \"Graph Attention Networks\"",
+            example: "gat(16, heads = 4) -> elu -> gat(16, heads = 4) -> elu -> mean -> linear",
+        }
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        ARGS
+    }
+    fn ports(&self) -> Ports {
+        Ports::One
+    }
+    fn width_rule(&self) -> WidthRule {
+        WidthRule::Argument("out")
+    }
+    fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
+        super::has_edges(cx)?;
+        let heads = cx.args.int("heads") as usize;
+        let is_concat = cx.args.bool("concat");
+        if heads == 1 && cx.args.is_written("concat") {
+            return Err(check::args::no_effect(cx, "concat", "there is one head"));
+        }
+        let width = check::shape::output_width(cx, "out")?;
+        let n_parts = if is_concat { heads } else { 1 };
+        if cx.args.opt_int("out").is_some() {
+            let mut whole = times(n_parts, &width);
+            if n_parts > 1 {
+                let out = width.size.to_string();
+                whole.origin.reason = format!("{heads} heads of {out} features come from here");
+            }
+            return convolved(cx, whole);
+        }
+        if let Some(n) = width.known()
+            && n % n_parts != 0
+        {
+            return Err(check::args::does_not_fit(
+                cx,
+                "heads",
+                &format!("`gat` has to make {n} features, which {heads} heads cannot share evenly"),
+                "write `concat = false`, which takes the mean of the heads, or another number of heads",
+            ));
+        }
+        convolved(cx, width)
+    }
+    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
+        let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
+        let heads = cx.args.int("heads") as usize;
+        let head = head_width(cx.args, n_out);
+        let inner = if cx.args.bool("concat") { n_out.clone() } else { times(heads, &head) };
+        let attention = Init::Glorot { fan_in: heads, fan_out: facts::known(&head) };
+        let spec = |name, shape, init| WeightSpec { name, shape, init, is_trained: true };
+        let mut weights = vec![
+            spec("weight", vec![n_in.clone(), inner.clone()], glorot(n_in, &inner)),
+            spec("attention_source", vec![fixed(heads), head.clone()], attention),
+            spec("attention_target", vec![fixed(heads), head], attention),
+        ];
+        if cx.args.bool("bias") {
+            weights.push(spec("bias", vec![n_out.clone()], Init::Zeros));
+        }
+        weights
+    }
+    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
+        let (rows, entries) = (mean_rows(cx.output, sizes), mean_entries(cx.output, sizes));
+        let heads = cx.args.int("heads") as f64;
+        let inner = heads * facts::known(&head_width(cx.args, &cx.output.width)) as f64;
+        Cost {
+            flops: 2.0 * rows * facts::width(cx.inputs[0]) * inner
+                + 4.0 * rows * inner
+                + (entries + rows) * (2.0 * inner + 6.0 * heads),
+            memory_bytes: FLOAT_BYTES * (2.0 * rows * inner + (entries + rows) * heads),
+        }
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg {
+            class: "torch_geometric.nn.GATConv",
+            weights: &[
+                ("lin.weight", "weight", WeightMap::Transposed),
+                ("att_src", "attention_source", WeightMap::Reshaped),
+                ("att_dst", "attention_target", WeightMap::Reshaped),
+                ("bias", "bias", WeightMap::Same),
+            ],
+            note: "On clusters `torch_geometric.nn.DenseGATConv`, with the same weights.",
+        }
+    }
+    fn fuses_activation(&self) -> bool {
+        true
+    }
+    fn as_activation(&self, _args: &Args) -> Option<Activation> {
+        None
+    }
+    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
+        let get = |name| cx.weights.tensor(name);
+        Ok(Box::new(GatModule {
+            heads: cx.args.int("heads") as usize,
+            is_concat: cx.args.bool("concat"),
+            slope: cx.args.float("negative_slope"),
+            self_loops: cx.args.bool("self_loops"),
+            weight: get("weight"),
+            source: get("attention_source"),
+            target: get("attention_target"),
+            bias: cx.args.bool("bias").then(|| get("bias")),
+            activation: cx.activation,
+        }))
+    }
+}
+
+struct GatModule {
+    heads: usize,
+    is_concat: bool,
+    slope: f64,
+    self_loops: bool,
+    weight: Tensor,
+    /// `[heads, F_out]`
+    source: Tensor,
+    /// `[heads, F_out]`
+    target: Tensor,
+    bias: Option<Tensor>,
+    activation: Activation,
+}
+
+impl Module for GatModule {
+    fn forward(&self, inputs: &[&Value], _cx: &mut ForwardCx) -> Result<Value> {
+        let input = inputs[0];
+        let h = kernels::linear(&input.x, &self.weight, None, Activation::Identity)?;
+        let (source, target, heads) = (&self.source, &self.target, self.heads);
+        let mut x = match &input.structure {
+            Structure::Sparse(graph) => {
+                kernels::gat_attention(&h, source, target, graph, heads, self.slope, self.self_loops)?
+            }
+            Structure::Clusters { adjacency, .. } => {
+                let adjacency = super::coarse_adjacency(adjacency)?;
+                kernels::dense_gat_attention(
+                    &h,
+                    source,
+                    target,
+                    adjacency,
+                    heads,
+                    self.slope,
+                    self.self_loops,
+                )?
+            }
+            Structure::Slots { .. } | Structure::Graphs { .. } => return super::no_edges("gat"),
+        };
+        if !self.is_concat && heads > 1 {
+            let (rows, inner) = x.dims2()?;
+            x = x.reshape((rows, heads, inner / heads))?.mean(1)?;
+        }
+        let x = super::add_bias(&x, self.bias.as_ref(), self.activation)?;
+        Ok(super::with_features(input, x))
+    }
+}

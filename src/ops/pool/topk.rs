@@ -1,0 +1,149 @@
+//! `topk(ratio | k)`: top-k pooling.
+
+use super::{K, RATIO, kept_rows};
+use crate::args::{ArgKind, ArgSpec, Args, Default};
+use crate::check;
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Entity, Type};
+use crate::kernels::{self, Activation};
+use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
+use crate::ops::{
+    Cost, CostSizes, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec,
+    WidthRule, conv,
+    facts::{self, FLOAT_BYTES, mean_rows},
+};
+use candle_core::{Result, Tensor};
+
+/// Top-k pooling: each node gets a score by a learned direction `p`, the best nodes of each graph are kept and
+/// weighted by it: `y = x p / ‖p‖`, `X' = (x ⊙ tanh(y))[best]`, `A' = A[best, best]`.
+///
+/// Paper: Gao and Ji 2019, "Graph U-Nets", eq. 2. PyG: `torch_geometric.nn.TopKPooling`.
+///
+/// # Shapes
+/// - `x`: `[N, F]`, nodes of a sparse graph
+/// - result: `[⌈ratio · N⌉, F]` or `[min(k, N), F]` of each graph, in the order of the nodes
+///
+/// # Errors
+/// `args::missing` and `args::conflict` for `ratio` and `k`, `levels::needs_nodes` on anything but nodes.
+#[derive(Debug)]
+pub struct TopK;
+
+static ARGS: &[ArgSpec] = &[
+    ArgSpec { doc: "Share of the nodes of each graph that is kept, rounded up.", ..RATIO },
+    ArgSpec { doc: "Nodes of each graph that are kept; a graph with fewer keeps them all.", ..K },
+    ArgSpec {
+        name: "nonlinearity",
+        kind: ArgKind::Choice(&["tanh", "sigmoid"]),
+        default: Default::Choice("tanh"),
+        positional: false,
+        doc: "What makes a node's weight out of its score.",
+    },
+];
+
+impl Operator for TopK {
+    fn name(&self) -> &'static str {
+        "topk"
+    }
+    fn family(&self) -> Family {
+        Family::Pooling
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "Top-k pooling: keeps the nodes with the best learned scores and the edges between them.",
+            formula: "y = x p / ‖p‖,  X' = (x ⊙ tanh(y))[best],  A' = A[best, best]",
+            paper: "Gao and Ji 2019, \"Graph U-Nets\"",
+            example: "gcn(64) -> relu -> topk(ratio = 0.5) -> gcn(64) -> relu -> mean -> linear",
+        }
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        ARGS
+    }
+    fn ports(&self) -> Ports {
+        Ports::One
+    }
+    fn width_rule(&self) -> WidthRule {
+        WidthRule::Kept
+    }
+    fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
+        let input = cx.inputs[0];
+        match input.entity {
+            Entity::Nodes => {}
+            Entity::Graph => return Err(check::levels::needs_rows(cx)),
+            Entity::Edges | Entity::Clusters | Entity::Slots => return Err(check::levels::needs_nodes(cx)),
+        }
+        Ok(Type {
+            entity: Entity::Nodes,
+            level: cx.new_level,
+            rows: kept_rows(cx, &input.rows, "ratio = 0.5")?,
+            width: input.width.clone(),
+            symmetry: check::symmetry::kept(cx),
+        })
+    }
+    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
+        let width = &cx.inputs[0].width;
+        vec![WeightSpec {
+            name: "direction",
+            shape: vec![width.clone(), conv::fixed(1)],
+            init: Init::KaimingUniform { fan_in: facts::known(width) },
+            is_trained: true,
+        }]
+    }
+    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
+        let (rows, kept) = (mean_rows(cx.inputs[0], sizes), mean_rows(cx.output, sizes));
+        let features = facts::width(cx.output);
+        Cost {
+            flops: 2.0 * rows * features + rows * rows.max(2.0).log2() + kept * features,
+            memory_bytes: FLOAT_BYTES * (rows + 2.0 * kept * features),
+        }
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg {
+            class: "torch_geometric.nn.TopKPooling",
+            weights: &[("select.weight", "direction", WeightMap::Transposed)],
+            note: "PyG orders the kept nodes by falling score; here they keep the order of the nodes.",
+        }
+    }
+    fn fuses_activation(&self) -> bool {
+        false
+    }
+    fn as_activation(&self, _args: &Args) -> Option<Activation> {
+        None
+    }
+    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
+        Ok(Box::new(TopKModule {
+            keep: match (cx.args.opt_float("ratio"), cx.args.opt_int("k")) {
+                (Some(ratio), _) => kernels::Keep::Ratio(ratio),
+                (None, k) => kernels::Keep::Count(k.unwrap_or(1) as usize),
+            },
+            nonlinearity: if cx.args.choice("nonlinearity") == "sigmoid" {
+                Activation::Sigmoid
+            } else {
+                Activation::Tanh
+            },
+            direction: cx.weights.tensor("direction"),
+        }))
+    }
+}
+
+struct TopKModule {
+    keep: kernels::Keep,
+    nonlinearity: Activation,
+    /// `[F, 1]`
+    direction: Tensor,
+}
+
+impl Module for TopKModule {
+    fn forward(&self, inputs: &[&Value], _cx: &mut ForwardCx) -> Result<Value> {
+        let input = inputs[0];
+        let Structure::Sparse(graph) = &input.structure else { return conv::no_edges("topk") };
+        let length = self.direction.sqr()?.sum_all()?.sqrt()?;
+        let direction = self.direction.broadcast_div(&length)?;
+        // Nodes are chosen by the score before the nonlinearity, which rises with it: the choice is the same,
+        // but scores that the nonlinearity rounds to one value are still told apart.
+        let score = kernels::linear(&input.x, &direction, None, Activation::Identity)?;
+        let selection = kernels::select_top(&score, graph, self.keep)?;
+        let kept = kernels::gather_rows(&input.x, &selection.rows)?;
+        let weight = kernels::activate(&kernels::gather_rows(&score, &selection.rows)?, self.nonlinearity)?;
+        Ok(Value { x: kept.broadcast_mul(&weight)?, structure: Structure::Sparse(selection.graph) })
+    }
+}
