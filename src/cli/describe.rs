@@ -29,7 +29,7 @@ fn real_range(range: Range) -> String {
     let bound = |value: f64| match value {
         f64::INFINITY => "∞".to_owned(),
         f64::NEG_INFINITY => "-∞".to_owned(),
-        value => value.to_string(),
+        value => real(value),
     };
     format!(
         "{}{}, {}{}",
@@ -46,13 +46,18 @@ pub fn default(spec: &ArgSpec) -> String {
         Default::Required => "required".to_owned(),
         Default::Inferred(words) => words.to_owned(),
         Default::Int(value) => value.to_string(),
-        Default::Float(value) => value.to_string(),
+        Default::Float(value) => real(value),
         Default::Bool(value) => value.to_string(),
         Default::Choice(word) => word.to_owned(),
         Default::IntList(list) => list_of(list.iter().map(i64::to_string)),
         Default::ChoiceList(list) => list_of(list.iter().map(|word| (*word).to_owned())),
         Default::Source(text) => text.to_owned(),
     }
+}
+
+/// A real number as a file would have it: `0.25`, `1e-8`.
+pub fn real(value: f64) -> String {
+    if value != 0.0 && !(1e-3..1e6).contains(&value.abs()) { format!("{value:e}") } else { value.to_string() }
 }
 
 fn list_of(parts: impl Iterator<Item = String>) -> String {
@@ -63,7 +68,7 @@ fn list_of(parts: impl Iterator<Item = String>) -> String {
 pub fn value(value: &ArgValue, spec: Option<&ArgSpec>) -> String {
     match value {
         ArgValue::Int(value) => value.to_string(),
-        ArgValue::Float(value) => value.to_string(),
+        ArgValue::Float(value) => real(*value),
         ArgValue::Bool(value) => value.to_string(),
         ArgValue::Text(text) => format!("{text:?}"),
         ArgValue::Choice(word) => (*word).to_owned(),
@@ -103,6 +108,7 @@ mod tests {
         for (range, expected) in [
             (Range::open_closed(0.0, 1.0), "(0, 1]"),
             (Range::closed(0.0, f64::INFINITY), "[0, ∞)"),
+            (Range::open_closed(1e-8, 0.5), "(1e-8, 0.5]"),
             (Range::open(f64::NEG_INFINITY, f64::INFINITY), "(-∞, ∞)"),
         ] {
             assert_eq!(real_range(range), expected);

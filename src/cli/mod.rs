@@ -1,9 +1,13 @@
 //! The commands, one file each. Only this folder prints.
 
+mod check;
 pub mod data;
 pub mod describe;
 mod ops;
 pub mod report;
+mod show;
+pub mod source;
+pub mod table;
 mod threads;
 
 pub use report::{Format, Look};
@@ -36,6 +40,8 @@ pub struct Global {
 /// Every command, in the order of `hgnnc --help`.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Check),
+    Show(show::Show),
     Data(data::Data),
     Ops(ops::Ops),
 }
@@ -43,6 +49,8 @@ enum Command {
 impl Command {
     fn run(&self, global: &Global) -> Result<Exit, Failure> {
         match self {
+            Command::Check(command) => command.run(global),
+            Command::Show(command) => command.run(global),
             Command::Data(command) => command.run(global),
             Command::Ops(command) => command.run(global),
         }

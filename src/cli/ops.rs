@@ -1,16 +1,17 @@
 //! `hgnnc ops`: the reference of everything that a file can call, out of the catalogue's own data.
 
-use super::{Exit, Failure, Format, Global, describe, stdout_look};
-use crate::args::{ArgSpec, CallSpec};
+use super::table::{plain_table, write_table};
+use super::{Exit, Failure, Format, Global, describe};
+use crate::args::{ArgSpec, CallSpec, catalogue};
+use crate::ir::{COMBINATORS, Combinator};
 use crate::ops::{CATALOGUE, Family, LOSSES, Loss, LossKind, Operator};
-use comfy_table::{ContentArrangement, Table};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
 /// Print the reference: all operators, losses, data sources and training settings, or one in full
 #[derive(Debug, clap::Args)]
 pub struct Ops {
-    /// One of them, in full
+    /// One of them in full, or a group: convolution, pooling, loss, data, optimizer, …
     name: Option<String>,
 }
 
@@ -18,6 +19,7 @@ pub struct Ops {
 enum Entry {
     Operator(&'static dyn Operator),
     Loss(&'static dyn Loss),
+    Combinator(&'static Combinator),
     Call(&'static CallSpec),
     /// The keys of a section.
     Section {
@@ -28,34 +30,46 @@ enum Entry {
 }
 
 struct Group {
+    /// As a file calls it (`optimizer`), to print the group alone.
+    key: &'static str,
     title: &'static str,
     entries: Vec<Entry>,
 }
 
 fn groups() -> Vec<Group> {
-    let family = |title, family| Group {
+    let family = |key, title, family| Group {
+        key,
         title,
         entries: CATALOGUE.iter().filter(|op| op.family() == family).map(|&op| Entry::Operator(op)).collect(),
     };
-    let calls = |title, specs: &[&'static CallSpec]| Group {
+    let calls = |key, title| Group {
+        key,
         title,
-        entries: specs.iter().map(|&spec| Entry::Call(spec)).collect(),
+        entries: catalogue(key).iter().map(|&spec| Entry::Call(spec)).collect(),
     };
+    let mut structure = family("structure", "Structure", Family::Structure);
+    structure.entries.extend(COMBINATORS.iter().map(Entry::Combinator));
+    structure.entries.push(Entry::Operator(crate::ops::INPUT));
     let mut groups = vec![
-        family("Convolutions", Family::Convolution),
-        family("Pooling", Family::Pooling),
-        family("Readouts", Family::Readout),
-        family("Normalisation", Family::Normalization),
-        family("Activations", Family::Activation),
-        family("Dense layers", Family::Dense),
-        family("Structure", Family::Structure),
-        Group { title: "Losses", entries: LOSSES.iter().map(|&loss| Entry::Loss(loss)).collect() },
-        calls("Data sources", crate::data::SPECS),
-        calls("Optimisers", crate::train::optimizer::SPECS),
-        calls("Learning-rate schedules", crate::train::schedule::SPECS),
-        calls("Early stopping", crate::train::early_stop::SPECS),
-        calls("Evaluation protocols", crate::train::protocol::SPECS),
+        family("convolution", "Convolutions", Family::Convolution),
+        family("pooling", "Pooling", Family::Pooling),
+        family("readout", "Readouts", Family::Readout),
+        family("normalization", "Normalisation", Family::Normalization),
+        family("activation", "Activations", Family::Activation),
+        family("dense", "Dense layers", Family::Dense),
+        structure,
         Group {
+            key: "loss",
+            title: "Losses",
+            entries: LOSSES.iter().map(|&loss| Entry::Loss(loss)).collect(),
+        },
+        calls("data", "Data sources"),
+        calls("optimizer", "Optimisers"),
+        calls("schedule", "Learning-rate schedules"),
+        calls("early_stop", "Early stopping"),
+        calls("protocol", "Evaluation protocols"),
+        Group {
+            key: "section",
             title: "Sections",
             entries: vec![
                 Entry::Section {
@@ -80,6 +94,7 @@ impl Entry {
         match self {
             Entry::Operator(op) => op.name(),
             Entry::Loss(loss) => loss.name(),
+            Entry::Combinator(combinator) => combinator.spec.name,
             Entry::Call(spec) => spec.name,
             Entry::Section { name, .. } => name,
         }
@@ -89,6 +104,7 @@ impl Entry {
         match self {
             Entry::Operator(op) => op.doc().summary,
             Entry::Loss(loss) => loss.doc().summary,
+            Entry::Combinator(combinator) => combinator.doc.summary,
             Entry::Call(spec) => spec.doc,
             Entry::Section { doc, .. } => doc,
         }
@@ -98,6 +114,7 @@ impl Entry {
         match self {
             Entry::Operator(op) => op.args(),
             Entry::Loss(_) => &[],
+            Entry::Combinator(combinator) => combinator.spec.args,
             Entry::Call(spec) => spec.args,
             Entry::Section { keys, .. } => keys,
         }
@@ -116,6 +133,7 @@ impl Entry {
         match self {
             Entry::Operator(op) => Some(op.doc()),
             Entry::Loss(loss) => Some(loss.doc()),
+            Entry::Combinator(combinator) => Some(combinator.doc),
             _ => None,
         }
     }
@@ -142,29 +160,19 @@ impl Ops {
         let out = &mut io::stdout().lock();
         let groups = groups();
         let Some(name) = &self.name else {
-            match global.format {
-                Format::Json => {
-                    let all = groups
-                        .iter()
-                        .flat_map(|group| group.entries.iter().map(|entry| entry.json(group.title)));
-                    serde_json::to_writer_pretty(&mut *out, &all.collect::<Vec<_>>())
-                        .map_err(io::Error::from)?;
-                    writeln!(out)?;
-                }
-                Format::Short => {
-                    for entry in groups.iter().flat_map(|group| &group.entries) {
-                        writeln!(out, "{}: {}", entry.name(), entry.summary())?;
-                    }
-                }
-                Format::Full => list(out, &groups)?,
-            }
+            print_all(out, &groups, global.format)?;
             return Ok(Exit::Clean);
         };
         let found = groups.iter().find_map(|group| {
             group.entries.iter().find(|entry| entry.name() == name).map(|entry| (group.title, entry))
         });
+        if let (None, Some(group)) = (&found, groups.iter().position(|group| group.key == name)) {
+            print_all(out, &groups[group..=group], global.format)?;
+            return Ok(Exit::Clean);
+        }
         let Some((title, entry)) = found else {
-            let names = groups.iter().flat_map(|group| group.entries.iter().map(Entry::name));
+            let names =
+                groups.iter().flat_map(|group| group.entries.iter().map(Entry::name).chain([group.key]));
             return Err(Failure::new(format!("there is no `{name}` in the reference")).help(
                 match super::closest(name, names) {
                     Some(close) => format!("did you mean `{close}`? `hgnnc ops` lists all names"),
@@ -184,19 +192,20 @@ impl Ops {
     }
 }
 
-/// A table without lines, as wide as the terminal.
-fn plain_table() -> Table {
-    let mut table = Table::new();
-    table
-        .load_preset(comfy_table::presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(stdout_look().width as u16);
-    table
-}
-
-/// Writes a table indented by two, without the spaces that it puts behind the last column.
-fn write_table(out: &mut dyn Write, table: &Table) -> io::Result<()> {
-    table.lines().try_for_each(|line| writeln!(out, " {}", line.trim_end()))
+fn print_all(out: &mut dyn Write, groups: &[Group], format: Format) -> io::Result<()> {
+    match format {
+        Format::Json => {
+            let all =
+                groups.iter().flat_map(|group| group.entries.iter().map(|entry| entry.json(group.title)));
+            serde_json::to_writer_pretty(&mut *out, &all.collect::<Vec<_>>()).map_err(io::Error::from)?;
+            writeln!(out)
+        }
+        Format::Short => {
+            let mut entries = groups.iter().flat_map(|group| &group.entries);
+            entries.try_for_each(|entry| writeln!(out, "{}: {}", entry.name(), entry.summary()))
+        }
+        Format::Full => list(out, groups),
+    }
 }
 
 fn list(out: &mut dyn Write, groups: &[Group]) -> io::Result<()> {

@@ -4,4 +4,5 @@ mod golden;
 mod laws;
 mod models;
 mod operator;
+mod reference;
 mod spec;

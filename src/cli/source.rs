@@ -1,0 +1,170 @@
+//! From a path to a checked program: what `check`, `show` and `train` do first.
+
+use super::{Failure, Format, Global, report};
+use crate::check::{self, Checked};
+use crate::data::{DataOptions, Dataset};
+use crate::diagnostic::Diagnostic;
+use crate::ir::Model;
+use crate::source::{FileId, SourceMap};
+use crate::syntax::{self, Program};
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+/// Data to check against: options of the commands that read data only where it is there.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LocalData {
+    // The environment is read by `options`, because clap refuses a variable that is set and empty.
+    /// Folder of data sets, searched before the cache [env: HGNN_DATA]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// Read no data even where it is there
+    #[arg(long, conflicts_with = "data_dir")]
+    no_data: bool,
+}
+
+impl LocalData {
+    /// `None` where no data is to be read. Nothing is downloaded.
+    pub fn options(&self) -> Option<DataOptions> {
+        let env = DataOptions::from_env();
+        let data_dir = self.data_dir.clone().or(env.data_dir);
+        (!self.no_data).then_some(DataOptions { data_dir, offline: true, ..env })
+    }
+}
+
+/// A file with all it uses, parsed.
+pub struct Loaded {
+    pub sources: SourceMap,
+    pub program: Program,
+    /// What is wrong with the text and with `use`.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads and parses a file; `-` is standard input.
+///
+/// # Errors
+/// Where the file itself cannot be read. Mistakes inside, and in the files it uses, are among the diagnostics.
+pub fn load(path: &str) -> Result<Loaded, Failure> {
+    let (name, bytes) = if path == "-" {
+        let mut bytes = Vec::new();
+        let read = io::stdin().lock().read_to_end(&mut bytes);
+        ("<stdin>", read.map(|_| bytes))
+    } else {
+        (path, std::fs::read(path))
+    };
+    let bytes = bytes.map_err(|error| unreadable(name, &error))?;
+    let mut sources = SourceMap::default();
+    let mut diagnostics = Vec::new();
+    let text = syntax::decode(name, &bytes).unwrap_or_else(|error| {
+        diagnostics.push(error);
+        String::new()
+    });
+    let main = sources.add(name, text);
+    if !diagnostics.is_empty() {
+        let program = Program { files: Vec::new(), main, uses: Vec::new() };
+        return Ok(Loaded { sources, program, diagnostics });
+    }
+    let (program, diagnostics) = syntax::load_program(&mut sources, main, &read_used);
+    Ok(Loaded { sources, program, diagnostics })
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::NotFound => Failure::new(format!("the file `{name}` does not exist")),
+        io::ErrorKind::IsADirectory => Failure::new(format!("`{name}` is a folder"))
+            .help(format!("name its files, as in `{name}/*.hgnn`")),
+        _ => Failure::new(format!("the file `{name}` cannot be read: {error}")),
+    }
+}
+
+/// Reads a file named by `use`.
+fn read_used(path: &str) -> io::Result<String> {
+    let bytes = std::fs::read(path)?;
+    syntax::decode(path, &bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.message))
+}
+
+/// Whether the data that a file names was there to check against.
+pub enum Data {
+    Loaded(Dataset),
+    /// It names some, and it is not on this machine.
+    Missing {
+        name: String,
+    },
+    /// It names none, or it was not asked for, or could not be made out.
+    None,
+}
+
+/// A file with everything that could be found out about it.
+pub struct Compiled {
+    pub sources: SourceMap,
+    pub program: Program,
+    /// Where anything is an error, there is no model.
+    pub model: Option<Checked<Model>>,
+    /// The model that was refused only for its symmetry.
+    pub refused: Option<Model>,
+    pub data: Data,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Compiled {
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    pub fn main(&self) -> FileId {
+        self.program.main
+    }
+}
+
+/// Reads, parses and checks a file, against the data it names where `options` are given and the data is there.
+///
+/// # Errors
+/// As [`load`].
+pub fn compile(path: &str, options: Option<&DataOptions>) -> Result<Compiled, Failure> {
+    let Loaded { sources, program, mut diagnostics } = load(path)?;
+    if program.files.is_empty() {
+        return Ok(Compiled { sources, program, model: None, refused: None, data: Data::None, diagnostics });
+    }
+    let mut data = Data::None;
+    // What is wrong with the call itself is said by the check of the whole program.
+    if let (Some(options), Ok(Some(call))) = (options, check::data_call(&program)) {
+        match crate::data::load(&call, options) {
+            Ok(dataset) => data = Data::Loaded(dataset),
+            Err(error) if error.code == "data::missing" => {
+                data = Data::Missing { name: sources.text(call.span).to_owned() };
+            }
+            Err(error) => diagnostics.push(error.to_diagnostic(call.span)),
+        }
+    }
+    let facts = match &data {
+        Data::Loaded(dataset) => Some(dataset.facts()),
+        _ => None,
+    };
+    let outcome = check::check(&program, facts.as_ref());
+    let has_syntax_errors = diagnostics.iter().any(Diagnostic::is_error);
+    diagnostics.extend(outcome.diagnostics);
+    Ok(Compiled {
+        sources,
+        program,
+        model: outcome.model.filter(|_| !has_syntax_errors),
+        refused: outcome.refused.filter(|_| !has_syntax_errors),
+        data,
+        diagnostics,
+    })
+}
+
+/// Writes the findings of a file that another command was to run with: on standard output as JSON, else on
+/// standard error, since standard output belongs to the command's result.
+///
+/// # Errors
+/// Where they cannot be written.
+pub fn print_findings(compiled: &Compiled, global: &Global) -> Result<(), Failure> {
+    let Compiled { sources, diagnostics, .. } = compiled;
+    if global.format == Format::Json {
+        report::write(&mut io::stdout().lock(), sources, diagnostics, global.format, super::stdout_look())?;
+    } else {
+        // Where standard error is closed, the exit code still tells.
+        let look = super::stderr_look();
+        let _ = report::write(&mut io::stderr().lock(), sources, diagnostics, global.format, look);
+    }
+    Ok(())
+}
