@@ -3,12 +3,13 @@
 use super::activation::{Activation, activate, masked};
 use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
-use super::linear::{Gradients, Needs, add_column_sums, check_bias, finish_rows};
+use super::linear::{Gradients, Needs, add_column_sums, check_bias};
 use super::parallel::{Output, fill_rows, map_chunks, sum_partials};
-use super::product::{product, product_at, product_bt};
+use super::product::{Start, finish_rows, product, product_at, transposed};
 use super::propagate::{Norm, Scales, aggregate_rows, check_rows, propagate};
 use crate::data::batch::SparseGraph;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// `act(P x w + bias)`, with `P` the propagation of `norm`.
@@ -98,6 +99,13 @@ fn convolve(
     activate(&y, after)
 }
 
+/// Rows whose aggregate stays in the first-level cache until the product has used it.
+const TILE_ROWS: usize = 64;
+
+fn tiles(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    rows.clone().step_by(TILE_ROWS).map(move |first| first..(first + TILE_ROWS).min(rows.end))
+}
+
 struct Convolution {
     graph: Arc<SparseGraph>,
     norm: Norm,
@@ -112,32 +120,42 @@ impl Convolution {
         let scales = Scales::<T>::new(&self.graph, self.norm);
         let (w_neighbours, w_root) = w.split_at(n_in * n_out);
         let work = n_rows * n_in * n_out / 8 + csr.n_entries() * n_in.min(n_out);
+        let bias = bias.map_or(Start::Zero, Start::Bias);
+        // The part of the node itself is added last, and with it the activation.
+        let (act, root_act) =
+            if self.has_root { (Activation::Identity, self.act) } else { (self.act, self.act) };
+        let add_root = |rows: Range<usize>, out: &mut [T]| {
+            if self.has_root {
+                let x = &x[rows.start * n_in..];
+                product(rows.len(), n_in, n_out, x, w_root, out, Start::Sum, root_act);
+            }
+        };
         if n_in <= n_out {
             // SAFETY: the product writes all of `out`.
             unsafe {
                 fill_rows(n_rows, n_out, work, |rows, out| {
-                    let n = rows.len();
-                    let mut aggregated = vec![T::ZERO; n * n_in];
-                    aggregate_rows(csr, scales, x, n_in, rows.clone(), &mut aggregated);
-                    product(n, n_in, n_out, &aggregated, w_neighbours, out, false);
-                    if self.has_root {
-                        product(n, n_in, n_out, &x[rows.start * n_in..], w_root, out, true);
+                    let mut aggregated = vec![T::ZERO; TILE_ROWS.min(rows.len()) * n_in];
+                    for tile in tiles(rows.clone()) {
+                        let n = tile.len();
+                        let out = &mut out[(tile.start - rows.start) * n_out..][..n * n_out];
+                        let aggregated = &mut aggregated[..n * n_in];
+                        aggregate_rows(csr, scales, x, n_in, tile.clone(), aggregated);
+                        product(n, n_in, n_out, aggregated, w_neighbours, out, bias, act);
+                        add_root(tile, out);
                     }
-                    finish_rows(out, bias, self.act);
                 })
             }
         } else {
             // SAFETY: the product, and then the aggregation, write all of `out`.
             unsafe {
                 let transformed = fill_rows(n_rows, n_out, n_rows * n_in * n_out / 8, |rows, out| {
-                    product(rows.len(), n_in, n_out, &x[rows.start * n_in..], w_neighbours, out, false);
+                    let x = &x[rows.start * n_in..];
+                    product(rows.len(), n_in, n_out, x, w_neighbours, out, Start::Zero, Activation::Identity);
                 });
                 fill_rows(n_rows, n_out, work, |rows, out| {
                     aggregate_rows(csr, scales, &transformed, n_out, rows.clone(), out);
-                    if self.has_root {
-                        product(rows.len(), n_in, n_out, &x[rows.start * n_in..], w_root, out, true);
-                    }
-                    finish_rows(out, bias, self.act);
+                    finish_rows(out, bias, act);
+                    add_root(rows, out);
                 })
             }
         }
@@ -176,50 +194,46 @@ impl Convolution {
         let scales = Scales::<T>::new(&self.graph, self.norm);
         let aggregates_input = !needs.x && n_in <= n_out;
 
+        let w_transposed = |w: &[T]| if needs.x { transposed(w, n_in, n_out) } else { Vec::new() };
+        let w_neighbours = w_transposed(w_neighbours);
+        let w_root = if self.has_root { w_transposed(w_root) } else { Vec::new() };
         let dx = Output::new(if needs.x { n_rows } else { 0 }, n_in);
         let work = n_rows * n_in * n_out / 4 + self.graph.adjacency.n_entries() * n_out;
         let partials = map_chunks(n_rows, work, |rows| {
-            let n = rows.len();
-            let x_rows = &x_values[rows.start * n_in..rows.end * n_in];
-            let g_rows = &g[rows.start * n_out..rows.end * n_out];
             let mut dw = vec![T::ZERO; if needs.w { w_values.len() } else { 0 }];
-            if needs.w {
-                let (_, dw_root) = dw.split_at_mut(n_in * n_out);
-                if self.has_root {
-                    product_at(n_in, n, n_out, x_rows, g_rows, dw_root, false);
+            let mut db = vec![T::ZERO; if needs.bias { n_out } else { 0 }];
+            let mut scratch = vec![T::ZERO; TILE_ROWS.min(rows.len()) * n_in.max(n_out)];
+            for tile in tiles(rows) {
+                let n = tile.len();
+                let x_rows = &x_values[tile.start * n_in..tile.end * n_in];
+                let g_rows = &g[tile.start * n_out..tile.end * n_out];
+                if needs.w && self.has_root {
+                    product_at(n_in, n, n_out, x_rows, g_rows, &mut dw[n_in * n_out..], true);
                 }
-            }
-            if aggregates_input {
-                if needs.w {
-                    let mut aggregated = vec![T::ZERO; n * n_in];
-                    aggregate_rows(
-                        &self.graph.adjacency,
-                        scales,
-                        &x_values,
-                        n_in,
-                        rows.clone(),
-                        &mut aggregated,
-                    );
-                    product_at(n_in, n, n_out, &aggregated, g_rows, &mut dw, false);
-                }
-            } else {
-                let mut h = vec![T::ZERO; n * n_out];
-                aggregate_rows(&self.graph.transpose, scales.transposed(), g, n_out, rows.clone(), &mut h);
-                if needs.w {
-                    product_at(n_in, n, n_out, x_rows, &h, &mut dw, false);
-                }
-                if needs.x {
-                    // SAFETY: chunks are disjoint and the product writes all of the rows.
-                    let dx = unsafe { dx.rows(rows.clone()) };
-                    product_bt(n, n_out, n_in, &h, w_neighbours, dx, false);
-                    if self.has_root {
-                        product_bt(n, n_out, n_in, g_rows, w_root, dx, true);
+                if aggregates_input {
+                    if needs.w {
+                        let aggregated = &mut scratch[..n * n_in];
+                        aggregate_rows(&self.graph.adjacency, scales, &x_values, n_in, tile, aggregated);
+                        product_at(n_in, n, n_out, aggregated, g_rows, &mut dw, true);
+                    }
+                } else {
+                    let h = &mut scratch[..n * n_out];
+                    aggregate_rows(&self.graph.transpose, scales.transposed(), g, n_out, tile.clone(), h);
+                    if needs.w {
+                        product_at(n_in, n, n_out, x_rows, h, &mut dw, true);
+                    }
+                    if needs.x {
+                        // SAFETY: tiles are disjoint and the product writes all of the rows.
+                        let dx = unsafe { dx.rows(tile) };
+                        product(n, n_out, n_in, h, &w_neighbours, dx, Start::Zero, Activation::Identity);
+                        if self.has_root {
+                            product(n, n_out, n_in, g_rows, &w_root, dx, Start::Sum, Activation::Identity);
+                        }
                     }
                 }
-            }
-            let mut db = vec![T::ZERO; if needs.bias { n_out } else { 0 }];
-            if needs.bias {
-                add_column_sums(g_rows, &mut db);
+                if needs.bias {
+                    add_column_sums(g_rows, &mut db);
+                }
             }
             (dw, db)
         });

@@ -1,10 +1,10 @@
 //! Dense layers: product, bias and activation in one pass over the rows.
 
-use super::activation::{Activation, activate, apply, mask_to};
+use super::activation::{Activation, activate, mask_to};
 use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::{Output, fill_rows, map_chunks, sum_partials};
-use super::product::{product, product_at, product_bt};
+use super::product::{Start, product, product_at, transposed};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
 
@@ -56,10 +56,11 @@ impl Linear {
         bias: Option<&[T]>,
     ) -> Vec<T> {
         let (n_rows, n_in) = (x_layout.dims()[0], x_layout.dims()[1]);
-        // SAFETY: `dense_rows` writes all of `out`.
+        // SAFETY: the product writes all of `out`.
         unsafe {
             fill_rows(n_rows, n_out, n_rows * n_in * n_out / 8, |rows, out| {
-                dense_rows(&x[rows.start * n_in..rows.end * n_in], n_in, w, n_out, bias, self.0, out)
+                let start = bias.map_or(Start::Zero, Start::Bias);
+                product(rows.len(), n_in, n_out, &x[rows.start * n_in..], w, out, start, self.0)
             })
         }
     }
@@ -89,6 +90,7 @@ impl Linear {
         let grad = grad.contiguous()?;
         let (x_values, w_values) = (View::<T>::new(x)?, View::<T>::new(w)?);
         let (y, g) = (View::<T>::new(res)?, View::<T>::new(&grad)?);
+        let w_transposed = if needs.x { transposed(&w_values, n_in, n_out) } else { Vec::new() };
         let dx = Output::new(if needs.x { n_rows } else { 0 }, n_in);
         let work = n_rows * n_in * n_out / 4;
         let partials = map_chunks(n_rows, work, |rows| {
@@ -106,7 +108,7 @@ impl Linear {
             if needs.x {
                 // SAFETY: chunks are disjoint and the product writes all of the rows.
                 let dx = unsafe { dx.rows(rows.clone()) };
-                product_bt(n, n_out, n_in, g_rows, &w_values, dx, false);
+                product(n, n_out, n_in, g_rows, &w_transposed, dx, Start::Zero, Activation::Identity);
             }
             let mut dw = vec![T::ZERO; if needs.w { n_in * n_out } else { 0 }];
             if needs.w {
@@ -226,38 +228,6 @@ impl CustomOp3 for Linear {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let gradients = self.backward(x, w, Some(bias), res, grad)?;
         Ok((gradients.x, gradients.w, gradients.bias))
-    }
-}
-
-/// `act(x w + bias)` for some rows, into `out`, which may be uninitialised.
-pub(crate) fn dense_rows<T: Float>(
-    x: &[T],
-    n_in: usize,
-    w: &[T],
-    n_out: usize,
-    bias: Option<&[T]>,
-    act: Activation,
-    out: &mut [T],
-) {
-    let n_rows = out.len() / n_out.max(1);
-    product(n_rows, n_in, n_out, x, w, out, false);
-    finish_rows(out, bias, act);
-}
-
-/// `out = act(out + bias)`.
-pub(crate) fn finish_rows<T: Float>(out: &mut [T], bias: Option<&[T]>, act: Activation) {
-    if let Some(bias) = bias {
-        add_to_rows(out, bias);
-    }
-    apply(out, act);
-}
-
-#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn add_to_rows<T: Float>(out: &mut [T], bias: &[T]) {
-    for row in out.chunks_exact_mut(bias.len().max(1)) {
-        for (out, &bias) in row.iter_mut().zip(bias) {
-            *out += bias;
-        }
     }
 }
 
