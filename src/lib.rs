@@ -12,6 +12,7 @@
 pub mod args;
 pub mod check;
 pub mod cli;
+pub mod compile;
 pub mod data;
 pub mod diagnostic;
 pub mod ir;
