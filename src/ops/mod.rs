@@ -13,6 +13,8 @@ pub mod norm;
 pub mod pool;
 pub mod readout;
 pub mod structure;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;

@@ -4,9 +4,13 @@
 use crate::operator::{Lone, args, find, infer, numbers, sparse_graph, ty};
 use candle_core::{DType, Device, Tensor, Var};
 use hgnn::args::{ArgKind, ArgValue, Args, Default};
+use hgnn::check::check;
+use hgnn::data::Dataset;
+use hgnn::data::synthetic::{RandomGraphs, random_graphs, renumber};
 use hgnn::ir::{Entity, Size, Symmetry, Type};
-use hgnn::lower::{ForwardCx, Structure, Value};
+use hgnn::lower::{ForwardCx, Network, Structure, Value};
 use hgnn::ops::{self, Operator, Ports, WeightSpec};
+use hgnn::source::SourceMap;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -170,7 +174,7 @@ struct Graphs {
 }
 
 /// Directed graphs with a few isolated nodes and one without edges.
-fn random_graphs(setting: &Setting, n_nodes: &[usize], seed: u64) -> Graphs {
+fn graphs_for(setting: &Setting, n_nodes: &[usize], seed: u64) -> Graphs {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (mut edges, mut start) = (Vec::new(), 0u32);
     for (graph, &n) in n_nodes.iter().enumerate() {
@@ -327,7 +331,7 @@ const SIZES: [usize; 4] = [6, 3, 9, 5];
 fn declared_types_are_the_real_ones() {
     for setting in settings() {
         let lone = setting.lone(DType::F64);
-        let (values, _) = random_graphs(&setting, &SIZES, 1).values(&setting, DType::F64);
+        let (values, _) = graphs_for(&setting, &SIZES, 1).values(&setting, DType::F64);
         let value = run(&lone, &values, &mut ForwardCx::training(1, &WANTED));
         let (name, ty) = (&setting.name, &lone.output);
         assert_eq!(Some(value.x.dims()[1]), ty.width.known(), "{name}: width");
@@ -359,7 +363,7 @@ fn renumbering_moves_results_as_declared() {
     for setting in settings().iter().filter(|setting| setting.inputs[0].entity == Entity::Nodes) {
         let (name, lone) = (&setting.name, setting.lone(DType::F64));
         let level = lone.output.level.0;
-        let graphs = random_graphs(setting, &SIZES, 2);
+        let graphs = graphs_for(setting, &SIZES, 2);
         let before = run(&lone, &graphs.values(setting, DType::F64).0, &mut ForwardCx::evaluation());
         let offsets = before.structure.offsets();
         let before = rows_of(&before, level);
@@ -399,7 +403,7 @@ fn a_graph_is_the_same_alone_and_in_a_batch() {
     for setting in settings() {
         let (name, lone) = (&setting.name, setting.lone(DType::F64));
         let level = lone.output.level.0;
-        let graphs = random_graphs(&setting, &SIZES, 3);
+        let graphs = graphs_for(&setting, &SIZES, 3);
         let cx =
             || ForwardCx { wanted_losses: &WANTED, wants_pooling_stats: true, ..ForwardCx::evaluation() };
         let mut whole_cx = cx();
@@ -448,7 +452,7 @@ fn scalar(value: &Value, cx: &ForwardCx) -> Tensor {
 fn gradients_are_slopes_and_no_weight_is_dead() {
     for setting in settings() {
         let (name, lone) = (&setting.name, setting.lone(DType::F64));
-        let graphs = random_graphs(&setting, &SIZES, 4);
+        let graphs = graphs_for(&setting, &SIZES, 4);
         let (values, inputs) = graphs.values(&setting, DType::F64);
         let evaluate = || {
             let mut cx = ForwardCx::training(5, &WANTED);
@@ -490,7 +494,7 @@ fn results_are_the_same_bits_on_one_and_two_threads() {
     let pools = [1, 2].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap());
     let sizes: Vec<usize> = (0..24).map(|graph| 20 + 17 * (graph % 7)).collect();
     for setting in settings() {
-        let graphs = random_graphs(&setting, &sizes, 7);
+        let graphs = graphs_for(&setting, &sizes, 7);
         let bits = pools.each_ref().map(|pool| {
             pool.install(|| {
                 let lone = setting.lone(DType::F32);
@@ -518,5 +522,48 @@ fn operators_without_edges_refuse_them_with_a_message() {
             let finding = infer(op, &written, &[&ty(entity, 1, Some(ROWS), WIDTH)]).unwrap_err();
             assert_eq!(finding.code, "levels::needs_edges", "{name} on {entity:?}");
         }
+    }
+}
+
+/// The model of a text, built on these graphs.
+fn network(text: &str, data: &Dataset) -> Network {
+    let facts = data.facts();
+    let mut sources = SourceMap::default();
+    let main = sources.add("example.hgnn", text);
+    let read = |_: &str| Err(std::io::ErrorKind::NotFound.into());
+    let (program, findings) = hgnn::syntax::load_program(&mut sources, main, &read);
+    assert!(findings.is_empty(), "{text}: {findings:?}");
+    for data in [None, Some(&facts)] {
+        let findings = check(&program, data).diagnostics;
+        assert!(findings.is_empty(), "{text}: {findings:?}");
+    }
+    let model = check(&program, Some(&facts)).model.expect("checked clean");
+    Network::build(&model, &facts, DType::F64, &Device::Cpu, 1)
+        .unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+/// What the whole compiler makes of each operator's own example: written in any order of nodes and edges, alone or
+/// in a batch, a graph gets the same answer.
+#[test]
+fn examples_do_not_depend_on_numbering_edge_order_or_batch() {
+    let data = random_graphs(&RandomGraphs { n_graphs: 6, directed: true, ..RandomGraphs::default() });
+    // Renumbering lays the edges of every node in another order too.
+    let (renumbered, _) = renumber(&data, 4);
+    let graphs: Vec<u32> = (0..data.n_graphs() as u32).collect();
+    for op in ops::CATALOGUE {
+        let text = op.doc().example;
+        let network = network(text, &data);
+        let answers = |data: &Dataset, graphs: &[u32]| {
+            let batch = data.batch(graphs, DType::F64, &Device::Cpu).unwrap();
+            let value = network.forward(&batch, &mut ForwardCx::evaluation()).unwrap();
+            assert_eq!(value.x.dims(), [graphs.len(), 3], "`{}`: {text}", op.name());
+            value.x.to_vec2::<f64>().unwrap()
+        };
+        let whole = answers(&data, &graphs);
+        let moved = deviation(&answers(&renumbered, &graphs), &whole);
+        assert!(moved < 1e-9, "`{}` moved by {moved:e}: {text}", op.name());
+        let alone: Vec<Vec<f64>> = graphs.iter().flat_map(|&graph| answers(&data, &[graph])).collect();
+        let moved = deviation(&alone, &whole);
+        assert!(moved < 1e-12, "`{}` is {moved:e} apart alone: {text}", op.name());
     }
 }

@@ -1,40 +1,93 @@
 //! The model files that ship with the project.
 
+use candle_core::{DType, Device};
+use hgnn::check::{Checked, check, data_call};
+use hgnn::data::synthetic::{RandomGraphs, random_graphs};
+use hgnn::data::{self, DataOptions, Dataset};
+use hgnn::ir::Model;
+use hgnn::lower::Network;
 use hgnn::source::SourceMap;
-use std::path::Path;
+use hgnn::syntax::Program;
+use std::path::{Path, PathBuf};
 
-/// Checks a file of `models/`; what was said of it, as lines.
-fn findings(path: &Path) -> Vec<String> {
+/// The shipped files in order of their names.
+fn shipped() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "hgnn"))
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty(), "no models found");
+    paths
+}
+
+fn load(path: &Path) -> (SourceMap, Program) {
     let folder = path.parent().unwrap().to_owned();
     let mut sources = SourceMap::default();
     let main =
         sources.add(path.file_name().unwrap().to_string_lossy(), std::fs::read_to_string(path).unwrap());
-    let (program, mut findings) =
+    let (program, findings) =
         hgnn::syntax::load_program(&mut sources, main, &|used| std::fs::read_to_string(folder.join(used)));
-    findings.extend(hgnn::check::check(&program, None).diagnostics);
-    let mut lines = Vec::new();
-    for finding in findings {
-        let place =
-            finding.labels.first().map(|label| sources.line_column(label.span.file, label.span.start));
-        lines.push(format!("{}:{place:?}: {}: {}", path.display(), finding.code, finding.message));
-    }
-    lines
+    assert!(findings.is_empty(), "{}: {findings:?}", path.display());
+    (sources, program)
 }
 
 #[test]
 fn shipped_models_check_clean() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    let mut n_models = 0;
     let mut lines = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "hgnn") {
-            n_models += 1;
-            let is_documented = std::fs::read_to_string(&path).unwrap().starts_with("/// ");
-            assert!(is_documented, "{} begins without `///`", path.display());
-            lines.extend(findings(&path));
+    for path in shipped() {
+        let (sources, program) = load(&path);
+        for finding in check(&program, None).diagnostics {
+            let place =
+                finding.labels.first().map(|label| sources.line_column(label.span.file, label.span.start));
+            lines.push(format!("{}:{place:?}: {}: {}", path.display(), finding.code, finding.message));
+        }
+        let is_documented = std::fs::read_to_string(&path).unwrap().starts_with("/// ");
+        assert!(is_documented, "{} begins without `///`", path.display());
+    }
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
+
+/// The data that the model names where it is built in, else a few small graphs.
+fn small_data(program: &Program) -> Dataset {
+    let call = data_call(program).expect("a sound `data`").filter(|call| call.name != "tu");
+    match call {
+        Some(call) => data::load(&call, &DataOptions::folder("nowhere")).unwrap(),
+        None => random_graphs(&RandomGraphs { n_graphs: 6, ..RandomGraphs::default() }),
+    }
+}
+
+#[test]
+fn shipped_models_train_every_weight() {
+    for path in shipped() {
+        let (_, program) = load(&path);
+        let data = small_data(&program);
+        let facts = data.facts();
+        let outcome = check(&program, Some(&facts));
+        let model: Checked<Model> =
+            outcome.model.unwrap_or_else(|| panic!("{}: {:?}", path.display(), outcome.diagnostics));
+        let network = Network::build(&model, &facts, DType::F32, &Device::Cpu, 3).unwrap();
+        let n_graphs = data.n_graphs().min(6) as u32;
+        let graphs: Vec<u32> = (0..n_graphs).collect();
+        let batch = data.batch(&graphs, DType::F32, &Device::Cpu).unwrap();
+        let items: Vec<u32> = match facts.task.unwrap().entity {
+            hgnn::ir::Entity::Nodes => (0..batch.graph.n_nodes() as u32).collect(),
+            _ => graphs,
+        };
+        let targets = data.target_tensor(&items, DType::F32, &Device::Cpu).unwrap().unwrap();
+        let mut cx = network.training_cx(1);
+        let output = network.forward(&batch, &mut cx).unwrap();
+        let loss = network.loss(&output, &targets, &cx).unwrap().total;
+        assert!(loss.to_scalar::<f32>().unwrap().is_finite(), "{}", path.display());
+        let gradients = loss.backward().unwrap();
+        for parameter in network.parameters().trained() {
+            let gradient = gradients.get(&parameter.var);
+            let gradient =
+                gradient.unwrap_or_else(|| panic!("{}: {} is dead", path.display(), parameter.name));
+            let sum: f32 = gradient.abs().unwrap().sum_all().unwrap().to_scalar().unwrap();
+            assert!(sum.is_finite(), "{}: {} has no finite gradient", path.display(), parameter.name);
         }
     }
-    assert!(n_models > 0, "no models found");
-    assert!(lines.is_empty(), "{}", lines.join("\n"));
 }

@@ -239,3 +239,32 @@ impl Module for GatModule {
         Ok(super::with_features(input, x))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::testing::{assert_close, codes, nodes, outcome, run, transformed, types, weight};
+
+    #[test]
+    fn an_isolated_node_attends_to_itself() {
+        let data = nodes(3, &[(0, 1)]);
+        let (rows, network) = run("model = gat(heads = 2)", &data);
+        let own = transformed(&data, 2, &weight(&network, "1.gat.weight"), &[0.0, 0.0]);
+        assert_close(&rows[2], &own);
+    }
+
+    #[test]
+    fn the_mean_of_heads_is_as_wide_as_one() {
+        let text = |concat| format!("gat(8, heads = 4{concat}) -> mean -> linear");
+        assert_eq!(types(&text(""), None)[1], "nodes[N, 32]");
+        assert_eq!(types(&text(", concat = false"), None)[1], "nodes[N, 8]");
+        let (rows, _) = run("model = gat(heads = 3, concat = false)", &nodes(3, &[(0, 1)]));
+        assert_eq!(rows[0].len(), 2);
+    }
+
+    #[test]
+    fn heads_that_cannot_share_the_width_are_refused() {
+        let outcome = outcome("model = gat(heads = 3)", Some(&nodes(3, &[(0, 1)]).facts()));
+        assert_eq!(outcome.diagnostics[0].code, "args::does_not_fit");
+        assert_eq!(codes("gat(8, concat = false) -> mean -> linear"), ["args::no_effect"]);
+    }
+}

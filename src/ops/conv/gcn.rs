@@ -143,3 +143,28 @@ impl Module for GcnModule {
         Ok(super::with_features(input, x))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::testing::{assert_close, nodes, run, transformed, weight};
+
+    #[test]
+    fn isolated_nodes_keep_their_features() {
+        let data = nodes(3, &[(0, 1)]);
+        let (rows, network) = run("task = node_classification\nmodel = gcn", &data);
+        // Node 0 sends and gets nothing, node 2 does neither: only their self-loops are left.
+        for node in [0, 2] {
+            let own = transformed(&data, node, &weight(&network, "1.gcn.weight"), &[0.0, 0.0]);
+            assert_close(&rows[node], &own);
+        }
+    }
+
+    #[test]
+    fn without_self_loops_an_isolated_node_gets_the_bias() {
+        let data = nodes(3, &[(0, 1), (1, 0)]);
+        let (rows, network) = run("model = gcn(self_loops = false)", &data);
+        assert_close(&rows[2], &weight(&network, "1.gcn.bias")[0]);
+        let other = transformed(&data, 1, &weight(&network, "1.gcn.weight"), &[0.0, 0.0]);
+        assert_close(&rows[0], &other);
+    }
+}

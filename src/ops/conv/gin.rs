@@ -226,3 +226,36 @@ impl Module for GinModule {
         Ok(super::with_features(input, x))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::testing::{assert_close, codes, nodes, run, transformed, types, weight};
+
+    #[test]
+    fn epsilon_weighs_the_node_itself() {
+        let data = nodes(2, &[]);
+        for text in
+            ["model = gin(layers = 1, eps = 0.5)", "model = gin(layers = 1, eps = 0.5, train_eps = true)"]
+        {
+            let (rows, network) = run(text, &data);
+            let mut matrix = weight(&network, "1.gin.weight_0");
+            matrix.iter_mut().flatten().for_each(|value| *value *= 1.5);
+            let bias = &weight(&network, "1.gin.bias_0")[0];
+            assert_close(&rows[1], &transformed(&data, 1, &matrix, bias));
+        }
+    }
+
+    #[test]
+    fn hidden_layers_are_as_wide_as_asked() {
+        let (_, network) = run("model = gin(layers = 3, hidden = 7)", &nodes(2, &[]));
+        let shapes: Vec<_> =
+            network.parameters().iter().map(|parameter| parameter.var.dims().to_vec()).collect();
+        assert_eq!(shapes, [vec![3, 7], vec![7], vec![7, 7], vec![7], vec![7, 2], vec![2]]);
+        assert_eq!(types("gin(9) -> sum -> linear", None)[1], "nodes[N, 9]");
+    }
+
+    #[test]
+    fn one_layer_has_no_hidden_width() {
+        assert_eq!(codes("gin(8, layers = 1, hidden = 4) -> sum -> linear"), ["args::no_effect"]);
+    }
+}

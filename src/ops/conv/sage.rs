@@ -248,3 +248,42 @@ impl Module for SageModule {
         Ok(super::with_features(input, x))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::testing::{assert_close, codes, nodes, run, transformed, weight};
+
+    #[test]
+    fn the_first_rows_of_the_weight_are_for_the_neighbours() {
+        let data = nodes(3, &[(1, 0)]);
+        for aggregate in ["mean", "sum", "max"] {
+            let (rows, network) = run(&format!("model = sage(aggregate = {aggregate})"), &data);
+            let (matrix, bias) = (weight(&network, "1.sage.weight"), weight(&network, "1.sage.bias"));
+            assert_close(&rows[2], &transformed(&data, 2, &matrix[3..], &bias[0]));
+            let root = transformed(&data, 0, &matrix[3..], &bias[0]);
+            assert_close(&rows[0], &transformed(&data, 1, &matrix[..3], &root));
+        }
+    }
+
+    #[test]
+    fn normalized_rows_have_length_one() {
+        let (rows, _) = run("model = sage(normalize = true)", &nodes(4, &[(0, 1), (2, 1)]));
+        for row in rows {
+            let length = row.iter().map(|value| value * value).sum::<f64>().sqrt();
+            assert!((length - 1.0).abs() < 1e-12, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn an_aggregation_by_order_is_refused_where_order_must_not_matter() {
+        assert_eq!(codes("sage(8) -> relu -> mean -> linear"), [""; 0]);
+        let codes = codes("sage(8, aggregate = lstm) -> relu -> mean -> linear");
+        assert!(codes.iter().any(|code| code.starts_with("symmetry::")), "{codes:?}");
+    }
+
+    #[test]
+    fn clusters_have_no_maximum_of_neighbours() {
+        let codes = codes("sage(8) -> diffpool(k = 4) -> sage(8, aggregate = max) -> mean -> linear");
+        assert_eq!(codes, ["args::does_not_fit"]);
+    }
+}

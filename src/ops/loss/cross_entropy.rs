@@ -40,3 +40,18 @@ impl Loss for CrossEntropy {
         kernels::cross_entropy(output, targets)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn items_without_a_label_do_not_count() {
+        let output = Tensor::new(&[[2.0f64, 0.0], [0.0, 1.0], [5.0, -5.0]], &Device::Cpu).unwrap();
+        let classes = Tensor::new(&[0i64, -1, 0], &Device::Cpu).unwrap();
+        let loss: f64 = CrossEntropy.compute(&output, &classes).unwrap().to_scalar().unwrap();
+        let expected = ((1.0 + (-2.0f64).exp()).ln() + (1.0 + (-10.0f64).exp()).ln()) / 2.0;
+        assert!((loss - expected).abs() < 1e-12, "{loss}");
+    }
+}

@@ -45,3 +45,20 @@ impl Loss for Entropy {
         candle_core::bail!("`{ENTROPY}` is computed by the poolings, in `ForwardCx::losses`")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::testing::codes;
+
+    #[test]
+    fn it_needs_a_pooling_that_reports_it() {
+        assert_eq!(
+            codes("model = diffpool(k = 3) -> mean -> linear\nloss = cross_entropy + 0.1 * entropy"),
+            [""; 0]
+        );
+        assert_ne!(
+            codes("model = topk(k = 3) -> mean -> linear\nloss = cross_entropy + 0.1 * entropy"),
+            [""; 0]
+        );
+    }
+}

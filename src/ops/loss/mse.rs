@@ -39,3 +39,17 @@ impl Loss for Mse {
         kernels::mse(output, targets)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn it_is_the_mean_over_items_and_values() {
+        let output = Tensor::new(&[[1.0f64, 2.0], [3.0, 4.0]], &Device::Cpu).unwrap();
+        let targets = Tensor::new(&[[1.0f64, 0.0], [0.0, 4.0]], &Device::Cpu).unwrap();
+        let loss: f64 = Mse.compute(&output, &targets).unwrap().to_scalar().unwrap();
+        assert!((loss - 13.0 / 4.0).abs() < 1e-12, "{loss}");
+    }
+}

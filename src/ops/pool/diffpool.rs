@@ -202,3 +202,67 @@ impl Module for DiffPoolModule {
         Ok(Value { x, structure: Structure::Clusters { n_graphs, k: self.k, adjacency: coarse } })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::lower::testing::{compile, graphs};
+    use crate::lower::{ForwardCx, Network, Structure};
+    use crate::ops::testing::{codes, types};
+    use candle_core::{DType, Device};
+
+    #[test]
+    fn clusters_are_a_share_of_the_largest_graph_then_of_the_clusters() {
+        let text = "sage(8) -> diffpool(ratio = 0.25) -> sage(8) -> diffpool(ratio = 0.5) -> mean -> linear";
+        let clusters = |data: Option<usize>| {
+            let facts = data.map(|max_nodes| crate::ir::DataFacts { max_nodes, ..graphs().facts() });
+            let mut types = types(text, facts.as_ref());
+            types.retain(|ty| ty.starts_with("clusters"));
+            types.dedup();
+            types
+        };
+        assert_eq!(clusters(None)[0], "clusters[⌈N/4⌉, 8]");
+        let known = clusters(Some(620));
+        assert_eq!(known[0], "clusters[155, 8]");
+        assert_eq!(known[known.len() - 1], "clusters[78, 8]");
+    }
+
+    #[test]
+    fn ratio_and_k_say_the_same_thing_and_one_has_to() {
+        assert_eq!(codes("diffpool(ratio = 0.5, k = 3) -> mean -> linear"), ["args::conflict"]);
+        assert_eq!(codes("diffpool() -> mean -> linear"), ["args::missing"]);
+        assert_eq!(codes("mean -> diffpool(k = 3) -> linear"), ["levels::needs_edges"]);
+    }
+
+    #[test]
+    fn only_losses_that_are_asked_for_are_computed() {
+        let data = graphs();
+        let facts = data.facts();
+        let model = compile("diffpool(k = 3) -> sage(8) -> diffpool(k = 2) -> mean -> linear", Some(&facts));
+        let network = Network::build(&model, &facts, DType::F64, &Device::Cpu, 1).unwrap();
+        let batch = data.batch(&[0, 1, 2], DType::F64, &Device::Cpu).unwrap();
+        for wanted in [&[][..], &["entropy"], &["link_prediction", "entropy"]] {
+            // Without link prediction in the loss of the model, the plan leaves the first adjacency to the `sage`.
+            let mut cx = ForwardCx::training(0, wanted);
+            network.forward(&batch, &mut cx).unwrap();
+            let names: Vec<_> = cx.losses.iter().map(|(name, _)| *name).collect();
+            assert_eq!(names, [wanted, wanted].concat());
+        }
+    }
+
+    #[test]
+    fn an_adjacency_that_nothing_reads_is_not_made() {
+        let data = graphs();
+        let facts = data.facts();
+        for (text, is_made) in [("diffpool(k = 3)", false), ("diffpool(k = 3) -> sage(8)", true)] {
+            let model = compile(&format!("{text} -> mean -> linear"), Some(&facts));
+            let plan = crate::plan::plan(&model);
+            let pooling = plan.steps.iter().find(|step| model.get().graph[step.node].op.name() == "diffpool");
+            assert_eq!(pooling.unwrap().needs_adjacency, is_made, "{text}");
+        }
+        let model = compile("diffpool(k = 3) -> flatten -> linear", Some(&facts));
+        let network = Network::build(&model, &facts, DType::F64, &Device::Cpu, 1).unwrap();
+        let batch = data.batch(&[0, 1], DType::F64, &Device::Cpu).unwrap();
+        let value = network.forward(&batch, &mut ForwardCx::evaluation()).unwrap();
+        assert!(matches!(value.structure, Structure::Graphs { n_graphs: 2 }), "{:?}", value.structure);
+    }
+}

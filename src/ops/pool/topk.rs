@@ -147,3 +147,24 @@ impl Module for TopKModule {
         Ok(Value { x: kept.broadcast_mul(&weight)?, structure: Structure::Sparse(selection.graph) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::testing::{codes, types};
+
+    #[test]
+    fn the_kept_nodes_are_nodes_of_a_new_level() {
+        let text = "gcn(8) -> topk(ratio = 0.5) -> gcn(8) -> topk(k = 4) -> mean -> linear";
+        let types = types(text, None);
+        assert_eq!(types[2], "nodes[⌈N/2⌉, 8]");
+        assert_eq!(types[4], "nodes[4, 8]");
+        let mixed = "gcn(8) as fine -> topk(ratio = 0.5) -> add(fine, identity) -> mean -> linear";
+        assert_eq!(codes(mixed), ["levels::mixed_levels"]);
+    }
+
+    #[test]
+    fn only_nodes_can_be_selected() {
+        assert_eq!(codes("diffpool(k = 4) -> topk(k = 2) -> mean -> linear"), ["levels::needs_nodes"]);
+        assert_eq!(codes("mean -> topk(k = 2) -> linear"), ["levels::needs_rows"]);
+    }
+}
