@@ -95,6 +95,8 @@ pub fn bind<'p>(
     let mut after_name = None;
     let mut excess = 0;
     let mut guessed_names = Vec::new();
+    // A value without a place may belong to any argument that is inferred where it is absent.
+    let mut is_value_lost = false;
     for arg in given {
         let place = ev.at(arg.span());
         let idx = match arg.name {
@@ -105,6 +107,7 @@ pub fn bind<'p>(
                     guessed_names.extend(names::did_you_mean(&name.text, known.iter().copied()));
                     let name_place = ev.at(name.span);
                     ev.report(report::unknown(callee.name, callee.noun, &name.text, name_place, &known));
+                    is_value_lost = true;
                     ev.touch(arg.value, env);
                     continue;
                 };
@@ -118,6 +121,7 @@ pub fn bind<'p>(
                 if let Some(name) = after_name {
                     let name_place = ev.at(name.span);
                     ev.report(report::positional_after_named(callee.name, place, &name.text, name_place));
+                    is_value_lost = true;
                     ev.touch(arg.value, env);
                     continue;
                 }
@@ -174,6 +178,9 @@ pub fn bind<'p>(
                     bound.broken.push(spec.name);
                     (stand_in(ev, spec), None)
                 } else {
+                    if is_value_lost && matches!(spec.default, Default::Inferred(_)) {
+                        bound.broken.push(spec.name);
+                    }
                     if let (ArgKind::Pipeline { port }, Default::Source(text)) = (spec.kind, spec.default) {
                         let value = Thunk { expr: one_source(text), env: env.clone() };
                         bound.pipelines.push(Pipeline { arg: spec.name, port, value, is_default: true });
@@ -261,7 +268,8 @@ fn convert<'p>(
         return bind_call(ev, kind, expr, env).map(ArgValue::Call);
     }
     let value = ev.eval(expr, env);
-    let place = ev.at(expr.span);
+    // A value that comes through names is wrong where it is written.
+    let place = ev.source_of(expr, env);
     let what = format!("`{}` of `{}`", spec.name, callee.name);
     match (&spec.kind, &value) {
         (_, Value::Unknown | Value::Bad) => None,

@@ -9,7 +9,10 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// Expressions and blocks may lie this deep inside each other; it keeps the stack small.
-pub const MAX_DEPTH: usize = 100;
+pub const MAX_DEPTH: usize = 200;
+
+/// Expressions may be evaluated this often; parameters that double each other would go on for ever.
+const MAX_EVALS: usize = 5_000_000;
 
 /// Whole numbers up to here are exact as written.
 const MAX_INT: i64 = 1 << 53;
@@ -74,6 +77,10 @@ impl Findings {
     pub fn list(&self) -> &[Diagnostic] {
         &self.list
     }
+    /// Whether a finding points at this place.
+    pub fn points_at(&self, span: Span) -> bool {
+        self.list.iter().flat_map(|finding| &finding.labels).any(|label| label.span == span)
+    }
     /// In the order of the files and of the places in them.
     pub fn into_sorted(mut self) -> Vec<Diagnostic> {
         self.list.sort_by_key(|finding| finding.labels.first().map(|label| label.span));
@@ -109,6 +116,8 @@ pub struct Evaluator<'p> {
     memo: HashMap<Span, Memo<'p>>,
     running: Vec<&'p Ident>,
     depth: usize,
+    n_evals: usize,
+    is_too_deep: bool,
 }
 
 impl<'p> Evaluator<'p> {
@@ -126,6 +135,8 @@ impl<'p> Evaluator<'p> {
             memo: HashMap::new(),
             running: Vec::new(),
             depth: 0,
+            n_evals: 0,
+            is_too_deep: false,
         }
     }
 
@@ -146,12 +157,29 @@ impl<'p> Evaluator<'p> {
     /// One level deeper; `false`, with a finding, where that is too deep. Pair with [`Self::leave`].
     pub fn enter(&mut self, span: Span) -> bool {
         if self.depth >= MAX_DEPTH {
-            let place = self.at(span);
-            self.report(names::too_deep(place, MAX_DEPTH));
+            // A long chain is too deep from many places; one is told.
+            if !std::mem::replace(&mut self.is_too_deep, true) {
+                let place = self.at(span);
+                self.report(names::too_deep(place, MAX_DEPTH));
+            }
+            return false;
+        }
+        self.n_evals += 1;
+        if self.n_evals > MAX_EVALS {
+            // One message: what follows stays silent.
+            if self.n_evals == MAX_EVALS + 1 {
+                let place = self.at(span);
+                self.report(names::too_much(place));
+            }
             return false;
         }
         self.depth += 1;
         true
+    }
+
+    /// Whether something was given up, so that what it would have used is not known.
+    pub fn is_exhausted(&self) -> bool {
+        self.is_too_deep || self.n_evals > MAX_EVALS
     }
 
     pub fn leave(&mut self) {
@@ -203,7 +231,7 @@ impl<'p> Evaluator<'p> {
         }
     }
 
-    fn touch_name(&mut self, name: &str, env: &Rc<Env<'p>>) {
+    pub fn touch_name(&mut self, name: &str, env: &Rc<Env<'p>>) {
         match env.get(name) {
             Some(
                 Binding::Param { name, .. } | Binding::UnknownParam { name } | Binding::Stage { name, .. },
@@ -216,6 +244,26 @@ impl<'p> Evaluator<'p> {
                 }
             }
         }
+    }
+
+    /// Where the value of an expression is written: names lead to their parameter or `let`.
+    pub fn source_of(&self, expr: &'p Expr, env: &Rc<Env<'p>>) -> Span {
+        let (mut expr, mut env) = (expr, env.clone());
+        // A circle of names has been reported; this bounds the walk.
+        for _ in 0..MAX_DEPTH {
+            let ExprKind::Name(name) = &expr.kind else { break };
+            match env.get(name) {
+                Some(Binding::Param { value, .. }) => (expr, env) = (value.expr, value.env),
+                Some(_) => break,
+                None => match self.definition(env.file, name) {
+                    Some(Definition { kind: DefinitionKind::Let { value }, file, .. }) => {
+                        (expr, env) = (value, Env::root(file));
+                    }
+                    _ => break,
+                },
+            }
+        }
+        self.at(expr.span)
     }
 
     pub fn eval(&mut self, expr: &'p Expr, env: &Rc<Env<'p>>) -> Value<'p> {
@@ -353,6 +401,9 @@ impl<'p> Evaluator<'p> {
         } else {
             let mut candidates = env.names();
             candidates.extend(self.definition_names(env.file));
+            if let Some(meant) = names::did_you_mean(text, candidates.iter().copied()) {
+                self.touch_name(meant, env);
+            }
             self.report(names::unknown_value(text, place, expected, &candidates));
         }
     }

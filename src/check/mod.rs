@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod data;
+mod explanations;
 pub mod levels;
 pub mod names;
 pub mod shape;
@@ -9,8 +10,10 @@ pub mod symmetry;
 pub mod task;
 pub mod unused;
 
+pub use explanations::{EXPLANATIONS, explanation};
+
 use crate::args::{
-    ArgSpec, Args, BoundCall, Callee, Env, Evaluator, Findings, Given, Value, bind, bind_call,
+    ArgSpec, Args, BoundCall, Callee, DefinitionKind, Env, Evaluator, Findings, Given, Value, bind, bind_call,
 };
 use crate::diagnostic::Diagnostic;
 use crate::ir::{
@@ -19,7 +22,7 @@ use crate::ir::{
 };
 use crate::source::Span;
 use crate::syntax::Program;
-use crate::syntax::ast::{Expr, ItemKind};
+use crate::syntax::ast::{Expr, ExprKind, ItemKind};
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -69,6 +72,7 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     let missing = collect_missing(program);
     let mut ev = Evaluator::new(scopes, missing, findings);
     let root = Env::root(program.main);
+    evaluate_lets(program, &mut ev);
 
     let data_call = items.data.and_then(|expr| bind_call(&mut ev, "data", expr, &root));
     if let Some(call) = &data_call {
@@ -84,8 +88,7 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     };
 
     let main = program.file(program.main);
-    let n_broken = main.map_or(0, |file| file.broken.len());
-    let is_model_missing = main.is_some_and(|file| {
+    let is_model_missing = main.is_none_or(|file| {
         file.broken.iter().any(|item| item.defines.as_ref().is_none_or(|name| name.text == "model"))
     });
     let input_place = items.model.map_or_else(Span::default, |model| {
@@ -111,7 +114,7 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     }
     let is_whole = items.model.is_none() || built.is_some();
     look_at_the_rest(program, &mut builder, input_place);
-    if is_whole && !is_library && n_broken == 0 && !builder.is_too_large() {
+    if is_whole && !is_library && !program.has_errors && !builder.is_too_large() {
         report_unused(program, &mut builder);
     }
 
@@ -185,14 +188,19 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
             .into_iter()
             .for_each(|finding| findings.push(finding));
     }
-    let unused_names: HashSet<Span> =
-        stage_names.iter().map(|name| name.span).filter(|span| !used.contains(span)).collect();
-    if n_broken == 0 {
+    let unused_names: HashSet<&str> =
+        stage_names.iter().filter(|name| !used.contains(&name.span)).map(|name| name.text.as_str()).collect();
+    // An unknown name may be what was to read a value.
+    let are_names_known = !findings.list().iter().any(|finding| finding.code.starts_with("names::"));
+    if !program.has_errors && are_names_known {
         unused::stages(&model, &unused_names).into_iter().for_each(|finding| findings.push(finding));
     }
     if let Some(data) = data {
-        data::is_usable(data, data_place).into_iter().for_each(|finding| findings.push(finding));
-        data::suits(&model, data).into_iter().for_each(|finding| findings.push(finding));
+        let lacks = data::is_usable(data, data_place);
+        if lacks.is_empty() {
+            data::suits(&model, data).into_iter().for_each(|finding| findings.push(finding));
+        }
+        lacks.into_iter().for_each(|finding| findings.push(finding));
         args::training_matters(&model, data).into_iter().for_each(|finding| findings.push(finding));
     }
 
@@ -201,8 +209,8 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     if let Some(finding) = symmetry::output_is_symmetric(&ty, place) {
         findings.push(finding);
     }
-    let has_errors = findings.has_errors() || has_parse_errors(program);
-    let refused = (is_sound && has_errors && !has_parse_errors(program)).then(|| model.clone());
+    let has_errors = findings.has_errors() || program.has_errors;
+    let refused = (is_sound && has_errors && !program.has_errors).then(|| model.clone());
     Outcome {
         model: (!has_errors).then_some(Checked(model)),
         refused,
@@ -228,12 +236,40 @@ pub fn data_call(program: &Program) -> Result<Option<BoundCall>, Vec<Diagnostic>
     if ev.findings.has_errors() { Err(ev.findings.into_sorted()) } else { Ok(call) }
 }
 
-fn has_parse_errors(program: &Program) -> bool {
-    let is_missing_file = |item: &crate::syntax::ast::Item| match &item.kind {
-        ItemKind::Use { path } => !program.uses.iter().any(|(span, _)| *span == path.span),
-        _ => false,
-    };
-    program.files.iter().any(|file| !file.broken.is_empty() || file.items.iter().any(is_missing_file))
+/// Values of `let`s in the order written, so that a long row of them, each from the one before, is not deep.
+fn evaluate_lets<'p>(program: &'p Program, ev: &mut Evaluator<'p>) {
+    for file in &program.files {
+        // `let`s that are numbers for certain; others may be words or sums of losses.
+        let mut numbers: HashSet<&str> = HashSet::new();
+        for (_, name) in own_definitions(program, file.id) {
+            let Some(definition) = ev.definition(file.id, &name.text) else { continue };
+            let DefinitionKind::Let { value } = definition.kind else { continue };
+            if definition.name.span == name.span && is_number(value, &numbers) {
+                numbers.insert(&name.text);
+                // Working a value out is no use of it.
+                let was_used = ev.used.contains(&name.span);
+                ev.eval_let(&definition);
+                if !was_used {
+                    ev.used.remove(&name.span);
+                }
+            }
+        }
+    }
+}
+
+/// Whether an expression consists of numbers and of `let`s that are numbers.
+fn is_number(expr: &Expr, numbers: &HashSet<&str>) -> bool {
+    let mut queue = vec![expr];
+    while let Some(expr) = queue.pop() {
+        match &expr.kind {
+            ExprKind::Number { .. } => {}
+            ExprKind::Name(name) if numbers.contains(name.as_str()) => {}
+            ExprKind::Neg(inner) => queue.push(inner),
+            ExprKind::Binary { lhs, rhs, .. } => queue.extend([&**lhs, &**rhs]),
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// Names and arguments in blocks and `let`s that the model does not reach.
@@ -248,9 +284,9 @@ fn look_at_the_rest<'p>(program: &'p Program, builder: &mut Builder<'p>, input_p
             // Looking at something is no use of it.
             let was_used = builder.ev.used.contains(&name.span);
             let looked = match definition.kind {
-                crate::args::DefinitionKind::Block { .. } => builder.look_at_block(&definition),
-                crate::args::DefinitionKind::Let { .. } if was_used => Ok(()),
-                crate::args::DefinitionKind::Let { .. } => builder.look_at_let(&definition),
+                DefinitionKind::Block { .. } => builder.look_at_block(&definition),
+                DefinitionKind::Let { .. } if was_used => Ok(()),
+                DefinitionKind::Let { .. } => builder.look_at_let(&definition),
             };
             if !was_used {
                 builder.ev.used.remove(&name.span);
@@ -284,8 +320,11 @@ fn report_unused<'p>(program: &'p Program, builder: &mut Builder<'p>) {
                     }
                 }
                 ItemKind::Use { path } if file.id == program.main => {
-                    let is_there = program.uses.iter().any(|(span, _)| *span == path.span);
-                    if is_there && !builder.ev.used.contains(&path.span) {
+                    let used = program.uses.iter().find(|(span, _)| *span == path.span);
+                    // What could not be read of the other file may be what is needed.
+                    let is_whole =
+                        used.and_then(|(_, id)| program.file(*id)).is_some_and(|f| f.broken.is_empty());
+                    if is_whole && !builder.ev.used.contains(&path.span) {
                         found.push(unused::import(&path.text, path.span));
                     }
                 }
@@ -298,6 +337,8 @@ fn report_unused<'p>(program: &'p Program, builder: &mut Builder<'p>) {
             found.push(unused::stage_name(&name.text, name.span));
         }
     }
+    // What another finding points at has its message.
+    found.retain(|finding| !builder.ev.findings.points_at(finding.labels[0].span));
     found.into_iter().for_each(|finding| builder.ev.report(finding));
 }
 

@@ -169,6 +169,13 @@ pub fn too_many_stages(place: Span, max: usize) -> Diagnostic {
     .help("repeat less often")
 }
 
+/// Evaluating the file's values takes too long: parameters that are doubled again and again.
+pub fn too_much(place: Span) -> Diagnostic {
+    Diagnostic::error("names::too_many_stages", "the values of this file take too long to work out")
+        .label(place, "given up here")
+        .help("name intermediate values with `let`; each is worked out once")
+}
+
 /// A named value stands behind other stages, whose result would be lost.
 pub fn not_first(name: &str, place: Span, defined: Span) -> Diagnostic {
     Diagnostic::error(

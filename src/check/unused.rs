@@ -41,9 +41,9 @@ pub fn loss_without_weight(name: &str, place: Span) -> Diagnostic {
         .help("leave the term out")
 }
 
-/// Stages whose result goes nowhere: the last ones of each such chain. Where a stage has a name, the unused
-/// name is told instead.
-pub fn stages(model: &Model, unused_names: &HashSet<Span>) -> Vec<Diagnostic> {
+/// Stages whose result goes nowhere: the last ones of each such chain. Where such a stage has a name that
+/// nothing reads, that was told.
+pub fn stages(model: &Model, unused_names: &HashSet<&str>) -> Vec<Diagnostic> {
     let n_nodes = model.graph.node_count();
     let mut is_live = vec![false; n_nodes];
     let mut queue = vec![model.output];
@@ -56,7 +56,7 @@ pub fn stages(model: &Model, unused_names: &HashSet<Span>) -> Vec<Diagnostic> {
         .nodes()
         .filter(|(idx, node)| {
             let is_last = model.graph.neighbors(*idx).next().is_none();
-            let is_told = node.name.is_some() && !unused_names.is_empty();
+            let is_told = node.name.as_deref().is_some_and(|name| unused_names.contains(name));
             !is_live[idx.index()] && is_last && *idx != model.input && !is_told
         })
         .map(|(_, node)| {

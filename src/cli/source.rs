@@ -60,7 +60,7 @@ pub fn load(path: &str) -> Result<Loaded, Failure> {
     });
     let main = sources.add(name, text);
     if !diagnostics.is_empty() {
-        let program = Program { files: Vec::new(), main, uses: Vec::new() };
+        let program = Program { files: Vec::new(), main, uses: Vec::new(), has_errors: true };
         return Ok(Loaded { sources, program, diagnostics });
     }
     let (program, diagnostics) = syntax::load_program(&mut sources, main, &read_used);

@@ -141,9 +141,9 @@ impl<'p> Builder<'p> {
         for &(port, source) in inputs {
             self.graph.add_edge(source, node, port);
         }
-        let call = self.scope.first().filter(|(_, place)| {
+        let call = self.scope.iter().find(|(text, place)| {
             let lies_within = place.file == span.file && place.start <= span.start && span.end <= place.end;
-            !lies_within
+            !lies_within && !text.starts_with("repeat ")
         });
         self.made.push(Made { call: call.cloned(), broken_args: Vec::new() });
         node
@@ -329,6 +329,9 @@ impl<'p> Builder<'p> {
         if !self.ev.is_missing(callee.env.file, name) {
             let mut visible = callee.env.names();
             visible.extend(self.ev.definition_names(callee.env.file));
+            if let Some(meant) = names::did_you_mean(name, visible.iter().copied()) {
+                self.ev.touch_name(meant, &callee.env);
+            }
             self.ev.report(names::unknown_stage(name, place, &visible));
         }
         args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
@@ -399,6 +402,9 @@ impl<'p> Builder<'p> {
     ) -> Rc<Env<'p>> {
         let mut env = Env::instance(definition.file, definition.name, caller);
         for (param, value) in params.iter().zip(values) {
+            if let Some(default) = &param.default {
+                self.ev.touch(default, &env);
+            }
             let value =
                 value.clone().or_else(|| param.default.as_ref().map(|expr| Thunk { expr, env: env.clone() }));
             env = Env::child(&env);
@@ -424,6 +430,8 @@ impl<'p> Builder<'p> {
         let mut after_name: Option<&Ident> = None;
         let mut is_certain = true;
         for arg in args {
+            // Whether the block reads its parameters is said of the parameters.
+            self.ev.touch(&arg.value, env);
             let arg_place =
                 self.ev.at(arg.name.as_ref().map_or(arg.value.span, |n| n.span.to(arg.value.span)));
             let idx = match (&arg.name, after_name) {
@@ -471,10 +479,7 @@ impl<'p> Builder<'p> {
                     }
                     None => slots[idx] = Some((Thunk { expr: &arg.value, env: env.clone() }, arg_place)),
                 },
-                None => {
-                    is_certain = false;
-                    self.ev.touch(&arg.value, env);
-                }
+                None => is_certain = false,
             }
         }
         for (param, slot) in params.iter().zip(&slots) {
@@ -604,17 +609,17 @@ impl<'p> Builder<'p> {
                 let start = self.start();
                 self.apply(value, &env, start).map(|_| ())
             }
-            // A name or call may belong to any catalogue; it is checked where it is used.
-            ExprKind::Name(_) | ExprKind::Call(_) => Ok(()),
+            // Numbers were worked out before. A name, call or sum may belong to any catalogue; it is checked
+            // where it is used.
             _ => {
-                self.ev.eval_let(definition);
+                self.ev.touch(value, &Env::root(definition.file));
                 Ok(())
             }
         }
     }
 
     pub fn is_too_large(&self) -> bool {
-        self.n_steps > MAX_STAGES
+        self.n_steps > MAX_STAGES || self.ev.is_exhausted()
     }
 }
 

@@ -240,3 +240,95 @@ fn value_differences(what: &str, a: &str, b: &str) -> Vec<String> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::SourceMap;
+
+    fn model(text: &str) -> Model {
+        let mut sources = SourceMap::default();
+        let main = sources.add("model.hgnn", text);
+        let none = |_: &str| Err(std::io::ErrorKind::NotFound.into());
+        let (program, parse) = crate::syntax::load_program(&mut sources, main, &none);
+        assert!(parse.is_empty(), "{parse:#?}");
+        let outcome = crate::check::check(&program, None);
+        assert!(outcome.diagnostics.is_empty(), "{:#?}", outcome.diagnostics);
+        outcome.model.expect("a sound model").get().clone()
+    }
+
+    #[test]
+    fn formatting_names_blocks_and_written_defaults_do_not_matter() {
+        let plain = "gcn(64) -> relu -> gcn(64) -> relu -> concat(mean, max) -> mlp";
+        let other = "
+            // The same model in other words.
+            let width = 60 + 4
+            block layer(out, after = relu) = gcn(out, bias = true) -> after
+            model = repeat(2, layer(width)) as deep
+                -> concat(deep -> mean, max)
+                -> mlp(dropout = 0)
+            loss = 1 * cross_entropy
+            train { epochs = 100 }
+        ";
+        assert_eq!(text(&model(plain)), text(&model(other)));
+        assert_eq!(hash(&model(plain)), hash(&model(other)));
+    }
+
+    #[test]
+    fn the_order_of_branches_and_every_value_matter() {
+        let hashes: Vec<_> = [
+            "gcn(64) -> concat(mean, max) -> mlp",
+            "gcn(64) -> concat(max, mean) -> mlp",
+            "gcn(32) -> concat(mean, max) -> mlp",
+            "gcn(64, bias = false) -> concat(mean, max) -> mlp",
+            "model = gcn(64) -> concat(mean, max) -> mlp\ntrain { seed = 1 }",
+        ]
+        .iter()
+        .map(|text| hash(&model(text)))
+        .collect();
+        for (idx, hash) in hashes.iter().enumerate() {
+            assert!(!hashes[..idx].contains(hash), "model {idx}");
+        }
+    }
+
+    #[test]
+    fn the_text_is_what_checkpoints_hold() {
+        let network = network_text(&model(
+            "gcn(64) -> diffpool(k = 8) as a -> concat(a -> mean, max) -> mlp(hidden = [16])",
+        ));
+        assert_eq!(
+            network,
+            "\
+hgnn-ir 1
+stage 0 = input()
+stage 1 = gcn(out = 64, self_loops = true, bias = true) of 0
+stage 2 = sage(aggregate = mean, root = true, normalize = false, bias = true) of 1
+stage 3 = diffpool(k = 8) of 1, 2
+stage 4 = mean() of 3
+stage 5 = max() of 3
+stage 6 = concat() of 4, 5
+stage 7 = mlp(hidden = [16], activation = relu, dropout = 0, norm = none) of 6
+output 7
+task graph_classification
+loss 1 cross_entropy
+"
+        );
+    }
+
+    #[test]
+    fn differences_are_told_in_words() {
+        let a = text(&model("model = gcn(64) -> mean -> mlp\ntrain { optimizer = adam(lr = 0.01) }"));
+        let b = text(&model("model = gcn(32, bias = false) -> max -> mlp\ntrain { epochs = 7 }"));
+        assert_eq!(
+            differences(&a, &b),
+            [
+                "stage 1 (`gcn`): out 64 → 32",
+                "stage 1 (`gcn`): bias true → false",
+                "stage 2: `mean` → `max`",
+                "train epochs: 100 → 7",
+                "train optimizer (`adam`): lr 0.01 → 0.001",
+            ]
+        );
+        assert!(differences(&a, &a).is_empty());
+    }
+}

@@ -33,7 +33,8 @@ pub fn load_program(
     let name = join("", &loader.sources.file(main).name);
     loader.known.push((name, main));
     loader.load(main);
-    (Program { files: loader.files, main, uses: loader.uses }, loader.found)
+    let has_errors = loader.found.iter().any(Diagnostic::is_error);
+    (Program { files: loader.files, main, uses: loader.uses, has_errors }, loader.found)
 }
 
 struct Loader<'a> {

@@ -1,9 +1,10 @@
 //! Tests of the whole program, in one binary.
 
-mod data;
+mod explanations;
 mod golden;
 mod laws;
 mod models;
 mod operator;
 mod reference;
+mod robustness;
 mod spec;

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 /// Data that a model can be checked against: `data=NAME` behind the fence.
-fn facts(name: &str) -> DataFacts {
+pub fn facts(name: &str) -> DataFacts {
     let task = |entity, kind| Some(Task { entity, kind });
     let proteins = DataFacts {
         name: "PROTEINS".into(),
@@ -188,8 +188,7 @@ fn run(case: &Case, report: &mut String) {
     }
 }
 
-#[test]
-fn the_checker_says_what_the_specification_says() {
+fn all_cases() -> Vec<Case> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/spec");
     let mut pages: Vec<_> = std::fs::read_dir(&folder)
         .expect("tests/spec is there")
@@ -197,16 +196,25 @@ fn the_checker_says_what_the_specification_says() {
         .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
         .collect();
     pages.sort();
-    let mut report = String::new();
-    let mut n_cases = 0;
+    let mut all = Vec::new();
     for page in pages {
         let name = page.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&page).expect("a page is text");
-        for case in cases(&name, &text) {
-            n_cases += 1;
-            run(&case, &mut report);
-        }
+        all.extend(cases(&name, &text));
     }
+    all
+}
+
+/// Every model of the specification.
+pub fn snippets() -> Vec<String> {
+    all_cases().into_iter().map(|case| case.text).collect()
+}
+
+#[test]
+fn the_checker_says_what_the_specification_says() {
+    let cases = all_cases();
+    let mut report = String::new();
+    cases.iter().for_each(|case| run(case, &mut report));
     assert!(report.is_empty(), "\n{report}");
-    assert!(n_cases > 10, "only {n_cases} models were found");
+    assert!(cases.len() > 200, "only {} models were found", cases.len());
 }

@@ -1,0 +1,30 @@
+//! The long explanation of every code, with a wrong and a right model: what `hgnnc explain CODE` prints.
+//!
+//! A test runs the models of each page, and another makes sure that no code lacks its page.
+
+macro_rules! pages {
+    ($($family:ident: $($name:tt),+;)+) => {
+        /// Every code with its page (Markdown).
+        pub static EXPLANATIONS: &[(&str, &str)] = &[$($((
+            concat!(stringify!($family), "::", stringify!($name)),
+            include_str!(concat!("explanations/", stringify!($family), "/", stringify!($name), ".md")),
+        )),+),+];
+    };
+}
+
+pages! {
+    syntax: character, conv, encoding, number, stray_bracket, string, too_deep, too_large, unclosed, unexpected;
+    names: unknown, unknown_setting, unknown_section, unknown_loss, unknown_metric, unknown_task, duplicate, reserved, recursive, too_deep, too_many_stages, not_first, no_model, missing_file, circular_use;
+    args: unknown, missing, duplicate, too_many, positional_after_named, wrong_kind, wrong_word, out_of_range, arithmetic, not_a_stage, no_effect, conflict, does_not_fit;
+    shape: width_mismatch, widths_differ, no_width, output_width, too_wide;
+    levels: needs_edges, needs_rows, needs_nodes, mixed_levels;
+    task: differs_from_data, wrong_end, unfinished, wrong_loss, no_task_loss, nothing_reports_loss, negative_loss, wrong_metric;
+    symmetry: depends_on_numbering;
+    unused: let, block, parameter, name, use, loss, stage;
+    data: no_features, no_labels, one_class, empty, no_edges, more_clusters_than_nodes, no_effect, hierarchy, missing, missing_part, ambiguous, ragged, count, not_a_number, not_finite, out_of_range, graph_order, empty_graph, edge_between_graphs, unknown_label, too_large, too_many_labels, unreadable, download, checksum, corrupt_archive, unsafe_archive, cache_unwritable;
+}
+
+/// The page of a code; `None` for a code that does not exist.
+pub fn explanation(code: &str) -> Option<&'static str> {
+    EXPLANATIONS.iter().find(|(known, _)| *known == code).map(|(_, page)| *page)
+}

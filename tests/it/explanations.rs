@@ -1,0 +1,103 @@
+//! The explanation pages: their models say what the page says, and no code lacks a page.
+
+use crate::spec::{diagnose, facts};
+use hgnn::check::EXPLANATIONS;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Pages about files and machines, which no model text can show.
+fn needs_no_model(code: &str) -> bool {
+    let of_text = [
+        "no_features",
+        "no_labels",
+        "one_class",
+        "empty",
+        "no_edges",
+        "more_clusters_than_nodes",
+        "no_effect",
+    ];
+    match code.split_once("::") {
+        Some(("data", name)) => !of_text.contains(&name),
+        _ => ["syntax::encoding", "syntax::too_large", "names::too_deep"].contains(&code),
+    }
+}
+
+#[test]
+fn wrong_models_show_their_code_and_right_ones_show_nothing() {
+    let mut report = String::new();
+    for (code, page) in EXPLANATIONS {
+        let mut files = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        for block in page.split("```hgnn").skip(1) {
+            let (info, rest) = block.split_once('\n').expect("a fence has its line");
+            let text = &rest[..rest.find("```").expect("a fence is closed")];
+            let mut data = None;
+            let mut is_wrong = None;
+            for word in info.split_whitespace() {
+                match (word, word.split_once('=')) {
+                    ("wrong", _) => is_wrong = Some(true),
+                    ("right", _) => is_wrong = Some(false),
+                    (_, Some(("data", name))) => data = Some(facts(name)),
+                    (_, Some(("file", name))) => {
+                        files.insert(name.to_owned(), text.to_owned());
+                    }
+                    _ => panic!("{code}: `{word}` behind the fence is not known"),
+                }
+            }
+            let Some(is_wrong) = is_wrong else { continue };
+            seen.insert(is_wrong);
+            let (_, diagnostics, _) = diagnose("model.hgnn", text, &files, data.as_ref());
+            let codes: Vec<_> = diagnostics.iter().map(|finding| finding.code).collect();
+            let expected = if is_wrong { vec![*code] } else { Vec::new() };
+            if codes != expected {
+                let messages: Vec<_> = diagnostics.iter().map(|finding| &finding.message).collect();
+                report += &format!("{code}: expected {expected:?}, got {codes:?} {messages:#?}\n{text}\n");
+            }
+        }
+        if seen.len() != 2 && !needs_no_model(code) {
+            report += &format!("{code}: needs a wrong and a right model\n");
+        }
+    }
+    assert!(report.is_empty(), "\n{report}");
+}
+
+/// Codes written in the sources, without their tests.
+fn codes_in(folder: &Path, codes: &mut BTreeMap<String, PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("src is there") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            codes_in(&path, codes);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).expect("sources are text");
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            // Every other piece between quotes is a string.
+            for piece in text.split('"') {
+                let Some((family, name)) = piece.split_once("::") else { continue };
+                let is_word = |word: &str| {
+                    !word.is_empty() && word.chars().all(|char| char.is_ascii_lowercase() || char == '_')
+                };
+                if is_word(family) && is_word(name) {
+                    codes.insert(piece.to_owned(), path.clone());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_code_lacks_its_page() {
+    let mut codes = BTreeMap::new();
+    codes_in(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src"), &mut codes);
+    let known: BTreeSet<&str> = EXPLANATIONS.iter().map(|(code, _)| *code).collect();
+    let lacking: Vec<_> = codes.iter().filter(|(code, _)| !known.contains(code.as_str())).collect();
+    assert!(lacking.is_empty(), "no page in src/check/explanations for {lacking:#?}");
+    let without_code: Vec<_> = known.iter().filter(|code| !codes.contains_key(**code)).collect();
+    assert!(without_code.is_empty(), "pages for codes that nothing says: {without_code:?}");
+}
+
+#[test]
+fn pages_begin_with_a_title() {
+    for (code, page) in EXPLANATIONS {
+        assert!(page.starts_with("# "), "{code}");
+    }
+}
