@@ -18,6 +18,7 @@ pub mod diagnostic;
 pub mod ir;
 pub mod kernels;
 pub mod lower;
+pub mod memory;
 pub mod ops;
 pub mod plan;
 pub mod source;

@@ -3,6 +3,7 @@
 use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::fill_elements;
+use super::tape::Recorded;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use multiversion::multiversion;
 
@@ -51,7 +52,7 @@ pub fn activate(x: &Tensor, act: Activation) -> Result<Tensor> {
     if device::is_elsewhere(x) {
         return device::composed::activate(x, act);
     }
-    x.contiguous()?.apply_op1(Activate(act))
+    x.contiguous()?.recorded1(Activate(act))
 }
 
 struct Activate(Activation);

@@ -7,6 +7,7 @@ use super::linear::{Gradients, Needs, add_column_sums, check_bias};
 use super::parallel::{Output, fill_rows, map_chunks, sum_partials};
 use super::product::{Start, finish_rows, product, product_at, transposed};
 use super::propagate::{Norm, Scales, aggregate_rows, check_rows, propagate};
+use super::tape::Recorded;
 use crate::data::batch::SparseGraph;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use std::ops::Range;
@@ -93,8 +94,8 @@ fn convolve(
     let op = Convolution { graph: graph.clone(), norm, act: inside, has_root };
     let (x, w) = (x.contiguous()?, w.contiguous()?);
     let y = match bias {
-        Some(bias) => x.apply_op3(&w, &bias.contiguous()?, op)?,
-        None => x.apply_op2(&w, op)?,
+        Some(bias) => x.recorded3(&w, &bias.contiguous()?, op)?,
+        None => x.recorded2(&w, op)?,
     };
     activate(&y, after)
 }

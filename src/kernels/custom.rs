@@ -3,6 +3,7 @@
 
 use super::device;
 use super::float::{Float, by_dtype, finish, values};
+use super::tape::Recorded;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor};
 use gemm::Parallelism;
 use std::ops::Range;
@@ -106,19 +107,19 @@ pub(crate) fn apply1<K: Kernel<1>>(kernel: K, arg: &Tensor) -> Result<Tensor> {
     if device::is_elsewhere(arg) {
         return device::on_host([arg], |[arg]| apply1(kernel, &arg));
     }
-    arg.contiguous()?.apply_op1(Custom(kernel))
+    arg.contiguous()?.recorded1(Custom(kernel))
 }
 pub(crate) fn apply2<K: Kernel<2>>(kernel: K, [a, b]: [&Tensor; 2]) -> Result<Tensor> {
     if device::is_elsewhere(a) {
         return device::on_host([a, b], |[a, b]| apply2(kernel, [&a, &b]));
     }
-    a.contiguous()?.apply_op2(&b.contiguous()?, Custom(kernel))
+    a.contiguous()?.recorded2(&b.contiguous()?, Custom(kernel))
 }
 pub(crate) fn apply3<K: Kernel<3>>(kernel: K, [a, b, c]: [&Tensor; 3]) -> Result<Tensor> {
     if device::is_elsewhere(a) {
         return device::on_host([a, b, c], |[a, b, c]| apply3(kernel, [&a, &b, &c]));
     }
-    a.contiguous()?.apply_op3(&b.contiguous()?, &c.contiguous()?, Custom(kernel))
+    a.contiguous()?.recorded3(&b.contiguous()?, &c.contiguous()?, Custom(kernel))
 }
 /// Applies a kernel inside a backward pass, where nothing is recorded.
 pub(crate) fn plain1<K: Kernel<1>>(kernel: K, arg: &Tensor) -> Result<Tensor> {

@@ -5,6 +5,7 @@ use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::{Output, fill_rows, map_chunks, sum_partials};
 use super::product::{Start, product, product_at, transposed};
+use super::tape::Recorded;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
 
@@ -29,8 +30,8 @@ pub fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, act: Activation) ->
     let (inside, after) = act.split();
     let (x, w) = (x.contiguous()?, w.contiguous()?);
     let y = match bias {
-        Some(bias) => x.apply_op3(&w, &bias.contiguous()?, Linear(inside))?,
-        None => x.apply_op2(&w, Linear(inside))?,
+        Some(bias) => x.recorded3(&w, &bias.contiguous()?, Linear(inside))?,
+        None => x.recorded2(&w, Linear(inside))?,
     };
     activate(&y, after)
 }

@@ -3,7 +3,8 @@
 use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::{fill_elements, fill_rows, map_chunks};
-use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
+use super::tape::Recorded;
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
 
 /// Mean over the rows of `−log softmax(logits)[class]`; rows of a negative class (no label) do not count.
 /// Without any labelled row it is 0.
@@ -33,7 +34,7 @@ pub fn cross_entropy(logits: &Tensor, classes: &Tensor) -> Result<Tensor> {
         return device::composed::cross_entropy(logits, &classes);
     }
     let n_labelled = classes.iter().filter(|&&class| class >= 0).count();
-    logits.contiguous()?.apply_op1(CrossEntropy { classes, n_labelled })
+    logits.contiguous()?.recorded1(CrossEntropy { classes, n_labelled })
 }
 
 struct CrossEntropy {
@@ -111,7 +112,7 @@ pub fn mse(output: &Tensor, targets: &Tensor) -> Result<Tensor> {
     if device::is_elsewhere(output) {
         return device::composed::mse(output, targets);
     }
-    output.contiguous()?.apply_op2(&targets.contiguous()?, Mse)
+    output.contiguous()?.recorded2(&targets.contiguous()?, Mse)
 }
 
 struct Mse;
@@ -164,6 +165,29 @@ impl CustomOp2 for Mse {
             })
         };
         Ok((gradient(a, b)?, gradient(b, a)?))
+    }
+}
+
+/// `factor · loss`, of a scalar.
+///
+/// # Errors
+/// Where Candle fails.
+pub fn scaled(loss: &Tensor, factor: f64) -> Result<Tensor> {
+    if device::is_elsewhere(loss) { loss.affine(factor, 0.0) } else { loss.recorded1(Scaled(factor)) }
+}
+
+struct Scaled(f64);
+
+impl CustomOp1 for Scaled {
+    fn name(&self) -> &'static str {
+        "scaled"
+    }
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let scaled = candle_core::backend::BackendStorage::affine(storage, layout, self.0, 0.0)?;
+        Ok((scaled, layout.shape().clone()))
+    }
+    fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        grad.affine(self.0, 0.0).map(Some)
     }
 }
 

@@ -30,6 +30,7 @@ pub mod segment;
 pub mod select;
 pub mod softmax;
 pub mod sort;
+pub mod tape;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -49,7 +50,7 @@ pub use dense::{dense_product, dense_propagate, dense_propagate_beside};
 pub use dropout::dropout;
 pub use float::Float;
 pub use linear::linear;
-pub use loss::{cross_entropy, mse};
+pub use loss::{cross_entropy, mse, scaled};
 pub use lstm::lstm_aggregate;
 pub use norm::{batch_norm, graph_layer_norm, layer_norm};
 pub use propagate::{DegreeCache, Norm, propagate, propagate_max};

@@ -7,6 +7,7 @@ use super::parallel::{
     BLOCK_ROWS, MIN_PARALLEL_WORK, Output, each_block, fill_rows, map_chunks, segment_runs,
 };
 use super::segment::check_offsets;
+use super::tape::Recorded;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, Var, bail};
 use multiversion::multiversion;
 use rayon::prelude::*;
@@ -53,7 +54,7 @@ pub fn batch_norm(
     }
     let (inside, after) = act.split();
     let op = BatchNorm { moments: moments.clone(), eps, act: inside, is_train: train };
-    let y = x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)?;
+    let y = x.contiguous()?.recorded3(&gamma.contiguous()?, &beta.contiguous()?, op)?;
     if let (true, 1.., Some(moments)) = (train, n_rows, moments.get()) {
         let move_to = |var: &Var, target: &dyn Fn(usize) -> f64| -> Result<()> {
             let old = to_f64(var)?;
@@ -322,7 +323,7 @@ pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64, act: Acti
     }
     let (inside, after) = act.split();
     let op = GroupNorm { offsets: None, eps, act: inside };
-    let y = x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)?;
+    let y = x.contiguous()?.recorded3(&gamma.contiguous()?, &beta.contiguous()?, op)?;
     activate(&y, after)
 }
 
@@ -353,7 +354,7 @@ pub fn graph_layer_norm(
         });
     }
     let op = GroupNorm { offsets: Some(offsets.clone()), eps, act: Activation::Identity };
-    x.contiguous()?.apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op)
+    x.contiguous()?.recorded3(&gamma.contiguous()?, &beta.contiguous()?, op)
 }
 
 /// Normalises groups of rows: single ones, or those of a graph.

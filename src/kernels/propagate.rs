@@ -4,6 +4,7 @@
 use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::fill_rows;
+use super::tape::Recorded;
 use crate::data::batch::{Csr, SparseGraph};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
@@ -117,7 +118,7 @@ fn stored_loops(adjacency: &Csr, node: usize) -> usize {
 /// Where `x` has not one row a node, or is neither f32 nor f64.
 pub fn propagate(x: &Tensor, graph: &Arc<SparseGraph>, norm: Norm) -> Result<Tensor> {
     check_rows("propagate", x, graph)?;
-    x.contiguous()?.apply_op1(Propagate { graph: graph.clone(), norm, is_transposed: false })
+    x.contiguous()?.recorded1(Propagate { graph: graph.clone(), norm, is_transposed: false })
 }
 
 pub(crate) fn check_rows(name: &str, x: &Tensor, graph: &SparseGraph) -> Result<(usize, usize)> {
@@ -304,7 +305,7 @@ pub fn propagate_max(x: &Tensor, graph: &Arc<SparseGraph>) -> Result<Tensor> {
     if device::is_elsewhere(x) {
         return device::on_host([x], |[x]| propagate_max(&x, graph));
     }
-    x.contiguous()?.apply_op1(PropagateMax { graph: graph.clone() })
+    x.contiguous()?.recorded1(PropagateMax { graph: graph.clone() })
 }
 
 struct PropagateMax {

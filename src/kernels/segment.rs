@@ -4,6 +4,7 @@
 use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::{BLOCK_ROWS, Output, each, segment_runs};
+use super::tape::Recorded;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
 use std::ops::Range;
@@ -31,7 +32,7 @@ pub enum Reduce {
 /// Where the offsets do not end at `N`, or the type is neither f32 nor f64.
 pub fn segment_reduce(x: &Tensor, offsets: &Arc<Vec<u32>>, reduce: Reduce) -> Result<Tensor> {
     check_offsets("segment_reduce", x, offsets)?;
-    x.contiguous()?.apply_op1(SegmentReduce { offsets: offsets.clone(), reduce })
+    x.contiguous()?.recorded1(SegmentReduce { offsets: offsets.clone(), reduce })
 }
 
 /// Offsets come from data sets that were checked, so only their ends are looked at.

@@ -5,8 +5,10 @@ use super::{ForwardCx, LowerCx, Module, NodeWeights, Structure, Value};
 use crate::check::Checked;
 use crate::data::GraphBatch;
 use crate::ir::{DataFacts, LossTerm, Model, Type};
+use crate::kernels::{self, tape};
 use crate::ops::{FactCx, LossKind, facts};
 use crate::plan::{Plan, plan};
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Result, Tensor};
 use petgraph::graph::NodeIndex;
 
@@ -45,6 +47,17 @@ impl std::fmt::Debug for Network {
 pub struct StepLoss {
     pub total: Tensor,
     pub parts: Vec<(&'static str, Tensor)>,
+}
+
+impl StepLoss {
+    /// Gradients of the total with respect to every parameter. Asked once, on the thread that ran the
+    /// step's forward pass, it uses that pass's tape; otherwise it takes Candle's way, which is slower.
+    ///
+    /// # Errors
+    /// Where a kernel's backward pass fails.
+    pub fn backward(&self) -> Result<GradStore> {
+        tape::backward(&self.total)
+    }
 }
 
 impl Network {
@@ -116,6 +129,9 @@ impl Network {
     /// # Errors
     /// Where the batch has another number of features than the model was built for, or Candle fails.
     pub fn forward(&self, batch: &GraphBatch, cx: &mut ForwardCx) -> Result<Value> {
+        if cx.train {
+            tape::start();
+        }
         let width = batch.x.dim(1)?;
         if let Some(expected) = self.n_features.filter(|&expected| expected != width) {
             candle_core::bail!("the network was built for {expected} node features, the batch has {width}");
@@ -170,12 +186,13 @@ impl Network {
                         // The pooling that would report it does not reach the output.
                         continue;
                     };
-                    reported.try_fold(first.clone(), |sum, loss| sum.add(loss))?
+                    reported.try_fold(first.clone(), |sum, loss| kernels::add(&sum, loss))?
                 }
             };
-            let weighted = if term.weight == 1.0 { part.clone() } else { part.affine(term.weight, 0.0)? };
+            let weighted =
+                if term.weight == 1.0 { part.clone() } else { kernels::scaled(&part, term.weight)? };
             total = Some(match total {
-                Some(total) => total.add(&weighted)?,
+                Some(total) => kernels::add(&total, &weighted)?,
                 None => weighted,
             });
             parts.push((name, part));

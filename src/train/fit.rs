@@ -311,7 +311,7 @@ impl Fit<'_> {
         } else {
             Vec::new()
         };
-        let gradients = loss.total.backward()?;
+        let gradients = loss.backward()?;
         let gradients: Vec<Option<Tensor>> =
             self.weights.iter().map(|weight| gradients.get(weight.as_tensor()).cloned()).collect();
         let norm = optimizer::global_norm(&gradients)?;

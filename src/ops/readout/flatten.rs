@@ -4,7 +4,7 @@ use crate::args::{ArgSpec, Args};
 use crate::check::{levels, symmetry};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Dim, Entity, Level, Size, Type};
-use crate::kernels::Activation;
+use crate::kernels::{Activation, tape};
 use crate::lower::{LowerCx, Module, Structure, Value, map_value};
 use crate::ops::{
     Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
@@ -103,7 +103,7 @@ impl Operator for Flatten {
             let n_graphs = value.structure.n_graphs();
             let x = match &value.structure {
                 Structure::Sparse(graph) => lay_out_nodes(&value.x, &graph.graph_offsets, width)?,
-                _ => value.x.reshape((n_graphs, width))?,
+                _ => tape::reshape(&value.x, (n_graphs, width))?,
             };
             Ok(Value { x, structure: Structure::Graphs { n_graphs } })
         }))
