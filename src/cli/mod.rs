@@ -3,12 +3,15 @@
 mod check;
 pub mod data;
 pub mod describe;
+mod eval;
 mod ops;
+mod predict;
 pub mod report;
 mod show;
 pub mod source;
 pub mod table;
 mod threads;
+mod train;
 
 pub use report::{Format, Look};
 
@@ -42,6 +45,9 @@ pub struct Global {
 enum Command {
     Check(check::Check),
     Show(show::Show),
+    Train(Box<train::Train>),
+    Eval(eval::Eval),
+    Predict(predict::Predict),
     Data(data::Data),
     Ops(ops::Ops),
 }
@@ -51,6 +57,9 @@ impl Command {
         match self {
             Command::Check(command) => command.run(global),
             Command::Show(command) => command.run(global),
+            Command::Train(command) => command.run(global),
+            Command::Eval(command) => command.run(global),
+            Command::Predict(command) => command.run(global),
             Command::Data(command) => command.run(global),
             Command::Ops(command) => command.run(global),
         }
@@ -64,6 +73,8 @@ pub enum Exit {
     Clean,
     /// Errors were found in the input: exit code 1.
     Findings,
+    /// Ctrl-C ended a run, which can be resumed: exit code 130, as shells have it.
+    Interrupted,
 }
 
 /// Why a command could not run: exit code 2.
@@ -149,6 +160,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(Exit::Clean) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Ok(Exit::Findings) => ExitCode::from(1),
+        Ok(Exit::Interrupted) => ExitCode::from(130),
         Err(Failure::Stopped { message, help }) => {
             let mut text = format!("error: {message}\n");
             if let Some(help) = help {

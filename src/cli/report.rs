@@ -11,10 +11,12 @@ use std::io::{self, Write};
 pub enum Format {
     /// With the source, labels and what to do.
     #[default]
+    #[value(alias = "csv")]
     Full,
     /// One line a finding: `file:line:column: error[code]: message`.
     Short,
-    /// One JSON document.
+    /// One JSON document; JSON lines from `predict`.
+    #[value(alias = "jsonl")]
     Json,
 }
 

@@ -10,6 +10,17 @@ use std::path::Path;
 /// # Errors
 /// Where the folder cannot be written or the disk is full; then nothing of the new content is left behind.
 pub fn write(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    // What a link points to is replaced, not the link; a device or pipe is written as it is.
+    let resolved = fs::canonicalize(path);
+    let path = resolved.as_deref().unwrap_or(path);
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let attempt = || -> io::Result<()> {
+            let mut file = BufWriter::new(OpenOptions::new().write(true).open(path)?);
+            content(&mut file)?;
+            file.flush()
+        };
+        return attempt().at("write", path);
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let attempt = || -> io::Result<()> {
         let mut builder = tempfile::Builder::new();
@@ -154,6 +165,26 @@ mod tests {
         let path = folder.path().join("gone/file");
         let error = write(&path, |out| out.write_all(b"x")).unwrap_err();
         assert!(error.to_string().contains("gone"), "{error}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_device_is_written_and_not_replaced() {
+        let error = write(Path::new("/dev/full"), |out| out.write_all(b"x")).unwrap_err();
+        assert!(error.help().unwrap().contains("make room"), "{error}");
+        write(Path::new("/dev/null"), |out| out.write_all(b"x")).unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_file_behind_a_link_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        fs::write(&target, "old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        write(&link, |out| out.write_all(b"new")).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
     }
 
     /// Takes the first bytes of a line, then has no more room.

@@ -1,55 +1,111 @@
 //! Learning curves as SVG: the loss and one metric by epoch.
 
-use super::record::EpochRecord;
+use super::record::{EpochRecord, Figures};
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use std::collections::BTreeMap;
 
 const TRAINING: RGBColor = RGBColor(0x1f, 0x77, 0xb4);
 const VALIDATION: RGBColor = RGBColor(0xd6, 0x5f, 0x0e);
+const ONE_OF_MANY: RGBColor = RGBColor(0xf0, 0xc4, 0xa4);
 const KEPT: RGBColor = RGBColor(0x66, 0x66, 0x66);
 const FONT: &str = "sans-serif";
 
-/// The drawing as SVG text: loss on the left, `metric` on the right, a dashed line at the epoch whose weights are kept.
+/// The drawing of one run as SVG text: loss on the left, `metric` on the right, a dashed line at the epoch whose
+/// weights are kept.
 pub fn draw(title: &str, records: &[EpochRecord], metric: &str) -> String {
-    let mut svg = String::new();
-    {
-        let area = SVGBackend::with_string(&mut svg, (1000, 420)).into_drawing_area();
-        // Drawing into a string cannot fail for lack of room; a panel that plotters refuses stays empty.
-        let _ = draw_panels(&area, title, records, metric);
-        let _ = area.present();
+    let kept = records.iter().rev().find(|record| record.is_kept).map(|record| record.epoch);
+    draw_panels(title, metric, |figure| Panel {
+        curves: vec![
+            Curve::new("training", TRAINING, 2, series(records, |record| &record.train, figure)),
+            Curve::new("validation", VALIDATION, 2, series(records, |record| &record.validation, figure)),
+        ],
+        kept,
+    })
+}
+
+/// The drawing of several runs: the validation curve of each, and their mean over the runs that reach an epoch.
+pub fn draw_runs(title: &str, runs: &[Vec<EpochRecord>], metric: &str) -> String {
+    draw_panels(title, metric, |figure| {
+        let runs: Vec<_> = runs.iter().map(|run| series(run, |record| &record.validation, figure)).collect();
+        let mut by_epoch: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+        for &(epoch, value) in runs.iter().flatten() {
+            by_epoch.entry(epoch as u64).or_default().push(value);
+        }
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let means = by_epoch.iter().map(|(&epoch, values)| (epoch as f64, mean(values))).collect();
+        let name = |idx: usize| if idx == 0 { "validation, each run" } else { "" };
+        let mut curves: Vec<_> = runs
+            .into_iter()
+            .enumerate()
+            .map(|(idx, run)| Curve::new(name(idx), ONE_OF_MANY, 1, run))
+            .collect();
+        curves.push(Curve::new("mean", VALIDATION, 2, means));
+        Panel { curves, kept: None }
+    })
+}
+
+struct Panel {
+    curves: Vec<Curve>,
+    /// The epoch of the dashed line.
+    kept: Option<usize>,
+}
+
+struct Curve {
+    /// Empty for one without a place in the legend.
+    name: &'static str,
+    color: RGBColor,
+    width: u32,
+    /// Epoch and value.
+    points: Vec<(f64, f64)>,
+}
+
+impl Curve {
+    fn new(name: &'static str, color: RGBColor, width: u32, points: Vec<(f64, f64)>) -> Self {
+        Self { name, color, width, points }
     }
-    svg
+}
+
+fn series(records: &[EpochRecord], part: impl Fn(&EpochRecord) -> &Figures, figure: &str) -> Vec<(f64, f64)> {
+    let point =
+        |record: &EpochRecord| Some((record.epoch as f64, part(record).get(figure).copied().flatten()?));
+    records.iter().filter_map(point).collect()
 }
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Refused = Box<dyn std::error::Error>;
 
-fn draw_panels(area: &Area, title: &str, records: &[EpochRecord], metric: &str) -> Result<(), Refused> {
-    area.fill(&WHITE)?;
-    let area = area.titled(title, (FONT, 18))?;
-    let (left, right) = area.split_horizontally(500);
-    draw_panel(&left, "loss", records)?;
-    if !metric.is_empty() {
-        draw_panel(&right, metric, records)?;
+fn draw_panels(title: &str, metric: &str, panel: impl Fn(&str) -> Panel) -> String {
+    let draw = |area: &Area| -> Result<(), Refused> {
+        area.fill(&WHITE)?;
+        let area = area.titled(title, (FONT, 18))?;
+        let (left, right) = area.split_horizontally(500);
+        draw_panel(&left, "loss", &panel("loss"))?;
+        if !metric.is_empty() {
+            draw_panel(&right, metric, &panel(metric))?;
+        }
+        Ok(())
+    };
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (1000, 420)).into_drawing_area();
+        // Drawing into a string cannot fail for lack of room; a panel that plotters refuses stays empty.
+        let _ = draw(&area);
+        let _ = area.present();
     }
-    Ok(())
+    svg
 }
 
-fn series(records: &[EpochRecord], of: impl Fn(&EpochRecord) -> Option<f64>) -> Vec<(f64, f64)> {
-    records.iter().filter_map(|record| Some((record.epoch as f64, of(record)?))).collect()
-}
-
-fn draw_panel(area: &Area, figure: &str, records: &[EpochRecord]) -> Result<(), Refused> {
-    let training = series(records, |record| record.train.get(figure).copied().flatten());
-    let validation = series(records, |record| record.validation.get(figure).copied().flatten());
-    let values = || training.iter().chain(&validation).map(|&(_, value)| value);
-    let (low, high) = values()
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
+fn draw_panel(area: &Area, figure: &str, panel: &Panel) -> Result<(), Refused> {
+    let points = || panel.curves.iter().flat_map(|curve| &curve.points);
+    let (low, high) = points().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &(_, value)| {
+        (low.min(value), high.max(value))
+    });
     if low > high {
         return Ok(());
     }
     let margin = if high > low { (high - low) * 0.06 } else { high.abs().max(1.0) * 0.1 };
-    let last_epoch = records.len().max(2) as f64;
+    let last_epoch = points().fold(2.0, |last: f64, &(epoch, _)| last.max(epoch));
     let (bottom, top) = (low - margin, high + margin);
     let mut chart = ChartBuilder::on(area)
         .margin(12)
@@ -72,34 +128,38 @@ fn draw_panel(area: &Area, figure: &str, records: &[EpochRecord]) -> Result<(), 
         .label_style((FONT, 13))
         .axis_desc_style((FONT, 13))
         .draw()?;
-    let mut curve = |points: &[(f64, f64)], color: RGBColor, name: &str| -> Result<(), Refused> {
-        if points.is_empty() {
-            return Ok(());
-        }
-        let line = if points.len() == 1 {
+    for &Curve { name, color, width, ref points } in &panel.curves {
+        let drawn = match points.as_slice() {
+            [] => continue,
             // A line of one point would not be seen.
-            chart.draw_series(points.iter().map(|&point| Circle::new(point, 3, color.filled())))?
-        } else {
-            chart.draw_series(LineSeries::new(points.iter().copied(), color.stroke_width(2)))?
+            [point] => chart.draw_series([Circle::new(*point, 3, color.filled())])?,
+            points => {
+                chart.draw_series(LineSeries::new(points.iter().copied(), color.stroke_width(width)))?
+            }
         };
-        line.label(name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(2)));
-        Ok(())
-    };
-    curve(&training, TRAINING, "training")?;
-    curve(&validation, VALIDATION, "validation")?;
-    if let Some(kept) = records.iter().rev().find(|record| record.is_kept) {
-        let epoch = kept.epoch as f64;
+        if !name.is_empty() {
+            drawn
+                .label(name)
+                .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], color.stroke_width(width)));
+        }
+    }
+    if let Some(kept) = panel.kept {
+        let epoch = kept as f64;
         chart
             .draw_series(DashedLineSeries::new([(epoch, bottom), (epoch, top)], 4, 4, KEPT.stroke_width(1)))?
-            .label(format!("kept: epoch {}", kept.epoch))
+            .label(format!("kept: epoch {kept}"))
             .legend(|(x, y)| PathElement::new([(x, y), (x + 18, y)], KEPT.stroke_width(1)));
     }
+    // The legend goes where the curves end up farthest from it.
+    let late = || points().filter(|&&(epoch, _)| epoch > last_epoch * 0.6);
+    let n_late_above = late().filter(|&&(_, value)| value > (low + high) / 2.0).count();
+    let is_high_late = 2 * n_late_above > late().count();
     chart
         .configure_series_labels()
-        .position(if figure == "loss" {
-            SeriesLabelPosition::UpperRight
-        } else {
+        .position(if is_high_late {
             SeriesLabelPosition::LowerRight
+        } else {
+            SeriesLabelPosition::UpperRight
         })
         .background_style(WHITE.mix(0.85))
         .border_style(BLACK.mix(0.3))
@@ -111,7 +171,6 @@ fn draw_panel(area: &Area, figure: &str, records: &[EpochRecord]) -> Result<(), 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::record::Figures;
 
     fn record(epoch: usize, loss: Option<f64>) -> EpochRecord {
         let figures = |loss| Figures::from([("loss".into(), loss), ("accuracy".into(), Some(0.5))]);
@@ -138,6 +197,14 @@ mod tests {
         {
             assert!(svg.contains(text), "{text}");
         }
+    }
+
+    #[test]
+    fn several_runs_are_drawn_with_their_mean() {
+        let run = |n_epochs| (1..=n_epochs).map(|epoch| record(epoch, Some(1.0 / epoch as f64))).collect();
+        let svg = draw_runs("title", &[run(5), run(9), Vec::new()], "accuracy");
+        assert_eq!(svg.matches("validation, each run").count(), 2);
+        assert_eq!(svg.matches("mean").count(), 2);
     }
 
     #[test]

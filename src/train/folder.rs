@@ -12,7 +12,7 @@
 //! state.safetensors         only while the run is not finished: what `--resume` goes on from
 //! ```
 //!
-//! Several seeds or folds have a subfolder each, with the last six, and a summary on top.
+//! Several seeds or folds have a subfolder each, with the last six; the summary and the curves on top are of all.
 
 use super::atomic::{self, Lines};
 use super::checkpoint::{self, CheckpointFacts};
@@ -241,6 +241,10 @@ impl RunFolder {
         Ok(ModelSource::from_files(files))
     }
 
+    pub fn model_path(&self) -> PathBuf {
+        self.path.join(MODEL)
+    }
+
     /// Names of the copies of used files, in order.
     fn used_files(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
@@ -272,7 +276,7 @@ impl RunFolder {
     /// # Errors
     /// Where it cannot be written, or a state cannot be read.
     pub(super) fn unit(&self, unit: &Unit) -> Result<(Folder, Option<ResumeState>)> {
-        let path = self.path.join(&unit.folder);
+        let path = self.unit_path(&unit.folder);
         fs::create_dir_all(&path).at("create", &path)?;
         let state_path = path.join(STATE);
         let mut state = if state_path.is_file() { Some(ResumeState::read(&state_path)?) } else { None };
@@ -293,6 +297,26 @@ impl RunFolder {
             }
         }
         Ok((Folder { path, is_sub: !unit.folder.is_empty(), metrics: RefCell::new(metrics) }, state))
+    }
+
+    fn unit_path(&self, folder: &str) -> PathBuf {
+        if folder.is_empty() { self.path.clone() } else { self.path.join(folder) }
+    }
+
+    /// Draws the validation curves of all runs that have subfolders, beside their mean.
+    ///
+    /// # Errors
+    /// Where a file cannot be read or written.
+    pub(super) fn write_curves_of_runs(&self, title: &str, folders: &[&str], metric: &str) -> Result<()> {
+        let mut runs = Vec::new();
+        for folder in folders {
+            let path = self.unit_path(folder).join(METRICS);
+            let text = fs::read_to_string(&path).at("read", &path)?;
+            // A damaged line costs its point of the curve, and not the run's result.
+            runs.push(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect());
+        }
+        let svg = curves::draw_runs(title, &runs, metric);
+        atomic::write(&self.path.join(CURVES), |out| out.write_all(svg.as_bytes()))
     }
 
     /// Checkpoints of the run: its own, or one a subfolder.

@@ -25,6 +25,7 @@ mod settings;
 mod source;
 mod tensors;
 
+pub use atomic::write as write_file;
 pub use checkpoint::{Checkpoint, CheckpointFacts};
 pub use error::TrainError;
 pub use folder::{RunFolder, RunRecord};

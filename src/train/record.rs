@@ -125,15 +125,29 @@ pub(super) fn spreads<'a>(figures: impl Iterator<Item = &'a Figures>) -> BTreeMa
             values.entry(name).or_default().extend(value);
         }
     }
-    let defined = values.into_iter().filter(|(_, values)| !values.is_empty());
-    defined.map(|(name, values)| (name.to_string(), spread(&values))).collect()
+    let named = values.into_iter().filter_map(|(name, values)| Some((name.to_string(), Spread::of(values)?)));
+    named.collect()
 }
 
-fn spread(values: &[f64]) -> Spread {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-    Spread { mean, std: (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt()), n_runs: values.len() }
+impl std::fmt::Display for Spread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.std {
+            Some(std) => write!(f, "{:.4} ± {std:.4}", self.mean),
+            None => write!(f, "{:.4}", self.mean),
+        }
+    }
+}
+
+impl Spread {
+    /// Of these values; `None` where there are none.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let values: Vec<f64> = values.into_iter().collect();
+        let n = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / n;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let std = (values.len() > 1).then(|| (squares / (n - 1.0)).sqrt());
+        (!values.is_empty()).then_some(Self { mean, std, n_runs: values.len() })
+    }
 }
 
 /// The middle value; of an even number the lower of the two in the middle.
@@ -149,7 +163,7 @@ mod tests {
 
     #[test]
     fn deviations_are_those_of_a_sample() {
-        let spread = spread(&[1.0, 2.0, 3.0, 4.0]);
+        let spread = Spread::of([1.0, 2.0, 3.0, 4.0]).unwrap();
         assert_eq!(spread.mean, 2.5);
         assert!((spread.std.unwrap() - (5.0f64 / 3.0).sqrt()).abs() < 1e-12);
     }

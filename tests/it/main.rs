@@ -8,4 +8,5 @@ mod models;
 mod operator;
 mod reference;
 mod robustness;
+mod runs;
 mod spec;

@@ -1,0 +1,171 @@
+//! `hgnnc predict`: what a saved model says of every graph or node.
+
+use super::data::DataArgs;
+use super::eval::data_for;
+use super::train::DeviceArg;
+use super::{Exit, Failure, Format, Global};
+use crate::data::Dataset;
+use crate::ir::{Entity, TargetKind};
+use crate::train::{Outputs, SavedModel, checkpoints, write_file};
+use serde_json::{Map, Value, json};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+/// Predict with a saved model, one line a graph (or node); the data needs no labels
+///
+/// A line names the item, counted from 0, its number in the data's files, the predicted class and the probability of
+/// each class; for values, the values. Lines are CSV; JSON lines with `--format jsonl` or a file that ends in .jsonl.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  hgnnc predict runs/first --data ./my/NEW.zip\n  \
+    hgnnc predict runs/first --data PROTEINS -o predictions.jsonl")]
+pub struct Predict {
+    /// The folder of a run, one of its folds, or a checkpoint
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// What to predict for: a call, a name or a path; the run's own data where absent
+    #[arg(long, value_name = "CALL")]
+    data: Option<String>,
+    #[command(flatten)]
+    place: DataArgs,
+    #[command(flatten)]
+    device: DeviceArg,
+    /// File to write; standard output where absent
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Predict {
+    pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
+        let device = self.device.open()?;
+        let paths = checkpoints(&self.run)?;
+        let [path] = paths.as_slice() else {
+            let first =
+                paths.first().and_then(|path| path.parent()).map(|folder| folder.display().to_string());
+            return Err(Failure::new(format!("`{}` holds {} runs", self.run.display(), paths.len()))
+                .help(format!("name one of them, as in `hgnnc predict {}`", first.unwrap_or_default())));
+        };
+        let model = SavedModel::open(path, &device)?;
+        let Some(data) = data_for(&model, self.data.as_deref(), &self.place, global)? else {
+            return Ok(Exit::Findings);
+        };
+        model.check_data(&data, false)?;
+        let outputs = model.predict(&data)?;
+        let as_json = global.format == Format::Json
+            || self
+                .output
+                .as_ref()
+                .is_some_and(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
+        let lines = Lines { model: &model, data: &data, outputs: &outputs };
+        let write = |out: &mut dyn Write| if as_json { lines.write_json(out) } else { lines.write_csv(out) };
+        match &self.output {
+            Some(path) => write_file(path, write)?,
+            None => {
+                let mut out = BufWriter::new(io::stdout().lock());
+                write(&mut out)?;
+                out.flush()?;
+            }
+        }
+        Ok(Exit::Clean)
+    }
+}
+
+struct Lines<'a> {
+    model: &'a SavedModel,
+    data: &'a Dataset,
+    outputs: &'a Outputs,
+}
+
+impl Lines<'_> {
+    fn is_of_nodes(&self) -> bool {
+        self.model.model.get().task.entity == Entity::Nodes
+    }
+
+    fn is_classes(&self) -> bool {
+        self.model.model.get().task.kind == TargetKind::Classification
+    }
+
+    /// As the training data names it.
+    fn class_name(&self, class: usize) -> String {
+        let name = self.model.checkpoint.facts.class_names.get(class);
+        name.cloned().unwrap_or_else(|| class.to_string())
+    }
+
+    /// The graph that an item is, or lies in.
+    fn graph(&self, item: u32) -> usize {
+        if !self.is_of_nodes() {
+            return item as usize;
+        }
+        self.data.node_offsets.partition_point(|&offset| offset <= item) - 1
+    }
+
+    /// Columns that say which item a line is of: place from 0, and the number in the data's own files.
+    fn places(&self, item: u32) -> Vec<(&'static str, u64)> {
+        let graph = self.graph(item);
+        let numbers = if self.is_of_nodes() {
+            [u64::from(item), graph as u64]
+        } else {
+            [graph as u64, u64::from(self.data.graph_ids[graph])]
+        };
+        self.places_head().into_iter().zip(numbers).collect()
+    }
+
+    fn value_name(&self, idx: usize) -> String {
+        if self.outputs.width == 1 { "value".into() } else { format!("value_{}", idx + 1) }
+    }
+
+    fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut csv = csv::Writer::from_writer(out);
+        let mut head: Vec<String> = self.places_head().iter().map(ToString::to_string).collect();
+        if self.is_classes() {
+            head.push("class".into());
+            head.extend((0..self.outputs.width).map(|class| format!("p_{}", self.class_name(class))));
+        } else {
+            head.extend((0..self.outputs.width).map(|idx| self.value_name(idx)));
+        }
+        csv.write_record(&head)?;
+        for (item, row) in self.outputs.rows() {
+            let mut line: Vec<String> =
+                self.places(item).iter().map(|(_, number)| number.to_string()).collect();
+            if self.is_classes() {
+                line.push(self.class_name(highest(row)));
+            }
+            line.extend(row.iter().map(f32::to_string));
+            csv.write_record(&line)?;
+        }
+        csv.flush()
+    }
+
+    fn places_head(&self) -> [&'static str; 2] {
+        if self.is_of_nodes() { ["node", "graph"] } else { ["graph", "id"] }
+    }
+
+    fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        for (item, row) in self.outputs.rows() {
+            let mut line: Map<String, Value> = self
+                .places(item)
+                .into_iter()
+                .map(|(name, number)| (name.to_string(), number.into()))
+                .collect();
+            if self.is_classes() {
+                line.insert("class".into(), self.class_name(highest(row)).into());
+                let named = row.iter().enumerate().map(|(class, p)| (self.class_name(class), short(*p)));
+                line.insert("probabilities".into(), Value::Object(named.collect()));
+            } else {
+                line.extend(row.iter().enumerate().map(|(idx, value)| (self.value_name(idx), short(*value))));
+            }
+            serde_json::to_writer(&mut *out, &line)?;
+            writeln!(out)?;
+        }
+        Ok(())
+    }
+}
+
+/// The number with as many digits as an f32 has.
+fn short(value: f32) -> Value {
+    json!(value.to_string().parse::<f64>().unwrap_or(f64::from(value)))
+}
+
+/// The first of the highest values.
+fn highest(row: &[f32]) -> usize {
+    row.iter().enumerate().fold(0, |best, (idx, value)| if *value > row[best] { idx } else { best })
+}
