@@ -157,7 +157,6 @@ impl CustomOp1 for Propagate {
         x: &candle_core::CudaStorage,
         layout: &Layout,
     ) -> Result<(candle_core::CudaStorage, Shape)> {
-        use candle_core::backend::BackendStorage;
         by_dtype!(x.dtype(), T => {
             let scales = Scales::<T>::new(&self.graph, self.norm);
             let (csr, cache, scales) = match self.is_transposed {

@@ -93,7 +93,6 @@ impl candle_core::CustomOp3 for SegmentSpread {
         dy: &candle_core::CudaStorage,
         dyl: &Layout,
     ) -> Result<(candle_core::CudaStorage, Shape)> {
-        use candle_core::backend::BackendStorage;
         by_dtype!(x.dtype(), T => {
             let storages = [(x, xl), (y, yl), (dy, dyl)];
             let dx = device::cuda::segment_spread::<T>(storages, &self.offsets, self.reduce as u32)?;
@@ -135,7 +134,6 @@ impl CustomOp1 for SegmentReduce {
         x: &candle_core::CudaStorage,
         layout: &Layout,
     ) -> Result<(candle_core::CudaStorage, Shape)> {
-        use candle_core::backend::BackendStorage;
         let shape = Shape::from((self.offsets.len() - 1, layout.dims()[1]));
         by_dtype!(x.dtype(), T => {
             Ok((device::cuda::segment_reduce::<T>(x, layout, &self.offsets, self.reduce as u32)?, shape))

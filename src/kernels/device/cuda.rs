@@ -3,11 +3,13 @@
 use crate::data::batch::Csr;
 use crate::kernels::float::Float;
 use candle_core::backend::BackendStorage;
-use candle_core::cuda_backend::cudarc::driver::{CudaSlice, LaunchConfig, PushKernelArg};
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaSlice, CudaView, DeviceRepr, LaunchConfig, PushKernelArg,
+};
 use candle_core::cuda_backend::cudarc::nvrtc::compile_ptx;
-use candle_core::cuda_backend::{CudaDType, CudaStorageSlice, WrapErr};
+use candle_core::cuda_backend::{CudaDType, WrapErr};
 use candle_core::{CudaDevice, CudaStorage, DType, Layout, Result, bail};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 const SOURCE: &str = include_str!("kernels.cu");
 
@@ -35,21 +37,24 @@ fn ptx(dtype: DType) -> Result<&'static str> {
     Ok(cell.get_or_init(|| compiled.to_src()))
 }
 
+/// Offsets and indices on the device.
+type Uploaded = Arc<(CudaSlice<u32>, CudaSlice<u32>)>;
+
 /// A CSR structure on the device, uploaded at its first use.
 #[derive(Debug, Default)]
-pub struct DeviceCsr(Mutex<Option<(CudaSlice<u32>, CudaSlice<u32>)>>);
+pub struct DeviceCsr(Mutex<Option<Uploaded>>);
 
 impl DeviceCsr {
-    fn get(&self, csr: &Csr, device: &CudaDevice) -> Result<(CudaSlice<u32>, CudaSlice<u32>)> {
+    fn get(&self, csr: &Csr, device: &CudaDevice) -> Result<Uploaded> {
         let mut cached = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(slices) = &*cached {
-            return Ok(slices.clone());
+        if let Some(uploaded) = &*cached {
+            return Ok(uploaded.clone());
         }
         // CUDA refuses allocations of no bytes, so a graph without edges gets one entry that no row names.
         let indices: &[u32] = if csr.indices.is_empty() { &[0] } else { &csr.indices };
-        let slices = (device.clone_htod(&csr.offsets)?, device.clone_htod(indices)?);
-        *cached = Some(slices.clone());
-        Ok(slices)
+        let uploaded = Arc::new((device.clone_htod(&csr.offsets)?, device.clone_htod(indices)?));
+        *cached = Some(uploaded.clone());
+        Ok(uploaded)
     }
 }
 
@@ -63,17 +68,26 @@ fn elements(n: usize) -> LaunchConfig {
     }
 }
 
-fn function(device: &CudaDevice, name: &str, dtype: DType) -> Result<candle_core::cuda_backend::CudaFunc> {
-    let suffix = if dtype == DType::F64 { "f64" } else { "f32" };
-    device.get_or_load_custom_func(&format!("{name}_{suffix}"), &format!("hgnn_{suffix}"), ptx(dtype)?)
+/// Launches the kernel `$name` with one thread an element.
+macro_rules! launch {
+    ($device:expr, $T:ty, $name:literal, $n:expr, [$($arg:expr),* $(,)?]) => {{
+        let suffix = if <$T as candle_core::WithDType>::DTYPE == DType::F64 { "f64" } else { "f32" };
+        let text = ptx(<$T as candle_core::WithDType>::DTYPE)?;
+        let module = format!("hgnn_{suffix}");
+        let function = $device.get_or_load_custom_func(&format!("{}_{suffix}", $name), &module, text)?;
+        let mut launch = function.builder();
+        $(launch.arg($arg);)*
+        // SAFETY: the arguments are those of the kernel's declaration in `kernels.cu`, and the buffers have the
+        // sizes that it reads and writes.
+        unsafe { launch.launch(elements($n)) }.w()?;
+    }};
 }
 
-fn contiguous<T: CudaDType>(storage: &CudaStorage, layout: &Layout) -> Result<CudaSlice<T>> {
+/// The memory of a contiguous tensor.
+fn contiguous<'a, T: CudaDType>(storage: &'a CudaStorage, layout: &Layout) -> Result<CudaView<'a, T>> {
     match layout.contiguous_offsets() {
-        Some((0, end)) if end == storage.as_cuda_slice::<T>()?.len() => {
-            Ok(storage.as_cuda_slice::<T>()?.clone())
-        }
-        _ => bail!("a CUDA kernel got a tensor of shape {:?} that is not contiguous", layout.shape()),
+        Some((start, end)) => Ok(storage.as_cuda_slice::<T>()?.slice(start..end)),
+        None => bail!("a CUDA kernel got a tensor of shape {:?} that is not contiguous", layout.shape()),
     }
 }
 
@@ -85,7 +99,7 @@ pub(crate) struct HostScales<T> {
 }
 
 /// `y_i = row_i (Σ_j col_j x_j + own_i col_i x_i)`.
-pub(crate) fn propagate<T: Float + CudaDType>(
+pub(crate) fn propagate<T: Float + CudaDType + DeviceRepr>(
     x: &CudaStorage,
     layout: &Layout,
     csr: &Csr,
@@ -94,32 +108,26 @@ pub(crate) fn propagate<T: Float + CudaDType>(
 ) -> Result<CudaStorage> {
     let device = x.device().clone();
     let (n_rows, width) = (csr.n_rows(), layout.dims()[1]);
-    let (offsets, indices) = cache.get(csr, &device)?;
+    let csr_on_device = cache.get(csr, &device)?;
+    let (offsets, indices) = &*csr_on_device;
     let (row, col, own) =
         (device.clone_htod(&scales.row)?, device.clone_htod(&scales.col)?, device.clone_htod(&scales.own)?);
     let x = contiguous::<T>(x, layout)?;
     // SAFETY: the kernel writes every element.
     let y = unsafe { device.alloc::<T>(n_rows * width)? };
-    let function = function(&device, "propagate", T::DTYPE)?;
-    let (n_rows_arg, width_arg) = (n_rows as u32, width as u32);
-    let mut launch = function.builder();
-    launch
-        .arg(&offsets)
-        .arg(&indices)
-        .arg(&row)
-        .arg(&col)
-        .arg(&own)
-        .arg(&x)
-        .arg(&y)
-        .arg(&n_rows_arg)
-        .arg(&width_arg);
-    // SAFETY: the arguments are those of the kernel's declaration, and the buffers have the sizes it reads and writes.
-    unsafe { launch.launch(elements(n_rows * width)) }.w()?;
+    let sizes = (n_rows as u32, width as u32);
+    launch!(
+        device,
+        T,
+        "propagate",
+        n_rows * width,
+        [offsets, indices, &row, &col, &own, &x, &y, &sizes.0, &sizes.1]
+    );
     Ok(CudaStorage::wrap_cuda_slice(y, device))
 }
 
 /// The rows of each segment reduced to one; `kind` 0 is the sum, 1 the mean, 2 the maximum.
-pub(crate) fn segment_reduce<T: Float + CudaDType>(
+pub(crate) fn segment_reduce<T: Float + CudaDType + DeviceRepr>(
     x: &CudaStorage,
     layout: &Layout,
     offsets: &[u32],
@@ -131,17 +139,13 @@ pub(crate) fn segment_reduce<T: Float + CudaDType>(
     let x = contiguous::<T>(x, layout)?;
     // SAFETY: the kernel writes every element.
     let y = unsafe { device.alloc::<T>(n_segments * width)? };
-    let function = function(&device, "segment_reduce", T::DTYPE)?;
-    let (n_arg, width_arg) = (n_segments as u32, width as u32);
-    let mut launch = function.builder();
-    launch.arg(&offsets).arg(&x).arg(&y).arg(&n_arg).arg(&width_arg).arg(&kind);
-    // SAFETY: as in `propagate`.
-    unsafe { launch.launch(elements(n_segments * width)) }.w()?;
+    let sizes = (n_segments as u32, width as u32);
+    launch!(device, T, "segment_reduce", n_segments * width, [&offsets, &x, &y, &sizes.0, &sizes.1, &kind]);
     Ok(CudaStorage::wrap_cuda_slice(y, device))
 }
 
 /// The gradient of [`segment_reduce`]: `x` the rows, `y` the result, `dy` its gradient.
-pub(crate) fn segment_spread<T: Float + CudaDType>(
+pub(crate) fn segment_spread<T: Float + CudaDType + DeviceRepr>(
     [x, y, dy]: [(&CudaStorage, &Layout); 3],
     offsets: &[u32],
     kind: u32,
@@ -152,12 +156,14 @@ pub(crate) fn segment_spread<T: Float + CudaDType>(
     let (x, y, dy) = (contiguous::<T>(x.0, x.1)?, contiguous::<T>(y.0, y.1)?, contiguous::<T>(dy.0, dy.1)?);
     // SAFETY: the segments cover all rows, so the kernel writes every element.
     let dx = unsafe { device.alloc::<T>(n_rows * width)? };
-    let function = function(&device, "segment_spread", T::DTYPE)?;
-    let (n_arg, width_arg) = (n_segments as u32, width as u32);
-    let mut launch = function.builder();
-    launch.arg(&offsets).arg(&x).arg(&y).arg(&dy).arg(&dx).arg(&n_arg).arg(&width_arg).arg(&kind);
-    // SAFETY: as in `propagate`.
-    unsafe { launch.launch(elements(n_segments * width)) }.w()?;
+    let sizes = (n_segments as u32, width as u32);
+    launch!(
+        device,
+        T,
+        "segment_spread",
+        n_segments * width,
+        [&offsets, &x, &y, &dy, &dx, &sizes.0, &sizes.1, &kind]
+    );
     Ok(CudaStorage::wrap_cuda_slice(dx, device))
 }
 
