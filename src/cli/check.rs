@@ -2,6 +2,8 @@
 
 use super::source::{self, Compiled, Data, LocalData};
 use super::{Exit, Failure, Format, Global, report, stdout_look};
+use crate::check::Checked;
+use crate::lower::{self, Witness, WitnessError};
 use std::io::{self, Write};
 
 /// Prove that files are right, or say everything that is wrong with them
@@ -13,6 +15,10 @@ pub struct Check {
     /// Files to check; `-` reads standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<String>,
+    /// Renumber graphs, run the model and show by how much its result changes; also for a model that is
+    /// refused for its symmetry
+    #[arg(long)]
+    witness: bool,
     #[command(flatten)]
     data: LocalData,
 }
@@ -47,6 +53,21 @@ impl Check {
                     }
                 }
             }
+            if self.witness
+                && let Some(found) = witness_of(&compiled)
+            {
+                let is_proved = compiled.model.is_some();
+                if !matches!(&found, Ok(found) if !is_proved || found.is_symmetric()) {
+                    exit = Exit::Findings;
+                }
+                match global.format {
+                    Format::Json => all.push(match &found {
+                        Ok(found) => serde_json::json!({ "file": path, "witness": found }),
+                        Err(error) => serde_json::json!({ "file": path, "witness_error": error.to_string() }),
+                    }),
+                    _ => writeln!(out, "{path}: {}", witness_line(&found))?,
+                }
+            }
             if let Data::Missing { name } = compiled.data
                 && !missing.contains(&name)
             {
@@ -73,6 +94,38 @@ impl Check {
             Format::Short => {}
         }
         Ok(exit)
+    }
+}
+
+/// Runs the model on renumbered graphs; `None` where there is nothing to run.
+fn witness_of(compiled: &Compiled) -> Option<Result<Witness, WitnessError>> {
+    let data = match &compiled.data {
+        Data::Loaded(data) => Some(data),
+        _ => None,
+    };
+    let refused = compiled.refused.clone().map(Checked::for_witness);
+    let model = compiled.model.as_ref().or(refused.as_ref())?;
+    Some(lower::witness(model, data))
+}
+
+fn witness_line(found: &Result<Witness, WitnessError>) -> String {
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => return format!("no witness: {error}"),
+    };
+    let Witness { data, n_graphs, n_renumberings, deviation, largest } = found;
+    let graphs = if *n_graphs == 1 { "graph" } else { "graphs" };
+    let ran = format!("witness: {n_graphs} {graphs} of {data}, renumbered {n_renumberings} times");
+    let share = format!("{deviation:.1e} of the largest output");
+    match largest {
+        Some(change) if !found.is_symmetric() => {
+            let node = change.node.map_or_else(String::new, |node| format!("node {node} of "));
+            format!(
+                "{ran}: the result changes by up to {share}; output {} of {node}graph {} was {:.6} and becomes {:.6}",
+                change.output, change.graph, change.before, change.after
+            )
+        }
+        _ => format!("{ran}: the result stays, within {share}"),
     }
 }
 

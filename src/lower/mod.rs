@@ -4,9 +4,11 @@ mod network;
 mod parameters;
 #[cfg(test)]
 pub(crate) mod testing;
+mod witness;
 
 pub use network::{BuildError, Network, StepLoss};
 pub use parameters::{Parameter, Parameters};
+pub use witness::{Change, ROUNDING, Witness, WitnessError, witness};
 
 use crate::args::Args;
 use crate::data::batch::SparseGraph;

@@ -1,0 +1,222 @@
+//! The witness: runs a lowered model on graphs and on the same graphs renumbered, and measures what changes.
+//! For an accepted model that is rounding alone; for one that was refused for its symmetry it is the evidence.
+
+use super::{BuildError, ForwardCx, Network};
+use crate::check::Checked;
+use crate::data::Dataset;
+use crate::data::synthetic::{RandomGraphs, random_graphs, renumber};
+use crate::ir::{Entity, Model, Size};
+use candle_core::{DType, Device};
+
+/// How often each graph is renumbered.
+const N_RENUMBERINGS: u64 = 3;
+
+/// Graphs of a data set that are run, at most; fewer where they are large.
+const MAX_GRAPHS: usize = 16;
+const MAX_NODES: usize = 4000;
+
+/// Deviations up to here, relative to the largest output, are rounding: sums of a few thousand terms in
+/// another order, in 64-bit numbers.
+pub const ROUNDING: f64 = 1e-9;
+
+/// What renumbering changed.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Witness {
+    /// As messages call the data.
+    pub data: String,
+    pub n_graphs: usize,
+    /// Renumberings of each graph.
+    pub n_renumberings: u64,
+    /// Largest difference of an output, divided by the largest output.
+    pub deviation: f64,
+    /// The output that changed most.
+    pub largest: Option<Change>,
+}
+
+/// One output before and after the nodes were renumbered.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Change {
+    /// Index of the graph in the data.
+    pub graph: u32,
+    /// For a result of nodes: index in the graph, before.
+    pub node: Option<u32>,
+    /// Which output: a class, or a value.
+    pub output: usize,
+    pub before: f64,
+    pub after: f64,
+}
+
+impl Witness {
+    /// Whether what changed is no more than rounding.
+    pub fn is_symmetric(&self) -> bool {
+        self.deviation <= ROUNDING
+    }
+}
+
+/// Why there is no witness.
+#[derive(Debug, thiserror::Error)]
+pub enum WitnessError {
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error("the model could not be run: {0}")]
+    Run(#[from] candle_core::Error),
+    #[error("output {output} of graph {graph} of {data} is not finite")]
+    NotFinite { data: String, graph: u32, output: usize },
+}
+
+/// Runs `model`, freshly initialised and in evaluation, on graphs of `data`, or on random ones.
+///
+/// # Errors
+/// Where the model cannot be built or run, or an output is not finite.
+pub fn witness(model: &Checked<Model>, data: Option<&Dataset>) -> Result<Witness, WitnessError> {
+    let random;
+    let data = match data {
+        Some(data) => data,
+        None => {
+            random = graphs_for(model.get());
+            &random
+        }
+    };
+    let network = Network::build(model, &data.facts(), DType::F64, &Device::Cpu, 0)?;
+    let graphs = some_graphs(data);
+    let run = |data: &Dataset| -> Result<Vec<Vec<f64>>, WitnessError> {
+        let batch = data.batch(&graphs, DType::F64, &Device::Cpu)?;
+        Ok(network.forward(&batch, &mut ForwardCx::evaluation())?.x.to_vec2()?)
+    };
+    let of_nodes = model.get().graph[model.get().output].ty.entity == Entity::Nodes;
+    let rows = rows(data, &graphs, of_nodes);
+    let before = run(data)?;
+    let scale = before.iter().flatten().fold(0.0f64, |largest, value| largest.max(value.abs()));
+    let mut found = Witness {
+        data: data.name.clone(),
+        n_graphs: graphs.len(),
+        n_renumberings: N_RENUMBERINGS,
+        deviation: 0.0,
+        largest: None,
+    };
+    for seed in 0..N_RENUMBERINGS {
+        let (renumbered, moved) = renumber(data, seed);
+        let after = run(&renumbered)?;
+        for (place, row) in rows.iter().enumerate() {
+            let new_place = match row.node {
+                Some(node) => {
+                    let first = data.graph_nodes(row.graph as usize).start;
+                    row.first_row + (moved[first + node as usize] as usize - first)
+                }
+                None => place,
+            };
+            for (output, (&before, &after)) in before[place].iter().zip(&after[new_place]).enumerate() {
+                if !before.is_finite() || !after.is_finite() {
+                    return Err(WitnessError::NotFinite {
+                        data: data.name.clone(),
+                        graph: row.graph,
+                        output,
+                    });
+                }
+                let deviation = (before - after).abs() / if scale > 0.0 { scale } else { 1.0 };
+                if deviation > found.deviation || found.largest.is_none() {
+                    found.deviation = deviation;
+                    found.largest = Some(Change { graph: row.graph, node: row.node, output, before, after });
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What a row of the result stands for.
+struct Row {
+    graph: u32,
+    node: Option<u32>,
+    /// First row of its graph in the batch.
+    first_row: usize,
+}
+
+fn rows(data: &Dataset, graphs: &[u32], of_nodes: bool) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for &graph in graphs {
+        let first_row = rows.len();
+        if of_nodes {
+            let n_nodes = data.graph_nodes(graph as usize).len() as u32;
+            rows.extend((0..n_nodes).map(|node| Row { graph, node: Some(node), first_row }));
+        } else {
+            rows.push(Row { graph, node: None, first_row });
+        }
+    }
+    rows
+}
+
+/// Graphs spread over the data, as many as are run quickly; at least one.
+fn some_graphs(data: &Dataset) -> Vec<u32> {
+    let n_graphs = data.n_graphs();
+    let step = n_graphs.div_ceil(MAX_GRAPHS).max(1);
+    let mut n_nodes = 0;
+    let mut graphs = Vec::new();
+    for graph in (0..n_graphs).step_by(step) {
+        n_nodes += data.graph_nodes(graph).len();
+        if n_nodes > MAX_NODES && !graphs.is_empty() {
+            break;
+        }
+        graphs.push(graph as u32);
+    }
+    graphs
+}
+
+/// Random graphs with as many features and classes as the model asks for.
+fn graphs_for(model: &Model) -> Dataset {
+    let default = RandomGraphs { n_graphs: 8, ..RandomGraphs::default() };
+    // `linear(8, in = 4)` right at the input fixes what the data has to bring.
+    let stated = model.nodes().find_map(|(idx, node)| {
+        let input = *model.inputs(idx).first()?;
+        let reads_features = model.graph[input].ty.width.size == Size::Symbol("F");
+        let arg = node.args.get("in").filter(|_| reads_features)?;
+        if let crate::args::ArgValue::Int(width) = arg.value { usize::try_from(width).ok() } else { None }
+    });
+    random_graphs(&RandomGraphs {
+        n_features: stated.unwrap_or(default.n_features),
+        n_classes: model.outputs.known().unwrap_or(default.n_classes).max(1),
+        ..default
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::check;
+    use crate::lower::testing::{compile, graphs};
+    use crate::source::SourceMap;
+
+    fn refused(text: &str) -> Checked<Model> {
+        let mut sources = SourceMap::default();
+        let main = sources.add("test.hgnn", text);
+        let none = |_: &str| Err(std::io::ErrorKind::NotFound.into());
+        let (program, _) = crate::syntax::load_program(&mut sources, main, &none);
+        Checked::for_witness(check(&program, None).refused.expect("refused for its symmetry"))
+    }
+
+    #[test]
+    fn accepted_models_change_by_rounding_alone() {
+        for text in [
+            "gcn(16) -> relu -> mean -> mlp",
+            "gcn(16) -> diffpool(ratio = 0.25) -> flatten -> mlp",
+            "linear(8, in = 4) -> sort_pool(3) -> flatten -> linear(7)",
+            "gcn(16) -> relu -> gcn",
+        ] {
+            let found = witness(&compile(text, None), None).unwrap();
+            assert!(found.deviation < 1e-13, "{text}: {found:?}");
+        }
+        let data = graphs();
+        let found = witness(&compile("sage(8) -> sum -> mlp", Some(&data.facts())), Some(&data)).unwrap();
+        assert!(found.is_symmetric() && found.n_graphs == 6, "{found:?}");
+    }
+
+    #[test]
+    fn models_refused_for_their_symmetry_are_shown_to_change() {
+        for text in ["gcn(16) -> flatten -> mlp", "sage(16, aggregate = lstm) -> mean -> mlp"] {
+            let found = witness(&refused(text), None).unwrap();
+            assert!(found.deviation > 1e-4, "{text}: {found:?}");
+            let change = found.largest.clone().unwrap();
+            assert!(change.before != change.after && !found.is_symmetric());
+        }
+    }
+}
