@@ -48,7 +48,7 @@ impl Check {
                 }
                 format => {
                     report::write(out, &compiled.sources, &compiled.diagnostics, format, stdout_look())?;
-                    if format == Format::Full && compiled.model.is_some() {
+                    if format == Format::Full && n_errors == 0 {
                         writeln!(out, "{}", summary(path, &compiled))?;
                     }
                 }
@@ -86,7 +86,8 @@ impl Check {
                 if !missing.is_empty() {
                     writeln!(
                         out,
-                        "checked without data, so sizes stay symbolic: {} not found; name its folder with --data-dir",
+                        "checked without data, so sizes stay symbolic; to check against {}, name the folder of \
+                         data sets with --data-dir",
                         list(&missing)
                     )?;
                 }
@@ -100,7 +101,7 @@ impl Check {
 /// Runs the model on renumbered graphs; `None` where there is nothing to run.
 fn witness_of(compiled: &Compiled) -> Option<Result<Witness, WitnessError>> {
     let data = match &compiled.data {
-        Data::Loaded(data) => Some(data),
+        Data::Loaded(data) => Some(data.as_ref()),
         _ => None,
     };
     let refused = compiled.refused.clone().map(Checked::for_witness);
@@ -139,16 +140,20 @@ fn found(n_errors: usize, n_warnings: usize) -> String {
     }
 }
 
-/// `a`, `a and b`
+/// `a`, `b` and `c`
 fn list(names: &[String]) -> String {
     let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    let is = if names.len() == 1 { "is" } else { "are" };
-    format!("{} {is}", quoted.join(" and "))
+    match quoted.as_slice() {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        all => all.concat(),
+    }
 }
 
 /// One line of what was proved.
 fn summary(path: &str, compiled: &Compiled) -> String {
-    let Some(model) = &compiled.model else { return String::new() };
+    let Some(model) = &compiled.model else {
+        return format!("{path}: correct. Definitions for other files, no model");
+    };
     let model = model.get();
     let n_stages = model.graph.node_count() - 1;
     let (output, task) = (&model.graph[model.output].ty, model.task.name().replace('_', " "));

@@ -4,6 +4,7 @@ mod check;
 pub mod data;
 pub mod describe;
 mod eval;
+mod explain;
 mod ops;
 mod predict;
 pub mod report;
@@ -50,6 +51,7 @@ enum Command {
     Predict(predict::Predict),
     Data(data::Data),
     Ops(ops::Ops),
+    Explain(explain::Explain),
 }
 
 impl Command {
@@ -62,6 +64,7 @@ impl Command {
             Command::Predict(command) => command.run(global),
             Command::Data(command) => command.run(global),
             Command::Ops(command) => command.run(global),
+            Command::Explain(command) => command.run(global),
         }
     }
 }

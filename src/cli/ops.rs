@@ -3,8 +3,10 @@
 use super::table::{plain_table, write_table};
 use super::{Exit, Failure, Format, Global, describe};
 use crate::args::{ArgSpec, CallSpec, catalogue};
-use crate::ir::{COMBINATORS, Combinator};
-use crate::ops::{CATALOGUE, Family, LOSSES, Loss, LossKind, Operator};
+use crate::ir::{COMBINATORS, Combinator, Type};
+use crate::ops::{CATALOGUE, FactCx, Family, LOSSES, Loss, LossKind, Operator, WeightSpec};
+use crate::source::SourceMap;
+use crate::{check, syntax};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -138,6 +140,22 @@ impl Entry {
         }
     }
 
+    /// The weights that the operator has in its example.
+    fn weights(&self) -> Vec<WeightSpec> {
+        let Entry::Operator(op) = self else { return Vec::new() };
+        let mut sources = SourceMap::default();
+        let main = sources.add("example", op.doc().example);
+        let no_files = |_: &str| Err(io::Error::from(io::ErrorKind::NotFound));
+        let (program, _) = syntax::load_program(&mut sources, main, &no_files);
+        let Some(model) = check::check(&program, None).model else { return Vec::new() };
+        let model = model.get();
+        let Some((idx, node)) = model.nodes().find(|(_, node)| node.op.name() == op.name()) else {
+            return Vec::new();
+        };
+        let inputs: Vec<&Type> = model.inputs(idx).into_iter().map(|input| &model.graph[input].ty).collect();
+        op.weights(&FactCx { args: &node.args, inputs: &inputs, output: &node.ty })
+    }
+
     fn json(&self, group: &str) -> Value {
         let (pyg, pyg_note) = self.pyg();
         let doc = self.doc();
@@ -150,6 +168,11 @@ impl Entry {
             "example": doc.map(|doc| doc.example),
             "pyg": (!pyg.is_empty()).then_some(pyg),
             "pyg_note": (!pyg_note.is_empty()).then_some(pyg_note),
+            "weights": self.weights().iter().map(|weight| json!({
+                "name": weight.name,
+                "shape": weight.shape.iter().map(|dim| dim.size.to_string()).collect::<Vec<_>>(),
+                "is_trained": weight.is_trained,
+            })).collect::<Vec<_>>(),
             "arguments": self.args().iter().map(describe::json).collect::<Vec<_>>(),
         })
     }
@@ -266,6 +289,17 @@ fn page(out: &mut dyn Write, title: &str, entry: &Entry) -> io::Result<()> {
         if entry.args().iter().any(|spec| spec.positional) {
             writeln!(out, "\n  * may be given without its name, in this order")?;
         }
+    }
+    let weights = entry.weights();
+    if !weights.is_empty() {
+        writeln!(out, "\nWeights, with the sizes of the example")?;
+        let mut table = plain_table();
+        for weight in &weights {
+            let dims: Vec<_> = weight.shape.iter().map(|dim| dim.size.to_string()).collect();
+            let note = if weight.is_trained { "" } else { "saved, not trained" };
+            table.add_row([weight.name, &format!("[{}]", dims.join(", ")), note]);
+        }
+        write_table(out, &table)?;
     }
     if let Some(doc) = entry.doc() {
         writeln!(out, "\nExample")?;

@@ -9,6 +9,7 @@ use crate::ops::{CostSizes, FactCx};
 use comfy_table::{CellAlignment, Table};
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Print what a file builds: stages with types, symmetry, parameters and cost, and all settings
@@ -27,6 +28,10 @@ impl Show {
         let compiled = source::compile(&self.file, options.as_ref())?;
         let Some(model) = &compiled.model else {
             source::print_findings(&compiled, global)?;
+            if !compiled.has_errors() {
+                return Err(Failure::new(format!("`{}` has no model to show", self.file))
+                    .help("its definitions are for other files; show one that uses them"));
+            }
             return Ok(Exit::Findings);
         };
         let shown = Shown::new(model.get(), &compiled);
@@ -103,6 +108,7 @@ impl<'a> Shown<'a> {
         let task = model.task.name().replace('_', " ");
         writeln!(out, "{path}: {task}, {} outputs\n", model.outputs.size)?;
         self.print_stages(out)?;
+        self.print_defaults(out)?;
         writeln!(out, "\nLoss")?;
         let mut table = plain_table();
         for term in &model.losses {
@@ -159,7 +165,7 @@ impl<'a> Shown<'a> {
         for stage in &self.stages {
             let node = stage.node;
             if scope != node.scope.as_slice() && !node.scope.is_empty() {
-                table.add_row(["", &format!("{}:", node.scope.join(", "))]);
+                table.add_row(["", &format!("{}:", node.scope.join(" › "))]);
             }
             scope = &node.scope;
             let from =
@@ -179,19 +185,36 @@ impl<'a> Shown<'a> {
             }
             table.add_row(row);
         }
-        let mut total = vec![String::new(), "total".into(), String::new(), String::new(), String::new()];
-        total.push(count(&self.parameters()));
-        if has_costs {
-            let sum = |of: fn(&Stage) -> Option<f64>| self.stages.iter().filter_map(of).sum();
-            total.push(bytes(sum(|stage| stage.memory_bytes)));
-            total.push(scaled(sum(|stage| stage.flops), "", 1000.0));
-        }
-        table.add_row(total);
         for column in if has_costs { vec![0, 5, 6, 7] } else { vec![0, 5] } {
             if let Some(column) = table.column_mut(column) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
+        write_table(out, &table)?;
+        write!(out, "\nTotal: {} parameters", count(&self.parameters()))?;
+        if has_costs {
+            let sum = |of: fn(&Stage) -> Option<f64>| self.stages.iter().filter_map(of).sum();
+            let (memory, flops) = (bytes(sum(|stage| stage.memory_bytes)), sum(|stage| stage.flops));
+            write!(out, ", {memory}, {} FLOPs", scaled(flops, "", 1000.0))?;
+        }
+        writeln!(out)
+    }
+
+    /// What the operators do that the file does not say.
+    fn print_defaults(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut table = plain_table();
+        let mut seen: Vec<(&str, String)> = Vec::new();
+        for stage in &self.stages {
+            let (name, defaults) = (stage.node.op.name(), arguments_where(stage.node, false).join(", "));
+            if !defaults.is_empty() && !seen.contains(&(name, defaults.clone())) {
+                table.add_row([name, &defaults]);
+                seen.push((name, defaults));
+            }
+        }
+        if seen.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\nDefaults of the stages")?;
         write_table(out, &table)
     }
 
@@ -232,40 +255,27 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// The stage as a call with the arguments written, its name, and below it the defaults filled in.
+/// The stage as a call with the arguments written, and its name.
 fn stage_text(node: &Node) -> String {
-    let args = |is_written: bool| {
-        let args = node.args.0.iter().filter(move |arg| arg.span.is_some() == is_written);
-        let args = args.filter(|arg| !matches!(arg.value, ArgValue::Absent | ArgValue::Pipeline));
-        args.map(|arg| format!("{} = {}", arg.name, describe::value(&arg.value, None))).collect::<Vec<_>>()
-    };
-    let mut text = node.op.name().to_owned();
+    let mut text = call_text(node.op.name(), arguments_where(node, true));
     if node.is_inferred {
-        text.push_str(" (put in)");
-    }
-    let written = args(true);
-    if !written.is_empty() {
-        text.push_str(&format!("({})", written.join(", ")));
+        text.push_str(" (inferred)");
     }
     if let Some(name) = &node.name {
         text.push_str(&format!(" as {name}"));
     }
-    let mut width = usize::MAX;
-    for default in args(false) {
-        // Defaults fill lines of their own, so that the column stays narrow.
-        let len = default.chars().count() + 2;
-        let is_new_line = width.saturating_add(len) > 34;
-        text.push_str(if !is_new_line {
-            ", "
-        } else if width == usize::MAX {
-            "\n  default "
-        } else {
-            ",\n  "
-        });
-        width = if is_new_line { len + if width == usize::MAX { 8 } else { 0 } } else { width + len };
-        text.push_str(&default);
-    }
     text
+}
+
+fn call_text(name: &str, args: Vec<String>) -> String {
+    if args.is_empty() { name.to_owned() } else { format!("{name}({})", args.join(", ")) }
+}
+
+/// `name = value` of the arguments that are written, or of those that are not.
+fn arguments_where(node: &Node, is_written: bool) -> Vec<String> {
+    let args = node.args.0.iter().filter(|arg| arg.span.is_some() == is_written);
+    let args = args.filter(|arg| !matches!(arg.value, ArgValue::Absent | ArgValue::Pipeline));
+    args.map(|arg| format!("{} = {}", arg.name, describe::value(&arg.value, None))).collect()
 }
 
 fn symmetry(symmetry: &Symmetry) -> &'static str {
@@ -312,48 +322,63 @@ fn arguments(args: &Args, specs: &[ArgSpec]) -> Value {
 
 /// A number where the size is known, else its symbolic text.
 fn size_json(size: &Size) -> Value {
-    size.known().map_or_else(|| json!(size.to_string()), |count| json!(count))
+    size.known().map_or_else(|| json!(count(size)), |count| json!(count))
 }
 
-/// The known parts as one number, the symbolic ones as they are.
-fn sum(sizes: impl Iterator<Item = Size>) -> Size {
-    let (mut known, mut symbolic) = (0, Vec::new());
-    for size in sizes {
-        match (size.known(), size) {
-            (Some(count), _) => known += count,
-            (None, Size::Sum(parts)) => {
-                for part in parts {
-                    match part.known() {
-                        Some(count) => known += count,
-                        None => symbolic.push(part),
-                    }
+/// A size multiplied out: factors that are symbolic, in order, with their number.
+type Terms = BTreeMap<Vec<String>, usize>;
+
+fn terms(size: &Size) -> Terms {
+    if let Some(count) = size.known() {
+        return Terms::from([(Vec::new(), count)]);
+    }
+    match size {
+        Size::Sum(parts) => {
+            let mut sum = Terms::new();
+            for (factors, count) in parts.iter().flat_map(terms) {
+                *sum.entry(factors).or_default() += count;
+            }
+            sum
+        }
+        Size::Product(parts) => parts.iter().fold(Terms::from([(Vec::new(), 1)]), |product, part| {
+            let mut next = Terms::new();
+            for (factors, count) in &product {
+                for (others, by) in terms(part) {
+                    let mut all = [factors.as_slice(), &others].concat();
+                    all.sort_unstable();
+                    *next.entry(all).or_default() += count * by;
                 }
             }
-            (None, size) => symbolic.push(size),
-        }
+            next
+        }),
+        other => Terms::from([(vec![other.to_string()], 1)]),
     }
-    if known > 0 || symbolic.is_empty() {
-        symbolic.push(Size::Known(known));
-    }
-    if symbolic.len() == 1 { symbolic.remove(0) } else { Size::Sum(symbolic) }
 }
 
-/// `12,345`; nothing for 0.
+fn sum(sizes: impl Iterator<Item = Size>) -> Size {
+    Size::Sum(sizes.collect())
+}
+
+/// `12,345`, `64·F + 64`; nothing for 0.
 fn count(size: &Size) -> String {
-    match size.known() {
-        Some(0) => String::new(),
-        Some(count) => {
-            let digits = count.to_string();
-            let groups: Vec<&str> = digits
-                .as_bytes()
-                .rchunks(3)
-                .rev()
-                .map(|group| std::str::from_utf8(group).unwrap_or(""))
-                .collect();
-            groups.join(",")
-        }
-        None => size.to_string(),
+    let mut all: Vec<_> = terms(size).into_iter().filter(|&(_, count)| count > 0).collect();
+    // The plain number, which sorts first, is written last.
+    if all.first().is_some_and(|(factors, _)| factors.is_empty()) {
+        all.rotate_left(1);
     }
+    let term = |(factors, count): &(Vec<String>, usize)| match (*count, factors.as_slice()) {
+        (count, []) => grouped(count),
+        (1, factors) => factors.join("·"),
+        (count, factors) => format!("{}·{}", grouped(count), factors.join("·")),
+    };
+    all.iter().map(term).collect::<Vec<_>>().join(" + ")
+}
+
+/// `12,345`
+fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap_or(""));
+    groups.collect::<Vec<_>>().join(",")
 }
 
 /// `1.5 MiB`
@@ -396,6 +421,9 @@ mod tests {
     fn sums_keep_what_is_symbolic() {
         let product = Size::Product(vec![Size::Symbol("F"), Size::Known(64)]);
         let total = sum([Size::Known(64), product, Size::Known(6)].into_iter());
-        assert_eq!(total.to_string(), "F·64+70");
+        assert_eq!(count(&total), "64·F + 70");
+        let joined = Size::Sum(vec![Size::Symbol("F"), Size::Known(8)]);
+        let matrix = Size::Product(vec![joined, Size::Symbol("C")]);
+        assert_eq!(count(&sum([matrix, Size::Symbol("C")].into_iter())), "C·F + 9·C");
     }
 }

@@ -84,7 +84,7 @@ fn read_used(path: &str) -> io::Result<String> {
 
 /// Whether the data that a file names was there to check against.
 pub enum Data {
-    Loaded(Dataset),
+    Loaded(Box<Dataset>),
     /// It names some, and it is not on this machine.
     Missing {
         name: String,
@@ -101,6 +101,8 @@ pub struct Compiled {
     pub model: Option<Checked<Model>>,
     /// The model that was refused only for its symmetry.
     pub refused: Option<Model>,
+    /// It defines `let`s and blocks for other files and has no model of its own.
+    pub is_library: bool,
     pub data: Data,
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -122,13 +124,14 @@ impl Compiled {
 pub fn compile(path: &str, options: Option<&DataOptions>) -> Result<Compiled, Failure> {
     let Loaded { sources, program, mut diagnostics } = load(path)?;
     if program.files.is_empty() {
-        return Ok(Compiled { sources, program, model: None, refused: None, data: Data::None, diagnostics });
+        let (model, refused, data) = (None, None, Data::None);
+        return Ok(Compiled { sources, program, model, refused, is_library: false, data, diagnostics });
     }
     let mut data = Data::None;
     // What is wrong with the call itself is said by the check of the whole program.
     if let (Some(options), Ok(Some(call))) = (options, check::data_call(&program)) {
         match crate::data::load(&call, options) {
-            Ok(dataset) => data = Data::Loaded(dataset),
+            Ok(dataset) => data = Data::Loaded(Box::new(dataset)),
             Err(error) if error.code == "data::missing" => {
                 data = Data::Missing { name: sources.text(call.span).to_owned() };
             }
@@ -147,6 +150,7 @@ pub fn compile(path: &str, options: Option<&DataOptions>) -> Result<Compiled, Fa
         program,
         model: outcome.model.filter(|_| !has_syntax_errors),
         refused: outcome.refused.filter(|_| !has_syntax_errors),
+        is_library: outcome.is_library,
         data,
         diagnostics,
     })

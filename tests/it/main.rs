@@ -1,5 +1,6 @@
 //! Tests of the whole program, in one binary.
 
+mod commands;
 mod data;
 mod explanations;
 mod golden;

@@ -1,0 +1,96 @@
+//! `hgnnc explain`: why a finding is one, with a wrong and a right model.
+
+use super::table::{plain_table, write_table};
+use super::{Exit, Failure, Format, Global};
+use crate::check::EXPLANATIONS;
+use serde_json::json;
+use std::io::{self, Write};
+
+/// Explain a code such as shape::width_mismatch, with a wrong and a right model; without one, list all codes
+#[derive(Debug, clap::Args)]
+pub struct Explain {
+    /// The code, as printed above a finding
+    code: Option<String>,
+}
+
+impl Explain {
+    pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
+        let out = &mut io::stdout().lock();
+        let Some(code) = &self.code else {
+            list(out, global.format)?;
+            return Ok(Exit::Clean);
+        };
+        // `error[shape::width_mismatch]` is what a user copies from a short report.
+        let code = code.trim_start_matches("error[").trim_start_matches("warning[").trim_end_matches(']');
+        let Some((code, page)) = EXPLANATIONS.iter().find(|(known, _)| *known == code) else {
+            let known = EXPLANATIONS.iter().map(|(code, _)| *code);
+            return Err(Failure::new(format!("there is no code `{code}`")).help(
+                match super::closest(code, known) {
+                    Some(close) => format!("did you mean `{close}`? `hgnnc explain` lists all codes"),
+                    None => "`hgnnc explain` lists all codes".to_owned(),
+                },
+            ));
+        };
+        match global.format {
+            Format::Json => {
+                let document = json!({ "code": code, "title": title(page), "page": page });
+                serde_json::to_writer_pretty(&mut *out, &document).map_err(io::Error::from)?;
+                writeln!(out)?;
+            }
+            Format::Short => writeln!(out, "{code}: {}", title(page))?,
+            Format::Full => write!(out, "{code}\n\n{}", plain(page))?,
+        }
+        Ok(Exit::Clean)
+    }
+}
+
+fn title(page: &str) -> &str {
+    page.lines().next().unwrap_or("").trim_start_matches("# ")
+}
+
+/// The page for a terminal: models indented, without the marks of Markdown.
+fn plain(page: &str) -> String {
+    let mut text = String::new();
+    let mut is_model = false;
+    for line in page.lines() {
+        if line.starts_with("```") {
+            is_model = !is_model;
+        } else if is_model && !line.is_empty() {
+            text.push_str(&format!("    {line}\n"));
+        } else {
+            text.push_str(line.strip_prefix("# ").unwrap_or(line));
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn list(out: &mut dyn Write, format: Format) -> io::Result<()> {
+    match format {
+        Format::Json => {
+            let entry = |&(code, page): &(&str, &str)| json!({ "code": code, "title": title(page) });
+            serde_json::to_writer_pretty(&mut *out, &EXPLANATIONS.iter().map(entry).collect::<Vec<_>>())?;
+            writeln!(out)
+        }
+        Format::Short => {
+            EXPLANATIONS.iter().try_for_each(|(code, page)| writeln!(out, "{code}: {}", title(page)))
+        }
+        Format::Full => {
+            let mut table = plain_table();
+            for (code, page) in EXPLANATIONS {
+                table.add_row([*code, title(page)]);
+            }
+            write_table(out, &table)?;
+            writeln!(out, "\n`hgnnc explain CODE` explains one, with a wrong and a right model.")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_page_is_printed_without_marks() {
+        let page = "# Title\n\nWrong:\n\n```hgnn wrong\ngcn(64)\n\n-> mean\n```\n";
+        assert_eq!(super::plain(page), "Title\n\nWrong:\n\n    gcn(64)\n\n    -> mean\n");
+    }
+}
