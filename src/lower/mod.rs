@@ -14,7 +14,7 @@ use crate::args::Args;
 use crate::data::batch::SparseGraph;
 use crate::ir::{Node, Type};
 use crate::kernels::Activation;
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor, TensorId};
 use petgraph::graph::NodeIndex;
 use std::sync::Arc;
 
@@ -76,6 +76,16 @@ pub struct ForwardCx<'a> {
     /// Whether pooling statistics are wanted in this step.
     pub wants_pooling_stats: bool,
     pub pooling: Vec<PoolingStats>,
+    /// What [`ForwardCx::shared`] has computed.
+    pub computed: Vec<Computed>,
+}
+
+/// A result with the name and the tensors that it was computed of.
+#[derive(Debug, Clone)]
+pub struct Computed {
+    what: &'static str,
+    of: Vec<TensorId>,
+    result: Tensor,
 }
 
 impl<'a> ForwardCx<'a> {
@@ -94,7 +104,28 @@ impl<'a> ForwardCx<'a> {
             losses: Vec::new(),
             wants_pooling_stats: false,
             pooling: Vec::new(),
+            computed: Vec::new(),
         }
+    }
+
+    /// `compute()`, unless a stage of this step has computed `what` of the same tensors before: the networks
+    /// behind `assign` and `embed` begin with the same aggregation.
+    ///
+    /// # Errors
+    /// Those of `compute`.
+    pub fn shared(
+        &mut self,
+        what: &'static str,
+        of: &[&Tensor],
+        compute: impl FnOnce() -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let of: Vec<TensorId> = of.iter().map(|tensor| tensor.id()).collect();
+        if let Some(known) = self.computed.iter().find(|known| known.what == what && known.of == of) {
+            return Ok(known.result.clone());
+        }
+        let result = compute()?;
+        self.computed.push(Computed { what, of, result: result.clone() });
+        Ok(result)
     }
 
     /// The seed of one random choice of this step: the `place`-th of a node.

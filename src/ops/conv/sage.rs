@@ -210,7 +210,7 @@ struct SageModule {
 }
 
 impl Module for SageModule {
-    fn forward(&self, inputs: &[&Value], _cx: &mut ForwardCx) -> Result<Value> {
+    fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value> {
         let (input, weight, bias) = (inputs[0], &self.weight, self.bias.as_ref());
         // Rows are normalised before the activation, as a stage that follows would see them.
         let activation = if self.normalize { Activation::Identity } else { self.activation };
@@ -234,11 +234,15 @@ impl Module for SageModule {
             }
             (Structure::Clusters { adjacency, .. }, Some(norm)) => {
                 let adjacency = super::coarse_adjacency(adjacency)?;
-                if self.root {
-                    transform(&kernels::dense_propagate_beside(adjacency, &input.x, norm)?)?
-                } else {
-                    transform(&kernels::dense_propagate(adjacency, &input.x, norm)?)?
-                }
+                let (what, propagate): (_, fn(&Tensor, &Tensor, Norm) -> Result<Tensor>) =
+                    match (self.root, norm) {
+                        (true, Norm::Mean) => ("mean beside", kernels::dense_propagate_beside),
+                        (true, _) => ("sum beside", kernels::dense_propagate_beside),
+                        (false, Norm::Mean) => ("mean", kernels::dense_propagate),
+                        (false, _) => ("sum", kernels::dense_propagate),
+                    };
+                let of = [adjacency, &input.x];
+                transform(&cx.shared(what, &of, || propagate(adjacency, &input.x, norm))?)?
             }
             (Structure::Clusters { .. }, None) | (Structure::Slots { .. } | Structure::Graphs { .. }, _) => {
                 return super::no_edges("sage");
