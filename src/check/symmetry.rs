@@ -39,11 +39,10 @@ pub fn reads_order(cx: &InferCx, text: impl Into<String>) -> Symmetry {
 
 /// The causes that came in.
 fn carried_poison(cx: &InferCx) -> Option<Vec<Cause>> {
-    let causes = cx.inputs.iter().find_map(|ty| match &ty.symmetry {
+    cx.inputs.iter().find_map(|ty| match &ty.symmetry {
         Symmetry::Poisoned(causes) => Some(causes.clone()),
         Symmetry::Equivariant | Symmetry::Invariant => None,
-    });
-    causes
+    })
 }
 
 /// The result of the model does not depend on how the nodes are numbered: a graph's stays, a node's moves along.

@@ -115,9 +115,17 @@ fn witness_line(found: &Result<Witness, WitnessError>) -> String {
         Err(error) => return format!("no witness: {error}"),
     };
     let Witness { data, n_graphs, n_renumberings, deviation, largest } = found;
-    let graphs = if *n_graphs == 1 { "graph" } else { "graphs" };
-    let ran = format!("witness: {n_graphs} {graphs} of {data}, renumbered {n_renumberings} times");
-    let share = format!("{deviation:.1e} of the largest output");
+    let graphs = match (data.as_str(), *n_graphs) {
+        ("random graphs", n) => format!("{n} random graphs"),
+        (data, 1) => format!("1 graph of {data}"),
+        (data, n) => format!("{n} graphs of {data}"),
+    };
+    let ran = format!("witness: {graphs}, renumbered {n_renumberings} times");
+    let share = if *deviation >= 1e-3 {
+        format!("{:.1} % of the largest output", 100.0 * deviation)
+    } else {
+        format!("{deviation:.1e} of the largest output")
+    };
     match largest {
         Some(change) if !found.is_symmetric() => {
             let node = change.node.map_or_else(String::new, |node| format!("node {node} of "));

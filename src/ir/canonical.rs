@@ -188,8 +188,11 @@ fn name_of((rank, _, key): &Key) -> String {
     }
 }
 
+/// Name, arguments and inputs of a stage or call.
+type Parts<'a> = (&'a str, Vec<(&'a str, &'a str)>, &'a str);
+
 /// Splits `name(a = 1, b = [2, 3]) of 4` into its name, arguments and inputs.
-fn parts(value: &str) -> Option<(&str, Vec<(&str, &str)>, &str)> {
+fn parts(value: &str) -> Option<Parts<'_>> {
     let open = value.find('(')?;
     let close = value.rfind(')')?;
     let inside = value.get(open + 1..close)?;

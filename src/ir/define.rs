@@ -132,7 +132,7 @@ pub(crate) fn collect_missing(program: &Program) -> HashMap<FileId, Missing<'_>>
 }
 
 /// Places of the definitions of a file that is compiled itself, in the order written: `let`s and blocks.
-pub(crate) fn own_definitions<'p>(program: &'p Program, file: FileId) -> Vec<(&'static str, &'p Ident)> {
+pub(crate) fn own_definitions(program: &Program, file: FileId) -> Vec<(&'static str, &Ident)> {
     let items = program.file(file).into_iter().flat_map(|file| &file.items);
     items
         .filter_map(|item| match &item.kind {

@@ -22,7 +22,7 @@ use crate::ir::{DataFacts, Dim, Type};
 use crate::lower::{LowerCx, Module};
 use crate::source::Span;
 
-/// The model's input, which a file cannot name.
+/// The model's input. It is not written at the front of a model; a branch begins with it by its name.
 pub static INPUT: &dyn Operator = &input::features::Input;
 
 /// Every operator that a file can name, in the order of the reference.
