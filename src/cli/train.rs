@@ -449,7 +449,12 @@ fn unit_line(unit: &str, summary: &UnitSummary) -> String {
         Status::Diverged => "diverged".into(),
     };
     let kept = summary.kept_epoch.map_or_else(String::new, |epoch| format!(" (kept: {epoch})"));
-    format!("{unit}: {what} after {} epochs{kept}, {}", summary.epochs, seconds(summary.wall_s))
+    format!("{unit}: {what} after {}{kept}, {}", epochs(summary.epochs), seconds(summary.wall_s))
+}
+
+/// `1 epoch`, `95 epochs`
+fn epochs(n_epochs: usize) -> String {
+    if n_epochs == 1 { "1 epoch".into() } else { format!("{n_epochs} epochs") }
 }
 
 /// `950`, `12.3k`
@@ -529,15 +534,16 @@ fn print_summary(
         }
     }
     if let Some(epoch_s) = summary.epoch_s {
-        let epochs: usize = summary.units.iter().map(|unit| unit.epochs).sum();
+        let n_epochs: usize = summary.units.iter().map(|unit| unit.epochs).sum();
         let kept = match summary.units.as_slice() {
             [unit] => unit.kept_epoch.map_or_else(String::new, |epoch| format!(", weights of epoch {epoch}")),
             _ => String::new(),
         };
         writeln!(
             out,
-            "  {} a training epoch; {epochs} epochs in {}{kept}",
+            "  {} a training epoch; {} in {}{kept}",
             seconds(epoch_s),
+            epochs(n_epochs),
             seconds(summary.wall_s)
         )?;
     }
