@@ -120,7 +120,10 @@ fn draw_panel(area: &Area, figure: &str, panel: &Panel) -> Result<(), Refused> {
         .x_desc("epoch")
         .x_labels(8)
         .y_labels(8)
-        .x_label_formatter(&|epoch| format!("{epoch:.0}"))
+        // There is no epoch between two others.
+        .x_label_formatter(&|epoch| {
+            if (epoch - epoch.round()).abs() < 1e-6 { format!("{epoch:.0}") } else { String::new() }
+        })
         .y_label_formatter(&|value| format!("{value:.decimals$}"))
         .light_line_style(TRANSPARENT)
         .bold_line_style(BLACK.mix(0.12))

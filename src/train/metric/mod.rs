@@ -63,7 +63,7 @@ pub struct Predictions {
 
 impl Predictions {
     pub fn n_items(&self) -> usize {
-        if self.width == 0 { 0 } else { self.outputs.len() / self.width }
+        self.outputs.len().checked_div(self.width).unwrap_or(0)
     }
 
     /// The class with the highest output for each item, the first of equal ones.

@@ -163,9 +163,7 @@ pub fn global_norm(gradients: &[Option<Tensor>]) -> Result<f64> {
                 bail!("a CPU tensor without CPU storage")
             };
             match storage {
-                CpuStorage::F32(_) => {
-                    sum_of_squares(slice::<f32>(storage, layout)?, |value| f64::from(value))
-                }
+                CpuStorage::F32(_) => sum_of_squares(slice::<f32>(storage, layout)?, f64::from),
                 CpuStorage::F64(_) => sum_of_squares(slice::<f64>(storage, layout)?, |value| value),
                 _ => bail!("gradients are f32 or f64"),
             }

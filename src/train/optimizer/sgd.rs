@@ -193,7 +193,7 @@ fn apply_velocity<T: Real>(
 ) {
     for ((weight, &gradient), &velocity) in weight.iter_mut().zip(gradient).zip(velocity) {
         let gradient = gradient * scale + weight_decay * *weight;
-        *weight = *weight - (of_gradient * gradient + of_velocity * velocity);
+        *weight -= of_gradient * gradient + of_velocity * velocity;
     }
 }
 
