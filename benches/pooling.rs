@@ -16,6 +16,10 @@ use rand_chacha::ChaCha8Rng;
 use std::hint::black_box;
 use std::sync::Arc;
 
+/// As in the command, so that pages are kept from step to step.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const GRAPHS: usize = 20;
 
 fn random(shape: &[usize], rng: &mut ChaCha8Rng) -> Var {

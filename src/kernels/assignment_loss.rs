@@ -27,7 +27,7 @@ use std::sync::Arc;
 /// # Errors
 /// Where the shapes do not fit.
 pub fn link_loss(s: &Tensor, graph: &Arc<SparseGraph>) -> Result<Tensor> {
-    apply1(LinkLoss(graph.clone()), s)?.mean_all()
+    mean(apply1(LinkLoss(graph.clone()), s)?)
 }
 
 /// [`link_loss`] for clusters: `s`: `[G · k1, k2]`, `adjacency`: `[G, k1, k1]`, result a scalar.
@@ -35,7 +35,7 @@ pub fn link_loss(s: &Tensor, graph: &Arc<SparseGraph>) -> Result<Tensor> {
 /// # Errors
 /// Where the shapes do not fit.
 pub fn dense_link_loss(s: &Tensor, adjacency: &Tensor) -> Result<Tensor> {
-    apply2(DenseLinkLoss, [s, adjacency])?.mean_all()
+    mean(apply2(DenseLinkLoss, [s, adjacency])?)
 }
 
 /// Entropy of the assignment: the mean over a graph's nodes of `−Σ_c S_ic ln(S_ic + 1e-15)`, averaged over the
@@ -50,7 +50,7 @@ pub fn dense_link_loss(s: &Tensor, adjacency: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// Where the shapes do not fit.
 pub fn assignment_entropy(s: &Tensor, offsets: &Arc<Vec<u32>>) -> Result<Tensor> {
-    apply1(Entropy(Segments::Ragged(offsets.clone())), s)?.mean_all()
+    mean(apply1(Entropy(Segments::Ragged(offsets.clone())), s)?)
 }
 
 /// [`assignment_entropy`] for clusters: `s`: `[G · k1, k2]`.
@@ -58,7 +58,31 @@ pub fn assignment_entropy(s: &Tensor, offsets: &Arc<Vec<u32>>) -> Result<Tensor>
 /// # Errors
 /// Where the shapes do not fit.
 pub fn cluster_assignment_entropy(s: &Tensor, n_graphs: usize) -> Result<Tensor> {
-    apply1(Entropy(Segments::Equal { n_graphs, rows: s.dim(0)? / n_graphs.max(1) }), s)?.mean_all()
+    mean(apply1(Entropy(Segments::Equal { n_graphs, rows: s.dim(0)? / n_graphs.max(1) }), s)?)
+}
+
+/// The mean of a value a graph, as a kernel of our own so that the tape carries the whole step.
+fn mean(per_graph: Tensor) -> Result<Tensor> {
+    apply1(Mean, &per_graph)
+}
+
+struct Mean;
+
+impl Kernel<1> for Mean {
+    fn name(&self) -> &'static str {
+        "mean_over_graphs"
+    }
+
+    fn forward<T: Float>(&self, [x]: [&[T]; 1], _: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
+        let sum: f64 = x.iter().map(|value| value.wide()).sum();
+        Ok((vec![T::of(sum / x.len().max(1) as f64)], ().into()))
+    }
+
+    fn backward(&self, [x]: [&Tensor; 1], _: &Tensor, grad: &Tensor) -> Result<[Option<Tensor>; 1]> {
+        Ok([where_needed(x, || {
+            (grad / x.elem_count().max(1) as f64)?.broadcast_as(x.shape())?.contiguous()
+        })?])
+    }
 }
 
 /// How an assignment uses its clusters.

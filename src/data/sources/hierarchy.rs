@@ -1,16 +1,16 @@
 //! `hierarchy(...)`: graphs whose class is visible only at the scale of whole communities.
 //!
-//! Each graph is made of communities: random 4-regular graphs of the same size. Each community has a colour, which
-//! is its nodes' feature; the colours of a graph are all different and dealt out at random, graph by graph. The
-//! communities stand in rings, and the class is the number of rings: eight communities in one ring, or in two
-//! rings of four. Neighbours in a ring are joined by exchanges: an edge `u – v` inside one and an edge `u' – v'`
-//! inside the other become `u – u'` and `v – v'`, so every node keeps its four neighbours.
+//! Each graph is made of communities: long strips of nodes, closed to a loop, in which every node is joined to the
+//! two before and the two after it. Each community has a colour, which is its nodes' feature; the colours of a graph
+//! are all different and dealt out at random, graph by graph. The communities stand in rings, and the class is the
+//! number of rings: twelve communities in one ring, or in four rings of three. Neighbours in a ring are joined by
+//! exchanges: an edge `u – v` inside one and an edge `u' – v'` inside the other become `u – u'` and `v – v'`, so every
+//! node keeps its four neighbours. A community meets its two neighbours on opposite sides of its strip.
 //!
 //! Nothing else differs. Graphs of all classes have the same number of nodes and edges, every node has degree 4,
-//! every community has the same number of edges inside and out, and is drawn in the same way. Which colours meet
-//! is random, and along a ring any few communities in a row have just as random, different colours in every
-//! class. Only following a ring until it closes tells the class: a walk over whole communities, which is many
-//! steps between nodes and few between pooled communities.
+//! every community has the same number of edges inside and out, and is drawn in the same way. Which colours meet is
+//! random. Only following a ring until it closes tells the class: a walk over whole communities, which is many steps
+//! between nodes and few between pooled communities.
 
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
 use crate::data::dataset::{Dataset, DatasetParts, Features, Targets, Vocabulary};
@@ -33,25 +33,25 @@ pub static SPEC: CallSpec = CallSpec {
             doc: "Number of graphs, the classes in turn.",
         },
         ArgSpec {
-            name: "classes",
-            kind: ArgKind::Int { min: 2, max: 16 },
-            default: Default::Int(2),
-            positional: false,
-            doc: "Numbers of rings: the smallest that cut the communities into equal rings of three or more.",
-        },
-        ArgSpec {
             name: "communities",
             kind: ArgKind::Int { min: 6, max: 1024 },
-            default: Default::Int(8),
+            default: Default::Int(12),
             positional: false,
             doc: "Communities a graph, each of its own colour: the width of the features.",
         },
         ArgSpec {
-            name: "community_size",
-            kind: ArgKind::Int { min: 5, max: 100_000 },
-            default: Default::Int(12),
+            name: "rings",
+            kind: ArgKind::IntList { min: 1, max: 341, max_len: 16 },
+            default: Default::IntList(&[1, 4]),
             positional: false,
-            doc: "Nodes a community, at least four times `links`.",
+            doc: "The classes: into how many equal rings, of three communities or more, the communities are put.",
+        },
+        ArgSpec {
+            name: "community_size",
+            kind: ArgKind::Int { min: 8, max: 100_000 },
+            default: Default::Int(24),
+            positional: false,
+            doc: "Nodes a community, at least eight times `links`; a quarter of them steps across.",
         },
         ArgSpec {
             name: "links",
@@ -83,11 +83,6 @@ const MAX_NODES: usize = 50_000_000;
 #[derive(Debug)]
 pub struct Hierarchy;
 
-/// Numbers of rings that cut `communities` into equal rings of three or more: class `c` has `rings(communities)[c]`.
-fn rings(communities: usize) -> Vec<usize> {
-    (1..=communities / 3).filter(|&rings| communities.is_multiple_of(rings)).collect()
-}
-
 impl Source for Hierarchy {
     fn spec(&self) -> &'static CallSpec {
         &SPEC
@@ -95,41 +90,49 @@ impl Source for Hierarchy {
 
     fn check(&self, call: &BoundCall) -> Vec<Diagnostic> {
         let int = |name| call.args.int(name) as usize;
-        let (communities, classes) = (int("communities"), int("classes"));
+        let communities = int("communities");
         let span = |name| call.args.get(name).and_then(|arg| arg.span).unwrap_or(call.span);
         let mut found = Vec::new();
-        let possible = rings(communities).len();
-        if classes > possible {
-            let enough = (communities..).find(|&n| rings(n).len() >= classes).unwrap_or(communities);
+        let rings = rings(call);
+        let possible: Vec<usize> = (1..=communities / 3).filter(|n| communities.is_multiple_of(*n)).collect();
+        let list = possible.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+        let enough = communities.next_multiple_of(12);
+        let help = match possible.len() {
+            1 => format!("write `communities = {enough}`, which stand in 1, 2, 3 or 4 rings"),
+            _ => format!(
+                "{communities} communities stand in {list} rings: write `rings = [{list}]` or two of them"
+            ),
+        };
+        if let Some(wrong) = rings.iter().find(|count| !possible.contains(count)) {
             found.push(
                 Diagnostic::error(
                     "data::hierarchy",
-                    format!(
-                        "{communities} communities make {possible} different numbers of equal rings, and `classes` \
-                         asks for {classes}"
-                    ),
+                    format!("{communities} communities do not make {wrong} equal rings of three or more"),
                 )
-                .label(span("classes"), "one number of rings a class")
-                .help(match possible {
-                    0 | 1 => format!("write `communities = {enough}`"),
-                    _ => format!("write `communities = {enough}`, or at most `classes = {possible}`"),
-                }),
+                .label(span("rings"), "each number is a class")
+                .help(help),
+            );
+        } else if (1..rings.len()).any(|idx| rings[..idx].contains(&rings[idx])) || rings.len() < 2 {
+            found.push(
+                Diagnostic::error("data::hierarchy", "`rings` needs two different numbers or more")
+                    .label(span("rings"), "each number is a class")
+                    .help(help),
             );
         }
         let (size, links) = (int("community_size"), int("links"));
-        if size < 4 * links {
+        if size < 8 * links {
             found.push(
                 Diagnostic::error(
                     "data::hierarchy",
                     format!(
                         "{links} exchanges with each of two neighbours need {} nodes a community",
-                        4 * links
+                        8 * links
                     ),
                 )
                 .label(span("community_size"), format!("a community has {size}"))
-                .help(match size / 4 {
-                    0 | 1 => format!("write `community_size = {}`", 4 * links),
-                    most => format!("write `community_size = {}`, or at most `links = {most}`", 4 * links),
+                .help(match size / 8 {
+                    1 => format!("write `community_size = {}`, or `links = 1`", 8 * links),
+                    most => format!("write `community_size = {}`, or at most `links = {most}`", 8 * links),
                 }),
             );
         }
@@ -138,7 +141,8 @@ impl Source for Hierarchy {
 
     fn load(&self, call: &BoundCall, _: &DataOptions) -> Result<Dataset, DataError> {
         let int = |name| call.args.int(name) as usize;
-        let (n_graphs, n_classes) = (int("graphs"), int("classes"));
+        let rings = rings(call);
+        let (n_graphs, n_classes) = (int("graphs"), rings.len());
         let shape = Shape {
             communities: int("communities"),
             community_size: int("community_size"),
@@ -154,7 +158,6 @@ impl Source for Hierarchy {
             .help("ask for fewer graphs, communities or nodes a community")
             .span(Some(call.span)));
         }
-        let rings = rings(shape.communities);
         let seed = call.args.int("seed") as u64;
         let mut node_offsets = vec![0u32];
         let mut edges = Vec::new();
@@ -180,7 +183,7 @@ impl Source for Hierarchy {
             edges,
             features: Features::OneHot { columns, width: shape.communities },
             targets: Targets::Classes((0..n_graphs).map(|g| (g % n_classes) as i64).collect()),
-            class_names: rings[..n_classes]
+            class_names: rings
                 .iter()
                 .map(|&rings| if rings == 1 { "1 ring".into() } else { format!("{rings} rings") })
                 .collect(),
@@ -189,6 +192,11 @@ impl Source for Hierarchy {
             vocabulary: Vocabulary::default(),
         }))
     }
+}
+
+/// The number of rings of each class.
+fn rings(call: &BoundCall) -> Vec<usize> {
+    call.args.int_list("rings").unwrap_or_default().iter().map(|&count| count as usize).collect()
 }
 
 struct Shape {
@@ -219,14 +227,20 @@ impl Shape {
         let mut exchanged: Vec<Vec<(u32, u32)>> = Vec::new();
         for community in 0..self.communities {
             let base = (community * size) as u32;
-            // Every second edge of the first cycle: no two share a node, and the second cycle keeps all connected.
-            let mut free: Vec<u32> = (0..size as u32 / 2).map(|pair| 2 * pair).collect();
-            shuffle(rng, &mut free);
-            let gates = &free[..2 * self.links];
-            for (a, b) in regular_graph(rng, size) {
-                if !(b == a + 1 && gates.contains(&a)) {
-                    graph.join(base + a, base + b);
+            // Edges between a node and the next, in one quarter of the strip for the community after, in the
+            // opposite quarter for the one before. No two share a node, and the edges over one node keep the
+            // community connected.
+            let mut gates = Vec::new();
+            for quarter in [0, size as u32 / 2] {
+                let mut free: Vec<u32> = (0..size as u32 / 8).map(|pair| quarter + 2 * pair).collect();
+                shuffle(rng, &mut free);
+                gates.extend_from_slice(&free[..self.links]);
+            }
+            for a in 0..size as u32 {
+                if !gates.contains(&a) {
+                    graph.join(base + a, base + (a + 1) % size as u32);
                 }
+                graph.join(base + a, base + (a + 2) % size as u32);
             }
             exchanged.push(gates.iter().map(|&a| (base + a, base + a + 1)).collect());
             for _ in 0..size {
@@ -253,31 +267,6 @@ impl Graph {
     fn join(&mut self, a: u32, b: u32) {
         self.edges.extend([(a, b), (b, a)]);
     }
-}
-
-/// A random connected 4-regular graph, each edge once: the cycle 0, 1, … and a random one that shares no edge with it.
-fn regular_graph(rng: &mut ChaCha8Rng, n: usize) -> Vec<(u32, u32)> {
-    let cycle = |order: &[u32]| -> Vec<(u32, u32)> {
-        (0..order.len()).map(|idx| (order[idx], order[(idx + 1) % order.len()])).collect()
-    };
-    let apart = |a: u32, b: u32| {
-        let distance = a.abs_diff(b) as usize;
-        distance != 1 && distance != n - 1
-    };
-    let mut order: Vec<u32> = (0..n as u32).collect();
-    let mut edges = cycle(&order);
-    // About one draw in seven is free of the first cycle's edges, so hundred draws fail once in a million; joining
-    // every second node is free of them for any size from five on.
-    for _ in 0..100 {
-        shuffle(rng, &mut order);
-        let second = cycle(&order);
-        if second.iter().all(|&(a, b)| apart(a, b)) {
-            edges.extend(second);
-            return edges;
-        }
-    }
-    edges.extend((0..n as u32).map(|a| (a, (a + 2) % n as u32)));
-    edges
 }
 
 #[cfg(test)]
@@ -337,18 +326,17 @@ mod tests {
 
     #[test]
     fn the_class_is_the_number_of_rings() {
-        let shape = Shape { communities: 12, community_size: 8, links: 2, noise: 0.0 };
-        for (seed, &count) in rings(12).iter().enumerate() {
-            assert_eq!(n_components(&shape.graph(&mut generator(seed as u64, 0), count)), count);
+        let shape = Shape { communities: 12, community_size: 16, links: 2, noise: 0.0 };
+        for count in 1..=4 {
+            assert_eq!(n_components(&shape.graph(&mut generator(count as u64, 0), count)), count);
         }
-        assert_eq!(rings(12), [1, 2, 3, 4]);
     }
 
     #[test]
     fn every_graph_has_the_same_size_and_every_node_the_same_degree() {
         let data = load(&[("graphs", ArgValue::Int(40)), ("noise", ArgValue::Float(0.3))]);
-        assert!((0..40).all(|g| data.graph_nodes(g).len() == 8 * 12));
-        assert!((0..40 * 96).all(|node| data.adjacency.row(node).len() == 4));
+        assert!((0..40).all(|g| data.graph_nodes(g).len() == 12 * 24));
+        assert!((0..40 * 288).all(|node| data.adjacency.row(node).len() == 4));
         assert!(data.is_symmetric());
         assert_eq!(data.facts().class_counts, [20, 20]);
     }
@@ -356,18 +344,18 @@ mod tests {
     /// In every class each community has the same number of edges to each of its two neighbours and within.
     #[test]
     fn communities_are_joined_alike_in_every_class() {
-        let shape = Shape { communities: 8, community_size: 12, links: 3, noise: 0.1 };
-        for count in rings(8) {
+        let shape = Shape { communities: 12, community_size: 24, links: 3, noise: 0.1 };
+        for count in 1..=4 {
             let graph = shape.graph(&mut generator(1, 2), count);
-            for community in 0..8 {
-                let mut to = [0; 8];
-                for &(a, b) in graph.edges.iter().filter(|edge| edge.0 as usize / 12 == community) {
+            for community in 0..12 {
+                let mut to = [0; 12];
+                for &(a, b) in graph.edges.iter().filter(|edge| edge.0 as usize / 24 == community) {
                     assert_ne!(a, b);
-                    to[b as usize / 12] += 1;
+                    to[b as usize / 24] += 1;
                 }
                 let inside = to[community];
                 to.sort_unstable();
-                assert_eq!((inside, to), (48 - 12, [0, 0, 0, 0, 0, 6, 6, 36]));
+                assert_eq!((inside, &to[9..]), (4 * 24 - 12, &[6, 6, 84][..]));
             }
         }
     }
@@ -375,15 +363,14 @@ mod tests {
     /// The best threshold on any local statistic, chosen with the answers in hand, does hardly better than chance.
     #[test]
     fn no_threshold_on_local_statistics_tells_the_class() {
-        let shape = Shape { communities: 8, community_size: 12, links: 2, noise: 0.1 };
-        let n_graphs = 2000;
-        let rings = rings(8);
+        let shape = Shape { communities: 12, community_size: 16, links: 2, noise: 0.1 };
+        let n_graphs = 1000;
         let rows: Vec<Vec<f64>> = (0..n_graphs)
-            .map(|g| local_statistics(&shape.graph(&mut generator(0, g), rings[g as usize % 2])))
+            .map(|g| local_statistics(&shape.graph(&mut generator(0, g), [1, 4][g as usize % 2])))
             .collect();
         for column in 0..rows[0].len() {
-            let mut values: Vec<(f64, usize)> =
-                rows.iter().enumerate().map(|(g, row)| (row[column], g % 2)).collect();
+            let values = rows.iter().enumerate().map(|(g, row)| (row[column], g % 2));
+            let mut values: Vec<(f64, usize)> = values.collect();
             values.sort_by(|a, b| a.0.total_cmp(&b.0));
             let mut ahead = 0i32;
             let mut most = 0;
@@ -394,34 +381,30 @@ mod tests {
                 }
             }
             // The largest lead of a fair walk of n steps is beyond 2.5 √n once in a hundred times.
-            let accuracy = 0.5 + f64::from(most) / f64::from(n_graphs as u32);
-            assert!(
-                accuracy < 0.5 + 2.5 / f64::from(n_graphs as u32).sqrt(),
-                "statistic {column}: {accuracy}"
-            );
+            let accuracy = 0.5 + f64::from(most) / n_graphs as f64;
+            assert!(accuracy < 0.5 + 2.5 / (n_graphs as f64).sqrt(), "statistic {column}: {accuracy}");
         }
     }
 
-    /// Colours next to each other along a ring are as random in one class as in the other, so how often two colours
-    /// meet does not tell the class either.
+    /// How often two colours meet is as random in one class as in the other.
     #[test]
     fn every_pair_of_colours_meets_as_often_in_every_class() {
-        let shape = Shape { communities: 8, community_size: 8, links: 2, noise: 0.0 };
+        let shape = Shape { communities: 6, community_size: 8, links: 1, noise: 0.0 };
         let n_graphs = 4000;
-        for count in rings(8) {
-            let mut meets = [[0; 8]; 8];
+        for count in [1, 2] {
+            let mut meets = [[0; 6]; 6];
             for g in 0..n_graphs {
                 let graph = shape.graph(&mut generator(7, g), count);
                 for &(a, b) in graph.edges.iter().filter(|(a, b)| a / 8 != b / 8) {
                     meets[graph.colours[a as usize] as usize][graph.colours[b as usize] as usize] += 1;
                 }
             }
-            // Eight neighbouring pairs of 28, with four edges each.
-            let expected = 4.0 * 8.0 / 28.0 * n_graphs as f64;
-            let pairs = (0..8).flat_map(|a| (0..8).map(move |b| (a, b))).filter(|(a, b)| a != b);
+            // Six neighbouring pairs of 15, with two edges each.
+            let expected = 2.0 * 6.0 / 15.0 * n_graphs as f64;
+            let pairs = (0..6).flat_map(|a| (0..6).map(move |b| (a, b))).filter(|(a, b)| a != b);
             for (a, b) in pairs {
                 let ratio = f64::from(meets[a][b]) / expected;
-                assert!((ratio - 1.0).abs() < 0.12, "colours {a} and {b} meet {ratio} times as often");
+                assert!((ratio - 1.0).abs() < 0.1, "colours {a} and {b} meet {ratio} times as often");
             }
         }
     }
@@ -441,12 +424,14 @@ mod tests {
             assert_eq!(found[0].code, "data::hierarchy");
             found[0].help.clone().expect("a line to paste")
         };
-        let classes = |n| ("classes", ArgValue::Int(n));
-        assert_eq!(refused(&[classes(3)]), "write `communities = 12`, or at most `classes = 2`");
-        assert_eq!(refused(&[("communities", ArgValue::Int(7))]), "write `communities = 8`");
+        let rings = |list: &[i64]| ("rings", ArgValue::IntList(list.to_vec()));
+        assert!(refused(&[rings(&[1, 5])]).contains("`rings = [1, 2, 3, 4]`"));
+        assert!(refused(&[rings(&[2])]).contains("`rings = [1, 2, 3, 4]`"));
+        assert!(refused(&[rings(&[2, 2])]).contains("`rings = [1, 2, 3, 4]`"));
+        assert!(refused(&[("communities", ArgValue::Int(7))]).contains("`communities = 12`"));
         let links = ("links", ArgValue::Int(4));
-        assert_eq!(refused(&[links]), "write `community_size = 16`, or at most `links = 3`");
-        let fits = [classes(4), ("communities", ArgValue::Int(12))];
+        assert_eq!(refused(&[links]), "write `community_size = 32`, or at most `links = 3`");
+        let fits = [rings(&[1, 2, 3, 4, 6]), ("communities", ArgValue::Int(24))];
         assert!(data::check_call(&data::call("hierarchy", &fits)).is_empty());
     }
 }
