@@ -62,7 +62,7 @@ pub static CODES: &[(&str, &str)] = &[
     ),
     (
         "data::hierarchy",
-        "The parameters of `hierarchy(...)` contradict each other: an odd number of communities, or more classes than there are arrangements.",
+        "The parameters of `hierarchy(...)` contradict each other: a number of rings into which the communities cannot be put, or more exchanges than a community has room for.",
     ),
     (
         "data::missing",

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// Enough for a network that tells the generated classes apart or not: these tests look at what is written.
-const MODEL: &str = "data = hierarchy(30, community_size = 8)
+const MODEL: &str = "data = hierarchy(30, community_size = 16)
 model = sage(8) -> relu -> diffpool(k = 4) -> sage(8) -> mean -> mlp
 train { epochs = 3, batch_size = 8 }
 published { accuracy = 0.75, source = \"table 1\" }
