@@ -8,9 +8,9 @@ use std::sync::Arc;
 /// How many nodes of a graph stay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Keep {
-    /// `⌈ratio · n⌉`, ratio in (0, 1].
+    /// `⌈ratio · n⌉`, ratio in (0, 1], and those that tie with the last of them.
     Ratio(f64),
-    /// This many, or all nodes of a smaller graph.
+    /// This many and those that tie with the last of them, or all nodes of a smaller graph.
     Count(usize),
     /// Those with a score above this, or the best where none has.
     MinScore(f64),
@@ -24,11 +24,15 @@ pub struct Selection {
     pub graph: Arc<SparseGraph>,
 }
 
-/// The nodes of each graph with the highest scores; among equal scores the first. Not differentiable: the scores
-/// get their gradient by being multiplied into the kept features.
+/// Scores closer than this part of the graph's largest are equal: sums in another order differ by rounding.
+const TIE: f64 = 1e-5;
+
+/// The nodes of each graph with the highest scores. Nodes that tie with the last one kept stay too, because choosing
+/// among them would depend on how the nodes are numbered. Not differentiable: the scores get their gradient by
+/// being multiplied into the kept features.
 ///
 /// Paper: Gao and Ji 2019, "Graph U-Nets", eq. 2. PyG: `SelectTopK` and `FilterEdges` of `TopKPooling`; the kept
-/// nodes stay in their order here instead of being sorted by score.
+/// nodes stay in their order here instead of being sorted by score, and PyG lets the numbering break ties.
 ///
 /// # Shapes
 /// - `scores`: `[N]` or `[N, 1]`
@@ -49,10 +53,16 @@ pub fn select_top(scores: &Tensor, graph: &SparseGraph, keep: Keep) -> Result<Se
         order.extend(bounds[0]..bounds[1]);
         order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
         let n = order.len();
+        let largest = order.iter().map(|&row| scores[row as usize].abs()).fold(0.0, f64::max);
+        let with_ties = |count: usize| {
+            let Some(&last) = order[..count].last() else { return 0 };
+            let lowest = scores[last as usize] - TIE * largest;
+            count + order[count..].iter().take_while(|&&row| scores[row as usize] >= lowest).count()
+        };
         let kept = match keep {
             // As in the checker, a tolerance keeps 0.1 · 30 from being rounded up to 4.
-            Keep::Ratio(ratio) => ((ratio * n as f64 - 1e-9).ceil().max(1.0) as usize).min(n),
-            Keep::Count(count) => count.min(n),
+            Keep::Ratio(ratio) => with_ties(((ratio * n as f64 - 1e-9).ceil().max(1.0) as usize).min(n)),
+            Keep::Count(count) => with_ties(count.min(n)),
             Keep::MinScore(min) => {
                 let best = order.first().map_or(0.0, |&row| scores[row as usize]);
                 let above = min.min(best - 1e-7);
@@ -118,10 +128,12 @@ mod tests {
     }
 
     #[test]
-    fn ties_go_to_the_first_and_counts_stop_at_the_graph() {
+    fn ties_stay_together_and_counts_stop_at_the_graph() {
         let graph = graph(&[3, 2], &[]);
         let equal = scores(&[0.0, -0.0, 0.0, 1.0, 1.0]);
-        assert_eq!(*select_top(&equal, &graph, Keep::Ratio(0.34)).unwrap().rows, [0, 1, 3]);
+        assert_eq!(*select_top(&equal, &graph, Keep::Ratio(0.34)).unwrap().rows, [0, 1, 2, 3, 4]);
+        let near = scores(&[0.5, 0.500001, 0.4, 1.0, 0.9]);
+        assert_eq!(*select_top(&near, &graph, Keep::Count(1)).unwrap().rows, [0, 1, 3]);
         assert_eq!(*select_top(&equal, &graph, Keep::Count(9)).unwrap().rows, [0, 1, 2, 3, 4]);
         assert_eq!(*select_top(&equal, &graph, Keep::MinScore(0.5)).unwrap().rows, [0, 1, 2, 3, 4]);
         assert_eq!(

@@ -21,7 +21,8 @@ use candle_core::{Result, Tensor};
 ///
 /// # Shapes
 /// - `x`: `[N, F]`, nodes of a sparse graph
-/// - result: `[⌈ratio · N⌉, F]` or `[min(k, N), F]` of each graph, in the order of the nodes
+/// - result: `[⌈ratio · N⌉, F]` or `[min(k, N), F]` of each graph, in the order of the nodes; nodes that tie with the
+///   last one kept stay too, so that the choice does not depend on the numbering
 ///
 /// # Errors
 /// `args::missing` and `args::conflict` for `ratio` and `k`, `levels::needs_nodes` on anything but nodes.
@@ -100,7 +101,7 @@ impl Operator for TopK {
         Pyg {
             class: "torch_geometric.nn.TopKPooling",
             weights: &[("select.weight", "direction", WeightMap::Transposed)],
-            note: "PyG orders the kept nodes by falling score; here they keep the order of the nodes.",
+            note: "PyG orders the kept nodes by falling score and lets the numbering break ties; here they keep the order of the nodes, and nodes that tie with the last one kept stay too.",
         }
     }
     fn fuses_activation(&self) -> bool {
