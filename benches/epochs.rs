@@ -292,12 +292,14 @@ fn run_case(case: &Case) {
     );
 }
 
-/// Median wall and processor seconds of at least five runs after a warm-up, over two seconds or more.
+/// Median wall and processor seconds of runs after a warm-up: at least five, over two seconds or more, but
+/// none begins after a minute.
 fn median_of(mut run: impl FnMut()) -> (f64, f64) {
     run();
     let (mut walls, mut cpus) = (Vec::new(), Vec::new());
     let began = Instant::now();
-    while walls.len() < 5 || began.elapsed() < Duration::from_secs(2) {
+    let (short, long) = (Duration::from_secs(2), Duration::from_secs(60));
+    while walls.is_empty() || began.elapsed() < short || (walls.len() < 5 && began.elapsed() < long) {
         let (wall, cpu) = (Instant::now(), cpu_s());
         run();
         walls.push(wall.elapsed().as_secs_f64());
