@@ -63,7 +63,7 @@ pub static SPEC: CallSpec = CallSpec {
         ArgSpec {
             name: "noise",
             kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
-            default: Default::Float(0.1),
+            default: Default::Float(0.0),
             positional: false,
             doc: "Probability that a node shows a random colour in place of its community's.",
         },
