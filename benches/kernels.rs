@@ -24,6 +24,9 @@ fn main() {
     pool.install(|| run(&filter)).expect("the kernels take these inputs");
 }
 
+/// A kernel, or the same out of plain Candle operators.
+type Run = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
+
 /// One kernel and the plain operators that do the same.
 struct Case {
     name: &'static str,
@@ -32,8 +35,8 @@ struct Case {
     /// Bytes that the forward pass has to read and write at least.
     bytes: f64,
     inputs: Vec<Tensor>,
-    ours: Box<dyn Fn(&[Tensor]) -> Result<Tensor>>,
-    plain: Box<dyn Fn(&[Tensor]) -> Result<Tensor>>,
+    ours: Run,
+    plain: Run,
 }
 
 fn run(filter: &str) -> Result<()> {
@@ -136,12 +139,7 @@ fn cases() -> Result<Vec<Case>> {
         }
     };
     let mut cases = Vec::new();
-    let mut case = |name,
-                    flops: f64,
-                    bytes: f64,
-                    inputs: Vec<Tensor>,
-                    ours: Box<dyn Fn(&[Tensor]) -> Result<Tensor>>,
-                    plain: Box<dyn Fn(&[Tensor]) -> Result<Tensor>>| {
+    let mut case = |name, flops: f64, bytes: f64, inputs: Vec<Tensor>, ours: Run, plain: Run| {
         cases.push(Case { name, flops, bytes, inputs, ours, plain })
     };
 

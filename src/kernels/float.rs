@@ -109,6 +109,7 @@ impl Float for f32 {
         z + (p * z * square + e * -2.121_944_4e-4 - 0.5 * square) + e * 0.693_359_4
     }
     #[inline(always)]
+    #[allow(clippy::excessive_precision)] // The digits of the library that the polynomial is from.
     fn tanh(self) -> Self {
         // Near 0 the quotient below would lose digits, so there the polynomial of the Cephes library is taken.
         let z = self * self;

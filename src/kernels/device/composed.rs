@@ -224,15 +224,19 @@ mod tests {
         let (x, target) = (random(&[6, 3], 1), random(&[6, 3], 2));
         let classes = vec![0i64, 2, -1, 1, 1, -1];
         let tensor = Tensor::from_vec(classes.clone(), 6, &Device::Cpu).unwrap();
-        same(&[x.clone()], || kernels::cross_entropy(&x, &tensor), || cross_entropy(&x, &classes));
-        same(&[x.clone()], || kernels::mse(&x, &target), || mse(&x, &target));
+        same(
+            std::slice::from_ref(&x),
+            || kernels::cross_entropy(&x, &tensor),
+            || cross_entropy(&x, &classes),
+        );
+        same(std::slice::from_ref(&x), || kernels::mse(&x, &target), || mse(&x, &target));
         assert_eq!(cross_entropy(&x, &[-1; 6]).unwrap().to_scalar::<f64>().unwrap(), 0.0);
     }
 
     #[test]
     fn dropout_drops_the_same_elements() {
         let x = random(&[40, 5], 1);
-        same(&[x.clone()], || kernels::dropout(&x, 0.4, 11), || dropout(&x, 0.4, 11));
+        same(std::slice::from_ref(&x), || kernels::dropout(&x, 0.4, 11), || dropout(&x, 0.4, 11));
     }
 
     #[test]
@@ -244,7 +248,7 @@ mod tests {
             || kernels::assignment::segment_product(&s, &z, &offsets),
             || segment_product(&s, &z, &offsets),
         );
-        same(&[s.clone()], || kernels::softmax::softmax_rows(&s), || softmax_rows(&s));
+        same(std::slice::from_ref(&s), || kernels::softmax::softmax_rows(&s), || softmax_rows(&s));
     }
 
     #[test]

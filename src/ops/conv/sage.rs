@@ -234,13 +234,14 @@ impl Module for SageModule {
             }
             (Structure::Clusters { adjacency, .. }, Some(norm)) => {
                 let adjacency = super::coarse_adjacency(adjacency)?;
-                let (what, propagate): (_, fn(&Tensor, &Tensor, Norm) -> Result<Tensor>) =
-                    match (self.root, norm) {
-                        (true, Norm::Mean) => ("mean beside", kernels::dense_propagate_beside),
-                        (true, _) => ("sum beside", kernels::dense_propagate_beside),
-                        (false, Norm::Mean) => ("mean", kernels::dense_propagate),
-                        (false, _) => ("sum", kernels::dense_propagate),
-                    };
+                let what = match (self.root, norm) {
+                    (true, Norm::Mean) => "mean beside",
+                    (true, _) => "sum beside",
+                    (false, Norm::Mean) => "mean",
+                    (false, _) => "sum",
+                };
+                let propagate =
+                    if self.root { kernels::dense_propagate_beside } else { kernels::dense_propagate };
                 let of = [adjacency, &input.x];
                 transform(&cx.shared(what, &of, || propagate(adjacency, &input.x, norm))?)?
             }
