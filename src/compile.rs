@@ -111,7 +111,7 @@ mod tests {
     fn findings_name_their_place() {
         let error = compile("m.hgnn", "data = karate()\nmodel = gnc(8) -> gcn", &DataOptions::from_env())
             .unwrap_err();
-        assert!(error.to_string().contains("m.hgnn:2:9: error[names::unknown_operator]"), "{error}");
+        assert!(error.to_string().contains("m.hgnn:2:9: error[names::unknown]"), "{error}");
     }
 
     #[test]

@@ -424,6 +424,6 @@ mod tests {
         assert_eq!(count(&total), "64·F + 70");
         let joined = Size::Sum(vec![Size::Symbol("F"), Size::Known(8)]);
         let matrix = Size::Product(vec![joined, Size::Symbol("C")]);
-        assert_eq!(count(&sum([matrix, Size::Symbol("C")].into_iter())), "C·F + 9·C");
+        assert_eq!(count(&sum([matrix, Size::Symbol("C")].into_iter())), "9·C + C·F");
     }
 }
