@@ -1,16 +1,12 @@
-//! Normalisation over columns (batch norm), rows (layer norm) and graphs, with the activation that follows.
+//! Normalisation over the rows of a batch, with the activation that follows.
 
 use super::activation::{Activation, activate, apply, mask_to};
 use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
-use super::parallel::{
-    BLOCK_ROWS, MIN_PARALLEL_WORK, Output, each_block, fill_rows, map_chunks, segment_runs,
-};
-use super::segment::check_offsets;
+use super::parallel::{BLOCK_ROWS, Output, each_block, fill_rows, map_chunks};
 use super::tape::Recorded;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, Var, bail};
 use multiversion::multiversion;
-use rayon::prelude::*;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -71,7 +67,7 @@ pub fn batch_norm(
     activate(&y, after)
 }
 
-fn check_widths(name: &str, width: usize, weights: &[&Tensor]) -> Result<()> {
+pub(crate) fn check_widths(name: &str, width: usize, weights: &[&Tensor]) -> Result<()> {
     for weight in weights {
         if weight.dims() != [width] {
             bail!("`{name}` got {width} features, but a weight of shape {:?}", weight.dims())
@@ -306,266 +302,6 @@ fn unscale_rows<T: Float>(g: &[T], x: &[T], mean: &[T], [scale, shift, slope]: [
     }
 }
 
-/// `act((x − mean) / √(variance + eps) · gamma + beta)`, with mean and variance of each row.
-///
-/// - `x`: `[N, F]`
-/// - `gamma`, `beta`: `[F]`
-/// - result: `[N, F]`
-///
-/// PyG: `torch_geometric.nn.LayerNorm(mode='node')`.
-///
-/// # Errors
-/// Where the shapes do not fit, or the type is neither f32 nor f64.
-pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64, act: Activation) -> Result<Tensor> {
-    check_widths("layer_norm", x.dims2()?.1, &[gamma, beta])?;
-    if device::is_elsewhere(x) {
-        return device::composed::layer_norm(x, gamma, beta, eps, act);
-    }
-    let (inside, after) = act.split();
-    let op = GroupNorm { offsets: None, eps, act: inside };
-    let y = x.contiguous()?.recorded3(&gamma.contiguous()?, &beta.contiguous()?, op)?;
-    activate(&y, after)
-}
-
-/// `(x − mean) / √(variance + eps) · gamma + beta`, with mean and variance over all nodes and channels of a graph.
-///
-/// - `x`: `[N, F]`
-/// - `gamma`, `beta`: `[F]`
-/// - `offsets`: `[G + 1]`
-/// - result: `[N, F]`
-///
-/// PyG: `torch_geometric.nn.LayerNorm(mode='graph')` called with `batch` (without it PyG adds `eps` to the
-/// deviation instead; here a graph gives the same alone and in a batch).
-///
-/// # Errors
-/// Where the shapes do not fit, or the type is neither f32 nor f64.
-pub fn graph_layer_norm(
-    x: &Tensor,
-    gamma: &Tensor,
-    beta: &Tensor,
-    offsets: &Arc<Vec<u32>>,
-    eps: f64,
-) -> Result<Tensor> {
-    check_widths("graph_layer_norm", x.dims2()?.1, &[gamma, beta])?;
-    check_offsets("graph_layer_norm", x, offsets)?;
-    if device::is_elsewhere(x) {
-        return device::on_host([x, gamma, beta], |[x, gamma, beta]| {
-            graph_layer_norm(&x, &gamma, &beta, offsets, eps)
-        });
-    }
-    let op = GroupNorm { offsets: Some(offsets.clone()), eps, act: Activation::Identity };
-    x.contiguous()?.recorded3(&gamma.contiguous()?, &beta.contiguous()?, op)
-}
-
-/// Normalises groups of rows: single ones, or those of a graph.
-struct GroupNorm {
-    offsets: Option<Arc<Vec<u32>>>,
-    eps: f64,
-    act: Activation,
-}
-
-impl GroupNorm {
-    /// Results of `f` for runs of groups, in order; `f` gets the rows of each group in turn.
-    fn map_runs<R: Send>(
-        &self,
-        n_rows: usize,
-        work: usize,
-        f: impl Fn(&mut dyn Iterator<Item = Range<usize>>) -> R + Sync,
-    ) -> Vec<R> {
-        match &self.offsets {
-            None => map_chunks(n_rows, work, |rows| f(&mut rows.map(|row| row..row + 1))),
-            Some(offsets) => {
-                let run = |groups: Range<usize>| {
-                    f(&mut groups.map(|group| offsets[group] as usize..offsets[group + 1] as usize))
-                };
-                let runs = segment_runs(offsets);
-                if work < MIN_PARALLEL_WORK {
-                    runs.into_iter().map(run).collect()
-                } else {
-                    runs.into_par_iter().with_max_len(1).map(run).collect()
-                }
-            }
-        }
-    }
-
-    /// Mean and `1 / √(variance + eps)` of a group.
-    fn moments<T: Float>(&self, group: &[T]) -> (T, T) {
-        let n = group.len().max(1) as f64;
-        let mean = T::of(wide_sum(group, T::ZERO, false) / n);
-        let variance = wide_sum(group, mean, true) / n;
-        (mean, T::of((variance + self.eps).sqrt().recip()))
-    }
-}
-
-/// `Σ (x − centre)`, or `Σ (x − centre)²`: 16 lanes over runs of elements, then f64.
-#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn wide_sum<T: Float>(x: &[T], centre: T, squared: bool) -> f64 {
-    let mut total = 0.0;
-    for run in x.chunks(4096) {
-        let mut lanes = [T::ZERO; 16];
-        let chunks = run.chunks_exact(16);
-        let mut rest = 0.0;
-        for &x in chunks.remainder() {
-            let x = x - centre;
-            rest += if squared { (x * x).wide() } else { x.wide() };
-        }
-        for chunk in chunks {
-            for k in 0..16 {
-                let x = chunk[k] - centre;
-                lanes[k] += if squared { x * x } else { x };
-            }
-        }
-        total += lanes.iter().map(|lane| lane.wide()).sum::<f64>() + rest;
-    }
-    total
-}
-
-impl CustomOp3 for GroupNorm {
-    fn name(&self) -> &'static str {
-        "layer_norm"
-    }
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        xl: &Layout,
-        gamma: &CpuStorage,
-        gl: &Layout,
-        beta: &CpuStorage,
-        bl: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (n_rows, width) = (xl.dims()[0], xl.dims()[1]);
-        by_dtype!(x.dtype(), T => {
-            let (x, gamma, beta) = (values::<T>(x, xl)?, values::<T>(gamma, gl)?, values::<T>(beta, bl)?);
-            let out = Output::new(n_rows, width);
-            self.map_runs(n_rows, 4 * x.len(), |groups| {
-                for group in groups {
-                    // SAFETY: groups are disjoint, and `normalise` writes all of them.
-                    let out = unsafe { out.rows(group.clone()) };
-                    let x = &x[group.start * width..group.end * width];
-                    normalise(x, self.moments(x), gamma, beta, out);
-                    apply(out, self.act);
-                }
-            });
-            // SAFETY: the groups cover all rows.
-            Ok(finish(unsafe { out.finish() }, xl.shape()))
-        })
-    }
-
-    /// With `h = g · gamma`: `dx = (h − mean(h) − x̂ mean(h x̂)) / σ` over each group.
-    fn bwd(
-        &self,
-        x: &Tensor,
-        gamma: &Tensor,
-        beta: &Tensor,
-        res: &Tensor,
-        grad: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (n_rows, width) = x.dims2()?;
-        let grad = grad.contiguous()?;
-        by_dtype!(x.dtype(), T => {
-            let (x_values, gamma_values) = (View::<T>::new(x)?, View::<T>::new(gamma)?);
-            let (y, g) = (View::<T>::new(res)?, View::<T>::new(&grad)?);
-            let needs_x = x.track_op();
-            let dx = Output::new(if needs_x { n_rows } else { 0 }, width);
-            let partials = self.map_runs(n_rows, 8 * x_values.len(), |groups| {
-                let mut sums = (vec![T::ZERO; width], vec![T::ZERO; width]);
-                for group in groups {
-                    let x = &x_values[group.start * width..group.end * width];
-                    let (mean, inverse) = self.moments(x);
-                    let (mut sum, mut sum_unit) = (0.0, 0.0);
-                    each_tile(group.clone(), width, &g, &y, self.act, |tile, g| {
-                        let x = &x_values[tile.start * width..tile.end * width];
-                        let tile_sums =
-                            group_sums(g, x, (mean, inverse), &gamma_values, &mut sums.0, &mut sums.1);
-                        sum += tile_sums.0.wide();
-                        sum_unit += tile_sums.1.wide();
-                    });
-                    if !needs_x {
-                        continue;
-                    }
-                    let n = x.len().max(1) as f64;
-                    let (shift, slope) = (T::of(sum / n), T::of(sum_unit / n));
-                    each_tile(group, width, &g, &y, self.act, |tile, g| {
-                        // SAFETY: tiles are disjoint, and `normalise_back` writes all of them.
-                        let out = unsafe { dx.rows(tile.clone()) };
-                        let x = &x_values[tile.start * width..tile.end * width];
-                        normalise_back(g, x, (mean, inverse), &gamma_values, (shift, slope), out);
-                    });
-                }
-                sums
-            });
-            let mut dbeta = vec![0.0; width];
-            let mut dgamma = vec![0.0; width];
-            for (sum, sum_unit) in &partials {
-                for k in 0..width {
-                    dbeta[k] += sum[k].wide();
-                    dgamma[k] += sum_unit[k].wide();
-                }
-            }
-            // SAFETY: the groups cover all rows.
-            let dx = needs_x.then(|| Tensor::from_vec(unsafe { dx.finish() }, x.shape(), x.device()));
-            let weight = |of: &Tensor, values: &[f64]| -> Result<Option<Tensor>> {
-                let values: Vec<T> = values.iter().map(|&value| T::of(value)).collect();
-                of.track_op().then(|| Tensor::from_vec(values, width, of.device())).transpose()
-            };
-            Ok((dx.transpose()?, weight(gamma, &dgamma)?, weight(beta, &dbeta)?))
-        })
-    }
-}
-
-#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn normalise<T: Float>(x: &[T], (mean, inverse): (T, T), gamma: &[T], beta: &[T], out: &mut [T]) {
-    let width = gamma.len().max(1);
-    for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-        for k in 0..gamma.len() {
-            out[k] = (x[k] - mean) * inverse * gamma[k] + beta[k];
-        }
-    }
-}
-
-/// Adds `g` and `g x̂` to the sums a channel; returns the sums of `g gamma` and `g gamma x̂` over all elements.
-#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn group_sums<T: Float>(
-    g: &[T],
-    x: &[T],
-    (mean, inverse): (T, T),
-    gamma: &[T],
-    sums: &mut [T],
-    sums_unit: &mut [T],
-) -> (T, T) {
-    let width = gamma.len().max(1);
-    let (mut lanes, mut lanes_unit) = ([T::ZERO; 16], [T::ZERO; 16]);
-    for (g, x) in g.chunks_exact(width).zip(x.chunks_exact(width)) {
-        for k in 0..gamma.len() {
-            let unit = (x[k] - mean) * inverse;
-            sums[k] += g[k];
-            sums_unit[k] += g[k] * unit;
-            lanes[k % 16] += g[k] * gamma[k];
-            lanes_unit[k % 16] += g[k] * gamma[k] * unit;
-        }
-    }
-    let total = |lanes: &[T; 16]| lanes.iter().fold(T::ZERO, |sum, &lane| sum + lane);
-    (total(&lanes), total(&lanes_unit))
-}
-
-#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn normalise_back<T: Float>(
-    g: &[T],
-    x: &[T],
-    (mean, inverse): (T, T),
-    gamma: &[T],
-    (shift, slope): (T, T),
-    out: &mut [T],
-) {
-    let width = gamma.len().max(1);
-    for ((g, x), out) in g.chunks_exact(width).zip(x.chunks_exact(width)).zip(out.chunks_exact_mut(width)) {
-        for k in 0..gamma.len() {
-            let unit = (x[k] - mean) * inverse;
-            out[k] = inverse * (g[k] * gamma[k] - shift - unit * slope);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -649,39 +385,9 @@ mod tests {
     }
 
     #[test]
-    fn layer_norm_normalises_rows() {
-        for (n, width, act) in [
-            (0, 3, Activation::Relu),
-            (1, 2, Activation::Identity),
-            (40, 37, Activation::Relu),
-            (3, 16, Activation::Gelu),
-        ] {
-            let inputs = [random(&[n, width], 1), random(&[width], 2), random(&[width], 3)];
-            Case::new(&inputs, |x| layer_norm(&x[0], &x[1], &x[2], 1e-5, act))
-                .equals(|x| reference::layer_norm(&x[0], &x[1], &x[2], 1e-5, act));
-        }
-    }
-
-    #[test]
-    fn graph_layer_norm_normalises_graphs_and_skips_empty_ones() {
-        for offsets in [vec![0], vec![0, 0, 4, 4, 40]] {
-            let n = *offsets.last().unwrap() as usize;
-            let offsets = Arc::new(offsets);
-            let inputs = [random(&[n, 5], 1), random(&[5], 2), random(&[5], 3)];
-            Case::new(&inputs, |x| graph_layer_norm(&x[0], &x[1], &x[2], &offsets, 1e-5))
-                .equals(|x| reference::graph_layer_norm(&x[0], &x[1], &x[2], &offsets, 1e-5));
-        }
-    }
-
-    #[test]
     fn many_rows_have_the_same_bits_on_any_number_of_threads() {
         let inputs = [random(&[3000, 64], 1), random(&[64], 2), random(&[64], 3)];
         Case::new(&inputs, |x| run_batch_norm(x, true, Activation::Relu))
-            .has_same_bits_on_any_number_of_threads();
-        Case::new(&inputs, |x| layer_norm(&x[0], &x[1], &x[2], 1e-5, Activation::Relu))
-            .has_same_bits_on_any_number_of_threads();
-        let offsets = Arc::new(vec![0, 100, 1000, 1400, 3000]);
-        Case::new(&inputs, |x| graph_layer_norm(&x[0], &x[1], &x[2], &offsets, 1e-5))
             .has_same_bits_on_any_number_of_threads();
     }
 }

@@ -34,6 +34,15 @@ pub(crate) fn each_block(n_rows: usize, block_rows: usize, work: usize, f: impl 
     each(n_blocks, work, |block| f(block * block_rows..((block + 1) * block_rows).min(n_rows)));
 }
 
+/// The results of `f` for each of `n` jobs, in their order.
+pub(crate) fn map_each<R: Send>(n: usize, work: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    if n <= 1 || work < MIN_PARALLEL_WORK || rayon::current_num_threads() == 1 {
+        (0..n).map(&f).collect()
+    } else {
+        (0..n).into_par_iter().with_max_len(1).map(&f).collect()
+    }
+}
+
 /// The results of `f` for each block of [`chunk_rows`] rows, in their order.
 pub(crate) fn map_chunks<R: Send>(
     n_rows: usize,
@@ -41,13 +50,7 @@ pub(crate) fn map_chunks<R: Send>(
     f: impl Fn(Range<usize>) -> R + Sync,
 ) -> Vec<R> {
     let rows = chunk_rows(n_rows);
-    let n_chunks = n_rows.div_ceil(rows);
-    let run = |chunk: usize| f(chunk * rows..((chunk + 1) * rows).min(n_rows));
-    if n_chunks <= 1 || work < MIN_PARALLEL_WORK || rayon::current_num_threads() == 1 {
-        (0..n_chunks).map(run).collect()
-    } else {
-        (0..n_chunks).into_par_iter().with_max_len(1).map(run).collect()
-    }
+    map_each(n_rows.div_ceil(rows), work, |chunk| f(chunk * rows..((chunk + 1) * rows).min(n_rows)))
 }
 
 /// The sum of equally long vectors, in their order.
