@@ -4,7 +4,7 @@
 
 use candle_core::{D, DType, Device, Result, Tensor, Var};
 use hgnn::data::batch::{Csr, SparseGraph};
-use hgnn::kernels::{self, Activation, Norm, Reduce};
+use hgnn::kernels::{self, Activation, Norm, Reduce, tape};
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ const WIDTH: usize = 64;
 
 fn main() {
     let filter = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
+    hgnn::memory::keep_pages();
     let pool = rayon::ThreadPoolBuilder::new().build().expect("a thread pool");
     pool.install(|| run(&filter)).expect("the kernels take these inputs");
 }
@@ -52,7 +53,8 @@ fn run(filter: &str) -> Result<()> {
     for case in cases()?.iter().filter(|case| case.name.contains(filter)) {
         let with_grads = |f: &dyn Fn(&[Tensor]) -> Result<Tensor>| {
             fastest(|| {
-                black_box(f(&case.inputs)?.backward()?);
+                tape::start();
+                black_box(tape::backward(&f(&case.inputs)?)?);
                 Ok(())
             })
         };

@@ -3,9 +3,9 @@
 
 use super::device;
 use super::float::{Float, by_dtype, finish, values};
+use super::product::{Operands, Start, multiply};
 use super::tape::Recorded;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor};
-use gemm::Parallelism;
 use std::ops::Range;
 
 /// A kernel of `N` tensors: one generic function over row-major slices, and its gradient as calls of kernels.
@@ -277,42 +277,17 @@ pub(crate) unsafe fn product_to<T: Float>(
     accumulate: bool,
 ) {
     assert_eq!(a.cols, b.rows, "inner sizes of a matrix product");
-    if a.rows == 0 || b.cols == 0 {
-        return;
-    }
-    if a.cols == 0 {
-        if !accumulate {
-            for row in 0..a.rows {
-                // SAFETY: a row of `out`.
-                unsafe { std::slice::from_raw_parts_mut(out.add(row * stride), b.cols) }.fill(T::ZERO);
-            }
-        }
-        return;
-    }
+    let operands = Operands {
+        sizes: [a.rows, a.cols, b.cols],
+        a: a.values.as_ptr(),
+        a_strides: [a.row_stride, a.col_stride],
+        b: b.values.as_ptr(),
+        b_strides: [b.row_stride, b.col_stride],
+        out,
+        out_stride: stride,
+    };
     // SAFETY: the operands were checked by `Mat::new`, the result by the caller.
-    unsafe {
-        gemm::gemm(
-            a.rows,
-            b.cols,
-            a.cols,
-            out,
-            1,
-            stride as isize,
-            accumulate,
-            a.values.as_ptr(),
-            a.col_stride as isize,
-            a.row_stride as isize,
-            b.values.as_ptr(),
-            b.col_stride as isize,
-            b.row_stride as isize,
-            T::ONE,
-            T::ONE,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
+    unsafe { multiply(&operands, if accumulate { Start::Sum } else { Start::Zero }, false) }
 }
 
 /// [`product_to`] into a slice.

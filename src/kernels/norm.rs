@@ -269,10 +269,10 @@ fn block_moments<T: Float>(x: &[T], n: T, mean: &mut [T], squares: &mut [T]) {
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 fn scale_rows<T: Float>(x: &[T], mean: &[T], scale: &[T], beta: &[T], out: &mut [T]) {
     let width = mean.len().max(1);
-    let (scale, beta) = (&scale[..mean.len()], &beta[..mean.len()]);
     for (x, out) in x.chunks_exact(width).zip(out.chunks_exact_mut(width)) {
-        for k in 0..mean.len() {
-            out[k] = (x[k] - mean[k]) * scale[k] + beta[k];
+        let weights = mean.iter().zip(scale).zip(beta);
+        for ((out, &x), ((&mean, &scale), &beta)) in out.iter_mut().zip(x).zip(weights) {
+            *out = (x - mean) * scale + beta;
         }
     }
 }
@@ -281,11 +281,11 @@ fn scale_rows<T: Float>(x: &[T], mean: &[T], scale: &[T], beta: &[T], out: &mut 
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 fn add_moments<T: Float>(g: &[T], x: &[T], mean: &[T], sum: &mut [T], sum_centred: &mut [T]) {
     let width = mean.len().max(1);
-    let (sum, sum_centred) = (&mut sum[..mean.len()], &mut sum_centred[..mean.len()]);
     for (g, x) in g.chunks_exact(width).zip(x.chunks_exact(width)) {
-        for k in 0..mean.len() {
-            sum[k] += g[k];
-            sum_centred[k] += g[k] * (x[k] - mean[k]);
+        let sums = sum.iter_mut().zip(&mut *sum_centred);
+        for (((sum, sum_centred), (&g, &x)), &mean) in sums.zip(g.iter().zip(x)).zip(mean) {
+            *sum += g;
+            *sum_centred += g * (x - mean);
         }
     }
 }
@@ -294,10 +294,12 @@ fn add_moments<T: Float>(g: &[T], x: &[T], mean: &[T], sum: &mut [T], sum_centre
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 fn unscale_rows<T: Float>(g: &[T], x: &[T], mean: &[T], [scale, shift, slope]: [&[T]; 3], out: &mut [T]) {
     let width = mean.len().max(1);
-    let (scale, shift, slope) = (&scale[..mean.len()], &shift[..mean.len()], &slope[..mean.len()]);
     for ((g, x), out) in g.chunks_exact(width).zip(x.chunks_exact(width)).zip(out.chunks_exact_mut(width)) {
-        for k in 0..mean.len() {
-            out[k] = scale[k] * g[k] - (shift[k] + slope[k] * (x[k] - mean[k]));
+        let weights = mean.iter().zip(scale).zip(shift.iter().zip(slope));
+        for ((out, (&g, &x)), ((&mean, &scale), (&shift, &slope))) in
+            out.iter_mut().zip(g.iter().zip(x)).zip(weights)
+        {
+            *out = scale * g - (shift + slope * (x - mean));
         }
     }
 }

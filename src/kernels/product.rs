@@ -32,24 +32,40 @@ pub(crate) fn product<T: Float>(
     act: Activation,
 ) {
     assert!(a.len() >= m * k && b.len() >= k * n && out.len() >= m * n);
-    general((m, k, n), a, (k, 1), b, out, start, act);
+    let out = &mut out[..m * n];
+    let operands = Operands {
+        sizes: [m, k, n],
+        a: a.as_ptr(),
+        a_strides: [k, 1],
+        b: b.as_ptr(),
+        b_strides: [n, 1],
+        out: out.as_mut_ptr(),
+        out_stride: n,
+    };
+    // Only `relu` is worth a place in the innermost loop.
+    let is_relu = act == Activation::Relu;
+    // SAFETY: the lengths were checked, and `out` is borrowed mutably.
+    unsafe { multiply(&operands, start, is_relu) };
+    if !is_relu {
+        apply(out, act);
+    }
 }
 
 /// `out [m, n] (+)= aᵀ · b`, with `a [k, m]` and `b [k, n]`; with `add` it is added to what `out` holds, else `out`
 /// may be uninitialised.
 pub(crate) fn product_at<T: Float>(m: usize, k: usize, n: usize, a: &[T], b: &[T], out: &mut [T], add: bool) {
-    /// Rows of `b` that stay in the first-level cache while all tiles of the result use them.
-    const DEPTH: usize = 64;
     assert!(a.len() >= k * m && b.len() >= k * n && out.len() >= m * n);
-    let mut start = if add { Start::Sum } else { Start::Zero };
-    if k == 0 {
-        general((m, 0, n), a, (1, m), b, out, start, Activation::Identity);
-    }
-    for first in (0..k).step_by(DEPTH) {
-        let depth = DEPTH.min(k - first);
-        general((m, depth, n), &a[first * m..], (1, m), &b[first * n..], out, start, Activation::Identity);
-        start = Start::Sum;
-    }
+    let operands = Operands {
+        sizes: [m, k, n],
+        a: a.as_ptr(),
+        a_strides: [1, m],
+        b: b.as_ptr(),
+        b_strides: [n, 1],
+        out: out.as_mut_ptr(),
+        out_stride: n,
+    };
+    // SAFETY: the lengths were checked, and `out` is borrowed mutably.
+    unsafe { multiply(&operands, if add { Start::Sum } else { Start::Zero }, false) };
 }
 
 /// `[n, m]` of `[m, n]`.
@@ -62,16 +78,27 @@ pub(crate) fn transposed<T: Float>(matrix: &[T], m: usize, n: usize) -> Vec<T> {
     out
 }
 
-/// `a` has the strides (row, column). Callers have checked the lengths.
-fn general<T: Float>(
-    (m, k, n): (usize, usize, usize),
-    a: &[T],
-    a_strides: (usize, usize),
-    b: &[T],
-    out: &mut [T],
-    start: Start<T>,
-    act: Activation,
-) {
+/// A product `out [m, n] = a [m, k] · b [k, n]` anywhere in memory. Strides are [row, column].
+pub(crate) struct Operands<T> {
+    /// `[m, k, n]`
+    pub sizes: [usize; 3],
+    pub a: *const T,
+    pub a_strides: [usize; 2],
+    pub b: *const T,
+    pub b_strides: [usize; 2],
+    pub out: *mut T,
+    pub out_stride: usize,
+}
+
+/// `out = start + a · b`, and with `is_relu` the larger of that and 0. On the calling thread.
+///
+/// # Safety
+/// The pointers cover matrices of the sizes, and nothing else uses `out`.
+///
+/// # Panics
+/// Where a bias is not as long as a row.
+pub(crate) unsafe fn multiply<T: Float>(operands: &Operands<T>, start: Start<T>, is_relu: bool) {
+    let Operands { sizes: [m, k, n], a, a_strides, b, b_strides, out, out_stride } = *operands;
     if m == 0 || n == 0 {
         return;
     }
@@ -80,15 +107,24 @@ fn general<T: Float>(
     }
     #[cfg(target_arch = "x86_64")]
     if T::DTYPE == candle_core::DType::F32 && is_x86_feature_detected!("avx512f") {
-        let is_relu = act == Activation::Relu;
+        let packed;
+        let (mut b, mut b_row) = (b, b_strides[0]);
+        if b_strides[1] != 1 {
+            // The tiles read rows of `b`.
+            // SAFETY: as the caller promises.
+            packed = unsafe { laid_out_in_rows(b, b_strides, k, n) };
+            (b, b_row) = (packed.as_ptr(), n);
+        }
         let task = avx512::Task {
-            a: a.as_ptr().cast(),
-            a_row: a_strides.0,
-            a_col: a_strides.1,
-            b: b.as_ptr().cast(),
+            a: a.cast(),
+            a_row: a_strides[0],
+            a_col: a_strides[1],
+            b: b.cast(),
+            b_row,
             n,
             k,
-            out: out.as_mut_ptr().cast(),
+            out: out.cast(),
+            out_row: out_stride,
             start: match start {
                 Start::Zero => avx512::Start::Zero,
                 Start::Bias(bias) => avx512::Start::Bias(bias.as_ptr().cast()),
@@ -96,35 +132,28 @@ fn general<T: Float>(
             },
             is_relu,
         };
-        // SAFETY: the type is f32, the instructions are there, and the callers have checked the lengths.
+        // SAFETY: the type is f32, the instructions are there, and the matrices are as the caller promises.
         unsafe { avx512::product(&task, m) };
-        if !is_relu {
-            apply(&mut out[..m * n], act);
-        }
         return;
     }
     let adds = matches!(start, Start::Sum);
-    if k == 0 {
-        if !adds {
-            out[..m * n].fill(T::ZERO);
-        }
-    } else {
-        // SAFETY: the callers have checked the lengths; f32 and f64 are supported by `gemm`.
+    if k > 0 {
+        // SAFETY: as the caller promises; f32 and f64 are supported by `gemm`.
         unsafe {
             gemm::gemm(
                 m,
                 n,
                 k,
-                out.as_mut_ptr(),
+                out,
                 1,
-                n as isize,
+                out_stride as isize,
                 adds,
-                a.as_ptr(),
-                a_strides.1 as isize,
-                a_strides.0 as isize,
-                b.as_ptr(),
-                1,
-                n as isize,
+                a,
+                a_strides[1] as isize,
+                a_strides[0] as isize,
+                b,
+                b_strides[1] as isize,
+                b_strides[0] as isize,
                 T::ONE,
                 T::ONE,
                 false,
@@ -134,7 +163,38 @@ fn general<T: Float>(
             );
         }
     }
-    finish_rows(&mut out[..m * n], start, act);
+    for row in 0..m {
+        // SAFETY: a row of `out`.
+        let row = unsafe { std::slice::from_raw_parts_mut(out.add(row * out_stride), n) };
+        if k == 0 && !adds {
+            row.fill(T::ZERO);
+        }
+        finish_rows(row, start, if is_relu { Activation::Relu } else { Activation::Identity });
+    }
+}
+
+/// A copy `[k, n]` without gaps, row by row.
+///
+/// # Safety
+/// `b` points to a matrix of that size.
+#[cfg(target_arch = "x86_64")]
+unsafe fn laid_out_in_rows<T: Float>(b: *const T, [row, col]: [usize; 2], k: usize, n: usize) -> Vec<T> {
+    /// Columns, which lie far apart, that are read side by side.
+    const COLS: usize = 16;
+    let mut rows = Vec::with_capacity(k * n);
+    let out: *mut T = rows.as_mut_ptr();
+    for first in (0..n).step_by(COLS) {
+        let cols = COLS.min(n - first);
+        for at in 0..k {
+            for c in first..first + cols {
+                // SAFETY: within both matrices.
+                unsafe { *out.add(at * n + c) = *b.add(at * row + c * col) };
+            }
+        }
+    }
+    // SAFETY: every element was written.
+    unsafe { rows.set_len(k * n) };
+    rows
 }
 
 /// `out = act(out + bias)`, where `start` is a bias.
@@ -167,35 +227,65 @@ mod avx512 {
     }
 
     /// `out [_, n] = start + a · b [k, n]`, then the larger of it and 0 where `is_relu`.
+    #[derive(Clone, Copy)]
     pub struct Task {
         pub a: *const f32,
         pub a_row: usize,
         pub a_col: usize,
         pub b: *const f32,
+        pub b_row: usize,
         pub n: usize,
         pub k: usize,
         pub out: *mut f32,
+        pub out_row: usize,
         pub start: Start,
         pub is_relu: bool,
     }
+
+    /// Rows of `b` that stay in the first-level cache while all rows of the result use them: 128 × 64 floats.
+    const DEPTH: usize = 128;
 
     /// # Safety
     /// The processor has AVX-512, and the task's pointers cover `m` rows.
     #[target_feature(enable = "avx512f")]
     pub unsafe fn product(task: &Task, m: usize) {
-        // SAFETY: passed on.
-        unsafe {
-            let mut col = 0;
-            while col < task.n {
-                let left = task.n - col;
+        let mut done = 0;
+        loop {
+            let k = DEPTH.min(task.k - done);
+            let is_last = done + k == task.k;
+            // SAFETY: rows of `b` and columns of `a` that the task has.
+            unsafe {
+                let step = Task {
+                    a: task.a.add(done * task.a_col),
+                    b: task.b.add(done * task.b_row),
+                    k,
+                    start: if done == 0 { task.start } else { Start::Sum },
+                    is_relu: task.is_relu && is_last,
+                    ..*task
+                };
+                panels(&step, m);
+            }
+            if is_last {
+                return;
+            }
+            done += k;
+        }
+    }
+
+    #[target_feature(enable = "avx512f")]
+    unsafe fn panels(task: &Task, m: usize) {
+        let mut col = 0;
+        while col < task.n {
+            let left = task.n - col;
+            // SAFETY: columns that the task has.
+            unsafe {
                 // 24 sums in registers leave room for a row of `b` and a value of `a`.
-                let wide = match left {
+                col += match left {
                     0..=16 => panel::<12, 1>(task, m, col, left),
                     17..=32 => panel::<12, 2>(task, m, col, left),
                     33..=48 => panel::<8, 3>(task, m, col, left),
                     _ => panel::<6, 4>(task, m, col, left.min(64)),
                 };
-                col += wide;
             }
         }
     }
@@ -235,7 +325,7 @@ mod avx512 {
         // SAFETY: within the matrices; what is beyond a row is masked out.
         unsafe {
             let lane = |vector: usize| if vector + 1 == V { mask } else { 0xffff };
-            let out = task.out.add(row * task.n + col);
+            let out = task.out.add(row * task.out_row + col);
             let mut sums = [[_mm512_setzero_ps(); V]; R];
             match task.start {
                 Start::Zero => {}
@@ -250,7 +340,7 @@ mod avx512 {
                 Start::Sum => {
                     for r in 0..R {
                         for v in 0..V {
-                            sums[r][v] = _mm512_maskz_loadu_ps(lane(v), out.add(r * task.n + v * 16));
+                            sums[r][v] = _mm512_maskz_loadu_ps(lane(v), out.add(r * task.out_row + v * 16));
                         }
                     }
                 }
@@ -260,7 +350,7 @@ mod avx512 {
             for k in 0..task.k {
                 let mut values = [_mm512_setzero_ps(); V];
                 for v in 0..V {
-                    values[v] = _mm512_maskz_loadu_ps(lane(v), b.add(k * task.n + v * 16));
+                    values[v] = _mm512_maskz_loadu_ps(lane(v), b.add(k * task.b_row + v * 16));
                 }
                 for r in 0..R {
                     let factor = _mm512_set1_ps(*a.add(r * task.a_row + k * task.a_col));
@@ -276,7 +366,7 @@ mod avx512 {
                         // In this order a NaN stays.
                         sum = _mm512_max_ps(_mm512_setzero_ps(), sum);
                     }
-                    _mm512_mask_storeu_ps(out.add(r * task.n + v * 16), lane(v), sum);
+                    _mm512_mask_storeu_ps(out.add(r * task.out_row + v * 16), lane(v), sum);
                 }
             }
         }
@@ -316,6 +406,23 @@ mod tests {
         let a_transposed = transposed(&typed(&a), m, k);
         product_at(m, k, n, &a_transposed, &typed(&b), &mut out, false);
         assert_near(&wide(&out), &plain, tolerance, &what);
+
+        let (a, b_transposed) = (typed(&a), transposed(&typed(&b), k, n));
+        let mut apart = vec![T::ONE; m * (n + 3)];
+        let operands = Operands {
+            sizes: [m, k, n],
+            a: a.as_ptr(),
+            a_strides: [k, 1],
+            b: b_transposed.as_ptr(),
+            b_strides: [1, k],
+            out: apart.as_mut_ptr(),
+            out_stride: n + 3,
+        };
+        // SAFETY: the vectors are as long as the sizes say.
+        unsafe { multiply(&operands, Start::Zero, false) };
+        let rows: Vec<T> = apart.chunks(n + 3).flat_map(|row| &row[..n]).copied().collect();
+        assert_near(&wide(&rows), &plain, tolerance, &what);
+        assert!(apart.chunks(n + 3).all(|row| row[n..] == [T::ONE; 3]), "{what}: wrote between rows");
     }
 
     #[test]
