@@ -176,6 +176,7 @@ fn main() {
         && flag == "--case"
     {
         hgnn::memory::keep_pages();
+        hgnn::cli::threads::set_up(None);
         let case = CASES.iter().find(|case| case.name == name).expect("a case of the list");
         return run_case(case);
     }

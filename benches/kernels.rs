@@ -21,8 +21,8 @@ const WIDTH: usize = 64;
 fn main() {
     let filter = std::env::args().skip(1).find(|arg| !arg.starts_with('-')).unwrap_or_default();
     hgnn::memory::keep_pages();
-    let pool = rayon::ThreadPoolBuilder::new().build().expect("a thread pool");
-    pool.install(|| run(&filter)).expect("the kernels take these inputs");
+    hgnn::cli::threads::set_up(None);
+    run(&filter).expect("the kernels take these inputs");
 }
 
 /// A kernel, or the same out of plain Candle operators.
@@ -41,7 +41,7 @@ struct Case {
 }
 
 fn run(filter: &str) -> Result<()> {
-    println!("{} threads; fastest calls; GFLOP/s and GB/s of the forward pass", rayon::current_num_threads());
+    println!("{} threads; fastest calls; GFLOP/s and GB/s of the forward pass", kernels::threads::count());
     println!(
         "{:<22}{:>10}{:>10}{:>9}{:>12}{:>12}{:>9}{:>9}",
         "kernel", "forward", "GFLOP/s", "GB/s", "with grads", "plain", "ratio", "ratio"

@@ -11,7 +11,7 @@ pub mod report;
 mod show;
 pub mod source;
 pub mod table;
-mod threads;
+pub mod threads;
 mod train;
 
 pub use report::{Format, Look};

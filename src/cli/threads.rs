@@ -1,6 +1,6 @@
-//! How many threads compute: our kernels use rayon's global pool, Candle's own pools get one thread.
+//! How many threads compute: our kernels' team, while Candle's own pools get one thread.
 
-/// Sizes rayon's global pool and keeps Candle's pools at one thread. Has to be called before any other
+/// Sizes the team of threads that kernels run on and keeps Candle's pools at one thread. Has to be called before any other
 /// thread exists, and once.
 pub fn set_up(threads: Option<usize>) {
     let asked = || std::env::var("RAYON_NUM_THREADS").ok()?.parse().ok().filter(|&count: &usize| count > 0);
@@ -15,6 +15,5 @@ pub fn set_up(threads: Option<usize>) {
         std::env::set_var("RAYON_NUM_THREADS", "1");
         std::env::set_var("CANDLE_NUM_THREADS", "1");
     }
-    // Fails only where the pool exists already, which then stays as it is.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(count).build_global();
+    crate::kernels::threads::set_count(count);
 }

@@ -93,7 +93,7 @@ impl Run<'_> {
 
 impl GroupNorm {
     /// Results of `f` for runs of groups, in order.
-    fn map_runs<R: Send>(&self, n_rows: usize, work: usize, f: impl Fn(Run) -> R + Sync) -> Vec<R> {
+    fn map_runs<R: Send + Sync>(&self, n_rows: usize, work: usize, f: impl Fn(Run) -> R + Sync) -> Vec<R> {
         match &self.offsets {
             None => map_chunks(n_rows, work, |rows| f(Run { rows, offsets: None })),
             Some(offsets) => {

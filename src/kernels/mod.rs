@@ -36,6 +36,7 @@ pub mod tape;
 pub(crate) mod testing;
 #[cfg(test)]
 mod testkit;
+pub mod threads;
 
 pub use activation::{Activation, activate};
 pub use assignment::{

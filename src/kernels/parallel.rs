@@ -1,8 +1,9 @@
 //! Work over rows in blocks. Blocks are cut by the size of the data, never by the number of threads, so a
 //! result has the same bits on one thread and on many.
 
-use rayon::prelude::*;
+use super::threads;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// Rows of one block: at 64 floats a row, the operands of a product on it stay in the second-level cache.
 pub(crate) const BLOCK_ROWS: usize = 256;
@@ -21,11 +22,7 @@ pub(crate) fn chunk_rows(n_rows: usize) -> usize {
 
 /// Calls `f` once for each of `n` jobs, in parallel if `work` is worth it.
 pub(crate) fn each(n: usize, work: usize, f: impl Fn(usize) + Sync) {
-    if n <= 1 || work < MIN_PARALLEL_WORK || rayon::current_num_threads() == 1 {
-        (0..n).for_each(&f);
-    } else {
-        (0..n).into_par_iter().with_max_len(1).for_each(&f);
-    }
+    if n <= 1 || work < MIN_PARALLEL_WORK { (0..n).for_each(f) } else { threads::each(n, &f) }
 }
 
 /// Calls `f` for each block of `block_rows` rows.
@@ -35,16 +32,17 @@ pub(crate) fn each_block(n_rows: usize, block_rows: usize, work: usize, f: impl 
 }
 
 /// The results of `f` for each of `n` jobs, in their order.
-pub(crate) fn map_each<R: Send>(n: usize, work: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
-    if n <= 1 || work < MIN_PARALLEL_WORK || rayon::current_num_threads() == 1 {
-        (0..n).map(&f).collect()
-    } else {
-        (0..n).into_par_iter().with_max_len(1).map(&f).collect()
-    }
+pub(crate) fn map_each<R: Send + Sync>(n: usize, work: usize, f: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    let results: Vec<OnceLock<R>> = (0..n).map(|_| OnceLock::new()).collect();
+    each(n, work, |job| {
+        // Each job has a place of its own, so it is still empty.
+        let _ = results[job].set(f(job));
+    });
+    results.into_iter().map(|result| result.into_inner().expect("every job was done")).collect()
 }
 
 /// The results of `f` for each block of [`chunk_rows`] rows, in their order.
-pub(crate) fn map_chunks<R: Send>(
+pub(crate) fn map_chunks<R: Send + Sync>(
     n_rows: usize,
     work: usize,
     f: impl Fn(Range<usize>) -> R + Sync,

@@ -85,10 +85,8 @@ impl<F: Fn(&[Tensor]) -> Result<Tensor> + Sync> Case<F> {
 
     /// Compares values and gradients of f32 on one thread and on three.
     pub fn has_same_bits_on_any_number_of_threads(&self) {
-        let [one, three] = [1, 3].map(|n_threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
-            pool.install(|| self.run(DType::F32))
-        });
+        let [one, three] =
+            [1, 3].map(|n_threads| super::threads::with_count(n_threads, || self.run(DType::F32)));
         let bits = |(value, gradients): &(Matrix, Vec<Matrix>)| -> Vec<u64> {
             let data = gradients.iter().flat_map(|gradient| &gradient.data);
             value.data.iter().chain(data).map(|value| value.to_bits()).collect()

@@ -65,12 +65,12 @@ pub(crate) fn assert_gradients(f: impl Fn(&[Tensor]) -> Result<Tensor>, inputs: 
     }
 }
 
-/// Runs on pools of one, two and three threads and compares bits.
+/// Runs on one, two and three threads and compares bits.
 #[track_caller]
 pub(crate) fn same_bits_for_any_threads(f: impl Fn() -> Tensor + Send + Sync) {
     let on = |n_threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
-        values(&pool.install(&f)).iter().map(|value| value.to_bits()).collect::<Vec<_>>()
+        let result = super::threads::with_count(n_threads, &f);
+        values(&result).iter().map(|value| value.to_bits()).collect::<Vec<_>>()
     };
     let one = on(1);
     assert!(one == on(2) && one == on(3), "the number of threads changes the result");

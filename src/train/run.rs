@@ -374,8 +374,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let run_with = |n_threads: usize| {
             let path = folder.path().join(n_threads.to_string());
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
-            pool.install(|| train(POOLED, &classes(), at(&path), None).unwrap());
+            let run = || train(POOLED, &classes(), at(&path), None).unwrap();
+            crate::kernels::threads::with_count(n_threads, run);
             path
         };
         assert_same_run(&run_with(1), &run_with(2));

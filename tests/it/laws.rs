@@ -491,12 +491,11 @@ fn gradients_are_slopes_and_no_weight_is_dead() {
 
 #[test]
 fn results_are_the_same_bits_on_one_and_two_threads() {
-    let pools = [1, 2].map(|n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap());
     let sizes: Vec<usize> = (0..24).map(|graph| 20 + 17 * (graph % 7)).collect();
     for setting in settings() {
         let graphs = graphs_for(&setting, &sizes, 7);
-        let bits = pools.each_ref().map(|pool| {
-            pool.install(|| {
+        let bits = [1, 2].map(|n_threads| {
+            hgnn::kernels::threads::with_count(n_threads, || {
                 let lone = setting.lone(DType::F32);
                 let (values, inputs) = graphs.values(&setting, DType::F32);
                 let mut cx = ForwardCx::training(8, &WANTED);
