@@ -17,6 +17,7 @@ pub mod data;
 pub mod diagnostic;
 pub mod ir;
 pub mod kernels;
+pub mod lint;
 pub mod lower;
 pub mod memory;
 pub mod ops;

@@ -2,6 +2,7 @@
 
 use crate::args::words_list;
 use crate::diagnostic::Diagnostic;
+use crate::lint;
 use crate::ops;
 use crate::source::Span;
 use crate::syntax::ast::Ident;
@@ -120,6 +121,21 @@ pub fn unknown_task(given: &str, place: Span, known: &[&str]) -> Diagnostic {
     let finding = Diagnostic::error("names::unknown_task", format!("there is no task `{given}`"));
     let all = format!("tasks are {}", words_list(known));
     suggested(finding, place, did_you_mean(given, known.iter().copied()), "not known", &all)
+}
+
+/// `allow(over_smothing)`
+pub fn unknown_lint(given: &str, place: Span) -> Diagnostic {
+    let finding = Diagnostic::error("names::unknown_lint", format!("there is no lint `{given}`"));
+    let suggestion = did_you_mean(given, lint::NAMES.iter().copied());
+    suggested(finding, place, suggestion, "not known", "`hgnnc lint --list` lists what can be allowed")
+}
+
+/// The same lint in `allow(…)` twice.
+pub fn allowed_twice(name: &str, place: Span, first: Span) -> Diagnostic {
+    Diagnostic::error("names::duplicate", format!("the lint `{name}` is allowed twice"))
+        .label(place, "allowed again here")
+        .label(first, "allowed here first")
+        .help(format!("leave one `{name}` out"))
 }
 
 /// The same name defined twice where both can be seen.

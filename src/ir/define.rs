@@ -2,6 +2,7 @@
 
 use crate::args::{Definition, DefinitionKind, FileScope, Findings, Missing};
 use crate::check::names;
+use crate::lint;
 use crate::ops;
 use crate::source::{FileId, Span};
 use crate::syntax::Program;
@@ -156,7 +157,9 @@ pub(crate) struct MainItems<'p> {
     pub train: Option<Section<'p>>,
     pub evaluate: Option<Section<'p>>,
     pub published: Option<Section<'p>>,
-    /// Where the first setting or section stands.
+    /// The lints that `allow(…)` names, each once.
+    pub allowed: Vec<&'p Ident>,
+    /// Where the first setting, section or `allow` stands.
     pub first: Option<Span>,
 }
 
@@ -198,6 +201,19 @@ pub(crate) fn main_items<'p>(program: &'p Program, findings: &mut Findings) -> M
                     };
                     slot.get_or_insert((name, entries));
                     (name.text.as_str(), name.span)
+                }
+                ItemKind::Allow { codes } => {
+                    for code in codes {
+                        match items.allowed.iter().find(|known| known.text == code.text) {
+                            Some(first) => {
+                                findings.push(names::allowed_twice(&code.text, code.span, first.span))
+                            }
+                            None if lint::NAMES.contains(&code.text.as_str()) => items.allowed.push(code),
+                            None => findings.push(names::unknown_lint(&code.text, code.span)),
+                        }
+                    }
+                    items.first.get_or_insert(item.span);
+                    continue;
                 }
                 ItemKind::Use { .. } | ItemKind::Let { .. } | ItemKind::Block { .. } => continue,
             };

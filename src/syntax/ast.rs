@@ -46,9 +46,11 @@ pub enum ItemKind {
     Block { name: Ident, params: Vec<Param>, body: Expr },
     /// `data = …`, `model = …`, `loss = …`, `task = …`: `key` is the word before `=`.
     Setting { key: Ident, value: Expr },
-    /// `train { … }`, `evaluate { … }`
+    /// `train { … }`, `evaluate { … }`; `published { accuracy = 0.7625, source = "…" }` is one too.
     Section { name: Ident, entries: Vec<Entry> },
-    /// `published { accuracy = 0.7625, source = "…" }` is a `Section` too, named `published`.
+    /// `allow(over_smoothing, dead_dropout)`: warnings of `hgnnc lint` that this file keeps on purpose. It is no
+    /// part of the model.
+    Allow { codes: Vec<Ident> },
     /// A pipeline that stands alone: the model of a bare file.
     Bare { value: Expr },
 }

@@ -67,10 +67,10 @@ pub enum Fault {
 }
 
 /// Words that cannot be names.
-pub const RESERVED: &[&str] = &["use", "let", "block", "conv", "as", "true", "false"];
+pub const RESERVED: &[&str] = &["use", "let", "block", "conv", "allow", "as", "true", "false"];
 
 /// Words that begin an item.
-pub const ITEM_WORDS: &[&str] = &["use", "let", "block", "conv"];
+pub const ITEM_WORDS: &[&str] = &["use", "let", "block", "conv", "allow"];
 
 /// Tokens in order, and the lines that are `///` comments alone.
 #[derive(Debug, Default)]
@@ -140,6 +140,7 @@ fn next_token(text: &str, pos: usize) -> (Kind, usize) {
         b'-' if bytes.get(1) == Some(&b'>') => (Kind::Arrow, 2),
         b'=' if matches!(bytes.get(1), Some(b'>' | b'=')) => (Kind::Bad(Fault::Character), 2),
         b'|' if bytes.get(1) == Some(&b'>') => (Kind::Bad(Fault::Character), 2),
+        b':' if bytes.get(1) == Some(&b':') => (Kind::Bad(Fault::Character), 2),
         b'*' if bytes.get(1) == Some(&b'*') => (Kind::Bad(Fault::Character), 2),
         b'/' if bytes.get(1) == Some(&b'*') => (Kind::Bad(Fault::Character), 2),
         b'=' => (Kind::Equals, 1),

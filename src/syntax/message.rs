@@ -86,6 +86,7 @@ fn bad_character(span: Span, word: &str) -> Diagnostic {
         "=>" | "|>" | "→" | "⟶" | "⇒" | ">" | "|" => {
             "stages are joined with `->`, as in `gcn(64) -> mean`"
         }
+        "::" => "a lint is named without the part before `::`, as in `allow(over_smoothing)`",
         "==" | ":" => "values are given with one `=`, as in `lr = 1e-3`",
         "**" | "^" => "powers are written as products, `width * width`",
         "×" | "·" | "∗" => "a product is written `*`",
@@ -254,6 +255,12 @@ pub fn user_conv(text: &Splitter, tokens: Range<usize>) -> Diagnostic {
         .help("use one of the convolutions that `hgnnc ops` lists, or put stages together with `block`")
 }
 
+pub fn empty_allow(span: Span) -> Diagnostic {
+    Diagnostic::error("syntax::unexpected", "`allow` names no lint")
+        .label(span, "allows nothing")
+        .help("write `allow(over_smoothing)`, or delete it; `hgnnc lint --list` lists what can be allowed")
+}
+
 /// What stands before the place where an item stopped making sense.
 struct Place<'a> {
     /// The token before, if it belongs to the item.
@@ -359,6 +366,35 @@ fn item_head(place: &Place, head: &str, in_head: bool) -> Option<Diagnostic> {
             "not part of a `use`",
             "write each item on its own line",
         ));
+    }
+    if head == "allow" {
+        let example = "write `allow(over_smoothing, dead_dropout)` on a line of its own";
+        return Some(match place.found {
+            Some((word, Kind::Name)) if place.around.is_some() && before != "(" && before != "," => error(
+                place,
+                format!("the lints of `allow` are separated by `,`{finds}"),
+                format!("`,` is expected before {}", quoted(word)),
+                example,
+            ),
+            _ if before == "allow" => error(
+                place,
+                format!("`allow` expects the names of lints in parentheses{finds}"),
+                "`(` is expected here",
+                example,
+            ),
+            _ if place.around.is_some() => error(
+                place,
+                format!("`allow` expects the name of a lint{finds}"),
+                "a name is expected here",
+                example,
+            ),
+            _ => error(
+                place,
+                format!("`allow` is an item of its own{finds}"),
+                "not part of an `allow`",
+                example,
+            ),
+        });
     }
     if matches!(head, "let" | "block") && in_head && before == head {
         let example =

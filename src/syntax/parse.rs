@@ -80,6 +80,8 @@ fn defined_name(text: &Splitter, tokens: &Range<usize>) -> Option<Ident> {
     let first = text.word(tokens.start);
     let at = match first {
         "let" | "block" | "conv" => tokens.start + 1,
+        // It defines nothing, and no name can be `allow`, so nothing is missing without it.
+        "allow" => tokens.start,
         _ if SETTINGS.contains(&first) => tokens.start,
         _ => match text.kind(tokens.start + 1) {
             Some(Kind::Equals | Kind::Open(Bracket::Curly)) => tokens.start,
@@ -104,11 +106,21 @@ fn read_item(text: &Splitter, chunk: Chunk) -> Result<ItemKind, Diagnostic> {
         "use" => Rule::use_item,
         "let" => Rule::let_item,
         "block" => Rule::block_item,
+        "allow" => Rule::allow_item,
         _ if text.is_entry(&tokens) => Rule::setting,
         _ => Rule::bare,
     };
     let builder = Builder { file: text.file, offset: text.tokens[tokens.start].start };
+    let place = text.span(tokens.clone());
     let mut parts = parts(read(text, tokens, rule)?);
+    if rule == Rule::allow_item {
+        let codes: Vec<_> = parts.map(|code| builder.ident(code)).collect();
+        return if codes.is_empty() {
+            Err(message::empty_allow(place))
+        } else {
+            Ok(ItemKind::Allow { codes })
+        };
+    }
     let mut next = || parts.next().expect("the grammar has it");
     match rule {
         Rule::use_item => {
@@ -164,6 +176,7 @@ fn parts(pair: Pair<Rule>) -> impl Iterator<Item = Pair<Rule>> {
             Rule::kw_use
                 | Rule::kw_let
                 | Rule::kw_block
+                | Rule::kw_allow
                 | Rule::kw_as
                 | Rule::EOI
                 | Rule::arrow
@@ -433,6 +446,10 @@ mod tests {
                     entries.iter().map(|entry| format!("{} = {}", entry.key.text, shown(&entry.value)));
                 format!("{} {{ {} }}", name.text, entries.collect::<Vec<_>>().join("; "))
             }
+            ItemKind::Allow { codes } => {
+                let codes: Vec<_> = codes.iter().map(|code| code.text.as_str()).collect();
+                format!("(allow {})", codes.join(" "))
+            }
             ItemKind::Bare { value } => shown(value),
         });
         shown.collect::<Vec<_>>().join("\n")
@@ -676,6 +693,42 @@ mod tests {
         (
             "let a = 3 + let",
             "1:13 syntax::unexpected: `let` is a word of the language and cannot be a name | write `let_` or another name",
+        ),
+        (
+            "allow()",
+            "1:1 syntax::unexpected: `allow` names no lint | write `allow(over_smoothing)`, or delete it; `hgnnc lint --list` lists what can be allowed",
+        ),
+        (
+            "allow",
+            "1:1 syntax::unexpected: `allow` expects the names of lints in parentheses | write `allow(over_smoothing, dead_dropout)` on a line of its own",
+        ),
+        (
+            "allow dead_dropout",
+            "1:7 syntax::unexpected: `allow` expects the names of lints in parentheses, but finds `dead_dropout` | write `allow(over_smoothing, dead_dropout)` on a line of its own",
+        ),
+        (
+            "allow(dead_dropout, 3)",
+            "1:21 syntax::unexpected: `allow` expects the name of a lint, but finds `3` | write `allow(over_smoothing, dead_dropout)` on a line of its own",
+        ),
+        (
+            "allow(dead_dropout over_smoothing)",
+            "1:20 syntax::unexpected: the lints of `allow` are separated by `,`, but finds `over_smoothing` | write `allow(over_smoothing, dead_dropout)` on a line of its own",
+        ),
+        (
+            "allow(lint::dead_dropout)",
+            "1:11 syntax::character: `::` is not part of the language | a lint is named without the part before `::`, as in `allow(over_smoothing)`",
+        ),
+        (
+            "allow(dead_dropout) -> mean",
+            "1:21 syntax::unexpected: `allow` is an item of its own, but finds `->` | write `allow(over_smoothing, dead_dropout)` on a line of its own",
+        ),
+        (
+            "let allow = 3",
+            "1:5 syntax::unexpected: `allow` is a word of the language and cannot be a name | write `allow_` or another name",
+        ),
+        (
+            "model = gcn(64) -> allow(dead_dropout)",
+            "1:20 syntax::unexpected: `allow` is a word of the language and cannot be a name | write `allow_` or another name",
         ),
         (
             "use encoders",

@@ -1,7 +1,7 @@
 //! Tokens to items: where each item, and each entry of a section, begins and ends, whatever is wrong
 //! inside. A broken item ends where the next one begins, so it costs one message.
 //!
-//! An item begins at a line that starts with `use`, `let`, `block`, `conv`, with `name =` or with
+//! An item begins at a line that starts with `use`, `let`, `block`, `conv`, `allow`, with `name =` or with
 //! `name {`, outside all brackets; or at a line that starts with another name, is not indented deeper
 //! than the item above, and follows something complete: a bare pipeline. After the `}` of a section
 //! a new item begins in any case.
@@ -146,7 +146,7 @@ impl<'a> Splitter<'a> {
     /// Whether an expression can end with the token.
     fn ends_value(&self, idx: usize) -> bool {
         match self.tokens[idx].kind {
-            Kind::Name => !matches!(self.word(idx), "use" | "let" | "block" | "conv" | "as"),
+            Kind::Name => !matches!(self.word(idx), "use" | "let" | "block" | "conv" | "allow" | "as"),
             Kind::Number | Kind::Text | Kind::Close(_) | Kind::Bad(_) => true,
             _ => false,
         }
