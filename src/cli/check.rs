@@ -1,6 +1,6 @@
 //! `hgnnc check`: prove or refuse files.
 
-use super::source::{self, Compiled, Data, LocalData};
+use super::source::{self, Compiled, Data, LocalData, Need};
 use super::{Exit, Failure, Format, Global, report, stdout_look};
 use crate::check::Checked;
 use crate::lower::{self, Witness, WitnessError};
@@ -26,6 +26,7 @@ pub struct Check {
 impl Check {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
         let options = self.data.options();
+        let need = if self.witness { Need::Dataset } else { Need::Facts };
         let mut stdin_is_read = false;
         let (mut all, mut missing, mut exit) = (Vec::new(), Vec::new(), Exit::Clean);
         let mut counts = (0, 0);
@@ -34,7 +35,7 @@ impl Check {
             if path == "-" && std::mem::replace(&mut stdin_is_read, true) {
                 return Err(Failure::new("`-` is given twice, and standard input can be read once"));
             }
-            let compiled = source::compile(path, options.as_ref())?;
+            let compiled = source::compile_with(path, options.as_ref(), need)?;
             let n_errors = compiled.diagnostics.iter().filter(|found| found.is_error()).count();
             counts = (counts.0 + n_errors, counts.1 + compiled.diagnostics.len() - n_errors);
             if n_errors > 0 {
@@ -165,10 +166,8 @@ fn summary(path: &str, compiled: &Compiled) -> String {
     let model = model.get();
     let n_stages = model.graph.node_count() - 1;
     let (output, task) = (&model.graph[model.output].ty, model.task.name().replace('_', " "));
-    let against = match &compiled.data {
-        Data::Loaded(data) => format!(", checked against {}", data.name),
-        _ => String::new(),
-    };
+    let against =
+        compiled.data.facts().map_or_else(String::new, |facts| format!(", checked against {}", facts.name));
     let stages = if n_stages == 1 { "stage" } else { "stages" };
     format!("{path}: correct. {n_stages} {stages}, {output}, {task}{against}")
 }

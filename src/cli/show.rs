@@ -1,6 +1,6 @@
 //! `hgnnc show`: what a file builds, stage by stage, and every setting with its default filled in.
 
-use super::source::{self, Compiled, Data, LocalData};
+use super::source::{self, Compiled, Data, LocalData, Need};
 use super::table::{plain_table, write_table};
 use super::{Exit, Failure, Format, Global, describe};
 use crate::args::{ArgSpec, ArgValue, Args};
@@ -25,7 +25,7 @@ pub struct Show {
 impl Show {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
         let options = self.data.options();
-        let compiled = source::compile(&self.file, options.as_ref())?;
+        let compiled = source::compile_with(&self.file, options.as_ref(), Need::Facts)?;
         let Some(model) = &compiled.model else {
             source::print_findings(&compiled, global)?;
             if !compiled.has_errors() {
@@ -68,14 +68,10 @@ struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     fn new(model: &'a Model, compiled: &'a Compiled) -> Self {
-        let sizes = match &compiled.data {
-            Data::Loaded(data) => {
-                let facts = data.facts();
-                let mean = |total: usize| total as f64 / facts.n_graphs.max(1) as f64;
-                Some(CostSizes { nodes: facts.mean_nodes, edges: mean(facts.total_edges) })
-            }
-            _ => None,
-        };
+        let sizes = compiled.data.facts().map(|facts| CostSizes {
+            nodes: facts.mean_nodes,
+            edges: facts.total_edges as f64 / facts.n_graphs.max(1) as f64,
+        });
         let stage = |(idx, node): (NodeIndex, &'a Node)| {
             let inputs = model.inputs(idx);
             let types: Vec<&Type> = inputs.iter().map(|&input| &model.graph[input].ty).collect();
@@ -135,21 +131,21 @@ impl<'a> Shown<'a> {
             }
         }
         writeln!(out)?;
+        if let Some(facts) = self.data.facts() {
+            return writeln!(
+                out,
+                "Memory (kept for the backward pass) and FLOPs (forward) are those of an average graph of {}.",
+                facts.name
+            );
+        }
         match self.data {
-            Data::Loaded(data) => {
-                writeln!(
-                    out,
-                    "Memory (kept for the backward pass) and FLOPs (forward) are those of an average graph of {}.",
-                    data.name
-                )
-            }
             Data::Missing { name } => {
                 writeln!(
                     out,
                     "Sizes stay symbolic: {name} is not on this machine; name its folder with --data-dir."
                 )
             }
-            Data::None => writeln!(out, "Sizes stay symbolic without data."),
+            _ => writeln!(out, "Sizes stay symbolic without data."),
         }
     }
 

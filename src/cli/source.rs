@@ -4,7 +4,7 @@ use super::{Failure, Format, Global, report};
 use crate::check::{self, Checked};
 use crate::data::{DataOptions, Dataset};
 use crate::diagnostic::Diagnostic;
-use crate::ir::Model;
+use crate::ir::{DataFacts, Model};
 use crate::source::{FileId, SourceMap};
 use crate::syntax::{self, Program};
 use std::io::{self, Read};
@@ -85,12 +85,33 @@ fn read_used(path: &str) -> io::Result<String> {
 /// Whether the data that a file names was there to check against.
 pub enum Data {
     Loaded(Box<Dataset>),
+    /// What the checker has to know of it; the data itself was not asked for.
+    Known(Box<DataFacts>),
     /// It names some, and it is not on this machine.
     Missing {
         name: String,
     },
     /// It names none, or it was not asked for, or could not be made out.
     None,
+}
+
+impl Data {
+    /// What the file was checked against.
+    pub fn facts(&self) -> Option<DataFacts> {
+        match self {
+            Self::Loaded(dataset) => Some(dataset.facts()),
+            Self::Known(facts) => Some(facts.as_ref().clone()),
+            Self::Missing { .. } | Self::None => None,
+        }
+    }
+}
+
+/// How much of the data a command needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// What the checker asks; quick, because it is kept in the cache.
+    Facts,
+    Dataset,
 }
 
 /// A file with everything that could be found out about it.
@@ -122,6 +143,14 @@ impl Compiled {
 /// # Errors
 /// As [`load`].
 pub fn compile(path: &str, options: Option<&DataOptions>) -> Result<Compiled, Failure> {
+    compile_with(path, options, Need::Dataset)
+}
+
+/// As [`compile`], with as much of the data as the command needs.
+///
+/// # Errors
+/// As [`load`].
+pub fn compile_with(path: &str, options: Option<&DataOptions>, need: Need) -> Result<Compiled, Failure> {
     let Loaded { sources, program, mut diagnostics } = load(path)?;
     if program.files.is_empty() {
         let (model, refused, data) = (None, None, Data::None);
@@ -130,19 +159,19 @@ pub fn compile(path: &str, options: Option<&DataOptions>) -> Result<Compiled, Fa
     let mut data = Data::None;
     // What is wrong with the call itself is said by the check of the whole program.
     if let (Some(options), Ok(Some(call))) = (options, check::data_call(&program)) {
-        match crate::data::load(&call, options) {
-            Ok(dataset) => data = Data::Loaded(Box::new(dataset)),
+        let found = match need {
+            Need::Facts => crate::data::facts(&call, options).map(|facts| Data::Known(Box::new(facts))),
+            Need::Dataset => crate::data::load(&call, options).map(|dataset| Data::Loaded(Box::new(dataset))),
+        };
+        match found {
+            Ok(found) => data = found,
             Err(error) if error.code == "data::missing" => {
                 data = Data::Missing { name: sources.text(call.span).to_owned() };
             }
             Err(error) => diagnostics.push(error.to_diagnostic(call.span)),
         }
     }
-    let facts = match &data {
-        Data::Loaded(dataset) => Some(dataset.facts()),
-        _ => None,
-    };
-    let outcome = check::check(&program, facts.as_ref());
+    let outcome = check::check(&program, data.facts().as_ref());
     let has_syntax_errors = diagnostics.iter().any(Diagnostic::is_error);
     diagnostics.extend(outcome.diagnostics);
     Ok(Compiled {

@@ -209,6 +209,16 @@ fn corrupt(label: &str, error: &dyn std::fmt::Display) -> DataError {
 }
 
 impl TuFiles {
+    /// The archive, or the files of all parts that are there.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        if self.archive.is_some() {
+            return vec![self.path.clone()];
+        }
+        let names = PARTS.iter().map(|part| format!("{}_{part}.txt", self.name));
+        let there = file_names(&self.path);
+        names.filter(|name| there.contains(name)).map(|name| self.path.join(name)).collect()
+    }
+
     /// The part `NAME_{part}.txt`, `None` where the set has none.
     ///
     /// # Errors

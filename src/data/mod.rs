@@ -7,6 +7,7 @@ pub mod batch;
 pub mod dataset;
 pub mod download;
 pub mod error;
+mod facts_cache;
 pub mod locate;
 pub mod rng;
 mod scan;
@@ -21,6 +22,7 @@ use crate::source::{SourceMap, Span};
 pub use batch::GraphBatch;
 pub use dataset::{Dataset, DatasetParts, Features, Split, Targets, Vocabulary};
 pub use error::DataError;
+pub use facts_cache::facts;
 pub use sources::{SOURCES, SPECS};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +35,9 @@ pub trait Source: Send + Sync {
     /// What is wrong with a call that its arguments alone show, without touching any file: arguments that
     /// contradict each other or have no effect.
     fn check(&self, call: &BoundCall) -> Vec<Diagnostic>;
+
+    /// The files that [`Source::load`] reads; none for data that is made. `None` where they are not on this machine.
+    fn files(&self, call: &BoundCall, options: &DataOptions) -> Option<Vec<PathBuf>>;
 
     /// Reads or makes the data.
     ///

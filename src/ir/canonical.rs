@@ -102,7 +102,8 @@ fn order(model: &Model) -> Vec<NodeIndex> {
     order
 }
 
-fn call_text(call: &BoundCall) -> String {
+/// A call with every argument: `tu(name = "PROTEINS", …)`.
+pub fn call_text(call: &BoundCall) -> String {
     format!("{}({})", call.name, args_text(&call.args))
 }
 

@@ -54,11 +54,26 @@ pub enum TargetKind {
 }
 
 /// What is predicted: `graph_classification`, `node_classification`, `graph_regression`, `node_regression`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(into = "&'static str", try_from = "String")]
 pub struct Task {
     /// `Entity::Graph` or `Entity::Nodes`.
     pub entity: Entity,
     pub kind: TargetKind,
+}
+
+impl From<Task> for &'static str {
+    fn from(task: Task) -> Self {
+        task.name()
+    }
+}
+
+impl TryFrom<String> for Task {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        Self::from_name(&name).ok_or_else(|| format!("there is no task `{name}`"))
+    }
 }
 
 impl Task {
@@ -137,7 +152,7 @@ impl Model {
 }
 
 /// What the compiler knows of the data. Without it, sizes stay symbolic.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct DataFacts {
     /// As messages call it: `PROTEINS`, `karate()`.
     pub name: String,

@@ -19,6 +19,7 @@ use crate::data::{DataError, DataOptions, Source};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Entity, TargetKind, Task};
 use rand_chacha::ChaCha8Rng;
+use std::path::PathBuf;
 
 pub static SPEC: CallSpec = CallSpec {
     name: "hierarchy",
@@ -137,6 +138,10 @@ impl Source for Hierarchy {
             );
         }
         found
+    }
+
+    fn files(&self, _: &BoundCall, _: &DataOptions) -> Option<Vec<PathBuf>> {
+        Some(Vec::new())
     }
 
     fn load(&self, call: &BoundCall, _: &DataOptions) -> Result<Dataset, DataError> {

@@ -9,6 +9,7 @@ use crate::data::dataset::{Dataset, DatasetParts, Features, Split, Targets, Voca
 use crate::data::{DataError, DataOptions, Source};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Entity, TargetKind, Task};
+use std::path::PathBuf;
 
 pub static SPEC: CallSpec = CallSpec {
     name: "karate",
@@ -80,6 +81,10 @@ impl Source for Karate {
 
     fn check(&self, _: &BoundCall) -> Vec<Diagnostic> {
         Vec::new()
+    }
+
+    fn files(&self, _: &BoundCall, _: &DataOptions) -> Option<Vec<PathBuf>> {
+        Some(Vec::new())
     }
 
     fn load(&self, call: &BoundCall, _: &DataOptions) -> Result<Dataset, DataError> {

@@ -14,6 +14,7 @@ use crate::data::scan::{Table, Text};
 use crate::data::{DataError, DataOptions, Source, download, without_effect};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Entity, TargetKind, Task};
+use std::path::PathBuf;
 
 pub static SPEC: CallSpec = CallSpec {
     name: "tu",
@@ -88,6 +89,11 @@ impl Source for Tu {
             )
         });
         unused.flatten().into_iter().collect()
+    }
+
+    fn files(&self, call: &BoundCall, options: &DataOptions) -> Option<Vec<PathBuf>> {
+        let found = locate::find(call.args.text("name").unwrap_or_default(), options).ok()??;
+        Some(found.paths())
     }
 
     fn load(&self, call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError> {

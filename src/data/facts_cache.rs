@@ -1,0 +1,141 @@
+//! What the checker has to know of a data set, kept in the cache folder, so that a file is checked in
+//! milliseconds however large its data is.
+//!
+//! An entry holds for one call, the size and times of the files it reads, and one build of this program. Whatever
+//! of these changes names another entry, so nothing has to be cleared; a damaged entry is made again.
+
+use super::{DataError, DataOptions, find, load};
+use crate::args::BoundCall;
+use crate::ir::{DataFacts, canonical};
+use sha2::{Digest, Sha256};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// What [`load`] would find, without reading the data where its facts are known.
+///
+/// # Errors
+/// As [`load`].
+///
+/// # Panics
+/// Where the call is not of the catalogue, which the binder has excluded.
+pub fn facts(call: &BoundCall, options: &DataOptions) -> Result<DataFacts, DataError> {
+    let entry = entry_of(call, options);
+    if let Some(known) = entry.as_deref().and_then(read) {
+        return Ok(known);
+    }
+    let facts = load(call, options)?.facts();
+    if let Some(entry) = &entry {
+        // A cache that cannot be written costs time and nothing else.
+        let _ = write(entry, &facts);
+    }
+    Ok(facts)
+}
+
+/// Where the facts of this call are kept; `None` where the data is not there, or cannot be told from other data.
+fn entry_of(call: &BoundCall, options: &DataOptions) -> Option<PathBuf> {
+    let cache = options.cache_dir.as_ref()?;
+    if options.vocabulary.is_some() {
+        return None;
+    }
+    let source = find(call.name).expect("a call bound against SPECS");
+    // A call that is wrong in itself is refused by `load`.
+    if !source.check(call).is_empty() {
+        return None;
+    }
+    let mut key = Sha256::new();
+    key.update(canonical::call_text(call));
+    // The program's own build: a reader that reads differently makes other facts.
+    stamp(&mut key, &std::env::current_exe().ok()?)?;
+    for file in source.files(call, options)? {
+        stamp(&mut key, &file)?;
+    }
+    let name: String = key.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(cache.join("facts").join(name + ".json"))
+}
+
+/// Tells one state of a file from the next.
+fn stamp(key: &mut Sha256, file: &Path) -> Option<()> {
+    let found = file.metadata().ok()?;
+    let file = file.canonicalize().ok()?;
+    key.update(file.as_os_str().as_encoded_bytes());
+    key.update(format!("\n{} {:?}", found.len(), found.modified().ok()?));
+    // The time of modification can be set back, as `cp -p` does; that of the change of the entry cannot.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        key.update(format!(" {} {} {}\n", found.ino(), found.ctime(), found.ctime_nsec()));
+    }
+    Some(())
+}
+
+fn read(entry: &Path) -> Option<DataFacts> {
+    serde_json::from_slice(&std::fs::read(entry).ok()?).ok()
+}
+
+fn write(entry: &Path, facts: &DataFacts) -> std::io::Result<()> {
+    let folder = entry.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    serde_json::to_writer(&mut file, facts)?;
+    file.flush()?;
+    file.persist(entry)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::ArgValue;
+
+    fn set(folder: &Path, labels: &str) -> BoundCall {
+        let write =
+            |part: &str, text: &str| std::fs::write(folder.join(format!("X_{part}.txt")), text).unwrap();
+        write("A", "1, 2\n2, 1\n3, 4\n4, 3\n");
+        write("graph_indicator", "1\n1\n2\n2\n");
+        write("graph_labels", labels);
+        write("node_labels", "0\n1\n1\n0\n");
+        super::super::call("tu", &[("name", ArgValue::Text(format!("{}/", folder.display())))])
+    }
+
+    #[test]
+    fn facts_are_those_of_the_data_and_follow_its_files() {
+        let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let options = DataOptions { cache_dir: Some(cache.path().into()), ..DataOptions::folder("nowhere") };
+        let call = set(folder.path(), "1\n2\n");
+        let loaded = load(&call, &options).unwrap().facts();
+        for _ in 0..2 {
+            assert_eq!(facts(&call, &options).unwrap(), loaded);
+        }
+        let entry = entry_of(&call, &options).unwrap();
+        assert!(entry.is_file());
+        // A damaged entry is made again.
+        std::fs::write(&entry, "{").unwrap();
+        assert_eq!(facts(&call, &options).unwrap(), loaded);
+        assert_eq!(read(&entry), Some(loaded.clone()));
+
+        set(folder.path(), "1\n1\n");
+        let changed = facts(&call, &options).unwrap();
+        assert_eq!((changed.n_outputs, loaded.n_outputs), (1, 2));
+    }
+
+    #[test]
+    fn broken_data_is_refused_each_time() {
+        let (folder, cache) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let options = DataOptions { cache_dir: Some(cache.path().into()), ..DataOptions::folder("nowhere") };
+        let call = set(folder.path(), "1\n");
+        for _ in 0..2 {
+            assert_eq!(facts(&call, &options).unwrap_err(), load(&call, &options).unwrap_err());
+        }
+    }
+
+    #[test]
+    fn calls_with_other_arguments_have_other_facts() {
+        let cache = tempfile::tempdir().unwrap();
+        let options = DataOptions { cache_dir: Some(cache.path().into()), ..DataOptions::folder("nowhere") };
+        let of = |graphs| {
+            let call = super::super::call("hierarchy", &[("graphs", ArgValue::Int(graphs))]);
+            facts(&call, &options).unwrap().n_graphs
+        };
+        assert_eq!([of(8), of(16), of(8)], [8, 16, 8]);
+    }
+}
