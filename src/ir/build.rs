@@ -66,6 +66,9 @@ pub(crate) struct Builder<'p> {
     /// Names of the blocks that were expanded.
     pub expanded: HashSet<Span>,
     scope: Vec<(String, Span)>,
+    /// Beside `scope`: the number of each opening.
+    instances: Vec<u32>,
+    n_opened: u32,
     /// The `as` name of the stage being built, for the scope of a block.
     stage_name: Option<&'p str>,
     n_steps: usize,
@@ -83,6 +86,8 @@ impl<'p> Builder<'p> {
             stage_names: Vec::new(),
             expanded: HashSet::new(),
             scope: Vec::new(),
+            instances: Vec::new(),
+            n_opened: 0,
             stage_name: None,
             n_steps: 0,
             is_inferred: false,
@@ -97,6 +102,8 @@ impl<'p> Builder<'p> {
         self.wanted.clear();
         self.made.clear();
         self.scope.clear();
+        self.instances.clear();
+        self.n_opened = 0;
         self.input = self.add_node(ops::INPUT, Args::default(), input_place, &[]);
     }
 
@@ -107,10 +114,13 @@ impl<'p> Builder<'p> {
 
     pub fn open_scope(&mut self, text: String, place: Span) {
         self.scope.push((text, place));
+        self.instances.push(self.n_opened);
+        self.n_opened += 1;
     }
 
     pub fn close_scope(&mut self) {
         self.scope.pop();
+        self.instances.pop();
     }
 
     pub fn add_node(
@@ -136,6 +146,7 @@ impl<'p> Builder<'p> {
             name: None,
             span,
             scope: self.scope.iter().map(|(text, _)| text.clone()).collect(),
+            instances: self.instances.clone(),
             is_inferred: self.is_inferred,
         });
         for &(port, source) in inputs {

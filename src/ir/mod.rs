@@ -34,6 +34,8 @@ pub struct Node {
     pub span: Span,
     /// Blocks and repeats around it, outermost first: `["encoder as fine", "repeat 2"]`.
     pub scope: Vec<String>,
+    /// For each of these, which opening of the model it is: tells two calls of one block in a row apart.
+    pub instances: Vec<u32>,
     /// The operator was put in by the compiler (an assignment's projection onto the clusters).
     pub is_inferred: bool,
 }

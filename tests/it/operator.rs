@@ -46,6 +46,7 @@ impl Lone {
             name: None,
             span: Span::default(),
             scope: Vec::new(),
+            instances: Vec::new(),
             is_inferred: false,
         };
         let module = op
