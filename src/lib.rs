@@ -15,6 +15,7 @@ pub mod cli;
 pub mod compile;
 pub mod data;
 pub mod diagnostic;
+pub mod git;
 pub mod ir;
 pub mod kernels;
 pub mod lint;

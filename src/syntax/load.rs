@@ -71,7 +71,7 @@ impl Loader<'_> {
             );
             return;
         }
-        let name = join(folder(&self.sources.file(from).name), path);
+        let name = resolve_use(&self.sources.file(from).name, path);
         if let Some(&(_, id)) = self.known.iter().find(|(known, _)| *known == name) {
             if let Some(start) = self.open.iter().position(|&(open, _)| open == id) {
                 self.found.push(self.circular(start));
@@ -149,6 +149,11 @@ fn unreadable(name: &str, span: Span, error: &io::Error) -> Diagnostic {
             .label(span, error.to_string())
             .help("check that it is a file and may be read"),
     }
+}
+
+/// The name of the file that `use "path"` means in the file `from`.
+pub fn resolve_use(from: &str, path: &str) -> String {
+    join(folder(from), path)
 }
 
 /// The folder part of a name, with its slash; empty where there is none.
