@@ -278,7 +278,7 @@ fn convert<'p>(
             if (*min..=*max).contains(&value) {
                 return Some(ArgValue::Int(value));
             }
-            ev.report(report::out_of_range(&what, &value.to_string(), &spec.kind, place));
+            ev.report(report::out_of_range(&what, value as f64, spec, place));
             None
         }
         (ArgKind::Float(range), Value::Int(_) | Value::Float(_)) => {
@@ -290,7 +290,7 @@ fn convert<'p>(
             if range.contains(value) {
                 return Some(ArgValue::Float(value));
             }
-            ev.report(report::out_of_range(&what, &value.to_string(), &spec.kind, place));
+            ev.report(report::out_of_range(&what, value, spec, place));
             None
         }
         (ArgKind::Bool, Value::Bool(value)) => Some(ArgValue::Bool(*value)),
@@ -330,7 +330,7 @@ fn convert<'p>(
                 match (whole(item), item) {
                     (Some(value), _) if (*min..=*max).contains(&value) => list.push(value),
                     (Some(value), _) => {
-                        ev.report(report::out_of_range(&what, &value.to_string(), &spec.kind, *span));
+                        ev.report(report::out_of_range(&what, value as f64, spec, *span));
                         is_fine = false;
                     }
                     (None, Value::Unknown | Value::Bad) => is_fine = false,

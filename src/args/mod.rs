@@ -68,6 +68,19 @@ impl Range {
     pub const fn open(min: f64, max: f64) -> Self {
         Self { min, min_open: true, max, max_open: true }
     }
+    /// A value inside that lies on the side of `value`, which is outside.
+    pub fn near(&self, value: f64) -> f64 {
+        let (bound, is_open, other) = if value < self.min || (value == self.min && self.min_open) {
+            (self.min, self.min_open, self.max)
+        } else {
+            (self.max, self.max_open, self.min)
+        };
+        match (is_open, other.is_finite()) {
+            (false, _) => bound,
+            (true, true) => (bound + other) / 2.0,
+            (true, false) => bound + (other.signum() * bound.abs().max(1.0)),
+        }
+    }
     pub fn contains(&self, value: f64) -> bool {
         value.is_finite()
             && (if self.min_open { value > self.min } else { value >= self.min })

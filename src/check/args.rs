@@ -109,7 +109,15 @@ pub fn duplicate(callee: &str, noun: &str, name: &str, place: Span, first: Span)
 
 /// An argument that has to be written is not.
 pub fn missing(callee: &str, noun: &str, place: Span, spec: &ArgSpec) -> Diagnostic {
-    let example = match spec.kind {
+    let example = example(spec);
+    let written = if spec.positional { example } else { format!("{} = {example}", spec.name) };
+    debug_assert!(spec.default == Default::Required, "only what has no default can be missing");
+    missing_value(callee, noun, spec.name, place, &written)
+}
+
+/// A value that the argument takes, as a file writes it.
+fn example(spec: &ArgSpec) -> String {
+    match spec.kind {
         ArgKind::Int { min, max } => 64.clamp(min, max).to_string(),
         ArgKind::Float(range) if range.contains(0.5) => "0.5".into(),
         ArgKind::Float(range) => format!("{}", if range.min.is_finite() { range.min + 1.0 } else { 0.0 }),
@@ -123,10 +131,7 @@ pub fn missing(callee: &str, noun: &str, place: Span, spec: &ArgSpec) -> Diagnos
             let first = crate::args::catalogue(kind).first();
             first.map_or("…", |spec| spec.name).into()
         }
-    };
-    let written = if spec.positional { example } else { format!("{} = {example}", spec.name) };
-    debug_assert!(spec.default == Default::Required, "only what has no default can be missing");
-    missing_value(callee, noun, spec.name, place, &written)
+    }
 }
 
 /// As [`missing`], for the parameter of a block.
@@ -156,11 +161,24 @@ pub fn twice_in_list(what: &str, word: &str, place: Span) -> Diagnostic {
         .help("leave one of them out")
 }
 
-/// A number outside the range of its argument.
-pub fn out_of_range(what: &str, given: &str, kind: &ArgKind, place: Span) -> Diagnostic {
-    let range = kind.range().unwrap_or_default();
+/// A number outside the range of its argument. `given` is what was written.
+pub fn out_of_range(what: &str, given: f64, spec: &ArgSpec, place: Span) -> Diagnostic {
+    let range = spec.kind.range().unwrap_or_default();
+    // Widths and counts of other models are no advice: the nearest value is what comes closest to what was meant.
+    let nearest = match spec.kind {
+        ArgKind::Int { min, .. } if given < min as f64 => min.to_string(),
+        ArgKind::Int { max, .. } => max.to_string(),
+        ArgKind::IntList { min, .. } if given < min as f64 => format!("[{min}]"),
+        ArgKind::IntList { max, .. } => format!("[{max}]"),
+        ArgKind::Float(range) => match spec.default {
+            Default::Float(usual) => usual.to_string(),
+            _ => range.near(given).to_string(),
+        },
+        _ => example(spec),
+    };
     Diagnostic::error("args::out_of_range", format!("{what} is {given}, but has to be {range}"))
         .label(place, format!("has to be {range}"))
+        .help(format!("for example `{} = {nearest}`", spec.name))
 }
 
 /// A list with too many entries.

@@ -19,6 +19,7 @@ pages! {
     shape: width_mismatch, widths_differ, no_width, output_width, too_wide;
     levels: needs_edges, needs_rows, needs_nodes, mixed_levels;
     task: differs_from_data, wrong_end, unfinished, wrong_loss, no_task_loss, nothing_reports_loss, negative_loss, wrong_metric;
+    training: no_validation, nothing_to_train_on, too_many_folds, no_split;
     symmetry: depends_on_numbering;
     unused: let, block, parameter, name, use, loss, stage;
     data: no_features, no_labels, one_class, empty, no_edges, more_clusters_than_nodes, no_effect, hierarchy, missing, missing_part, ambiguous, ragged, count, not_a_number, not_finite, out_of_range, graph_order, empty_graph, edge_between_graphs, unknown_label, too_large, too_many_labels, unreadable, download, checksum, corrupt_archive, unsafe_archive, cache_unwritable;

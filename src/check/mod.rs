@@ -8,6 +8,7 @@ pub mod names;
 pub mod shape;
 pub mod symmetry;
 pub mod task;
+pub mod training;
 pub mod unused;
 
 pub use explanations::{EXPLANATIONS, explanation};
@@ -203,6 +204,8 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
         lacks.into_iter().for_each(|finding| findings.push(finding));
         args::training_matters(&model, data).into_iter().for_each(|finding| findings.push(finding));
     }
+
+    training::fits(&model, data).into_iter().for_each(|finding| findings.push(finding));
 
     // Last, so that what is refused for its symmetry alone can be told.
     let is_sound = !findings.has_errors();

@@ -29,8 +29,8 @@ pub fn differ(a: &Size, b: &Size) -> bool {
     matches!((a.known(), b.known()), (Some(a), Some(b)) if a != b)
 }
 
-/// An input of `cx.op` has another width than the operator was told to expect (`in = 64`).
-pub fn width_mismatch(cx: &InferCx, port: usize, expected: &Dim) -> Diagnostic {
+/// An input of `cx.op` has another width than the operator was told to expect (`in = 64`). `help` says what to write.
+pub fn width_mismatch(cx: &InferCx, port: usize, expected: &Dim, help: impl Into<String>) -> Diagnostic {
     let (name, got) = (cx.op.name(), &cx.inputs[port].width);
     let place = expected.origin.span.unwrap_or(cx.span);
     let mut finding = Diagnostic::error(
@@ -42,7 +42,7 @@ pub fn width_mismatch(cx: &InferCx, port: usize, expected: &Dim) -> Diagnostic {
     if cx.input_spans[port] != place && got.origin.span != Some(cx.input_spans[port]) {
         finding = finding.label(cx.input_spans[port], format!("this is {}", cx.inputs[port]));
     }
-    finding.help(format!("expect {} here, or leave the width out and it is inferred", got.size))
+    finding.help(help)
 }
 
 /// Inputs that are combined element by element (`add`, `residual`) have different widths.

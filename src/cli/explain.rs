@@ -22,15 +22,7 @@ impl Explain {
         };
         // `error[shape::width_mismatch]` is what a user copies from a short report.
         let code = code.trim_start_matches("error[").trim_start_matches("warning[").trim_end_matches(']');
-        let Some((code, page)) = EXPLANATIONS.iter().find(|(known, _)| *known == code) else {
-            let known = EXPLANATIONS.iter().map(|(code, _)| *code);
-            return Err(Failure::new(format!("there is no code `{code}`")).help(
-                match super::closest(code, known) {
-                    Some(close) => format!("did you mean `{close}`? `hgnnc explain` lists all codes"),
-                    None => "`hgnnc explain` lists all codes".to_owned(),
-                },
-            ));
-        };
+        let (code, page) = find(code)?;
         match global.format {
             Format::Json => {
                 let document = json!({ "code": code, "title": title(page), "page": page });
@@ -42,6 +34,43 @@ impl Explain {
         }
         Ok(Exit::Clean)
     }
+}
+
+/// The page of a code, which may be given without its family (`width_mismatch`) where only one has that name.
+fn find(code: &str) -> Result<(&'static str, &'static str), Failure> {
+    let name_of = |known: &'static str| known.rsplit("::").next().unwrap_or(known);
+    if let Some(&found) = EXPLANATIONS.iter().find(|(known, _)| *known == code) {
+        return Ok(found);
+    }
+    let named: Vec<_> = EXPLANATIONS.iter().filter(|(known, _)| name_of(known) == code).collect();
+    if let &[&only] = named.as_slice() {
+        return Ok(only);
+    }
+    let list = "`hgnnc explain` lists all codes";
+    let quoted: Vec<_> = named.iter().map(|(known, _)| format!("`{known}`")).collect();
+    let close = match (quoted.as_slice(), code.rsplit_once("::")) {
+        ([_, ..], _) => Some(quoted.join(" or ")),
+        // A slip in one part is told apart from another code that is spelt alike as a whole.
+        (_, Some((family, name))) => {
+            let families = EXPLANATIONS.iter().filter_map(|(known, _)| known.split("::").next());
+            let family = super::closest(family, families).unwrap_or(family);
+            let in_family = EXPLANATIONS.iter().filter(|(known, _)| known.split("::").next() == Some(family));
+            super::closest(name, in_family.map(|(known, _)| name_of(known)))
+                .map(|name| format!("`{family}::{name}`"))
+        }
+        (_, None) => {
+            super::closest(code, EXPLANATIONS.iter().map(|(known, _)| name_of(known))).and_then(|name| {
+                EXPLANATIONS
+                    .iter()
+                    .find(|(known, _)| name_of(known) == name)
+                    .map(|(known, _)| format!("`{known}`"))
+            })
+        }
+    };
+    Err(Failure::new(format!("there is no code `{code}`")).help(match close {
+        Some(close) => format!("did you mean {close}? {list}"),
+        None => list.to_owned(),
+    }))
 }
 
 fn title(page: &str) -> &str {

@@ -217,6 +217,7 @@ impl Dataset {
             total_nodes: self.n_nodes(),
             total_edges: self.n_edges(),
             n_graphs_without_edges: without_edges.count(),
+            has_split: self.fixed_split.is_some(),
         }
     }
 

@@ -172,4 +172,7 @@ pub struct DataFacts {
     /// Directed entries.
     pub total_edges: usize,
     pub n_graphs_without_edges: usize,
+    /// The data comes with a split into training, validation and test parts.
+    #[serde(default)]
+    pub has_split: bool,
 }

@@ -5,7 +5,7 @@ use super::fit::Unit;
 use super::source::ModelSource;
 use super::tensors::{self, Named};
 use crate::data::{Dataset, Vocabulary};
-use crate::ir::{DataFacts, Model, Task, canonical};
+use crate::ir::{DataFacts, Model, canonical};
 use crate::lower::Parameters;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -48,17 +48,8 @@ impl CheckpointFacts {
 /// [`DataFacts`] as saved; the task by its name.
 #[derive(Serialize, Deserialize)]
 struct SavedFacts {
-    name: String,
-    n_graphs: usize,
-    n_features: usize,
-    n_outputs: usize,
-    task: Option<String>,
-    class_counts: Vec<usize>,
-    max_nodes: usize,
-    mean_nodes: f64,
-    total_nodes: usize,
-    total_edges: usize,
-    n_graphs_without_edges: usize,
+    #[serde(flatten)]
+    facts: DataFacts,
     fingerprint: String,
 }
 
@@ -86,20 +77,7 @@ pub(super) fn write(
     weights: &Named,
 ) -> Result<()> {
     let data = &facts.data;
-    let saved = SavedFacts {
-        name: data.name.clone(),
-        n_graphs: data.n_graphs,
-        n_features: data.n_features,
-        n_outputs: data.n_outputs,
-        task: data.task.map(|task| task.name().to_string()),
-        class_counts: data.class_counts.clone(),
-        max_nodes: data.max_nodes,
-        mean_nodes: data.mean_nodes,
-        total_nodes: data.total_nodes,
-        total_edges: data.total_edges,
-        n_graphs_without_edges: data.n_graphs_without_edges,
-        fingerprint: facts.data_fingerprint.clone(),
-    };
+    let saved = SavedFacts { facts: data.clone(), fingerprint: facts.data_fingerprint.clone() };
     let json = |value: serde_json::Result<String>| value.expect("names and numbers become JSON");
     let mut metadata = vec![
         ("format", FORMAT.to_string()),
@@ -156,19 +134,7 @@ impl Checkpoint {
                 canonical: text("canonical")?,
                 canonical_hash: text("canonical_hash")?,
                 network_hash: text("network_hash")?,
-                data: DataFacts {
-                    name: data.name,
-                    n_graphs: data.n_graphs,
-                    n_features: data.n_features,
-                    n_outputs: data.n_outputs,
-                    task: data.task.as_deref().and_then(Task::from_name),
-                    class_counts: data.class_counts,
-                    max_nodes: data.max_nodes,
-                    mean_nodes: data.mean_nodes,
-                    total_nodes: data.total_nodes,
-                    total_edges: data.total_edges,
-                    n_graphs_without_edges: data.n_graphs_without_edges,
-                },
+                data: data.facts,
                 data_fingerprint: data.fingerprint,
                 class_names: serde_json::from_str(&text("class_names")?)
                     .map_err(|_| damaged("class_names"))?,

@@ -97,6 +97,7 @@ pub fn infer(
             total_nodes: MAX_NODES,
             total_edges: 0,
             n_graphs_without_edges: 0,
+            has_split: false,
         }),
     })
 }

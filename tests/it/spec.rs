@@ -23,6 +23,7 @@ pub fn facts(name: &str) -> DataFacts {
         total_nodes: 43471,
         total_edges: 162_088,
         n_graphs_without_edges: 0,
+        has_split: false,
     };
     let with = |name: &str| DataFacts { name: name.into(), ..proteins.clone() };
     match name {
@@ -37,6 +38,7 @@ pub fn facts(name: &str) -> DataFacts {
             mean_nodes: 34.0,
             total_nodes: 34,
             total_edges: 156,
+            has_split: true,
             ..with("karate()")
         },
         "solubility" => DataFacts {

@@ -81,7 +81,9 @@ impl Operator for Linear {
         if let Some(expected) = shape::written_width(cx, "in")
             && shape::differ(&expected.size, &cx.inputs[0].width.size)
         {
-            return Err(shape::width_mismatch(cx, 0, &expected));
+            let help =
+                format!("write `in = {}`, or leave `in` out and it is inferred", cx.inputs[0].width.size);
+            return Err(shape::width_mismatch(cx, 0, &expected, help));
         }
         let width = shape::output_width(cx, "out")?;
         Ok(Type { width, symmetry: symmetry::kept(cx), ..cx.inputs[0].clone() })

@@ -100,7 +100,12 @@ impl Operator for DiffPool {
         if let Some(assignment) = cx.inputs.get(1)
             && check::shape::differ(&assignment.width.size, &rows.size)
         {
-            return Err(check::shape::width_mismatch(cx, 1, &rows));
+            let help = format!(
+                "the assignment has a column for each cluster: end `assign` in {} features, or leave its last width \
+                 out and it is inferred",
+                rows.size
+            );
+            return Err(check::shape::width_mismatch(cx, 1, &rows, help));
         }
         let embedding = cx.inputs.get(2).unwrap_or(&cx.inputs[0]);
         Ok(Type {

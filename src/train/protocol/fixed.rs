@@ -1,8 +1,11 @@
 //! The split that comes with the data.
 
 use super::ProtocolKind;
-use crate::args::{Args, CallSpec};
+use crate::args::{Args, BoundCall, CallSpec};
+use crate::check::training;
 use crate::data::{Dataset, Split};
+use crate::diagnostic::Diagnostic;
+use crate::ir::DataFacts;
 use crate::train::error::{Result, TrainError};
 
 pub static SPEC: CallSpec = CallSpec {
@@ -16,6 +19,15 @@ pub struct Fixed;
 impl ProtocolKind for Fixed {
     fn spec(&self) -> &'static CallSpec {
         &SPEC
+    }
+
+    fn check(&self, call: &BoundCall, data: Option<&DataFacts>) -> Option<Diagnostic> {
+        let data = data.filter(|data| !data.has_split)?;
+        Some(training::no_split(call, &data.name))
+    }
+
+    fn leaves_validation(&self, _: &Args) -> Option<bool> {
+        None
     }
 
     fn cut(&self, _args: &Args, dataset: &Dataset, _seed: u64) -> Result<Vec<Split>> {

@@ -1,8 +1,11 @@
 //! One split, drawn by the seed.
 
 use super::ProtocolKind;
-use crate::args::{ArgKind, ArgSpec, Args, CallSpec, Default, Range};
+use crate::args::{ArgKind, ArgSpec, Args, BoundCall, CallSpec, Default, Range};
+use crate::check::training;
 use crate::data::{Dataset, Split, split};
+use crate::diagnostic::Diagnostic;
+use crate::ir::DataFacts;
 use crate::train::error::{Result, TrainError};
 
 pub static SPEC: CallSpec = CallSpec {
@@ -31,6 +34,15 @@ pub struct Holdout;
 impl ProtocolKind for Holdout {
     fn spec(&self) -> &'static CallSpec {
         &SPEC
+    }
+
+    fn check(&self, call: &BoundCall, _: Option<&DataFacts>) -> Option<Diagnostic> {
+        let (validation, test) = (call.args.float("validation"), call.args.float("test"));
+        (validation + test >= 1.0).then(|| training::nothing_to_train_on(call, validation, test))
+    }
+
+    fn leaves_validation(&self, args: &Args) -> Option<bool> {
+        Some(args.float("validation") > 0.0)
     }
 
     fn cut(&self, args: &Args, dataset: &Dataset, seed: u64) -> Result<Vec<Split>> {

@@ -1,8 +1,11 @@
 //! Cross-validation.
 
 use super::ProtocolKind;
-use crate::args::{ArgKind, ArgSpec, Args, CallSpec, Default, Range};
+use crate::args::{ArgKind, ArgSpec, Args, BoundCall, CallSpec, Default, Range};
+use crate::check::training;
 use crate::data::{Dataset, Split, split};
+use crate::diagnostic::Diagnostic;
+use crate::ir::DataFacts;
 use crate::train::error::{Result, TrainError};
 
 pub static SPEC: CallSpec = CallSpec {
@@ -33,6 +36,19 @@ pub struct KFold;
 impl ProtocolKind for KFold {
     fn spec(&self) -> &'static CallSpec {
         &SPEC
+    }
+
+    fn check(&self, call: &BoundCall, data: Option<&DataFacts>) -> Option<Diagnostic> {
+        let data = data?;
+        // Values have no classes to count by; then every graph counts.
+        let n_classified: usize = data.class_counts.iter().sum();
+        let n_labelled = if n_classified > 0 { n_classified } else { data.n_graphs };
+        let k = call.args.int("k");
+        (k as usize > n_labelled).then(|| training::too_many_folds(call, k, n_labelled, &data.name))
+    }
+
+    fn leaves_validation(&self, args: &Args) -> Option<bool> {
+        Some(args.float("inner_holdout") > 0.0)
     }
 
     fn cut(&self, args: &Args, dataset: &Dataset, seed: u64) -> Result<Vec<Split>> {

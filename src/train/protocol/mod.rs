@@ -7,6 +7,8 @@ mod k_fold;
 use super::error::{Result, TrainError};
 use crate::args::{Args, BoundCall, CallSpec};
 use crate::data::{Dataset, Split};
+use crate::diagnostic::Diagnostic;
+use crate::ir::DataFacts;
 
 /// Every protocol that `protocol = …` can name.
 pub static PROTOCOLS: &[&dyn ProtocolKind] = &[&holdout::Holdout, &k_fold::KFold, &fixed::Fixed];
@@ -17,6 +19,10 @@ pub static SPECS: &[&CallSpec] = &[&holdout::SPEC, &k_fold::SPEC, &fixed::SPEC];
 /// A protocol that a file can name.
 pub trait ProtocolKind: Sync {
     fn spec(&self) -> &'static CallSpec;
+    /// What is wrong with a call that can be told before anything is cut, with the data as far as it is known.
+    fn check(&self, call: &BoundCall, data: Option<&DataFacts>) -> Option<Diagnostic>;
+    /// Whether it leaves a part for validation; `None` where that depends on the data.
+    fn leaves_validation(&self, args: &Args) -> Option<bool>;
     /// One split a run, drawn by `seed`. Items without a label are in no part.
     ///
     /// # Errors
@@ -24,6 +30,15 @@ pub trait ProtocolKind: Sync {
     fn cut(&self, args: &Args, dataset: &Dataset, seed: u64) -> Result<Vec<Split>>;
     /// Whether it makes folds, which get names and a summary, or one split.
     fn has_folds(&self) -> bool;
+}
+
+/// The kind that `call` names.
+///
+/// # Panics
+/// Where `call` is not of [`SPECS`], which binding has excluded.
+pub fn kind(call: &BoundCall) -> &'static dyn ProtocolKind {
+    let kind = PROTOCOLS.iter().copied().find(|kind| kind.spec().name == call.name);
+    kind.unwrap_or_else(|| panic!("no protocol `{}`", call.name))
 }
 
 /// The splits of one seed, and whether they are folds. Without a protocol the split that comes with the data is taken,
@@ -34,8 +49,7 @@ pub trait ProtocolKind: Sync {
 pub fn splits(call: Option<&BoundCall>, dataset: &Dataset, seed: u64) -> Result<(Vec<Split>, bool)> {
     let (splits, has_folds) = match call {
         Some(call) => {
-            let kind = PROTOCOLS.iter().find(|kind| kind.spec().name == call.name);
-            let kind = kind.unwrap_or_else(|| panic!("no protocol `{}`", call.name));
+            let kind = kind(call);
             (kind.cut(&call.args, dataset, seed)?, kind.has_folds())
         }
         None => match &dataset.fixed_split {
