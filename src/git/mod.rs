@@ -5,6 +5,7 @@
 
 mod changed;
 mod error;
+pub mod install;
 mod load;
 mod repository;
 mod snapshot;

@@ -1,0 +1,81 @@
+//! The line that tells git which files the driver is for.
+
+use super::super::error::Result;
+use super::{Action, Home, Scope, State, Step, read, remove, write};
+use std::path::PathBuf;
+
+const LINE: &str = "*.hgnn diff=hgnn";
+
+pub(super) fn step(scope: &Scope, action: Action) -> Result<Step> {
+    let place = place(scope)?;
+    let before = read(&place)?;
+    let text = before.as_deref().unwrap_or("");
+    let mut step = Step {
+        part: "attributes",
+        place: place.clone(),
+        state: State::Present,
+        lines: format!("{LINE}\n"),
+        advice: None,
+    };
+    let of_models: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| line.split_whitespace().next() == Some("*.hgnn"))
+        .filter(|line| line.split_whitespace().any(|word| names_driver(word)))
+        .collect();
+    // Where several lines match, git follows the last.
+    let has_driver =
+        of_models.last().is_some_and(|line| line.split_whitespace().any(|word| word == "diff=hgnn"));
+    if action == Action::Uninstall {
+        step.state = State::Absent;
+        if text.lines().any(|line| line.trim() == LINE) {
+            let kept: String = text.split_inclusive('\n').filter(|line| line.trim() != LINE).collect();
+            if kept.is_empty() {
+                remove(&place)?
+            } else {
+                write(&place, &kept)?
+            }
+            step.state = State::Removed;
+        } else if has_driver {
+            step.state = State::Left;
+            step.advice =
+                Some(format!("you changed the line; take `diff=hgnn` out of it: {}", of_models.concat()));
+        }
+        return Ok(step);
+    }
+    if has_driver {
+        return Ok(step);
+    }
+    if let Some(line) = of_models.last() {
+        step.state = State::Left;
+        step.advice = Some(format!(
+            "it has `{line}`; to use the driver of hgnnc, write `diff=hgnn` there in its place"
+        ));
+        return Ok(step);
+    }
+    step.state = State::Written;
+    if action == Action::Install {
+        let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+        let gap = if text.is_empty() || text.ends_with('\n') { "" } else { newline };
+        write(&place, &format!("{text}{gap}{LINE}{newline}"))?;
+    }
+    Ok(step)
+}
+
+/// `diff=mine`, `diff`, `-diff`, `!diff`, `binary`: each decides how a file is compared.
+fn names_driver(word: &str) -> bool {
+    word.starts_with("diff=") || ["diff", "-diff", "!diff", "binary"].contains(&word)
+}
+
+/// `.gitattributes` at the root, so that it is committed and everyone has it; or the user's own file.
+fn place(scope: &Scope) -> Result<PathBuf> {
+    match scope {
+        Scope::Repository(repository) => Ok(repository.root()?.join(".gitattributes")),
+        Scope::User => {
+            let home = Home::find()?;
+            let named =
+                git2::Config::open_default().and_then(|config| config.get_path("core.attributesFile"));
+            Ok(named.unwrap_or_else(|_| home.config.join("attributes")))
+        }
+    }
+}
