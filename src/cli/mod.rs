@@ -115,6 +115,12 @@ impl From<io::Error> for Failure {
     }
 }
 
+impl From<crate::git::GitError> for Failure {
+    fn from(error: crate::git::GitError) -> Self {
+        Failure::Stopped { message: error.message, help: error.help }
+    }
+}
+
 /// How text on standard output may look: colours only on a terminal and where `NO_COLOR` is unset.
 pub fn stdout_look() -> Look {
     look(io::stdout().is_terminal())

@@ -32,11 +32,19 @@ impl LocalData {
 }
 
 /// A file with all it uses, parsed.
+#[derive(Debug, Clone)]
 pub struct Loaded {
     pub sources: SourceMap,
     pub program: Program,
     /// What is wrong with the text and with `use`.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+impl From<crate::git::Loaded> for Loaded {
+    fn from(loaded: crate::git::Loaded) -> Self {
+        let crate::git::Loaded { sources, program, diagnostics } = loaded;
+        Self { sources, program, diagnostics }
+    }
 }
 
 /// Reads and parses a file; `-` is standard input.
@@ -151,10 +159,15 @@ pub fn compile(path: &str, options: Option<&DataOptions>) -> Result<Compiled, Fa
 /// # Errors
 /// As [`load`].
 pub fn compile_with(path: &str, options: Option<&DataOptions>, need: Need) -> Result<Compiled, Failure> {
-    let Loaded { sources, program, mut diagnostics } = load(path)?;
+    Ok(compile_loaded(load(path)?, options, need))
+}
+
+/// The same for a file that was read and parsed, from disk or from a git revision.
+pub fn compile_loaded(loaded: Loaded, options: Option<&DataOptions>, need: Need) -> Compiled {
+    let Loaded { sources, program, mut diagnostics } = loaded;
     if program.files.is_empty() {
         let (model, refused, data) = (None, None, Data::None);
-        return Ok(Compiled { sources, program, model, refused, is_library: false, data, diagnostics });
+        return Compiled { sources, program, model, refused, is_library: false, data, diagnostics };
     }
     let mut data = Data::None;
     // What is wrong with the call itself is said by the check of the whole program.
@@ -174,7 +187,7 @@ pub fn compile_with(path: &str, options: Option<&DataOptions>, need: Need) -> Re
     let outcome = check::check(&program, data.facts().as_ref());
     let has_syntax_errors = diagnostics.iter().any(Diagnostic::is_error);
     diagnostics.extend(outcome.diagnostics);
-    Ok(Compiled {
+    Compiled {
         sources,
         program,
         model: outcome.model.filter(|_| !has_syntax_errors),
@@ -182,7 +195,7 @@ pub fn compile_with(path: &str, options: Option<&DataOptions>, need: Need) -> Re
         is_library: outcome.is_library,
         data,
         diagnostics,
-    })
+    }
 }
 
 /// Writes the findings of a file that another command was to run with: on standard output as JSON, else on
