@@ -166,6 +166,21 @@ pub enum Default {
     Source(&'static str),
 }
 
+impl Default {
+    /// The value that it stands for; `None` where it is not a plain one.
+    pub fn value(&self) -> Option<ArgValue> {
+        Some(match *self {
+            Default::Int(value) => ArgValue::Int(value),
+            Default::Float(value) => ArgValue::Float(value),
+            Default::Bool(value) => ArgValue::Bool(value),
+            Default::Choice(word) => ArgValue::Choice(word),
+            Default::IntList(list) => ArgValue::IntList(list.to_vec()),
+            Default::ChoiceList(list) => ArgValue::ChoiceList(list.to_vec()),
+            Default::Required | Default::Inferred(_) | Default::Source(_) => return None,
+        })
+    }
+}
+
 /// One argument, as data.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ArgSpec {
@@ -264,6 +279,12 @@ impl Args {
     pub fn is_written(&self, name: &str) -> bool {
         self.get(name).is_some_and(|arg| arg.span.is_some())
     }
+}
+
+/// Every argument at its default, as where a call is not written at all.
+pub fn default_args(specs: &'static [ArgSpec]) -> Args {
+    let value = |spec: &ArgSpec| spec.default.value().unwrap_or(ArgValue::Absent);
+    Args(specs.iter().map(|spec| BoundArg { name: spec.name, value: value(spec), span: None }).collect())
 }
 
 /// Something that can be called outside a pipeline (`adam`, `plateau`, `k_fold`, `tu`), as data.

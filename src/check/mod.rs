@@ -165,7 +165,8 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     if items.loss.is_none()
         && let Some(loss) = task::default_loss(task.kind)
     {
-        losses.push(LossTerm { loss, weight: 1.0, span: model_span });
+        let args = crate::args::default_args(loss.args());
+        losses.push(LossTerm { loss, args, weight: 1.0, span: model_span });
     }
     // Without data, the width that is written is the number of outputs.
     let outputs =

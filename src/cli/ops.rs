@@ -115,7 +115,7 @@ impl Entry {
     fn args(&self) -> &'static [ArgSpec] {
         match self {
             Entry::Operator(op) => op.args(),
-            Entry::Loss(_) => &[],
+            Entry::Loss(loss) => loss.args(),
             Entry::Combinator(combinator) => combinator.spec.args,
             Entry::Call(spec) => spec.args,
             Entry::Section { keys, .. } => keys,

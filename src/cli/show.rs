@@ -4,7 +4,7 @@ use super::source::{self, Compiled, Data, LocalData, Need};
 use super::table::{plain_table, write_table};
 use super::{Exit, Failure, Format, Global, describe};
 use crate::args::{ArgSpec, ArgValue, Args};
-use crate::ir::{Model, Node, Size, Symmetry, Type};
+use crate::ir::{LossTerm, Model, Node, Size, Symmetry, Type};
 use crate::ops::{CostSizes, FactCx};
 use comfy_table::{CellAlignment, Table};
 use petgraph::graph::NodeIndex;
@@ -108,7 +108,9 @@ impl<'a> Shown<'a> {
         writeln!(out, "\nLoss")?;
         let mut table = plain_table();
         for term in &model.losses {
-            table.add_row([term.loss.name().to_owned(), format!("weight {}", term.weight)]);
+            let args = term.args.0.iter();
+            let args = args.map(|arg| format!("{} = {}", arg.name, describe::value(&arg.value, None)));
+            table.add_row([call_text(term.loss.name(), args.collect()), format!("weight {}", term.weight)]);
         }
         write_table(out, &table)?;
         for (title, args, specs) in [
@@ -239,7 +241,7 @@ impl<'a> Shown<'a> {
             "outputs": size_json(&model.outputs.size),
             "stages": self.stages.iter().map(stage).collect::<Vec<_>>(),
             "parameters": size_json(&self.parameters()),
-            "loss": model.losses.iter().map(|term| json!({ "loss": term.loss.name(), "weight": term.weight })).collect::<Vec<_>>(),
+            "loss": model.losses.iter().map(loss_json).collect::<Vec<_>>(),
             "data": model.data.as_ref().map(describe::call),
             "train": arguments(&model.train, crate::train::TRAIN_SECTION),
             "evaluate": arguments(&model.evaluate, crate::train::EVALUATE_SECTION),
@@ -291,6 +293,14 @@ fn settings(args: &Args, specs: &[ArgSpec]) -> Table {
         table.add_row([arg.name, &describe::value(&arg.value, spec), origin]);
     }
     table
+}
+
+fn loss_json(term: &LossTerm) -> Value {
+    json!({
+        "loss": term.loss.name(),
+        "arguments": arguments(&term.args, term.loss.args()),
+        "weight": term.weight,
+    })
 }
 
 fn arguments(args: &Args, specs: &[ArgSpec]) -> Value {

@@ -138,15 +138,7 @@ pub fn call(name: &str, args: &[(&str, ArgValue)]) -> BoundCall {
     }
     let bound = spec.args.iter().map(|arg| {
         let written = args.iter().find(|(given, _)| *given == arg.name).map(|(_, value)| value.clone());
-        let default = || match arg.default {
-            ArgDefault::Int(value) => ArgValue::Int(value),
-            ArgDefault::Float(value) => ArgValue::Float(value),
-            ArgDefault::Bool(value) => ArgValue::Bool(value),
-            ArgDefault::Choice(word) => ArgValue::Choice(word),
-            ArgDefault::IntList(list) => ArgValue::IntList(list.to_vec()),
-            ArgDefault::ChoiceList(list) => ArgValue::ChoiceList(list.to_vec()),
-            ArgDefault::Required | ArgDefault::Inferred(_) | ArgDefault::Source(_) => ArgValue::Absent,
-        };
+        let default = || arg.default.value().unwrap_or(ArgValue::Absent);
         let span = written.is_some().then(Span::default);
         BoundArg { name: arg.name, value: written.unwrap_or_else(default), span }
     });

@@ -56,7 +56,7 @@ pub fn network_text(model: &Model) -> String {
     let _ = writeln!(text, "task {}", model.task.name());
     // A sum is the same in any order.
     let mut losses: Vec<_> =
-        model.losses.iter().map(|term| format!("loss {} {}", term.weight, term.loss.name())).collect();
+        model.losses.iter().map(|term| format!("loss {} {}", term.weight, loss_text(term))).collect();
     losses.sort();
     for loss in losses {
         let _ = writeln!(text, "{loss}");
@@ -100,6 +100,22 @@ fn order(model: &Model) -> Vec<NodeIndex> {
         stack.extend(inputs.into_iter().rev().map(|input| (input, false)));
     }
     order
+}
+
+/// `cross_entropy(class_weights = balanced)`; without brackets where every argument has its default, so that the
+/// text of a loss stays the same when it gets another argument.
+fn loss_text(term: &super::LossTerm) -> String {
+    let is_default = |arg: &&crate::args::BoundArg| {
+        let spec = term.loss.args().iter().find(|spec| spec.name == arg.name);
+        spec.is_some_and(|spec| spec.default.value().as_ref() == Some(&arg.value))
+    };
+    let parts: Vec<_> = (term.args.0.iter().filter(|arg| !is_default(arg)))
+        .map(|arg| format!("{} = {}", arg.name, value_text(&arg.value)))
+        .collect();
+    match parts.as_slice() {
+        [] => term.loss.name().to_owned(),
+        parts => format!("{}({})", term.loss.name(), parts.join(", ")),
+    }
 }
 
 /// A call with every argument: `tu(name = "PROTEINS", …)`.
@@ -276,6 +292,19 @@ mod tests {
         ";
         assert_eq!(text(&model(plain)), text(&model(other)));
         assert_eq!(hash(&model(plain)), hash(&model(other)));
+    }
+
+    #[test]
+    fn an_argument_of_a_loss_is_told_where_it_is_not_the_default() {
+        let loss = |loss: &str| {
+            let text = network_text(&model(&format!("model = gcn(64) -> mean -> mlp\nloss = {loss}")));
+            text.lines().last().unwrap_or("").to_owned()
+        };
+        assert_eq!(loss("cross_entropy(class_weights = none)"), "loss 1 cross_entropy");
+        assert_eq!(
+            loss("2 * cross_entropy(class_weights = balanced)"),
+            "loss 2 cross_entropy(class_weights = balanced)"
+        );
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The `loss` setting: a sum of losses with weights.
 
 use super::LossTerm;
-use crate::args::{DefinitionKind, Env, Evaluator, Value};
+use crate::args::{Callee, DefinitionKind, Env, Evaluator, Given, Value, bind};
 use crate::check::{args as args_check, names, task, unused};
 use crate::ops;
 use crate::source::Span;
-use crate::syntax::ast::{BinaryOp, Expr, ExprKind};
+use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind};
 use std::rc::Rc;
 
 /// A sum may have this many terms, which is far more than there are losses.
@@ -53,14 +53,8 @@ fn read<'p>(ev: &mut Evaluator<'p>, expr: &'p Expr, env: &Rc<Env<'p>>) -> Part {
 
 fn read_inner<'p>(ev: &mut Evaluator<'p>, expr: &'p Expr, env: &Rc<Env<'p>>) -> Part {
     match &expr.kind {
-        ExprKind::Name(name) => read_name(ev, name, expr.span, env),
-        ExprKind::Call(call) => {
-            if let Some(arg) = call.args.first() {
-                ev.report(args_check::takes_none(&call.callee.text, "a loss", arg.value.span));
-                call.args.iter().for_each(|arg| ev.touch(&arg.value, env));
-            }
-            read_name(ev, &call.callee.text, call.callee.span, env)
-        }
+        ExprKind::Name(name) => read_name(ev, name, expr.span, &[], env),
+        ExprKind::Call(call) => read_name(ev, &call.callee.text, expr.span, &call.args, env),
         ExprKind::Neg(inner) => match read(ev, inner, env) {
             Part::Number(value) => Part::Number(-value),
             part => scale(part, -1.0, expr.span),
@@ -92,8 +86,19 @@ fn read_inner<'p>(ev: &mut Evaluator<'p>, expr: &'p Expr, env: &Rc<Env<'p>>) -> 
     }
 }
 
-fn read_name<'p>(ev: &mut Evaluator<'p>, name: &'p str, span: Span, env: &Rc<Env<'p>>) -> Part {
+/// A loss, or a `let` that holds one; `given` are the arguments behind the name.
+fn read_name<'p>(
+    ev: &mut Evaluator<'p>,
+    name: &'p str,
+    span: Span,
+    given: &'p [Arg],
+    env: &Rc<Env<'p>>,
+) -> Part {
     if let Some(definition) = ev.definition(env.file, name) {
+        if let Some(arg) = given.first() {
+            ev.report(args_check::takes_none(name, "a loss", arg.value.span));
+            given.iter().for_each(|arg| ev.touch(&arg.value, env));
+        }
         ev.mark_definition(&definition);
         return match definition.kind {
             DefinitionKind::Let { value } => {
@@ -112,8 +117,14 @@ fn read_name<'p>(ev: &mut Evaluator<'p>, name: &'p str, span: Span, env: &Rc<Env
         };
     }
     match ops::find_loss(name) {
-        Some(loss) => Part::Sum(vec![LossTerm { loss, weight: 1.0, span }]),
+        Some(loss) => {
+            let given: Vec<Given> = given.iter().map(Given::from).collect();
+            let callee = Callee { name: loss.name(), place: span, noun: "argument", takes_branches: false };
+            let args = bind(ev, callee, loss.args(), &given, env).args;
+            Part::Sum(vec![LossTerm { loss, args, weight: 1.0, span }])
+        }
         None => {
+            given.iter().for_each(|arg| ev.touch(&arg.value, env));
             if !ev.is_missing(env.file, name) {
                 ev.report(names::unknown_loss(name, span));
             }

@@ -44,6 +44,7 @@ pub struct Node {
 #[derive(Debug, Clone)]
 pub struct LossTerm {
     pub loss: &'static dyn Loss,
+    pub args: Args,
     pub weight: f64,
     pub span: Span,
 }

@@ -19,6 +19,18 @@ use multiversion::multiversion;
 /// # Errors
 /// Where the shapes do not fit or a class is not below `C`.
 pub fn cross_entropy(logits: &Tensor, classes: &Tensor) -> Result<Tensor> {
+    weighted_cross_entropy(logits, classes, None)
+}
+
+/// [`cross_entropy`] with a weight for each class: `Σ_i w[c_i] · −log softmax(logits_i)[c_i] / Σ_i w[c_i]`.
+///
+/// - `weights`: `[C]`, not negative; `None` for all alike
+///
+/// PyTorch: `torch.nn.functional.cross_entropy(weight = …)`.
+///
+/// # Errors
+/// As [`cross_entropy`], and where there are not `C` weights.
+pub fn weighted_cross_entropy(logits: &Tensor, classes: &Tensor, weights: Option<&[f64]>) -> Result<Tensor> {
     let (n_rows, n_classes) = logits.dims2()?;
     let classes = classes.dims1().and_then(|_| match classes.dtype() {
         DType::I64 => classes.to_vec1::<i64>(),
@@ -31,16 +43,26 @@ pub fn cross_entropy(logits: &Tensor, classes: &Tensor) -> Result<Tensor> {
     if let Some(class) = classes.iter().find(|&&class| class >= n_classes as i64) {
         bail!("`cross_entropy` got class {class}, but {n_classes} logits a row")
     }
-    if device::is_elsewhere(logits) {
-        return device::composed::cross_entropy(logits, &classes);
+    if let Some(weights) = weights.filter(|weights| weights.len() != n_classes) {
+        bail!("`cross_entropy` got {} weights for {n_classes} classes", weights.len())
     }
-    let n_labelled = classes.iter().filter(|&&class| class >= 0).count();
-    logits.contiguous()?.recorded1(CrossEntropy { classes, n_labelled })
+    if device::is_elsewhere(logits) {
+        return device::composed::cross_entropy(logits, &classes, weights);
+    }
+    let weights = weights.map_or_else(|| vec![1.0; n_classes], <[f64]>::to_vec);
+    let labelled = classes.iter().filter(|&&class| class >= 0);
+    let total = labelled.map(|&class| weights[class as usize]).sum();
+    // Where nothing counts, every loss is 0 whatever it is divided by.
+    let total = if total > 0.0 { total } else { 1.0 };
+    logits.contiguous()?.recorded1(CrossEntropy { classes, weights, total })
 }
 
 struct CrossEntropy {
     classes: Vec<i64>,
-    n_labelled: usize,
+    /// By class.
+    weights: Vec<f64>,
+    /// Of all rows together.
+    total: f64,
 }
 
 /// `exp(logit − largest of its row)`, and the sum of each row. Exponentials are taken over the whole block at once,
@@ -80,11 +102,12 @@ impl candle_core::CustomOp1 for CrossEntropy {
                 let losses = labelled.map(|(row, &class)| {
                     let logits = &logits[row * n_classes..][..n_classes];
                     let largest = logits.iter().fold(T::NEG_INFINITY, |largest, &logit| largest.greater(logit));
-                    (largest - logits[class as usize]).wide() + sums[row].wide().ln()
+                    let loss = (largest - logits[class as usize]).wide() + sums[row].wide().ln();
+                    self.weights[class as usize] * loss
                 });
                 losses.sum::<f64>()
             });
-            let mean = partials.iter().sum::<f64>() / self.n_labelled.max(1) as f64;
+            let mean = partials.iter().sum::<f64>() / self.total;
             Ok(finish(vec![T::of(mean)], ()))
         })
     }
@@ -93,7 +116,8 @@ impl candle_core::CustomOp1 for CrossEntropy {
         let grad = grad.contiguous()?;
         by_dtype!(logits.dtype(), T => {
             let (x, g) = (View::<T>::new(logits)?, View::<T>::new(&grad)?);
-            let scale = T::of(g[0].wide() / self.n_labelled.max(1) as f64);
+            let scales: Vec<T> =
+                self.weights.iter().map(|weight| T::of(weight * g[0].wide() / self.total)).collect();
             // SAFETY: every row is written.
             let dx = unsafe {
                 fill_rows(n_rows, n_classes, x.len() * 16, |rows, out| {
@@ -105,6 +129,7 @@ impl candle_core::CustomOp1 for CrossEntropy {
                             out.fill(T::ZERO);
                             continue;
                         }
+                        let scale = scales[class as usize];
                         let factor = scale / sum;
                         for out in out.iter_mut() {
                             *out *= factor;
@@ -220,8 +245,20 @@ mod tests {
     fn check_cross_entropy(classes: &[i64], n_classes: usize) {
         let targets = Tensor::new(classes, &Device::Cpu).unwrap();
         let logits = random(&[classes.len(), n_classes], 1).map(|x| 5.0 * x);
-        Case::new(&[logits], |x| cross_entropy(&x[0], &targets))
-            .equals(|x| Matrix::scalar(reference::cross_entropy(&x[0], classes)));
+        let equal = vec![1.0; n_classes];
+        Case::new(std::slice::from_ref(&logits), |x| cross_entropy(&x[0], &targets))
+            .equals(|x| Matrix::scalar(reference::cross_entropy(&x[0], classes, &equal)));
+        let weights: Vec<f64> = (0..n_classes).map(|class| class as f64 * 0.7).collect();
+        Case::new(&[logits], |x| weighted_cross_entropy(&x[0], &targets, Some(&weights)))
+            .equals(|x| Matrix::scalar(reference::cross_entropy(&x[0], classes, &weights)));
+    }
+
+    #[test]
+    fn weights_are_one_a_class() {
+        let logits = random(&[1, 3], 1).tensor(DType::F32);
+        let classes = Tensor::new(&[1i64], &Device::Cpu).unwrap();
+        let error = weighted_cross_entropy(&logits, &classes, Some(&[1.0, 2.0])).unwrap_err();
+        assert!(error.to_string().contains("2 weights for 3 classes"), "{error}");
     }
 
     #[test]

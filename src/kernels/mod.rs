@@ -53,7 +53,7 @@ pub use dropout::dropout;
 pub use float::Float;
 pub use group_norm::{graph_layer_norm, layer_norm};
 pub use linear::linear;
-pub use loss::{cross_entropy, mse, scaled};
+pub use loss::{cross_entropy, mse, scaled, weighted_cross_entropy};
 pub use lstm::lstm_aggregate;
 pub use norm::batch_norm;
 pub use propagate::{DegreeCache, Norm, propagate, propagate_max};

@@ -190,15 +190,14 @@ pub(crate) fn graph_layer_norm(
     })
 }
 
-pub(crate) fn cross_entropy(logits: &Matrix, classes: &[i64]) -> f64 {
-    let losses: Vec<f64> = (0..logits.rows())
-        .filter(|&row| classes[row] >= 0)
-        .map(|row| {
-            let sum: f64 = (0..logits.cols()).map(|col| logits.at(row, col).exp()).sum();
-            sum.ln() - logits.at(row, classes[row] as usize)
-        })
-        .collect();
-    losses.iter().sum::<f64>() / losses.len().max(1) as f64
+pub(crate) fn cross_entropy(logits: &Matrix, classes: &[i64], weights: &[f64]) -> f64 {
+    let labelled = || (0..logits.rows()).filter(|&row| classes[row] >= 0);
+    let loss = |row: usize| {
+        let sum: f64 = (0..logits.cols()).map(|col| logits.at(row, col).exp()).sum();
+        weights[classes[row] as usize] * (sum.ln() - logits.at(row, classes[row] as usize))
+    };
+    let total: f64 = labelled().map(|row| weights[classes[row] as usize]).sum();
+    labelled().map(loss).sum::<f64>() / if total > 0.0 { total } else { 1.0 }
 }
 
 pub(crate) fn mse(output: &Matrix, targets: &Matrix) -> f64 {

@@ -6,11 +6,15 @@ use crate::check::Checked;
 use crate::data::GraphBatch;
 use crate::ir::{DataFacts, LossTerm, Model, Type};
 use crate::kernels::{self, tape};
-use crate::ops::{FactCx, LossKind, facts};
+use crate::ops::loss::balanced_weights;
+use crate::ops::{FactCx, LossCx, LossKind, facts};
 use crate::plan::{Plan, plan};
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor, Var};
 use petgraph::graph::NodeIndex;
+
+/// The buffer of the weights that a loss gives the classes.
+const CLASS_WEIGHTS: &str = "loss.class_weights";
 
 /// Why a checked model could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +36,8 @@ pub struct Network {
     parameters: Parameters,
     losses: Vec<LossTerm>,
     wanted_losses: Vec<&'static str>,
+    /// `[C]`, where a loss weighs classes.
+    class_weights: Option<Var>,
     n_features: Option<usize>,
     device: Device,
 }
@@ -111,12 +117,28 @@ impl Network {
                 device,
             })?);
         }
+        // Kept as a buffer, so that a checkpoint has the weights that it was trained with.
+        let class_weights = match model.losses.iter().find(|term| term.loss.weighs_classes(&term.args)) {
+            Some(_) => {
+                let weights = balanced_weights(&data.class_counts);
+                let weights = Tensor::new(weights, device)?.to_dtype(dtype)?;
+                let var = Var::from_tensor(&weights)?;
+                parameters.push(Parameter {
+                    name: CLASS_WEIGHTS.into(),
+                    var: var.clone(),
+                    is_trained: false,
+                });
+                Some(var)
+            }
+            None => None,
+        };
         let auxiliary = model.losses.iter().filter(|term| term.loss.kind() == LossKind::Auxiliary);
         Ok(Self {
             wanted_losses: auxiliary.map(|term| term.loss.name()).collect(),
             widths: plan.steps.iter().map(|step| model.graph[step.result].ty.width.known()).collect(),
             n_features: model.graph[model.input].ty.width.known(),
             losses: model.losses,
+            class_weights,
             plan,
             modules,
             parameters,
@@ -175,10 +197,19 @@ impl Network {
     pub fn loss(&self, output: &Value, targets: &Tensor, cx: &ForwardCx) -> Result<StepLoss> {
         let mut total: Option<Tensor> = None;
         let mut parts = Vec::with_capacity(self.losses.len());
+        let class_weights = match &self.class_weights {
+            Some(weights) => Some(weights.to_dtype(DType::F64)?.to_vec1::<f64>()?),
+            None => None,
+        };
         for term in &self.losses {
             let name = term.loss.name();
             let part = match term.loss.kind() {
-                LossKind::Task(_) => term.loss.compute(&output.x, targets)?,
+                LossKind::Task(_) => term.loss.compute(&LossCx {
+                    args: &term.args,
+                    output: &output.x,
+                    targets,
+                    class_weights: class_weights.as_deref().filter(|_| term.loss.weighs_classes(&term.args)),
+                })?,
                 LossKind::Auxiliary => {
                     let mut reported =
                         cx.losses.iter().filter(|(given, _)| *given == name).map(|(_, loss)| loss);
@@ -199,6 +230,16 @@ impl Network {
         }
         let total = total.ok_or_else(|| candle_core::Error::Msg("the model has no loss".to_owned()))?;
         Ok(StepLoss { total, parts })
+    }
+
+    /// Weighs the classes by how often each occurs among the items that are trained on; without effect where no
+    /// loss weighs classes.
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    pub fn count_classes(&self, counts: &[usize]) -> Result<()> {
+        let Some(weights) = &self.class_weights else { return Ok(()) };
+        weights.set(&Tensor::new(balanced_weights(counts), &self.device)?.to_dtype(weights.dtype())?)
     }
 
     /// The context of a training step. `step_seed` is a function of the run's seed, epoch and batch.
@@ -336,6 +377,25 @@ mod tests {
         assert_eq!(*name, "cross_entropy");
         let (total, part) = (loss.total.to_scalar::<f64>().unwrap(), part.to_scalar::<f64>().unwrap());
         assert!((total - 3.0 * part).abs() < 1e-12);
+    }
+
+    #[test]
+    fn balanced_class_weights_are_a_buffer_that_follows_the_counts() {
+        let (network, data) =
+            build("model = mean -> linear\nloss = cross_entropy(class_weights = balanced)", 0);
+        let (batch, targets) = batch(&data);
+        let loss = || {
+            let mut cx = network.training_cx(0);
+            let output = network.forward(&batch, &mut cx).unwrap();
+            network.loss(&output, &targets, &cx).unwrap().total.to_scalar::<f64>().unwrap()
+        };
+        let buffer = network.parameters().get(CLASS_WEIGHTS).unwrap();
+        assert!(!buffer.is_trained);
+        network.count_classes(&[1, 1, 1]).unwrap();
+        let equal = loss();
+        network.count_classes(&[4, 1, 1]).unwrap();
+        assert_eq!(buffer.var.to_vec1::<f64>().unwrap(), [0.5, 2.0, 2.0]);
+        assert_ne!(loss(), equal);
     }
 
     #[test]

@@ -256,21 +256,32 @@ pub enum LossKind {
     Auxiliary,
 }
 
+/// What a loss of the task compares.
+pub struct LossCx<'a> {
+    pub args: &'a Args,
+    /// The model's result, `[M, C]`.
+    pub output: &'a candle_core::Tensor,
+    /// `[M]` classes or `[M, V]` values.
+    pub targets: &'a candle_core::Tensor,
+    /// A weight for each class, where the loss [weighs classes](Loss::weighs_classes).
+    pub class_weights: Option<&'a [f64]>,
+}
+
 /// The facts of one loss.
 pub trait Loss: Send + Sync + std::fmt::Debug {
     fn name(&self) -> &'static str;
     fn doc(&self) -> Doc;
+    fn args(&self) -> &'static [ArgSpec];
     fn kind(&self) -> LossKind;
     /// Names of the operators that report it; empty for a loss of the task.
     fn reported_by(&self) -> &'static [&'static str];
     fn pyg(&self) -> Pyg;
-    /// The scalar to minimise. `Auxiliary` losses are computed by the poolings and get `None`s here.
+    /// Whether classes count by how rare they are among the training items: the network then keeps a weight for
+    /// each, which `compute` gets.
+    fn weighs_classes(&self, args: &Args) -> bool;
+    /// The scalar to minimise. `Auxiliary` losses are computed by the poolings, and this is not called.
     ///
     /// # Errors
     /// Where the shapes do not fit, which `check` has excluded.
-    fn compute(
-        &self,
-        output: &candle_core::Tensor,
-        targets: &candle_core::Tensor,
-    ) -> candle_core::Result<candle_core::Tensor>;
+    fn compute(&self, cx: &LossCx) -> candle_core::Result<candle_core::Tensor>;
 }

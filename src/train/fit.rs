@@ -16,7 +16,7 @@ use super::schedule::{self, Schedule};
 use super::seed;
 use super::settings::Settings;
 use crate::check::Checked;
-use crate::data::{Dataset, Split, rng};
+use crate::data::{Dataset, Split, Targets, rng};
 use crate::ir::{DataFacts, Model};
 use crate::lower::{Network, Value};
 use candle_core::{DType, Device, Tensor, Var};
@@ -134,6 +134,11 @@ pub(super) fn fit(
     let settings = cx.settings;
     let network =
         Network::build(cx.model, cx.facts, DType::F32, cx.device, unit.derived_seed(WEIGHTS, [0, 0]))?;
+    if let Targets::Classes(classes) = &cx.dataset.targets {
+        let mut counts = vec![0; cx.facts.n_outputs];
+        unit.split.train.iter().for_each(|&item| counts[classes[item as usize] as usize] += 1);
+        network.count_classes(&counts)?;
+    }
     let weights: Vec<Var> = network.parameters().trained().map(|parameter| parameter.var.clone()).collect();
     let early_stop = if unit.split.validation.is_empty() && !settings.early_stop_is_written {
         early_stop::keep_last()

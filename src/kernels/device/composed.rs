@@ -80,7 +80,7 @@ pub(crate) fn layer_norm(
 }
 
 /// Mean over labelled rows of `−log softmax(logits)[class]`.
-pub(crate) fn cross_entropy(logits: &Tensor, classes: &[i64]) -> Result<Tensor> {
+pub(crate) fn cross_entropy(logits: &Tensor, classes: &[i64], weights: Option<&[f64]>) -> Result<Tensor> {
     let device = logits.device();
     let labelled: Vec<u32> = (0..classes.len() as u32).filter(|&row| classes[row as usize] >= 0).collect();
     if labelled.is_empty() {
@@ -91,8 +91,14 @@ pub(crate) fn cross_entropy(logits: &Tensor, classes: &[i64]) -> Result<Tensor> 
     let rows = logits.index_select(&Tensor::from_vec(labelled, n, device)?, 0)?;
     let shifted = rows.broadcast_sub(&rows.max_keepdim(D::Minus1)?.detach())?;
     let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
+    let row_weights: Option<Vec<f64>> =
+        weights.map(|weights| picked.iter().map(|&class| weights[class as usize]).collect());
     let picked = Tensor::from_vec(picked, (n, 1), device)?;
-    (log_sum - shifted.gather(&picked, 1)?)?.mean_all()
+    let losses = (log_sum - shifted.gather(&picked, 1)?)?;
+    let Some(row_weights) = row_weights else { return losses.mean_all() };
+    let total: f64 = row_weights.iter().sum();
+    let row_weights = Tensor::from_vec(row_weights, (n, 1), device)?.to_dtype(losses.dtype())?;
+    (losses * row_weights)?.sum_all()? / if total > 0.0 { total } else { 1.0 }
 }
 
 /// Mean of squared differences.
@@ -227,10 +233,16 @@ mod tests {
         same(
             std::slice::from_ref(&x),
             || kernels::cross_entropy(&x, &tensor),
-            || cross_entropy(&x, &classes),
+            || cross_entropy(&x, &classes, None),
+        );
+        let weights = [0.5, 2.0, 1.0];
+        same(
+            std::slice::from_ref(&x),
+            || kernels::weighted_cross_entropy(&x, &tensor, Some(&weights)),
+            || cross_entropy(&x, &classes, Some(&weights)),
         );
         same(std::slice::from_ref(&x), || kernels::mse(&x, &target), || mse(&x, &target));
-        assert_eq!(cross_entropy(&x, &[-1; 6]).unwrap().to_scalar::<f64>().unwrap(), 0.0);
+        assert_eq!(cross_entropy(&x, &[-1; 6], None).unwrap().to_scalar::<f64>().unwrap(), 0.0);
     }
 
     #[test]

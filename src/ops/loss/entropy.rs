@@ -1,7 +1,8 @@
 //! `entropy`: how undecided assignments are.
 
 use super::ENTROPY;
-use crate::ops::{Doc, Loss, LossKind, Pyg};
+use crate::args::{ArgSpec, Args};
+use crate::ops::{Doc, Loss, LossCx, LossKind, Pyg};
 use candle_core::{Result, Tensor};
 
 /// Entropy of a pooling's assignment: `1/n Σ_i Σ_c −S_ic log S_ic` of each graph, averaged over graphs and summed
@@ -28,6 +29,9 @@ impl Loss for Entropy {
                       loss = cross_entropy + 0.1 * entropy",
         }
     }
+    fn args(&self) -> &'static [ArgSpec] {
+        &[]
+    }
     fn kind(&self) -> LossKind {
         LossKind::Auxiliary
     }
@@ -41,7 +45,10 @@ impl Loss for Entropy {
             note: "PyG averages over the rows of a padded batch; here over each graph's own nodes.",
         }
     }
-    fn compute(&self, _output: &Tensor, _targets: &Tensor) -> Result<Tensor> {
+    fn weighs_classes(&self, _args: &Args) -> bool {
+        false
+    }
+    fn compute(&self, _cx: &LossCx) -> Result<Tensor> {
         candle_core::bail!("`{ENTROPY}` is computed by the poolings, in `ForwardCx::losses`")
     }
 }

@@ -1,7 +1,8 @@
 //! `link_prediction`: how badly assignments predict the edges.
 
 use super::LINK_PREDICTION;
-use crate::ops::{Doc, Loss, LossKind, Pyg};
+use crate::args::{ArgSpec, Args};
+use crate::ops::{Doc, Loss, LossCx, LossKind, Pyg};
 use candle_core::{Result, Tensor};
 
 /// Link prediction of a pooling: `‖A − S Sᵀ‖_F / n²` of each graph, averaged over graphs and summed over poolings.
@@ -28,6 +29,9 @@ impl Loss for LinkPrediction {
                       loss = cross_entropy + link_prediction",
         }
     }
+    fn args(&self) -> &'static [ArgSpec] {
+        &[]
+    }
     fn kind(&self) -> LossKind {
         LossKind::Auxiliary
     }
@@ -41,7 +45,10 @@ impl Loss for LinkPrediction {
             note: "PyG takes the norm over a whole padded batch; here each graph counts by itself.",
         }
     }
-    fn compute(&self, _output: &Tensor, _targets: &Tensor) -> Result<Tensor> {
+    fn weighs_classes(&self, _args: &Args) -> bool {
+        false
+    }
+    fn compute(&self, _cx: &LossCx) -> Result<Tensor> {
         candle_core::bail!("`{LINK_PREDICTION}` is computed by the poolings, in `ForwardCx::losses`")
     }
 }

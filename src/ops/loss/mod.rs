@@ -10,3 +10,15 @@ pub const LINK_PREDICTION: &str = "link_prediction";
 
 /// The name under which poolings report the entropy of their assignment.
 pub const ENTROPY: &str = "entropy";
+
+/// `w[c] = items / (classes · items of c)`, as scikit-learn's `class_weight = "balanced"`. A class that does not
+/// occur gets the weight 1, which nothing reads in training.
+pub fn balanced_weights(counts: &[usize]) -> Vec<f64> {
+    let n_items: usize = counts.iter().sum();
+    let n_classes = counts.iter().filter(|&&count| count > 0).count();
+    let weight = |&count: &usize| match count {
+        0 => 1.0,
+        count => n_items as f64 / (n_classes * count) as f64,
+    };
+    counts.iter().map(weight).collect()
+}

@@ -1,8 +1,9 @@
 //! `mse`: of predicted values.
 
+use crate::args::{ArgSpec, Args};
 use crate::ir::TargetKind;
 use crate::kernels;
-use crate::ops::{Doc, Loss, LossKind, Pyg};
+use crate::ops::{Doc, Loss, LossCx, LossKind, Pyg};
 use candle_core::{Result, Tensor};
 
 /// Mean squared error: `1/(M V) Σ_i Σ_v (x_iv − t_iv)²`.
@@ -26,6 +27,9 @@ impl Loss for Mse {
             example: "task = graph_regression\nmodel = gcn(64) -> relu -> mean -> linear\nloss = mse",
         }
     }
+    fn args(&self) -> &'static [ArgSpec] {
+        &[]
+    }
     fn kind(&self) -> LossKind {
         LossKind::Task(TargetKind::Regression)
     }
@@ -35,8 +39,11 @@ impl Loss for Mse {
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.nn.functional.mse_loss", weights: &[], note: "" }
     }
-    fn compute(&self, output: &Tensor, targets: &Tensor) -> Result<Tensor> {
-        kernels::mse(output, targets)
+    fn weighs_classes(&self, _args: &Args) -> bool {
+        false
+    }
+    fn compute(&self, cx: &LossCx) -> Result<Tensor> {
+        kernels::mse(cx.output, cx.targets)
     }
 }
 
@@ -49,7 +56,8 @@ mod tests {
     fn it_is_the_mean_over_items_and_values() {
         let output = Tensor::new(&[[1.0f64, 2.0], [3.0, 4.0]], &Device::Cpu).unwrap();
         let targets = Tensor::new(&[[1.0f64, 0.0], [0.0, 4.0]], &Device::Cpu).unwrap();
-        let loss: f64 = Mse.compute(&output, &targets).unwrap().to_scalar().unwrap();
+        let cx = LossCx { args: &Args::default(), output: &output, targets: &targets, class_weights: None };
+        let loss: f64 = Mse.compute(&cx).unwrap().to_scalar().unwrap();
         assert!((loss - 13.0 / 4.0).abs() < 1e-12, "{loss}");
     }
 }
