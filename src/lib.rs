@@ -16,6 +16,7 @@ pub mod compile;
 pub mod data;
 pub mod diagnostic;
 pub mod git;
+pub mod fmt;
 pub mod ir;
 pub mod kernels;
 pub mod lint;

@@ -5,6 +5,8 @@ pub mod data;
 pub mod describe;
 mod eval;
 mod explain;
+mod files;
+mod fmt;
 mod ops;
 mod predict;
 pub mod report;
@@ -46,6 +48,7 @@ pub struct Global {
 enum Command {
     Check(check::Check),
     Show(show::Show),
+    Fmt(fmt::Fmt),
     Train(Box<train::Train>),
     Eval(eval::Eval),
     Predict(predict::Predict),
@@ -59,6 +62,7 @@ impl Command {
         match self {
             Command::Check(command) => command.run(global),
             Command::Show(command) => command.run(global),
+            Command::Fmt(command) => command.run(global),
             Command::Train(command) => command.run(global),
             Command::Eval(command) => command.run(global),
             Command::Predict(command) => command.run(global),

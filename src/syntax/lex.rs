@@ -1,5 +1,5 @@
 //! Text to tokens, as far as finding the items needs it: names, numbers, strings, brackets, places.
-//! Comments are skipped; `///` lines are kept aside. Never fails: what is no token is a [`Kind::Bad`].
+//! Comments are kept aside, `///` lines once more. Never fails: what is no token is a [`Kind::Bad`].
 
 /// One word, number, string or sign.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,10 +72,22 @@ pub const RESERVED: &[&str] = &["use", "let", "block", "conv", "allow", "as", "t
 /// Words that begin an item.
 pub const ITEM_WORDS: &[&str] = &["use", "let", "block", "conv", "allow"];
 
-/// Tokens in order, and the lines that are `///` comments alone.
+/// A comment: from its slashes to the end of the line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Comment {
+    pub start: usize,
+    /// Before the newline; a carriage return is part of the comment.
+    pub end: usize,
+    /// Counted from 0.
+    pub line: usize,
+    pub is_first_on_line: bool,
+}
+
+/// Tokens and comments in order, and the lines that are `///` comments alone.
 #[derive(Debug, Default)]
 pub struct Lexed<'a> {
     pub tokens: Vec<Token>,
+    pub comments: Vec<Comment>,
     /// Line number and what follows the slashes, ascending.
     pub docs: Vec<(usize, &'a str)>,
 }
@@ -99,6 +111,7 @@ pub fn lex(text: &str) -> Lexed<'_> {
             b'/' if bytes.get(pos + 1) == Some(&b'/') => {
                 let end =
                     bytes[pos..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |n| pos + n);
+                lexed.comments.push(Comment { start: pos, end, line, is_first_on_line });
                 let comment = &text[pos..end];
                 if let Some(doc) = comment.strip_prefix("///").filter(|doc| !doc.starts_with('/'))
                     && is_first_on_line

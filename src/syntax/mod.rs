@@ -2,11 +2,11 @@
 
 pub mod ast;
 mod decode;
-mod lex;
+pub(crate) mod lex;
 mod load;
 mod message;
 mod parse;
-mod split;
+pub(crate) mod split;
 
 use crate::source::{FileId, Span};
 pub use decode::decode;
