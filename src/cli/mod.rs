@@ -1,5 +1,6 @@
 //! The commands, one file each. Only this folder prints.
 
+mod changed;
 mod check;
 pub mod data;
 pub mod describe;
@@ -109,6 +110,17 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// As it is written on standard error.
+    fn told(&self) -> String {
+        let mut text = format!("error: {self}\n");
+        if let Failure::Stopped { help: Some(help), .. } = self {
+            text.push_str(&format!("  help: {}\n", help.replace('\n', "\n        ")));
+        }
+        text
+    }
+}
+
 /// An error of writing to standard output, the only writing that commands do with `?`.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
@@ -174,13 +186,9 @@ pub fn main() -> ExitCode {
         Ok(Exit::Clean) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Ok(Exit::Findings) => ExitCode::from(1),
         Ok(Exit::Interrupted) => ExitCode::from(130),
-        Err(Failure::Stopped { message, help }) => {
-            let mut text = format!("error: {message}\n");
-            if let Some(help) = help {
-                text.push_str(&format!("  help: {}\n", help.replace('\n', "\n        ")));
-            }
+        Err(failure) => {
             // Standard error may be closed too; then there is no one to tell.
-            let _ = io::stderr().write_all(text.as_bytes());
+            let _ = io::stderr().write_all(failure.told().as_bytes());
             ExitCode::from(2)
         }
     }

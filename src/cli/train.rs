@@ -3,7 +3,7 @@
 use super::data::DataArgs;
 use super::source::{self, Loaded};
 use super::table::{plain_table, write_table};
-use super::{Exit, Failure, Format, Global, describe, report, stderr_look, stdout_look};
+use super::{Exit, Failure, Format, Global, changed, describe, report, stderr_look, stdout_look};
 use crate::args::BoundCall;
 use crate::check::{self, Checked};
 use crate::data::{self, DataOptions, Dataset};
@@ -15,7 +15,7 @@ use crate::train::{
     Spread, Status, TrainError, TrainRequest, UnitSummary,
 };
 use candle_core::Device;
-use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -29,22 +29,27 @@ use std::time::Instant;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc train models/quickstart.hgnn\n  \
     hgnnc train one_line.hgnn --data 'tu(\"PROTEINS\")' --out runs/first\n  \
-    hgnnc train --resume runs/first\n\n\
+    hgnnc train --resume runs/first\n  \
+    hgnnc train --changed-since git:main --dry-run\n\n\
     Exit codes: 0 done, 1 the file is wrong, 2 could not run, 130 interrupted")]
 pub struct Train {
-    /// The file to train; `-` reads standard input
-    #[arg(value_name = "FILE", required_unless_present = "resume", conflicts_with = "resume")]
-    file: Option<String>,
+    /// The file to train; `-` reads standard input. With --changed-since several, and folders
+    #[arg(
+        value_name = "FILE",
+        required_unless_present_any = ["resume", "changed_since"],
+        conflicts_with = "resume"
+    )]
+    files: Vec<String>,
     /// Data in place of the file's: a call, a name or a path
     #[arg(long, value_name = "CALL", conflicts_with = "resume")]
     data: Option<String>,
     #[command(flatten)]
     place: DataArgs,
-    /// Folder of the run; a new one in `runs` where absent
+    /// Folder of the run; a new one in `runs` where absent. With --changed-since the folder of all runs
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
     /// Replace a run that is in that folder
-    #[arg(long, requires = "out")]
+    #[arg(long, requires = "out", conflicts_with = "changed_since")]
     force: bool,
     /// Seed in place of the file's
     #[arg(long, value_name = "N", conflicts_with = "resume")]
@@ -57,6 +62,13 @@ pub struct Train {
     /// Go on with the run in this folder, with the same result as if it had not been stopped
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
+    /// Train only the models whose canonical form has changed since this revision, also through `use`: of the files
+    /// given, or of all below the current folder. Each into a run of its own
+    #[arg(long, value_name = "git:REV", conflicts_with = "resume")]
+    changed_since: Option<String>,
+    /// List what --changed-since would train and why, and train nothing
+    #[arg(long, requires = "changed_since")]
+    dry_run: bool,
 }
 
 /// What to compute on: an option of every command that runs a network.
@@ -140,27 +152,96 @@ struct Ready {
     source: ModelSource,
 }
 
+/// What several runs of one process share.
+pub(super) struct Session {
+    device: Device,
+    /// How often Ctrl-C was pressed.
+    interrupts: Arc<AtomicUsize>,
+}
+
+impl Session {
+    /// # Errors
+    /// Where the device cannot be used.
+    pub(super) fn open(train: &Train) -> Result<Self, Failure> {
+        Ok(Self { device: train.device.open()?, interrupts: listen_for_interrupts() })
+    }
+}
+
+/// What became of one file.
+pub(super) enum Trained {
+    Done(Box<RunSummary>),
+    /// It is wrong, which was told.
+    Refused,
+}
+
 impl Train {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
-        let device = self.device.open()?;
-        let options = self.place.options();
-        let (ready, overrides, output) = match &self.resume {
-            Some(path) => {
-                let (ready, overrides) = reopen(path, options)?;
-                (ready, overrides, Output::Resume(path.clone()))
+        if let Some(since) = &self.changed_since {
+            return changed::run(self, since, self.dry_run, global);
+        }
+        let session = Session::open(self)?;
+        let trained = match (&self.resume, self.files.as_slice()) {
+            (Some(path), _) => {
+                let (ready, overrides) = reopen(path, self.place.options())?;
+                self.train(ready, overrides, Output::Resume(path.clone()), &session, global.format)?
             }
-            None => {
-                let Some(ready) = self.compile(&options, global)? else { return Ok(Exit::Findings) };
-                let overrides =
-                    Overrides { seed: self.seed, epochs: self.epochs.map(|epochs| epochs as usize) };
+            (None, [file]) => {
                 let output = match &self.out {
                     Some(path) => Output::Folder { path: path.clone(), force: self.force },
                     None => Output::NewIn(PathBuf::from("runs")),
                 };
-                (ready, overrides, output)
+                self.train_file(file, output, &session, global, global.format)?
+            }
+            (None, files) => {
+                return Err(Failure::new(format!(
+                    "one file is trained at a time, and {} are given",
+                    files.len()
+                ))
+                .help("several are trained with `--changed-since git:REV`, as far as they have changed"));
             }
         };
-        let interrupts = listen_for_interrupts();
+        match trained {
+            Trained::Refused => Ok(Exit::Findings),
+            Trained::Done(summary) if summary.status == Status::Interrupted => Ok(Exit::Interrupted),
+            Trained::Done(_) => Ok(Exit::Clean),
+        }
+    }
+
+    pub(super) fn files(&self) -> &[String] {
+        &self.files
+    }
+
+    pub(super) fn out(&self) -> Option<&Path> {
+        self.out.as_deref()
+    }
+
+    /// Compiles and trains one file. Findings are told as `told` says, progress and results as `format` says.
+    ///
+    /// # Errors
+    /// Where it cannot be read or trained.
+    pub(super) fn train_file(
+        &self,
+        file: &str,
+        output: Output,
+        session: &Session,
+        told: &Global,
+        format: Format,
+    ) -> Result<Trained, Failure> {
+        let Some(ready) = self.compile(file, &self.place.options(), told)? else {
+            return Ok(Trained::Refused);
+        };
+        let overrides = Overrides { seed: self.seed, epochs: self.epochs.map(|epochs| epochs as usize) };
+        self.train(ready, overrides, output, session, format)
+    }
+
+    fn train(
+        &self,
+        ready: Ready,
+        overrides: Overrides,
+        output: Output,
+        session: &Session,
+        format: Format,
+    ) -> Result<Trained, Failure> {
         let request = TrainRequest {
             name: ready.name,
             file: ready.file,
@@ -168,24 +249,23 @@ impl Train {
             dataset: &ready.dataset,
             source: ready.source,
             overrides,
-            device,
+            device: session.device.clone(),
             out: output,
-            stop: &|| interrupts.load(Ordering::Relaxed) > 0,
+            stop: &|| session.interrupts.load(Ordering::Relaxed) > 0,
         };
-        let mut watcher = Watcher::new(ready.model.get(), overrides, global.format);
+        let mut watcher = Watcher::new(ready.model.get(), overrides, format);
         let result = train::run(&request, &mut watcher);
         watcher.clear();
         let summary = result?;
-        print_summary(&mut io::stdout().lock(), &summary, &ready.model, &ready.dataset, global.format)?;
-        match summary.status {
-            Status::Interrupted => Ok(Exit::Interrupted),
-            _ => Ok(Exit::Clean),
+        // The results of several files are one document.
+        if self.changed_since.is_none() || format == Format::Full {
+            print_summary(&mut io::stdout().lock(), &summary, &ready.model, &ready.dataset, format)?;
         }
+        Ok(Trained::Done(Box::new(summary)))
     }
 
     /// Compiles the file against its data; `None` where it is wrong, which was said.
-    fn compile(&self, options: &DataOptions, global: &Global) -> Result<Option<Ready>, Failure> {
-        let path = self.file.as_deref().expect("clap requires a file without --resume");
+    fn compile(&self, path: &str, options: &DataOptions, global: &Global) -> Result<Option<Ready>, Failure> {
         let Loaded { sources, program, mut diagnostics } = source::load(path)?;
         let named = match &self.data {
             Some(text) => match named_data(text, global)? {
@@ -387,19 +467,12 @@ impl Progress for Watcher {
                     ));
                 }
                 if io::stderr().is_terminal() {
-                    let template = "{prefix}{bar:20} epoch {pos}/{len}{left}  {wide_msg}";
+                    let template = "{prefix}{bar:28} epoch {pos}/{len}  {msg}";
                     let style = ProgressStyle::with_template(template)
-                        .unwrap_or_else(|_| ProgressStyle::default_bar())
-                        .with_key("left", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-                            // Before the first epoch is done there is nothing to tell the time from.
-                            if !state.eta().is_zero() {
-                                let _ = write!(out, ", {:#} left", HumanDuration(state.eta()));
-                            }
-                        });
+                        .unwrap_or_else(|_| ProgressStyle::default_bar());
                     let bar = self.bar.get_or_insert_with(|| ProgressBar::new(0).with_style(style));
                     bar.set_length(n_epochs as u64);
                     bar.set_position(n_done as u64);
-                    bar.reset_eta();
                     let prefix =
                         if self.unit.is_empty() { String::new() } else { format!("{}  ", self.unit) };
                     bar.set_prefix(prefix);
@@ -408,23 +481,17 @@ impl Progress for Watcher {
             }
             Event::Batch { batch, n_items, loss, .. } => {
                 if batch == 1 {
-                    // Counted from the end of the first batch on: evaluation and writing lie before it.
                     self.epoch_begun = Instant::now();
                     self.n_items_done = 0;
-                } else {
-                    self.n_items_done += n_items;
                 }
+                self.n_items_done += n_items;
                 if let Some(bar) = &self.bar {
-                    let seconds = self.epoch_begun.elapsed().as_secs_f64();
-                    let rate = (self.n_items_done > 0).then(|| {
-                        format!("  {} {}/s", short_count(self.n_items_done as f64 / seconds), self.items)
-                    });
+                    let rate = self.n_items_done as f64 / self.epoch_begun.elapsed().as_secs_f64().max(1e-9);
                     let last = self
                         .last
                         .as_ref()
                         .map_or_else(|| format!("loss {loss:.4}"), |record| self.figures(record));
-                    // What does not fit on the line is cut off at its end, so the loss comes first.
-                    bar.set_message(format!("{last}{}", rate.unwrap_or_default()));
+                    bar.set_message(format!("{last}  {}/s", short_count(rate)));
                 }
             }
             Event::Epoch(record) => {
@@ -476,7 +543,7 @@ fn short_count(count: f64) -> String {
 }
 
 /// `8.3 ms`, `1.24 s`, `3 min 20 s`, `2 h 05 min`
-fn seconds(seconds: f64) -> String {
+pub(super) fn seconds(seconds: f64) -> String {
     match seconds {
         s if s < 0.1 => format!("{:.1} ms", s * 1e3),
         s if s < 60.0 => format!("{s:.2} s"),

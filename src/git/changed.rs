@@ -5,6 +5,7 @@ use super::repository::{Repository, not_utf8};
 use super::snapshot::Snapshot;
 use git2::{Delta, DiffFindOptions, DiffOptions};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
 
 /// What has become of a file since a revision. Whether it is staged makes no difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +72,42 @@ impl Repository {
     /// Where the repository cannot be read, is bare, or a name is not UTF-8.
     pub fn changed_files(&self, before: &Snapshot, suffix: &str) -> Result<Vec<Changed>> {
         let all = self.all_changes(before)?;
+        self.with_users(&all, &Snapshot::WorkingTree, suffix)
+    }
+
+    /// The files with this suffix that the next commit changes, also those that use one of them.
+    ///
+    /// # Errors
+    /// As [`Repository::changed_files`].
+    pub fn staged_files(&self, suffix: &str) -> Result<Vec<Changed>> {
+        let broken = |error: git2::Error| GitError::broken("the staged files cannot be found", &error);
+        // Before the first commit everything is new.
+        let tree = self.inner.head().ok().and_then(|head| head.peel_to_tree().ok());
+        let mut options = DiffOptions::new();
+        options.include_typechange(true).ignore_submodules(true).skip_binary_check(true);
+        let mut diff =
+            self.inner.diff_tree_to_index(tree.as_ref(), None, Some(&mut options)).map_err(broken)?;
+        diff.find_similar(Some(DiffFindOptions::new().renames(true))).map_err(broken)?;
+        let mut all = Vec::new();
+        for delta in diff.deltas() {
+            all.extend(changed(&delta)?);
+        }
+        // `git add --intent-to-add` names a file that the commit will not have.
+        let index = self.inner.index().map_err(broken)?;
+        let is_only_named = |path: &str| {
+            let entry = index.get_path(Path::new(path), 0);
+            entry.is_some_and(|entry| {
+                entry.flags_extended & git2::IndexEntryExtendedFlag::INTENT_TO_ADD.bits() != 0
+            })
+        };
+        all.retain(|changed| !is_only_named(&changed.path));
+        self.with_users(&all, &Snapshot::Index, suffix)
+    }
+
+    /// The changes of files with this suffix, and the files of `after` that use a changed one.
+    fn with_users(&self, all: &[Changed], after: &Snapshot, suffix: &str) -> Result<Vec<Changed>> {
         let mut found: Vec<Changed> = Vec::new();
-        for changed in &all {
+        for changed in all {
             let is_ours = |path: &str| path.ends_with(suffix);
             let change = match &changed.change {
                 // A file that was or becomes something else by its name.
@@ -87,7 +122,7 @@ impl Repository {
                 found.push(Changed { path: changed.path.clone(), change });
             }
         }
-        found.extend(self.changed_through_use(&all, suffix)?);
+        found.extend(self.changed_through_use(all, after, suffix)?);
         found.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(found)
     }
@@ -113,24 +148,7 @@ impl Repository {
         diff.find_similar(Some(&mut similar)).map_err(broken)?;
         let mut changes = Vec::new();
         for delta in diff.deltas() {
-            let path = |file: git2::DiffFile| match file.path_bytes() {
-                Some(bytes) => String::from_utf8(bytes.to_vec())
-                    .map_err(|error| not_utf8(&String::from_utf8_lossy(error.as_bytes()))),
-                None => Ok(String::new()),
-            };
-            let (old, new) = (path(delta.old_file())?, path(delta.new_file())?);
-            let change = match delta.status() {
-                Delta::Added | Delta::Untracked | Delta::Copied => Change::Added,
-                Delta::Deleted => Change::Deleted,
-                Delta::Renamed => Change::Renamed { from: old.clone() },
-                Delta::Modified | Delta::Typechange | Delta::Conflicted => Change::Modified,
-                Delta::Unmodified | Delta::Ignored | Delta::Unreadable => continue,
-            };
-            let path = if change == Change::Deleted { old } else { new };
-            // The folder of another repository is listed with a slash at its end.
-            if path.ends_with('/') {
-                continue;
-            }
+            let Some(Changed { path, change }) = changed(&delta)? else { continue };
             // The library may report a file whose time stamp alone has changed.
             if change == Change::Modified
                 && self
@@ -156,13 +174,18 @@ impl Repository {
         Ok(changes)
     }
 
-    /// Files on disk that are not changed themselves but use, over any number of files, one that is.
-    fn changed_through_use(&self, changes: &[Changed], suffix: &str) -> Result<Vec<Changed>> {
-        let on_disk = self.files(&Snapshot::WorkingTree, suffix)?;
+    /// Files that are not changed themselves but use, over any number of files, one that is.
+    fn changed_through_use(
+        &self,
+        changes: &[Changed],
+        after: &Snapshot,
+        suffix: &str,
+    ) -> Result<Vec<Changed>> {
+        let files = self.files(after, suffix)?;
         let mut users: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-        for path in &on_disk {
+        for path in &files {
             // What cannot be read uses nothing that could be told.
-            let Ok(text) = self.read_text(&Snapshot::WorkingTree, path) else { continue };
+            let Ok(text) = self.read_text(after, path) else { continue };
             for used in self.used_by(path, &text) {
                 users.entry(used).or_default().push(path);
             }
@@ -193,6 +216,26 @@ impl Repository {
             .map(|(path, through)| Changed { path: path.to_owned(), change: Change::Used { through } })
             .collect())
     }
+}
+
+/// A difference as the library has it; `None` for what is none of a file.
+fn changed(delta: &git2::DiffDelta) -> Result<Option<Changed>> {
+    let path = |file: git2::DiffFile| match file.path_bytes() {
+        Some(bytes) => String::from_utf8(bytes.to_vec())
+            .map_err(|error| not_utf8(&String::from_utf8_lossy(error.as_bytes()))),
+        None => Ok(String::new()),
+    };
+    let (old, new) = (path(delta.old_file())?, path(delta.new_file())?);
+    let change = match delta.status() {
+        Delta::Added | Delta::Untracked | Delta::Copied => Change::Added,
+        Delta::Deleted => Change::Deleted,
+        Delta::Renamed => Change::Renamed { from: old.clone() },
+        Delta::Modified | Delta::Typechange | Delta::Conflicted => Change::Modified,
+        Delta::Unmodified | Delta::Ignored | Delta::Unreadable => return Ok(None),
+    };
+    let path = if change == Change::Deleted { old } else { new };
+    // The folder of another repository is listed with a slash at its end.
+    Ok((!path.ends_with('/')).then_some(Changed { path, change }))
 }
 
 #[cfg(test)]
@@ -273,6 +316,27 @@ mod tests {
             changes(&repo),
             "lib/blocks.hgnn: modified\nm/a.hgnn: uses lib/blocks.hgnn, which has changed\n"
         );
+    }
+
+    #[test]
+    fn staged_files_are_those_of_the_next_commit() {
+        let repo = TempRepo::new();
+        repo.write("lib.hgnn", "let width = 8");
+        repo.stage("lib.hgnn");
+        let staged = |repo: &TempRepo| {
+            let changed = repo.open().staged_files(".hgnn").unwrap();
+            changed.iter().map(|file| format!("{}: {}", file.path, file.words())).collect::<Vec<_>>()
+        };
+        assert_eq!(staged(&repo), ["lib.hgnn: new"]);
+        repo.write("a.hgnn", "use \"lib.hgnn\"\ngcn(width) -> mean -> mlp");
+        repo.commit("first");
+        assert_eq!(staged(&repo), [""; 0]);
+        repo.write("lib.hgnn", "let width = 9");
+        repo.write("b.hgnn", "use \"lib.hgnn\"");
+        repo.stage("lib.hgnn");
+        repo.write("lib.hgnn", "let width = 8");
+        // What is not staged does not count, neither `b.hgnn` nor the second change.
+        assert_eq!(staged(&repo), ["a.hgnn: uses lib.hgnn, which has changed", "lib.hgnn: modified"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Paths inside a repository are relative to its root and written with `/`, on every system.
 
 mod changed;
+mod chosen;
 mod error;
 pub mod install;
 mod load;
@@ -15,6 +16,7 @@ mod spec;
 pub(crate) mod testing;
 
 pub use changed::{Change, Changed};
+pub use chosen::Chosen;
 pub use error::{ErrorKind, GitError, Result};
 pub use load::Loaded;
 pub use repository::{Located, Repository};

@@ -123,6 +123,7 @@ impl Repository {
         };
         match close.as_slice() {
             [] if known.is_empty() => unknown.help("there are no branches and no tags"),
+            [] if known.len() == 1 => unknown.help(format!("there is only `{}`", known[0])),
             [] if known.len() <= 8 => unknown.help(format!("there are {}", either(&known))),
             [] => unknown.help("`git branch --all` and `git tag` list what there is"),
             close => unknown.help(format!("did you mean {}?", either(close))),
