@@ -7,9 +7,9 @@ use candle_core::{D, Device, Result, Tensor, Var};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use hgnn::data::batch::{Csr, SparseGraph};
 use hgnn::kernels::{
-    Activation, Norm, assignment_adjacency, assignment_entropy, cluster_assignment_adjacency,
-    cluster_segment_product, dense_propagate_beside, gat_attention, linear, link_loss, segment_product,
-    softmax_rows,
+    Activation, AttentionOptions, Norm, assignment_adjacency, assignment_entropy,
+    cluster_assignment_adjacency, cluster_segment_product, dense_propagate_beside, gat_attention, linear,
+    link_loss, segment_product, softmax_rows,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -202,8 +202,9 @@ fn main() {
 
     let graph = batch(&[2708], &mut rng);
     let (h, a) = (random(&[2708, 64], &mut rng), random(&[8, 8], &mut rng));
+    let options = AttentionOptions { heads: 8, slope: 0.2, self_loops: true, dropout: None };
     c.bench_function("attention/Cora size, 8 heads of 8", |b| {
-        b.iter(|| gat_attention(&h, &a, &a, &graph, 8, 0.2, true)?.sqr()?.sum_all()?.backward());
+        b.iter(|| gat_attention(&h, &a, &a, &graph, options)?.sqr()?.sum_all()?.backward());
     });
     let (x, w) = (random(&[40_000, 64], &mut rng), random(&[64, 64], &mut rng));
     // What the figures above are to be compared with: a dense layer over as many rows as PROTEINS has nodes.

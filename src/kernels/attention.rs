@@ -3,6 +3,7 @@
 use super::custom::{
     Kernel, Shared, add_scaled, apply3, blocks, dot, plain3, uninit, values_f64, where_needed,
 };
+use super::dropout::EdgeDropout;
 use super::float::Float;
 use super::parallel::each;
 use crate::data::batch::{Csr, SparseGraph};
@@ -11,11 +12,24 @@ use multiversion::multiversion;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// What attention does beside its weights.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AttentionOptions {
+    pub heads: usize,
+    /// Slope of the leaky ReLU below 0.
+    pub slope: f64,
+    /// Self-loops of the graph are replaced by one a node.
+    pub self_loops: bool,
+    /// Drops weights `α_ij` after the softmax, one for each edge and head; `None` outside training.
+    pub dropout: Option<EdgeDropout>,
+}
+
 /// Attention of each node over its incoming edges, `H` heads side by side:
 /// `y_i = Σ_j α_ij h_j` with `α_ij = softmax_j(leaky_relu(a_src · h_j + a_dst · h_i))`.
 ///
 /// Paper: Veličković et al. 2018, "Graph Attention Networks", eq. 1 to 5. PyG: `GATConv` after its linear layer
-/// and before its bias. As there, `self_loops` replaces the self-loops of the graph by one a node.
+/// and before its bias, with its dropout of attention weights. As there, `self_loops` replaces the self-loops of the
+/// graph by one a node.
 ///
 /// # Shapes
 /// - `h`: `[N, H · D]`, transformed features
@@ -29,17 +43,10 @@ pub fn gat_attention(
     a_src: &Tensor,
     a_dst: &Tensor,
     graph: &Arc<SparseGraph>,
-    heads: usize,
-    slope: f64,
-    self_loops: bool,
+    options: AttentionOptions,
 ) -> Result<Tensor> {
-    let attention = Attention {
-        adjacency: graph.adjacency.clone(),
-        transpose: graph.transpose.clone(),
-        heads,
-        slope,
-        self_loops,
-    };
+    let attention =
+        Attention { adjacency: graph.adjacency.clone(), transpose: graph.transpose.clone(), options };
     apply3(attention, [h, a_src, a_dst])
 }
 
@@ -56,9 +63,7 @@ pub fn dense_gat_attention(
     a_src: &Tensor,
     a_dst: &Tensor,
     adjacency: &Tensor,
-    heads: usize,
-    slope: f64,
-    self_loops: bool,
+    options: AttentionOptions,
 ) -> Result<Tensor> {
     let (n_graphs, k, _) = adjacency.dims3()?;
     if h.dim(0)? != n_graphs * k {
@@ -73,7 +78,7 @@ pub fn dense_gat_attention(
         csr.offsets.push(csr.indices.len() as u32);
     }
     let transpose = Arc::new(csr.transpose());
-    apply3(Attention { adjacency: Arc::new(csr), transpose, heads, slope, self_loops }, [h, a_src, a_dst])
+    apply3(Attention { adjacency: Arc::new(csr), transpose, options }, [h, a_src, a_dst])
 }
 
 #[derive(Clone)]
@@ -81,9 +86,7 @@ struct Attention {
     /// Rows are targets.
     adjacency: Arc<Csr>,
     transpose: Arc<Csr>,
-    heads: usize,
-    slope: f64,
-    self_loops: bool,
+    options: AttentionOptions,
 }
 
 /// Nodes that one task works on.
@@ -93,14 +96,24 @@ impl Attention {
     /// (nodes, width of a head)
     fn sizes(&self, h: &Shape, a_len: usize) -> Result<(usize, usize)> {
         let (n, width) = h.dims2()?;
-        if self.heads == 0 || width % self.heads != 0 || a_len != width || n != self.adjacency.n_rows() {
+        if self.options.heads == 0
+            || width % self.options.heads != 0
+            || a_len != width
+            || n != self.adjacency.n_rows()
+        {
             candle_core::bail!(
                 "gat_attention: features {h:?} and {a_len} attention weights do not fit {} heads over {} nodes",
-                self.heads,
+                self.options.heads,
                 self.adjacency.n_rows()
             );
         }
-        Ok((n, width / self.heads))
+        Ok((n, width / self.options.heads))
+    }
+
+    /// What the weight of an edge is multiplied with: 1, or 0 and `1 / (1 − p)` under dropout.
+    #[inline(always)]
+    fn mask<T: Float>(&self, target: usize, source: usize, head: usize) -> T {
+        self.options.dropout.map_or(T::ONE, |dropout| dropout.factor(target, source, head))
     }
 
     fn work(&self, width: usize) -> usize {
@@ -109,9 +122,9 @@ impl Attention {
 
     /// The neighbours of a node, with its own self-loop last where one is added.
     fn neighbours<'a>(&'a self, csr: &'a Csr, node: usize) -> impl Iterator<Item = usize> + Clone + 'a {
-        let skipped = if self.self_loops { node } else { usize::MAX };
+        let skipped = if self.options.self_loops { node } else { usize::MAX };
         let stored = csr.row(node).iter().map(|&other| other as usize).filter(move |&other| other != skipped);
-        stored.chain(self.self_loops.then_some(node))
+        stored.chain(self.options.self_loops.then_some(node))
     }
 }
 
@@ -150,10 +163,13 @@ impl Kernel<3> for Attention {
         [shape, ..]: [&Shape; 3],
     ) -> Result<(Vec<T>, Shape)> {
         let (n, width) = self.sizes(shape, a_src.len())?;
-        let (src, dst) = (node_scores(h, a_src, self.heads, width), node_scores(h, a_dst, self.heads, width));
+        let (src, dst) = (
+            node_scores(h, a_src, self.options.heads, width),
+            node_scores(h, a_dst, self.options.heads, width),
+        );
         let mut out = uninit(h.len());
         let shared = Shared::new(&mut out);
-        let row_len = self.heads * width;
+        let row_len = self.options.heads * width;
         let tasks: Vec<_> = blocks(n, BLOCK).collect();
         each(tasks.len(), self.work(row_len), |task| {
             let rows = tasks[task].clone();
@@ -194,7 +210,7 @@ fn attend<T: Float>(
     width: usize,
     out: &mut [T],
 ) {
-    let (heads, slope) = (cx.heads, T::of(cx.slope));
+    let (heads, slope) = (cx.options.heads, T::of(cx.options.slope));
     out.fill(T::ZERO);
     for (i, out) in rows.zip(out.chunks_exact_mut((heads * width).max(1))) {
         for (head, out) in out.chunks_exact_mut(width).enumerate() {
@@ -202,7 +218,7 @@ fn attend<T: Float>(
             let neighbours = cx.neighbours(&cx.adjacency, i);
             let (max, scale) = softmax_terms(neighbours.clone().map(score));
             for j in neighbours {
-                let alpha = (score(j) - max).exp() * scale;
+                let alpha = (score(j) - max).exp() * scale * cx.mask(i, j, head);
                 let start = (j * heads + head) * width;
                 add_scaled(out, alpha, &h[start..start + width]);
             }
@@ -210,7 +226,7 @@ fn attend<T: Float>(
     }
 }
 
-/// `[dh | da_src | da_dst]`, flat. With `g = dy`: `dα_ij = g_i · h_j`, `de_ij = α_ij (dα_ij − Σ_l α_il dα_il)`
+/// `[dh | da_src | da_dst]`, flat. With `g = dy` and the mask `m` of dropout: `dα_ij = m_ij g_i · h_j`, `de_ij = α_ij (dα_ij − Σ_l α_il dα_il)`
 /// times the slope of the leaky ReLU; one pass over targets, one over sources, so that no two threads add to
 /// the same place.
 struct AttentionGrad(Attention);
@@ -228,7 +244,7 @@ impl Kernel<3> for AttentionGrad {
         let cx = &self.0;
         let (a_src, a_dst) = weights.split_at(weights.len() / 2);
         let (n, width) = cx.sizes(shape, a_src.len())?;
-        let (heads, row_len) = (cx.heads, cx.heads * width);
+        let (heads, row_len) = (cx.options.heads, cx.options.heads * width);
         let (src, dst) = (node_scores(h, a_src, heads, width), node_scores(h, a_dst, heads, width));
         let tasks: Vec<_> = blocks(n, BLOCK).collect();
         let work = 2 * cx.work(row_len);
@@ -289,7 +305,7 @@ fn target_terms<T: Float>(
     width: usize,
     out: &mut [T],
 ) {
-    let (heads, slope) = (cx.heads, T::of(cx.slope));
+    let (heads, slope) = (cx.options.heads, T::of(cx.options.slope));
     let mut edges: Vec<(T, T, T)> = Vec::new();
     for (place, out) in (rows.start * heads..rows.end * heads).zip(out.chunks_exact_mut(TERMS)) {
         let (i, head) = (place / heads, place % heads);
@@ -303,7 +319,7 @@ fn target_terms<T: Float>(
             let start = (j * heads + head) * width;
             let e = raw(j);
             let alpha = (leaky(e, slope) - max).exp() * scale;
-            let of_alpha = dot(g, &h[start..start + width]);
+            let of_alpha = cx.mask::<T>(i, j, head) * dot(g, &h[start..start + width]);
             mean += alpha * of_alpha;
             edges.push((alpha, of_alpha, if e < T::ZERO { slope } else { T::ONE }));
         }
@@ -324,7 +340,7 @@ fn source_gradients<T: Float>(
     out: &mut [T],
     scores: &mut [T],
 ) {
-    let (heads, slope) = (cx.heads, T::of(cx.slope));
+    let (heads, slope) = (cx.options.heads, T::of(cx.options.slope));
     out.fill(T::ZERO);
     let places = rows.start * heads..rows.end * heads;
     for ((place, out), score) in places.zip(out.chunks_exact_mut(width.max(1))).zip(scores) {
@@ -338,8 +354,9 @@ fn source_gradients<T: Float>(
             let alpha = (leaky(e, slope) - terms[0]).exp() * terms[1];
             let g = &grad[target * width..(target + 1) * width];
             let side = if e < T::ZERO { slope } else { T::ONE };
-            *score += alpha * (dot(g, own) - terms[2]) * side;
-            add_scaled(out, alpha, g);
+            let mask: T = cx.mask(i, j, head);
+            *score += alpha * (mask * dot(g, own) - terms[2]) * side;
+            add_scaled(out, alpha * mask, g);
         }
         add_scaled(out, *score, &a_src[head * width..(head + 1) * width]);
         add_scaled(out, targets[place * TERMS + 3], &a_dst[head * width..(head + 1) * width]);
@@ -354,6 +371,10 @@ mod tests {
         values,
     };
     use candle_core::DType;
+
+    fn options(heads: usize, self_loops: bool) -> AttentionOptions {
+        AttentionOptions { heads, slope: 0.2, self_loops, dropout: None }
+    }
 
     /// The formula, one number at a time.
     fn plain(h: &Tensor, a: [&Tensor; 2], graph: &SparseGraph, heads: usize, self_loops: bool) -> Vec<f64> {
@@ -399,7 +420,7 @@ mod tests {
                 let h = random(&[graph.n_nodes(), heads * 4], 2);
                 let (a_src, a_dst) = (random(&[heads, 4], 3), random(&[heads, 4], 4));
                 for self_loops in [true, false] {
-                    let got = gat_attention(&h, &a_src, &a_dst, &graph, heads, 0.2, self_loops).unwrap();
+                    let got = gat_attention(&h, &a_src, &a_dst, &graph, options(heads, self_loops)).unwrap();
                     let expected = plain(&h, [&a_src, &a_dst], &graph, heads, self_loops);
                     let expected = Tensor::from_vec(expected, got.dims(), h.device()).unwrap();
                     assert_close(&got, &expected, 1e-12);
@@ -413,10 +434,30 @@ mod tests {
         let graph = random_graph(&[5, 1, 4], 2.0, false, 5);
         let args = [random(&[10, 6], 6), random(&[2, 3], 7), random(&[2, 3], 8)];
         for self_loops in [true, false] {
-            assert_gradients(|a| gat_attention(&a[0], &a[1], &a[2], &graph, 2, 0.2, self_loops), &args);
+            assert_gradients(|a| gat_attention(&a[0], &a[1], &a[2], &graph, options(2, self_loops)), &args);
         }
         let adjacency = (random(&[2, 5, 5], 9).relu().unwrap() * 1.0).unwrap();
-        assert_gradients(|a| dense_gat_attention(&a[0], &a[1], &a[2], &adjacency, 2, 0.2, true), &args);
+        assert_gradients(|a| dense_gat_attention(&a[0], &a[1], &a[2], &adjacency, options(2, true)), &args);
+    }
+
+    #[test]
+    fn dropout_drops_the_weights_of_edges_and_keeps_their_mean() {
+        let graph = random_graph(&[40], 6.0, false, 13);
+        let args = [random(&[40, 6], 14), random(&[2, 3], 15), random(&[2, 3], 16)];
+        let with =
+            |seed| AttentionOptions { dropout: Some(EdgeDropout { p: 0.4, seed }), ..options(2, true) };
+        assert_gradients(|a| gat_attention(&a[0], &a[1], &a[2], &graph, with(3)), &args);
+        let run = |options| values(&gat_attention(&args[0], &args[1], &args[2], &graph, options).unwrap());
+        let whole = run(options(2, true));
+        assert_ne!(run(with(1)), whole);
+        let n_seeds = 4000;
+        let mut mean = vec![0.0; whole.len()];
+        for seed in 0..n_seeds {
+            mean.iter_mut().zip(run(with(seed))).for_each(|(mean, value)| *mean += value / n_seeds as f64);
+        }
+        // The deviation of one run is about that of the result itself, of 4,000 a sixtieth; four of them here.
+        let worst = mean.iter().zip(&whole).map(|(mean, whole)| (mean - whole).abs()).fold(0.0, f64::max);
+        assert!(worst < 0.1, "{worst}");
     }
 
     #[test]
@@ -426,7 +467,7 @@ mod tests {
         let h = golden.tensor("inputs/x").matmul(&golden.tensor("params/lin.weight").t().unwrap()).unwrap();
         let weights = |name: &str| golden.tensor(name).reshape((2, 6)).unwrap();
         let (a_src, a_dst) = (weights("params/att_src"), weights("params/att_dst"));
-        let out = gat_attention(&h, &a_src, &a_dst, &graph, 2, 0.2, true).unwrap();
+        let out = gat_attention(&h, &a_src, &a_dst, &graph, options(2, true)).unwrap();
         let out = out.broadcast_add(&golden.tensor("params/bias")).unwrap();
         assert_close(&out, &golden.tensor("outputs/out"), 1e-8);
     }
@@ -439,7 +480,7 @@ mod tests {
         let weights = |name: &str| golden.tensor(name).reshape((2, 6)).unwrap();
         let (a_src, a_dst) = (weights("params/att_src"), weights("params/att_dst"));
         let out =
-            dense_gat_attention(&h, &a_src, &a_dst, &golden.tensor("inputs/adj"), 2, 0.2, true).unwrap();
+            dense_gat_attention(&h, &a_src, &a_dst, &golden.tensor("inputs/adj"), options(2, true)).unwrap();
         let out = out.broadcast_add(&golden.tensor("params/bias")).unwrap();
         assert_close(&out.unsqueeze(0).unwrap(), &golden.tensor("outputs/out"), 1e-8);
     }
@@ -451,7 +492,7 @@ mod tests {
         let h = candle_core::Var::from_tensor(&h).unwrap();
         let a = random(&[4, 8], 12).to_dtype(DType::F32).unwrap();
         let run =
-            |h: &Tensor, graph: &Arc<SparseGraph>| gat_attention(h, &a, &a, graph, 4, 0.2, true).unwrap();
+            |h: &Tensor, graph: &Arc<SparseGraph>| gat_attention(h, &a, &a, graph, options(4, true)).unwrap();
         same_bits_for_any_threads(|| {
             let loss = run(&h, &graph).sqr().unwrap().sum_all().unwrap();
             loss.backward().unwrap().get(&h).unwrap().clone()

@@ -53,6 +53,29 @@ impl CustomOp1 for Dropout {
     }
 }
 
+/// Dropout of numbers that belong to edges and are not kept, such as the weights of attention.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EdgeDropout {
+    /// Probability in [0, 1).
+    pub p: f64,
+    pub seed: u64,
+}
+
+impl EdgeDropout {
+    /// 0 or `1 / (1 − p)`, always the same for one edge and channel; equal edges side by side share it.
+    #[inline(always)]
+    pub(super) fn factor<T: Float>(&self, target: usize, source: usize, channel: usize) -> T {
+        let edge = (target as u64) << 32 | source as u64;
+        let random =
+            mix_64(mix_64(self.seed ^ (channel as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)) ^ mix_64(edge));
+        if ((random >> 32) as f64) < self.p * (1u64 << 32) as f64 {
+            T::ZERO
+        } else {
+            T::of(1.0 / (1.0 - self.p))
+        }
+    }
+}
+
 /// `first` is the place of `x[0]` in the whole tensor. Blocks start at multiples of 2¹⁴, so the high half of the
 /// place is the same throughout a block.
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]

@@ -46,10 +46,10 @@ pub use assignment_loss::{
     AssignmentStats, assignment_entropy, cluster_assignment_entropy, cluster_pooling_stats, dense_link_loss,
     link_loss, pooling_stats,
 };
-pub use attention::{dense_gat_attention, gat_attention};
+pub use attention::{AttentionOptions, dense_gat_attention, gat_attention};
 pub use convolve::{gcn_layer, sage_layer};
 pub use dense::{dense_product, dense_propagate, dense_propagate_beside};
-pub use dropout::dropout;
+pub use dropout::{EdgeDropout, dropout};
 pub use float::Float;
 pub use group_norm::{graph_layer_norm, layer_norm};
 pub use linear::linear;

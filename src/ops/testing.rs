@@ -30,9 +30,13 @@ pub(crate) fn nodes(n_nodes: usize, edges: &[(u32, u32)]) -> Dataset {
 pub(crate) fn run(text: &str, data: &Dataset) -> (Vec<Vec<f64>>, Network) {
     let facts = data.facts();
     let network = Network::build(&compile(text, Some(&facts)), &facts, DType::F64, &Device::Cpu, 1).unwrap();
+    (forward(&network, data, ForwardCx::evaluation()), network)
+}
+
+/// The rows that come out of the first graph.
+pub(crate) fn forward(network: &Network, data: &Dataset, mut cx: ForwardCx) -> Vec<Vec<f64>> {
     let batch = data.batch(&[0], DType::F64, &Device::Cpu).unwrap();
-    let value = network.forward(&batch, &mut ForwardCx::evaluation()).unwrap();
-    (value.x.to_vec2().unwrap(), network)
+    network.forward(&batch, &mut cx).unwrap().x.to_vec2().unwrap()
 }
 
 /// A weight of a network as rows; a vector is one row.

@@ -5,7 +5,7 @@ use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::check;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Dim, Size, Type};
-use crate::kernels::{self, Activation};
+use crate::kernels::{self, Activation, AttentionOptions, EdgeDropout};
 use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
     Cost, CostSizes, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec,
@@ -61,6 +61,13 @@ static ARGS: &[ArgSpec] = &[
         default: Default::Bool(true),
         positional: false,
         doc: "Whether each node attends to itself too.",
+    },
+    ArgSpec {
+        name: "dropout",
+        kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
+        default: Default::Float(0.0),
+        positional: false,
+        doc: "Probability with which a weight `α_ij` is dropped in training, for each edge and head.",
     },
     BIAS,
 ];
@@ -181,10 +188,12 @@ impl Operator for Gat {
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         let get = |name| cx.weights.tensor(name);
         Ok(Box::new(GatModule {
+            node: cx.idx.index() as u64,
             heads: cx.args.int("heads") as usize,
             is_concat: cx.args.bool("concat"),
             slope: cx.args.float("negative_slope"),
             self_loops: cx.args.bool("self_loops"),
+            dropout: cx.args.float("dropout"),
             weight: get("weight"),
             source: get("attention_source"),
             target: get("attention_target"),
@@ -195,10 +204,14 @@ impl Operator for Gat {
 }
 
 struct GatModule {
+    /// Its place in the model, which its random numbers follow from.
+    node: u64,
     heads: usize,
     is_concat: bool,
     slope: f64,
     self_loops: bool,
+    /// Probability in [0, 1).
+    dropout: f64,
     weight: Tensor,
     /// `[heads, F_out]`
     source: Tensor,
@@ -209,25 +222,22 @@ struct GatModule {
 }
 
 impl Module for GatModule {
-    fn forward(&self, inputs: &[&Value], _cx: &mut ForwardCx) -> Result<Value> {
+    fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value> {
         let input = inputs[0];
+        let options = AttentionOptions {
+            heads: self.heads,
+            slope: self.slope,
+            self_loops: self.self_loops,
+            dropout: (cx.train && self.dropout > 0.0)
+                .then(|| EdgeDropout { p: self.dropout, seed: cx.seed_of(self.node, 0) }),
+        };
         let h = kernels::linear(&input.x, &self.weight, None, Activation::Identity)?;
         let (source, target, heads) = (&self.source, &self.target, self.heads);
         let mut x = match &input.structure {
-            Structure::Sparse(graph) => {
-                kernels::gat_attention(&h, source, target, graph, heads, self.slope, self.self_loops)?
-            }
+            Structure::Sparse(graph) => kernels::gat_attention(&h, source, target, graph, options)?,
             Structure::Clusters { adjacency, .. } => {
                 let adjacency = super::coarse_adjacency(adjacency)?;
-                kernels::dense_gat_attention(
-                    &h,
-                    source,
-                    target,
-                    adjacency,
-                    heads,
-                    self.slope,
-                    self.self_loops,
-                )?
+                kernels::dense_gat_attention(&h, source, target, adjacency, options)?
             }
             Structure::Slots { .. } | Structure::Graphs { .. } => return super::no_edges("gat"),
         };
@@ -242,7 +252,10 @@ impl Module for GatModule {
 
 #[cfg(test)]
 mod tests {
-    use crate::ops::testing::{assert_close, codes, nodes, outcome, run, transformed, types, weight};
+    use crate::lower::ForwardCx;
+    use crate::ops::testing::{
+        assert_close, codes, forward, nodes, outcome, run, transformed, types, weight,
+    };
 
     #[test]
     fn an_isolated_node_attends_to_itself() {
@@ -250,6 +263,18 @@ mod tests {
         let (rows, network) = run("model = gat(heads = 2)", &data);
         let own = transformed(&data, 2, &weight(&network, "1.gat.weight"), &[0.0, 0.0]);
         assert_close(&rows[2], &own);
+    }
+
+    #[test]
+    fn attention_is_dropped_in_training_only() {
+        let data = nodes(6, &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (5, 0), (0, 3)]);
+        let [dropping, keeping] = [", dropout = 0.5", ""].map(|dropout| {
+            let (rows, network) = run(&format!("model = gat(4, heads = 2{dropout}) -> gat"), &data);
+            (rows, forward(&network, &data, ForwardCx::training(7, &[])))
+        });
+        assert_eq!(dropping.0, keeping.0);
+        assert_eq!(keeping.1, keeping.0);
+        assert_ne!(dropping.1, keeping.1);
     }
 
     #[test]
