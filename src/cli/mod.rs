@@ -4,6 +4,7 @@ mod changed;
 mod check;
 pub mod data;
 pub mod describe;
+mod estimate;
 mod eval;
 mod explain;
 mod files;
@@ -50,6 +51,7 @@ enum Command {
     Check(check::Check),
     Show(show::Show),
     Fmt(fmt::Fmt),
+    Estimate(estimate::EstimateCommand),
     Train(Box<train::Train>),
     Eval(eval::Eval),
     Predict(predict::Predict),
@@ -64,6 +66,7 @@ impl Command {
             Command::Check(command) => command.run(global),
             Command::Show(command) => command.run(global),
             Command::Fmt(command) => command.run(global),
+            Command::Estimate(command) => command.run(global),
             Command::Train(command) => command.run(global),
             Command::Eval(command) => command.run(global),
             Command::Predict(command) => command.run(global),

@@ -5,7 +5,8 @@ use super::table::{plain_table, write_table};
 use super::{Exit, Failure, Format, Global, describe};
 use crate::args::{ArgSpec, ArgValue, Args};
 use crate::ir::{LossTerm, Model, Node, Size, Symmetry, Type};
-use crate::ops::{CostSizes, FactCx};
+use crate::ops::FactCx;
+use crate::plan::average_costs;
 use comfy_table::{CellAlignment, Table};
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
@@ -68,10 +69,7 @@ struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     fn new(model: &'a Model, compiled: &'a Compiled) -> Self {
-        let sizes = compiled.data.facts().map(|facts| CostSizes {
-            nodes: facts.mean_nodes,
-            edges: facts.total_edges as f64 / facts.n_graphs.max(1) as f64,
-        });
+        let costs = compiled.data.facts().and_then(|facts| average_costs(model, &facts));
         let stage = |(idx, node): (NodeIndex, &'a Node)| {
             let inputs = model.inputs(idx);
             let types: Vec<&Type> = inputs.iter().map(|&input| &model.graph[input].ty).collect();
@@ -81,7 +79,7 @@ impl<'a> Shown<'a> {
                 |dims: Vec<crate::ir::Dim>| Size::Product(dims.into_iter().map(|dim| dim.size).collect());
             let weights: Vec<_> = trained.map(|weight| (weight.name, shape(weight.shape))).collect();
             let parameters = sum(weights.iter().map(|(_, size)| size.clone()));
-            let cost = sizes.map(|sizes| node.op.cost(&cx, sizes));
+            let cost = costs.as_ref().map(|costs| costs[idx.index()]);
             Stage {
                 idx,
                 node,
@@ -89,7 +87,7 @@ impl<'a> Shown<'a> {
                 weights,
                 parameters,
                 flops: cost.map(|cost| cost.flops),
-                memory_bytes: cost.map(|cost| cost.memory_bytes),
+                memory_bytes: cost.map(|cost| cost.kept_bytes),
             }
         };
         Self { model, data: &compiled.data, stages: model.nodes().map(stage).collect() }

@@ -88,6 +88,10 @@ enum DeviceKind {
 }
 
 impl DeviceArg {
+    pub fn is_cpu(&self) -> bool {
+        self.device == DeviceKind::Cpu
+    }
+
     /// # Errors
     /// Where this build or this machine has no such device.
     pub fn open(&self) -> Result<Device, Failure> {

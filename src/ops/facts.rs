@@ -1,12 +1,9 @@
-//! Arithmetic that the facts of several operators share: sizes with data filled in, rows and bytes of a
-//! value, and the weights of a dense layer.
+//! Arithmetic that the facts of several operators share: sizes with data filled in, widths, and the weights of a
+//! dense layer.
 
-use crate::ir::{DataFacts, Dim, Entity, Size, Type};
+use crate::ir::{DataFacts, Dim, Size, Type};
 use crate::kernels::Activation;
-use crate::ops::{CostSizes, Init, WeightSpec};
-
-/// Bytes of one f32.
-pub const FLOAT_BYTES: f64 = 4.0;
+use crate::ops::{Init, WeightSpec};
 
 /// `size` with the numbers of the data for its symbols: `N` is the largest graph, `F` the width of the
 /// features, `C` the outputs of the task. What the data does not say stays symbolic.
@@ -23,34 +20,9 @@ pub fn with_data(size: &Size, data: &DataFacts) -> Size {
     }
 }
 
-/// Mean rows a graph of a value.
-pub fn mean_rows(ty: &Type, sizes: CostSizes) -> f64 {
-    fn mean(size: &Size, nodes: f64) -> f64 {
-        match size {
-            Size::Known(n) => *n as f64,
-            Size::Symbol("N") => nodes,
-            Size::Symbol(_) => 0.0,
-            Size::Ratio(ratio, of) => (ratio * mean(of, nodes)).max(1.0),
-            Size::Sum(parts) => parts.iter().map(|part| mean(part, nodes)).sum(),
-            Size::Product(parts) => parts.iter().map(|part| mean(part, nodes)).product(),
-        }
-    }
-    match ty.entity {
-        Entity::Graph => 1.0,
-        Entity::Edges => sizes.edges,
-        Entity::Nodes if ty.level.0 == 0 => sizes.nodes,
-        Entity::Nodes | Entity::Clusters | Entity::Slots => mean(&ty.rows.size, sizes.nodes),
-    }
-}
-
 /// Width of a value as a number; 0 while it is symbolic.
 pub fn width(ty: &Type) -> f64 {
     known(&ty.width) as f64
-}
-
-/// Mean numbers a graph of a value: rows · width.
-pub fn mean_numbers(ty: &Type, sizes: CostSizes) -> f64 {
-    mean_rows(ty, sizes) * width(ty)
 }
 
 /// A size as a number for initialisation and costs; 0 while it is symbolic (such a model cannot be built).

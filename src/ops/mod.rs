@@ -15,12 +15,14 @@ pub mod readout;
 pub mod structure;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod trace;
 
 use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{DataFacts, Dim, Type};
 use crate::lower::{LowerCx, Module};
 use crate::source::Span;
+use trace::Trace;
 
 /// The model's input. It is not written at the front of a model; a branch begins with it by its name.
 pub static INPUT: &dyn Operator = &input::features::Input;
@@ -177,24 +179,6 @@ pub enum Init {
     },
 }
 
-/// Work and memory of one forward pass for one average graph, as numbers a user would compute by hand.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Cost {
-    /// Multiply and add count as two.
-    pub flops: f64,
-    /// Bytes of results kept for the backward pass.
-    pub memory_bytes: f64,
-}
-
-/// Mean sizes that a cost is computed with.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CostSizes {
-    /// Nodes a graph at the input level.
-    pub nodes: f64,
-    /// Directed edges a graph at the input level.
-    pub edges: f64,
-}
-
 /// The counterpart in PyTorch Geometric, as data.
 #[derive(Debug, Clone, Copy)]
 pub struct Pyg {
@@ -234,7 +218,9 @@ pub trait Operator: Send + Sync + std::fmt::Debug {
     fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic>;
     /// Parameters as data.
     fn weights(&self, cx: &FactCx) -> Vec<WeightSpec>;
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost;
+    /// The forward pass on sizes alone: the kernels that [`Operator::lower`]'s module runs, in their order. Memory, FLOPs
+    /// and time follow from it.
+    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value;
     fn pyg(&self) -> Pyg;
     /// Whether an elementwise activation that follows can be computed inside (`linear -> relu`).
     fn fuses_activation(&self) -> bool;
@@ -279,6 +265,8 @@ pub trait Loss: Send + Sync + std::fmt::Debug {
     /// Whether classes count by how rare they are among the training items: the network then keeps a weight for
     /// each, which `compute` gets.
     fn weighs_classes(&self, args: &Args) -> bool;
+    /// Its kernels on sizes alone, with the scalar that comes out; `None` for `Auxiliary` losses, which the poolings trace.
+    fn trace(&self, output: trace::Matrix, step: &mut Trace) -> Option<trace::Matrix>;
     /// The scalar to minimise. `Auxiliary` losses are computed by the poolings, and this is not called.
     ///
     /// # Errors

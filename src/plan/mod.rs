@@ -2,8 +2,12 @@
 
 mod adjacency;
 mod stages;
+mod trace;
 
-pub use stages::{StageRow, args_words, bound_call_text, stages, value_text};
+pub use stages::{
+    StageCost, StageRow, args_words, average_costs, bound_call_text, stage_costs, stages, value_text,
+};
+pub use trace::Tracer;
 
 use crate::check::Checked;
 use crate::ir::Model;
@@ -36,7 +40,11 @@ pub struct Plan {
 
 /// Plans a forward pass. Nodes that do not reach the output are left out.
 pub fn plan(model: &Checked<Model>) -> Plan {
-    let model = model.get();
+    plan_of(model.get())
+}
+
+/// The plan of a model for what is told of it, not for running it: that needs a checked one.
+pub(crate) fn plan_of(model: &Model) -> Plan {
     let is_live = reaches_output(model);
     let needs_adjacency = adjacency::read_edges(model, &is_live);
     let readers = |node| {

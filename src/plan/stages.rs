@@ -1,8 +1,10 @@
 //! The stages of a model as a table: what `hgnnc show` prints.
 
+use super::Tracer;
 use crate::args::{ArgKind, ArgValue, Args, BoundCall};
 use crate::ir::{DataFacts, Model, Node, Type};
-use crate::ops::{CostSizes, FactCx, WidthRule, facts};
+use crate::ops::trace::{FLOAT_BYTES, Graphs, Kernel};
+use crate::ops::{FactCx, WidthRule, facts};
 use petgraph::graph::NodeIndex;
 
 /// One operator with its facts.
@@ -34,10 +36,7 @@ pub fn stages(model: &Model, data: Option<&DataFacts>) -> Vec<StageRow> {
         .nodes()
         .map(|(_, node)| data.map_or_else(|| node.ty.clone(), |data| filled_in(&node.ty, data)))
         .collect();
-    let sizes = data.map(|data| CostSizes {
-        nodes: data.mean_nodes,
-        edges: data.total_edges as f64 / data.n_graphs.max(1) as f64,
-    });
+    let costs = data.and_then(|data| average_costs(model, data));
     model
         .nodes()
         .map(|(idx, node)| {
@@ -45,8 +44,7 @@ pub fn stages(model: &Model, data: Option<&DataFacts>) -> Vec<StageRow> {
             let input_types: Vec<&Type> = inputs.iter().map(|&input| &types[input]).collect();
             let output = &types[idx.index()];
             let cx = FactCx { args: &node.args, inputs: &input_types, output };
-            let is_known = input_types.iter().chain([&output]).all(|ty| ty.width.known().is_some());
-            let cost = sizes.filter(|_| is_known).map(|sizes| node.op.cost(&cx, sizes));
+            let cost = costs.as_ref().map(|costs| costs[idx.index()]);
             let parameters = node
                 .op
                 .weights(&cx)
@@ -63,11 +61,44 @@ pub fn stages(model: &Model, data: Option<&DataFacts>) -> Vec<StageRow> {
                 inputs,
                 ty: output.clone(),
                 parameters,
-                memory_bytes: cost.map(|cost| cost.memory_bytes),
+                memory_bytes: cost.map(|cost| cost.kept_bytes),
                 flops: cost.map(|cost| cost.flops),
             }
         })
         .collect()
+}
+
+/// Work and memory of one stage in a step over one batch. An activation that the plan moved into the stage before has
+/// none of its own, and neither has a stage that nothing reads.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct StageCost {
+    /// Of the forward pass; multiply and add count as two.
+    pub flops: f64,
+    pub backward_flops: f64,
+    /// Bytes that are kept for the backward pass.
+    pub kept_bytes: f64,
+}
+
+/// Costs of every stage of these kernels, by the place of its node; the loss is no stage.
+pub fn stage_costs(n_stages: usize, kernels: &[Kernel]) -> Vec<StageCost> {
+    let mut costs = vec![StageCost::default(); n_stages];
+    for kernel in kernels {
+        let Some(stage) = kernel.stage else { continue };
+        let cost = &mut costs[stage];
+        cost.flops += kernel.forward.flops;
+        cost.backward_flops += kernel.backward.flops;
+        let result = if kernel.is_view { 0.0 } else { FLOAT_BYTES * kernel.result.numbers() };
+        cost.kept_bytes += result + kernel.kept_bytes;
+    }
+    costs
+}
+
+/// Costs of every stage for one average graph; `None` where a size stays symbolic.
+pub fn average_costs(model: &Model, data: &DataFacts) -> Option<Vec<StageCost>> {
+    let edges = data.total_edges as f64 / data.n_graphs.max(1) as f64;
+    let trace = Tracer::new(model, data, true)?
+        .step(Graphs { nodes: vec![data.mean_nodes], edges: vec![edges] }, None);
+    Some(stage_costs(model.graph.node_count(), trace.kernels()))
 }
 
 /// `ty` with the widths, and the numbers of clusters and slots, that the data gives. The rows of nodes

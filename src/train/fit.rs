@@ -33,7 +33,7 @@ const DROPOUT: u64 = 12;
 const WEIGHTS: u64 = 13;
 
 /// One run of a protocol.
-pub(super) struct Unit {
+pub(crate) struct Unit {
     /// "fold 3"; `None` where there is one run only.
     pub name: Option<String>,
     /// Its folder inside the run's; empty for the run's own.
@@ -48,6 +48,17 @@ impl Unit {
     /// A seed for one purpose in this run.
     fn derived_seed(&self, purpose: u64, places: [u64; 2]) -> u64 {
         seed::derive(self.seed, &[self.fold.unwrap_or(0) as u64, purpose, places[0], places[1]])
+    }
+
+    /// The training graphs, ascending in `graphs`, in the order of an epoch (counted from 0). One batch that holds them
+    /// all is not shuffled.
+    pub(crate) fn order(&self, graphs: &[u32], batch_size: usize, epoch: usize) -> Vec<u32> {
+        let mut order = graphs.to_vec();
+        if graphs.len() > batch_size {
+            let seed = self.derived_seed(SHUFFLE, [epoch as u64, 0]);
+            rng::shuffle(&mut rng::generator(seed, SHUFFLE), &mut order);
+        }
+        order
     }
 }
 
@@ -231,16 +242,6 @@ impl Fit<'_> {
         Ok(Status::Finished)
     }
 
-    /// The training graphs in the order of an epoch.
-    fn order(&self, train: &Feed, is_whole: bool) -> Vec<u32> {
-        let mut order = train.graphs.clone();
-        if !is_whole {
-            let seed = self.unit.derived_seed(SHUFFLE, [self.place.epoch as u64, 0]);
-            rng::shuffle(&mut rng::generator(seed, SHUFFLE), &mut order);
-        }
-        order
-    }
-
     /// Trains on the batches that are left of this epoch; false where a stop was asked for before its end.
     fn train_epoch(
         &mut self,
@@ -249,7 +250,7 @@ impl Fit<'_> {
         wants_pooling_stats: bool,
         progress: &mut dyn Progress,
     ) -> Result<bool> {
-        let order = self.order(train, whole.is_some());
+        let order = self.unit.order(&train.graphs, self.cx.settings.batch_size, self.place.epoch);
         let lr = self.schedule.lr(self.place.epoch);
         let n_batches = order.len().div_ceil(self.cx.settings.batch_size);
         let batches = order.chunks(self.cx.settings.batch_size).enumerate();

@@ -123,7 +123,10 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
 }
 
 /// Every run of the protocol: folds within seeds.
-fn units(settings: &Settings, dataset: &Dataset) -> Result<Vec<Unit>> {
+///
+/// # Errors
+/// Where the data cannot be cut so.
+pub(crate) fn units(settings: &Settings, dataset: &Dataset) -> Result<Vec<Unit>> {
     let mut units = Vec::new();
     for seed in (0..settings.seeds as u64).map(|idx| settings.seed + idx) {
         let (splits, has_folds) = protocol::splits(settings.protocol.as_ref(), dataset, seed)?;

@@ -6,7 +6,8 @@ use crate::ir::Type;
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, map_rows};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
+    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    trace::{self, Trace},
 };
 use candle_core::Result;
 
@@ -50,9 +51,8 @@ impl Operator for Gelu {
     fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
         Vec::new()
     }
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
-        let numbers = facts::mean_numbers(cx.output, sizes);
-        Cost { flops: 8.0 * numbers, memory_bytes: numbers * facts::FLOAT_BYTES }
+    fn trace(&self, _: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        inputs[0].with(step.activate(inputs[0].x, Activation::Gelu))
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.nn.GELU", weights: &[], note: "" }

@@ -6,7 +6,8 @@ use crate::ir::Type;
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, map_rows};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
+    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    trace::{self, Trace},
 };
 use candle_core::Result;
 
@@ -58,9 +59,9 @@ impl Operator for LeakyRelu {
     fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
         Vec::new()
     }
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
-        let numbers = facts::mean_numbers(cx.output, sizes);
-        Cost { flops: 2.0 * numbers, memory_bytes: numbers * facts::FLOAT_BYTES }
+    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        let activation = Activation::LeakyRelu { slope: cx.args.float("slope") };
+        inputs[0].with(step.activate(inputs[0].x, activation))
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.nn.LeakyReLU", weights: &[], note: "" }

@@ -1,6 +1,6 @@
 //! `gat(out)`: graph attention.
 
-use super::{BIAS, OUT, convolved, fixed, glorot, mean_entries, times};
+use super::{BIAS, OUT, convolved, fixed, glorot, times};
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::check;
 use crate::diagnostic::Diagnostic;
@@ -8,9 +8,8 @@ use crate::ir::{Dim, Size, Type};
 use crate::kernels::{self, Activation, AttentionOptions, EdgeDropout};
 use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec,
-    WidthRule,
-    facts::{self, FLOAT_BYTES, mean_rows},
+    Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule, facts,
+    trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
 use std::sync::Arc;
@@ -156,16 +155,25 @@ impl Operator for Gat {
         }
         weights
     }
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
-        let (rows, entries) = (mean_rows(cx.output, sizes), mean_entries(cx.output, sizes));
-        let heads = cx.args.int("heads") as f64;
-        let inner = heads * facts::known(&head_width(cx.args, &cx.output.width)) as f64;
-        Cost {
-            flops: 2.0 * rows * facts::width(cx.inputs[0]) * inner
-                + 4.0 * rows * inner
-                + (entries + rows) * (2.0 * inner + 6.0 * heads),
-            memory_bytes: FLOAT_BYTES * (2.0 * rows * inner + (entries + rows) * heads),
+    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        let (input, heads, activation) = (&inputs[0], cx.args.int("heads") as f64, step.activation);
+        let head = facts::known(&head_width(cx.args, &cx.output.width)) as f64;
+        let loops = cx.args.bool("self_loops");
+        let h = step.linear(input.x, heads * head, false, Activation::Identity);
+        let mut x = match &input.structure {
+            trace::Structure::Sparse(graphs) => step.gat_attention(h, graphs.n_edges(), heads, loops),
+            trace::Structure::Clusters { adjacency: Some(adjacency), .. } => {
+                step.dense_gat_attention(h, *adjacency, heads, loops)
+            }
+            _ => h,
+        };
+        if !cx.args.bool("concat") && heads > 1.0 {
+            x = step.composed("mean", &[x], false, [x.rows, head], heads);
         }
+        if cx.args.bool("bias") {
+            x = step.composed("add_bias", &[x], true, [x.rows, x.width], 1.0);
+        }
+        input.with(step.activate(x, activation))
     }
     fn pyg(&self) -> Pyg {
         Pyg {

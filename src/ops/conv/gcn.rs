@@ -1,6 +1,6 @@
 //! `gcn(out)`: graph convolution.
 
-use super::{BIAS, OUT, convolved, glorot, mean_entries};
+use super::{BIAS, OUT, convolved, glorot};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check;
 use crate::diagnostic::Diagnostic;
@@ -8,9 +8,8 @@ use crate::ir::Type;
 use crate::kernels::{self, Activation, Norm};
 use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec,
-    WidthRule,
-    facts::{self, FLOAT_BYTES, mean_rows},
+    Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule, facts,
+    trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
 
@@ -86,14 +85,21 @@ impl Operator for Gcn {
         }
         weights
     }
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
-        let rows = mean_rows(cx.output, sizes);
-        let (n_in, n_out) = (facts::width(cx.inputs[0]), facts::width(cx.output));
-        let gathered = n_in.min(n_out);
-        Cost {
-            flops: 2.0 * (mean_entries(cx.output, sizes) + rows) * gathered + 2.0 * rows * n_in * n_out,
-            memory_bytes: FLOAT_BYTES * rows * (gathered + n_out),
-        }
+    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        let (input, width, has_bias) = (&inputs[0], facts::width(cx.output), cx.args.bool("bias"));
+        let activation = step.activation;
+        let x = match &input.structure {
+            trace::Structure::Sparse(graphs) => {
+                let loops = cx.args.bool("self_loops");
+                step.convolve(input.x, graphs, width, false, loops, has_bias, activation)
+            }
+            trace::Structure::Clusters { adjacency: Some(adjacency), .. } => {
+                let gathered = step.dense_propagate(*adjacency, input.x, false);
+                step.linear(gathered, width, has_bias, activation)
+            }
+            _ => input.x,
+        };
+        input.with(x)
     }
     fn pyg(&self) -> Pyg {
         Pyg {

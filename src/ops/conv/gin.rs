@@ -1,6 +1,6 @@
 //! `gin(out)`: graph isomorphism layer.
 
-use super::{MAX_WIDTH, OUT, convolved, mean_entries};
+use super::{MAX_WIDTH, OUT, convolved};
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::check;
 use crate::diagnostic::Diagnostic;
@@ -8,9 +8,8 @@ use crate::ir::{Dim, Size, Type};
 use crate::kernels::{self, Activation, Norm};
 use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec,
-    WidthRule,
-    facts::{self, FLOAT_BYTES, mean_rows},
+    Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule, facts,
+    trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
 
@@ -132,17 +131,27 @@ impl Operator for Gin {
         }
         weights
     }
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
-        let rows = mean_rows(cx.output, sizes);
-        let widths: Vec<f64> = mlp_widths(cx.args, &cx.inputs[0].width, &cx.output.width)
-            .iter()
-            .map(|width| facts::known(width) as f64)
-            .collect();
-        let products: f64 = widths.windows(2).map(|pair| pair[0] * pair[1]).sum();
-        Cost {
-            flops: 2.0 * (mean_entries(cx.output, sizes) + rows) * widths[0] + 2.0 * rows * products,
-            memory_bytes: FLOAT_BYTES * rows * widths.iter().sum::<f64>(),
+    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        let input = &inputs[0];
+        let widths = mlp_widths(cx.args, &cx.inputs[0].width, &cx.output.width);
+        let widths: Vec<f64> = widths.iter().map(|width| facts::known(width) as f64).collect();
+        let last = step.activation;
+        let mut x = match &input.structure {
+            trace::Structure::Sparse(graphs) => step.propagate(input.x, graphs, true),
+            trace::Structure::Clusters { adjacency: Some(adjacency), .. } => {
+                step.dense_propagate(*adjacency, input.x, false)
+            }
+            _ => input.x,
+        };
+        if cx.args.bool("train_eps") {
+            let own = step.composed("multiply", &[input.x], true, [input.x.rows, input.x.width], 1.0);
+            x = step.add(x, own);
         }
+        for (idx, &width) in widths.iter().enumerate().skip(1) {
+            let activation = if idx + 1 == widths.len() { last } else { Activation::Relu };
+            x = step.linear(x, width, true, activation);
+        }
+        input.with(x)
     }
     fn pyg(&self) -> Pyg {
         Pyg {

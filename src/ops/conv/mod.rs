@@ -12,7 +12,7 @@ use crate::diagnostic::Diagnostic;
 use crate::ir::{Dim, Entity, Size, Type};
 use crate::kernels::{self, Activation};
 use crate::lower::Value;
-use crate::ops::{CostSizes, InferCx, Init, facts};
+use crate::ops::{InferCx, Init, facts};
 use candle_core::{Result, Tensor};
 
 /// The largest width that can be written.
@@ -69,17 +69,6 @@ pub fn times(n: usize, dim: &Dim) -> Dim {
 /// A size that stands in this program only.
 pub fn fixed(n: usize) -> Dim {
     Dim::new(Size::Known(n), None, "")
-}
-
-/// Adjacency entries of one average graph of this type, for costs: the edges of a sparse graph (after a
-/// selection, those whose both ends were kept), all `k²` of a coarse one.
-pub fn mean_entries(ty: &Type, sizes: CostSizes) -> f64 {
-    let rows = facts::mean_rows(ty, sizes);
-    match ty.entity {
-        Entity::Nodes if sizes.nodes > 0.0 => sizes.edges * (rows / sizes.nodes).powi(2),
-        Entity::Clusters => rows * rows,
-        Entity::Nodes | Entity::Edges | Entity::Slots | Entity::Graph => 0.0,
-    }
 }
 
 /// The coarse adjacency that a convolution on clusters reads.

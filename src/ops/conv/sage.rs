@@ -1,6 +1,6 @@
 //! `sage(out)`: GraphSAGE.
 
-use super::{BIAS, OUT, convolved, mean_entries, times};
+use super::{BIAS, OUT, convolved, times};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check;
 use crate::diagnostic::Diagnostic;
@@ -8,9 +8,8 @@ use crate::ir::{Entity, Type};
 use crate::kernels::{self, Activation, Norm};
 use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec,
-    WidthRule,
-    facts::{self, FLOAT_BYTES, mean_rows},
+    Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule, facts,
+    trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
 
@@ -120,15 +119,43 @@ impl Operator for Sage {
         }
         weights
     }
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
-        let (rows, entries) = (mean_rows(cx.output, sizes), mean_entries(cx.output, sizes));
-        let (n_in, n_out) = (facts::width(cx.inputs[0]), facts::width(cx.output));
-        let n_parts = if cx.args.bool("root") { 2.0 } else { 1.0 };
-        let read = if cx.args.choice("aggregate") == "lstm" { entries * n_in } else { 0.0 };
-        Cost {
-            flops: 2.0 * entries * n_in + 16.0 * read * n_in + 2.0 * rows * n_parts * n_in * n_out,
-            memory_bytes: FLOAT_BYTES * (rows * (n_in + n_out) + 6.0 * read),
+    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        let (input, width, has_bias) = (&inputs[0], facts::width(cx.output), cx.args.bool("bias"));
+        let (root, normalize) = (cx.args.bool("root"), cx.args.bool("normalize"));
+        let aggregate = cx.args.choice("aggregate");
+        let last = step.activation;
+        let activation = if normalize { Activation::Identity } else { last };
+        let mut x = match &input.structure {
+            trace::Structure::Sparse(graphs) if matches!(aggregate, "max" | "lstm") => {
+                let gathered = match aggregate {
+                    "lstm" => step.lstm_aggregate(input.x, graphs),
+                    _ => step.propagate_max(input.x, graphs),
+                };
+                let rows = if root { step.concat(&[gathered, input.x]) } else { gathered };
+                step.linear(rows, width, has_bias, activation)
+            }
+            trace::Structure::Sparse(graphs) => {
+                step.convolve(input.x, graphs, width, root, false, has_bias, activation)
+            }
+            trace::Structure::Clusters { adjacency: Some(adjacency), .. } => {
+                let what = match (root, aggregate) {
+                    (true, "mean") => "mean beside",
+                    (true, _) => "sum beside",
+                    (false, "mean") => "mean",
+                    (false, _) => "sum",
+                };
+                let (adjacency, x) = (*adjacency, input.x);
+                let gathered =
+                    step.shared(what, &[adjacency, x], |step| step.dense_propagate(adjacency, x, root));
+                step.linear(gathered, width, has_bias, activation)
+            }
+            _ => input.x,
+        };
+        if normalize {
+            x = step.unit_rows(x);
+            x = step.activate(x, last);
         }
+        input.with(x)
     }
     fn pyg(&self) -> Pyg {
         Pyg {

@@ -6,7 +6,8 @@ use crate::ir::Type;
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, map_rows};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
+    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    trace::{self, Trace},
 };
 use candle_core::Result;
 
@@ -59,9 +60,11 @@ impl Operator for Dropout {
     fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
         Vec::new()
     }
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
-        let numbers = facts::mean_numbers(cx.output, sizes);
-        Cost { flops: numbers, memory_bytes: numbers * facts::FLOAT_BYTES }
+    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        if cx.args.float("p") == 0.0 {
+            return inputs[0].clone();
+        }
+        inputs[0].with(step.dropout(inputs[0].x))
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.nn.Dropout", weights: &[], note: "the stream of random numbers is our own" }

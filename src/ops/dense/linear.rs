@@ -7,8 +7,8 @@ use crate::ir::Type;
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, map_rows};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
-    facts,
+    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule, facts,
+    trace::{self, Trace},
 };
 use candle_core::Result;
 
@@ -93,12 +93,9 @@ impl Operator for Linear {
         let bias = cx.args.bool("bias").then_some("bias");
         facts::dense_weights("weight", bias, &cx.inputs[0].width, &cx.output.width)
     }
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
-        let numbers = facts::mean_numbers(cx.output, sizes);
-        Cost {
-            flops: numbers * (2.0 * facts::width(cx.inputs[0]) + f64::from(u8::from(cx.args.bool("bias")))),
-            memory_bytes: numbers * facts::FLOAT_BYTES,
-        }
+    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        let (width, has_bias) = (facts::width(cx.output), cx.args.bool("bias"));
+        inputs[0].with(step.linear(inputs[0].x, width, has_bias, step.activation))
     }
     fn pyg(&self) -> Pyg {
         Pyg {

@@ -7,8 +7,8 @@ use crate::ir::{Dim, Size, Type};
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, map_rows};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec,
-    WidthRule, facts,
+    Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule, facts,
+    trace::{self, Trace},
 };
 use candle_core::{Result, Tensor, Var};
 
@@ -174,24 +174,24 @@ impl Operator for Mlp {
         weights
     }
 
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
-        let rows = facts::mean_rows(cx.output, sizes);
-        let has_norm = cx.args.choice("norm") == "batch_norm";
-        let drops = cx.args.float("dropout") > 0.0;
-        let widths = widths(cx);
-        let n_layers = widths.len() - 1;
-        let mut cost = Cost::default();
-        for (layer, pair) in widths.windows(2).enumerate() {
-            let (from, to) = (facts::known(&pair[0]) as f64, facts::known(&pair[1]) as f64);
-            let is_hidden = layer + 1 < n_layers;
-            // Batch norm centres, squares, scales and shifts; dropout multiplies.
-            let (norm, drop) = (is_hidden && has_norm, is_hidden && drops);
-            let extra = 1.0 + if norm { 6.0 } else { 0.0 } + if drop { 1.0 } else { 0.0 };
-            cost.flops += rows * to * (2.0 * from + extra);
-            let kept = 1.0 + f64::from(u8::from(norm)) + f64::from(u8::from(drop));
-            cost.memory_bytes += rows * to * kept * facts::FLOAT_BYTES;
+    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        let widths: Vec<f64> = widths(cx).iter().map(|width| facts::known(width) as f64).collect();
+        let (drops, has_norm) = (cx.args.float("dropout") > 0.0, cx.args.choice("norm") == "batch_norm");
+        let (inner, last) = (facts::activation_of(cx.args.choice("activation")), step.activation);
+        let mut x = inputs[0].x;
+        let (&output, hidden) = widths[1..].split_last().expect("an mlp has a result");
+        for &width in hidden {
+            if has_norm {
+                x = step.linear(x, width, true, Activation::Identity);
+                x = step.batch_norm(x, inner);
+            } else {
+                x = step.linear(x, width, true, inner);
+            }
+            if drops {
+                x = step.dropout(x);
+            }
         }
-        cost
+        inputs[0].with(step.linear(x, output, true, last))
     }
 
     fn pyg(&self) -> Pyg {

@@ -6,7 +6,8 @@ use crate::ir::{Dim, Entity, Level, Size, Symmetry, Type};
 use crate::kernels::Activation;
 use crate::lower::{LowerCx, Module, map_value};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    trace::{self, Trace},
 };
 use candle_core::Result;
 
@@ -69,9 +70,9 @@ impl Operator for Input {
     fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
         Vec::new()
     }
-    fn cost(&self, _: &FactCx, _: CostSizes) -> Cost {
-        // The features belong to the data set, which keeps them in any case.
-        Cost::default()
+    fn trace(&self, _: &FactCx, inputs: &[trace::Value], _: &mut Trace) -> trace::Value {
+        // The network hands the batch's features in as the only input of this node.
+        inputs[0].clone()
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch_geometric.data.Data", weights: &[], note: "its `x`" }

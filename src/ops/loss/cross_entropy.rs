@@ -3,7 +3,10 @@
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::ir::TargetKind;
 use crate::kernels;
-use crate::ops::{Doc, Loss, LossCx, LossKind, Pyg};
+use crate::ops::{
+    Doc, Loss, LossCx, LossKind, Pyg,
+    trace::{self, Trace},
+};
 use candle_core::{Result, Tensor};
 
 /// Cross-entropy: `Σ_i w[c_i] · −log softmax(x_i)[c_i] / Σ_i w[c_i]` over the items that carry a label.
@@ -56,6 +59,9 @@ impl Loss for CrossEntropy {
     }
     fn weighs_classes(&self, args: &Args) -> bool {
         args.choice("class_weights") == "balanced"
+    }
+    fn trace(&self, output: trace::Matrix, step: &mut Trace) -> Option<trace::Matrix> {
+        Some(step.task_loss(self.name(), output, 1.0))
     }
     fn compute(&self, cx: &LossCx) -> Result<Tensor> {
         kernels::weighted_cross_entropy(cx.output, cx.targets, cx.class_weights)

@@ -2,7 +2,10 @@
 
 use super::ENTROPY;
 use crate::args::{ArgSpec, Args};
-use crate::ops::{Doc, Loss, LossCx, LossKind, Pyg};
+use crate::ops::{
+    Doc, Loss, LossCx, LossKind, Pyg,
+    trace::{self, Trace},
+};
 use candle_core::{Result, Tensor};
 
 /// Entropy of a pooling's assignment: `1/n Σ_i Σ_c −S_ic log S_ic` of each graph, averaged over graphs and summed
@@ -47,6 +50,9 @@ impl Loss for Entropy {
     }
     fn weighs_classes(&self, _args: &Args) -> bool {
         false
+    }
+    fn trace(&self, _: trace::Matrix, _: &mut Trace) -> Option<trace::Matrix> {
+        None
     }
     fn compute(&self, _cx: &LossCx) -> Result<Tensor> {
         candle_core::bail!("`{ENTROPY}` is computed by the poolings, in `ForwardCx::losses`")

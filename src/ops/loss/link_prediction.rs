@@ -2,7 +2,10 @@
 
 use super::LINK_PREDICTION;
 use crate::args::{ArgSpec, Args};
-use crate::ops::{Doc, Loss, LossCx, LossKind, Pyg};
+use crate::ops::{
+    Doc, Loss, LossCx, LossKind, Pyg,
+    trace::{self, Trace},
+};
 use candle_core::{Result, Tensor};
 
 /// Link prediction of a pooling: `‖A − S Sᵀ‖_F / n²` of each graph, averaged over graphs and summed over poolings.
@@ -47,6 +50,9 @@ impl Loss for LinkPrediction {
     }
     fn weighs_classes(&self, _args: &Args) -> bool {
         false
+    }
+    fn trace(&self, _: trace::Matrix, _: &mut Trace) -> Option<trace::Matrix> {
+        None
     }
     fn compute(&self, _cx: &LossCx) -> Result<Tensor> {
         candle_core::bail!("`{LINK_PREDICTION}` is computed by the poolings, in `ForwardCx::losses`")

@@ -3,7 +3,10 @@
 use crate::args::{ArgSpec, Args};
 use crate::ir::TargetKind;
 use crate::kernels;
-use crate::ops::{Doc, Loss, LossCx, LossKind, Pyg};
+use crate::ops::{
+    Doc, Loss, LossCx, LossKind, Pyg,
+    trace::{self, Trace},
+};
 use candle_core::{Result, Tensor};
 
 /// Mean squared error: `1/(M V) Σ_i Σ_v (x_iv − t_iv)²`.
@@ -41,6 +44,9 @@ impl Loss for Mse {
     }
     fn weighs_classes(&self, _args: &Args) -> bool {
         false
+    }
+    fn trace(&self, output: trace::Matrix, step: &mut Trace) -> Option<trace::Matrix> {
+        Some(step.task_loss(self.name(), output, 0.0))
     }
     fn compute(&self, cx: &LossCx) -> Result<Tensor> {
         kernels::mse(cx.output, cx.targets)

@@ -7,8 +7,8 @@ use crate::ir::{Entity, Type};
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, map_rows};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec,
-    WidthRule, facts,
+    Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
+    trace::{self, Trace},
 };
 use candle_core::Result;
 
@@ -83,10 +83,8 @@ impl Operator for LayerNorm {
             |name, init| WeightSpec { name, shape: vec![cx.output.width.clone()], init, is_trained: true };
         vec![vector("weight", Init::Ones), vector("bias", Init::Zeros)]
     }
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
-        let numbers = facts::mean_numbers(cx.output, sizes);
-        // Mean (1), centred square (3), scale and shift (2).
-        Cost { flops: numbers * 6.0, memory_bytes: numbers * facts::FLOAT_BYTES }
+    fn trace(&self, _: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        inputs[0].with(step.layer_norm(inputs[0].x, step.activation))
     }
     fn pyg(&self) -> Pyg {
         Pyg {

@@ -9,8 +9,8 @@ use crate::kernels::{self, Activation};
 use crate::lower::{ForwardCx, LowerCx, Module, PoolingStats, Structure, Value};
 use crate::ops::loss::{ENTROPY, LINK_PREDICTION};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, conv,
-    facts::{self, FLOAT_BYTES, mean_rows},
+    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, conv, facts,
+    trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
 use petgraph::graph::NodeIndex;
@@ -120,15 +120,23 @@ impl Operator for DiffPool {
         // All parameters are those of the networks behind its ports.
         Vec::new()
     }
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
-        let rows = mean_rows(cx.inputs[0], sizes);
-        let entries = conv::mean_entries(cx.inputs[0], sizes);
-        let (k, features) = (mean_rows(cx.output, sizes), facts::width(cx.output));
-        Cost {
-            // Softmax, SᵀZ, AS and Sᵀ(AS).
-            flops: 5.0 * rows * k + 2.0 * rows * k * features + 2.0 * entries * k + 2.0 * rows * k * k,
-            memory_bytes: FLOAT_BYTES * (2.0 * rows * k + k * features + k * k),
+    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        let (structure, needs_adjacency) = (&inputs[0].structure, step.needs_adjacency);
+        let (n_graphs, k) = (structure.n_graphs(), facts::known(&cx.output.rows) as f64);
+        let s = step.softmax_rows(inputs[1].x);
+        let z = inputs.get(2).unwrap_or(&inputs[0]).x;
+        let x = step.segment_product(s, z, structure);
+        let adjacency = needs_adjacency.then(|| step.assignment_adjacency(s, structure));
+        for loss in [LINK_PREDICTION, ENTROPY] {
+            if step.wanted_losses.contains(&loss) {
+                let value = match loss {
+                    LINK_PREDICTION => step.link_loss(s, structure),
+                    _ => step.assignment_entropy(s, structure),
+                };
+                step.losses.push((loss, value));
+            }
         }
+        trace::Value { x, structure: trace::Structure::Clusters { n_graphs, k, adjacency } }
     }
     fn pyg(&self) -> Pyg {
         Pyg {

@@ -8,9 +8,8 @@ use crate::ir::{Entity, Type};
 use crate::kernels::{self, Activation};
 use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec,
-    WidthRule, conv,
-    facts::{self, FLOAT_BYTES, mean_rows},
+    Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule, conv, facts,
+    trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
 
@@ -89,13 +88,26 @@ impl Operator for TopK {
             is_trained: true,
         }]
     }
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
-        let (rows, kept) = (mean_rows(cx.inputs[0], sizes), mean_rows(cx.output, sizes));
-        let features = facts::width(cx.output);
-        Cost {
-            flops: 2.0 * rows * features + rows * rows.max(2.0).log2() + kept * features,
-            memory_bytes: FLOAT_BYTES * (rows + 2.0 * kept * features),
-        }
+    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        let input = &inputs[0];
+        let trace::Structure::Sparse(graphs) = &input.structure else { return input.clone() };
+        let width = input.x.width;
+        // The direction over its length.
+        let direction = step.composed("unit", &[], true, [1.0, width], 4.0);
+        let score = step.linear_by(input.x, direction);
+        let kept = |nodes: f64| match (cx.args.opt_float("ratio"), cx.args.opt_int("k")) {
+            // As in the checker, a tolerance keeps 0.1 · 30 from being rounded up to 4.
+            (Some(ratio), _) => (ratio * nodes - 1e-9).ceil().max(1.0),
+            (None, k) => k.unwrap_or(1) as f64,
+        };
+        let selected = step.select_top(score, graphs, kept);
+        let rows = selected.n_nodes();
+        let x = step.gather_rows(input.x, rows);
+        let score = step.gather_rows(score, rows);
+        // Either nonlinearity is one exponential.
+        let weight = step.activate(score, Activation::Tanh);
+        let x = step.composed("multiply", &[x, weight], false, [rows, width], 1.0);
+        trace::Value { x, structure: trace::Structure::Sparse(selected.into()) }
     }
     fn pyg(&self) -> Pyg {
         Pyg {

@@ -7,7 +7,8 @@ use crate::ir::{Dim, Entity, Level, Size, Type};
 use crate::kernels::{Activation, tape};
 use crate::lower::{LowerCx, Module, Structure, Value, map_value};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
+    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
+    trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
 
@@ -82,9 +83,11 @@ impl Operator for Flatten {
     fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
         Vec::new()
     }
-    fn cost(&self, _: &FactCx, _: CostSizes) -> Cost {
+    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
         // The rows lie one after another already.
-        Cost::default()
+        let n_graphs = inputs[0].structure.n_graphs();
+        let x = step.reshape(inputs[0].x, n_graphs, facts::width(cx.output));
+        trace::Value { x, structure: trace::Structure::Graphs { n_graphs } }
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.Tensor.view", weights: &[], note: "`x.view(batch_size, -1)`" }

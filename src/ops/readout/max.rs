@@ -7,7 +7,8 @@ use crate::ir::{Entity, Type};
 use crate::kernels::{self, Activation, Reduce};
 use crate::lower::{LowerCx, Module, Structure, Value, map_value};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
+    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    trace::{self, Trace},
 };
 use candle_core::Result;
 
@@ -58,11 +59,10 @@ impl Operator for Max {
     fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
         Vec::new()
     }
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
-        Cost {
-            flops: facts::mean_numbers(cx.inputs[0], sizes),
-            memory_bytes: facts::mean_numbers(cx.output, sizes) * facts::FLOAT_BYTES,
-        }
+    fn trace(&self, _: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        let x = step.segment_reduce(inputs[0].x, &inputs[0].structure);
+        let n_graphs = inputs[0].structure.n_graphs();
+        trace::Value { x, structure: trace::Structure::Graphs { n_graphs } }
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch_geometric.nn.global_max_pool", weights: &[], note: "" }

@@ -7,7 +7,8 @@ use crate::ir::{Dim, Entity, Size, Type};
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, Structure, Value, map_value};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
+    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    trace::{self, Trace},
 };
 use candle_core::Result;
 
@@ -78,13 +79,10 @@ impl Operator for SortPool {
     fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
         Vec::new()
     }
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
-        // n log₂ n comparisons, mostly of one number.
-        let rows = facts::mean_rows(cx.inputs[0], sizes);
-        Cost {
-            flops: rows * rows.max(2.0).log2(),
-            memory_bytes: facts::mean_numbers(cx.output, sizes) * facts::FLOAT_BYTES,
-        }
+    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        let (k, n_graphs) = (cx.args.int("k") as f64, inputs[0].structure.n_graphs());
+        let x = step.sort_rows(inputs[0].x, &inputs[0].structure, k);
+        trace::Value { x, structure: trace::Structure::Slots { n_graphs, k } }
     }
     fn pyg(&self) -> Pyg {
         Pyg {

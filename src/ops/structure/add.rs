@@ -8,7 +8,8 @@ use crate::ir::Type;
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, Value, map_value};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
+    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    trace::{self, Trace},
 };
 use candle_core::Result;
 
@@ -70,9 +71,9 @@ impl Operator for Add {
     fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
         Vec::new()
     }
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
-        let numbers = facts::mean_numbers(cx.output, sizes);
-        Cost { flops: numbers * (cx.inputs.len() - 1) as f64, memory_bytes: numbers * facts::FLOAT_BYTES }
+    fn trace(&self, _: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        let (first, rest) = inputs.split_first().expect("at least two values come in");
+        first.with(rest.iter().fold(first.x, |sum, input| step.add(sum, input.x)))
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.add", weights: &[], note: "" }

@@ -8,7 +8,8 @@ use crate::ir::{Dim, Size, Type};
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, Value, map_value};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
+    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
 
@@ -64,8 +65,9 @@ impl Operator for Concat {
     fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
         Vec::new()
     }
-    fn cost(&self, cx: &FactCx, sizes: CostSizes) -> Cost {
-        Cost { flops: 0.0, memory_bytes: facts::mean_numbers(cx.output, sizes) * facts::FLOAT_BYTES }
+    fn trace(&self, _: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        let parts: Vec<trace::Matrix> = inputs.iter().map(|input| input.x).collect();
+        inputs[0].with(step.concat(&parts))
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.cat", weights: &[], note: "along the last dimension" }

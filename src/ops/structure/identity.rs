@@ -6,7 +6,8 @@ use crate::ir::Type;
 use crate::kernels::Activation;
 use crate::lower::{LowerCx, Module, map_value};
 use crate::ops::{
-    Cost, CostSizes, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    trace::{self, Trace},
 };
 use candle_core::Result;
 
@@ -47,8 +48,8 @@ impl Operator for Identity {
     fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
         Vec::new()
     }
-    fn cost(&self, _: &FactCx, _: CostSizes) -> Cost {
-        Cost::default()
+    fn trace(&self, _: &FactCx, inputs: &[trace::Value], _: &mut Trace) -> trace::Value {
+        inputs[0].clone()
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.nn.Identity", weights: &[], note: "" }

@@ -65,6 +65,9 @@ pub(super) const WEIGHT_DECAY: ArgSpec = ArgSpec {
 pub struct Adam;
 
 impl OptimizerKind for Adam {
+    fn state_numbers(&self) -> usize {
+        2
+    }
     fn spec(&self) -> &'static CallSpec {
         &SPEC
     }

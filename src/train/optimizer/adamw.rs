@@ -24,6 +24,9 @@ static ARGS: &[ArgSpec] = &{
 pub struct AdamW;
 
 impl OptimizerKind for AdamW {
+    fn state_numbers(&self) -> usize {
+        2
+    }
     fn spec(&self) -> &'static CallSpec {
         &SPEC
     }

@@ -24,6 +24,14 @@ pub trait OptimizerKind: Sync {
     /// # Errors
     /// Where Candle cannot allocate the state.
     fn build(&self, call: &BoundCall, weights: Vec<Var>) -> Result<Box<dyn Optimizer>>;
+    /// Numbers of state that each number of a weight has.
+    fn state_numbers(&self) -> usize;
+}
+
+/// Numbers of state that the optimiser keeps for each number of a weight.
+pub fn state_numbers(call: &BoundCall) -> usize {
+    let kind = OPTIMIZERS.iter().find(|kind| kind.spec().name == call.name);
+    kind.map_or(0, |kind| kind.state_numbers())
 }
 
 /// The base learning rate of a bound optimiser.

@@ -36,6 +36,9 @@ pub static SPEC: CallSpec = CallSpec {
 pub struct Sgd;
 
 impl OptimizerKind for Sgd {
+    fn state_numbers(&self) -> usize {
+        1
+    }
     fn spec(&self) -> &'static CallSpec {
         &SPEC
     }

@@ -1,0 +1,458 @@
+//! `hgnnc estimate`: what a training run takes, before it begins.
+
+use super::source::{self, Loaded, LocalData};
+use super::table::{plain_table, write_table};
+use super::train::{DeviceArg, named_data};
+use super::{Exit, Failure, Format, Global, report, stderr_look, stdout_look};
+use crate::check::{self, Checked};
+use crate::data::{self, Dataset};
+use crate::diagnostic::Diagnostic;
+use crate::estimate::limit::Proposal;
+use crate::estimate::machine::Machine;
+use crate::estimate::{Estimate, EstimateError, Estimator, ProcessMemory, Request};
+use crate::ir::Model;
+use crate::memory;
+use crate::plan;
+use crate::source::SourceMap;
+use crate::train::{Overrides, Settings};
+use comfy_table::CellAlignment;
+use serde_json::json;
+use std::io::{self, Write};
+
+/// Say what training a file takes before it begins: parameters, FLOPs, memory and time
+///
+/// Nothing is trained. The data is read, because its sizes decide; the seed decides the shuffles, so the batches
+/// themselves are known. Time is that of this machine, whose speed is measured once, in a quarter of a second.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  hgnnc estimate models/proteins_diffpool.hgnn\n  \
+    hgnnc estimate one_line.hgnn --data PROTEINS --batch-size 64\n  \
+    hgnnc estimate models/dd_diffpool.hgnn --memory-limit 2GB\n\n\
+    Exit codes: 0 done, 1 the file is wrong, 2 could not run")]
+pub struct EstimateCommand {
+    /// The file; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    file: String,
+    /// Data in place of the file's: a call, a name or a path
+    #[arg(long, value_name = "CALL", conflicts_with = "no_data")]
+    data: Option<String>,
+    #[command(flatten)]
+    place: LocalData,
+    /// Graphs a batch in place of the file's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    batch_size: Option<u32>,
+    /// Propose the largest batch size whose peak memory stays below this: `2GB`, `512MiB`
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    memory_limit: Option<f64>,
+    /// Seed in place of the file's
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Epochs in place of the file's
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    epochs: Option<u32>,
+    /// Leave time out, and measure nothing
+    #[arg(long)]
+    no_time: bool,
+    #[command(flatten)]
+    device: DeviceArg,
+}
+
+/// A file with its model, and its data where that is there.
+struct Ready {
+    model: Checked<Model>,
+    dataset: Option<Dataset>,
+    /// Why there is no data, and what to give.
+    missing: Option<(String, String)>,
+}
+
+impl EstimateCommand {
+    pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
+        if !self.device.is_cpu() {
+            return Err(Failure::new("estimates are of training on the CPU").help(
+                "leave `--device cuda` out; on a GPU the sum of weights and activations is a lower bound",
+            ));
+        }
+        let base_bytes = memory::resident_bytes();
+        let Some(ready) = self.compile(global)? else { return Ok(Exit::Findings) };
+        let process = ProcessMemory::new(base_bytes, memory::peak_bytes());
+        let out = &mut io::stdout().lock();
+        let (Some(dataset), model) = (&ready.dataset, ready.model.get()) else {
+            self.print_symbolic(out, &ready, global)?;
+            return Ok(Exit::Clean);
+        };
+        let overrides = Overrides { seed: self.seed, epochs: self.epochs.map(|epochs| epochs as usize) };
+        let mut settings = Settings::new(model, overrides);
+        settings.batch_size = self.batch_size.map_or(settings.batch_size, |size| size as usize);
+        let cache = data::DataOptions::from_env().cache_dir;
+        let measured = (!self.no_time).then(|| Machine::cached(cache.as_deref())).transpose();
+        let machine =
+            measured.map_err(|error| Failure::new(format!("this machine cannot be measured: {error}")))?;
+        let request = Request { model: &ready.model, dataset, settings: &settings, process, machine };
+        let estimator = Estimator::new(request)?;
+        let estimate = estimator.estimate();
+        let proposal = self.memory_limit.map(|limit| estimator.propose(limit));
+        if global.format == Format::Json {
+            let mut value = serde_json::to_value(&estimate).expect("names and numbers become JSON");
+            value["file"] = json!(self.file);
+            value["data"] = json!(dataset.name);
+            value["proposal"] = json!(proposal);
+            serde_json::to_writer_pretty(&mut *out, &value).map_err(io::Error::from)?;
+            writeln!(out)?;
+        } else {
+            let items = if estimator.is_node_task() { "nodes" } else { "graphs" };
+            print(out, &self.file, &estimate, dataset, items, proposal.as_ref(), estimator.machine())?;
+        }
+        Ok(Exit::Clean)
+    }
+
+    /// Compiles the file against its data; `None` where it is wrong, which was said.
+    fn compile(&self, global: &Global) -> Result<Option<Ready>, Failure> {
+        let Loaded { sources, program, mut diagnostics } = source::load(&self.file)?;
+        let named = match &self.data {
+            Some(text) => match named_data(text, global)? {
+                Some(call) => Some(call),
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        let is_named = named.is_some();
+        // What is wrong with the file's own call is said by the check below.
+        let call = named.or_else(|| check::data_call(&program).unwrap_or(None));
+        let mut dataset = None;
+        let mut missing = None;
+        match (&call, self.place.options()) {
+            (None, _) => {
+                missing = Some((
+                    format!("`{}` names no data", self.file),
+                    "give some with `--data`, as in `--data PROTEINS`, or write `data = tu(\"PROTEINS\")` into it"
+                        .to_owned(),
+                ));
+            }
+            (Some(_), None) => {
+                missing = Some(("no data was read".to_owned(), "leave `--no-data` out".to_owned()));
+            }
+            (Some(call), Some(options)) => match data::load(call, &options) {
+                Ok(loaded) => dataset = Some(loaded),
+                Err(error) if error.code == "data::missing" && !is_named => {
+                    missing = Some((error.to_string(), error.help.unwrap_or_default()));
+                }
+                Err(error) => return Err(error.into()),
+            },
+        }
+        let facts = dataset.as_ref().map(Dataset::facts);
+        let outcome = check::check(&program, facts.as_ref());
+        diagnostics.extend(outcome.diagnostics);
+        print_findings(&sources, &diagnostics, global)?;
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            return Ok(None);
+        }
+        let Some(model) = outcome.model else {
+            return Err(Failure::new(format!("`{}` defines no model to estimate", self.file))
+                .help("estimate a file that uses it"));
+        };
+        Ok(Some(Ready { model, dataset, missing }))
+    }
+
+    /// What can be said without data.
+    fn print_symbolic(&self, out: &mut dyn Write, ready: &Ready, global: &Global) -> Result<(), Failure> {
+        let stages = plan::stages(ready.model.get(), None);
+        let parameters: Option<usize> = stages.iter().map(|stage| stage.parameters).sum();
+        let (why, what) = ready.missing.clone().unwrap_or_default();
+        if global.format == Format::Json {
+            let stages: Vec<_> = stages
+                .iter()
+                .map(|stage| json!({ "index": stage.index, "text": stage.text, "result": stage.ty.to_string(), "parameters": stage.parameters }))
+                .collect();
+            let value =
+                json!({ "file": self.file, "data": null, "n_parameters": parameters, "stages": stages });
+            serde_json::to_writer_pretty(&mut *out, &value).map_err(io::Error::from)?;
+            writeln!(out)?;
+            return Ok(());
+        }
+        let mut table = plain_table();
+        table.set_header(["#", "Stage", "Result", "Parameters"]);
+        for stage in &stages {
+            let parameters = stage.parameters.map_or_else(|| "depends on the data".into(), grouped);
+            table.add_row([stage.index.to_string(), stage.text.clone(), stage.ty.to_string(), parameters]);
+        }
+        align_right(&mut table, &[0, 3]);
+        write_table(out, &table)?;
+        match parameters {
+            Some(n) => writeln!(out, "\n{} parameters, {} as f32", grouped(n), bytes(4.0 * n as f64))?,
+            None => writeln!(out, "\nThe number of parameters depends on the data.")?,
+        }
+        writeln!(out, "FLOPs, memory and time depend on the sizes of the graphs: {why}")?;
+        writeln!(out, "  help: {}", what.replace('\n', "\n        "))?;
+        Ok(())
+    }
+}
+
+impl From<EstimateError> for Failure {
+    fn from(error: EstimateError) -> Self {
+        match error {
+            EstimateError::Train(error) => error.into(),
+            EstimateError::Symbolic { .. } => Failure::new(error.to_string())
+                .help("give the width in the file, or name data that carries labels"),
+        }
+    }
+}
+
+/// On standard output as JSON, else on standard error, since standard output belongs to the estimate.
+fn print_findings(sources: &SourceMap, findings: &[Diagnostic], global: &Global) -> Result<(), Failure> {
+    if global.format == Format::Json {
+        if findings.iter().any(Diagnostic::is_error) {
+            report::write(&mut io::stdout().lock(), sources, findings, global.format, stdout_look())?;
+        }
+    } else {
+        // Where standard error is closed, the exit code still tells.
+        let _ = report::write(&mut io::stderr().lock(), sources, findings, global.format, stderr_look());
+    }
+    Ok(())
+}
+
+fn print(
+    out: &mut dyn Write,
+    path: &str,
+    estimate: &Estimate,
+    dataset: &Dataset,
+    items: &str,
+    proposal: Option<&Proposal>,
+    machine: Option<&Machine>,
+) -> io::Result<()> {
+    let Estimate { batches, memory, flops, .. } = estimate;
+    writeln!(out, "{path} on {}, an estimate\n", dataset.name)?;
+    print_stages(out, estimate)?;
+
+    let runs =
+        if estimate.n_runs > 1 { format!(" (of each of {} runs)", estimate.n_runs) } else { String::new() };
+    writeln!(out, "\nParameters  {}", grouped(estimate.n_parameters))?;
+    writeln!(
+        out,
+        "FLOPs       {} forward and {} a training step, of an average graph; {} an epoch",
+        count(flops.forward_per_graph),
+        count(flops.step_per_graph),
+        count(flops.epoch)
+    )?;
+    let graphs = if estimate.n_train_graphs == 1 { "graph" } else { "graphs" };
+    writeln!(
+        out,
+        "Batches     {} of {} an epoch, of {} training {graphs}{runs}",
+        grouped(batches.per_epoch),
+        grouped(batches.size.min(estimate.n_train_graphs.max(1))),
+        grouped(estimate.n_train_graphs),
+    )?;
+    let size = |nodes: f64, edges: f64| {
+        format!("{} nodes and {} edges", grouped(nodes as usize), grouped(edges as usize))
+    };
+    writeln!(out, "            {} on average", size(batches.mean_nodes.round(), batches.mean_edges.round()))?;
+    writeln!(
+        out,
+        "            {} in the largest that this seed's shuffles make",
+        size(batches.largest_nodes, batches.largest_edges)
+    )?;
+    if batches.bound_nodes > batches.largest_nodes {
+        writeln!(
+            out,
+            "            {} if the largest {items_of} met, which would peak at {}",
+            size(batches.bound_nodes, batches.bound_edges),
+            bytes(batches.bound_peak_bytes),
+            items_of = if items == "nodes" { "graphs" } else { items },
+        )?;
+    }
+    writeln!(out, "\nPeak memory {}", bytes(memory.peak_bytes))?;
+    let mut table = plain_table();
+    let weights =
+        memory.weights_bytes + memory.gradients_bytes + memory.optimizer_bytes + memory.kept_weights_bytes;
+    for (name, value, note) in [
+        ("process", memory.process_bytes, "this program before it reads anything"),
+        ("data set", memory.dataset_bytes, ""),
+        ("weights", weights, "with gradients, the optimizer's state and the best epoch's copy"),
+        ("validation", memory.validation_bytes, "its batches are made once and stay"),
+        ("batch", memory.batch_bytes, "features and edges of the largest batch"),
+        ("activations", memory.activations_bytes, "results of the largest batch, kept for the backward pass"),
+        ("temporary", memory.temporary_bytes, "gradients on their way, and scratch"),
+        ("allocator", memory.allocator_bytes, "pages that it keeps beyond what is in use"),
+    ] {
+        if value > 0.0 {
+            let share = format!("{:.0} %", 100.0 * value / memory.peak_bytes.max(1.0));
+            table.add_row([name, &bytes(value), &share, note]);
+        }
+    }
+    align_right(&mut table, &[1, 2]);
+    write_table(out, &table)?;
+    if let (Some(time), Some(machine)) = (&estimate.time, machine) {
+        writeln!(
+            out,
+            "\nTime        {} a training epoch, {} its validation; {} for {} of {}",
+            seconds(time.epoch_s),
+            seconds(time.validation_s),
+            seconds(time.total_s),
+            plural(estimate.n_runs, "run"),
+            plural(estimate.epochs, "epoch"),
+        )?;
+        let threads = plural(machine.threads, "thread");
+        writeln!(out, "            on {threads} of {}, without early stopping", machine.name())?;
+    }
+    if let Some(proposal) = proposal {
+        writeln!(out)?;
+        let limit = bytes(proposal.limit_bytes);
+        match proposal.batch_size {
+            Some(size) => {
+                write!(
+                    out,
+                    "Batch size  {} stays below {limit}: peak {}",
+                    grouped(size),
+                    bytes(proposal.peak_bytes)
+                )?;
+                match proposal.any_order {
+                    Some(any) if any == size => writeln!(out, ", with any seed")?,
+                    Some(any) => writeln!(out, " with this seed; {} with any", grouped(any))?,
+                    None => writeln!(out, " with this seed; no size does with every seed")?,
+                }
+            }
+            None => writeln!(
+                out,
+                "Batch size  none stays below {limit}: a single graph a batch peaks at {}",
+                bytes(proposal.peak_bytes)
+            )?,
+        }
+    }
+    Ok(())
+}
+
+fn print_stages(out: &mut dyn Write, estimate: &Estimate) -> io::Result<()> {
+    let has_time = estimate.time.is_some();
+    let mut table = plain_table();
+    let mut header = vec!["#", "Stage", "Result", "Parameters", "Forward", "Backward", "Kept", "Share"];
+    if has_time {
+        header.push("Time");
+    }
+    table.set_header(header);
+    let kept = estimate.memory.activations_bytes.max(1.0);
+    let epoch_s = estimate.time.map_or(1.0, |time| time.epoch_s).max(1e-12);
+    let dash = |text: String, is_shown: bool| if is_shown { text } else { String::new() };
+    for stage in &estimate.stages {
+        // The input, and activations that were moved into the stage before, cost nothing of their own.
+        if stage.parameters == 0 && stage.forward_flops == 0.0 && stage.kept_bytes == 0.0 {
+            continue;
+        }
+        let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+        let mut row = vec![
+            stage.index.to_string(),
+            stage.operator.to_owned(),
+            stage.result.clone(),
+            dash(grouped(stage.parameters), stage.parameters > 0),
+            dash(count(stage.forward_flops), stage.forward_flops > 0.0),
+            dash(count(stage.backward_flops), stage.backward_flops > 0.0),
+            dash(bytes(stage.kept_bytes), stage.kept_bytes > 0.0),
+            dash(percent(stage.kept_bytes / kept), stage.kept_bytes > 0.0),
+        ];
+        if has_time {
+            row.push(percent(stage.epoch_s.unwrap_or(0.0) / epoch_s));
+        }
+        table.add_row(row);
+    }
+    align_right(&mut table, &[0, 3, 4, 5, 6, 7, 8]);
+    write_table(out, &table)?;
+    writeln!(
+        out,
+        "\nForward and backward are FLOPs of an average training graph; kept is for the backward pass of the largest batch."
+    )
+}
+
+fn align_right(table: &mut comfy_table::Table, columns: &[usize]) {
+    for &column in columns {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+/// `2GB`, `512 MiB`, `1.5G`, or bytes.
+fn parse_size(text: &str) -> Result<f64, String> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: f64 =
+        number.parse().map_err(|_| "write a number and a unit, as in `2GB` or `512MiB`".to_owned())?;
+    let factor = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" => 1e3,
+        "m" | "mb" => 1e6,
+        "g" | "gb" => 1e9,
+        "t" | "tb" => 1e12,
+        "kib" => 1024.0,
+        "mib" => 1024.0 * 1024.0,
+        "gib" => 1024.0 * 1024.0 * 1024.0,
+        "tib" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        other => return Err(format!("`{other}` is no unit of memory: write B, kB, MB, GB, KiB, MiB or GiB")),
+    };
+    let size = number * factor;
+    if size >= 1.0 { Ok(size) } else { Err("a limit has to be larger than nothing".to_owned()) }
+}
+
+/// `12,345`
+fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap_or(""));
+    groups.collect::<Vec<_>>().join(",")
+}
+
+/// `1 run`, `10 runs`
+fn plural(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{} {what}s", grouped(count)) }
+}
+
+/// `12.3 M`
+fn count(value: f64) -> String {
+    scaled(value, 1000.0, &["", " k", " M", " G", " T", " P"])
+}
+
+/// `1.5 MB`
+fn bytes(value: f64) -> String {
+    scaled(value, 1000.0, &[" B", " kB", " MB", " GB", " TB"])
+}
+
+fn scaled(value: f64, step: f64, units: &[&str]) -> String {
+    let mut value = value;
+    let mut unit = 0;
+    while unit + 1 < units.len() && value >= step {
+        value /= step;
+        unit += 1;
+    }
+    let digits = usize::from(unit > 0 && value < 99.95);
+    format!("{value:.digits$}{}", units[unit])
+}
+
+/// `8.3 ms`, `1.2 s`, `3 min`, `2.1 h`
+fn seconds(seconds: f64) -> String {
+    match seconds {
+        s if s < 0.1 => format!("{:.1} ms", s * 1e3),
+        s if s < 10.0 => format!("{s:.2} s"),
+        s if s < 100.0 => format!("{s:.0} s"),
+        s if s < 5400.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_with_their_units() {
+        assert_eq!(parse_size("2GB"), Ok(2e9));
+        assert_eq!(parse_size("512 MiB"), Ok(512.0 * 1_048_576.0));
+        assert_eq!(parse_size("1.5g"), Ok(1.5e9));
+        assert_eq!(parse_size("4096"), Ok(4096.0));
+        for wrong in ["", "GB", "2 apples", "0", "1.2.3MB", "-1GB"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_for_reading() {
+        assert_eq!([bytes(1536.0), bytes(2.5e9), bytes(12.0)], ["1.5 kB", "2.5 GB", "12 B"]);
+        assert_eq!([count(12_345_678.0), count(950.0)], ["12.3 M", "950"]);
+        assert_eq!([seconds(0.0083), seconds(12.4), seconds(600.0)], ["8.3 ms", "12 s", "10 min"]);
+    }
+}

@@ -1,0 +1,128 @@
+//! Which batches a run makes: its seed decides the shuffles, so they are known before it begins.
+
+use crate::data::Dataset;
+use crate::data::Features;
+use crate::ir::{Entity, Model, Task};
+use crate::ops::trace::Graphs;
+use crate::train::{Feed, Settings, TrainError, Unit, units};
+use candle_core::Device;
+
+/// The parts of every run of a protocol.
+pub struct Parts {
+    units: Vec<(Unit, Part, Part, Part)>,
+    /// Size of one graph, and what its place in a batch takes.
+    nodes: Vec<f64>,
+    edges: Vec<f64>,
+    is_node_task: bool,
+}
+
+/// Graphs of one part, ascending, and its items.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    pub graphs: Vec<u32>,
+    pub n_items: usize,
+}
+
+impl Parts {
+    /// # Errors
+    /// Where the data cannot be cut as the protocol asks.
+    pub fn new(model: &Model, dataset: &Dataset, settings: &Settings) -> Result<Self, TrainError> {
+        let task: Task = model.task;
+        let part = |items: &[u32]| Part {
+            graphs: Feed::new(dataset, task, items, &Device::Cpu).graphs,
+            n_items: items.len(),
+        };
+        let units = units(settings, dataset)?
+            .into_iter()
+            .map(|unit| {
+                let split = &unit.split;
+                let parts = (part(&split.train), part(&split.validation), part(&split.test));
+                (unit, parts.0, parts.1, parts.2)
+            })
+            .collect();
+        let offsets = &dataset.adjacency.offsets;
+        let graphs = 0..dataset.n_graphs();
+        Ok(Self {
+            units,
+            nodes: graphs.clone().map(|graph| dataset.graph_nodes(graph).len() as f64).collect(),
+            edges: graphs
+                .map(|graph| {
+                    let nodes = dataset.graph_nodes(graph);
+                    f64::from(offsets[nodes.end] - offsets[nodes.start])
+                })
+                .collect(),
+            is_node_task: task.entity == Entity::Nodes,
+        })
+    }
+
+    pub fn n_runs(&self) -> usize {
+        self.units.len()
+    }
+
+    /// Training, validation and test part of the first run.
+    pub fn first(&self) -> [&Part; 3] {
+        let (_, train, validation, test) = &self.units[0];
+        [train, validation, test]
+    }
+
+    /// Sizes of these graphs.
+    pub fn sizes(&self, graphs: &[u32]) -> Graphs {
+        Graphs {
+            nodes: graphs.iter().map(|&graph| self.nodes[graph as usize]).collect(),
+            edges: graphs.iter().map(|&graph| self.edges[graph as usize]).collect(),
+        }
+    }
+
+    /// Rows of the output that are compared with targets, where it is not all of them.
+    pub fn picked(&self, part: &Part) -> Option<f64> {
+        let nodes: f64 = part.graphs.iter().map(|&graph| self.nodes[graph as usize]).sum();
+        (self.is_node_task && (part.n_items as f64) < nodes).then_some(part.n_items as f64)
+    }
+
+    /// Calls `f` with every batch that training makes in the first `n_epochs` of every run.
+    pub fn each_batch(&self, batch_size: usize, n_epochs: usize, mut f: impl FnMut(&[u32])) {
+        for (unit, train, ..) in &self.units {
+            // A batch that holds the whole part is the same in every epoch.
+            let n_epochs = if train.graphs.len() <= batch_size { n_epochs.min(1) } else { n_epochs };
+            for epoch in 0..n_epochs {
+                let order = unit.order(&train.graphs, batch_size, epoch);
+                order.chunks(batch_size).for_each(&mut f);
+            }
+        }
+    }
+
+    /// Batches of the first epoch of the first run.
+    pub fn first_epoch(&self, batch_size: usize) -> Vec<Vec<u32>> {
+        let (unit, train, ..) = &self.units[0];
+        let order = unit.order(&train.graphs, batch_size, 0);
+        order.chunks(batch_size).map(<[u32]>::to_vec).collect()
+    }
+
+    /// The `batch_size` graphs of the data that weigh most: the largest batch that any seed can make.
+    pub fn heaviest(&self, batch_size: usize, weights: &[f64]) -> Vec<u32> {
+        let mut graphs: Vec<u32> = (0..self.nodes.len() as u32).collect();
+        graphs.sort_by(|&a, &b| weights[b as usize].total_cmp(&weights[a as usize]).then(a.cmp(&b)));
+        graphs.truncate(batch_size);
+        graphs
+    }
+}
+
+/// Bytes of a batch itself: features, adjacency, boundaries, targets.
+pub fn batch_bytes(dataset: &Dataset, graphs: &Graphs) -> f64 {
+    let (nodes, edges, n_graphs) = (graphs.n_nodes(), graphs.n_edges(), graphs.n_graphs());
+    let adjacency = 4.0 * (nodes + 1.0) + 4.0 * edges;
+    let copies = if dataset.is_symmetric() { 1.0 } else { 2.0 };
+    4.0 * nodes * dataset.n_features() as f64 + copies * adjacency + 20.0 * n_graphs
+}
+
+/// Bytes of the data set as it is held in memory.
+pub fn dataset_bytes(dataset: &Dataset) -> f64 {
+    let csr = |csr: &crate::data::batch::Csr| 4 * (csr.offsets.len() + csr.indices.len());
+    let features = match &dataset.features {
+        Features::Dense { values, .. } => 4 * values.len(),
+        Features::OneHot { columns, .. } => 4 * columns.len(),
+    };
+    let edges = csr(&dataset.adjacency) + dataset.reverse.as_ref().map_or(0, csr);
+    let items = 8 * dataset.n_items() + 4 * (dataset.node_offsets.len() + dataset.graph_ids.len());
+    (features + edges + items) as f64
+}

@@ -1,0 +1,281 @@
+//! A small model of this machine: how fast each kind of work is, measured on kernels alone. A step's time is the sum
+//! of its work over these rates.
+
+use crate::data::batch::{Csr, SparseGraph};
+use crate::kernels::{self, Activation, Norm, tape, threads};
+use crate::ops::trace::{Kernel, Trace, Work};
+use candle_core::{Device, Result, Tensor, Var};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Rates of one thread in units a second, and what a call costs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// As the system names it; empty where it does not.
+    pub processor: String,
+    pub threads: usize,
+    /// FLOPs inside a matrix product.
+    pub product_flops: f64,
+    /// Numbers that a product writes, beyond its FLOPs.
+    pub product_outputs: f64,
+    /// FLOPs inside the products of a dense layer's backward pass.
+    pub backward_product_flops: f64,
+    /// Numbers fetched from rows that edges name.
+    pub gathered: f64,
+    /// Numbers read or written in order.
+    pub streamed: f64,
+    pub exponentials: f64,
+    /// Numbers sorted, times the logarithm of how many.
+    pub sorted: f64,
+    /// Numbers that Candle's own operators read or write.
+    pub candle: f64,
+    /// Seconds of a kernel that has nothing to do, forward and backward.
+    pub call_s: f64,
+    pub backward_call_s: f64,
+    /// How many times faster all threads are than one.
+    pub speedup: f64,
+}
+
+/// The version of what is measured; rates of another one are measured again.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    version: u32,
+    hgnnc: String,
+    optimised: bool,
+    machine: Machine,
+}
+
+/// Work below which a kernel stays on the calling thread, in seconds of one thread (`kernels/parallel.rs`).
+const MIN_PARALLEL_S: f64 = 20e-6;
+
+impl Machine {
+    /// The rates saved in `folder` where they are of this processor and number of threads, else measured and saved there.
+    ///
+    /// # Errors
+    /// Where Candle cannot allocate the few megabytes that are measured on.
+    pub fn cached(folder: Option<&Path>) -> Result<Self> {
+        let path = folder.map(|folder| folder.join(format!("machine-{}.json", threads::count())));
+        let saved = path.as_ref().and_then(|path| std::fs::read(path).ok());
+        let saved: Option<Saved> = saved.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        if let Some(saved) = saved
+            && saved.version == VERSION
+            && saved.hgnnc == env!("CARGO_PKG_VERSION")
+            && saved.optimised != cfg!(debug_assertions)
+            && saved.machine.processor == processor()
+            && saved.machine.threads == threads::count()
+        {
+            return Ok(saved.machine);
+        }
+        let machine = Self::measure()?;
+        if let (Some(folder), Some(path)) = (folder, path) {
+            let saved = Saved {
+                version: VERSION,
+                hgnnc: env!("CARGO_PKG_VERSION").into(),
+                optimised: !cfg!(debug_assertions),
+                machine: machine.clone(),
+            };
+            // Without a folder to write to, the rates are measured again next time.
+            let _ = std::fs::create_dir_all(folder);
+            let _ = crate::train::write_file(&path, |out| Ok(serde_json::to_writer_pretty(out, &saved)?));
+        }
+        Ok(machine)
+    }
+
+    /// Measures for about a quarter of a second.
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    pub fn measure() -> Result<Self> {
+        const ROWS: usize = 2048;
+        const WIDTH: usize = 64;
+        let matrix = |rows: usize, width: usize| {
+            let values: Vec<f32> = (0..rows * width).map(|i| (i * 7 % 23) as f32 * 0.1 - 1.0).collect();
+            Tensor::from_vec(values, (rows, width), &Device::Cpu)
+        };
+        let (x, narrow) = (matrix(ROWS, WIDTH)?, matrix(ROWS, 4)?);
+        let (w, w_narrow) = (matrix(WIDTH, WIDTH)?, matrix(4, WIDTH)?);
+        let identity = Activation::Identity;
+        let numbers = (ROWS * WIDTH) as f64;
+
+        let alone = |f: &dyn Fn() -> Result<()>| threads::with_count(1, || best_of(f));
+        let dense_s = alone(&|| kernels::linear(&x, &w, None, identity).map(drop))?;
+        let narrow_s = alone(&|| kernels::linear(&narrow, &w_narrow, None, identity).map(drop))?;
+        // Two products of one result size: what differs is the FLOPs, what is left are the outputs.
+        let flops = |n_in: usize| 2.0 * n_in as f64 * numbers;
+        let product_flops = (flops(WIDTH) - flops(4)) / (dense_s - narrow_s).max(1e-9);
+        let product_outputs = numbers / (narrow_s - flops(4) / product_flops).max(1e-9);
+        let all_s = best_of(&|| kernels::linear(&x, &w, None, identity).map(drop))?;
+
+        let variable = Var::from_tensor(&x)?;
+        let weight = Var::from_tensor(&w)?;
+        let both_s = alone(&|| {
+            tape::start();
+            let y = kernels::linear(&variable, &weight, None, identity)?;
+            tape::backward(&y).map(drop)
+        })?;
+
+        let relu_s = alone(&|| kernels::activate(&x, Activation::Relu).map(drop))?;
+        let streamed = 2.0 * numbers / relu_s;
+        let tanh_s = alone(&|| kernels::activate(&x, Activation::Tanh).map(drop))?;
+        let graph = Arc::new(ring(ROWS));
+        let sum_s = alone(&|| kernels::propagate(&x, &graph, Norm::Sum).map(drop))?;
+        let offsets = Arc::new(vec![0, ROWS as u32]);
+        let sort_s = alone(&|| kernels::sort_rows(&narrow, &offsets, 8).map(drop))?;
+        let candle_s = alone(&|| (&x + &x).map(drop))?;
+
+        let one = Var::from_tensor(&matrix(1, 1)?)?;
+        let call_s = alone(&|| kernels::linear(&one, &one, None, identity).map(drop))?;
+        let taped_s = alone(&|| {
+            tape::start();
+            let mut y = one.as_tensor().clone();
+            for _ in 0..8 {
+                y = kernels::linear(&y, &one, None, identity)?;
+            }
+            tape::backward(&y).map(drop)
+        })? / 8.0;
+        let sorted = ROWS as f64 * (ROWS as f64).log2();
+        Ok(Self {
+            processor: processor(),
+            threads: threads::count(),
+            product_flops,
+            product_outputs,
+            backward_product_flops: 2.0 * flops(WIDTH) / (both_s - dense_s).max(1e-9),
+            gathered: 4.0 * numbers / sum_s,
+            streamed,
+            exponentials: numbers / (tanh_s - relu_s).max(1e-9),
+            sorted: sorted / sort_s,
+            candle: 3.0 * numbers / candle_s,
+            call_s,
+            backward_call_s: (taped_s - call_s).max(call_s),
+            speedup: (dense_s / all_s).clamp(1.0, threads::count() as f64),
+        })
+    }
+
+    /// What the threads run on.
+    pub fn name(&self) -> &str {
+        if self.processor.is_empty() { "this machine" } else { &self.processor }
+    }
+
+    /// Seconds of a training step without the optimiser: every kernel forward and backward.
+    pub fn step_s(&self, trace: &Trace) -> f64 {
+        let candles_way = super::replay::goes_candles_way(trace);
+        trace
+            .kernels()
+            .iter()
+            .map(|kernel| self.forward_s(kernel) + self.backward_s(kernel, candles_way))
+            .sum()
+    }
+
+    /// Seconds of a kernel's forward pass.
+    pub fn forward_s(&self, kernel: &Kernel) -> f64 {
+        if kernel.is_view {
+            return 0.0;
+        }
+        self.call_s + self.work_s(&kernel.forward, self.product_flops, kernel.is_candle)
+    }
+
+    /// Seconds of its backward pass.
+    pub fn backward_s(&self, kernel: &Kernel, candles_way: bool) -> f64 {
+        if !kernel.result.is_tracked || kernel.is_view {
+            return 0.0;
+        }
+        let mut seconds = self.backward_call_s
+            + self.work_s(&kernel.backward, self.backward_product_flops, kernel.is_candle);
+        if candles_way {
+            // Zeros for each gradient, and the sum with them: three numbers read or written, and one.
+            let gradients: f64 =
+                kernel.args.iter().filter(|arg| arg.is_tracked).map(|arg| arg.numbers()).sum();
+            seconds += 4.0 * (gradients + kernel.weight_gradients) / self.candle + 2.0 * self.call_s;
+        }
+        seconds
+    }
+
+    fn work_s(&self, work: &Work, product_flops: f64, is_candle: bool) -> f64 {
+        if is_candle {
+            return work.streamed / self.candle;
+        }
+        let alone = work.products / product_flops
+            + work.outputs / self.product_outputs
+            + work.gathered / self.gathered
+            + work.streamed / self.streamed
+            + work.exponentials / self.exponentials;
+        let shared = if alone < MIN_PARALLEL_S || work.jobs <= 1.0 {
+            alone
+        } else {
+            let threads = self.threads as f64;
+            // Whole jobs are handed out, so the last round may keep some threads idle.
+            let rounds = (work.jobs / threads).ceil() * threads / work.jobs;
+            alone * (rounds / self.speedup).max(work.longest).min(1.0)
+        };
+        shared + work.sorted / self.sorted
+    }
+}
+
+/// The shortest of several runs, of which each is long enough to be timed.
+fn best_of(f: &dyn Fn() -> Result<()>) -> Result<f64> {
+    f()?;
+    let began = Instant::now();
+    let mut best = f64::INFINITY;
+    let mut n_runs = 0;
+    while n_runs < 5 || (began.elapsed().as_secs_f64() < 0.015 && n_runs < 200) {
+        let run = Instant::now();
+        f()?;
+        best = best.min(run.elapsed().as_secs_f64());
+        n_runs += 1;
+    }
+    Ok(best)
+}
+
+/// A graph in which each node hears four others, near and far.
+fn ring(n: usize) -> SparseGraph {
+    let edges: Vec<(u32, u32)> = (0..n)
+        .flat_map(|node| [1, 2, 17, 40].map(|step| (((node + step) % n) as u32, node as u32)))
+        .collect();
+    let adjacency = Csr::from_edges(n, &edges);
+    let transpose = Arc::new(adjacency.transpose());
+    SparseGraph::new(Arc::new(adjacency), transpose, Arc::new(vec![0, n as u32]))
+}
+
+/// The processor's name.
+fn processor() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("model name"));
+    name.and_then(|line| line.split_once(':')).map(|(_, name)| name.trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rate_is_measured() {
+        let machine = Machine::measure().unwrap();
+        let rates = [
+            machine.product_flops,
+            machine.product_outputs,
+            machine.backward_product_flops,
+            machine.gathered,
+            machine.streamed,
+            machine.exponentials,
+            machine.sorted,
+            machine.candle,
+        ];
+        assert!(rates.iter().all(|rate| rate.is_finite() && *rate > 0.0), "{machine:?}");
+        assert!(machine.call_s > 0.0 && machine.backward_call_s >= machine.call_s);
+    }
+
+    #[test]
+    fn rates_are_read_from_where_they_were_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Machine::cached(Some(folder.path())).unwrap();
+        assert_eq!(Machine::cached(Some(folder.path())).unwrap(), first);
+        let path = folder.path().join(format!("machine-{}.json", threads::count()));
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replace("\"speedup\"", "\"other\"")).unwrap();
+        assert!(Machine::cached(Some(folder.path())).unwrap().speedup >= 1.0);
+    }
+}

@@ -1,0 +1,423 @@
+//! What a training run will take, before it begins: parameters, FLOPs, memory and time.
+//!
+//! Nothing is trained. The seed decides the shuffles, so the very batches of the run are known; each is traced on sizes
+//! alone ([`crate::ops::trace`]), its memory is replayed in the order of the kernels ([`replay`]), and its time follows
+//! from rates that were measured on kernels of this machine ([`machine`]).
+
+pub mod batches;
+pub mod limit;
+pub mod machine;
+pub mod replay;
+
+use crate::check::Checked;
+use crate::data::Dataset;
+use crate::ir::{Entity, Model};
+use crate::ops::FactCx;
+use crate::ops::trace::{FLOAT_BYTES, Graphs, Trace};
+use crate::plan::{StageCost, Tracer, stage_costs};
+use crate::train::{Settings, TrainError, optimizer};
+use batches::{Parts, batch_bytes, dataset_bytes};
+use machine::Machine;
+use serde::Serialize;
+
+/// Epochs whose every batch is looked at for the largest one; a longer run is taken to be like these.
+const MAX_EPOCHS: usize = 1000;
+
+/// What is estimated, and what is known of this process.
+pub struct Request<'a> {
+    pub model: &'a Checked<Model>,
+    pub dataset: &'a Dataset,
+    pub settings: &'a Settings,
+    pub process: ProcessMemory,
+    /// `None` where no time is asked for.
+    pub machine: Option<Machine>,
+}
+
+/// Memory of a process that has read its data and done nothing else. Training begins as the same process, so this is
+/// measured, not estimated.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ProcessMemory {
+    /// Before the data was read.
+    pub base_bytes: f64,
+    /// After it was read, with the pages that reading has used and the allocator keeps.
+    pub read_bytes: f64,
+}
+
+impl ProcessMemory {
+    /// As the system says; a typical process where it does not.
+    pub fn new(base: Option<u64>, read: Option<u64>) -> Self {
+        let base_bytes = base.map_or(16e6, |bytes| bytes as f64);
+        Self { base_bytes, read_bytes: read.map_or(base_bytes, |bytes| bytes as f64) }
+    }
+}
+
+/// Why nothing can be estimated.
+#[derive(Debug, thiserror::Error)]
+pub enum EstimateError {
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    #[error("a width of the model is not known even with {data}")]
+    Symbolic { data: String },
+}
+
+/// A training run in numbers.
+#[derive(Debug, Clone, Serialize)]
+pub struct Estimate {
+    pub n_parameters: usize,
+    /// Graphs of the training part, of the first of `n_runs` runs.
+    pub n_train_graphs: usize,
+    pub n_runs: usize,
+    pub epochs: usize,
+    pub stages: Vec<Stage>,
+    pub batches: Batches,
+    pub flops: Flops,
+    pub memory: Memory,
+    pub time: Option<Time>,
+}
+
+/// One stage of the model.
+#[derive(Debug, Clone, Serialize)]
+pub struct Stage {
+    /// Place in the model, from 0 (the input).
+    pub index: usize,
+    pub operator: &'static str,
+    pub result: String,
+    pub parameters: usize,
+    /// Mean over the training graphs, forward and backward.
+    pub forward_flops: f64,
+    pub backward_flops: f64,
+    /// Kept for the backward pass of the largest batch.
+    pub kept_bytes: f64,
+    /// Seconds of an epoch.
+    pub epoch_s: Option<f64>,
+}
+
+/// The batches that the run makes.
+#[derive(Debug, Clone, Serialize)]
+pub struct Batches {
+    /// Graphs in one.
+    pub size: usize,
+    pub per_epoch: usize,
+    /// Mean over the first epoch.
+    pub mean_nodes: f64,
+    pub mean_edges: f64,
+    /// The one that takes most memory, of all that this seed's shuffles make.
+    pub largest_nodes: f64,
+    pub largest_edges: f64,
+    /// The largest graphs of the data in one batch: no seed makes a larger one.
+    pub bound_nodes: f64,
+    pub bound_edges: f64,
+    /// Peak memory of the run if they met.
+    pub bound_peak_bytes: f64,
+}
+
+/// Floating-point operations; multiply and add count as two.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Flops {
+    /// Mean over the training graphs.
+    pub forward_per_graph: f64,
+    /// Forward and backward.
+    pub step_per_graph: f64,
+    pub forward_per_epoch: f64,
+    pub epoch: f64,
+}
+
+/// Bytes, by what they are for.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Memory {
+    /// The process before it has read anything.
+    pub process_bytes: f64,
+    pub dataset_bytes: f64,
+    /// Trained and kept numbers, their gradients, the optimiser's state, and the copy of the best epoch's.
+    pub weights_bytes: f64,
+    pub gradients_bytes: f64,
+    pub optimizer_bytes: f64,
+    pub kept_weights_bytes: f64,
+    /// Batches of the validation part, which are made once.
+    pub validation_bytes: f64,
+    /// The largest batch itself, and its results that are kept for the backward pass.
+    pub batch_bytes: f64,
+    pub activations_bytes: f64,
+    /// Gradients on their way and scratch at the fullest moment.
+    pub temporary_bytes: f64,
+    /// Pages that the allocator holds beyond what is in use.
+    pub allocator_bytes: f64,
+    pub peak_bytes: f64,
+}
+
+/// Seconds.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Time {
+    /// A training epoch, validation not counted.
+    pub epoch_s: f64,
+    pub validation_s: f64,
+    /// Every epoch of every run, with validation and without early stopping.
+    pub total_s: f64,
+}
+
+/// What does not depend on the size of batches.
+pub struct Estimator<'a> {
+    request: Request<'a>,
+    tracer: Tracer,
+    parts: Parts,
+    /// What a step keeps and needs for each graph of the data alone, to find the largest batch by.
+    graph_bytes: Vec<f64>,
+    numbers: Numbers,
+}
+
+/// How many numbers the weights are.
+#[derive(Debug, Clone, Copy, Default)]
+struct Numbers {
+    trained: usize,
+    /// With buffers.
+    all: usize,
+    /// Of the optimiser's state.
+    state: usize,
+    /// Tensors that are trained.
+    n_trained: usize,
+}
+
+impl<'a> Estimator<'a> {
+    /// # Errors
+    /// Where the data cannot be cut as the protocol asks, or a width is not known.
+    pub fn new(request: Request<'a>) -> Result<Self, EstimateError> {
+        let (model, dataset, settings) = (request.model.get(), request.dataset, request.settings);
+        let parts = Parts::new(model, dataset, settings)?;
+        let tracer = Tracer::new(model, &dataset.facts(), dataset.is_symmetric())
+            .ok_or_else(|| EstimateError::Symbolic { data: dataset.name.clone() })?;
+        let graph_bytes = (0..dataset.n_graphs() as u32)
+            .map(|graph| {
+                let graphs = parts.sizes(&[graph]);
+                let batch = batch_bytes(dataset, &graphs);
+                batch + replay::training(&tracer.step(graphs, None)).kept_bytes
+            })
+            .collect();
+        let mut numbers = Numbers::default();
+        for step in &tracer.plan().steps {
+            for (count, is_trained) in weight_counts(&tracer, step.node) {
+                numbers.all += count;
+                if is_trained {
+                    numbers.trained += count;
+                    numbers.n_trained += 1;
+                }
+            }
+        }
+        numbers.state = numbers.trained * optimizer::state_numbers(&settings.optimizer);
+        Ok(Self { request, tracer, parts, graph_bytes, numbers })
+    }
+
+    /// What the run takes with the batch size of its settings.
+    pub fn estimate(&self) -> Estimate {
+        let settings = self.request.settings;
+        let batch_size = settings.batch_size;
+        let model = self.tracer.model();
+        let [train, validation, _] = self.parts.first();
+        let largest = self.largest(batch_size);
+        let picked = self.parts.picked(train);
+        let trace = self.tracer.step(largest.clone(), picked);
+        let memory = self.memory(&largest, &trace);
+        let bound = self.parts.sizes(&self.parts.heaviest(batch_size, &self.graph_bytes));
+        let bound_peak_bytes = self.memory(&bound, &self.tracer.step(bound.clone(), picked)).peak_bytes;
+
+        let epoch: Vec<(Graphs, Trace)> = self
+            .parts
+            .first_epoch(batch_size)
+            .iter()
+            .map(|graphs| {
+                let graphs = self.parts.sizes(graphs);
+                let trace = self.tracer.step(graphs.clone(), picked);
+                (graphs, trace)
+            })
+            .collect();
+        let n_stages = model.graph.node_count();
+        let mut costs = vec![StageCost::default(); n_stages];
+        let mut flops = [0.0; 2];
+        for (_, trace) in &epoch {
+            for (sum, cost) in costs.iter_mut().zip(stage_costs(n_stages, trace.kernels())) {
+                sum.flops += cost.flops;
+                sum.backward_flops += cost.backward_flops;
+            }
+            for kernel in trace.kernels() {
+                flops[0] += kernel.forward.flops;
+                flops[1] += kernel.backward.flops;
+            }
+        }
+        let kept = stage_costs(n_stages, trace.kernels());
+        let n_graphs = train.graphs.len().max(1) as f64;
+        let seconds = self.request.machine.as_ref().map(|machine| stage_seconds(machine, n_stages, &epoch));
+        let stages = model.nodes().map(|(idx, node)| Stage {
+            index: idx.index(),
+            operator: node.op.name(),
+            result: node.ty.to_string(),
+            parameters: weight_counts(&self.tracer, idx)
+                .filter(|(_, is_trained)| *is_trained)
+                .map(|(n, _)| n)
+                .sum(),
+            forward_flops: costs[idx.index()].flops / n_graphs,
+            backward_flops: costs[idx.index()].backward_flops / n_graphs,
+            kept_bytes: kept[idx.index()].kept_bytes,
+            epoch_s: seconds.as_ref().map(|seconds| seconds[idx.index()]),
+        });
+        let n_batches = epoch.len().max(1) as f64;
+        let mean =
+            |of: fn(&Graphs) -> f64| epoch.iter().map(|(graphs, _)| of(graphs)).sum::<f64>() / n_batches;
+        Estimate {
+            n_parameters: self.numbers.trained,
+            n_train_graphs: train.graphs.len(),
+            n_runs: self.parts.n_runs(),
+            epochs: settings.epochs,
+            stages: stages.collect(),
+            batches: Batches {
+                size: batch_size,
+                per_epoch: epoch.len(),
+                mean_nodes: mean(Graphs::n_nodes),
+                mean_edges: mean(Graphs::n_edges),
+                largest_nodes: largest.n_nodes(),
+                largest_edges: largest.n_edges(),
+                bound_nodes: bound.n_nodes(),
+                bound_edges: bound.n_edges(),
+                bound_peak_bytes,
+            },
+            flops: Flops {
+                forward_per_graph: flops[0] / n_graphs,
+                step_per_graph: (flops[0] + flops[1]) / n_graphs,
+                forward_per_epoch: flops[0],
+                epoch: flops[0] + flops[1],
+            },
+            memory,
+            time: self
+                .request
+                .machine
+                .as_ref()
+                .map(|machine| self.time(machine, &epoch, validation, batch_size)),
+        }
+    }
+
+    /// The batch of the run that takes most memory.
+    fn largest(&self, batch_size: usize) -> Graphs {
+        let n_epochs = self.request.settings.epochs.min(MAX_EPOCHS);
+        let mut largest: (f64, Vec<u32>) = (-1.0, Vec::new());
+        self.parts.each_batch(batch_size, n_epochs, |graphs| {
+            let bytes: f64 = graphs.iter().map(|&graph| self.graph_bytes[graph as usize]).sum();
+            if bytes > largest.0 {
+                largest = (bytes, graphs.to_vec());
+            }
+        });
+        self.parts.sizes(&largest.1)
+    }
+
+    /// Memory of the run if its largest batch is this one.
+    fn memory(&self, graphs: &Graphs, trace: &Trace) -> Memory {
+        let (dataset, numbers, process) = (self.request.dataset, self.numbers, self.request.process);
+        let [_, validation, _] = self.parts.first();
+        let step = replay::training(trace);
+        let bytes = |numbers: usize| FLOAT_BYTES * numbers as f64;
+        let mut memory = Memory {
+            process_bytes: process.base_bytes,
+            dataset_bytes: dataset_bytes(dataset),
+            weights_bytes: bytes(numbers.all),
+            gradients_bytes: bytes(numbers.trained),
+            optimizer_bytes: bytes(numbers.state),
+            kept_weights_bytes: bytes(numbers.all),
+            validation_bytes: batch_bytes(dataset, &self.parts.sizes(&validation.graphs)),
+            batch_bytes: batch_bytes(dataset, graphs),
+            activations_bytes: step.kept_bytes,
+            temporary_bytes: (step.temporary_bytes() - bytes(numbers.trained)).max(0.0),
+            allocator_bytes: 0.0,
+            peak_bytes: 0.0,
+        };
+        let in_use = memory.in_use_bytes();
+        // Reading has freed pages that training takes up first.
+        let unused = (process.read_bytes - process.base_bytes - memory.dataset_bytes).max(0.0);
+        let training = in_use - memory.process_bytes - memory.dataset_bytes;
+        memory.allocator_bytes = (unused - training).max(0.0);
+        memory.peak_bytes = in_use + memory.allocator_bytes;
+        memory
+    }
+
+    fn time(
+        &self,
+        machine: &Machine,
+        epoch: &[(Graphs, Trace)],
+        validation: &batches::Part,
+        batch_size: usize,
+    ) -> Time {
+        let settings = self.request.settings;
+        let steps: f64 = epoch
+            .iter()
+            .map(|(graphs, trace)| {
+                let batch = batch_bytes(self.request.dataset, graphs) / FLOAT_BYTES;
+                // The optimiser reads and writes weights, gradients and its state; the gradient's length is one more pass.
+                let update = (3 * self.numbers.trained + 2 * self.numbers.state) as f64;
+                machine.step_s(trace)
+                    + (batch + update) / machine.streamed
+                    + machine.call_s * (2 * self.numbers.n_trained) as f64
+            })
+            .sum();
+        let evaluated = |graphs: &[u32]| {
+            let batches = graphs.chunks(batch_size);
+            batches
+                .map(|graphs| {
+                    let trace = self.tracer.step(self.parts.sizes(graphs), None);
+                    trace.kernels().iter().map(|kernel| machine.forward_s(kernel)).sum::<f64>()
+                })
+                .sum::<f64>()
+        };
+        let validation_s = evaluated(&validation.graphs);
+        Time {
+            epoch_s: steps,
+            validation_s,
+            total_s: (steps + validation_s) * (settings.epochs * self.parts.n_runs()) as f64,
+        }
+    }
+
+    pub fn machine(&self) -> Option<&Machine> {
+        self.request.machine.as_ref()
+    }
+
+    pub fn is_node_task(&self) -> bool {
+        self.tracer.model().task.entity == Entity::Nodes
+    }
+}
+
+impl Memory {
+    /// All but what the allocator holds beyond it.
+    pub fn in_use_bytes(&self) -> f64 {
+        self.process_bytes
+            + self.dataset_bytes
+            + self.weights_bytes
+            + self.gradients_bytes
+            + self.optimizer_bytes
+            + self.kept_weights_bytes
+            + self.validation_bytes
+            + self.batch_bytes
+            + self.activations_bytes
+            + self.temporary_bytes
+    }
+}
+
+/// Numbers of each weight of a stage, and whether it is trained.
+fn weight_counts(tracer: &Tracer, idx: petgraph::graph::NodeIndex) -> impl Iterator<Item = (usize, bool)> {
+    let model = tracer.model();
+    let node = &model.graph[idx];
+    let inputs: Vec<_> = model.inputs(idx).into_iter().map(|input| &model.graph[input].ty).collect();
+    let weights = node.op.weights(&FactCx { args: &node.args, inputs: &inputs, output: &node.ty });
+    weights.into_iter().map(|weight| {
+        let count = weight.shape.iter().map(|dim| dim.known().unwrap_or(0)).product();
+        (count, weight.is_trained)
+    })
+}
+
+/// Seconds of an epoch in each stage.
+fn stage_seconds(machine: &Machine, n_stages: usize, epoch: &[(Graphs, Trace)]) -> Vec<f64> {
+    let mut seconds = vec![0.0; n_stages];
+    for (_, trace) in epoch {
+        let candles_way = replay::goes_candles_way(trace);
+        for kernel in trace.kernels() {
+            if let Some(stage) = kernel.stage {
+                seconds[stage] += machine.forward_s(kernel) + machine.backward_s(kernel, candles_way);
+            }
+        }
+    }
+    seconds
+}

@@ -1,0 +1,193 @@
+//! Kernels on rows alone: dense layers, activations, norms, moving rows, losses of a task.
+
+use super::{FLOAT_BYTES, Matrix, Trace, Work, exponentials, partials, split};
+use crate::kernels::Activation;
+
+impl Trace {
+    /// `kernels::linear`
+    pub fn linear(&mut self, x: Matrix, width: f64, has_bias: bool, activation: Activation) -> Matrix {
+        let (rows, n_in) = (x.rows, x.width);
+        let (inside, after) = split(activation);
+        let y = self.kernel("linear", &[x], true, [rows, width], |kernel| {
+            let weights = n_in * width;
+            let bias = if has_bias { width } else { 0.0 };
+            let numbers = rows * width;
+            kernel.forward = Work::by_rows(rows)
+                .product(rows, n_in, width)
+                .stream(if has_bias { numbers } else { 0.0 }, rows * n_in)
+                .exponentials(numbers * exponentials(inside));
+            let blocks = partials(rows);
+            let back = Work { jobs: blocks, longest: 1.0 / blocks.max(1.0), ..Work::default() };
+            // dW = xᵀ g, and dx = g Wᵀ where a weight stands behind x.
+            let mut back = back.stream(bias * rows, numbers).product(n_in, rows, width);
+            back.outputs += weights * (blocks - 1.0).max(0.0);
+            if inside != Activation::Identity {
+                back = back.stream(numbers, 2.0 * numbers);
+                kernel.backward_scratch_bytes += FLOAT_BYTES * numbers / blocks.max(1.0);
+            }
+            if x.is_tracked {
+                back = back.product(rows, width, n_in);
+                kernel.backward_scratch_bytes += FLOAT_BYTES * weights;
+            }
+            kernel.backward = back;
+            kernel.backward_scratch_bytes += FLOAT_BYTES * (weights + bias) * (blocks - 1.0).max(0.0);
+            kernel.weight_gradients = weights + bias;
+        });
+        self.activate(y, after)
+    }
+
+    /// `kernels::activate`
+    pub fn activate(&mut self, x: Matrix, activation: Activation) -> Matrix {
+        if activation == Activation::Identity {
+            return x;
+        }
+        let numbers = x.numbers();
+        let work = Work::by_rows(x.rows)
+            .stream(numbers, 2.0 * numbers)
+            .exponentials(numbers * exponentials(activation));
+        self.kernel("activate", &[x], false, [x.rows, x.width], |kernel| {
+            kernel.forward = work;
+            kernel.backward = Work::by_rows(x.rows).stream(numbers, 3.0 * numbers);
+        })
+    }
+
+    /// `kernels::dropout`
+    pub fn dropout(&mut self, x: Matrix) -> Matrix {
+        // The mask is mixed from the place: about eight operations an element, both ways.
+        let work = Work::by_rows(x.rows).stream(x.numbers(), 5.0 * x.numbers());
+        self.kernel("dropout", &[x], false, [x.rows, x.width], |kernel| {
+            (kernel.forward, kernel.backward) = (work, work);
+        })
+    }
+
+    /// `kernels::batch_norm`
+    pub fn batch_norm(&mut self, x: Matrix, activation: Activation) -> Matrix {
+        self.norm("batch_norm", x, activation)
+    }
+
+    /// `kernels::layer_norm` and `kernels::graph_layer_norm`
+    pub fn layer_norm(&mut self, x: Matrix, activation: Activation) -> Matrix {
+        self.norm("layer_norm", x, activation)
+    }
+
+    fn norm(&mut self, name: &'static str, x: Matrix, activation: Activation) -> Matrix {
+        let (inside, after) = split(activation);
+        let numbers = x.numbers();
+        let y = self.kernel(name, &[x], true, [x.rows, x.width], |kernel| {
+            // Mean (1), centred square (3), scale and shift (2): three passes over the numbers.
+            kernel.forward = Work::by_rows(x.rows)
+                .stream(6.0 * numbers, 4.0 * numbers)
+                .exponentials(numbers * exponentials(inside));
+            // Two sums over the gradient, then the gradient of the input.
+            kernel.backward = Work::by_rows(x.rows).stream(10.0 * numbers, 6.0 * numbers);
+            if inside != Activation::Identity {
+                kernel.backward = kernel.backward.stream(2.0 * numbers, 3.0 * numbers);
+            }
+            // Moments are f64, a mean and a variance a column.
+            kernel.kept_bytes = 16.0 * x.width;
+            kernel.weight_gradients = 2.0 * x.width;
+        });
+        self.activate(y, after)
+    }
+
+    /// `kernels::add`
+    pub fn add(&mut self, a: Matrix, b: Matrix) -> Matrix {
+        let numbers = a.numbers();
+        self.kernel("add", &[a, b], false, [a.rows, a.width], |kernel| {
+            kernel.forward = Work::by_rows(a.rows).stream(numbers, 3.0 * numbers);
+        })
+    }
+
+    /// `kernels::concat_columns`
+    pub fn concat(&mut self, parts: &[Matrix]) -> Matrix {
+        match parts {
+            [only] => *only,
+            [..] if parts.len() > 3 => {
+                let parts: Vec<Matrix> = parts.chunks(3).map(|parts| self.concat(parts)).collect();
+                self.concat(&parts)
+            }
+            _ => {
+                let rows = parts.first().map_or(0.0, |part| part.rows);
+                let width: f64 = parts.iter().map(|part| part.width).sum();
+                let work = Work::by_rows(rows).stream(0.0, 2.0 * rows * width);
+                self.kernel("concat_columns", parts, false, [rows, width], |kernel| {
+                    (kernel.forward, kernel.backward) = (work, work);
+                })
+            }
+        }
+    }
+
+    /// `kernels::gather_rows`
+    pub fn gather_rows(&mut self, x: Matrix, rows: f64) -> Matrix {
+        let numbers = rows * x.width;
+        self.kernel("gather_rows", &[x], false, [rows, x.width], |kernel| {
+            kernel.forward = Work::by_rows(rows).stream(0.0, 2.0 * numbers);
+            kernel.backward = Work::by_rows(x.rows).stream(numbers, 2.0 * x.numbers() + numbers);
+            kernel.backward_scratch_bytes = FLOAT_BYTES * (2.0 * x.rows + 2.0 * rows);
+        })
+    }
+
+    /// `tape::reshape`: the same memory.
+    pub fn reshape(&mut self, x: Matrix, rows: f64, width: f64) -> Matrix {
+        self.kernel("reshape", &[x], false, [rows, width], |kernel| kernel.is_view = true)
+    }
+
+    /// An operator of Candle's own, on one thread, with `flops` operations a number of its result.
+    pub fn composed(
+        &mut self,
+        name: &'static str,
+        args: &[Matrix],
+        has_weights: bool,
+        [rows, width]: [f64; 2],
+        flops: f64,
+    ) -> Matrix {
+        let read: f64 = args.iter().map(Matrix::numbers).sum();
+        let numbers = rows * width;
+        self.kernel(name, args, has_weights, [rows, width], |kernel| {
+            kernel.is_candle = true;
+            kernel.forward = Work::serial().stream(flops * numbers, read + numbers);
+            kernel.backward = Work::serial().stream(2.0 * flops * numbers, 2.0 * (read + numbers));
+        })
+    }
+
+    /// A product with one tracked column that is no weight itself: `kernels::linear` with `column` for its weight.
+    pub fn linear_by(&mut self, x: Matrix, column: Matrix) -> Matrix {
+        self.kernel("linear", &[x, column], false, [x.rows, 1.0], |kernel| {
+            kernel.forward = Work::by_rows(x.rows).product(x.rows, x.width, 1.0).stream(0.0, x.numbers());
+            kernel.backward = Work::by_rows(x.rows).product(x.width, x.rows, 1.0).stream(0.0, x.numbers());
+            if x.is_tracked {
+                kernel.backward = kernel.backward.product(x.rows, 1.0, x.width);
+            }
+        })
+    }
+
+    /// Each row over its Euclidean length, as Candle's operators compute it (`ops::conv::unit_rows`).
+    pub fn unit_rows(&mut self, x: Matrix) -> Matrix {
+        let squares = self.composed("square", &[x], false, [x.rows, x.width], 1.0);
+        let lengths = self.composed("sum", &[squares], false, [x.rows, 1.0], x.width);
+        let lengths = self.composed("maximum", &[lengths], false, [x.rows, 1.0], 2.0);
+        let lengths = self.composed("root", &[lengths], false, [x.rows, 1.0], 1.0);
+        self.composed("divide", &[x, lengths], false, [x.rows, x.width], 1.0)
+    }
+
+    /// The loss of a task over `output`: a scalar.
+    pub fn task_loss(&mut self, name: &'static str, output: Matrix, n_exponentials: f64) -> Matrix {
+        let numbers = output.numbers();
+        self.kernel(name, &[output], false, [1.0, 1.0], |kernel| {
+            kernel.forward = Work::by_rows(output.rows)
+                .stream(3.0 * numbers, numbers)
+                .exponentials(n_exponentials * numbers);
+            kernel.backward = Work::by_rows(output.rows)
+                .stream(3.0 * numbers, 2.0 * numbers)
+                .exponentials(n_exponentials * numbers);
+        })
+    }
+
+    /// `kernels::scaled`
+    pub fn scaled(&mut self, x: Matrix) -> Matrix {
+        self.kernel("scaled", &[x], false, [x.rows, x.width], |kernel| {
+            kernel.forward = Work::serial().stream(x.numbers(), 2.0 * x.numbers());
+            kernel.backward = kernel.forward;
+        })
+    }
+}

@@ -1,0 +1,165 @@
+//! Message passing: on the sparse input graph, and on the dense coarse graphs of poolings.
+
+use super::{FLOAT_BYTES, Graphs, Matrix, Trace, Work, exponentials, partials, split};
+use crate::kernels::Activation;
+
+impl Trace {
+    /// `kernels::gcn_layer` and, with `has_root`, `kernels::sage_layer`: aggregation and product in one.
+    /// `loops`: whether each node is its own neighbour.
+    #[allow(clippy::too_many_arguments)] // The layer's own list.
+    pub fn convolve(
+        &mut self,
+        x: Matrix,
+        graphs: &Graphs,
+        width: f64,
+        has_root: bool,
+        loops: bool,
+        has_bias: bool,
+        activation: Activation,
+    ) -> Matrix {
+        let (rows, n_in) = (x.rows, x.width);
+        let entries = graphs.n_edges() + if loops { rows } else { 0.0 };
+        let (inside, after) = split(activation);
+        let y = self.kernel("convolution", &[x], true, [rows, width], |kernel| {
+            let numbers = rows * width;
+            let parts = if has_root { 2.0 } else { 1.0 };
+            let (weights, bias) = (parts * n_in * width, if has_bias { width } else { 0.0 });
+            let gathered = n_in.min(width);
+            let mut work = Work::by_rows(rows).gather(entries * gathered).product(rows, n_in, width);
+            if has_root {
+                work = work.product(rows, n_in, width);
+            }
+            kernel.forward = work
+                .stream(if has_bias { numbers } else { 0.0 }, rows * n_in)
+                .exponentials(numbers * exponentials(inside));
+            if n_in > width {
+                kernel.scratch_bytes = FLOAT_BYTES * numbers;
+            }
+
+            // dWₐ = xᵀ H, dWᵣ = xᵀ G and dx = H Wₐᵀ + G Wᵣᵀ, with H = Pᵀ G; or dWₐ = (P x)ᵀ G, where no dx is wanted.
+            let blocks = partials(rows);
+            let mut back = Work { jobs: blocks, longest: 1.0 / blocks.max(1.0), ..Work::default() };
+            let gathered = if !x.is_tracked && n_in <= width { n_in } else { width };
+            back = back.gather(entries * gathered).stream(bias * rows, numbers);
+            for _ in 0..parts as usize {
+                back = back.product(n_in, rows, width);
+                // Each tile of 64 rows adds to all of the weight's gradient.
+                back.outputs += n_in * width * (rows / 64.0);
+                if x.is_tracked {
+                    back = back.product(rows, width, n_in);
+                }
+            }
+            if inside != Activation::Identity {
+                back = back.stream(numbers, 3.0 * numbers);
+                kernel.backward_scratch_bytes += FLOAT_BYTES * numbers;
+            }
+            if x.is_tracked {
+                kernel.backward_scratch_bytes += FLOAT_BYTES * weights;
+            }
+            kernel.backward = back;
+            kernel.backward_scratch_bytes += FLOAT_BYTES * (weights + bias) * (blocks - 1.0).max(0.0);
+            kernel.weight_gradients = weights + bias;
+        });
+        self.activate(y, after)
+    }
+
+    /// `kernels::propagate`
+    pub fn propagate(&mut self, x: Matrix, graphs: &Graphs, loops: bool) -> Matrix {
+        let entries = graphs.n_edges() + if loops { x.rows } else { 0.0 };
+        let work = Work::by_rows(x.rows).gather(entries * x.width).stream(0.0, x.numbers());
+        self.kernel("propagate", &[x], false, [x.rows, x.width], |kernel| {
+            (kernel.forward, kernel.backward) = (work, work);
+        })
+    }
+
+    /// `kernels::propagate_max`
+    pub fn propagate_max(&mut self, x: Matrix, graphs: &Graphs) -> Matrix {
+        let read = graphs.n_edges() * x.width;
+        self.kernel("propagate_max", &[x], false, [x.rows, x.width], |kernel| {
+            kernel.forward = Work::by_rows(x.rows).gather(read);
+            // Ties are counted first, then the shares are handed out.
+            kernel.backward = Work::by_rows(x.rows).gather(2.0 * read).stream(0.0, 3.0 * x.numbers());
+            kernel.backward_scratch_bytes = FLOAT_BYTES * x.numbers();
+        })
+    }
+
+    /// `kernels::lstm_aggregate`
+    pub fn lstm_aggregate(&mut self, x: Matrix, graphs: &Graphs) -> Matrix {
+        let (rows, width, entries) = (x.rows, x.width, graphs.n_edges());
+        let gates = 4.0 * width;
+        // The gates' input part once a node, their hidden part once an edge.
+        let forward = Work { jobs: (rows / 64.0).ceil(), longest: 64.0 / rows.max(64.0), ..Work::default() }
+            .product(rows, width, gates)
+            .product(entries, width, gates)
+            .stream(6.0 * entries * width, 2.0 * entries * gates)
+            .exponentials(5.0 * entries * width);
+        self.kernel("lstm_aggregate", &[x], true, [rows, width], |kernel| {
+            kernel.forward = forward;
+            kernel.scratch_bytes = FLOAT_BYTES * rows * gates;
+            // All of the forward pass again, then two products for each of its own.
+            kernel.backward = forward
+                .and(forward.product(entries, gates, width).product(rows, gates, width))
+                .stream(entries * gates, 3.0 * entries * gates);
+            let per_block = (rows / 64.0).ceil() * width * gates;
+            kernel.backward_scratch_bytes = FLOAT_BYTES * (entries * gates + 2.0 * rows * gates + per_block);
+            kernel.weight_gradients = 2.0 * width * gates + gates;
+        })
+    }
+
+    /// `kernels::gat_attention`, over `entries` of the adjacency and one self-loop a node where `loops`.
+    pub fn gat_attention(&mut self, h: Matrix, entries: f64, heads: f64, loops: bool) -> Matrix {
+        let (rows, inner) = (h.rows, h.width);
+        let entries = entries + if loops { rows } else { 0.0 };
+        let jobs = (rows / 64.0).ceil().max(1.0);
+        let by_blocks = Work { jobs, longest: 1.0 / jobs, ..Work::default() };
+        self.kernel("gat_attention", &[h], true, [rows, inner], |kernel| {
+            kernel.forward = by_blocks
+                .stream(4.0 * rows * inner, 3.0 * rows * inner)
+                .gather(entries * inner)
+                .exponentials(2.0 * entries * heads);
+            kernel.scratch_bytes = FLOAT_BYTES * 2.0 * rows * heads;
+            // Once over the targets, once over the sources.
+            kernel.backward = by_blocks
+                .stream(10.0 * rows * inner, 6.0 * rows * inner)
+                .gather(3.0 * entries * inner)
+                .exponentials(3.0 * entries * heads);
+            kernel.backward_scratch_bytes = FLOAT_BYTES * 7.0 * rows * heads;
+            kernel.weight_gradients = 2.0 * inner;
+        })
+    }
+
+    /// `kernels::dense_gat_attention`: every entry of the coarse adjacency that is not 0, which softmax leaves none to be.
+    pub fn dense_gat_attention(&mut self, h: Matrix, adjacency: Matrix, heads: f64, loops: bool) -> Matrix {
+        let entries = adjacency.numbers();
+        let y = self.gat_attention(h, entries, heads, loops);
+        if let Some(kernel) = self.kernels.last_mut() {
+            // The pattern and its transpose stay, two copies of the adjacency in f64 do not.
+            kernel.kept_bytes += 2.0 * FLOAT_BYTES * entries;
+            kernel.scratch_bytes += 4.0 * FLOAT_BYTES * entries;
+            kernel.forward = kernel.forward.stream(entries, 8.0 * entries);
+            kernel.forward.sorted += 2.0 * entries;
+        }
+        y
+    }
+
+    /// `kernels::dense_propagate`, and `kernels::dense_propagate_beside` with `beside`.
+    pub fn dense_propagate(&mut self, adjacency: Matrix, x: Matrix, beside: bool) -> Matrix {
+        let (k, width) = (adjacency.width, x.width);
+        let n_graphs = x.rows / k.max(1.0);
+        let each = Work { jobs: n_graphs, longest: 1.0 / n_graphs.max(1.0), ..Work::default() };
+        let result = if beside { 2.0 * width } else { width };
+        self.kernel("dense_propagate", &[adjacency, x], false, [x.rows, result], |kernel| {
+            kernel.forward = each
+                .product(x.rows, k, width)
+                .stream(adjacency.numbers(), adjacency.numbers() + 2.0 * x.numbers());
+            kernel.backward =
+                each.stream(2.0 * adjacency.numbers(), 2.0 * adjacency.numbers() + 3.0 * x.numbers());
+            if adjacency.is_tracked {
+                kernel.backward = kernel.backward.product(x.rows, width, k);
+            }
+            if x.is_tracked {
+                kernel.backward = kernel.backward.product(x.rows, k, width);
+            }
+        })
+    }
+}

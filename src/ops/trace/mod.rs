@@ -1,0 +1,353 @@
+//! A training step on sizes alone: the kernels that each stage runs on one batch, what their results and gradients
+//! take, and how much work they are. No number is computed, so a step over any batch is traced in microseconds.
+//!
+//! An operator's [`trace`](crate::ops::Operator::trace) reads like its forward pass: the same kernels, under the same
+//! names, in the same order. What a kernel costs stands here, once.
+
+mod dense;
+mod message;
+mod pool;
+
+use crate::kernels::Activation;
+use std::rc::Rc;
+
+/// Bytes of one f32.
+pub const FLOAT_BYTES: f64 = 4.0;
+
+/// Rows of a block of work, as the kernels cut it (`kernels/parallel.rs`).
+const BLOCK_ROWS: f64 = 256.0;
+
+/// Blocks whose partial sums a kernel keeps apart, at most.
+const MAX_PARTIALS: f64 = 64.0;
+
+/// How large the graphs of one batch are. Fractions are fine: an average graph has them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Graphs {
+    /// Nodes of each graph.
+    pub nodes: Vec<f64>,
+    /// Directed edges of each graph.
+    pub edges: Vec<f64>,
+}
+
+impl Graphs {
+    pub fn n_graphs(&self) -> f64 {
+        self.nodes.len() as f64
+    }
+    pub fn n_nodes(&self) -> f64 {
+        self.nodes.iter().sum()
+    }
+    pub fn n_edges(&self) -> f64 {
+        self.edges.iter().sum()
+    }
+}
+
+/// A tensor of `rows × width` numbers that is only thought of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Matrix {
+    pub id: usize,
+    pub rows: f64,
+    pub width: f64,
+    /// Whether a weight stands behind it, so that it has a gradient.
+    pub is_tracked: bool,
+}
+
+impl Matrix {
+    pub fn numbers(&self) -> f64 {
+        self.rows * self.width
+    }
+}
+
+/// What flows between stages: `crate::lower::Value` without its numbers.
+#[derive(Debug, Clone)]
+pub struct Value {
+    pub x: Matrix,
+    pub structure: Structure,
+}
+
+impl Value {
+    /// The same structure with other features.
+    #[must_use]
+    pub fn with(&self, x: Matrix) -> Value {
+        Value { x, structure: self.structure.clone() }
+    }
+}
+
+/// `crate::lower::Structure` without its numbers.
+#[derive(Debug, Clone)]
+pub enum Structure {
+    Sparse(Rc<Graphs>),
+    Clusters { n_graphs: f64, k: f64, adjacency: Option<Matrix> },
+    Slots { n_graphs: f64, k: f64 },
+    Graphs { n_graphs: f64 },
+}
+
+impl Structure {
+    pub fn n_graphs(&self) -> f64 {
+        match self {
+            Structure::Sparse(graphs) => graphs.n_graphs(),
+            Structure::Clusters { n_graphs, .. }
+            | Structure::Slots { n_graphs, .. }
+            | Structure::Graphs { n_graphs } => *n_graphs,
+        }
+    }
+
+    /// Rows of each graph.
+    pub fn rows(&self) -> Vec<f64> {
+        let equal = |n_graphs: f64, k: f64| vec![k; n_graphs as usize];
+        match self {
+            Structure::Sparse(graphs) => graphs.nodes.clone(),
+            Structure::Clusters { n_graphs, k, .. } | Structure::Slots { n_graphs, k } => {
+                equal(*n_graphs, *k)
+            }
+            Structure::Graphs { n_graphs } => equal(*n_graphs, 1.0),
+        }
+    }
+}
+
+/// Work of one kernel in one direction.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Work {
+    /// Floating-point operations as counted by hand: multiply and add are two, an exponential is one.
+    pub flops: f64,
+    /// Those inside matrix products.
+    pub products: f64,
+    /// Numbers that matrix products write.
+    pub outputs: f64,
+    /// Numbers fetched from rows that edges name.
+    pub gathered: f64,
+    /// Numbers read or written in order.
+    pub streamed: f64,
+    /// Exponentials and logarithms.
+    pub exponentials: f64,
+    /// Numbers compared and moved while sorting, on one thread.
+    pub sorted: f64,
+    /// Jobs that threads share; at most one where the kernel runs on one thread.
+    pub jobs: f64,
+    /// Share of the longest job, where jobs differ.
+    pub longest: f64,
+}
+
+impl Work {
+    /// Jobs of [`BLOCK_ROWS`] rows.
+    fn by_rows(rows: f64) -> Self {
+        let jobs = (rows / BLOCK_ROWS).ceil().max(1.0);
+        Work { jobs, longest: 1.0 / jobs, ..Work::default() }
+    }
+
+    /// A job a graph, with these weights.
+    fn by_graph(weights: &[f64]) -> Self {
+        let total: f64 = weights.iter().sum();
+        let longest = weights.iter().fold(0.0, |a: f64, &b| a.max(b)) / total.max(1e-9);
+        Work { jobs: (weights.len() as f64).max(1.0), longest, ..Work::default() }
+    }
+
+    fn serial() -> Self {
+        Work { jobs: 1.0, longest: 1.0, ..Work::default() }
+    }
+
+    /// `m × k` times `k × n`.
+    fn product(mut self, m: f64, k: f64, n: f64) -> Self {
+        self.flops += 2.0 * m * k * n;
+        self.products += 2.0 * m * k * n;
+        self.outputs += m * n;
+        self
+    }
+
+    /// `flops` operations over `numbers` that are read or written in order.
+    fn stream(mut self, flops: f64, numbers: f64) -> Self {
+        self.flops += flops;
+        self.streamed += numbers;
+        self
+    }
+
+    /// `numbers` fetched by edges, each multiplied and added.
+    fn gather(mut self, numbers: f64) -> Self {
+        self.flops += 2.0 * numbers;
+        self.gathered += numbers;
+        self
+    }
+
+    fn exponentials(mut self, n: f64) -> Self {
+        self.flops += n;
+        self.exponentials += n;
+        self
+    }
+
+    fn sort(mut self, numbers: f64) -> Self {
+        self.flops += numbers;
+        self.sorted += numbers;
+        self
+    }
+
+    /// Both, one after the other.
+    fn and(self, other: Work) -> Self {
+        Work {
+            flops: self.flops + other.flops,
+            products: self.products + other.products,
+            outputs: self.outputs + other.outputs,
+            gathered: self.gathered + other.gathered,
+            streamed: self.streamed + other.streamed,
+            exponentials: self.exponentials + other.exponentials,
+            sorted: self.sorted + other.sorted,
+            jobs: self.jobs.max(other.jobs),
+            longest: self.longest.max(other.longest),
+        }
+    }
+}
+
+/// One kernel of a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kernel {
+    pub name: &'static str,
+    /// The stage that runs it; `None` for the loss.
+    pub stage: Option<usize>,
+    /// Its arguments beside weights.
+    pub args: Vec<Matrix>,
+    pub result: Matrix,
+    pub forward: Work,
+    /// Without anything that needs a gradient, there is none.
+    pub backward: Work,
+    /// Bytes beside the result that are kept for the backward pass.
+    pub kept_bytes: f64,
+    /// Bytes beside the result that are in use while it runs forward.
+    pub scratch_bytes: f64,
+    /// Bytes beside gradients that are in use while it runs backward.
+    pub backward_scratch_bytes: f64,
+    /// Numbers of its weights' gradients.
+    pub weight_gradients: f64,
+    /// Whether it is an operator of Candle's own: a step with one of them goes back Candle's way.
+    pub is_candle: bool,
+    /// Whether the result is the argument's memory in another shape.
+    pub is_view: bool,
+}
+
+/// Records the kernels of a step.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    kernels: Vec<Kernel>,
+    n_matrices: usize,
+    stage: Option<usize>,
+    /// Whether the graph is its own transpose.
+    pub is_symmetric: bool,
+    /// Names of the auxiliary losses that the model's loss asks for.
+    pub wanted_losses: Vec<&'static str>,
+    /// The activation that the plan moved into the stage that is traced.
+    pub activation: Activation,
+    /// Whether anything reads the edges of the graph that the traced stage makes.
+    pub needs_adjacency: bool,
+    /// What [`Trace::shared`] has recorded.
+    computed: Vec<(&'static str, Vec<usize>, Matrix)>,
+    /// Auxiliary losses of the step: name and scalar.
+    pub losses: Vec<(&'static str, Matrix)>,
+}
+
+impl Trace {
+    pub fn new(is_symmetric: bool, wanted_losses: Vec<&'static str>) -> Self {
+        Self {
+            kernels: Vec::new(),
+            n_matrices: 0,
+            stage: None,
+            is_symmetric,
+            wanted_losses,
+            activation: Activation::Identity,
+            needs_adjacency: false,
+            computed: Vec::new(),
+            losses: Vec::new(),
+        }
+    }
+
+    /// Whose kernels are recorded from here on.
+    pub fn begin(&mut self, stage: Option<usize>, activation: Activation, needs_adjacency: bool) {
+        self.stage = stage;
+        self.activation = activation;
+        self.needs_adjacency = needs_adjacency;
+    }
+
+    pub fn kernels(&self) -> &[Kernel] {
+        &self.kernels
+    }
+
+    pub fn n_matrices(&self) -> usize {
+        self.n_matrices
+    }
+
+    /// A tensor that no kernel of the step makes.
+    pub fn given(&mut self, rows: f64, width: f64) -> Matrix {
+        self.matrix(rows, width, false)
+    }
+
+    fn matrix(&mut self, rows: f64, width: f64, is_tracked: bool) -> Matrix {
+        self.n_matrices += 1;
+        Matrix { id: self.n_matrices - 1, rows, width, is_tracked }
+    }
+
+    /// As [`crate::lower::ForwardCx::shared`]: recorded once for the same matrices.
+    pub fn shared(
+        &mut self,
+        what: &'static str,
+        of: &[Matrix],
+        compute: impl FnOnce(&mut Self) -> Matrix,
+    ) -> Matrix {
+        let of: Vec<usize> = of.iter().map(|matrix| matrix.id).collect();
+        if let Some((_, _, result)) = self.computed.iter().find(|known| known.0 == what && known.1 == of) {
+            return *result;
+        }
+        let result = compute(self);
+        self.computed.push((what, of, result));
+        result
+    }
+
+    /// Records a kernel; `fill` says what differs from one that keeps its result and nothing else.
+    fn kernel(
+        &mut self,
+        name: &'static str,
+        args: &[Matrix],
+        has_weights: bool,
+        [rows, width]: [f64; 2],
+        fill: impl FnOnce(&mut Kernel),
+    ) -> Matrix {
+        let is_tracked = has_weights || args.iter().any(|arg| arg.is_tracked);
+        let result = self.matrix(rows, width, is_tracked);
+        let mut kernel = Kernel {
+            name,
+            stage: self.stage,
+            args: args.to_vec(),
+            result,
+            forward: Work::default(),
+            backward: Work::default(),
+            kept_bytes: 0.0,
+            scratch_bytes: 0.0,
+            backward_scratch_bytes: 0.0,
+            weight_gradients: 0.0,
+            is_candle: false,
+            is_view: false,
+        };
+        fill(&mut kernel);
+        if !is_tracked {
+            kernel.backward = Work::default();
+        }
+        self.kernels.push(kernel);
+        result
+    }
+}
+
+/// Blocks whose partial sums of a weight's gradient are kept apart: `kernels::parallel::chunk_rows`.
+fn partials(rows: f64) -> f64 {
+    let block = ((rows / MAX_PARTIALS).ceil() / BLOCK_ROWS).ceil().max(1.0) * BLOCK_ROWS;
+    (rows / block).ceil()
+}
+
+/// Whether a derivative reads the result only, so that it is taken inside the kernel.
+fn split(activation: Activation) -> (Activation, Activation) {
+    activation.split()
+}
+
+/// Exponentials an element.
+fn exponentials(activation: Activation) -> f64 {
+    match activation {
+        Activation::Identity | Activation::Relu | Activation::LeakyRelu { .. } => 0.0,
+        Activation::Elu { .. } | Activation::Sigmoid | Activation::Tanh => 1.0,
+        // The error function.
+        Activation::Gelu => 2.0,
+    }
+}

@@ -1,0 +1,206 @@
+//! Poolings and readouts: assignments and what they are judged by, selection, one row a graph.
+
+use super::{FLOAT_BYTES, Graphs, Matrix, Structure, Trace, Work};
+
+/// Rows of a graph beyond which its part of `SᵀZ` is summed in chunks (`kernels/assignment.rs`).
+fn chunk_rows(p: f64, q: f64) -> f64 {
+    if p * q <= 65_536.0 { 1024.0 } else { 4096.0 }
+}
+
+/// Numbers of the partial sums of `AᵀB`, `p × q` each, over graphs of these sizes.
+fn partial_numbers(rows: &[f64], p: f64, q: f64) -> f64 {
+    let chunks = rows.iter().map(|n| (n / chunk_rows(p, q)).ceil()).filter(|&chunks| chunks > 1.0);
+    chunks.sum::<f64>() * p * q
+}
+
+/// Jobs of a product over the rows of each graph: whole graphs, the largest ones in chunks.
+fn by_chunks(rows: &[f64], p: f64, q: f64) -> Work {
+    let chunk = chunk_rows(p, q);
+    let jobs: f64 = rows.iter().map(|n| (n / chunk).ceil().max(1.0)).sum();
+    let (total, largest) = (rows.iter().sum::<f64>(), rows.iter().fold(0.0, |a: f64, &b| a.max(b)));
+    Work { jobs, longest: largest.min(chunk) / total.max(1.0), ..Work::default() }
+}
+
+impl Trace {
+    /// `kernels::softmax_rows`
+    pub fn softmax_rows(&mut self, x: Matrix) -> Matrix {
+        let numbers = x.numbers();
+        let jobs = (numbers / 16_384.0).ceil().max(1.0);
+        let blocks = Work { jobs, longest: 1.0 / jobs, ..Work::default() };
+        self.kernel("softmax_rows", &[x], false, [x.rows, x.width], |kernel| {
+            kernel.forward = blocks.stream(4.0 * numbers, 3.0 * numbers).exponentials(numbers);
+            kernel.backward = blocks.stream(4.0 * numbers, 3.0 * numbers);
+        })
+    }
+
+    /// `kernels::segment_product` and `kernels::cluster_segment_product`: `SᵀZ` of each graph.
+    pub fn segment_product(&mut self, s: Matrix, z: Matrix, of: &Structure) -> Matrix {
+        let rows = of.rows();
+        let (n, k, width, n_graphs) = (s.rows, s.width, z.width, of.n_graphs());
+        self.kernel("segment_product", &[s, z], false, [n_graphs * k, width], |kernel| {
+            kernel.forward = by_chunks(&rows, k, width).product(k, n, width);
+            kernel.forward.outputs += rows.iter().map(|rows| (rows / 256.0).ceil()).sum::<f64>() * k * width;
+            kernel.scratch_bytes = FLOAT_BYTES * partial_numbers(&rows, k, width);
+            kernel.backward = Work::by_rows(n);
+            if s.is_tracked {
+                kernel.backward = kernel.backward.product(n, width, k);
+            }
+            if z.is_tracked {
+                kernel.backward = kernel.backward.product(n, k, width);
+            }
+        })
+    }
+
+    /// `kernels::assignment_adjacency` and `kernels::cluster_assignment_adjacency`: `SᵀAS` of each graph.
+    pub fn assignment_adjacency(&mut self, s: Matrix, of: &Structure) -> Matrix {
+        let (n, k, n_graphs) = (s.rows, s.width, of.n_graphs());
+        let result = [n_graphs * k, k];
+        match of {
+            Structure::Clusters { k: k1, adjacency: Some(fine), .. } => {
+                let (k1, fine) = (*k1, *fine);
+                self.kernel("assignment_adjacency", &[s, fine], false, result, |kernel| {
+                    let each = Work { jobs: n_graphs, longest: 1.0 / n_graphs.max(1.0), ..Work::default() };
+                    kernel.forward = each.product(n, k1, k).product(n_graphs * k, k1, k);
+                    let of_s = each.product(n, k, k).product(n, k, k).product(n, k1, k).product(n, k1, k);
+                    let of_a = each.product(n, k, k).product(n, k, k1);
+                    kernel.backward = match (s.is_tracked, fine.is_tracked) {
+                        (true, true) => of_s.and(of_a),
+                        (true, false) => of_s,
+                        (false, _) => of_a,
+                    };
+                })
+            }
+            _ => {
+                let (rows, is_symmetric) = (of.rows(), self.is_symmetric);
+                let entries = match of {
+                    Structure::Sparse(graphs) => graphs.n_edges(),
+                    _ => 0.0,
+                };
+                self.kernel("assignment_adjacency", &[s], false, result, |kernel| {
+                    kernel.forward = by_chunks(&rows, k, k).gather(entries * k).product(k, n, k);
+                    kernel.forward.outputs +=
+                        rows.iter().map(|rows| (rows / 256.0).ceil()).sum::<f64>() * k * k;
+                    kernel.scratch_bytes = FLOAT_BYTES * partial_numbers(&rows, k, k);
+                    let sides = if is_symmetric { 1.0 } else { 2.0 };
+                    let mut back = Work::by_rows(n).gather(sides * entries * k);
+                    for _ in 0..sides as usize {
+                        back = back.product(n, k, k);
+                    }
+                    if is_symmetric {
+                        let coarse = n_graphs * k * k;
+                        back = back.stream(coarse, 3.0 * coarse);
+                        kernel.backward_scratch_bytes = FLOAT_BYTES * coarse;
+                    }
+                    kernel.backward = back;
+                })
+            }
+        }
+    }
+
+    /// `kernels::link_loss` and `kernels::dense_link_loss`, with the mean over the graphs: a scalar.
+    pub fn link_loss(&mut self, s: Matrix, of: &Structure) -> Matrix {
+        let (n, k, n_graphs) = (s.rows, s.width, of.n_graphs());
+        let per_graph = match of {
+            Structure::Clusters { k: k1, adjacency: Some(fine), .. } => {
+                let (k1, fine) = (*k1, *fine);
+                let each = Work { jobs: n_graphs, longest: 1.0 / n_graphs.max(1.0), ..Work::default() };
+                self.kernel("link_loss", &[s, fine], false, [n_graphs, 1.0], |kernel| {
+                    kernel.forward = each.product(n, k, k1).stream(3.0 * n * k1, 2.0 * n * k1);
+                    // One factor a graph is computed by Candle, inside the backward pass.
+                    let of_s = each.product(n, k, k1).product(n, k1, k).product(n, k1, k);
+                    let of_a = each.product(n, k, k1).stream(n * k1, 2.0 * n * k1);
+                    kernel.backward = if fine.is_tracked { of_s.and(of_a) } else { of_s };
+                })
+            }
+            _ => {
+                let rows = of.rows();
+                let entries = match of {
+                    Structure::Sparse(graphs) => graphs.n_edges(),
+                    _ => 0.0,
+                };
+                // The Gram matrix of the smaller side.
+                let grams: Vec<f64> = rows.iter().map(|rows| rows * k * rows.min(k)).collect();
+                let gram: f64 = 2.0 * grams.iter().sum::<f64>();
+                let scratch = rows.iter().map(|rows| rows.min(k).powi(2)).fold(0.0, f64::max);
+                let outputs = rows.iter().map(|rows| rows.min(k).powi(2)).sum::<f64>();
+                self.kernel("link_loss", &[s], false, [n_graphs, 1.0], |kernel| {
+                    let mut forward = Work::by_graph(&grams).gather(entries * k);
+                    forward.flops += gram;
+                    forward.products += gram;
+                    forward.outputs += outputs;
+                    kernel.forward = forward;
+                    let mut back = forward.stream(0.0, n * k);
+                    back.flops += gram;
+                    back.products += gram;
+                    back.outputs += n * k;
+                    kernel.backward = back;
+                    kernel.backward_scratch_bytes = FLOAT_BYTES * scratch;
+                })
+            }
+        };
+        self.mean_over_graphs(per_graph)
+    }
+
+    /// `kernels::assignment_entropy` and `kernels::cluster_assignment_entropy`: a scalar.
+    pub fn assignment_entropy(&mut self, s: Matrix, of: &Structure) -> Matrix {
+        let (rows, numbers) = (of.rows(), s.numbers());
+        let each = Work::by_graph(&rows);
+        let per_graph = self.kernel("assignment_entropy", &[s], false, [of.n_graphs(), 1.0], |kernel| {
+            kernel.forward = each.stream(2.0 * numbers, numbers).exponentials(numbers);
+            kernel.backward = each.stream(3.0 * numbers, 2.0 * numbers).exponentials(numbers);
+        });
+        self.mean_over_graphs(per_graph)
+    }
+
+    fn mean_over_graphs(&mut self, per_graph: Matrix) -> Matrix {
+        let numbers = per_graph.numbers();
+        self.kernel("mean_over_graphs", &[per_graph], false, [1.0, 1.0], |kernel| {
+            kernel.forward = Work::serial().stream(numbers, numbers);
+            kernel.backward = Work::serial().stream(numbers, numbers);
+        })
+    }
+
+    /// `kernels::segment_reduce`: one row a graph.
+    pub fn segment_reduce(&mut self, x: Matrix, of: &Structure) -> Matrix {
+        let numbers = x.numbers();
+        let work = Work::by_rows(x.rows);
+        self.kernel("segment_reduce", &[x], false, [of.n_graphs(), x.width], |kernel| {
+            kernel.forward = work.stream(numbers, numbers);
+            kernel.backward = work.stream(numbers, 2.0 * numbers);
+        })
+    }
+
+    /// `kernels::sort_rows`: the first `k` rows of each graph.
+    pub fn sort_rows(&mut self, x: Matrix, of: &Structure, k: f64) -> Matrix {
+        let places = of.n_graphs() * k;
+        let sorted: f64 = of.rows().iter().map(|rows| rows * rows.max(2.0).log2()).sum();
+        self.kernel("sort_rows", &[x], false, [places, x.width], |kernel| {
+            // The order is decided on f64 copies of all values, on one thread.
+            kernel.forward =
+                Work::serial().sort(sorted).stream(0.0, 6.0 * x.numbers() + 2.0 * places * x.width);
+            kernel.scratch_bytes = 4.0 * FLOAT_BYTES * x.numbers();
+            kernel.kept_bytes = FLOAT_BYTES * places;
+            kernel.backward = Work::by_rows(x.rows).stream(0.0, 2.0 * x.numbers());
+            kernel.backward_scratch_bytes = FLOAT_BYTES * x.rows;
+        })
+    }
+
+    /// `kernels::select_top`: what of each graph stays, given how many rows do. Of the edges, those between two kept
+    /// nodes stay; with every choice of nodes equally likely that is the square of the kept share.
+    pub fn select_top(&mut self, score: Matrix, graphs: &Graphs, kept: impl Fn(f64) -> f64) -> Graphs {
+        let nodes: Vec<f64> = graphs.nodes.iter().map(|&nodes| kept(nodes).min(nodes)).collect();
+        let shares = nodes.iter().zip(&graphs.nodes).map(|(kept, all)| kept / all.max(1.0));
+        let edges: Vec<f64> = shares.zip(&graphs.edges).map(|(share, edges)| share * share * edges).collect();
+        let selected = Graphs { nodes, edges };
+        let sorted: f64 = graphs.nodes.iter().map(|rows| rows * rows.max(2.0).log2()).sum();
+        let kept_bytes = FLOAT_BYTES * (2.0 * selected.n_nodes() + selected.n_edges());
+        // A step of its own, without a tensor: the selection is not differentiated.
+        let n_edges = graphs.n_edges();
+        self.kernel("select_top", &[Matrix { is_tracked: false, ..score }], false, [0.0, 0.0], |kernel| {
+            kernel.forward = Work::serial().sort(sorted).stream(0.0, 2.0 * n_edges);
+            kernel.kept_bytes = kept_bytes;
+            kernel.scratch_bytes = 6.0 * FLOAT_BYTES * score.rows;
+        });
+        selected
+    }
+}

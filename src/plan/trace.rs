@@ -1,0 +1,100 @@
+//! One training step of a model on sizes alone.
+
+use super::{Plan, plan_of};
+use crate::ir::{DataFacts, Entity, Model, Type};
+use crate::ops::trace::{Graphs, Matrix, Structure, Trace, Value};
+use crate::ops::{FactCx, LossKind, facts};
+use std::rc::Rc;
+
+/// Traces steps of one model over any batches of its data.
+#[derive(Debug, Clone)]
+pub struct Tracer {
+    /// With the data's numbers for every symbol.
+    model: Model,
+    plan: Plan,
+    wanted_losses: Vec<&'static str>,
+    is_symmetric: bool,
+}
+
+impl Tracer {
+    /// `None` where a width or a number of clusters is not known even with the data.
+    pub fn new(model: &Model, data: &DataFacts, is_symmetric: bool) -> Option<Self> {
+        let plan = plan_of(model);
+        let mut model = model.clone();
+        for node in model.graph.node_weights_mut() {
+            node.ty.rows.size = facts::with_data(&node.ty.rows.size, data);
+            node.ty.width.size = facts::with_data(&node.ty.width.size, data);
+        }
+        let is_known = |ty: &Type| {
+            ty.width.known().is_some() && (ty.entity != Entity::Clusters || ty.rows.known().is_some())
+        };
+        if !plan.steps.iter().all(|step| is_known(&model.graph[step.result].ty)) {
+            return None;
+        }
+        let auxiliary = model.losses.iter().filter(|term| term.loss.kind() == LossKind::Auxiliary);
+        let wanted_losses = auxiliary.map(|term| term.loss.name()).collect();
+        Some(Self { model, plan, wanted_losses, is_symmetric })
+    }
+
+    /// The model with the data's numbers for every symbol.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// A step over one batch, with its loss. `n_items`: rows of the output that are compared with targets, where it is
+    /// not all of them.
+    pub fn step(&self, graphs: Graphs, n_items: Option<f64>) -> Trace {
+        let mut trace = Trace::new(self.is_symmetric, self.wanted_losses.clone());
+        let graphs = Rc::new(graphs);
+        let n_features = self.model.graph[self.model.input].ty.width.known().unwrap_or(0) as f64;
+        let x = trace.given(graphs.n_nodes(), n_features);
+        let input = Value { x, structure: Structure::Sparse(graphs) };
+        let mut values: Vec<Value> = Vec::with_capacity(self.plan.steps.len());
+        for step in &self.plan.steps {
+            let node = &self.model.graph[step.node];
+            let types: Vec<&Type> =
+                self.model.inputs(step.node).into_iter().map(|input| &self.model.graph[input].ty).collect();
+            let mut inputs: Vec<Value> = step.inputs.iter().map(|&made_by| values[made_by].clone()).collect();
+            if inputs.is_empty() {
+                inputs.push(input.clone());
+            }
+            trace.begin(Some(step.node.index()), step.activation, step.needs_adjacency);
+            let cx = FactCx { args: &node.args, inputs: &types, output: &node.ty };
+            values.push(node.op.trace(&cx, &inputs, &mut trace));
+        }
+        trace.begin(None, crate::kernels::Activation::Identity, false);
+        if let Some(output) = values.last() {
+            let picked = match n_items {
+                // Candle picks the rows of the part from the rows of the graph.
+                Some(rows) => trace.composed("index_select", &[output.x], false, [rows, output.x.width], 1.0),
+                None => output.x,
+            };
+            self.loss(&mut trace, picked);
+        }
+        trace
+    }
+
+    /// The weighted sum of the terms, as `lower::Network::loss` takes it.
+    fn loss(&self, trace: &mut Trace, output: Matrix) {
+        let mut total: Option<Matrix> = None;
+        for term in &self.model.losses {
+            let reported: Vec<Matrix> = match term.loss.trace(output, trace) {
+                Some(loss) => vec![loss],
+                None => {
+                    let of_term = trace.losses.iter().filter(|(name, _)| *name == term.loss.name());
+                    of_term.map(|(_, loss)| *loss).collect()
+                }
+            };
+            let Some(part) = reported.into_iter().reduce(|sum, loss| trace.add(sum, loss)) else { continue };
+            let part = if term.weight == 1.0 { part } else { trace.scaled(part) };
+            total = Some(match total {
+                Some(total) => trace.add(total, part),
+                None => part,
+            });
+        }
+    }
+}
