@@ -56,7 +56,7 @@ fn small_data(program: &Program) -> Dataset {
     let call = data_call(program).expect("a sound `data`").filter(|call| call.name != "tu");
     match call {
         Some(call) => data::load(&call, &DataOptions::folder("nowhere")).unwrap(),
-        None => random_graphs(&RandomGraphs { n_graphs: 6, ..RandomGraphs::default() }),
+        None => random_graphs(&RandomGraphs { n_graphs: 12, ..RandomGraphs::default() }),
     }
 }
 
