@@ -19,6 +19,13 @@ pub struct Label {
     pub text: String,
 }
 
+/// What to write in place of what stands at `span`, where the compiler is sure of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    pub span: Span,
+    pub text: String,
+}
+
 /// One finding. `labels[0]` is the place of the mistake; the others say where its numbers come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -29,11 +36,13 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// What to do, with a line to paste.
     pub help: Option<String>,
+    pub fix: Option<Fix>,
 }
 
 impl Diagnostic {
     pub fn error(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, severity: Severity::Error, message: message.into(), labels: Vec::new(), help: None }
+        let message = message.into();
+        Self { code, severity: Severity::Error, message, labels: Vec::new(), help: None, fix: None }
     }
 
     pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
@@ -49,6 +58,12 @@ impl Diagnostic {
     #[must_use]
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help = Some(text.into());
+        self
+    }
+
+    #[must_use]
+    pub fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.fix = Some(Fix { span, text: text.into() });
         self
     }
 

@@ -23,6 +23,7 @@ pub mod kernels;
 pub mod lint;
 pub mod lower;
 pub mod memory;
+pub mod migrate;
 pub mod ops;
 pub mod plan;
 pub mod source;

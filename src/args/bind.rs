@@ -4,6 +4,7 @@ use super::eval::{Evaluator, Value};
 use super::scope::{Env, Thunk};
 use super::{ArgKind, ArgSpec, ArgValue, Args, BoundArg, BoundCall, CallSpec, Default};
 use crate::check::{args as report, names};
+use crate::migrate::renamed_argument;
 use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::ast::{Arg, Entry, Expr, ExprKind, Ident, ItemKind};
 use std::collections::BTreeMap;
@@ -102,10 +103,16 @@ pub fn bind<'p>(
         let idx = match arg.name {
             Some(name) => {
                 after_name = Some(name);
-                let Some(idx) = specs.iter().position(|spec| spec.name == name.text) else {
+                let mut wanted = name.text.as_str();
+                let name_place = ev.at(name.span);
+                if let Some(rename) = renamed_argument(callee.name, wanted) {
+                    ev.report(names::renamed(Some(callee.name), rename, name_place));
+                    // The rest is checked as if it had been written.
+                    wanted = rename.to;
+                }
+                let Some(idx) = specs.iter().position(|spec| spec.name == wanted) else {
                     let known: Vec<_> = specs.iter().map(|spec| spec.name).collect();
                     guessed_names.extend(names::did_you_mean(&name.text, known.iter().copied()));
-                    let name_place = ev.at(name.span);
                     ev.report(report::unknown(callee.name, callee.noun, &name.text, name_place, &known));
                     is_value_lost = true;
                     ev.touch(arg.value, env);

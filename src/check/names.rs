@@ -3,6 +3,7 @@
 use crate::args::words_list;
 use crate::diagnostic::Diagnostic;
 use crate::lint;
+use crate::migrate::{self, Rename};
 use crate::ops;
 use crate::source::Span;
 use crate::syntax::ast::Ident;
@@ -44,8 +45,24 @@ pub fn suggested(
     }
 }
 
+/// A name of an older version of the language. `of` is what it is an argument of.
+pub fn renamed(of: Option<&str>, rename: &Rename, place: Span) -> Diagnostic {
+    let Rename { from, to, since, reason, .. } = rename;
+    let of = of.map_or_else(String::new, |of| format!(" of `{of}`"));
+    Diagnostic::error(
+        "names::renamed",
+        format!("`{from}`{of} is called `{to}` since version {since} of the language"),
+    )
+    .label(place, format!("write `{to}`"))
+    .help(format!("it is {reason}; `hgnnc migrate FILE` rewrites it"))
+    .fix(place, *to)
+}
+
 /// An unknown stage of a pipeline. `visible` are the names in scope besides the operators.
 pub fn unknown_stage(given: &str, place: Span, visible: &[&str]) -> Diagnostic {
+    if let Some(rename) = migrate::renamed_call(given) {
+        return renamed(None, rename, place);
+    }
     let finding = Diagnostic::error("names::unknown", format!("there is no operator or block `{given}`"));
     let by_pyg_class = ops::CATALOGUE
         .iter()
@@ -73,6 +90,9 @@ pub fn unknown_value(given: &str, place: Span, expected: &str, visible: &[&str])
 
 /// A call that the catalogue (`optimizer`, `data`, …) does not have.
 pub fn unknown_call(kind: &str, given: &str, place: Span, known: &[&str]) -> Diagnostic {
+    if let Some(rename) = migrate::renamed_call(given) {
+        return renamed(None, rename, place);
+    }
     let what = kind.replace('_', " ");
     let finding = Diagnostic::error("names::unknown", format!("there is no {what} `{given}`"));
     let all = format!("`{kind}` can be {}", words_list(known));
@@ -81,6 +101,9 @@ pub fn unknown_call(kind: &str, given: &str, place: Span, known: &[&str]) -> Dia
 
 /// `modell = …`: the word before `=` at the top of a file.
 pub fn unknown_setting(given: &str, place: Span, known: &[&str], sections: &[&str]) -> Diagnostic {
+    if let Some(rename) = migrate::renamed_setting(given) {
+        return renamed(None, rename, place);
+    }
     let finding = Diagnostic::error("names::unknown_setting", format!("there is no setting `{given}`"));
     if sections.contains(&given) {
         return finding
@@ -93,6 +116,9 @@ pub fn unknown_setting(given: &str, place: Span, known: &[&str], sections: &[&st
 
 /// `trian { … }`
 pub fn unknown_section(given: &str, place: Span, known: &[&str], settings: &[&str]) -> Diagnostic {
+    if let Some(rename) = migrate::renamed_setting(given) {
+        return renamed(None, rename, place);
+    }
     let finding = Diagnostic::error("names::unknown_section", format!("there is no section `{given}`"));
     if settings.contains(&given) {
         return finding.label(place, format!("`{given}` is a setting")).help(format!("write `{given} = …`"));
@@ -103,6 +129,9 @@ pub fn unknown_section(given: &str, place: Span, known: &[&str], settings: &[&st
 
 /// A term of `loss` that is no loss.
 pub fn unknown_loss(given: &str, place: Span) -> Diagnostic {
+    if let Some(rename) = migrate::renamed_call(given) {
+        return renamed(None, rename, place);
+    }
     let known: Vec<_> = ops::LOSSES.iter().map(|loss| loss.name()).collect();
     let finding = Diagnostic::error("names::unknown_loss", format!("there is no loss `{given}`"));
     let all = format!("losses are {}", words_list(&known));

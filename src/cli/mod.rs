@@ -9,6 +9,7 @@ mod eval;
 mod explain;
 mod files;
 mod fmt;
+mod migrate;
 mod ops;
 mod predict;
 pub mod report;
@@ -52,6 +53,7 @@ enum Command {
     Show(show::Show),
     Fmt(fmt::Fmt),
     Estimate(estimate::EstimateCommand),
+    Migrate(migrate::Migrate),
     Train(Box<train::Train>),
     Eval(eval::Eval),
     Predict(predict::Predict),
@@ -67,6 +69,7 @@ impl Command {
             Command::Show(command) => command.run(global),
             Command::Fmt(command) => command.run(global),
             Command::Estimate(command) => command.run(global),
+            Command::Migrate(command) => command.run(global),
             Command::Train(command) => command.run(global),
             Command::Eval(command) => command.run(global),
             Command::Predict(command) => command.run(global),

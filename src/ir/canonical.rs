@@ -335,7 +335,7 @@ mod tests {
 hgnn-ir 1
 stage 0 = input()
 stage 1 = gcn(out = 64, self_loops = true, bias = true) of 0
-stage 2 = sage(aggregate = mean, root = true, normalize = false, bias = true) of 1
+stage 2 = sage(aggregate = mean, root_weight = true, normalize = false, bias = true) of 1
 stage 3 = diffpool(k = 8) of 1, 2
 stage 4 = mean() of 3
 stage 5 = max() of 3

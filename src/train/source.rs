@@ -3,6 +3,7 @@
 use crate::check::{self, Outcome};
 use crate::diagnostic::Diagnostic;
 use crate::ir::DataFacts;
+use crate::migrate;
 use crate::source::{FileId, SourceMap};
 use crate::syntax::ast::ItemKind;
 use crate::syntax::{Program, load_program};
@@ -95,8 +96,25 @@ impl ModelSource {
         (sources, program, diagnostics)
     }
 
-    /// Parses and checks the model against the data that it was made for.
+    /// Parses and checks the model against the data that it was made for. Texts of an older version of the language
+    /// are brought forward: what was trained stays usable.
     pub fn compile(&self, data: Option<&DataFacts>) -> Compiled {
+        let compiled = self.compile_as_written(data);
+        let edits = migrate::edits(&compiled.sources, &compiled.outcome.diagnostics);
+        if edits.is_empty() {
+            return compiled;
+        }
+        let mut current = self.clone();
+        for (id, file) in compiled.sources.files() {
+            let own: Vec<_> = edits.iter().filter(|edit| edit.span.file == id).cloned().collect();
+            if let Some(text) = current.files.iter_mut().find(|text| text.name == file.name) {
+                text.text = migrate::rewrite(&file.text, &own);
+            }
+        }
+        current.compile_as_written(data)
+    }
+
+    fn compile_as_written(&self, data: Option<&DataFacts>) -> Compiled {
         let (sources, program, mut diagnostics) = self.parse();
         let mut outcome = check::check(&program, data);
         if diagnostics.iter().any(Diagnostic::is_error) {
@@ -158,6 +176,18 @@ mod tests {
         assert!(saved.files()[0].text.starts_with("// top\nuse \"used-"));
         assert!(saved.files()[0].text.contains("data = tu(\"MUTAG\")\n"));
         assert!(saved.files().iter().any(|file| file.name.ends_with("c-d.hgnn")));
+    }
+
+    #[test]
+    fn saved_texts_of_an_older_version_compile() {
+        let files = [
+            ("model.hgnn", "use \"used-1-b.hgnn\"\nmodel = wide(sage) -> mean -> mlp"),
+            ("used-1-b.hgnn", "block wide(of) = of(8, root = false) -> sage(8, root = true)"),
+        ];
+        let text = |(name, text): (&str, &str)| SourceText { name: name.into(), text: text.into() };
+        let compiled = ModelSource::from_files(files.map(text).into()).compile(None);
+        assert_eq!(compiled.outcome.diagnostics, []);
+        assert!(compiled.outcome.model.is_some());
     }
 
     #[test]

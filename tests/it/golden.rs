@@ -249,7 +249,7 @@ fn sage_is_pygs() {
     check("sage_conv_mean", "sage", &[out(6)]);
     check("sage_conv_sum", "sage", &[out(6), aggregate("sum")]);
     check("sage_conv_max", "sage", &[out(6), aggregate("max")]);
-    check("sage_conv_no_root", "sage", &[out(6), ("root", ArgValue::Bool(false))]);
+    check("sage_conv_no_root", "sage", &[out(6), ("root_weight", ArgValue::Bool(false))]);
     check("sage_conv_normalize", "sage", &[out(6), ("normalize", ArgValue::Bool(true))]);
     check("dense_sage_conv", "sage", &[out(6)]);
 }

@@ -3,8 +3,10 @@
 mod commands;
 mod data;
 mod explanations;
+mod fmt;
 mod golden;
 mod laws;
+mod layout;
 mod models;
 mod operator;
 mod reference;

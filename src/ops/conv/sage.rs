@@ -41,7 +41,7 @@ static ARGS: &[ArgSpec] = &[
               the numbering; `max` and `lstm` work on nodes only.",
     },
     ArgSpec {
-        name: "root",
+        name: "root_weight",
         kind: ArgKind::Bool,
         default: Default::Bool(true),
         positional: false,
@@ -104,7 +104,7 @@ impl Operator for Sage {
     }
     fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
         let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
-        let n_parts = if cx.args.bool("root") { 2 } else { 1 };
+        let n_parts = if cx.args.bool("root_weight") { 2 } else { 1 };
         let uniform = Init::KaimingUniform { fan_in: facts::known(n_in) };
         let spec = |name, shape| WeightSpec { name, shape, init: uniform, is_trained: true };
         let mut weights = vec![spec("weight", vec![times(n_parts, n_in), n_out.clone()])];
@@ -121,7 +121,7 @@ impl Operator for Sage {
     }
     fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
         let (input, width, has_bias) = (&inputs[0], facts::width(cx.output), cx.args.bool("bias"));
-        let (root, normalize) = (cx.args.bool("root"), cx.args.bool("normalize"));
+        let (root, normalize) = (cx.args.bool("root_weight"), cx.args.bool("normalize"));
         let aggregate = cx.args.choice("aggregate");
         let last = step.activation;
         let activation = if normalize { Activation::Identity } else { last };
@@ -200,7 +200,7 @@ impl Operator for Sage {
         };
         Ok(Box::new(SageModule {
             aggregate,
-            root: cx.args.bool("root"),
+            root: cx.args.bool("root_weight"),
             normalize: cx.args.bool("normalize"),
             weight: get("weight"),
             bias: cx.args.bool("bias").then(|| get("bias")),

@@ -1,0 +1,184 @@
+//! `fmt`, `migrate` and `new` as a user meets them, and the pages of `tests/fmt`: what is written and what comes out.
+
+use crate::layout::layout;
+use crate::spec::diagnose;
+use hgnn::ir::canonical;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn top() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The pages in `tests/fmt`: pairs of fences `hgnn before` and `hgnn after`. A lone `hgnn` is in layout already.
+#[test]
+fn pages_show_what_comes_out() {
+    let mut n_models = 0;
+    for entry in std::fs::read_dir(top().join("tests/fmt")).expect("the pages are there") {
+        let path = entry.expect("readable").path();
+        let page = std::fs::read_to_string(&path).expect("pages are text");
+        let mut before: Option<&str> = None;
+        for block in page.split("```hgnn").skip(1) {
+            let (mark, rest) = block.split_once('\n').expect("a fence has its line");
+            let text = &rest[..rest.find("```").expect("a fence is closed")];
+            let source = match (mark.trim(), before.take()) {
+                ("before", None) => {
+                    before = Some(text);
+                    continue;
+                }
+                ("after", Some(before)) => before,
+                ("", None) => text,
+                (mark, _) => panic!("{}: `{mark}` does not stand in its place", path.display()),
+            };
+            assert_eq!(layout(source).as_deref(), Ok(text), "{}", path.display());
+            n_models += 1;
+        }
+        assert_eq!(before, None, "{}: nothing comes out", path.display());
+    }
+    assert!(n_models > 10, "{n_models}");
+}
+
+fn models() -> Vec<PathBuf> {
+    let files = std::fs::read_dir(top().join("models")).expect("models are there");
+    let paths = files.map(|entry| entry.expect("readable").path());
+    let mut models: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "hgnn")).collect();
+    models.sort();
+    models
+}
+
+#[test]
+fn shipped_models_are_in_layout() {
+    for path in models() {
+        let text = std::fs::read_to_string(&path).expect("models are text");
+        assert_eq!(layout(&text).as_deref(), Ok(&*text), "run `hgnnc fmt {}`", path.display());
+    }
+}
+
+#[test]
+fn the_layout_of_a_model_has_its_hash() {
+    for path in models() {
+        let text = std::fs::read_to_string(&path).expect("models are text");
+        let hash = |text: &str| {
+            let (_, _, outcome) = diagnose("model.hgnn", text, &BTreeMap::new(), None);
+            canonical::hash(outcome.model.expect("a sound model").get())
+        };
+        // As badly written as it can be: every space a line.
+        let bad: String = text
+            .lines()
+            .filter(|line| !line.contains('"') && !line.trim_start().starts_with("//"))
+            .map(|line| format!("{}\n", line.replace("->", "\n  ->  ").replace('(', " ( ").replace(", ", "\n       , ")))
+            .collect();
+        let data = text.lines().filter(|line| line.starts_with("data")).collect::<String>();
+        let bad = format!("{data}\n{bad}");
+        assert_eq!(hash(&layout(&bad).expect("it parses")), hash(&bad), "{bad}");
+    }
+}
+
+fn hgnnc(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    use std::io::Write;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_hgnnc"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("HGNN_OFFLINE", "1")
+        .env("XDG_CACHE_HOME", folder.join("cache"))
+        .env_remove("HGNN_DATA")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    // A command that does not read its input may have ended before.
+    let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+    child.wait_with_output().expect("it ends")
+}
+
+/// Exit code and standard output.
+fn shown(folder: &Path, arguments: &[&str]) -> (i32, String) {
+    let output = hgnnc(folder, arguments, "");
+    let text = String::from_utf8(output.stdout).expect("output is UTF-8");
+    (output.status.code().expect("it ended by itself"), text)
+}
+
+const MESSY: &str = "model=gcn(64)->mean->mlp // flat\r\n";
+const NEAT: &str = "model = gcn(64) -> mean -> mlp // flat\n";
+
+#[test]
+fn a_folder_is_laid_out_but_for_what_git_ignores_and_what_is_broken() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("writable");
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("readable");
+    std::fs::create_dir(folder.path().join("sub")).expect("writable");
+    let broken = "model = gcn(64 -> mean\n";
+    for (name, text) in [
+        (".gitignore", "ignored.hgnn\n"),
+        ("ignored.hgnn", MESSY),
+        ("messy.hgnn", MESSY),
+        ("sub/neat.hgnn", NEAT),
+        ("sub/broken.hgnn", broken),
+        ("notes.txt", MESSY),
+    ] {
+        write(name, text);
+    }
+    let (code, text) = shown(folder.path(), &["fmt", "--check"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.starts_with("would reformat messy.hgnn\n"), "{text}");
+    assert!(text.ends_with("1 file would change, 1 file already in layout, 1 file refused and left as it is\n"), "{text}");
+    assert_eq!(read("messy.hgnn"), MESSY);
+
+    let (code, text) = shown(folder.path(), &["fmt", "--format", "short"]);
+    let (_, check) = shown(folder.path(), &["check", "sub/broken.hgnn", "--format", "short"]);
+    assert_eq!((code, text), (1, format!("reformatted messy.hgnn\n{check}")));
+    assert_eq!(read("messy.hgnn"), NEAT);
+    assert_eq!((read("ignored.hgnn").as_str(), read("notes.txt").as_str()), (MESSY, MESSY));
+    assert_eq!(read("sub/broken.hgnn"), broken);
+    assert_eq!(shown(folder.path(), &["fmt", "messy.hgnn"]), (0, "1 file already in layout\n".into()));
+}
+
+#[test]
+fn standard_input_is_written_to_standard_output() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = hgnnc(folder.path(), &["fmt", "-"], MESSY);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), NEAT.as_bytes()));
+    // An editor puts standard output in place of its text, so nothing else may stand there.
+    let output = hgnnc(folder.path(), &["fmt", "-"], "model = gcn(");
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("syntax::unclosed"));
+}
+
+#[test]
+fn a_difference_is_shown_and_not_written() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("m.hgnn"), "let a=1\nmodel = gcn(64) -> mlp\n").expect("writable");
+    let (code, text) = shown(folder.path(), &["fmt", "--diff", "m.hgnn"]);
+    let expected = "--- m.hgnn\n+++ m.hgnn (laid out)\n@@ -1,2 +1,2 @@\n-let a=1\n+let a = 1\n model = gcn(64) -> mlp\n\
+                    1 file would change\n";
+    assert_eq!((code, text.as_str()), (1, expected));
+    let (code, json) = shown(folder.path(), &["fmt", "--check", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
+    assert_eq!((code, &json["files"][0]["status"]), (1, &"would_change".into()));
+}
+
+#[test]
+fn old_files_are_brought_forward_and_nothing_else_in_them_changes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name);
+    let old = "\u{feff}use \"lib.hgnn\"\r\nmodel=sage( 8,root =true) -> wide(sage) -> mean -> mlp // root\r\n";
+    let library = "block wide(of) = of(8, root = false) -> relu\n";
+    std::fs::write(path("old.hgnn"), old).expect("writable");
+    std::fs::write(path("lib.hgnn"), library).expect("writable");
+    let (code, text) = shown(folder.path(), &["check", "old.hgnn", "--format", "short"]);
+    assert_eq!((code, text.matches("names::renamed").count()), (1, 2), "{text}");
+    let (code, text) = shown(folder.path(), &["migrate", "--check", "old.hgnn"]);
+    assert!(code == 1 && text.contains("old.hgnn:2:15: `root` → `root_weight`"), "{text}");
+    assert!(text.contains("run `hgnnc migrate lib.hgnn`"), "{text}");
+    assert_eq!(std::fs::read_to_string(path("old.hgnn")).expect("readable"), old);
+
+    assert_eq!(shown(folder.path(), &["migrate", "."]).0, 0);
+    let now = std::fs::read_to_string(path("old.hgnn")).expect("readable");
+    assert_eq!(now, old.replace("root =", "root_weight ="));
+    let now = std::fs::read_to_string(path("lib.hgnn")).expect("readable");
+    assert_eq!(now, library.replace("root =", "root_weight ="));
+    assert_eq!(shown(folder.path(), &["check", "old.hgnn"]).0, 0);
+    assert_eq!(shown(folder.path(), &["migrate", "."]), (0, "2 files without old names\n".into()));
+}
