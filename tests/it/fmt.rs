@@ -67,7 +67,12 @@ fn the_layout_of_a_model_has_its_hash() {
         let bad: String = text
             .lines()
             .filter(|line| !line.contains('"') && !line.trim_start().starts_with("//"))
-            .map(|line| format!("{}\n", line.replace("->", "\n  ->  ").replace('(', " ( ").replace(", ", "\n       , ")))
+            .map(|line| {
+                format!(
+                    "{}\n",
+                    line.replace("->", "\n  ->  ").replace('(', " ( ").replace(", ", "\n       , ")
+                )
+            })
             .collect();
         let data = text.lines().filter(|line| line.starts_with("data")).collect::<String>();
         let bad = format!("{data}\n{bad}");
@@ -123,7 +128,10 @@ fn a_folder_is_laid_out_but_for_what_git_ignores_and_what_is_broken() {
     let (code, text) = shown(folder.path(), &["fmt", "--check"]);
     assert_eq!(code, 1, "{text}");
     assert!(text.starts_with("would reformat messy.hgnn\n"), "{text}");
-    assert!(text.ends_with("1 file would change, 1 file already in layout, 1 file refused and left as it is\n"), "{text}");
+    assert!(
+        text.ends_with("1 file would change, 1 file already in layout, 1 file refused and left as it is\n"),
+        "{text}"
+    );
     assert_eq!(read("messy.hgnn"), MESSY);
 
     let (code, text) = shown(folder.path(), &["fmt", "--format", "short"]);
@@ -163,7 +171,8 @@ fn a_difference_is_shown_and_not_written() {
 fn old_files_are_brought_forward_and_nothing_else_in_them_changes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = |name: &str| folder.path().join(name);
-    let old = "\u{feff}use \"lib.hgnn\"\r\nmodel=sage( 8,root =true) -> wide(sage) -> mean -> mlp // root\r\n";
+    let old =
+        "\u{feff}use \"lib.hgnn\"\r\nmodel=sage( 8,root =true) -> wide(sage) -> mean -> mlp // root\r\n";
     let library = "block wide(of) = of(8, root = false) -> relu\n";
     std::fs::write(path("old.hgnn"), old).expect("writable");
     std::fs::write(path("lib.hgnn"), library).expect("writable");

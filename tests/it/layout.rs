@@ -114,7 +114,8 @@ fn value() -> impl Strategy<Value = Tokens> {
         });
         let more = (prop::sample::select(&["+", "-", "*", "/"][..]), operand.clone());
         let sum = (operand, prop::collection::vec(more, 0..3)).prop_map(|(first, more)| {
-            more.into_iter().fold(first, |sum, (sign, operand)| [sum, vec![sign.to_owned()], operand].concat())
+            more.into_iter()
+                .fold(first, |sum, (sign, operand)| [sum, vec![sign.to_owned()], operand].concat())
         });
         let stage = (sum, prop::option::weighted(0.2, name())).prop_map(|(sum, name)| match name {
             Some(name) => [sum, vec!["as".to_owned()], name].concat(),
@@ -216,9 +217,38 @@ fn real_files() -> &'static [String] {
 }
 
 const PIECES: &[&str] = &[
-    " ", "\n", "\n\n\n", "    ", "// c\n", " // c\n    ", "\n// c\n", "\n/// d\n", "\r\n", "\t", "(", ")", ",", "->", "\n->",
-    "as", " x ", "= ", "[", "]", "{", "}", "-", "+ 1", "train { a = 1 }\n", "let a = (b)\n", "\"//\"", "allow(x)", "\r",
-    "\u{feff}", "é", "conv ",
+    " ",
+    "\n",
+    "\n\n\n",
+    "    ",
+    "// c\n",
+    " // c\n    ",
+    "\n// c\n",
+    "\n/// d\n",
+    "\r\n",
+    "\t",
+    "(",
+    ")",
+    ",",
+    "->",
+    "\n->",
+    "as",
+    " x ",
+    "= ",
+    "[",
+    "]",
+    "{",
+    "}",
+    "-",
+    "+ 1",
+    "train { a = 1 }\n",
+    "let a = (b)\n",
+    "\"//\"",
+    "allow(x)",
+    "\r",
+    "\u{feff}",
+    "é",
+    "conv ",
 ];
 
 proptest! {
