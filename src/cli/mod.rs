@@ -9,6 +9,7 @@ mod eval;
 mod explain;
 mod files;
 mod fmt;
+mod graph;
 mod migrate;
 mod ops;
 mod predict;
@@ -54,6 +55,7 @@ enum Command {
     Fmt(fmt::Fmt),
     Estimate(estimate::EstimateCommand),
     Migrate(migrate::Migrate),
+    Graph(graph::Graph),
     Train(Box<train::Train>),
     Eval(eval::Eval),
     Predict(predict::Predict),
@@ -70,6 +72,7 @@ impl Command {
             Command::Fmt(command) => command.run(global),
             Command::Estimate(command) => command.run(global),
             Command::Migrate(command) => command.run(global),
+            Command::Graph(command) => command.run(global),
             Command::Train(command) => command.run(global),
             Command::Eval(command) => command.run(global),
             Command::Predict(command) => command.run(global),

@@ -1,0 +1,220 @@
+//! Two models side by side: what stayed is pale, what changed, came or went stands out by colour, line and sign.
+
+use super::figure::{Direction, Figure};
+use super::scene::{Detail, Edge, Scene};
+use super::svg::{Canvas, Emphasis, Mark, description, n};
+use super::text::Face;
+use super::theme::Theme;
+use crate::ir::Model;
+use petgraph::graph::NodeIndex;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// What became of the stages from one model to another.
+#[derive(Debug, Clone, Default)]
+pub struct Marks {
+    /// Stages that are the same in both, changed ones left out: before, after.
+    pub pairs: Vec<(NodeIndex, NodeIndex)>,
+    /// Stages with other arguments or sizes: before, after.
+    pub changed: Vec<(NodeIndex, NodeIndex)>,
+    pub removed: Vec<NodeIndex>,
+    pub added: Vec<NodeIndex>,
+}
+
+/// Marks of one side, by unit and part.
+struct Side {
+    scene: Scene,
+    figure: Figure,
+    marks: Vec<Vec<Mark>>,
+}
+
+const KEPT: u8 = 0;
+const CHANGED: u8 = 1;
+const ALONE: u8 = 2;
+/// Room between the two drawings.
+const BETWEEN: f64 = 70.0;
+const HEADER: f64 = 26.0;
+const LEGEND: f64 = 30.0;
+
+impl Side {
+    fn new(model: &Model, marked: &BTreeMap<NodeIndex, u8>, alone: Mark) -> Self {
+        let mark = |node: NodeIndex| marked.get(&node).copied().unwrap_or(KEPT);
+        let scene = Scene::marked(model, None, Detail::Blocks, &mark);
+        let marks = scene
+            .units
+            .iter()
+            .map(|unit| {
+                let of_part = |part: &super::scene::Part| {
+                    let strongest = part.nodes.iter().map(|&node| mark(node)).max().unwrap_or(KEPT);
+                    match strongest {
+                        KEPT => Mark::Pale,
+                        CHANGED => Mark::Changed,
+                        _ => alone,
+                    }
+                };
+                unit.parts.iter().map(of_part).collect()
+            })
+            .collect();
+        let figure = Figure::of(&scene, Direction::Down);
+        Self { scene, figure, marks }
+    }
+
+    /// Moves everything down as `map` says for each height.
+    fn stretch(&mut self, map: &dyn Fn(f64) -> f64) {
+        let figure = &mut self.figure;
+        for unit in &mut figure.units {
+            let centre = unit.centre_y();
+            unit.y += map(centre) - centre;
+        }
+        for group in figure.groups.iter_mut() {
+            let (top, bottom) = (map(group.y), map(group.bottom()));
+            (group.y, group.height) = (top, bottom - top);
+        }
+        for (edge, line) in self.scene.edges.iter().zip(&mut figure.lines) {
+            line.iter_mut().for_each(|point| point.1 = map(point.1));
+            // The ends stay at their boxes.
+            if let Some(first) = line.first_mut() {
+                first.1 = figure.units[edge.from].bottom();
+            }
+            if let Some(last) = line.last_mut() {
+                last.1 = figure.units[edge.to].y;
+            }
+        }
+        figure.height = map(figure.height);
+    }
+}
+
+impl Emphasis for Side {
+    fn mark(&self, unit: usize, part: Option<usize>) -> Mark {
+        let marks = &self.marks[unit];
+        match part {
+            Some(part) => marks[part],
+            None => {
+                let first = marks.first().copied().unwrap_or(Mark::Pale);
+                if marks.iter().all(|&mark| mark == first) {
+                    return first;
+                }
+                // Some parts changed: the whole is neither pale nor new.
+                Mark::Plain
+            }
+        }
+    }
+    fn edge_mark(&self, edge: &Edge) -> Mark {
+        let of = |unit: usize| self.mark(unit, None);
+        match (of(edge.from), of(edge.to)) {
+            (mark @ (Mark::Added | Mark::Removed), _) | (_, mark @ (Mark::Added | Mark::Removed)) => mark,
+            _ => Mark::Pale,
+        }
+    }
+}
+
+/// Both architectures beside one another as SVG, equal stages at the same height.
+pub fn side_by_side(before: &Model, after: &Model, marks: &Marks) -> String {
+    let own = |changed: fn(&(NodeIndex, NodeIndex)) -> NodeIndex, alone: &[NodeIndex]| {
+        let mut marked: BTreeMap<NodeIndex, u8> = BTreeMap::new();
+        marked.extend(marks.changed.iter().map(|pair| (changed(pair), CHANGED)));
+        marked.extend(alone.iter().map(|&node| (node, ALONE)));
+        marked
+    };
+    let mut left = Side::new(before, &own(|pair| pair.0, &marks.removed), Mark::Removed);
+    let mut right = Side::new(after, &own(|pair| pair.1, &marks.added), Mark::Added);
+    let pairs = matched_units(&left, &right, marks);
+    align(&mut left, &mut right, &pairs);
+    write(&left, &right, &pairs)
+}
+
+/// Boxes that show matching stages, each once, from top to bottom.
+fn matched_units(left: &Side, right: &Side, marks: &Marks) -> Vec<(usize, usize)> {
+    let units = |side: &Side| -> BTreeMap<NodeIndex, usize> {
+        let parts = side.scene.units.iter().enumerate().flat_map(|(idx, unit)| {
+            unit.parts.iter().flat_map(move |part| part.nodes.iter().map(move |&node| (node, idx)))
+        });
+        parts.collect()
+    };
+    let (of_left, of_right) = (units(left), units(right));
+    let all = marks.pairs.iter().chain(&marks.changed);
+    let found: BTreeSet<(usize, usize)> =
+        all.filter_map(|(a, b)| Some((*of_left.get(a)?, *of_right.get(b)?))).collect();
+    let (mut seen_left, mut seen_right) = (BTreeSet::new(), BTreeSet::new());
+    let mut pairs: Vec<(usize, usize)> =
+        found.into_iter().filter(|&(a, b)| seen_left.insert(a) && seen_right.insert(b)).collect();
+    // The outputs belong together whatever leads to them.
+    pairs.push((left.scene.units.len() - 1, right.scene.units.len() - 1));
+    pairs
+}
+
+/// Brings matching boxes to the same height: where they come in the same order on both sides, the side that is
+/// higher up waits.
+fn align(left: &mut Side, right: &mut Side, pairs: &[(usize, usize)]) {
+    let mut heights: Vec<(f64, f64)> = pairs
+        .iter()
+        .map(|&(a, b)| (left.figure.units[a].centre_y(), right.figure.units[b].centre_y()))
+        .collect();
+    heights.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let heights = rising(&heights);
+    let mut steps: Vec<(f64, f64, f64)> = vec![(0.0, 0.0, 0.0)];
+    for &(a, b) in &heights {
+        let (last_a, last_b, last) = steps[steps.len() - 1];
+        steps.push((a, b, last + (a - last_a).max(b - last_b)));
+    }
+    // Between two matched boxes the room that is gained lies before the second.
+    let map = |at: f64, own: fn(&(f64, f64, f64)) -> f64| {
+        let step = steps.iter().rev().find(|step| own(step) <= at + 1e-6).unwrap_or(&steps[0]);
+        step.2 + at - own(step)
+    };
+    left.stretch(&|at| map(at, |step| step.0));
+    right.stretch(&|at| map(at, |step| step.1));
+}
+
+/// The longest part of a list sorted by its first values in which the second ones rise as well.
+fn rising(list: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let mut best: Vec<(usize, Option<usize>)> = Vec::with_capacity(list.len());
+    for (idx, &(a, b)) in list.iter().enumerate() {
+        let before = (0..idx).filter(|&other| list[other].0 < a && list[other].1 < b);
+        let longest = before.max_by_key(|&other| (best[other].0, std::cmp::Reverse(other)));
+        best.push((longest.map_or(1, |other| best[other].0 + 1), longest));
+    }
+    let mut at = (0..list.len()).max_by_key(|&idx| (best[idx].0, std::cmp::Reverse(idx)));
+    let mut found = Vec::new();
+    while let Some(idx) = at {
+        found.push(list[idx]);
+        at = best[idx].1;
+    }
+    found.reverse();
+    found
+}
+
+fn write(left: &Side, right: &Side, pairs: &[(usize, usize)]) -> String {
+    let height = HEADER + left.figure.height.max(right.figure.height) + LEGEND;
+    let width = left.figure.width + BETWEEN + right.figure.width;
+    let mut canvas = Canvas::new(Theme::Light);
+    let text = format!("Before: {} After: {}", description(&left.scene), description(&right.scene));
+    canvas.open(width, height, "Two architectures compared", &text);
+    let shift = left.figure.width + BETWEEN;
+    let title = Face::bold(13.0);
+    canvas.pieces(left.figure.width / 2.0, 14.0, "middle", &[("before".to_owned(), title, false)]);
+    canvas.pieces(shift + right.figure.width / 2.0, 14.0, "middle", &[("after".to_owned(), title, false)]);
+    for &(a, b) in pairs {
+        let (from, to) = (&left.figure.units[a], &right.figure.units[b]);
+        let is_changed = left.mark(a, None) == Mark::Changed || right.mark(b, None) == Mark::Changed;
+        let (x1, y1) = (from.right() + 2.0, from.centre_y() + HEADER);
+        let (x2, y2) = (to.x + shift - 2.0, to.centre_y() + HEADER);
+        let middle = (left.figure.width + shift) / 2.0;
+        let colour = if is_changed { canvas.palette.changed.line } else { canvas.palette.level.line };
+        let _ = writeln!(
+            canvas.text,
+            "<path d=\"M{} {}C{} {} {} {} {} {}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"0.8\"/>",
+            n(x1),
+            n(y1),
+            n(middle),
+            n(y1),
+            n(middle),
+            n(y2),
+            n(x2),
+            n(y2)
+        );
+    }
+    canvas.shifted(0.0, HEADER, |canvas| canvas.figure(&left.scene, &left.figure, left));
+    canvas.shifted(shift, HEADER, |canvas| canvas.figure(&right.scene, &right.figure, right));
+    canvas.close()
+}

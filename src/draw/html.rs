@@ -1,0 +1,122 @@
+//! One page with the drawing, which shows each stage's arguments, type, cost and reference. It needs no network.
+
+use super::scene::{Part, Scene, grouped};
+use super::svg::{Look, description, escape, svg};
+use crate::args::ArgValue;
+use crate::ir::{DataFacts, Model, Symmetry};
+use crate::plan::{self, StageRow};
+use serde_json::{Value, json};
+
+/// The drawing as a page.
+pub fn html(scene: &Scene, model: &Model, data: Option<&DataFacts>, look: &Look) -> String {
+    let rows = plan::stages(model, data);
+    let facts: Vec<Value> = scene.units.iter().map(|unit| unit_facts(unit, model, &rows, scene)).collect();
+    // In a script, `<` could begin the end of it.
+    let facts = Value::from(facts).to_string().replace('<', "\\u003c");
+    let palette = look.theme.palette();
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
+         <style>\n:root {{ --background: {}; --text: {}; --faint: {}; --line: {}; }}\n{}</style>\n</head>\n<body>\n\
+         <main id=\"stage\">\n<div id=\"tools\"><button id=\"in\" aria-label=\"zoom in\">+</button>\
+         <button id=\"out\" aria-label=\"zoom out\">−</button><button id=\"fit\">fit</button></div>\n{}</main>\n\
+         <aside aria-live=\"polite\">\n<h1>{title}</h1>\n<p class=\"faint\">{}</p>\n<div id=\"panel\"></div>\n</aside>\n\
+         <script type=\"application/json\" id=\"facts\">{facts}</script>\n<script>\n{}</script>\n</body>\n</html>\n",
+        palette.background,
+        palette.text,
+        palette.faint_text,
+        palette.level.line,
+        include_str!("page/page.css"),
+        svg(scene, look),
+        escape(&description(scene)),
+        include_str!("page/page.js"),
+        title = escape(&look.title),
+    )
+}
+
+fn unit_facts(unit: &super::scene::Unit, model: &Model, rows: &[StageRow], scene: &Scene) -> Value {
+    let mut losses: Vec<[String; 3]> = Vec::new();
+    for term in &model.losses {
+        let is_here = unit.losses.iter().any(|loss| loss.ends_with(term.loss.name()));
+        if is_here {
+            losses.push([
+                term.loss.name().to_owned(),
+                format!("weight {}", term.weight),
+                term.loss.doc().summary.to_owned(),
+            ]);
+        }
+    }
+    let parts: Vec<Value> = match unit.kind {
+        super::scene::Kind::Output => vec![json!({
+            "title": scene.task,
+            "summary": format!("What the model predicts: {} outputs.", model.outputs.size),
+            "facts": [], "arguments": [],
+        })],
+        super::scene::Kind::Folded => vec![json!({
+            "title": unit.parts[0].title,
+            "summary": format!("{}, drawn as one box.", unit.parts[0].arguments),
+            "facts": facts(&unit.parts[0], rows, model), "arguments": [],
+        })],
+        super::scene::Kind::Stage(_) => unit.parts.iter().map(|part| part_facts(part, model, rows)).collect(),
+    };
+    let label = unit.parts.iter().map(|part| part.title.as_str()).collect::<Vec<_>>().join(", ");
+    json!({ "label": label, "parts": parts, "losses": losses })
+}
+
+fn part_facts(part: &Part, model: &Model, rows: &[StageRow]) -> Value {
+    let Some(&idx) = part.nodes.first() else { return Value::Null };
+    let node = &model.graph[idx];
+    let doc = node.op.doc();
+    let arguments: Vec<Value> = node
+        .args
+        .0
+        .iter()
+        .zip(node.op.args())
+        .filter(|(arg, _)| !matches!(arg.value, ArgValue::Pipeline))
+        .map(|(arg, spec)| {
+            let value = match &arg.value {
+                ArgValue::Absent => "inferred".to_owned(),
+                value => plan::value_text(value),
+            };
+            let origin = if arg.span.is_none() && arg.value != ArgValue::Absent { " (default)" } else { "" };
+            json!([arg.name, format!("{value}{origin}"), spec.doc])
+        })
+        .collect();
+    json!({
+        "title": part.title, "summary": doc.summary, "formula": doc.formula, "paper": doc.paper,
+        "facts": facts(part, rows, model), "arguments": arguments,
+    })
+}
+
+/// Type, symmetry, cost and place of a part; sums where it stands for several rounds.
+fn facts(part: &Part, rows: &[StageRow], model: &Model) -> Vec<[String; 2]> {
+    let of_part: Vec<&StageRow> = part.nodes.iter().map(|node| &rows[node.index()]).collect();
+    let Some(last) = of_part.last() else { return Vec::new() };
+    let mut facts = vec![["type".to_owned(), last.ty.to_string()]];
+    let moves = match last.ty.symmetry {
+        Symmetry::Equivariant => "with the nodes",
+        Symmetry::Invariant => "not at all",
+        Symmetry::Poisoned(_) => "unpredictably",
+    };
+    facts.push(["moves".to_owned(), moves.to_owned()]);
+    if of_part.len() > 1 {
+        facts.push(["stages".to_owned(), grouped(of_part.len())]);
+    }
+    match of_part.iter().map(|row| row.parameters).sum::<Option<usize>>() {
+        Some(0) => {}
+        Some(count) => facts.push(["parameters".to_owned(), grouped(count)]),
+        None => facts.push(["parameters".to_owned(), "not known without data".to_owned()]),
+    }
+    let sum = |of: fn(&StageRow) -> Option<f64>| of_part.iter().map(|row| of(row)).sum::<Option<f64>>();
+    if let Some(flops) = sum(|row| row.flops).filter(|&flops| flops > 0.0) {
+        facts.push(["FLOPs a graph".to_owned(), grouped(flops.round() as usize)]);
+    }
+    if let Some(bytes) = sum(|row| row.memory_bytes).filter(|&bytes| bytes > 0.0) {
+        facts.push(["bytes a graph".to_owned(), grouped(bytes.round() as usize)]);
+    }
+    let scope = &model.graph[part.nodes[0]].scope;
+    if !scope.is_empty() {
+        facts.push(["in".to_owned(), scope.join(" › ")]);
+    }
+    facts
+}
