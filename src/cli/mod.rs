@@ -9,9 +9,12 @@ mod eval;
 mod explain;
 mod files;
 mod fmt;
+mod git_textconv;
 mod graph;
+mod install_git;
 mod migrate;
 mod ops;
+mod pre_commit;
 mod predict;
 pub mod report;
 mod show;
@@ -62,6 +65,11 @@ enum Command {
     Data(data::Data),
     Ops(ops::Ops),
     Explain(explain::Explain),
+    InstallGit(install_git::InstallGit),
+    #[command(hide = true)]
+    PreCommit(pre_commit::PreCommit),
+    #[command(hide = true)]
+    GitTextconv(git_textconv::GitTextconv),
 }
 
 impl Command {
@@ -79,6 +87,9 @@ impl Command {
             Command::Data(command) => command.run(global),
             Command::Ops(command) => command.run(global),
             Command::Explain(command) => command.run(global),
+            Command::InstallGit(command) => command.run(global),
+            Command::PreCommit(command) => command.run(global),
+            Command::GitTextconv(command) => command.run(global),
         }
     }
 }

@@ -4,6 +4,7 @@ mod commands;
 mod data;
 mod explanations;
 mod fmt;
+mod git;
 mod golden;
 mod laws;
 mod layout;

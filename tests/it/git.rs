@@ -1,0 +1,264 @@
+//! Git as a user has it: repositories made for the test, the installed driver and hook run by git itself.
+
+use git2::{IndexAddOption, Repository, RepositoryInitOptions, Signature};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+/// A repository and a home folder of its own.
+struct Place {
+    folder: TempDir,
+    repository: Repository,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = RepositoryInitOptions::new();
+        options.initial_head("main").external_template(false);
+        let repository = Repository::init_opts(folder.path().join("repo"), &options).unwrap();
+        let mut config = repository.config().unwrap();
+        config.set_str("user.name", "A. Author").unwrap();
+        config.set_str("user.email", "author@example.org").unwrap();
+        fs::create_dir(folder.path().join("home")).unwrap();
+        Self { folder, repository }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.folder.path().join("repo")
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Commits everything on disk, without hooks.
+    fn commit(&self, message: &str) {
+        let mut index = self.repository.index().unwrap();
+        index.add_all(["*"], IndexAddOption::DEFAULT, None).unwrap();
+        index.update_all(["*"], None).unwrap();
+        index.write().unwrap();
+        let tree = self.repository.find_tree(index.write_tree().unwrap()).unwrap();
+        let author = Signature::now("A. Author", "author@example.org").unwrap();
+        let parent = self.repository.head().ok().map(|head| head.peel_to_commit().unwrap());
+        let parents: Vec<_> = parent.iter().collect();
+        self.repository.commit(Some("HEAD"), &author, &author, message, &tree, &parents).unwrap();
+    }
+
+    /// A program that sees nothing of the machine's git settings.
+    fn run(&self, program: &str, folder: &str, args: &[&str]) -> Output {
+        let home = self.folder.path().join("home");
+        Command::new(program)
+            .current_dir(self.root().join(folder))
+            .args(args)
+            .env("HOME", &home)
+            .env("XDG_CONFIG_HOME", home.join(".config"))
+            .env("XDG_CACHE_HOME", home.join("cache"))
+            .env("GIT_CONFIG_GLOBAL", home.join(".gitconfig"))
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("HGNN_OFFLINE", "1")
+            .env_remove("HGNN_DATA")
+            .env_remove("COLUMNS")
+            .env_remove("GIT_DIR")
+            .env_remove("GIT_INDEX_FILE")
+            .env_remove("GIT_WORK_TREE")
+            .output()
+            .expect("the program starts")
+    }
+
+    /// Runs `hgnnc` in a folder and expects this exit code; standard output and standard error.
+    #[track_caller]
+    fn hgnnc(&self, folder: &str, args: &[&str], code: i32) -> (String, String) {
+        self.expect(env!("CARGO_BIN_EXE_hgnnc"), folder, args, code)
+    }
+
+    #[track_caller]
+    fn git(&self, args: &[&str], code: i32) -> (String, String) {
+        self.expect("git", "", args, code)
+    }
+
+    #[track_caller]
+    fn expect(&self, program: &str, folder: &str, args: &[&str], code: i32) -> (String, String) {
+        let output = self.run(program, folder, args);
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("output is UTF-8");
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{args:?}\n{out}\n{err}");
+        (out, err)
+    }
+}
+
+/// Without the executable, what git itself does with our settings cannot be tried.
+fn has_git() -> bool {
+    Command::new("git").arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+const MODEL: &str = "data = hierarchy(20, community_size = 16)
+
+model = gcn(8) -> mean -> mlp
+
+train {
+    epochs = 1
+}
+";
+
+#[test]
+fn git_shows_the_layout_and_stops_a_commit_that_is_wrong() {
+    if !has_git() {
+        return;
+    }
+    let place = Place::new();
+    place.write("models/größe a.hgnn", MODEL);
+    let (out, _) = place.hgnnc("models", &["install-git"], 0);
+    assert_eq!(out.matches("written").count(), 3, "{out}");
+    place.git(&["add", "-A"], 0);
+    place.git(&["commit", "-m", "first"], 0);
+
+    // A change of layout alone is none for `git diff`, and is refused by the hook.
+    let path = "models/größe a.hgnn";
+    place.write(path, &MODEL.replace(" -> mean", "->mean"));
+    let (out, _) = place.git(&["diff"], 0);
+    assert!(!out.contains("+model") && !out.contains("@@"), "{out}");
+    let (_, err) = place.git(&["commit", "-am", "untidy"], 1);
+    assert!(err.contains("is not in the layout of `hgnnc fmt`"), "{err}");
+
+    // What is staged is checked, not what lies on disk.
+    place.write(path, &MODEL.replace("gcn(8)", "gnc(8)"));
+    place.git(&["add", "-A"], 0);
+    place.write(path, MODEL);
+    let (_, err) = place.git(&["commit", "-m", "wrong"], 1);
+    assert!(err.contains("did you mean `gcn`"), "{err}");
+    // `commit PATH` takes the file from disk by an index of its own.
+    let wider = MODEL.replace("gcn(8)", "gcn(16)");
+    place.write(path, &wider);
+    place.git(&["commit", "-m", "right", path], 0);
+    let (out, _) = place.git(&["log", "-p", "-1"], 0);
+    assert!(out.contains("+model = gcn(16) -> mean -> mlp"), "{out}");
+
+    // A model that breaks through a file it uses stops the commit too.
+    place.write("lib.hgnn", "let width = 8\n");
+    place.write("user.hgnn", "use \"lib.hgnn\"\n\nmodel = gcn(width) -> mean -> mlp\n");
+    place.git(&["add", "-A"], 0);
+    place.git(&["commit", "-m", "library"], 0);
+    place.write("lib.hgnn", "let size = 8\n");
+    let (_, err) = place.git(&["commit", "-am", "renamed"], 1);
+    assert!(err.contains("user.hgnn:3:13"), "{err}");
+
+    let (out, _) = place.hgnnc("", &["install-git", "--uninstall"], 0);
+    assert_eq!(out.matches("removed").count(), 3, "{out}");
+    let (out, _) = place.git(&["for-each-ref"], 0);
+    assert!(!out.contains("textconv"), "{out}");
+    place.git(&["commit", "-am", "renamed"], 0);
+}
+
+#[test]
+fn git_shows_a_file_that_does_not_parse_as_it_is() {
+    if !has_git() {
+        return;
+    }
+    let place = Place::new();
+    place.write("a.hgnn", MODEL);
+    place.hgnnc("", &["install-git", "--no-hook"], 0);
+    place.commit("first");
+    place.write("a.hgnn", "model = gcn(8 ->");
+    fs::write(place.root().join("latin.hgnn"), b"// gr\xf6\xdfe\n").unwrap();
+    place.git(&["add", "-A"], 0);
+    let output = place.run("git", "", &["diff", "--cached"]);
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && shown.contains("+model = gcn(8 ->"), "{shown}");
+}
+
+#[test]
+fn a_hook_of_the_user_stays_and_is_told_what_to_add() {
+    let place = Place::new();
+    place.write(".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
+    let (out, _) = place.hgnnc("", &["install-git"], 1);
+    assert!(
+        out.contains("it is yours; add this line to it:") && out.contains("pre-commit || exit 1"),
+        "{out}"
+    );
+    assert_eq!(
+        fs::read_to_string(place.root().join(".git/hooks/pre-commit")).unwrap(),
+        "#!/bin/sh\nexit 0\n"
+    );
+    let (out, _) = place.hgnnc("", &["install-git", "--print", "--format", "json"], 1);
+    let steps: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(steps[0]["state"], "already_there");
+    assert_eq!(steps[2]["state"], "left_as_it_is");
+}
+
+#[test]
+fn the_users_settings_take_the_driver_for_all_repositories() {
+    let place = Place::new();
+    place.hgnnc("", &["install-git", "--global"], 0);
+    let home = place.folder.path().join("home");
+    assert!(fs::read_to_string(home.join(".gitconfig")).unwrap().contains("git-textconv"));
+    assert_eq!(fs::read_to_string(home.join(".config/git/attributes")).unwrap(), "*.hgnn diff=hgnn\n");
+    assert!(!place.root().join(".gitattributes").exists());
+    place.hgnnc("", &["install-git", "--global", "--uninstall"], 0);
+    assert_eq!(fs::read_to_string(home.join(".gitconfig")).unwrap(), "");
+    assert!(!home.join(".config/git/attributes").exists());
+}
+
+#[test]
+fn only_changed_models_are_trained() {
+    let place = Place::new();
+    place.write("lib/width.hgnn", "let width = 8\n");
+    place.write(
+        "m/user.hgnn",
+        &MODEL.replace("gcn(8)", "gcn(width)").replace("data", "use \"../lib/width.hgnn\"\ndata"),
+    );
+    for name in ["same", "tidied", "longer", "broken"] {
+        place.write(&format!("m/{name}.hgnn"), MODEL);
+    }
+    let (_, err) = place.hgnnc("", &["train", "--changed-since", "git:main"], 2);
+    assert!(err.contains("nothing has been committed"), "{err}");
+    place.commit("first");
+    let (out, _) = place.hgnnc("m", &["train", "--changed-since", "git:main"], 0);
+    assert!(out.contains("nothing to train; 5 files unchanged"), "{out}");
+
+    place.write("lib/width.hgnn", "let width = 16\n");
+    place.write("m/tidied.hgnn", &MODEL.replace("gcn(8) ->", "gcn( out=8 )->"));
+    place.write("m/longer.hgnn", &MODEL.replace("epochs = 1", "epochs = 2"));
+    place.write("m/new.hgnn", MODEL);
+    let dry = ["train", "--changed-since", "git:main", "--dry-run", "--format", "short"];
+    let (out, _) = place.hgnnc("", &dry, 0);
+    assert_eq!(
+        out,
+        "lib/width.hgnn: no model\nm/longer.hgnn: to be trained: training changed\nm/new.hgnn: to be trained: new\n\
+         m/tidied.hgnn: same model\nm/user.hgnn: to be trained: architecture changed through lib/width.hgnn\n"
+    );
+    let (out, _) =
+        place.hgnnc("m", &["train", "--changed-since", "git:main", "--out", "runs", "--format", "json"], 0);
+    let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let trained: Vec<&str> = document["models"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|model| model["state"] == "trained")
+        .map(|model| model["file"].as_str().unwrap())
+        .collect();
+    assert_eq!(trained, ["longer.hgnn", "new.hgnn", "user.hgnn"]);
+    assert_eq!(fs::read_dir(place.root().join("m/runs")).unwrap().count(), 3);
+    // The copies that runs keep are no models of their own.
+    assert_eq!(place.hgnnc("", &dry, 0).0.matches("to be trained").count(), 3);
+
+    place.write("m/broken.hgnn", "gcn(8");
+    let (out, err) = place.hgnnc("m", &["train", "--changed-since", "git:main", "broken.hgnn"], 1);
+    assert!(out.contains("1 file has errors") && err.contains("is never closed"), "{out}{err}");
+    let (_, err) = place.hgnnc("m", &["train", "--changed-since", "git:mian"], 2);
+    assert!(err.contains("did you mean `main`?"), "{err}");
+    let (_, err) = place.hgnnc("m", &["train", "--changed-since", "git:main", "gone.hgnn"], 2);
+    assert!(err.contains("`gone.hgnn` is neither on disk nor in main"), "{err}");
+}
+
+#[test]
+fn outside_of_a_repository_nothing_is_guessed() {
+    let place = Place::new();
+    let outside = place.folder.path().join("home");
+    let (_, err) = place.hgnnc(outside.to_str().unwrap(), &["install-git"], 2);
+    assert!(err.contains("lies in no git repository"), "{err}");
+    assert!(!Path::new(&outside).join(".gitattributes").exists());
+}
