@@ -15,6 +15,7 @@ pub mod cli;
 pub mod compile;
 pub mod data;
 pub mod diagnostic;
+pub mod diff;
 pub mod draw;
 pub mod estimate;
 pub mod fmt;

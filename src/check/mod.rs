@@ -18,7 +18,7 @@ use crate::args::{
 };
 use crate::diagnostic::Diagnostic;
 use crate::ir::{
-    self, Builder, DataFacts, Dim, LossTerm, Model, Published, Size, Stop, Task, Wanted, collect_definitions,
+    self, Builder, DataFacts, LossTerm, Model, Published, Stop, Task, Wanted, collect_definitions,
     collect_missing, main_items, own_definitions,
 };
 use crate::source::Span;
@@ -128,18 +128,7 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     let data_place = items.data.map_or(Span { end: model_span.start, ..model_span }, |expr| expr.span);
 
     // The last operators without a width get that of the task.
-    let outputs = match data.filter(|data| data.n_outputs > 0) {
-        Some(data) => {
-            let is_classes = data.task.is_none_or(|task| task.kind == ir::TargetKind::Classification);
-            let noun = if is_classes { "classes" } else { "values to predict" };
-            Dim::new(
-                Size::Known(data.n_outputs),
-                None,
-                format!("{} has {} {noun}", data.name, data.n_outputs),
-            )
-        }
-        None => Dim::new(Size::Symbol("C"), None, "the classes or values of the task"),
-    };
+    let outputs = ir::outputs_of(data);
     for node in ir::width_setters(&graph, &made, output, 0) {
         wanted.entry(node).or_insert(Wanted::Outputs);
     }

@@ -6,7 +6,8 @@ use super::train::{Session, Train, Trained, seconds};
 use super::{Exit, Failure, Format, Global, report, stderr_look};
 use crate::diagnostic::Diagnostic;
 use crate::git::{Change, Changed, Repository, Snapshot};
-use crate::ir::{Model, canonical};
+use crate::ir::canonical::Part;
+use crate::ir::{Canonical, Model};
 use crate::train::{Output, RunSummary, Status};
 use serde_json::json;
 use std::io::{self, Write};
@@ -133,14 +134,10 @@ fn verdict(
 
 /// Which parts of the canonical form differ, in words.
 fn changed_parts(old: &Model, new: &Model) -> Vec<&'static str> {
-    let mut parts = Vec::new();
-    if canonical::network_text(old) != canonical::network_text(new) {
-        parts.push("architecture");
-    }
-    if canonical::text(old) != canonical::text(new) && parts.is_empty() {
-        parts.push("training");
-    }
-    parts
+    let (old, new) = (Canonical::of(old), Canonical::of(new));
+    let parts = [(Part::Architecture, "architecture"), (Part::Training, "training")];
+    let differs = |(part, _): &(Part, _)| !old.agrees_with(&new, *part);
+    parts.into_iter().filter(differs).map(|(_, name)| name).collect()
 }
 
 fn train_all(train: &Train, candidates: &[Candidate], global: &Global) -> Result<Vec<Outcome>, Failure> {

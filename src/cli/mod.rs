@@ -11,8 +11,10 @@ mod files;
 mod fmt;
 mod git_textconv;
 mod graph;
+mod hash;
 mod install_git;
 mod migrate;
+pub mod operand;
 mod ops;
 mod pre_commit;
 mod predict;
@@ -62,6 +64,7 @@ enum Command {
     Train(Box<train::Train>),
     Eval(eval::Eval),
     Predict(predict::Predict),
+    Hash(hash::Hash),
     Data(data::Data),
     Ops(ops::Ops),
     Explain(explain::Explain),
@@ -84,6 +87,7 @@ impl Command {
             Command::Train(command) => command.run(global),
             Command::Eval(command) => command.run(global),
             Command::Predict(command) => command.run(global),
+            Command::Hash(command) => command.run(global),
             Command::Data(command) => command.run(global),
             Command::Ops(command) => command.run(global),
             Command::Explain(command) => command.run(global),

@@ -10,6 +10,7 @@ mod losses;
 pub mod types;
 
 pub(crate) use build::{Builder, Cursor, Stop, Wanted, width_setters};
+pub use canonical::Canonical;
 pub use combinators::{COMBINATORS, Combinator};
 pub(crate) use define::{Section, collect_definitions, collect_missing, main_items, own_definitions};
 pub(crate) use infer::{infer_types, inputs_of};
@@ -133,6 +134,19 @@ pub struct Model {
     /// The `evaluate` section; specs in [`crate::train::EVALUATE_SECTION`].
     pub evaluate: Args,
     pub published: Option<Published>,
+}
+
+/// The outputs that a task has by the data: its classes, or values; symbolic without data.
+pub(crate) fn outputs_of(data: Option<&DataFacts>) -> Dim {
+    match data.filter(|data| data.n_outputs > 0) {
+        Some(data) => {
+            let is_classes = data.task.is_none_or(|task| task.kind == TargetKind::Classification);
+            let noun = if is_classes { "classes" } else { "values to predict" };
+            let reason = format!("{} has {} {noun}", data.name, data.n_outputs);
+            Dim::new(Size::Known(data.n_outputs), None, reason)
+        }
+        None => Dim::new(Size::Symbol("C"), None, "the classes or values of the task"),
+    }
 }
 
 impl Model {

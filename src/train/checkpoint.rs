@@ -5,7 +5,8 @@ use super::fit::Unit;
 use super::source::ModelSource;
 use super::tensors::{self, Named};
 use crate::data::{Dataset, Vocabulary};
-use crate::ir::{DataFacts, Model, canonical};
+use crate::ir::canonical::Part;
+use crate::ir::{Canonical, DataFacts, Model};
 use crate::lower::Parameters;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -20,7 +21,8 @@ pub struct CheckpointFacts {
     pub source: ModelSource,
     /// Canonical text of the model.
     pub canonical: String,
-    /// Hash of that text, and of its part that says which weights there are and what they compute.
+    /// Hash of that text, and of its part that says which weights there are and what they compute. Checkpoints of
+    /// an earlier version of the text have its hashes, so a comparison goes by the text.
     pub canonical_hash: String,
     pub network_hash: String,
     /// The data that sizes were taken from.
@@ -32,11 +34,12 @@ pub struct CheckpointFacts {
 
 impl CheckpointFacts {
     pub fn new(source: ModelSource, model: &Model, dataset: &Dataset) -> Self {
+        let canonical = Canonical::of(model);
         Self {
             source,
-            canonical: canonical::text(model),
-            canonical_hash: canonical::hash(model),
-            network_hash: canonical::network_hash(model),
+            canonical: canonical.to_string(),
+            canonical_hash: canonical.hash(Part::All),
+            network_hash: canonical.hash(Part::Architecture),
             data: dataset.facts(),
             data_fingerprint: dataset.fingerprint.clone(),
             class_names: dataset.class_names.clone(),
@@ -143,6 +146,20 @@ impl Checkpoint {
             seed: text("seed")?.parse().map_err(|_| damaged("seed"))?,
             epoch: text("epoch")?.parse().map_err(|_| damaged("epoch"))?,
             tensors,
+        })
+    }
+
+    /// The canonical form of the model that it was trained for.
+    ///
+    /// # Errors
+    /// Where its text is damaged or of a later version.
+    pub fn canonical(&self) -> Result<Canonical> {
+        Canonical::parse(&self.facts.canonical).map_err(|error| {
+            TrainError::unusable(
+                &self.path,
+                format!("the canonical form in its metadata cannot be read: {error}"),
+                "use the hgnnc that wrote it, or train again",
+            )
         })
     }
 

@@ -35,7 +35,7 @@ pub use progress::{Event, Progress, Silent};
 pub use record::{EpochRecord, Figures, PoolingRecord, RunSummary, Spread, Status, UnitSummary};
 pub(crate) use run::units;
 pub use run::{Output, TrainRequest, run};
-pub use saved::{Outputs, SavedModel, checkpoints};
+pub use saved::{Outputs, SavedModel, checkpoints, run_of};
 pub use settings::{Overrides, Settings};
 pub use source::{ModelSource, SourceText};
 

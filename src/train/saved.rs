@@ -12,7 +12,8 @@ use super::source::ModelSource;
 use crate::check::Checked;
 use crate::data::{Dataset, Split, Targets};
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Entity, Model, canonical};
+use crate::ir::canonical::Part;
+use crate::ir::{Canonical, Entity, Model};
 use crate::lower::{ForwardCx, Network};
 use candle_core::{DType, Device};
 use std::borrow::Cow;
@@ -76,7 +77,7 @@ impl SavedModel {
     /// Where the file is damaged, or was made for another model; the message says what differs.
     pub fn open(path: &Path, device: &Device) -> Result<Self> {
         let checkpoint = Checkpoint::read(path)?;
-        let source = match beside(path) {
+        let source = match run_of(path) {
             Some(folder) => folder.source()?,
             None => checkpoint.facts.source.clone(),
         };
@@ -99,14 +100,11 @@ impl SavedModel {
                 "run `hgnnc check` on the run's model.hgnn",
             ));
         };
-        if canonical::network_hash(model.get()) != checkpoint.facts.network_hash {
-            let now = canonical::text(model.get());
-            let differences = canonical::differences(&checkpoint.facts.canonical, &now);
-            let of_network = |line: &&String| !line.starts_with("train ") && !line.starts_with("evaluate ");
-            let lines: Vec<&str> = differences.iter().filter(of_network).map(String::as_str).collect();
+        let saved = checkpoint.canonical()?;
+        if !saved.agrees_with(&Canonical::of(model.get()), Part::Architecture) {
             return Err(TrainError::unusable(
                 &path,
-                format!("it was trained for another model (checkpoint → file):\n  {}", lines.join("\n  ")),
+                "it was trained for another model",
                 "put the model file back as it was, or train again",
             ));
         }
@@ -128,7 +126,7 @@ impl SavedModel {
     /// Where it is damaged.
     pub fn split(&self, dataset: &Dataset) -> Result<Option<Split>> {
         let is_same = dataset.fingerprint == self.checkpoint.facts.data_fingerprint;
-        if !is_same || beside(&self.checkpoint.path).is_none() {
+        if !is_same || run_of(&self.checkpoint.path).is_none() {
             return Ok(None);
         }
         folder::split_beside(&self.checkpoint.path).map(Some)
@@ -243,7 +241,7 @@ fn outputs_in_words(n_outputs: usize, class_names: &[String]) -> String {
 }
 
 /// The folder of the run that a checkpoint lies in, or below.
-fn beside(checkpoint: &Path) -> Option<RunFolder> {
+pub fn run_of(checkpoint: &Path) -> Option<RunFolder> {
     let own = checkpoint.parent()?;
     let own = if own.as_os_str().is_empty() { Path::new(".") } else { own };
     RunFolder::open(own).or_else(|_| RunFolder::open(&own.join(".."))).ok()

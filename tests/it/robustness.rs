@@ -152,7 +152,7 @@ fn assert_sound(text: &str) {
         assert!(outcome.model.is_none() || !has_errors, "accepted with errors");
         assert!(has_errors || outcome.model.is_some() || outcome.is_library, "refused without an error");
         if let Some(model) = &outcome.model {
-            hgnn::ir::canonical::hash(model.get());
+            hgnn::ir::Canonical::of(model.get()).hash(hgnn::ir::canonical::Part::All);
         }
         let (_, second, _) = diagnose("model.hgnn", text, &BTreeMap::new(), data.as_ref());
         assert_eq!(first, second);

@@ -1,0 +1,292 @@
+//! The canonical form of a model: what it computes and how it is trained, without formatting, comments, names
+//! and the choice of writing a default out. It has a text, which checkpoints carry, and a hash.
+//!
+//! ```text
+//! hgnn-ir 2
+//! stage 0 = input()
+//! stage 1 = gcn(out = 64, self_loops = true, bias = true) of 0
+//! output 1
+//! task node_classification
+//! loss 1.0 cross_entropy(class_weights = none)
+//! data tu(name = "PROTEINS", …)
+//! train epochs = 100
+//! evaluate seeds = 1
+//! ```
+//!
+//! `grammar/CANONICAL.md` says what each line means and what later versions will read.
+
+mod read;
+mod rebuild;
+#[cfg(test)]
+mod tests;
+
+pub use read::CanonicalError;
+
+use super::{Model, Task, infer::inputs_of};
+use crate::args::{ArgValue, Args, BoundCall};
+use crate::ops::{self, Operator};
+use petgraph::graph::NodeIndex;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::fmt::{self, Write};
+
+/// The version that is written. It goes up when the text of an unchanged model changes.
+pub const VERSION: u32 = 2;
+
+/// The first line up to its number.
+const HEAD: &str = "hgnn-ir ";
+
+/// The operator that passes its input on. It computes nothing and is left out.
+const IDENTITY: &str = "identity";
+
+/// A model in its canonical form.
+#[derive(Debug, Clone)]
+pub struct Canonical {
+    /// Inputs before what reads them, in the order of the ports; stages that do not reach the output and those
+    /// that only pass a value on are left out.
+    pub stages: Vec<Stage>,
+    /// The stage whose value is the result.
+    pub output: usize,
+    pub task: Task,
+    /// By name.
+    pub losses: Vec<Loss>,
+    pub data: Option<BoundCall>,
+    pub train: Args,
+    pub evaluate: Args,
+}
+
+/// One operator with every argument, and the stages whose values come in, by port.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    pub op: &'static dyn Operator,
+    pub args: Args,
+    pub inputs: Vec<usize>,
+}
+
+/// A term of the loss with every argument.
+#[derive(Debug, Clone)]
+pub struct Loss {
+    pub weight: f64,
+    pub loss: &'static dyn ops::Loss,
+    pub args: Args,
+}
+
+/// What of a model is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Part {
+    /// Network and task: which weights there are and what they compute.
+    Architecture,
+    /// Loss, data, training and evaluation: how the weights are found and measured.
+    Training,
+    #[default]
+    All,
+}
+
+impl Canonical {
+    /// The canonical form of a model. Published figures are remarks and have no part in it.
+    pub fn of(model: &Model) -> Self {
+        Self::with_nodes(model).0
+    }
+
+    /// The same, with the node of the model that each stage stands for.
+    pub fn with_nodes(model: &Model) -> (Self, Vec<NodeIndex>) {
+        let mut nodes = Vec::new();
+        let mut number: HashMap<NodeIndex, usize> = HashMap::new();
+        let mut stages = Vec::new();
+        for node in order(model) {
+            let inputs: Vec<usize> =
+                inputs_of(&model.graph, node).into_iter().map(|input| number[&input]).collect();
+            let place = &model.graph[node];
+            if let (IDENTITY, [input]) = (place.op.name(), inputs.as_slice()) {
+                number.insert(node, *input);
+                continue;
+            }
+            number.insert(node, stages.len());
+            nodes.push(node);
+            stages.push(Stage { op: place.op, args: place.args.clone(), inputs });
+        }
+        let losses = model.losses.iter();
+        let losses =
+            losses.map(|term| Loss { weight: term.weight, loss: term.loss, args: term.args.clone() }).collect();
+        let canonical = Self {
+            output: number[&model.output],
+            stages,
+            task: model.task,
+            losses,
+            data: model.data.clone(),
+            train: model.train.clone(),
+            evaluate: model.evaluate.clone(),
+        };
+        (canonical.settled(), nodes)
+    }
+
+    /// Reads a canonical text of this or an earlier version, each argument through the catalogue.
+    ///
+    /// # Errors
+    /// Where a line is damaged or names what this version does not know; the line is named.
+    pub fn parse(text: &str) -> Result<Self, CanonicalError> {
+        read::parse(text)
+    }
+
+    /// What does not depend on how it was written: losses in order, and the metrics that the task implies.
+    fn settled(mut self) -> Self {
+        // A sum is the same in any order.
+        self.losses.sort_by_key(|term| term.loss.name());
+        let metrics = crate::train::metric::defaults(self.task.kind);
+        for arg in &mut self.evaluate.0 {
+            if arg.name == "metrics" && arg.value == ArgValue::Absent {
+                arg.value = ArgValue::ChoiceList(metrics.to_vec());
+            }
+        }
+        self
+    }
+
+    /// The text of a part: the version, then a line for each fact.
+    pub fn text(&self, part: Part) -> String {
+        let mut text = format!("{HEAD}{VERSION}\n");
+        if part != Part::Training {
+            for (idx, stage) in self.stages.iter().enumerate() {
+                let _ = write!(text, "stage {idx} = {}", stage.call());
+                for (place, input) in stage.inputs.iter().enumerate() {
+                    let _ = write!(text, "{}{input}", if place == 0 { " of " } else { ", " });
+                }
+                text.push('\n');
+            }
+            let _ = writeln!(text, "output {}", self.output);
+            let _ = writeln!(text, "task {}", self.task.name());
+        }
+        if part != Part::Architecture {
+            for term in &self.losses {
+                let _ = writeln!(text, "loss {:?} {}", term.weight, term.call());
+            }
+            if let Some(data) = &self.data {
+                let _ = writeln!(text, "data {}", call_text(data));
+            }
+            for (section, args) in [("train", &self.train), ("evaluate", &self.evaluate)] {
+                for (name, value) in written(args) {
+                    let _ = writeln!(text, "{section} {name} = {value}");
+                }
+            }
+        }
+        text
+    }
+
+    /// SHA-256 of [`Self::text`], in hex.
+    pub fn hash(&self, part: Part) -> String {
+        Sha256::digest(self.text(part).as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+
+    /// Whether a part is the same.
+    pub fn agrees_with(&self, other: &Self, part: Part) -> bool {
+        self.text(part) == other.text(part)
+    }
+}
+
+impl Stage {
+    /// `gcn(out = 64, self_loops = true, bias = true)`
+    pub fn call(&self) -> String {
+        named_call(self.op.name(), &self.args)
+    }
+}
+
+impl Loss {
+    /// `cross_entropy(class_weights = none)`
+    pub fn call(&self) -> String {
+        named_call(self.loss.name(), &self.args)
+    }
+}
+
+impl PartialEq for Canonical {
+    fn eq(&self, other: &Self) -> bool {
+        self.agrees_with(other, Part::All)
+    }
+}
+
+/// The whole text.
+impl fmt::Display for Canonical {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(Part::All))
+    }
+}
+
+/// SHA-256 of a model's whole canonical text, in hex.
+pub fn hash(model: &Model) -> String {
+    Canonical::of(model).hash(Part::All)
+}
+
+/// Inputs before what reads them, following ports from the output; what the output does not need is left out.
+fn order(model: &Model) -> Vec<NodeIndex> {
+    let mut order = Vec::new();
+    let mut is_done = vec![false; model.graph.node_count()];
+    let mut stack = vec![(model.output, false)];
+    while let Some((node, are_inputs_done)) = stack.pop() {
+        if is_done[node.index()] {
+            continue;
+        }
+        if are_inputs_done {
+            is_done[node.index()] = true;
+            order.push(node);
+            continue;
+        }
+        stack.push((node, true));
+        let inputs = inputs_of(&model.graph, node);
+        stack.extend(inputs.into_iter().rev().map(|input| (input, false)));
+    }
+    order
+}
+
+/// A call with every argument: `tu(name = "PROTEINS", …)`.
+pub fn call_text(call: &BoundCall) -> String {
+    named_call(call.name, &call.args)
+}
+
+fn named_call(name: &str, args: &Args) -> String {
+    let parts: Vec<_> = written(args).map(|(name, value)| format!("{name} = {value}")).collect();
+    format!("{name}({})", parts.join(", "))
+}
+
+/// Arguments with their texts. What is inferred stays out; a pipeline is an input of its stage, whether it was
+/// written or is the default.
+fn written(args: &Args) -> impl Iterator<Item = (&'static str, String)> {
+    let present = args.0.iter().filter(|arg| !matches!(arg.value, ArgValue::Absent | ArgValue::Pipeline));
+    present.map(|arg| (arg.name, value_text(&arg.value)))
+}
+
+/// A value as the language writes it, so that the language's own parser reads it back.
+pub fn value_text(value: &ArgValue) -> String {
+    match value {
+        ArgValue::Int(value) => value.to_string(),
+        // The shortest text that gives the same number; adding zero takes the sign off -0.
+        ArgValue::Float(value) => format!("{:?}", value + 0.0),
+        ArgValue::Bool(value) => value.to_string(),
+        ArgValue::Text(text) => quoted(text),
+        ArgValue::Choice(word) => (*word).to_owned(),
+        ArgValue::IntList(list) => {
+            let items: Vec<_> = list.iter().map(i64::to_string).collect();
+            format!("[{}]", items.join(", "))
+        }
+        ArgValue::ChoiceList(list) => format!("[{}]", list.join(", ")),
+        ArgValue::Call(call) => call_text(call),
+        ArgValue::Pipeline | ArgValue::Absent => String::new(),
+    }
+}
+
+/// A text in quotes, with the escapes that the language has.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for char in text.chars() {
+        match char {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

@@ -1,0 +1,364 @@
+//! Canonical text back to data. Calls and values are expressions of the language, so its parser and the binder
+//! read them: names, kinds, ranges and defaults are those of the catalogue.
+
+use super::{Canonical, HEAD, IDENTITY, Loss, Stage, VERSION};
+use crate::args::{
+    ArgSpec, ArgValue, Args, BoundCall, Callee, Env, Evaluator, Findings, Given, bind, bind_call,
+};
+use crate::diagnostic::Diagnostic;
+use crate::ir::Task;
+use crate::migrate;
+use crate::ops::{self, Operator, Ports};
+use crate::source::{FileId, SourceMap, Span};
+use crate::syntax::ast::{Expr, ExprKind, Ident, ItemKind};
+use std::collections::HashMap;
+
+/// What is wrong with a canonical text, and in which line, counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {message}")]
+pub struct CanonicalError {
+    pub line: usize,
+    pub message: String,
+}
+
+type Result<T> = std::result::Result<T, CanonicalError>;
+
+fn wrong(line: usize, message: impl Into<String>) -> CanonicalError {
+    CanonicalError { line, message: message.into() }
+}
+
+/// A line with its expression parsed.
+enum Line {
+    Stage {
+        call: Expr,
+        inputs: Vec<usize>,
+    },
+    Output(usize),
+    Task(Task),
+    Loss(f64, Expr),
+    Data(Expr),
+    /// `train` or `evaluate`, with a key and its value; `None` where version 1 says that it is inferred.
+    Setting {
+        section: &'static str,
+        key: Ident,
+        value: Option<Expr>,
+    },
+}
+
+pub(super) fn parse(text: &str) -> Result<Canonical> {
+    let mut texts = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    read_version(texts.next().unwrap_or(""))?;
+    let mut lines = Vec::new();
+    for (idx, text) in texts.enumerate() {
+        if !text.trim().is_empty() {
+            // Names that were given up since have their present form.
+            lines.push((idx + 2, read_line(idx + 2, &migrate::canonical_line(text))?));
+        }
+    }
+    let n_lines = text.lines().count();
+    Reader::new().read(&lines, n_lines)
+}
+
+fn read_version(first: &str) -> Result<()> {
+    let number = first.strip_prefix(HEAD).and_then(|number| number.trim().parse::<u32>().ok());
+    match number {
+        Some(1..=VERSION) => Ok(()),
+        Some(later) => Err(wrong(
+            1,
+            format!(
+                "this is version {later} of the canonical form, and this hgnnc reads versions 1 to {VERSION}: a \
+                 later hgnnc wrote it"
+            ),
+        )),
+        None => {
+            let shown: String = first.chars().take(40).collect();
+            Err(wrong(1, format!("a canonical form begins with `{HEAD}{VERSION}`, not with `{shown}`")))
+        }
+    }
+}
+
+fn read_line(number: usize, text: &str) -> Result<Line> {
+    let (kind, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let expr = |text: &str| expression(number, text);
+    match kind {
+        "stage" => {
+            let (_, call) = rest
+                .split_once(" = ")
+                .ok_or_else(|| wrong(number, "a stage reads `stage 3 = relu() of 2`"))?;
+            let close = call.rfind(')').map_or(call.len(), |close| close + 1);
+            let (call, inputs) = call.split_at(close);
+            let inputs = match inputs.strip_prefix(" of ") {
+                Some(list) => list
+                    .split(", ")
+                    .map(|input| {
+                        input.parse().map_err(|_| wrong(number, format!("`{input}` is no number of a stage")))
+                    })
+                    .collect::<Result<_>>()?,
+                None if inputs.is_empty() => Vec::new(),
+                None => {
+                    return Err(wrong(number, format!("`{}` cannot stand behind the call", inputs.trim())));
+                }
+            };
+            Ok(Line::Stage { call: expr(call)?, inputs })
+        }
+        "output" => match rest.parse() {
+            Ok(output) => Ok(Line::Output(output)),
+            Err(_) => Err(wrong(number, format!("`{rest}` is no number of a stage"))),
+        },
+        "task" => match Task::from_name(rest) {
+            Some(task) => Ok(Line::Task(task)),
+            None => Err(wrong(number, format!("there is no task `{rest}`"))),
+        },
+        "loss" => {
+            let (weight, call) = rest.split_once(' ').unwrap_or(("", rest));
+            let weight: Option<f64> = weight.parse().ok().filter(|weight: &f64| weight.is_finite());
+            let weight = weight.ok_or_else(|| wrong(number, "a loss reads `loss 1.0 cross_entropy()`"))?;
+            Ok(Line::Loss(weight, expr(call)?))
+        }
+        "data" => Ok(Line::Data(expr(rest)?)),
+        "train" | "evaluate" => {
+            let section = if kind == "train" { "train" } else { "evaluate" };
+            let (key, value) = rest
+                .split_once(" = ")
+                .ok_or_else(|| wrong(number, format!("a setting reads `{section} KEY = VALUE`")))?;
+            let key = Ident { text: key.to_owned(), span: place(number) };
+            let value = if value == "inferred" { None } else { Some(expr(value)?) };
+            Ok(Line::Setting { section, key, value })
+        }
+        _ => {
+            let shown: String = kind.chars().take(40).collect();
+            Err(wrong(number, format!("`{shown}` is no line of the canonical form")))
+        }
+    }
+}
+
+/// The place that stands for a line in findings: a file of its own.
+fn place(line: usize) -> Span {
+    Span::new(FileId(line as u32), 0, 0)
+}
+
+/// One expression of the language.
+fn expression(line: usize, text: &str) -> Result<Expr> {
+    let mut sources = SourceMap::default();
+    let id = sources.add("line", text);
+    let (file, findings) = crate::syntax::parse(&sources, id);
+    if let Some(finding) = findings.iter().find(|finding| finding.is_error()) {
+        return Err(wrong(line, &finding.message));
+    }
+    let mut items = file.items.into_iter();
+    match (items.next().map(|item| item.kind), items.next()) {
+        (Some(ItemKind::Bare { mut value }), None) => {
+            set_place(&mut value, place(line));
+            Ok(value)
+        }
+        _ => Err(wrong(line, format!("`{text}` is not one value"))),
+    }
+}
+
+/// Puts an expression at one place, so that findings name its line.
+fn set_place(expr: &mut Expr, place: Span) {
+    expr.span = place;
+    match &mut expr.kind {
+        ExprKind::Call(call) => {
+            (call.callee.span, call.args_span) = (place, place);
+            for arg in &mut call.args {
+                if let Some(name) = &mut arg.name {
+                    name.span = place;
+                }
+                set_place(&mut arg.value, place);
+            }
+        }
+        ExprKind::List(items) => items.iter_mut().for_each(|item| set_place(item, place)),
+        ExprKind::Neg(inner) => set_place(inner, place),
+        ExprKind::Binary { op_span, lhs, rhs, .. } => {
+            *op_span = place;
+            set_place(lhs, place);
+            set_place(rhs, place);
+        }
+        ExprKind::Pipeline(stages) => stages.iter_mut().for_each(|stage| set_place(&mut stage.value, place)),
+        ExprKind::Number { .. } | ExprKind::String(_) | ExprKind::Bool(_) | ExprKind::Name(_) => {}
+    }
+}
+
+struct Reader<'p> {
+    ev: Evaluator<'p>,
+    env: std::rc::Rc<Env<'p>>,
+}
+
+impl<'p> Reader<'p> {
+    fn new() -> Self {
+        let ev = Evaluator::new(HashMap::new(), HashMap::new(), Findings::default());
+        Self { ev, env: Env::root(FileId(u32::MAX)) }
+    }
+
+    /// The findings so far as an error of their line.
+    fn checked(&mut self) -> Result<()> {
+        match self.ev.findings.list().iter().find(|finding| finding.is_error()) {
+            Some(Diagnostic { message, labels, .. }) => {
+                let line = labels.first().map_or(1, |label| label.span.file.0 as usize);
+                Err(wrong(line, message))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn read(mut self, lines: &'p [(usize, Line)], n_lines: usize) -> Result<Canonical> {
+        let mut stages: Vec<Stage> = Vec::new();
+        // Which stage stands for the one of each number: others than itself where a value is only passed on.
+        let mut number: Vec<usize> = Vec::new();
+        let (mut output, mut task, mut losses) = (None, None, Vec::new());
+        let (mut data, mut data_line) = (None, 0);
+        let mut sections: [Vec<Given>; 2] = [Vec::new(), Vec::new()];
+        for (line, content) in lines {
+            let line = *line;
+            match content {
+                Line::Stage { call, inputs } => {
+                    let inputs: Option<Vec<usize>> =
+                        inputs.iter().map(|&input| number.get(input).copied()).collect();
+                    let inputs = inputs
+                        .ok_or_else(|| wrong(line, "a stage reads the values of stages above it alone"))?;
+                    let stage = self.stage(line, call, inputs)?;
+                    if let (IDENTITY, [input]) = (stage.op.name(), stage.inputs.as_slice()) {
+                        number.push(*input);
+                        continue;
+                    }
+                    number.push(stages.len());
+                    stages.push(stage);
+                }
+                Line::Output(of) => {
+                    let of = number.get(*of).ok_or_else(|| wrong(line, format!("there is no stage {of}")))?;
+                    once(line, "output", &mut output, *of)?;
+                }
+                Line::Task(of) => once(line, "task", &mut task, *of)?,
+                Line::Loss(weight, call) => {
+                    let term = self.loss(line, *weight, call)?;
+                    let name = term.loss.name();
+                    if losses.iter().any(|other: &Loss| other.loss.name() == name) {
+                        return Err(wrong(line, format!("the loss `{name}` is there twice")));
+                    }
+                    losses.push(term);
+                }
+                Line::Data(expr) => {
+                    once(line, "data", &mut data, expr)?;
+                    data_line = line;
+                }
+                Line::Setting { section, key, value } => {
+                    if let Some(value) = value {
+                        sections[usize::from(*section == "evaluate")].push(Given { name: Some(key), value });
+                    }
+                }
+            }
+        }
+        let missing = |what: &str| wrong(n_lines, format!("the text ends without a line `{what} …`"));
+        let output = output.ok_or_else(|| missing("output"))?;
+        let task = task.ok_or_else(|| missing("task"))?;
+        let data = match data {
+            Some(expr) => Some(self.data(data_line, expr)?),
+            None => None,
+        };
+        let [train, evaluate] = sections;
+        let train = self.section("train", crate::train::TRAIN_SECTION, &train)?;
+        let evaluate = self.section("evaluate", crate::train::EVALUATE_SECTION, &evaluate)?;
+        let canonical = Canonical { stages, output, task, losses, data, train, evaluate };
+        Ok(canonical.settled())
+    }
+
+    fn stage(&mut self, line: usize, expr: &'p Expr, inputs: Vec<usize>) -> Result<Stage> {
+        let (name, given) =
+            name_and_args(expr).ok_or_else(|| wrong(line, "a stage reads `stage 3 = relu() of 2`"))?;
+        let op: &'static dyn Operator = match ops::find(name) {
+            Some(op) => op,
+            None if name == ops::INPUT.name() => ops::INPUT,
+            None => {
+                return Err(wrong(line, format!("there is no operator `{name}` in this version of hgnnc")));
+            }
+        };
+        let callee = Callee { name: op.name(), place: place(line), noun: "argument", takes_branches: false };
+        let mut args = bind(&mut self.ev, callee, op.args(), &given, &self.env).args;
+        self.checked()?;
+        let n_pipelines = args_of_pipelines(op.args()).count();
+        let is_right = match op.ports() {
+            Ports::None => inputs.is_empty(),
+            Ports::One => (1..=1 + n_pipelines).contains(&inputs.len()),
+            Ports::Many(least) => inputs.len() >= least,
+        };
+        if !is_right {
+            return Err(wrong(line, format!("`{}` cannot have {} inputs", op.name(), inputs.len())));
+        }
+        // A pipeline argument that is there is an input at its port.
+        for (spec, port) in args_of_pipelines(op.args()) {
+            for arg in args.0.iter_mut().filter(|arg| arg.name == spec.name) {
+                arg.value = if port < inputs.len() { ArgValue::Pipeline } else { ArgValue::Absent };
+            }
+        }
+        without_places(&mut args);
+        Ok(Stage { op, args, inputs })
+    }
+
+    fn loss(&mut self, line: usize, weight: f64, expr: &'p Expr) -> Result<Loss> {
+        let (name, given) =
+            name_and_args(expr).ok_or_else(|| wrong(line, "a loss reads `loss 1.0 cross_entropy()`"))?;
+        let loss = ops::find_loss(name).ok_or_else(|| wrong(line, format!("there is no loss `{name}`")))?;
+        let callee = Callee { name: loss.name(), place: place(line), noun: "argument", takes_branches: false };
+        let mut args = bind(&mut self.ev, callee, loss.args(), &given, &self.env).args;
+        self.checked()?;
+        without_places(&mut args);
+        Ok(Loss { weight, loss, args })
+    }
+
+    fn data(&mut self, line: usize, expr: &'p Expr) -> Result<BoundCall> {
+        let call = bind_call(&mut self.ev, "data", expr, &self.env.clone());
+        self.checked()?;
+        let mut call = call.ok_or_else(|| wrong(line, "`data` reads `data tu(name = \"PROTEINS\")`"))?;
+        without_places(&mut call.args);
+        call.span = Span::default();
+        Ok(call)
+    }
+
+    fn section(
+        &mut self,
+        name: &'static str,
+        specs: &'static [ArgSpec],
+        given: &[Given<'p>],
+    ) -> Result<Args> {
+        let callee = Callee { name, place: place(1), noun: "key", takes_branches: false };
+        let mut args = bind(&mut self.ev, callee, specs, given, &self.env.clone()).args;
+        self.checked()?;
+        without_places(&mut args);
+        Ok(args)
+    }
+}
+
+/// `relu`, or `gcn(out = 64)`
+fn name_and_args(expr: &Expr) -> Option<(&str, Vec<Given<'_>>)> {
+    match &expr.kind {
+        ExprKind::Name(name) => Some((name, Vec::new())),
+        ExprKind::Call(call) => Some((&call.callee.text, call.args.iter().map(Given::from).collect())),
+        _ => None,
+    }
+}
+
+fn args_of_pipelines(specs: &'static [ArgSpec]) -> impl Iterator<Item = (&'static ArgSpec, usize)> {
+    specs.iter().filter_map(|spec| match spec.kind {
+        crate::args::ArgKind::Pipeline { port } => Some((spec, port)),
+        _ => None,
+    })
+}
+
+fn once<T>(line: usize, what: &str, slot: &mut Option<T>, value: T) -> Result<()> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(wrong(line, format!("`{what}` is there twice"))),
+    }
+}
+
+/// In the canonical form every argument counts as a default: whether a file wrote it is not known.
+fn without_places(args: &mut Args) {
+    for arg in &mut args.0 {
+        arg.span = None;
+        if let ArgValue::Call(call) = &mut arg.value {
+            call.span = Span::default();
+            without_places(&mut call.args);
+        }
+    }
+}

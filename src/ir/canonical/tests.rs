@@ -1,0 +1,244 @@
+use super::*;
+use crate::source::SourceMap;
+
+/// Compiles a text without data; anything but a warning is a mistake of the test.
+fn model(text: &str) -> Model {
+    let mut sources = SourceMap::default();
+    let main = sources.add("model.hgnn", text);
+    let none = |_: &str| Err(std::io::ErrorKind::NotFound.into());
+    let (program, parse) = crate::syntax::load_program(&mut sources, main, &none);
+    assert!(parse.is_empty(), "{parse:#?}\n{text}");
+    let outcome = crate::check::check(&program, None);
+    outcome.model.unwrap_or_else(|| panic!("{:#?}\n{text}", outcome.diagnostics)).get().clone()
+}
+
+fn of(text: &str) -> Canonical {
+    Canonical::of(&model(text))
+}
+
+/// The files in `models/`, with their names.
+fn shipped() -> Vec<(String, String)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .expect("models/")
+        .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "hgnn"))
+        .collect();
+    files.sort();
+    let text = |path: &std::path::Path| std::fs::read_to_string(path).expect("readable");
+    files.iter().map(|path| (path.display().to_string(), text(path))).collect()
+}
+
+const PLAIN: &str = "gcn(64) -> relu -> gcn(64) -> relu -> concat(mean, max) -> mlp";
+
+#[test]
+fn formatting_names_blocks_and_written_defaults_do_not_matter() {
+    let other = "
+        // The same model in other words.
+        let width = 60 + 4
+        block layer(out, after = relu) = gcn(out, bias = true) -> after -> identity
+        evaluate { metrics = [accuracy] }
+        model = repeat(2, layer(width)) as deep
+            -> concat(deep -> mean, max)
+            -> mlp(dropout = 0)
+        loss = 1 * cross_entropy
+        task = graph_classification
+        train { epochs = 100 }
+    ";
+    assert_eq!(of(PLAIN).to_string(), of(other).to_string());
+    assert_eq!(of(PLAIN).hash(Part::All), of(other).hash(Part::All));
+}
+
+#[test]
+fn a_residual_is_the_sum_that_it_stands_for() {
+    let short = of("model = gcn(8) -> residual(gcn(8) -> relu) -> mean -> mlp");
+    assert_eq!(short, of("model = gcn(8) -> add(identity, gcn(8) -> relu) -> mean -> mlp"));
+    assert_eq!(short, of("model = gcn(8) as x -> add(x, gcn(8) -> relu) -> mean -> mlp"));
+}
+
+#[test]
+fn the_order_of_branches_and_every_value_matter() {
+    let texts = [
+        "gcn(64) -> concat(mean, max) -> mlp",
+        "gcn(64) -> concat(max, mean) -> mlp",
+        "gcn(32) -> concat(mean, max) -> mlp",
+        "gcn(64, bias = false) -> concat(mean, max) -> mlp",
+        "model = gcn(64) -> concat(mean, max) -> mlp\ntrain { seed = 1 }",
+        "model = gcn(64) -> concat(mean, max) -> mlp\nevaluate { metrics = [macro_f1] }",
+    ];
+    let hashes: Vec<_> = texts.iter().map(|text| of(text).hash(Part::All)).collect();
+    for (idx, hash) in hashes.iter().enumerate() {
+        assert!(!hashes[..idx].contains(hash), "model {idx}");
+    }
+    let architecture: Vec<_> = texts.iter().map(|text| of(text).hash(Part::Architecture)).collect();
+    assert_eq!(architecture[0], architecture[4]);
+    assert_eq!(architecture[0], architecture[5]);
+    assert_ne!(architecture[0], architecture[1]);
+    let training: Vec<_> = texts.iter().map(|text| of(text).hash(Part::Training)).collect();
+    assert_eq!(training[0], training[3]);
+    assert_ne!(training[0], training[4]);
+}
+
+#[test]
+fn the_text_is_what_checkpoints_hold() {
+    let text = "data = tu(\"a \\\"b\\\"\\\\c\")
+        model = gcn(64) -> diffpool(k = 8) as a -> concat(a -> mean, identity -> max) -> mlp(hidden = [16])
+        loss = link_prediction / 10 + cross_entropy(class_weights = none)
+        train { clip_norm = 2, optimizer = adam(lr = 1e-7) }";
+    let expected = "\
+hgnn-ir 2
+stage 0 = input()
+stage 1 = gcn(out = 64, self_loops = true, bias = true) of 0
+stage 2 = sage(aggregate = mean, root_weight = true, normalize = false, bias = true) of 1
+stage 3 = diffpool(k = 8) of 1, 2
+stage 4 = mean() of 3
+stage 5 = max() of 3
+stage 6 = concat() of 4, 5
+stage 7 = mlp(hidden = [16], activation = relu, dropout = 0.0, norm = none) of 6
+output 7
+task graph_classification
+loss 1.0 cross_entropy(class_weights = none)
+loss 0.1 link_prediction()
+data tu(name = \"a \\\"b\\\"\\\\c\", features = auto, target = auto)
+train optimizer = adam(lr = 1e-7, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.0)
+train schedule = constant()
+train epochs = 100
+train batch_size = 32
+train clip_norm = 2.0
+train early_stop = best(monitor = val_loss)
+train seed = 0
+evaluate seeds = 1
+evaluate metrics = [accuracy]
+";
+    let canonical = of(text);
+    assert_eq!(canonical.to_string(), expected);
+    assert_eq!(canonical.text(Part::Architecture).lines().count(), 11);
+    let parts = [Part::Architecture, Part::Training].map(|part| canonical.text(part));
+    let joined: String =
+        parts[0].lines().chain(parts[1].lines().skip(1)).map(|line| format!("{line}\n")).collect();
+    assert_eq!(joined, expected);
+}
+
+/// What version 1 wrote for a model; checkpoints with such a text exist.
+const VERSION_1: &str = "\
+hgnn-ir 1
+stage 0 = input()
+stage 1 = gcn(out = 64, self_loops = true, bias = true) of 0
+stage 2 = identity() of 1
+stage 3 = sage(aggregate = mean, root = true, normalize = false, bias = true) of 1
+stage 4 = diffpool(k = 8) of 1, 3
+stage 5 = mean() of 4
+stage 6 = mlp(hidden = [16], activation = relu, dropout = 0, norm = none) of 5
+output 6
+task graph_classification
+loss 0.1 entropy
+loss 1 cross_entropy
+data tu(name = \"PROTEINS\", features = auto)
+train optimizer = adam(lr = 0.001, beta1 = 0.9, beta2 = 0.999, eps = 0.00000001, weight_decay = 0)
+train schedule = constant()
+train epochs = 20
+train batch_size = 32
+train clip_norm = inferred
+train early_stop = best(monitor = val_loss)
+train seed = 0
+evaluate protocol = inferred
+evaluate seeds = 1
+evaluate metrics = inferred
+";
+
+#[test]
+fn version_1_stays_readable() {
+    let now = "data = tu(\"PROTEINS\")
+        model = gcn(64) -> diffpool(k = 8) -> mean -> mlp(hidden = [16])
+        loss = cross_entropy + 0.1 * entropy
+        train { epochs = 20 }";
+    assert_eq!(Canonical::parse(VERSION_1).unwrap().to_string(), of(now).to_string());
+}
+
+#[test]
+fn every_shipped_model_is_read_back_as_it_was_with_its_types() {
+    for (name, text) in shipped() {
+        let built = model(&text);
+        let (canonical, nodes) = Canonical::with_nodes(&built);
+        let read = Canonical::parse(&canonical.to_string()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(read.to_string(), canonical.to_string(), "{name}");
+        let again = read.model(None).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(Canonical::of(&again).to_string(), canonical.to_string(), "{name}");
+        for (idx, node) in nodes.into_iter().enumerate() {
+            let (was, is) = (&built.graph[node].ty, &again.graph[NodeIndex::new(idx)].ty);
+            assert_eq!(was.to_string(), is.to_string(), "{name}, stage {idx}");
+        }
+        assert_eq!(again.outputs.size, built.outputs.size, "{name}");
+    }
+}
+
+#[test]
+fn widths_that_were_inferred_are_inferred_again() {
+    for text in [
+        "gcn(16) -> residual(gcn -> relu) -> mean -> linear",
+        "gcn(16) -> diffpool(k = 4, assign = residual(sage) -> relu -> linear) -> mean -> mlp",
+        "model = gcn(16) as a -> diffpool(k = 4, assign = a) -> diffpool(ratio = 0.5, assign = gcn -> relu) -> mean -> mlp",
+        "model = linear(4) -> add(linear, linear -> relu)\ntask = node_classification",
+        "gcn(8) -> mean -> residual(linear(8) -> relu -> linear) -> linear(3)",
+    ] {
+        let built = model(text);
+        let (canonical, nodes) = Canonical::with_nodes(&built);
+        let again = Canonical::parse(&canonical.to_string()).unwrap().model(None).expect(text);
+        for (idx, node) in nodes.into_iter().enumerate() {
+            let (was, is) = (&built.graph[node].ty, &again.graph[NodeIndex::new(idx)].ty);
+            assert_eq!(was.to_string(), is.to_string(), "{text}, stage {idx}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_text_names_its_line() {
+    let text = of("data = tu(\"PROTEINS\")\nmodel = gcn(64) -> mean -> mlp").to_string();
+    let cases = [
+        ("hgnn-ir 2", "hgnn-ir 3", "line 1: this is version 3"),
+        ("hgnn-ir 2", "hello", "line 1: a canonical form begins"),
+        ("gcn(out = 64", "gcn(out = 0", "line 3: `out` of `gcn` is 0"),
+        ("gcn(out = 64", "gnc(out = 64", "line 3: there is no operator `gnc`"),
+        ("gcn(out = 64", "gcn(out = (64", "line 3: "),
+        ("bias = true)", "biass = true)", "line 3: `gcn` has no argument `biass`"),
+        (" of 0", " of 7", "line 3: a stage reads the values of stages above"),
+        (" of 1", " of 1, 0", "line 4: `mean` cannot have 2 inputs"),
+        ("output 3", "output 9", "line 6: there is no stage 9"),
+        ("output 3", "output", "line 6: `` is no number"),
+        ("task graph", "task edge", "line 7: there is no task"),
+        ("loss 1.0", "loss NaN", "line 8: a loss reads"),
+        ("data tu", "data tuu", "line 9: "),
+        ("epochs = 100", "epochs = many", "line 12: "),
+        ("epochs = 100", "epochs 100", "line 12: a setting reads"),
+        ("evaluate seeds", "evolve seeds", "line 16: `evolve` is no line"),
+    ];
+    for (from, to, expected) in cases {
+        let damaged = text.replacen(from, to, 1);
+        assert_ne!(damaged, text, "{from}");
+        let error = Canonical::parse(&damaged).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{to}: {error}");
+    }
+    for end in 0..text.len() {
+        // A cut text is refused or is one with fewer settings, and never a panic.
+        if text.is_char_boundary(end) {
+            let _ = Canonical::parse(&text[..end]);
+        }
+    }
+}
+
+/// Hashes of version 2. A change here tells every user that unchanged models differ from their checkpoints: give
+/// a new argument no place in the text where it has its default, or raise the version.
+#[test]
+fn hashes_stay() {
+    let pinned = [
+        (PLAIN, "bf2936c5e896bcf6"),
+        ("sage(64) -> diffpool(ratio = 0.25) -> mean -> mlp", "4e35a4084c899f22"),
+        (
+            "model = gat(8, heads = 4) -> elu -> dropout -> gat(heads = 2, concat = false)\ndata = karate()",
+            "ab74a69b1e929a59",
+        ),
+    ];
+    for (text, expected) in pinned {
+        assert_eq!(of(text).hash(Part::All)[..16], *expected, "{text}");
+    }
+}
