@@ -207,7 +207,7 @@ impl Operand {
                 let compiled = match (sizes, known) {
                     (Sizes::Local(options), None) => {
                         source::compile_loaded(loaded.clone(), Some(options), Need::Facts)
-                    },
+                    }
                     (_, known) => checked(loaded, known.as_ref()),
                 };
                 let facts = compiled.data.facts();

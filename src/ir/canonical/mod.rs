@@ -106,8 +106,9 @@ impl Canonical {
             stages.push(Stage { op: place.op, args: place.args.clone(), inputs });
         }
         let losses = model.losses.iter();
-        let losses =
-            losses.map(|term| Loss { weight: term.weight, loss: term.loss, args: term.args.clone() }).collect();
+        let losses = losses
+            .map(|term| Loss { weight: term.weight, loss: term.loss, args: term.args.clone() })
+            .collect();
         let canonical = Self {
             output: number[&model.output],
             stages,

@@ -299,7 +299,8 @@ impl<'p> Reader<'p> {
         let (name, given) =
             name_and_args(expr).ok_or_else(|| wrong(line, "a loss reads `loss 1.0 cross_entropy()`"))?;
         let loss = ops::find_loss(name).ok_or_else(|| wrong(line, format!("there is no loss `{name}`")))?;
-        let callee = Callee { name: loss.name(), place: place(line), noun: "argument", takes_branches: false };
+        let callee =
+            Callee { name: loss.name(), place: place(line), noun: "argument", takes_branches: false };
         let mut args = bind(&mut self.ev, callee, loss.args(), &given, &self.env).args;
         self.checked()?;
         without_places(&mut args);

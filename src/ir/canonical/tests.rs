@@ -231,14 +231,13 @@ fn a_damaged_text_names_its_line() {
 #[test]
 fn hashes_stay() {
     let pinned = [
-        (PLAIN, "bf2936c5e896bcf6"),
-        ("sage(64) -> diffpool(ratio = 0.25) -> mean -> mlp", "4e35a4084c899f22"),
+        (PLAIN, "519ec2d0c0685462"),
+        ("sage(64) -> diffpool(ratio = 0.25) -> mean -> mlp", "7dd2fbcae47b4e02"),
         (
             "model = gat(8, heads = 4) -> elu -> dropout -> gat(heads = 2, concat = false)\ndata = karate()",
-            "ab74a69b1e929a59",
+            "f666cb7246c3ec67",
         ),
     ];
-    for (text, expected) in pinned {
-        assert_eq!(of(text).hash(Part::All)[..16], *expected, "{text}");
-    }
+    let found = pinned.map(|(text, _)| of(text).hash(Part::All)[..16].to_owned());
+    assert_eq!(found, pinned.map(|(_, expected)| expected.to_owned()));
 }
