@@ -29,5 +29,6 @@ pub mod migrate;
 pub mod ops;
 pub mod plan;
 pub mod source;
+pub mod starter;
 pub mod syntax;
 pub mod train;

@@ -2,6 +2,7 @@
 
 mod changed;
 mod check;
+mod completions;
 pub mod data;
 pub mod describe;
 mod estimate;
@@ -13,7 +14,9 @@ mod git_textconv;
 mod graph;
 mod hash;
 mod install_git;
+mod man;
 mod migrate;
+mod new;
 pub mod operand;
 mod ops;
 mod pre_commit;
@@ -55,6 +58,7 @@ pub struct Global {
 /// Every command, in the order of `hgnnc --help`.
 #[derive(Debug, Subcommand)]
 enum Command {
+    New(new::New),
     Check(check::Check),
     Show(show::Show),
     Fmt(fmt::Fmt),
@@ -73,11 +77,14 @@ enum Command {
     PreCommit(pre_commit::PreCommit),
     #[command(hide = true)]
     GitTextconv(git_textconv::GitTextconv),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 impl Command {
     fn run(&self, global: &Global) -> Result<Exit, Failure> {
         match self {
+            Command::New(command) => command.run(global),
             Command::Check(command) => command.run(global),
             Command::Show(command) => command.run(global),
             Command::Fmt(command) => command.run(global),
@@ -94,6 +101,8 @@ impl Command {
             Command::InstallGit(command) => command.run(global),
             Command::PreCommit(command) => command.run(global),
             Command::GitTextconv(command) => command.run(global),
+            Command::Completions(command) => command.run(global),
+            Command::Man(command) => command.run(global),
         }
     }
 }

@@ -1,0 +1,250 @@
+//! `hgnnc new`: a file to begin with.
+
+use super::table::{plain_table, write_table};
+use super::{Exit, Failure, Format, Global, report, stderr_look};
+use crate::data::{self, DataOptions};
+use crate::ir::Task;
+use crate::source::SourceMap;
+use crate::starter::{self, SHIPPED};
+use crate::syntax::{self, ast::ItemKind};
+use crate::train::write_file;
+use serde_json::json;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Write a file to begin with: a commented one that trains at once, or a copy of a model
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  hgnnc new first\n  hgnnc new proteins --data PROTEINS\n  \
+    hgnnc new mine --from enzymes_diffpool\n  hgnnc new --list\n\n\
+    Exit codes: 0 written, 1 the data or the model to copy is wrong, 2 could not run")]
+pub struct New {
+    /// Name of the file, with or without `.hgnn`
+    #[arg(value_name = "NAME", required_unless_present = "list")]
+    name: Option<String>,
+    /// Model to copy: the name of a shipped one, or a path
+    #[arg(long, value_name = "MODEL")]
+    from: Option<String>,
+    /// Data to learn from: a call, a name or a path
+    #[arg(long, value_name = "CALL")]
+    data: Option<String>,
+    /// Replace a file that is there
+    #[arg(long)]
+    force: bool,
+    /// List the models that are shipped
+    #[arg(long, conflicts_with_all = ["name", "from", "data", "force"])]
+    list: bool,
+}
+
+impl New {
+    pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
+        let out = &mut io::stdout().lock();
+        let Some(name) = &self.name else {
+            list(out, global.format)?;
+            return Ok(Exit::Clean);
+        };
+        let path = file_path(name)?;
+        let mut notes = Vec::new();
+        let data = match &self.data {
+            None => None,
+            Some(text) => match written_data(text) {
+                Ok(data) => Some(data),
+                Err((sources, findings)) => {
+                    print(&sources, &findings, global)?;
+                    return Ok(Exit::Findings);
+                }
+            },
+        };
+        let text = match &self.from {
+            None => {
+                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+                match &data {
+                    None => starter::starting_file(&stem, starter::DATA, None),
+                    Some(data) => {
+                        let task = task_of(data, &mut notes);
+                        starter::starting_file(&stem, data, task)
+                    }
+                }
+            }
+            Some(from) => {
+                let (sources, findings) = read_model(from, &path, &mut notes)?;
+                if !findings.is_empty() {
+                    print(&sources, &findings, global)?;
+                    return Ok(Exit::Findings);
+                }
+                let text = &*sources.file(crate::source::FileId(0)).text;
+                data.as_ref().map_or_else(|| text.to_owned(), |data| starter::with_data(text, data))
+            }
+        };
+        self.write(&path, &text)?;
+        let shown = path.display().to_string();
+        let next = ["check", "show", "train"].map(|command| format!("hgnnc {command} {shown}"));
+        match global.format {
+            Format::Json => {
+                let document = json!({ "file": shown, "from": self.from, "notes": notes, "next": next });
+                serde_json::to_writer_pretty(&mut *out, &document).map_err(io::Error::from)?;
+                writeln!(out)?;
+            }
+            Format::Short => writeln!(out, "{shown}")?,
+            Format::Full => {
+                writeln!(out, "wrote {shown}")?;
+                for note in &notes {
+                    writeln!(out, "note: {note}")?;
+                }
+                let [check, show, train] = &next;
+                let width = check.chars().count();
+                writeln!(out, "\nNext:\n  {check:width$}   is it right?")?;
+                writeln!(out, "  {show:width$}   its stages, with every default")?;
+                writeln!(out, "  {train:width$}   train it")?;
+            }
+        }
+        Ok(Exit::Clean)
+    }
+
+    fn write(&self, path: &Path, text: &str) -> Result<(), Failure> {
+        if self.force {
+            return Ok(write_file(path, |file| file.write_all(text.as_bytes()))?);
+        }
+        let shown = path.display();
+        // Opened only where nothing is there, so that nothing is lost that appears in between.
+        let written = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Failure::new(format!("`{shown}` is there already"))
+                .help("choose another name, or replace it with `--force`"),
+            io::ErrorKind::NotFound => Failure::new(format!("the folder of `{shown}` does not exist")),
+            _ => Failure::new(format!("`{shown}` cannot be written: {error}")),
+        })
+    }
+}
+
+fn file_path(name: &str) -> Result<PathBuf, Failure> {
+    let path = Path::new(name);
+    let stem = name.strip_suffix(".hgnn").unwrap_or(name);
+    if stem.is_empty() {
+        return Err(Failure::new("the name is empty").help("as in `hgnnc new first`"));
+    }
+    if stem.ends_with(['/', '\\', '.']) || path.file_name().is_none() {
+        return Err(
+            Failure::new(format!("`{name}` is not the name of a file")).help("as in `hgnnc new first`")
+        );
+    }
+    Ok(format!("{stem}.hgnn").into())
+}
+
+type Findings = (SourceMap, Vec<crate::diagnostic::Diagnostic>);
+
+/// What `--data` names, as a file writes it.
+fn written_data(text: &str) -> Result<String, Findings> {
+    let mut sources = SourceMap::default();
+    let call = match data::parse_call(text, &mut sources) {
+        Ok(call) => call,
+        Err(findings) => return Err((sources, findings)),
+    };
+    let last = sources.files().last().map(|(_, file)| file.text.clone());
+    // A call was parsed as the line of a file; a name or path was not.
+    let written = last.as_deref().and_then(|line| line.strip_prefix("data = "));
+    Ok(match written.and_then(starter::call_in_layout) {
+        Some(written) => written,
+        None => {
+            let name = call.args.get("name").map(|arg| &arg.value);
+            let name = match name {
+                Some(crate::args::ArgValue::Text(name)) => name,
+                _ => text,
+            };
+            format!("tu({})", starter::quoted(name))
+        }
+    })
+}
+
+/// The task of data that is on this machine.
+fn task_of(data: &str, notes: &mut Vec<String>) -> Option<Task> {
+    let options = DataOptions { offline: true, ..DataOptions::from_env() };
+    let call = data::parse_call(data, &mut SourceMap::default()).ok()?;
+    match data::load(&call, &options) {
+        Ok(dataset) => dataset.facts().task,
+        Err(error) => {
+            notes.push(format!(
+                "the data cannot be read here ({}), so the file takes it for graphs in classes",
+                error.message
+            ));
+            None
+        }
+    }
+}
+
+/// A shipped model or a file, and why it cannot be copied.
+fn read_model(from: &str, target: &Path, notes: &mut Vec<String>) -> Result<Findings, Failure> {
+    let name = from.strip_suffix(".hgnn").unwrap_or(from);
+    let mut sources = SourceMap::default();
+    if let Some(model) = SHIPPED.iter().find(|model| model.name == name) {
+        sources.add(from, model.text);
+        return Ok((sources, Vec::new()));
+    }
+    let bytes = std::fs::read(from).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            let help = match super::closest(name, SHIPPED.iter().map(|model| model.name)) {
+                Some(close) => format!("did you mean `{close}`? `hgnnc new --list` lists the shipped models"),
+                None => "`hgnnc new --list` lists the shipped models".to_owned(),
+            };
+            Failure::new(format!("`{from}` is neither a shipped model nor a file")).help(help)
+        }
+        _ => Failure::new(format!("the file `{from}` cannot be read: {error}")),
+    })?;
+    let text = match syntax::decode(from, &bytes) {
+        Ok(text) => text,
+        Err(found) => return Ok((sources, vec![found])),
+    };
+    let id = sources.add(from, text);
+    let (file, findings) = syntax::parse(&sources, id);
+    let folder = |path: &Path| path.parent().map(Path::to_owned).unwrap_or_default();
+    if folder(Path::new(from)) != folder(target) {
+        for item in &file.items {
+            if let ItemKind::Use { path } = &item.kind {
+                notes.push(format!(
+                    "it uses `{}`, which is looked for beside it: copy that file too",
+                    path.text
+                ));
+            }
+        }
+    }
+    Ok((sources, findings))
+}
+
+fn print(sources: &SourceMap, findings: &[crate::diagnostic::Diagnostic], global: &Global) -> io::Result<()> {
+    if global.format == Format::Json {
+        return report::write(
+            &mut io::stdout().lock(),
+            sources,
+            findings,
+            global.format,
+            super::stdout_look(),
+        );
+    }
+    // Where standard error is closed, the exit code still tells.
+    let _ = report::write(&mut io::stderr().lock(), sources, findings, global.format, stderr_look());
+    Ok(())
+}
+
+fn list(out: &mut dyn Write, format: Format) -> io::Result<()> {
+    match format {
+        Format::Json => {
+            let entries =
+                SHIPPED.iter().map(|model| json!({ "name": model.name, "summary": model.summary() }));
+            serde_json::to_writer_pretty(&mut *out, &entries.collect::<Vec<_>>())?;
+            writeln!(out)
+        }
+        Format::Short => SHIPPED.iter().try_for_each(|model| writeln!(out, "{}", model.name)),
+        Format::Full => {
+            let mut table = plain_table();
+            for model in SHIPPED {
+                table.add_row([model.name.to_owned(), model.summary()]);
+            }
+            write_table(out, &table)?;
+            writeln!(out, "\n`hgnnc new NAME --from MODEL` copies one.")
+        }
+    }
+}
