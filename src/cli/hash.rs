@@ -15,11 +15,13 @@ use std::io::{self, Write};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc hash models/*.hgnn\n  \
     hgnnc hash --part architecture old.hgnn runs/first new.hgnn\n  \
-    hgnnc hash --text model.hgnn\n\n\
+    hgnnc hash --text model.hgnn\n  \
+    hgnnc hash git:main:model.hgnn model.hgnn\n\n\
     The canonical text, whose SHA-256 the hash is, is described in grammar/CANONICAL.md.\n\n\
     Exit codes: 0 done, 1 a file is wrong, 2 could not run")]
 pub struct Hash {
-    /// Files, folders of runs, or checkpoints (.safetensors); `-` reads standard input
+    /// Files, folders of runs, checkpoints (.safetensors), or files at a git revision (`git:main:model.hgnn`); `-`
+    /// reads standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<String>,
     /// What of the model counts

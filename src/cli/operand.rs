@@ -1,4 +1,5 @@
-//! The operands of commands that take a model from anywhere: a file, the folder of a run, or a checkpoint.
+//! The operands of commands that take a model from anywhere: a file, the folder of a run, a checkpoint, or a file
+//! at a git revision.
 
 use super::source::{self, Compiled, Data, Loaded, Need};
 use super::{Failure, Format, Global, report, stderr_look};
@@ -7,10 +8,11 @@ use crate::check;
 use crate::data::DataOptions;
 use crate::diagnostic::Diagnostic;
 use crate::diff::Side;
+use crate::git;
 use crate::ir::{Canonical, DataFacts, Model};
 use crate::source::SourceMap;
 use crate::train::{self, Checkpoint, ModelSource, Overrides, RunFolder};
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 /// A model as it was found, before it is checked against data.
@@ -119,11 +121,14 @@ pub fn read_pair(
 }
 
 impl Operand {
-    /// Finds what a path names. The part in front of a colon is left to other kinds of operands.
+    /// Finds what a path names, or `git:REV:PATH`.
     ///
     /// # Errors
     /// Where it is not there or damaged.
     pub fn find(text: &str) -> Result<Self, Failure> {
+        if let Some(spec) = git::Spec::parse(text) {
+            return Self::of_revision(text, &spec?);
+        }
         let path = Path::new(text);
         if text == "-" {
             return Ok(Self::of_text(text, source::load(text)?));
@@ -136,6 +141,22 @@ impl Operand {
             return Self::of_checkpoint(text, &checkpoint);
         }
         Ok(Self::of_text(text, source::load(text)?))
+    }
+
+    /// A file at a git revision, with what it used there.
+    fn of_revision(name: &str, spec: &git::Spec) -> Result<Self, Failure> {
+        let repository = git::Repository::discover(Path::new("."))?;
+        let snapshot = repository.snapshot(&spec.revision)?;
+        let located = repository.locate(&snapshot, &spec.path)?;
+        if located.path.ends_with(".safetensors") {
+            return Err(Failure::new(format!("`{name}` is a checkpoint, which is read from disk only"))
+                .help(format!("write its path alone: `{}`", spec.path)));
+        }
+        if let Some(note) = located.note {
+            // Where standard error is closed, there is no one to tell.
+            let _ = writeln!(io::stderr(), "note: {note}");
+        }
+        Ok(Self::of_text(name, repository.load(&snapshot, &located.path)?.into()))
     }
 
     /// Texts that were read and parsed, from a file or elsewhere.

@@ -255,6 +255,40 @@ fn only_changed_models_are_trained() {
 }
 
 #[test]
+fn a_file_is_read_at_a_revision_with_what_it_used_there() {
+    let place = Place::new();
+    place.write("lib.hgnn", "let width = 8\n");
+    place.write("m/a.hgnn", "use \"../lib.hgnn\"\nmodel = gcn(width) -> mean -> mlp\n");
+    place.write("a.hgnn", "model = gcn(16) -> mean -> mlp\n");
+    place.commit("first");
+    let hash = |folder: &str, file: &str| {
+        let (out, err) = place.hgnnc(folder, &["hash", file], 0);
+        (out.split_whitespace().next().unwrap().to_owned(), err)
+    };
+    let (eight, _) = hash("m", "a.hgnn");
+    place.write("lib.hgnn", "let width = 16\n");
+    let (sixteen, _) = hash("m", "a.hgnn");
+    assert_ne!(eight, sixteen);
+    assert_eq!(hash("", "git:HEAD:m/a.hgnn"), (eight.clone(), String::new()));
+    assert_eq!(hash("m", "git:main:./a.hgnn"), (eight.clone(), String::new()));
+    assert_eq!(hash("m", "git:main:/a.hgnn"), (sixteen, String::new()));
+    let (here, note) = hash("m", "git:main:a.hgnn");
+    assert_eq!(here, eight);
+    assert!(note.contains("for `a.hgnn` at the root write `/a.hgnn`"), "{note}");
+    let (_, err) = place.hgnnc("m", &["hash", "git:main"], 2);
+    assert!(err.contains("names a revision and no file"), "{err}");
+    let (_, err) = place.hgnnc("m", &["hash", "git:main:b.hgnn"], 2);
+    assert!(
+        err.contains("main has no file") && err.contains("did you mean `m/a.hgnn` or `a.hgnn`?"),
+        "{err}"
+    );
+    place.write("a.hgnn", "model = gcn(16 -> mean");
+    place.commit("broken");
+    let (_, err) = place.hgnnc("", &["hash", "git:HEAD:a.hgnn"], 1);
+    assert!(err.contains("[HEAD:a.hgnn:1:"), "{err}");
+}
+
+#[test]
 fn outside_of_a_repository_nothing_is_guessed() {
     let place = Place::new();
     let outside = place.folder.path().join("home");
