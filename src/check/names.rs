@@ -155,7 +155,7 @@ pub fn unknown_task(given: &str, place: Span, known: &[&str]) -> Diagnostic {
 /// `allow(over_smothing)`
 pub fn unknown_lint(given: &str, place: Span) -> Diagnostic {
     let finding = Diagnostic::error("names::unknown_lint", format!("there is no lint `{given}`"));
-    let suggestion = did_you_mean(given, lint::NAMES.iter().copied());
+    let suggestion = did_you_mean(given, lint::names());
     suggested(finding, place, suggestion, "not known", "`hgnnc lint --list` lists what can be allowed")
 }
 

@@ -1,18 +1,162 @@
-//! Warnings about models that are right and probably not what their author wants.
+//! Warnings about models that are right and probably not what their author wants: one lint, one file, entered
+//! in [`LINTS`]. Each has its page in `src/check/explanations/lint/`, shown by `hgnnc explain`.
+//!
+//! A lint reads the typed model and asks the catalogue what each operator does ([`crate::ops::Action`]); what it
+//! needs of the data is counted when it asks ([`Statistics`]).
+
+mod activation_before_loss;
+mod attention_without_edges;
+mod batch_of_one;
+mod class_balance;
+pub mod config;
+mod constant_features;
+mod cx;
+mod dead_assignment;
+mod dead_dropout;
+mod idle_schedule;
+mod inexpressive_pooling;
+mod missing_activation;
+mod over_smoothing;
+mod single_cluster;
+mod statistics;
+#[cfg(test)]
+mod testing;
+mod unused_allow;
+mod unused_clusters;
+
+pub use config::Config;
+pub use cx::Cx;
+pub use statistics::{Depth, Statistics};
+
+use crate::args::Range;
+use crate::check::Checked;
+use crate::data::Dataset;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::ir::Model;
+use crate::source::{SourceMap, Span};
+use crate::syntax::Program;
+use crate::syntax::ast::{Ident, ItemKind};
+use std::collections::BTreeSet;
+
+/// One kind of warning.
+#[derive(Debug)]
+pub struct Lint {
+    /// `lint::over_smoothing`
+    pub code: &'static str,
+    /// One line of `hgnnc lint --list`.
+    pub summary: &'static str,
+    /// Whether it says something without data too.
+    pub speaks_without_data: bool,
+    /// Numbers that `hgnn.toml` can set.
+    pub thresholds: &'static [Threshold],
+    pub find: fn(&Cx) -> Vec<Diagnostic>,
+}
+
+/// A number from which a lint speaks.
+#[derive(Debug)]
+pub struct Threshold {
+    pub name: &'static str,
+    pub default: f64,
+    pub range: Range,
+    /// One sentence.
+    pub doc: &'static str,
+}
+
+/// Every lint, in the order of `hgnnc lint --list`.
+pub static LINTS: &[&Lint] = &[
+    &over_smoothing::LINT,
+    &constant_features::LINT,
+    &inexpressive_pooling::LINT,
+    &single_cluster::LINT,
+    &unused_clusters::LINT,
+    &dead_assignment::LINT,
+    &attention_without_edges::LINT,
+    &batch_of_one::LINT,
+    &class_balance::LINT,
+    &dead_dropout::LINT,
+    &missing_activation::LINT,
+    &activation_before_loss::LINT,
+    &idle_schedule::LINT,
+    &unused_allow::LINT,
+];
+
+impl Lint {
+    /// As `allow(…)` has it: the code without `lint::`.
+    pub fn name(&self) -> &'static str {
+        self.code.trim_start_matches("lint::")
+    }
+}
+
+/// The lint of that name, with or without `lint::` in front.
+pub fn lint_named(name: &str) -> Option<&'static Lint> {
+    let name = name.strip_prefix("lint::").unwrap_or(name);
+    LINTS.iter().copied().find(|lint| lint.name() == name)
+}
 
 /// The names of all lints, as `allow(…)` takes them.
-pub const NAMES: &[&str] = &[
-    "over_smoothing",
-    "constant_features",
-    "inexpressive_pooling",
-    "single_cluster",
-    "unused_clusters",
-    "batch_of_one",
-    "class_balance",
-    "dead_dropout",
-    "attention_without_edges",
-    "dead_assignment",
-    "missing_activation",
-    "activation_before_loss",
-    "monitor_on_training",
-];
+pub fn names() -> impl Iterator<Item = &'static str> {
+    LINTS.iter().map(|lint| lint.name())
+}
+
+/// Everything that the lints say of a model, in the order of the places; a lint that is denied gives errors.
+/// What the main file allows is left out, and an `allow` without anything to allow is told.
+pub fn lint(
+    program: &Program,
+    sources: &SourceMap,
+    model: &Checked<Model>,
+    data: Option<&Dataset>,
+    config: &Config,
+) -> Vec<Diagnostic> {
+    let statistics = data.map(|data| Statistics::new(data, model.get()));
+    let cx = Cx::new(model.get(), sources, statistics.as_ref(), config);
+    let allowed = allowed(program);
+    let mut found = Vec::new();
+    let mut occurred: BTreeSet<&str> = BTreeSet::new();
+    for lint in LINTS.iter().filter(|lint| !config.allows(lint)) {
+        let findings = (lint.find)(&cx);
+        if !findings.is_empty() {
+            occurred.insert(lint.name());
+        }
+        if !allowed.iter().any(|name| name.text == lint.name()) {
+            found.extend(findings);
+        }
+    }
+    let is_quiet = |name: &str| {
+        let lint = lint_named(name);
+        // What is not looked for cannot occur; nor can what needs data that is not there.
+        lint.is_none_or(|lint| config.allows(lint) || (data.is_none() && needs_data(lint)))
+    };
+    let without_effect = allowed.iter().filter(|name| !occurred.contains(name.text.as_str()));
+    let without_effect: Vec<&Ident> = without_effect.copied().filter(|name| !is_quiet(&name.text)).collect();
+    if !config.allows(&unused_allow::LINT)
+        && !allowed.iter().any(|name| name.text == unused_allow::LINT.name())
+    {
+        found.extend(without_effect.into_iter().map(|name| unused_allow::finding(name, data.is_some())));
+    }
+    for finding in &mut found {
+        if lint_named(finding.code).is_some_and(|lint| config.denies(lint)) {
+            finding.severity = Severity::Error;
+        }
+    }
+    // A stage in a block or a `repeat` is several times in the model and once in the file.
+    let mut seen: BTreeSet<(&str, Span)> = BTreeSet::new();
+    found.retain(|finding| seen.insert((finding.code, finding.labels[0].span)));
+    found.sort_by_key(|finding| finding.labels[0].span);
+    found
+}
+
+fn needs_data(lint: &Lint) -> bool {
+    !lint.speaks_without_data || !lint.thresholds.is_empty()
+}
+
+/// What `allow(…)` of the main file names; other files' own models are theirs.
+fn allowed(program: &Program) -> Vec<&Ident> {
+    let items = program.file(program.main).into_iter().flat_map(|file| &file.items);
+    items
+        .filter_map(|item| match &item.kind {
+            ItemKind::Allow { codes } => Some(codes),
+            _ => None,
+        })
+        .flatten()
+        .collect()
+}

@@ -179,6 +179,76 @@ pub enum Init {
     },
 }
 
+/// What an operator does to the rows that come in: what `hgnnc lint` reasons with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Action {
+    Input,
+    Identity,
+    /// One or more linear maps of each row, beginning and ending with one. `is_affine`: nothing stands between
+    /// them. `has_batch_norm`: batch statistics are taken inside.
+    Dense {
+        is_affine: bool,
+        has_batch_norm: bool,
+    },
+    /// A function of each number alone.
+    Activation,
+    /// Each row by its own statistics.
+    RowNorm,
+    /// Each feature by its statistics over the rows of the batch.
+    BatchNorm,
+    Dropout {
+        p: f64,
+    },
+    /// A convolution.
+    Messages {
+        gather: Gather,
+        own: Own,
+        is_linear: bool,
+    },
+    /// A smaller graph.
+    Pooling(Select),
+    /// Rows to one vector a graph, or to places.
+    Readout(Gather),
+    /// The inputs side by side.
+    Concat,
+    /// The inputs added up.
+    Add,
+}
+
+/// How several rows become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gather {
+    Sum,
+    Mean,
+    Max,
+    /// A sum with weights `1/√(d_i d_j)` by degree.
+    DegreeWeighted,
+    /// A mean with learned weights.
+    Attention,
+    /// In an order: sorted, numbered or one after another.
+    Ordered,
+}
+
+/// How a node's own row takes part in a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Own {
+    /// Not at all: a node without neighbours gets nothing.
+    Absent,
+    /// As one more neighbour.
+    SelfLoop,
+    /// With a weight of its own beside the aggregate.
+    Root,
+}
+
+/// How a pooling selects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Select {
+    /// Every row is shared out over the clusters, its shares adding up to 1, and clusters sum what they get.
+    Assign,
+    /// Some rows are kept, the others dropped.
+    Keep,
+}
+
 /// The counterpart in PyTorch Geometric, as data.
 #[derive(Debug, Clone, Copy)]
 pub struct Pyg {
@@ -226,6 +296,8 @@ pub trait Operator: Send + Sync + std::fmt::Debug {
     fn fuses_activation(&self) -> bool;
     /// The elementwise function, where the operator with these arguments is nothing else.
     fn as_activation(&self, args: &Args) -> Option<crate::kernels::Activation>;
+    /// What it does to the rows, with these arguments.
+    fn action(&self, args: &Args) -> Action;
     /// The Candle module.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use crate::ir::Type;
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, map_rows};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
     trace::{self, Trace},
 };
 use candle_core::Result;
@@ -71,6 +71,9 @@ impl Operator for Elu {
     }
     fn as_activation(&self, args: &Args) -> Option<Activation> {
         Some(Activation::Elu { alpha: args.float("alpha") })
+    }
+    fn action(&self, _: &Args) -> Action {
+        Action::Activation
     }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         let activation = Activation::Elu { alpha: cx.args.float("alpha") };

@@ -6,7 +6,7 @@ use crate::ir::Type;
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, map_rows};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
     trace::{self, Trace},
 };
 use candle_core::Result;
@@ -61,6 +61,9 @@ impl Operator for Sigmoid {
     }
     fn as_activation(&self, _: &Args) -> Option<Activation> {
         Some(Activation::Sigmoid)
+    }
+    fn action(&self, _: &Args) -> Action {
+        Action::Activation
     }
     fn lower(&self, _: &mut LowerCx) -> Result<Box<dyn Module>> {
         Ok(map_rows(|value, _| kernels::activate(&value.x, Activation::Sigmoid)))

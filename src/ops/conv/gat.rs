@@ -8,7 +8,8 @@ use crate::ir::{Dim, Size, Type};
 use crate::kernels::{self, Activation, AttentionOptions, EdgeDropout};
 use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule, facts,
+    Action, Doc, FactCx, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WeightSpec,
+    WidthRule, facts,
     trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
@@ -192,6 +193,10 @@ impl Operator for Gat {
     }
     fn as_activation(&self, _args: &Args) -> Option<Activation> {
         None
+    }
+    fn action(&self, args: &Args) -> Action {
+        let own = if args.bool("self_loops") { Own::SelfLoop } else { Own::Absent };
+        Action::Messages { gather: Gather::Attention, own, is_linear: false }
     }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         let get = |name| cx.weights.tensor(name);

@@ -8,7 +8,8 @@ use crate::ir::Type;
 use crate::kernels::{self, Activation, Norm};
 use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule, facts,
+    Action, Doc, FactCx, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WeightSpec,
+    WidthRule, facts,
     trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
@@ -113,6 +114,10 @@ impl Operator for Gcn {
     }
     fn as_activation(&self, _args: &Args) -> Option<Activation> {
         None
+    }
+    fn action(&self, args: &Args) -> Action {
+        let own = if args.bool("self_loops") { Own::SelfLoop } else { Own::Absent };
+        Action::Messages { gather: Gather::DegreeWeighted, own, is_linear: true }
     }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         Ok(Box::new(GcnModule {

@@ -8,7 +8,8 @@ use crate::ir::{Dim, Size, Type};
 use crate::kernels::{self, Activation, Norm};
 use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule, facts,
+    Action, Doc, FactCx, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WeightSpec,
+    WidthRule, facts,
     trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
@@ -180,6 +181,9 @@ impl Operator for Gin {
     }
     fn as_activation(&self, _args: &Args) -> Option<Activation> {
         None
+    }
+    fn action(&self, _: &Args) -> Action {
+        Action::Messages { gather: Gather::Sum, own: Own::Root, is_linear: false }
     }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         let get = |name| cx.weights.tensor(name);

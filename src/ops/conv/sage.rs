@@ -8,7 +8,8 @@ use crate::ir::{Entity, Type};
 use crate::kernels::{self, Activation, Norm};
 use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule, facts,
+    Action, Doc, FactCx, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WeightSpec,
+    WidthRule, facts,
     trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
@@ -189,6 +190,17 @@ impl Operator for Sage {
     }
     fn as_activation(&self, _args: &Args) -> Option<Activation> {
         None
+    }
+    fn action(&self, args: &Args) -> Action {
+        let gather = match args.choice("aggregate") {
+            "sum" => Gather::Sum,
+            "max" => Gather::Max,
+            "lstm" => Gather::Ordered,
+            _ => Gather::Mean,
+        };
+        let own = if args.bool("root") { Own::Root } else { Own::Absent };
+        let is_linear = matches!(gather, Gather::Sum | Gather::Mean) && !args.bool("normalize");
+        Action::Messages { gather, own, is_linear }
     }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         let get = |name| cx.weights.tensor(name);

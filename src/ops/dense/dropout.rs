@@ -6,7 +6,7 @@ use crate::ir::Type;
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, map_rows};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
     trace::{self, Trace},
 };
 use candle_core::Result;
@@ -76,6 +76,9 @@ impl Operator for Dropout {
         None
     }
 
+    fn action(&self, args: &Args) -> Action {
+        Action::Dropout { p: args.float("p") }
+    }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         let p = cx.args.float("p");
         let node = cx.idx.index() as u64;

@@ -7,7 +7,7 @@ use crate::ir::Type;
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, map_rows};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule, facts,
+    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule, facts,
     trace::{self, Trace},
 };
 use candle_core::Result;
@@ -111,6 +111,9 @@ impl Operator for Linear {
         None
     }
 
+    fn action(&self, _: &Args) -> Action {
+        Action::Dense { is_affine: true, has_batch_norm: false }
+    }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         let weight = cx.weights.tensor("weight");
         let bias = cx.args.bool("bias").then(|| cx.weights.tensor("bias"));

@@ -7,7 +7,8 @@ use crate::ir::{Dim, Size, Type};
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, map_rows};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule, facts,
+    Action, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
+    facts,
     trace::{self, Trace},
 };
 use candle_core::{Result, Tensor, Var};
@@ -218,6 +219,11 @@ impl Operator for Mlp {
         None
     }
 
+    fn action(&self, args: &Args) -> Action {
+        let is_affine = args.int_list("hidden").is_some_and(<[i64]>::is_empty)
+            || (args.choice("activation") == "none" && args.choice("norm") == "none");
+        Action::Dense { is_affine, has_batch_norm: args.choice("norm") == "batch_norm" }
+    }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         struct Norm {
             weight: Tensor,

@@ -6,7 +6,7 @@ use crate::ir::{Dim, Entity, Level, Size, Symmetry, Type};
 use crate::kernels::Activation;
 use crate::lower::{LowerCx, Module, map_value};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
     trace::{self, Trace},
 };
 use candle_core::Result;
@@ -82,6 +82,9 @@ impl Operator for Input {
     }
     fn as_activation(&self, _: &Args) -> Option<Activation> {
         None
+    }
+    fn action(&self, _: &Args) -> Action {
+        Action::Input
     }
     fn lower(&self, _: &mut LowerCx) -> Result<Box<dyn Module>> {
         // The network hands the batch's features in as the only input of this node.

@@ -6,7 +6,7 @@ use crate::ir::Type;
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, map_rows};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
+    Action, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
     trace::{self, Trace},
 };
 use candle_core::Result;
@@ -106,6 +106,9 @@ impl Operator for BatchNorm {
         None
     }
 
+    fn action(&self, _: &Args) -> Action {
+        Action::BatchNorm
+    }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         let (weight, bias) = (cx.weights.tensor("weight"), cx.weights.tensor("bias"));
         let mean = cx.weights.get("running_mean").clone();

@@ -7,7 +7,7 @@ use crate::ir::{Entity, Type};
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, map_rows};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
+    Action, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
     trace::{self, Trace},
 };
 use candle_core::Result;
@@ -100,6 +100,9 @@ impl Operator for LayerNorm {
         None
     }
 
+    fn action(&self, _: &Args) -> Action {
+        Action::RowNorm
+    }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         let (weight, bias) = (cx.weights.tensor("weight"), cx.weights.tensor("bias"));
         let (eps, per_graph) = (cx.args.float("eps"), cx.args.choice("mode") == "graph");

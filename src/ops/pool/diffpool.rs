@@ -9,7 +9,7 @@ use crate::kernels::{self, Activation};
 use crate::lower::{ForwardCx, LowerCx, Module, PoolingStats, Structure, Value};
 use crate::ops::loss::{ENTROPY, LINK_PREDICTION};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, conv, facts,
+    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, Select, WeightSpec, WidthRule, conv, facts,
     trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
@@ -151,6 +151,9 @@ impl Operator for DiffPool {
     }
     fn as_activation(&self, _args: &Args) -> Option<Activation> {
         None
+    }
+    fn action(&self, _: &Args) -> Action {
+        Action::Pooling(Select::Assign)
     }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         let Some(k) = cx.output.rows.known() else {

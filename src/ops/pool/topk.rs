@@ -8,7 +8,8 @@ use crate::ir::{Entity, Type};
 use crate::kernels::{self, Activation};
 use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule, conv, facts,
+    Action, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, Select, WeightMap, WeightSpec,
+    WidthRule, conv, facts,
     trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
@@ -121,6 +122,9 @@ impl Operator for TopK {
     }
     fn as_activation(&self, _args: &Args) -> Option<Activation> {
         None
+    }
+    fn action(&self, _: &Args) -> Action {
+        Action::Pooling(Select::Keep)
     }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         Ok(Box::new(TopKModule {

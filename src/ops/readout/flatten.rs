@@ -7,7 +7,7 @@ use crate::ir::{Dim, Entity, Level, Size, Type};
 use crate::kernels::{Activation, tape};
 use crate::lower::{LowerCx, Module, Structure, Value, map_value};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
+    Action, Doc, FactCx, Family, Gather, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
     trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
@@ -99,6 +99,9 @@ impl Operator for Flatten {
         None
     }
 
+    fn action(&self, _: &Args) -> Action {
+        Action::Readout(Gather::Ordered)
+    }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         let width = facts::known(&cx.output.width);
         Ok(map_value(move |inputs, _| {

@@ -7,7 +7,7 @@ use crate::ir::{Entity, Type};
 use crate::kernels::{self, Activation, Reduce};
 use crate::lower::{LowerCx, Module, Structure, Value, map_value};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    Action, Doc, FactCx, Family, Gather, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
     trace::{self, Trace},
 };
 use candle_core::Result;
@@ -72,6 +72,9 @@ impl Operator for Mean {
     }
     fn as_activation(&self, _: &Args) -> Option<Activation> {
         None
+    }
+    fn action(&self, _: &Args) -> Action {
+        Action::Readout(Gather::Mean)
     }
     fn lower(&self, _: &mut LowerCx) -> Result<Box<dyn Module>> {
         Ok(map_value(|inputs, _| {

@@ -7,7 +7,7 @@ use crate::ir::{Dim, Entity, Size, Type};
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, Structure, Value, map_value};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    Action, Doc, FactCx, Family, Gather, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
     trace::{self, Trace},
 };
 use candle_core::Result;
@@ -96,6 +96,9 @@ impl Operator for SortPool {
     }
     fn as_activation(&self, _: &Args) -> Option<Activation> {
         None
+    }
+    fn action(&self, _: &Args) -> Action {
+        Action::Readout(Gather::Ordered)
     }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         let k = cx.args.int("k") as usize;

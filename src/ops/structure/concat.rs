@@ -8,7 +8,7 @@ use crate::ir::{Dim, Size, Type};
 use crate::kernels::{self, Activation};
 use crate::lower::{LowerCx, Module, Value, map_value};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
     trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
@@ -77,6 +77,9 @@ impl Operator for Concat {
     }
     fn as_activation(&self, _: &Args) -> Option<Activation> {
         None
+    }
+    fn action(&self, _: &Args) -> Action {
+        Action::Concat
     }
     fn lower(&self, _: &mut LowerCx) -> Result<Box<dyn Module>> {
         Ok(map_value(|inputs, _| {

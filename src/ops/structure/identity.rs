@@ -6,7 +6,7 @@ use crate::ir::Type;
 use crate::kernels::Activation;
 use crate::lower::{LowerCx, Module, map_value};
 use crate::ops::{
-    Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
     trace::{self, Trace},
 };
 use candle_core::Result;
@@ -59,6 +59,9 @@ impl Operator for Identity {
     }
     fn as_activation(&self, _: &Args) -> Option<Activation> {
         None
+    }
+    fn action(&self, _: &Args) -> Action {
+        Action::Identity
     }
     fn lower(&self, _: &mut LowerCx) -> Result<Box<dyn Module>> {
         Ok(map_value(|inputs, _| Ok(inputs[0].clone())))

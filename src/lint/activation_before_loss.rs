@@ -1,0 +1,94 @@
+//! `activation_before_loss`: a result that cannot take every value that the loss asks for.
+
+use super::{Cx, Lint};
+use crate::data::Targets;
+use crate::diagnostic::Diagnostic;
+use crate::ir::TargetKind;
+use crate::kernels::Activation;
+use crate::ops::Action;
+
+/// Cross-entropy takes logits, any real number: behind a `relu` no class can be ruled out, and where all are zero no
+/// gradient comes back; behind a `sigmoid` or `tanh` no answer can be certain. Values are only told where the data
+/// has some that the activation cannot give.
+///
+/// Paper: Goodfellow, Bengio and Courville 2016, "Deep Learning", section 6.2.2.
+pub static LINT: Lint = Lint {
+    code: "lint::activation_before_loss",
+    summary: "an activation as the last stage, so that the result cannot be what the loss asks for",
+    speaks_without_data: true,
+    thresholds: &[],
+    find,
+};
+
+/// What comes out of an activation: at least, at most. `None` where it is every number.
+fn range(activation: Activation) -> Option<(f64, f64)> {
+    match activation {
+        Activation::Relu => Some((0.0, f64::INFINITY)),
+        Activation::Sigmoid => Some((0.0, 1.0)),
+        Activation::Tanh => Some((-1.0, 1.0)),
+        Activation::Elu { alpha } => Some((-alpha, f64::INFINITY)),
+        // The least value of x Φ(x).
+        Activation::Gelu => Some((-0.17, f64::INFINITY)),
+        Activation::Identity | Activation::LeakyRelu { .. } => None,
+    }
+}
+
+fn find(cx: &Cx) -> Vec<Diagnostic> {
+    let mut at = cx.model.output;
+    while let (Action::Dropout { .. } | Action::Identity, Some(input)) = (cx.action(at), cx.input(at)) {
+        at = input;
+    }
+    let node = cx.node(at);
+    let Some((least, most)) = node.op.as_activation(&node.args).and_then(range) else { return Vec::new() };
+    let loss = cx.model.losses.first().map_or("the loss", |term| term.loss.name());
+    let name = cx.name(at);
+    let (message, label) = match cx.model.task.kind {
+        TargetKind::Classification => (
+            format!("{name} stands before `{loss}`, which takes any number as a logit"),
+            if most.is_finite() {
+                format!("only from {least} to {most}: no class can be certain")
+            } else {
+                format!("nothing below {least}: no class can be ruled out")
+            },
+        ),
+        TargetKind::Regression => {
+            let Some(data) = cx.data else { return Vec::new() };
+            let Targets::Values { values, .. } = &data.dataset.targets else { return Vec::new() };
+            let outside = |value: &&f32| f64::from(**value) < least || f64::from(**value) > most;
+            let n_outside = values.iter().filter(outside).count();
+            if n_outside == 0 {
+                return Vec::new();
+            }
+            let share = super::cx::percent(n_outside, values.len());
+            (
+                format!("{name} cannot give {share} of the values of {}", data.name()),
+                match most.is_finite() {
+                    true => format!("only from {least} to {most}"),
+                    false => format!("nothing below {least}"),
+                },
+            )
+        }
+    };
+    vec![
+        Diagnostic::warning(LINT.code, message)
+            .label(node.span, label)
+            .help(format!("leave {name} out, so that the last layer is linear")),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lint::testing::lints;
+
+    #[test]
+    fn logits_are_not_bent() {
+        for activation in ["relu", "sigmoid", "tanh", "elu", "gelu"] {
+            assert_eq!(
+                lints(&format!("gin(8) -> sum -> linear -> {activation}")),
+                ["activation_before_loss"]
+            );
+        }
+        assert_eq!(lints("gin(8) -> sum -> linear -> leaky_relu"), [""; 0]);
+        assert_eq!(lints("task = graph_regression\nmodel = gin(8) -> sum -> linear -> relu"), [""; 0]);
+    }
+}

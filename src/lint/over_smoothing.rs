@@ -1,0 +1,162 @@
+//! `over_smoothing`: so many averaging layers in a row that all nodes become alike.
+
+use super::cx::counted;
+use super::{Cx, Depth, Lint, Threshold};
+use crate::args::Range;
+use crate::diagnostic::Diagnostic;
+use crate::ir::Entity;
+use crate::ops::{Action, Gather};
+use petgraph::graph::NodeIndex;
+
+/// With data: no fewer layers than this are spoken of, because networks of two and three layers are the rule
+/// whatever the graphs (Li et al. 2018, section 3, where the fall begins behind the third layer).
+const LEAST_LAYERS: usize = 4;
+
+/// Layers in a row that average without a skip, against the diameter of the graphs, or against a fixed number.
+///
+/// Papers: Li et al. 2018, "Deeper Insights into Graph Convolutional Networks for Semi-Supervised Learning";
+/// Oono and Suzuki 2020, "Graph Neural Networks Exponentially Lose Expressive Power for Node Classification".
+pub static LINT: Lint = Lint {
+    code: "lint::over_smoothing",
+    summary: "more averaging layers in a row than the graphs are wide, so all nodes become alike",
+    speaks_without_data: true,
+    thresholds: &[Threshold {
+        name: "layers",
+        default: 8.0,
+        range: Range::closed(2.0, 1000.0),
+        doc: "Layers in a row that are too many on any graph.",
+    }],
+    find,
+};
+
+/// Averaging layers behind one another that lead to a value, without a way around them.
+#[derive(Clone, Default)]
+struct Row {
+    layers: Vec<NodeIndex>,
+}
+
+fn averages(action: Action) -> bool {
+    // Sums keep how many neighbours there were, and a maximum is no average.
+    let averages = |gather| matches!(gather, Gather::Mean | Gather::DegreeWeighted | Gather::Attention);
+    matches!(action, Action::Messages { gather, .. } if averages(gather))
+}
+
+fn find(cx: &Cx) -> Vec<Diagnostic> {
+    let mut rows: Vec<Row> = vec![Row::default(); cx.model.graph.node_count()];
+    let mut found = Vec::new();
+    for node in cx.nodes() {
+        let inputs = cx.model.inputs(node);
+        let row = match cx.action(node) {
+            Action::Input => Row::default(),
+            Action::Pooling(_) => {
+                // A new graph begins; what led to it ends here, in each of its networks.
+                inputs.iter().for_each(|input| found.extend(finding(cx, &rows[input.index()])));
+                Row::default()
+            }
+            // The shortest way around the layers is what keeps the nodes apart.
+            Action::Concat | Action::Add => {
+                let shortest =
+                    inputs.iter().map(|input| &rows[input.index()]).min_by_key(|row| row.layers.len());
+                shortest.cloned().unwrap_or_default()
+            }
+            action => {
+                let mut row = inputs.first().map(|input| rows[input.index()].clone()).unwrap_or_default();
+                if averages(action) {
+                    row.layers.push(node);
+                }
+                row
+            }
+        };
+        rows[node.index()] = row;
+    }
+    found.extend(finding(cx, &rows[cx.model.output.index()]));
+    found
+}
+
+fn finding(cx: &Cx, row: &Row) -> Option<Diagnostic> {
+    let n_layers = row.layers.len();
+    let (&first, &last) = (row.layers.first()?, row.layers.last()?);
+    let ty = &cx.node(last).ty;
+    let is_input_graph = ty.entity == Entity::Nodes && ty.level.0 == 0;
+    let depth = cx.data.filter(|_| is_input_graph).map(|data| (data.name(), data.depth()));
+    let is_wide = |(_, depth): &(&str, Depth)| n_layers >= LEAST_LAYERS && n_layers as f64 > depth.diameter;
+    let depth = depth.filter(is_wide);
+    let limit = cx.threshold(&LINT, "layers");
+    if depth.is_none() && (n_layers as f64) < limit {
+        return None;
+    }
+    let layers = counted(n_layers, "averaging layer");
+    let message = match &depth {
+        Some((name, depth)) => format!(
+            "{layers} in a row on graphs of {name}, which are {} wide: the nodes become alike",
+            steps(depth)
+        ),
+        None => format!("{layers} in a row: the nodes become alike"),
+    };
+    let mut finding = Diagnostic::warning(LINT.code, message);
+    finding = if cx.node(first).span == cx.node(last).span {
+        finding.label(cx.node(last).span, format!("{n_layers} of these in a row, and no way around them"))
+    } else {
+        finding
+            .label(cx.node(last).span, format!("layer {n_layers}, with no way around those before"))
+            .label(cx.node(first).span, "layer 1")
+    };
+    let residual = format!("`residual({})`", cx.text(cx.node(last).span));
+    let fewer = match &depth {
+        Some((_, depth)) => format!(
+            "; after {} a node has heard of all others on average",
+            counted(depth.eccentricity.ceil() as usize, "layer")
+        ),
+        None => String::new(),
+    };
+    Some(finding.help(format!(
+        "keep what was before: {residual} from the second layer on, or name the layers with `as` and join them with \
+         `concat`{fewer}"
+    )))
+}
+
+/// `about 5 steps`, `8.2 steps`
+fn steps(depth: &Depth) -> String {
+    let about = if depth.is_sampled { "about " } else { "" };
+    if depth.diameter.fract() == 0.0 {
+        format!("{about}{}", counted(depth.diameter as usize, "step"))
+    } else {
+        format!("{about}{:.1} steps", depth.diameter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lint::testing::{karate, lints, lints_on};
+
+    #[test]
+    fn without_data_only_clear_cases_are_told() {
+        assert_eq!(lints("repeat(7, gcn(16) -> relu) -> mean -> mlp"), [""; 0]);
+        assert_eq!(lints("repeat(8, gcn(16) -> relu) -> mean -> mlp"), ["over_smoothing"]);
+        assert_eq!(lints("repeat(8, sage(16) -> relu) -> sum -> mlp"), ["over_smoothing"]);
+    }
+
+    #[test]
+    fn skips_and_sums_are_no_averages() {
+        for text in [
+            "gcn(16) -> repeat(9, residual(gcn(16) -> relu)) -> mean -> mlp",
+            "gcn(16) -> relu as first -> repeat(9, gcn(16) -> relu) -> concat(first, identity) -> mean -> mlp",
+            "gcn(16) -> relu as first -> repeat(9, gcn(16) -> relu) -> concat(first -> mean, mean) -> mlp",
+            "repeat(9, gin(16) -> relu) -> sum -> mlp",
+            "repeat(4, gcn(16) -> relu) -> diffpool(k = 8) -> repeat(4, gcn(16) -> relu) -> max -> mlp",
+        ] {
+            assert!(!lints(text).contains(&"over_smoothing"), "{text}");
+        }
+    }
+
+    #[test]
+    fn with_data_the_diameter_counts() {
+        let on_club = |n: usize| {
+            let text = format!("data = karate()\nmodel = repeat({n}, gcn(16) -> relu) -> gcn");
+            lints_on(&text, &karate())
+        };
+        // The club is five steps wide; the last layer is one more.
+        assert_eq!(on_club(4), [""; 0]);
+        assert_eq!(on_club(5), ["over_smoothing"]);
+    }
+}

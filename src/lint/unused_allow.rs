@@ -1,0 +1,21 @@
+//! `unused_allow`: an `allow` of something that does not occur.
+
+use super::Lint;
+use crate::diagnostic::Diagnostic;
+use crate::syntax::ast::Ident;
+
+/// What `allow(…)` names and no lint says. Found by [`super::lint`], which knows what was said.
+pub static LINT: Lint = Lint {
+    code: "lint::unused_allow",
+    summary: "`allow(…)` of something that does not occur",
+    speaks_without_data: true,
+    thresholds: &[],
+    find: |_| Vec::new(),
+};
+
+pub fn finding(name: &Ident, has_data: bool) -> Diagnostic {
+    let place = if has_data { "on this data" } else { "in this file" };
+    Diagnostic::warning(LINT.code, format!("`allow({})` allows nothing: it does not occur", name.text))
+        .label(name.span, format!("not said {place}"))
+        .help("leave it out")
+}

@@ -1,0 +1,94 @@
+//! `unused_clusters`: more clusters than most graphs have nodes.
+
+use super::cx::percent;
+use super::{Cx, Lint, Threshold};
+use crate::args::Range;
+use crate::diagnostic::Diagnostic;
+use crate::ir::Entity;
+use crate::ops::{Action, Select};
+use petgraph::graph::NodeIndex;
+
+/// Clusters are counted for the largest graph and are the same for all. Where most graphs have fewer nodes, most
+/// clusters hold nothing, and the coarse graph is larger than the fine one.
+///
+/// Paper: Ying et al. 2018, "Hierarchical Graph Representation Learning with Differentiable Pooling", section 4.1.
+pub static LINT: Lint = Lint {
+    code: "lint::unused_clusters",
+    summary: "more clusters, or nodes to keep, than most graphs have nodes",
+    speaks_without_data: false,
+    thresholds: &[Threshold {
+        name: "share",
+        default: 0.5,
+        range: Range::open_closed(0.0, 1.0),
+        doc: "Share of the graphs that are smaller, from which it is told.",
+    }],
+    find,
+};
+
+fn find(cx: &Cx) -> Vec<Diagnostic> {
+    cx.nodes().filter_map(|node| finding(cx, node)).collect()
+}
+
+fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
+    let Action::Pooling(select) = cx.action(node) else { return None };
+    let (data, input) = (cx.data?, cx.input(node)?);
+    let pooling = cx.node(node);
+    if cx.node(input).ty.entity != Entity::Nodes {
+        return None;
+    }
+    let k = match select {
+        Select::Assign => pooling.ty.rows.known()?,
+        Select::Keep => usize::try_from(pooling.args.opt_int("k")?).ok()?,
+    };
+    let sizes = data.sizes();
+    let mut before: Vec<usize> = sizes.iter().filter_map(|&size| cx.rows_of_graph(input, size)).collect();
+    before.sort_unstable();
+    let is_smaller = |&&rows: &&usize| if select == Select::Assign { rows < k } else { rows <= k };
+    let n_smaller = before.iter().filter(is_smaller).count();
+    if n_smaller == 0 || (n_smaller as f64) < cx.threshold(&LINT, "share") * sizes.len() as f64 {
+        return None;
+    }
+    let median = before[before.len() / 2];
+    let (name, share) = (data.name(), percent(n_smaller, sizes.len()));
+    let quarter = median.div_ceil(4).max(2);
+    let place = pooling.ty.rows.origin.span.unwrap_or(pooling.span);
+    let (message, label, help) = match select {
+        Select::Assign => (
+            format!("{k} clusters are more than {share} of the graphs of {name} have nodes"),
+            format!(
+                "the graph in the middle has {median} nodes, so {} clusters stay empty or share a node",
+                k.saturating_sub(median)
+            ),
+            format!(
+                "count them for a usual graph in place of the largest: `k = {quarter}` is a quarter of {median} nodes"
+            ),
+        ),
+        Select::Keep => (
+            format!("{} keeps {share} of the graphs of {name} whole", cx.name(node)),
+            format!("the graph in the middle has {median} nodes, and {k} may stay"),
+            "take a share of each graph: `ratio = 0.5`".to_owned(),
+        ),
+    };
+    Some(Diagnostic::warning(LINT.code, message).label(place, label).help(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lint::testing::{lints, lints_on, paths};
+
+    #[test]
+    fn clusters_are_compared_with_graphs_of_every_size() {
+        let text = "gin(8) -> diffpool(ratio = 0.25) -> gin(8) -> relu -> max -> linear";
+        // A quarter of the largest graph is 25.
+        assert_eq!(lints_on(text, &paths(&[100, 20, 24])), ["unused_clusters"]);
+        assert_eq!(lints_on(text, &paths(&[100, 30, 26])), [""; 0]);
+        assert_eq!(lints(text), [""; 0]);
+    }
+
+    #[test]
+    fn keeping_more_nodes_than_there_are_keeps_them_all() {
+        let text = "gin(8) -> relu as all -> topk(k = 20) -> gin(8) -> concat(all -> sum, sum) -> mlp";
+        assert_eq!(lints_on(text, &paths(&[100, 20, 20])), ["unused_clusters"]);
+        assert_eq!(lints_on(text, &paths(&[100, 21, 21])), [""; 0]);
+    }
+}
