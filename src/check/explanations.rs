@@ -22,6 +22,8 @@ pages! {
     training: no_validation, nothing_to_train_on, too_many_folds, no_split;
     symmetry: depends_on_numbering;
     unused: let, block, parameter, name, use, loss, stage;
+    lint: over_smoothing, constant_features, inexpressive_pooling, single_cluster, unused_clusters, dead_assignment, attention_without_edges, batch_of_one, class_balance, dead_dropout, missing_activation, activation_before_loss, idle_schedule, unused_allow;
+    config: syntax, unknown_key, unknown_lint, wrong_value;
     data: no_features, no_labels, one_class, empty, no_edges, more_clusters_than_nodes, no_effect, hierarchy, missing, missing_part, ambiguous, ragged, count, not_a_number, not_finite, out_of_range, graph_order, empty_graph, edge_between_graphs, unknown_label, too_large, too_many_labels, unreadable, download, checksum, corrupt_archive, unsafe_archive, cache_unwritable;
 }
 

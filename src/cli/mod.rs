@@ -3,6 +3,7 @@
 mod changed;
 mod check;
 mod completions;
+mod config;
 pub mod data;
 pub mod describe;
 mod estimate;
@@ -14,6 +15,7 @@ mod git_textconv;
 mod graph;
 mod hash;
 mod install_git;
+mod lint;
 mod man;
 mod migrate;
 mod new;
@@ -65,6 +67,7 @@ enum Command {
     Estimate(estimate::EstimateCommand),
     Migrate(migrate::Migrate),
     Graph(graph::Graph),
+    Lint(lint::Lint),
     Train(Box<train::Train>),
     Eval(eval::Eval),
     Predict(predict::Predict),
@@ -91,6 +94,7 @@ impl Command {
             Command::Estimate(command) => command.run(global),
             Command::Migrate(command) => command.run(global),
             Command::Graph(command) => command.run(global),
+            Command::Lint(command) => command.run(global),
             Command::Train(command) => command.run(global),
             Command::Eval(command) => command.run(global),
             Command::Predict(command) => command.run(global),

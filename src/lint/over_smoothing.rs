@@ -6,11 +6,15 @@ use crate::args::Range;
 use crate::diagnostic::Diagnostic;
 use crate::ir::Entity;
 use crate::ops::{Action, Gather};
+use crate::source::Span;
 use petgraph::graph::NodeIndex;
 
 /// With data: no fewer layers than this are spoken of, because networks of two and three layers are the rule
 /// whatever the graphs (Li et al. 2018, section 3, where the fall begins behind the third layer).
 const LEAST_LAYERS: usize = 4;
+
+/// No more layers than this are pointed at.
+const MAX_LABELS: usize = 4;
 
 /// Layers in a row that average without a skip, against the diameter of the graphs, or against a fixed number.
 ///
@@ -75,7 +79,7 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
 
 fn finding(cx: &Cx, row: &Row) -> Option<Diagnostic> {
     let n_layers = row.layers.len();
-    let (&first, &last) = (row.layers.first()?, row.layers.last()?);
+    let &last = row.layers.last()?;
     let ty = &cx.node(last).ty;
     let is_input_graph = ty.entity == Entity::Nodes && ty.level.0 == 0;
     let depth = cx.data.filter(|_| is_input_graph).map(|data| (data.name(), data.depth()));
@@ -87,21 +91,34 @@ fn finding(cx: &Cx, row: &Row) -> Option<Diagnostic> {
     }
     let layers = counted(n_layers, "averaging layer");
     let message = match &depth {
-        Some((name, depth)) => format!(
-            "{layers} in a row on graphs of {name}, which are {} wide: the nodes become alike",
-            steps(depth)
-        ),
-        None => format!("{layers} in a row: the nodes become alike"),
+        Some((name, depth)) => {
+            format!("{layers} in a row make nodes alike: the graphs of {name} are {} wide", steps(depth))
+        }
+        None => format!("{layers} in a row make all nodes alike"),
     };
+    // Places in the file, each with how many of the layers it stands for.
+    let mut places: Vec<(Span, usize)> = Vec::new();
+    for &layer in &row.layers {
+        let span = cx.node(layer).span;
+        match places.iter_mut().find(|(known, _)| *known == span) {
+            Some((_, count)) => *count += 1,
+            None => places.push((span, 1)),
+        }
+    }
+    // The place of most of them first; a stable sort keeps the order of the others.
+    places.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
     let mut finding = Diagnostic::warning(LINT.code, message);
-    finding = if cx.node(first).span == cx.node(last).span {
-        finding.label(cx.node(last).span, format!("{n_layers} of these in a row, and no way around them"))
-    } else {
-        finding
-            .label(cx.node(last).span, format!("layer {n_layers}, with no way around those before"))
-            .label(cx.node(first).span, "layer 1")
-    };
-    let residual = format!("`residual({})`", cx.text(cx.node(last).span));
+    for (idx, &(span, count)) in places.iter().enumerate().take(MAX_LABELS) {
+        let label = match (idx, count) {
+            (0, 1) => format!("one of {n_layers}, and no way around them"),
+            (0, count) if count == n_layers => format!("{count} of these in a row, and no way around them"),
+            (0, count) => format!("{count} of these, and no way around them"),
+            (_, 1) => "one more".to_owned(),
+            (_, count) => format!("{count} more"),
+        };
+        finding = finding.label(span, label);
+    }
+    let residual = format!("`residual({})`", cx.text(places[0].0));
     let fewer = match &depth {
         Some((_, depth)) => format!(
             "; after {} a node has heard of all others on average",

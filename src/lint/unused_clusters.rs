@@ -54,11 +54,8 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
     let place = pooling.ty.rows.origin.span.unwrap_or(pooling.span);
     let (message, label, help) = match select {
         Select::Assign => (
-            format!("{k} clusters are more than {share} of the graphs of {name} have nodes"),
-            format!(
-                "the graph in the middle has {median} nodes, so {} clusters stay empty or share a node",
-                k.saturating_sub(median)
-            ),
+            format!("{share} of the graphs of {name} have fewer nodes than the {k} clusters that each gets"),
+            format!("the graph in the middle has {median} nodes"),
             format!(
                 "count them for a usual graph in place of the largest: `k = {quarter}` is a quarter of {median} nodes"
             ),

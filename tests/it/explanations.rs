@@ -2,6 +2,10 @@
 
 use crate::spec::{diagnose, facts};
 use hgnn::check::EXPLANATIONS;
+use hgnn::data::{Dataset, DatasetParts, Features, Targets, Vocabulary};
+use hgnn::ir::{Entity, TargetKind, Task};
+use hgnn::lint::{Config, lint};
+use hgnn::source::SourceMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -18,8 +22,51 @@ fn needs_no_model(code: &str) -> bool {
     ];
     match code.split_once("::") {
         Some(("data", name)) => !of_text.contains(&name),
+        Some(("config", _)) => true,
         _ => ["syntax::encoding", "syntax::too_large", "names::too_deep"].contains(&code),
     }
+}
+
+/// What the lints say of a model that `check` has nothing against.
+fn lint_findings(text: &str, data: Option<&Dataset>) -> Vec<hgnn::diagnostic::Diagnostic> {
+    let mut sources = SourceMap::default();
+    let main = sources.add("model.hgnn", text);
+    let (program, mut found) =
+        hgnn::syntax::load_program(&mut sources, main, &|_| Err(std::io::ErrorKind::NotFound.into()));
+    let outcome = hgnn::check::check(&program, data.map(Dataset::facts).as_ref());
+    found.extend(outcome.diagnostics);
+    if let Some(model) = outcome.model.filter(|_| found.is_empty()) {
+        found = lint(&program, &sources, &model, data, &Config::default());
+    }
+    found
+}
+
+/// Data that a lint can be shown on: paths with three kinds of nodes, and what the name says is special.
+fn small_data(name: &str) -> Dataset {
+    let n_graphs = 40;
+    let size = |graph: usize| if name == "sizes" && graph == 0 { 60 } else { 6 };
+    let (mut node_offsets, mut edges) = (vec![0u32], Vec::new());
+    for graph in 0..n_graphs {
+        let (first, n_nodes) = (node_offsets[graph], size(graph));
+        node_offsets.push(first + n_nodes);
+        if name != "points" || graph % 2 == 0 {
+            edges.extend((first + 1..first + n_nodes).flat_map(|node| [(node - 1, node), (node, node - 1)]));
+        }
+    }
+    let class = |graph: usize| i64::from(if name == "rare" { graph % 10 == 0 } else { graph % 2 == 0 });
+    let n_nodes = node_offsets[n_graphs];
+    Dataset::new(DatasetParts {
+        name: "SMALL".into(),
+        task: Some(Task { entity: Entity::Graph, kind: TargetKind::Classification }),
+        node_offsets,
+        edges,
+        features: Features::OneHot { columns: (0..n_nodes).map(|node| node % 3).collect(), width: 3 },
+        targets: Targets::Classes((0..n_graphs).map(class).collect()),
+        class_names: vec!["0".into(), "1".into()],
+        fixed_split: None,
+        graph_ids: (1..=n_graphs as u32).collect(),
+        vocabulary: Vocabulary::default(),
+    })
 }
 
 #[test]
@@ -37,7 +84,7 @@ fn wrong_models_show_their_code_and_right_ones_show_nothing() {
                 match (word, word.split_once('=')) {
                     ("wrong", _) => is_wrong = Some(true),
                     ("right", _) => is_wrong = Some(false),
-                    (_, Some(("data", name))) => data = Some(facts(name)),
+                    (_, Some(("data", name))) => data = Some(name),
                     (_, Some(("file", name))) => {
                         files.insert(name.to_owned(), text.to_owned());
                     }
@@ -46,7 +93,10 @@ fn wrong_models_show_their_code_and_right_ones_show_nothing() {
             }
             let Some(is_wrong) = is_wrong else { continue };
             seen.insert(is_wrong);
-            let (_, diagnostics, _) = diagnose("model.hgnn", text, &files, data.as_ref());
+            let diagnostics = match code.starts_with("lint::") {
+                true => lint_findings(text, data.map(small_data).as_ref()),
+                false => diagnose("model.hgnn", text, &files, data.map(facts).as_ref()).1,
+            };
             let codes: Vec<_> = diagnostics.iter().map(|finding| finding.code).collect();
             let expected = if is_wrong { vec![*code] } else { Vec::new() };
             if codes != expected {

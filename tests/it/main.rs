@@ -8,6 +8,7 @@ mod git;
 mod golden;
 mod laws;
 mod layout;
+mod lint;
 mod models;
 mod operator;
 mod reference;

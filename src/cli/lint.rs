@@ -1,0 +1,210 @@
+//! `hgnnc lint`: warnings about what is right and probably not meant.
+
+use super::config::Configs;
+use super::source::{self, Compiled, Data, LocalData, Need};
+use super::table::{plain_table, write_table};
+use super::{Exit, Failure, Format, Global, files, report, stdout_look};
+use crate::diagnostic::Diagnostic;
+use crate::lint::config::ALL;
+use crate::lint::{Config, LINTS, lint};
+use serde_json::json;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Warn about architectures that are right and probably not what was meant
+///
+/// Without FILE, all `.hgnn` files below the current folder that `.gitignore` does not leave out. The data that a
+/// file names is read where it is on this machine; without it, the warnings that need it stay silent. A file keeps a
+/// warning with `allow(NAME)`; `hgnn.toml` in its folder or above sets `allow`, `deny` and thresholds for all:
+/// `hgnnc explain lint::NAME` says why a warning is one.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  hgnnc lint\n  hgnnc lint models --deny all\n  \
+    hgnnc lint model.hgnn --allow unused_clusters --data-dir data\n  hgnnc lint --list\n\n\
+    Exit codes: 0 nothing or warnings, 1 something that is denied, or a file that is wrong, 2 could not run")]
+pub struct Lint {
+    /// Files, or folders with all `.hgnn` files below; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Do not warn of this
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    allow: Vec<String>,
+    /// Make this an error: a name, or `all` for everything that is not allowed
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    deny: Vec<String>,
+    /// List all lints, with the numbers that `hgnn.toml` can set
+    #[arg(long, conflicts_with_all = ["files", "allow", "deny"])]
+    list: bool,
+    #[command(flatten)]
+    data: LocalData,
+}
+
+impl Lint {
+    pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
+        let out = &mut io::stdout().lock();
+        if self.list {
+            list(out, global.format)?;
+            return Ok(Exit::Clean);
+        }
+        self.override_config(&mut Config::default())?;
+        let options = self.data.options();
+        let (mut configs, mut json) = (Configs::default(), Vec::new());
+        let (mut n_errors, mut n_warnings) = (0, 0);
+        let mut missing: Vec<String> = Vec::new();
+        let paths = self.paths()?;
+        for path in &paths {
+            let mut config = configs.of(path, global)?;
+            self.override_config(&mut config)?;
+            let compiled = source::compile_with(path, options.as_ref(), Need::Dataset)?;
+            let found = findings(&compiled, &config);
+            let errors = found.iter().filter(|found| found.is_error()).count();
+            (n_errors, n_warnings) = (n_errors + errors, n_warnings + found.len() - errors);
+            match global.format {
+                Format::Json => {
+                    let places = report::Places::new(&compiled.sources);
+                    json.extend(report::sorted(&found).into_iter().map(|found| report::json(&places, found)));
+                }
+                format => report::write(out, &compiled.sources, &found, format, stdout_look())?,
+            }
+            if let Data::Missing { name } = compiled.data
+                && !missing.contains(&name)
+            {
+                missing.push(name);
+            }
+        }
+        match global.format {
+            Format::Json => {
+                serde_json::to_writer_pretty(&mut *out, &json).map_err(io::Error::from)?;
+                writeln!(out)?;
+            }
+            Format::Full => {
+                let n_files = counted(paths.len(), "file");
+                match (n_errors, n_warnings) {
+                    (0, 0) => writeln!(out, "{n_files}: nothing to say")?,
+                    (0, warnings) => writeln!(out, "{n_files}: {}", counted(warnings, "warning"))?,
+                    (errors, 0) => writeln!(out, "{n_files}: {}", counted(errors, "error"))?,
+                    (errors, warnings) => writeln!(
+                        out,
+                        "{n_files}: {} and {}",
+                        counted(errors, "error"),
+                        counted(warnings, "warning")
+                    )?,
+                }
+                if !missing.is_empty() {
+                    let names: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
+                    writeln!(
+                        out,
+                        "looked at without data, so what depends on it is not said; for {}, name the folder of data \
+                         sets with --data-dir",
+                        names.join(", ")
+                    )?;
+                }
+            }
+            Format::Short => {}
+        }
+        Ok(if n_errors > 0 { Exit::Findings } else { Exit::Clean })
+    }
+
+    /// The files to look at, by their names.
+    fn paths(&self) -> Result<Vec<String>, Failure> {
+        if self.files.iter().any(|path| path == Path::new("-")) {
+            if self.files.len() > 1 {
+                return Err(Failure::new("`-` stands alone: standard input is one file"));
+            }
+            return Ok(vec!["-".to_owned()]);
+        }
+        let found = files::find(&self.files)?;
+        if found.is_empty() {
+            return Err(Failure::new("there is no `.hgnn` file here or below")
+                .help("name files or folders: `hgnnc lint models`"));
+        }
+        Ok(found.iter().map(|path| path.display().to_string()).collect())
+    }
+
+    /// What the command line says, over the file: `all` gives way to what is allowed, in whatever order they come.
+    fn override_config(&self, config: &mut Config) -> Result<(), Failure> {
+        let unknown = |option: &str, name: &str, close: Option<&str>| {
+            Failure::new(format!("there is no lint `{name}` for `--{option}`")).help(match close {
+                Some(close) => format!("did you mean `{close}`? `hgnnc lint --list` lists them"),
+                None => "`hgnnc lint --list` lists them".to_owned(),
+            })
+        };
+        let plain = |name: &String| name.trim_start_matches("lint::").to_owned();
+        if let Some(name) =
+            self.allow.iter().find(|name| self.deny.iter().any(|other| plain(other) == plain(name)))
+        {
+            return Err(Failure::new(format!("`{name}` is given to `--allow` and to `--deny`")));
+        }
+        for name in &self.allow {
+            config.allow(name).map_err(|close| unknown("allow", name, close))?;
+        }
+        for name in self.deny.iter().filter(|name| *name != ALL) {
+            config.deny(name).map_err(|close| unknown("deny", name, close))?;
+        }
+        if self.deny.iter().any(|name| name == ALL) {
+            config.deny(ALL).map_err(|close| unknown("deny", ALL, close))?;
+        }
+        Ok(())
+    }
+}
+
+/// What is said of a file: its errors where it is wrong, for there is no model to look at then.
+fn findings(compiled: &Compiled, config: &Config) -> Vec<Diagnostic> {
+    let data = match &compiled.data {
+        Data::Loaded(data) => Some(data.as_ref()),
+        _ => None,
+    };
+    match &compiled.model {
+        Some(model) => lint(&compiled.program, &compiled.sources, model, data, config),
+        None => compiled.diagnostics.iter().filter(|found| found.is_error()).cloned().collect(),
+    }
+}
+
+/// `1 file`, `3 warnings`
+fn counted(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+fn list(out: &mut dyn Write, format: Format) -> io::Result<()> {
+    match format {
+        Format::Json => {
+            let thresholds = |lint: &crate::lint::Lint| {
+                let all = lint.thresholds.iter();
+                all.map(|found| json!({ "name": found.name, "default": found.default, "doc": found.doc }))
+                    .collect::<Vec<_>>()
+            };
+            let all: Vec<_> = LINTS
+                .iter()
+                .map(|lint| {
+                    json!({
+                        "code": lint.code,
+                        "summary": lint.summary,
+                        "needs_data": !lint.speaks_without_data,
+                        "thresholds": thresholds(lint),
+                    })
+                })
+                .collect();
+            serde_json::to_writer_pretty(&mut *out, &all)?;
+            writeln!(out)
+        }
+        Format::Short => LINTS.iter().try_for_each(|lint| writeln!(out, "{}: {}", lint.code, lint.summary)),
+        Format::Full => {
+            let mut table = plain_table();
+            table.set_header(["Name", "Warns of", "Needs", "Thresholds"]);
+            for lint in LINTS {
+                let thresholds: Vec<_> = lint
+                    .thresholds
+                    .iter()
+                    .map(|found| format!("{} = {}", found.name, found.default))
+                    .collect();
+                let needs = if lint.speaks_without_data { "" } else { "data" };
+                table.add_row([lint.name(), lint.summary, needs, &thresholds.join(", ")]);
+            }
+            write_table(out, &table)?;
+            writeln!(
+                out,
+                "\nA file keeps one with `allow(NAME)`; `hgnn.toml` sets `allow`, `deny` and thresholds for all files \
+                 below it.\n`hgnnc explain lint::NAME` explains one."
+            )
+        }
+    }
+}
