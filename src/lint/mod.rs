@@ -160,3 +160,16 @@ fn allowed(program: &Program) -> Vec<&Ident> {
         .flatten()
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::args::default_args;
+    use crate::ops::CATALOGUE;
+
+    #[test]
+    fn every_operator_says_what_it_does_with_its_defaults() {
+        for op in CATALOGUE {
+            op.action(&default_args(op.args()));
+        }
+    }
+}

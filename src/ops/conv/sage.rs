@@ -198,7 +198,7 @@ impl Operator for Sage {
             "lstm" => Gather::Ordered,
             _ => Gather::Mean,
         };
-        let own = if args.bool("root") { Own::Root } else { Own::Absent };
+        let own = if args.bool("root_weight") { Own::Root } else { Own::Absent };
         let is_linear = matches!(gather, Gather::Sum | Gather::Mean) && !args.bool("normalize");
         Action::Messages { gather, own, is_linear }
     }
