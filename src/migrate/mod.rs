@@ -7,12 +7,16 @@ mod renames;
 
 pub use renames::{Of, RENAMES, Rename};
 
+use crate::check;
 use crate::diagnostic::Diagnostic;
 use crate::ops;
 use crate::source::{FileId, SourceMap, Span};
+use crate::syntax::ast::{File, ItemKind};
 use crate::syntax::lex::{Bracket, Kind, Token, lex};
+use crate::syntax::{self, Program};
 use renames::Renames;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// The version of the language that this compiler reads.
 pub const LANGUAGE_VERSION: u32 = 2;
@@ -107,6 +111,34 @@ fn replaced<'a>(text: &str, edits: impl Iterator<Item = (usize, usize, &'a str)>
     result
 }
 
+/// A program of an older version as it would be written today; `None` where nothing in it is old, or it cannot be
+/// parsed. Files keep their names and numbers.
+pub fn program(sources: &SourceMap, program: &Program) -> Option<(SourceMap, Program)> {
+    if program.has_errors {
+        return None;
+    }
+    let edits = edits(sources, &check::check(program, None).diagnostics);
+    if edits.is_empty() {
+        return None;
+    }
+    let mut current = SourceMap::default();
+    for (id, file) in sources.files() {
+        let own: Vec<_> = edits.iter().filter(|edit| edit.span.file == id).cloned().collect();
+        current.add(file.name.clone(), rewrite(&file.text, &own));
+    }
+    let files: Vec<_> = program.files.iter().map(|file| syntax::parse(&current, file.id).0).collect();
+    // Each path of a `use` stands a little further on; their order is the same.
+    let paths = |files: &[File]| -> Vec<Span> {
+        let items = files.iter().flat_map(|file| &file.items);
+        items
+            .filter_map(|item| if let ItemKind::Use { path } = &item.kind { Some(path.span) } else { None })
+            .collect()
+    };
+    let moved: HashMap<_, _> = paths(&program.files).into_iter().zip(paths(&files)).collect();
+    let uses = program.uses.iter().filter_map(|(place, file)| Some((*moved.get(place)?, *file))).collect();
+    Some((current, Program { files, uses, ..program.clone() }))
+}
+
 /// A line of the canonical form (`stage 2 = sage(…, root = true) of 1`) with the names of today. What has them
 /// already stays as it is, so lines of every version can be given.
 pub fn canonical_line(line: &str) -> Cow<'_, str> {
@@ -176,6 +208,23 @@ mod tests {
     fn old_names_are_found_where_nothing_is_used_and_much_is_wrong() {
         let text = "let a = b\nlet b = a\nlet c = sage(8, root = true)\nmodel = gnc(8)\n";
         assert_eq!(migrated(text), text.replace("root", "root_weight"));
+    }
+
+    #[test]
+    fn a_program_of_several_files_is_brought_forward() {
+        let mut sources = SourceMap::default();
+        let main = sources.add(
+            "m.hgnn",
+            "let a = sage(8, root = true)\nuse \"b.hgnn\"\nmodel = a -> wide(sage) -> mean -> mlp",
+        );
+        let used = |_: &str| Ok("block wide(of) = of(8, root = false)".to_owned());
+        let (old, _) = syntax::load_program(&mut sources, main, &used);
+        let (current, today) = program(&sources, &old).expect("it is old");
+        let outcome = check::check(&today, None);
+        assert_eq!(outcome.diagnostics, []);
+        assert!(outcome.model.is_some());
+        assert_eq!(current.text(today.uses[0].0), "\"b.hgnn\"");
+        assert!(program(&current, &today).is_none());
     }
 
     #[test]

@@ -133,7 +133,9 @@ impl Checkpoint {
         Ok(Self {
             path: path.to_path_buf(),
             facts: CheckpointFacts {
-                source: serde_json::from_str(&text("source")?).map_err(|_| damaged("source"))?,
+                source: serde_json::from_str::<ModelSource>(&text("source")?)
+                    .map_err(|_| damaged("source"))?
+                    .brought_forward(),
                 canonical: text("canonical")?,
                 canonical_hash: text("canonical_hash")?,
                 network_hash: text("network_hash")?,

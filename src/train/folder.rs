@@ -24,6 +24,7 @@ use super::resume::ResumeState;
 use super::settings::Overrides;
 use super::source::{MODEL, ModelSource, SourceText};
 use super::tensors::Named;
+use crate::ir::{Canonical, canonical::Part};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::fs;
@@ -238,7 +239,14 @@ impl RunFolder {
             let path = self.path.join(&name);
             files.push(SourceText { text: fs::read_to_string(&path).at("read", &path)?, name });
         }
-        Ok(ModelSource::from_files(files))
+        Ok(ModelSource::from_files(files).brought_forward())
+    }
+
+    /// Whether the run began with this canonical form, in the words of whatever version wrote it.
+    pub fn began_with(&self, form: &Canonical) -> bool {
+        let text = fs::read_to_string(self.path.join(CANONICAL)).ok();
+        let began = text.and_then(|text| Canonical::parse(&text).ok());
+        began.is_some_and(|began| began.agrees_with(form, Part::All))
     }
 
     pub fn model_path(&self) -> PathBuf {

@@ -11,7 +11,7 @@ use super::settings::{Overrides, Settings};
 use super::source::ModelSource;
 use crate::check::Checked;
 use crate::data::{Dataset, Targets};
-use crate::ir::Model;
+use crate::ir::{Canonical, Model};
 use candle_core::Device;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -167,7 +167,10 @@ fn open_folder(
                     help,
                 ))
             };
-            if record.canonical_hash != checkpoint.canonical_hash {
+            // Hashes of another version of the form differ for the same model.
+            let is_same = record.canonical_hash == checkpoint.canonical_hash
+                || folder.began_with(&Canonical::of(request.model.get()));
+            if !is_same {
                 return differs("the model has changed", "put model.hgnn back, or train again");
             }
             if record.data_fingerprint != request.dataset.fingerprint {

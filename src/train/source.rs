@@ -96,25 +96,27 @@ impl ModelSource {
         (sources, program, diagnostics)
     }
 
-    /// Parses and checks the model against the data that it was made for. Texts of an older version of the language
-    /// are brought forward: what was trained stays usable.
-    pub fn compile(&self, data: Option<&DataFacts>) -> Compiled {
-        let compiled = self.compile_as_written(data);
-        let edits = migrate::edits(&compiled.sources, &compiled.outcome.diagnostics);
-        if edits.is_empty() {
-            return compiled;
+    /// The same texts with the names of today, where they were saved by an older version: what was trained stays
+    /// usable.
+    #[must_use]
+    pub fn brought_forward(mut self) -> Self {
+        let has_word = |word: &str| self.files.iter().any(|file| file.text.contains(word));
+        if !migrate::RENAMES.iter().any(|rename| has_word(rename.from)) {
+            return self;
         }
-        let mut current = self.clone();
-        for (id, file) in compiled.sources.files() {
+        let (sources, program, _) = self.parse();
+        let edits = migrate::edits(&sources, &check::check(&program, None).diagnostics);
+        for (id, file) in sources.files() {
             let own: Vec<_> = edits.iter().filter(|edit| edit.span.file == id).cloned().collect();
-            if let Some(text) = current.files.iter_mut().find(|text| text.name == file.name) {
+            if let Some(text) = self.files.iter_mut().find(|text| text.name == file.name) {
                 text.text = migrate::rewrite(&file.text, &own);
             }
         }
-        current.compile_as_written(data)
+        self
     }
 
-    fn compile_as_written(&self, data: Option<&DataFacts>) -> Compiled {
+    /// Parses and checks the model against the data that it was made for.
+    pub fn compile(&self, data: Option<&DataFacts>) -> Compiled {
         let (sources, program, mut diagnostics) = self.parse();
         let mut outcome = check::check(&program, data);
         if diagnostics.iter().any(Diagnostic::is_error) {
@@ -185,7 +187,7 @@ mod tests {
             ("used-1-b.hgnn", "block wide(of) = of(8, root = false) -> sage(8, root = true)"),
         ];
         let text = |(name, text): (&str, &str)| SourceText { name: name.into(), text: text.into() };
-        let compiled = ModelSource::from_files(files.map(text).into()).compile(None);
+        let compiled = ModelSource::from_files(files.map(text).into()).brought_forward().compile(None);
         assert_eq!(compiled.outcome.diagnostics, []);
         assert!(compiled.outcome.model.is_some());
     }
