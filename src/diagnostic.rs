@@ -36,7 +36,8 @@ pub struct Diagnostic {
     pub labels: Vec<Label>,
     /// What to do, with a line to paste.
     pub help: Option<String>,
-    pub fix: Option<Fix>,
+    /// Boxed, because findings are returned as errors everywhere and seldom have one.
+    pub fix: Option<Box<Fix>>,
 }
 
 impl Diagnostic {
@@ -63,7 +64,7 @@ impl Diagnostic {
 
     #[must_use]
     pub fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.fix = Some(Fix { span, text: text.into() });
+        self.fix = Some(Box::new(Fix { span, text: text.into() }));
         self
     }
 

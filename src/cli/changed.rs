@@ -118,7 +118,7 @@ fn verdict(
     };
     let Some(old_path) = changed.old_path() else { return Ok(Verdict::Train("new".into())) };
     let then = repository.load(before, old_path).map(|loaded| {
-        let mut loaded: Loaded = loaded.into();
+        let mut loaded = Loaded::from(loaded).brought_forward();
         // Only errors keep a model from being compiled.
         loaded.diagnostics.retain(Diagnostic::is_error);
         source::compile_loaded(loaded, None, Need::Facts)

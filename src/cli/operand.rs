@@ -156,7 +156,8 @@ impl Operand {
             // Where standard error is closed, there is no one to tell.
             let _ = writeln!(io::stderr(), "note: {note}");
         }
-        Ok(Self::of_text(name, repository.load(&snapshot, &located.path)?.into()))
+        let loaded = Loaded::from(repository.load(&snapshot, &located.path)?);
+        Ok(Self::of_text(name, loaded.brought_forward()))
     }
 
     /// Texts that were read and parsed, from a file or elsewhere.

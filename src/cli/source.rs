@@ -5,6 +5,7 @@ use crate::check::{self, Checked};
 use crate::data::{DataOptions, Dataset};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{DataFacts, Model};
+use crate::migrate;
 use crate::source::{FileId, SourceMap};
 use crate::syntax::{self, Program};
 use std::io::{self, Read};
@@ -44,6 +45,17 @@ impl From<crate::git::Loaded> for Loaded {
     fn from(loaded: crate::git::Loaded) -> Self {
         let crate::git::Loaded { sources, program, diagnostics } = loaded;
         Self { sources, program, diagnostics }
+    }
+}
+
+impl Loaded {
+    /// The same with the names of today, for texts from the past that nobody can be asked to rewrite.
+    #[must_use]
+    pub fn brought_forward(self) -> Self {
+        match migrate::program(&self.sources, &self.program) {
+            Some((sources, program)) if self.diagnostics.is_empty() => Self { sources, program, ..self },
+            _ => self,
+        }
     }
 }
 

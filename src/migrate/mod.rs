@@ -50,7 +50,8 @@ pub struct Edit {
 /// a program that these files belong to: they know what a block's parameter stands for. Arguments of operators are
 /// found in the text too, so that nothing is missed where the check ends early.
 pub fn edits(sources: &SourceMap, findings: &[Diagnostic]) -> Vec<Edit> {
-    let fixes = findings.iter().filter(|found| found.code == RENAMED).filter_map(|found| found.fix.as_ref());
+    let fixes =
+        findings.iter().filter(|found| found.code == RENAMED).filter_map(|found| found.fix.as_deref());
     let mut edits: Vec<_> = fixes.map(|fix| Edit { span: fix.span, text: fix.text.clone() }).collect();
     for (id, file) in sources.files() {
         edits.extend(argument_edits(id, &file.text));

@@ -1,4 +1,4 @@
-//! `fmt`, `migrate` and `new` as a user meets them, and the pages of `tests/fmt`: what is written and what comes out.
+//! `fmt` as a user meets it, and the pages of `tests/fmt`: what is written and what comes out.
 
 use crate::layout::layout;
 use crate::spec::diagnose;
@@ -76,7 +76,8 @@ fn the_layout_of_a_model_has_its_hash() {
     }
 }
 
-fn hgnnc(folder: &Path, arguments: &[&str], input: &str) -> Output {
+/// Runs a command in a folder.
+pub fn hgnnc(folder: &Path, arguments: &[&str], input: &str) -> Output {
     use std::io::Write;
     let mut child = Command::new(env!("CARGO_BIN_EXE_hgnnc"))
         .args(arguments)
@@ -95,7 +96,7 @@ fn hgnnc(folder: &Path, arguments: &[&str], input: &str) -> Output {
 }
 
 /// Exit code and standard output.
-fn shown(folder: &Path, arguments: &[&str]) -> (i32, String) {
+pub fn shown(folder: &Path, arguments: &[&str]) -> (i32, String) {
     let output = hgnnc(folder, arguments, "");
     let text = String::from_utf8(output.stdout).expect("output is UTF-8");
     (output.status.code().expect("it ended by itself"), text)
@@ -161,143 +162,4 @@ fn a_difference_is_shown_and_not_written() {
     let (code, json) = shown(folder.path(), &["fmt", "--check", "--format", "json"]);
     let json: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
     assert_eq!((code, &json["files"][0]["status"]), (1, &"would_change".into()));
-}
-
-#[test]
-fn old_files_are_brought_forward_and_nothing_else_in_them_changes() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = |name: &str| folder.path().join(name);
-    let old =
-        "\u{feff}use \"lib.hgnn\"\r\nmodel=sage( 8,root =true) -> wide(sage) -> mean -> mlp // root\r\n";
-    let library = "block wide(of) = of(8, root = false) -> relu\n";
-    std::fs::write(path("old.hgnn"), old).expect("writable");
-    std::fs::write(path("lib.hgnn"), library).expect("writable");
-    let (code, text) = shown(folder.path(), &["check", "old.hgnn", "--format", "short"]);
-    assert_eq!((code, text.matches("names::renamed").count()), (1, 2), "{text}");
-    let (code, text) = shown(folder.path(), &["migrate", "--check", "old.hgnn"]);
-    assert!(code == 1 && text.contains("old.hgnn:2:15: `root` → `root_weight`"), "{text}");
-    assert!(text.contains("run `hgnnc migrate lib.hgnn`"), "{text}");
-    assert_eq!(std::fs::read_to_string(path("old.hgnn")).expect("readable"), old);
-
-    assert_eq!(shown(folder.path(), &["migrate", "."]).0, 0);
-    let now = std::fs::read_to_string(path("old.hgnn")).expect("readable");
-    assert_eq!(now, old.replace("root =", "root_weight ="));
-    let now = std::fs::read_to_string(path("lib.hgnn")).expect("readable");
-    assert_eq!(now, library.replace("root =", "root_weight ="));
-    assert_eq!(shown(folder.path(), &["check", "old.hgnn"]).0, 0);
-    assert_eq!(shown(folder.path(), &["migrate", "."]), (0, "2 files without old names\n".into()));
-}
-
-#[test]
-fn a_new_file_is_right_in_layout_and_never_written_over() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let run = |arguments: &[&str]| shown(folder.path(), arguments);
-    let (code, text) = run(&["new", "first", "--data", "karate"]);
-    assert!(code == 0 && text.contains("hgnnc train first.hgnn"), "{text}");
-    assert_eq!(run(&["new", "copy", "--from", "karate_gat"]).0, 0);
-    assert_eq!(run(&["new", "other.hgnn", "--from", "copy.hgnn", "--data", "hierarchy(20)"]).0, 0);
-    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("it is there");
-    assert!(read("other.hgnn").contains("\ndata = hierarchy(20)\n"));
-    assert_eq!(run(&["fmt", "--check"]), (0, "3 files already in layout\n".into()));
-    let (code, text) = run(&["check", "first.hgnn", "copy.hgnn"]);
-    assert!(code == 0 && text.lines().all(|line| line.contains(".hgnn: correct.")), "{text}");
-    assert_eq!(run(&["train", "first.hgnn", "--epochs", "2", "--out", "run"]).0, 0);
-
-    let before = read("first.hgnn");
-    let output = hgnnc(folder.path(), &["new", "first"], "");
-    assert_eq!((output.status.code(), read("first.hgnn")), (Some(2), before.clone()));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("--force"));
-    assert_eq!(run(&["new", "first", "--force"]).0, 0);
-    assert_ne!(read("first.hgnn"), before);
-    let output = hgnnc(folder.path(), &["new", "x", "--from", "karate_gta"], "");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("did you mean `karate_gat`?"));
-}
-
-#[test]
-fn shells_read_the_completions() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    for (shell, check) in [
-        ("bash", &["bash", "-n"][..]),
-        ("zsh", &["zsh", "-n"]),
-        ("fish", &["fish", "--no-execute"]),
-        ("elvish", &["elvish", "-compileonly"]),
-        ("powershell", &[]),
-    ] {
-        let (code, script) = shown(folder.path(), &["completions", shell]);
-        assert_eq!(code, 0);
-        assert!(script.contains("migrate") && script.contains("data-dir"), "{shell}");
-        let path = folder.path().join(shell);
-        std::fs::write(&path, script).expect("writable");
-        let [program, arguments @ ..] = check else { continue };
-        // A shell that is not installed cannot read it.
-        if let Ok(output) = Command::new(program).args(arguments).arg(&path).output() {
-            assert!(output.status.success(), "{shell}: {}", String::from_utf8_lossy(&output.stderr));
-        }
-    }
-}
-
-#[test]
-fn every_command_has_its_manual_page() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let (_, help) = shown(folder.path(), &["--help"]);
-    let (_, commands) = help.split_once("Commands:\n").expect("it lists the commands");
-    let (commands, _) = commands.split_once("\n\n").expect("the list ends");
-    let names = commands.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
-    assert_eq!(shown(folder.path(), &["man", "--out", "pages"]).0, 0);
-    let mut n_pages = 0;
-    for name in names.filter(|name| !name.is_empty() && *name != "help") {
-        let page = std::fs::read_to_string(folder.path().join(format!("pages/hgnnc-{name}.1"))).expect(name);
-        assert!(page.contains(&format!("hgnnc {name}")), "{name}");
-        n_pages += 1;
-    }
-    assert!(n_pages > 8, "{n_pages}");
-    assert!(shown(folder.path(), &["man"]).1.contains(".TH hgnnc 1"));
-}
-
-/// A safetensors file with its header changed.
-fn with_header(bytes: &[u8], change: impl Fn(String) -> String) -> Vec<u8> {
-    let (length, rest) = bytes.split_at(8);
-    let length = u64::from_le_bytes(length.try_into().expect("eight bytes")) as usize;
-    let header = change(String::from_utf8(rest[..length].to_vec()).expect("a header is text"));
-    [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &rest[length..]].concat()
-}
-
-#[test]
-fn what_an_older_version_trained_stays_usable() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = |name: &str| folder.path().join(name);
-    let model =
-        "data = karate()\nmodel = sage(4, root_weight = false) -> relu -> sage\ntrain { epochs = 2 }\n";
-    std::fs::write(path("m.hgnn"), model).expect("writable");
-    assert_eq!(shown(folder.path(), &["train", "m.hgnn", "--out", "run"]).0, 0);
-    let (_, hash) = shown(folder.path(), &["hash", "m.hgnn", "--format", "short"]);
-    let hash = hash.split_whitespace().next().expect("a hash");
-
-    // The same run as version 1 of the language, and of the canonical form, would have left it.
-    let old =
-        |text: &str| text.replace("root_weight", "root").replace("hgnn-ir 2", "hgnn-ir 1").replace(hash, "0");
-    for name in ["run/model.hgnn", "run/model.canonical.txt", "run/run.json"] {
-        let text = std::fs::read_to_string(path(name)).expect("a run has it");
-        assert_ne!(old(&text), text, "{name}");
-        std::fs::write(path(name), old(&text)).expect("writable");
-    }
-    let bytes = std::fs::read(path("run/checkpoint.safetensors")).expect("a run has it");
-    let bytes = with_header(&bytes, |header| old(&header));
-    assert!(!String::from_utf8_lossy(&bytes).contains("root_weight"));
-    std::fs::write(path("run/checkpoint.safetensors"), &bytes).expect("writable");
-    std::fs::write(path("alone.safetensors"), &bytes).expect("writable");
-
-    for command in [
-        &["eval", "run"][..],
-        &["eval", "alone.safetensors"],
-        &["predict", "run"],
-        &["train", "--resume", "run"],
-        &["hash", "run"],
-        &["hash", "alone.safetensors"],
-    ] {
-        let output = hgnnc(folder.path(), command, "");
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(0), "{command:?}: {error}");
-    }
-    assert!(shown(folder.path(), &["hash", "alone.safetensors"]).1.starts_with(hash));
 }

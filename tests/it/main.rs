@@ -1,5 +1,6 @@
 //! Tests of the whole program, in one binary.
 
+mod begin;
 mod commands;
 mod data;
 mod explanations;
@@ -9,6 +10,7 @@ mod golden;
 mod laws;
 mod layout;
 mod lint;
+mod migrate;
 mod models;
 mod operator;
 mod reference;
