@@ -6,6 +6,7 @@ mod completions;
 mod config;
 pub mod data;
 pub mod describe;
+mod diff;
 mod estimate;
 mod eval;
 mod explain;
@@ -71,6 +72,7 @@ enum Command {
     Train(Box<train::Train>),
     Eval(eval::Eval),
     Predict(predict::Predict),
+    Diff(Box<diff::Diff>),
     Hash(hash::Hash),
     Data(data::Data),
     Ops(ops::Ops),
@@ -98,6 +100,7 @@ impl Command {
             Command::Train(command) => command.run(global),
             Command::Eval(command) => command.run(global),
             Command::Predict(command) => command.run(global),
+            Command::Diff(command) => command.run(global),
             Command::Hash(command) => command.run(global),
             Command::Data(command) => command.run(global),
             Command::Ops(command) => command.run(global),

@@ -3,6 +3,7 @@
 mod adjacency;
 mod stages;
 mod trace;
+pub mod words;
 
 pub use stages::{
     StageCost, StageRow, args_words, average_costs, bound_call_text, stage_costs, stages, value_text,

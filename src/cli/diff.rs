@@ -1,0 +1,93 @@
+//! `hgnnc diff`: what changed between two models, by meaning.
+
+use super::operand::{self, Operand};
+use super::source::LocalData;
+use super::{Exit, Failure, Format, Global, stdout_look};
+use crate::diff::{self, Class};
+use crate::train::write_file;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Compare two models by meaning: stages, widths, loss, data, training, costs, and which weights still load
+///
+/// Formatting, comments and names do not count. Stages are matched by what they are and where they stand, so that a
+/// layer put in at the front is one change.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Classes, the mildest first; a comparison has that of its furthest change:\n  \
+    same                nothing differs\n  \
+    cosmetic            formatting, comments, names, defaults written out\n  \
+    training            loss, data, optimizer, schedule, seeds, evaluation, dropout probability\n  \
+    weight-compatible   the network computes something else, every trained weight still loads:\n                      \
+    another activation, a stage without weights more or less\n  \
+    weight-breaking     some weight has no place or another shape\n  \
+    interface-breaking  input features, task, or number of outputs\n\n\
+    Examples:\n  hgnnc diff old.hgnn new.hgnn\n  \
+    hgnnc diff runs/first model.hgnn --fail-on weight-breaking\n  \
+    hgnnc diff old.hgnn new.hgnn --markdown > comment.md\n  \
+    hgnnc diff old.hgnn new.hgnn --svg diff.svg\n\n\
+    Exit codes: 0 done, 1 with --exit-code or --fail-on where the models differ so far, 2 could not run")]
+pub struct Diff {
+    /// A file, the folder of a run, or a checkpoint (.safetensors); `-` reads standard input
+    #[arg(value_name = "BEFORE")]
+    before: String,
+    /// What it is compared with
+    #[arg(value_name = "AFTER")]
+    after: String,
+    #[command(flatten)]
+    data: LocalData,
+    /// Write Markdown, for a comment in a pull request
+    #[arg(long)]
+    markdown: bool,
+    /// Also draw both networks side by side into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// End with exit code 1 where anything differs
+    #[arg(long)]
+    exit_code: bool,
+    /// End with exit code 1 where the class is this one or goes further
+    #[arg(long, value_name = "CLASS", value_parser = class_parser())]
+    fail_on: Option<Class>,
+}
+
+fn class_parser() -> impl clap::builder::TypedValueParser<Value = Class> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser};
+    let names = Class::ALL.into_iter().filter(|class| *class != Class::Same).map(Class::name);
+    PossibleValuesParser::new(names).map(|name| {
+        // The parser lets only these names through.
+        Class::ALL.into_iter().find(|class| class.name() == name).unwrap_or(Class::Same)
+    })
+}
+
+impl Diff {
+    pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
+        if self.before == "-" && self.after == "-" {
+            return Err(Failure::new("standard input can be one of the two models, and not both"));
+        }
+        let options = self.data.options();
+        let operands = [Operand::find(&self.before)?, Operand::find(&self.after)?];
+        let [before, after] = operand::read_pair([&operands[0], &operands[1]], options.as_ref(), global)?;
+        let found = diff::compare(&before, &after);
+        if let Some(path) = &self.svg {
+            let drawing = diff::svg(&before, &after, &found);
+            write_file(path, |out| out.write_all(drawing.as_bytes()))?;
+        }
+        let out = &mut io::stdout().lock();
+        if global.format == Format::Json {
+            serde_json::to_writer_pretty(&mut *out, &diff::json(&found)).map_err(io::Error::from)?;
+            writeln!(out)?;
+        } else if self.markdown {
+            write!(out, "{}", diff::markdown(&found))?;
+        } else if global.format == Format::Short {
+            let changes = found.changes.iter().filter(|change| change.class > Class::Same);
+            writeln!(out, "{} → {}: {}", found.names[0], found.names[1], found.class.name())?;
+            for change in changes {
+                writeln!(out, "{}: {}", change.class.name(), change.text)?;
+            }
+        } else {
+            write!(out, "{}", diff::text(&found, stdout_look().colours))?;
+        }
+        let fails = (self.exit_code && found.class != Class::Same)
+            || self.fail_on.is_some_and(|class| found.class >= class);
+        Ok(if fails { Exit::Findings } else { Exit::Clean })
+    }
+}

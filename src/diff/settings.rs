@@ -1,0 +1,181 @@
+//! What changed beside the network: loss, data, training and evaluation, in words.
+
+use super::view::{View, value_or_absence, value_words};
+use super::{Change, Class, Kind};
+use crate::args::{ArgSpec, ArgValue, Args, BoundCall, catalogue};
+use crate::plan::words;
+use crate::train::{EVALUATE_SECTION, TRAIN_SECTION};
+
+/// All changes of the settings, in the order of a file.
+pub(super) fn compare(before: &View, after: &View) -> Vec<Change> {
+    let mut changes = Vec::new();
+    interface(before, after, &mut changes);
+    data(before, after, &mut changes);
+    losses(before, after, &mut changes);
+    let (a, b) = (&before.canonical, &after.canonical);
+    for (line, kind, specs, one, other) in [
+        ("", Kind::Train, TRAIN_SECTION, &a.train, &b.train),
+        ("", Kind::Evaluate, EVALUATE_SECTION, &a.evaluate, &b.evaluate),
+    ] {
+        for text in arguments(line, specs, one, other) {
+            changes.push(Change::of(Class::Training, kind, text));
+        }
+    }
+    changes
+}
+
+/// What goes in and what comes out.
+fn interface(before: &View, after: &View, changes: &mut Vec<Change>) {
+    let (a, b) = (&before.side.model, &after.side.model);
+    let mut change = |kind, text| changes.push(Change::of(Class::InterfaceBreaking, kind, text));
+    if a.task != b.task {
+        change(Kind::Task, format!("task {} → {}", a.task.name(), b.task.name()));
+    }
+    let (from, to) = (before.outputs(), after.outputs());
+    if let (Some(from), Some(to)) = (from.known(), to.known())
+        && from != to
+    {
+        change(Kind::Outputs, format!("outputs {from} → {to}"));
+    }
+    match (&before.side.facts, &after.side.facts) {
+        (Some(from), Some(to)) => {
+            if from.n_features != to.n_features {
+                let text = format!("input features {} → {}", from.n_features, to.n_features);
+                change(Kind::Input, text);
+            }
+        }
+        // The data is not at hand, but another choice of its columns is another input.
+        _ => {
+            let features = |call: &Option<BoundCall>| {
+                call.as_ref().and_then(|call| Some((call.name, call.args.get("features")?.value.clone())))
+            };
+            if let (Some((one, from)), Some((other, to))) = (features(&a.data), features(&b.data))
+                && one == other
+                && from != to
+            {
+                change(Kind::Input, format!("input features {} → {}", value_words(&from), value_words(&to)));
+            }
+        }
+    }
+}
+
+fn data(before: &View, after: &View, changes: &mut Vec<Change>) {
+    let mut change = |text| changes.push(Change::of(Class::Training, Kind::Data, text));
+    match (&before.canonical.data, &after.canonical.data) {
+        (None, None) => {}
+        (Some(from), None) => change(format!("data {} → none named", call_words(from, "data"))),
+        (None, Some(to)) => change(format!("data none named → {}", call_words(to, "data"))),
+        (Some(from), Some(to)) => calls("data", "data", from, to).into_iter().for_each(change),
+    }
+}
+
+fn losses(before: &View, after: &View, changes: &mut Vec<Change>) {
+    let mut change = |text| changes.push(Change::of(Class::Training, Kind::Loss, text));
+    let weighted = |weight: f64, name: &str| match weight {
+        1.0 => name.to_owned(),
+        weight => format!("{} · {name}", value_words(&ArgValue::Float(weight))),
+    };
+    let (a, b) = (&before.canonical.losses, &after.canonical.losses);
+    for one in a {
+        let name = one.loss.name();
+        let Some(other) = b.iter().find(|other| other.loss.name() == name) else {
+            change(format!("loss: {} removed", weighted(one.weight, name)));
+            continue;
+        };
+        if one.weight != other.weight {
+            let [from, to] = [one.weight, other.weight].map(|weight| value_words(&ArgValue::Float(weight)));
+            change(format!("loss: weight of {name} {from} → {to}"));
+        }
+        for text in arguments(&format!("loss: {name}: "), one.loss.args(), &one.args, &other.args) {
+            change(text);
+        }
+    }
+    for other in b {
+        if !a.iter().any(|one| one.loss.name() == other.loss.name()) {
+            change(format!("loss: {} added", weighted(other.weight, other.loss.name())));
+        }
+    }
+}
+
+/// `epochs 100 → 200`, `optimizer adam → sgd`, `adam: lr 0.001 → 0.01`
+fn arguments(line: &str, specs: &'static [ArgSpec], before: &Args, after: &Args) -> Vec<String> {
+    let mut texts = Vec::new();
+    for spec in specs {
+        let value =
+            |args: &Args| args.get(spec.name).map(|arg| arg.value.clone()).filter(|v| *v != ArgValue::Absent);
+        match (value(before), value(after)) {
+            (Some(ArgValue::Call(from)), Some(ArgValue::Call(to))) => {
+                texts.extend(
+                    calls(spec.name, spec.name, &from, &to).into_iter().map(|text| format!("{line}{text}")),
+                );
+            }
+            (from, to) => {
+                let words = |value: &Option<ArgValue>| match value {
+                    Some(ArgValue::Call(call)) => call_words(call, spec.name),
+                    other => value_or_absence(other.as_ref(), Some(spec)),
+                };
+                let (from, to) = (words(&from), words(&to));
+                if from != to {
+                    texts.push(format!("{line}{} {from} → {to}", spec.name));
+                }
+            }
+        }
+    }
+    texts
+}
+
+/// Differences of two calls of one catalogue.
+fn calls(what: &str, kind: &str, from: &BoundCall, to: &BoundCall) -> Vec<String> {
+    let specs = catalogue(kind).iter().find(|spec| spec.name == from.name).map_or(&[][..], |spec| spec.args);
+    // A source of data is told by its name; another name is another source.
+    let is_named = |call: &BoundCall| call.args.get("name").map(|arg| arg.value.clone());
+    if from.name != to.name || is_named(from) != is_named(to) {
+        return vec![format!("{what} {} → {}", call_words(from, kind), call_words(to, kind))];
+    }
+    arguments(&format!("{what} {}: ", from.name), specs, &from.args, &to.args)
+}
+
+/// The call with the arguments that are not their defaults: `adam(lr = 0.01)`.
+fn call_words(call: &BoundCall, kind: &str) -> String {
+    let specs = catalogue(kind).iter().find(|spec| spec.name == call.name).map_or(&[][..], |spec| spec.args);
+    let mut parts = Vec::new();
+    for (arg, spec) in call.args.0.iter().zip(specs) {
+        if arg.value == ArgValue::Absent || spec.default.value().as_ref() == Some(&arg.value) {
+            continue;
+        }
+        let value = value_words(&arg.value);
+        let is_first = parts.is_empty() && spec.positional;
+        parts.push(if is_first { value } else { format!("{} = {value}", spec.name) });
+    }
+    if parts.is_empty() { call.name.to_owned() } else { format!("{}({})", call.name, parts.join(", ")) }
+}
+
+/// Differences that change nothing that is computed.
+pub(super) fn cosmetic(before: &View, after: &View, pairs: &[(usize, usize)], is_same: bool) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut change = |kind, text| changes.push(Change::of(Class::Cosmetic, kind, text));
+    for &(i, j) in pairs {
+        let (a, b) = (&before.stages[i], &after.stages[j]);
+        match (a.name, b.name) {
+            (Some(from), Some(to)) if from != to => change(Kind::Name, format!("name {from} → {to}")),
+            _ => {}
+        }
+    }
+    if before.side.text.is_some() && after.side.text.is_some() {
+        let published = |view: &View| view.side.model.published.clone();
+        if published(before) != published(after) {
+            change(Kind::Published, "published figures".to_owned());
+        }
+        if is_same && changes.is_empty() && before.side.text != after.side.text {
+            let text = "written in another way: formatting, comments, names, order or defaults".to_owned();
+            changes.push(Change::of(Class::Cosmetic, Kind::Text, text));
+        }
+    }
+    changes
+}
+
+/// `12,345`, or what is symbolic
+pub(super) fn size_words(size: &crate::ir::Size) -> String {
+    let text = words::count(size);
+    if text.is_empty() { "0".to_owned() } else { text }
+}

@@ -1,0 +1,166 @@
+//! A model as the comparison sees it: its stages in canonical order, with sizes filled in.
+
+use super::Side;
+use crate::args::{ArgKind, ArgSpec, ArgValue, Args};
+use crate::ir::canonical::value_text;
+use crate::ir::{Canonical, Dim, Entity, Size, Type};
+use crate::ops::{FactCx, Operator, facts};
+use crate::plan::words;
+use petgraph::graph::NodeIndex;
+
+/// One weight or buffer of a stage.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Weight {
+    pub name: &'static str,
+    pub shape: Vec<Size>,
+    pub is_trained: bool,
+}
+
+/// One stage.
+pub(super) struct Stage<'a> {
+    pub node: NodeIndex,
+    pub op: &'static dyn Operator,
+    pub args: &'a Args,
+    pub inputs: Vec<usize>,
+    /// Stages that read its value.
+    pub readers: Vec<usize>,
+    pub ty: Type,
+    pub name: Option<&'a str>,
+    /// Blocks and repeats around it, outermost first, each with which opening of the model it is.
+    pub scope: Vec<(&'a str, u32)>,
+    pub weights: Vec<Weight>,
+    /// Operator and arguments, for comparing.
+    pub call: String,
+}
+
+/// All stages of a side.
+pub(super) struct View<'a> {
+    pub side: &'a Side,
+    pub canonical: Canonical,
+    pub stages: Vec<Stage<'a>>,
+}
+
+impl<'a> View<'a> {
+    pub fn new(side: &'a Side) -> Self {
+        let (canonical, nodes) = Canonical::with_nodes(&side.model);
+        let types: Vec<Type> = nodes
+            .iter()
+            .map(|&node| {
+                let mut ty = side.model.graph[node].ty.clone();
+                ty.width.size = filled(ty.width.size, side);
+                if !matches!(ty.entity, Entity::Nodes | Entity::Edges) {
+                    ty.rows.size = filled(ty.rows.size, side);
+                }
+                ty
+            })
+            .collect();
+        let mut readers = vec![Vec::new(); nodes.len()];
+        for (idx, stage) in canonical.stages.iter().enumerate() {
+            stage.inputs.iter().for_each(|&input| readers[input].push(idx));
+        }
+        let mut stages = Vec::with_capacity(nodes.len());
+        for (idx, (stage, node)) in canonical.stages.iter().zip(nodes).enumerate() {
+            let place = &side.model.graph[node];
+            let inputs: Vec<&Type> = stage.inputs.iter().map(|&input| &types[input]).collect();
+            let cx = FactCx { args: &place.args, inputs: &inputs, output: &types[idx] };
+            let shape = |dims: Vec<Dim>| dims.into_iter().map(|dim| dim.size.simplified()).collect();
+            let weights = place.op.weights(&cx).into_iter().map(|spec| Weight {
+                name: spec.name,
+                shape: shape(spec.shape),
+                is_trained: spec.is_trained,
+            });
+            stages.push(Stage {
+                node,
+                op: stage.op,
+                args: &place.args,
+                inputs: stage.inputs.clone(),
+                readers: std::mem::take(&mut readers[idx]),
+                ty: types[idx].clone(),
+                name: place.name.as_deref(),
+                scope: place.scope.iter().map(String::as_str).zip(place.instances.iter().copied()).collect(),
+                weights: weights.collect(),
+                call: stage.call(),
+            });
+        }
+        Self { side, canonical, stages }
+    }
+
+    /// Classes or values of the task.
+    pub fn outputs(&self) -> Size {
+        filled(self.side.model.outputs.size.clone(), self.side)
+    }
+
+    /// `relu (stage 3)`, numbered as `hgnnc show` does.
+    pub fn place(&self, idx: usize) -> String {
+        let stage = &self.stages[idx];
+        match stage.inputs.is_empty() {
+            true => "the input".to_owned(),
+            false => format!("{} (stage {})", stage.op.name(), stage.node.index()),
+        }
+    }
+
+    pub fn numbers(&self, stages: &[usize]) -> String {
+        let mut numbers: Vec<usize> = stages.iter().map(|&idx| self.stages[idx].node.index()).collect();
+        numbers.sort_unstable();
+        let shown: Vec<String> = numbers.iter().map(usize::to_string).collect();
+        if shown.len() == 1 { format!("stage {}", shown[0]) } else { format!("stages {}", shown.join(", ")) }
+    }
+}
+
+fn filled(size: Size, side: &Side) -> Size {
+    match &side.facts {
+        Some(data) => facts::with_data(&size, data).simplified(),
+        None => size.simplified(),
+    }
+}
+
+/// The call as a person would write it: arguments with another value than their default.
+pub(super) fn short_call(op: &dyn Operator, args: &Args) -> String {
+    let mut words = Vec::new();
+    let mut is_positional = true;
+    for (arg, spec) in args.0.iter().zip(op.args()) {
+        let is_default = spec.default.value().as_ref() == Some(&arg.value);
+        if is_default || matches!(arg.value, ArgValue::Absent | ArgValue::Pipeline) {
+            is_positional = false;
+            continue;
+        }
+        let value = value_words(&arg.value);
+        let can_stand_alone = spec.positional && is_positional;
+        words.push(if can_stand_alone { value } else { format!("{} = {value}", spec.name) });
+    }
+    if words.is_empty() { op.name().to_owned() } else { format!("{}({})", op.name(), words.join(", ")) }
+}
+
+/// A value as a person would write it: `0.5`, `2`, `1e-7`.
+pub(super) fn value_words(value: &ArgValue) -> String {
+    match value {
+        ArgValue::Float(value) => {
+            let text = value_text(&ArgValue::Float(*value));
+            text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+        }
+        other => value_text(other),
+    }
+}
+
+/// A value, or the words for its absence.
+pub(super) fn value_or_absence(value: Option<&ArgValue>, spec: Option<&ArgSpec>) -> String {
+    match value {
+        Some(ArgValue::Pipeline) => "given".to_owned(),
+        None | Some(ArgValue::Absent) => match spec.map(|spec| (spec.default, spec.kind)) {
+            Some((crate::args::Default::Inferred(words), kind)) => match kind {
+                ArgKind::Int { .. } | ArgKind::IntList { .. } | ArgKind::Pipeline { .. } => {
+                    "inferred".to_owned()
+                }
+                _ => words.to_owned(),
+            },
+            _ => "none".to_owned(),
+        },
+        Some(value) => value_words(value),
+    }
+}
+
+/// `[64, 128]`, `[F, 64]`
+pub(super) fn shape_text(shape: &[Size]) -> String {
+    let sizes: Vec<String> = shape.iter().map(words::count).collect();
+    format!("[{}]", sizes.join(", "))
+}
