@@ -19,7 +19,7 @@ use std::path::PathBuf;
     training            loss, data, optimizer, schedule, seeds, evaluation, dropout probability\n  \
     weight-compatible   the network computes something else, every trained weight still loads:\n                      \
     another activation, a stage without weights more or less\n  \
-    weight-breaking     some weight has no place or another shape\n  \
+    weight-breaking     some weight is new, has no place any more or has another shape\n  \
     interface-breaking  input features, task, or number of outputs\n\n\
     Examples:\n  hgnnc diff old.hgnn new.hgnn\n  \
     hgnnc diff runs/first model.hgnn --fail-on weight-breaking\n  \

@@ -156,7 +156,8 @@ impl<'v, 'a> Network<'v, 'a> {
         if a.inputs.len() != b.inputs.len() {
             if a.op.name() == b.op.name() {
                 let what = if matches!(a.op.ports(), Ports::Many(_)) { "branches" } else { "inputs" };
-                let text = format!("{}: {what} {} → {}", a.op.name(), a.inputs.len(), b.inputs.len());
+                let (n, m, who) = (a.inputs.len(), b.inputs.len(), self.after.place(j));
+                let text = format!("{who}: {what} {n} → {m}");
                 self.note(Kind::Rewired, text, Class::WeightCompatible, vec![i], vec![j]);
             }
             return;
@@ -173,13 +174,13 @@ impl<'v, 'a> Network<'v, 'a> {
         let all = |of: fn(&(BTreeSet<usize>, BTreeSet<usize>)) -> &BTreeSet<usize>| -> BTreeSet<usize> {
             sources.iter().flat_map(|pair| of(pair).iter().copied()).collect()
         };
+        let who = self.after.place(j);
         let text = if a.inputs.len() > 1 && all(|pair| &pair.0) == all(|pair| &pair.1) {
-            format!("{} reads its branches in another order", a.op.name())
+            format!("{who} reads its branches in another order")
         } else {
             let changed = sources.iter().position(|(one, other)| one.is_disjoint(other)).unwrap_or(0);
             format!(
-                "{} reads {} instead of {}",
-                a.op.name(),
+                "{who} reads {} instead of {}",
                 self.after.place(b.inputs[changed]),
                 self.before.place(a.inputs[changed])
             )
@@ -430,7 +431,7 @@ impl<'v, 'a> Network<'v, 'a> {
             let mut text = text;
             if let ([one], false) = (group.as_slice(), group[0].place.is_empty()) {
                 text.push_str(&one.place);
-            } else if !matches!(kind, Kind::Repeated | Kind::Moved) || group.len() > 1 {
+            } else if !matches!(kind, Kind::Repeated | Kind::Moved | Kind::Rewired) || group.len() > 1 {
                 let (view, stages) =
                     if after.is_empty() { (self.before, &before) } else { (self.after, &after) };
                 if group.len() > 1 {

@@ -258,7 +258,7 @@ fn code(text: &str) -> String {
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
-        if matches!(char, '*' | '_' | '`' | '[' | ']' | '<' | '>' | '|' | '\\' | '#') {
+        if matches!(char, '*' | '_' | '`' | '[' | ']' | '<' | '|' | '\\' | '#') {
             out.push('\\');
         }
         out.push(char);

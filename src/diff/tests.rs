@@ -55,7 +55,7 @@ fn a_width_is_the_change_and_what_follows_from_it_is_not() {
         "gcn(64) -> relu -> concat(mean, max) -> linear(2)",
         "gcn(64) -> relu -> concat(mean, max, sum) -> linear(2)",
         &[
-            "weight-breaking: concat: branches 2 → 3 (stage 6)",
+            "weight-breaking: concat (stage 6): branches 2 → 3",
             "weight-compatible: sum added behind relu (stage 2)",
         ],
     );
