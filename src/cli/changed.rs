@@ -74,7 +74,7 @@ fn candidates(
     let changed = repository.changed_files(before, ".hgnn")?;
     let (mut found, mut n_unchanged) = (Vec::new(), 0);
     for path in repository.files(&Snapshot::WorkingTree, ".hgnn")? {
-        if !chosen.has(&path) || repository.is_copy_of_run(&path) {
+        if !chosen.has(&path) || repository.is_copy_of_run(&Snapshot::WorkingTree, &path) {
             continue;
         }
         let Some(change) = changed.iter().find(|changed| changed.new_path() == Some(path.as_str())) else {

@@ -1,5 +1,6 @@
 //! `hgnnc diff`: what changed between two models, by meaning.
 
+use super::against::{self, Against};
 use super::operand::{self, Operand};
 use super::source::LocalData;
 use super::{Exit, Failure, Format, Global, stdout_look};
@@ -13,6 +14,9 @@ use std::path::PathBuf;
 /// Formatting, comments and names do not count. Stages are matched by what they are and where they stand, so that a
 /// layer put in at the front is one change.
 #[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "hgnnc diff [OPTIONS] BEFORE AFTER\n       hgnnc diff [OPTIONS] --against git:REV [PATH]..."
+)]
 #[command(after_help = "Classes, the mildest first; a comparison has that of its furthest change:\n  \
     same                nothing differs\n  \
     cosmetic            formatting, comments, names, defaults written out\n  \
@@ -24,15 +28,19 @@ use std::path::PathBuf;
     Examples:\n  hgnnc diff old.hgnn new.hgnn\n  \
     hgnnc diff runs/first model.hgnn --fail-on weight-breaking\n  \
     hgnnc diff old.hgnn new.hgnn --markdown > comment.md\n  \
-    hgnnc diff old.hgnn new.hgnn --svg diff.svg\n\n\
+    hgnnc diff old.hgnn new.hgnn --svg diff.svg\n  \
+    hgnnc diff git:v1:model.hgnn model.hgnn\n  \
+    hgnnc diff --against git:main --fail-on weight-breaking\n\n\
     Exit codes: 0 done, 1 with --exit-code or --fail-on where the models differ so far, 2 could not run")]
 pub struct Diff {
-    /// A file, the folder of a run, or a checkpoint (.safetensors); `-` reads standard input
-    #[arg(value_name = "BEFORE")]
-    before: String,
-    /// What it is compared with
-    #[arg(value_name = "AFTER")]
-    after: String,
+    /// Two models: files, folders of runs, checkpoints (.safetensors) or files at a git revision
+    /// (`git:main:model.hgnn`); `-` reads standard input. With --against, the files and folders to look at
+    #[arg(value_name = "MODEL", required_unless_present = "against")]
+    models: Vec<String>,
+    /// Compare every changed .hgnn file, as it was at this revision, with the file on disk; also files that use a
+    /// changed one. A deleted model counts as interface-breaking
+    #[arg(long, value_name = "git:REV", conflicts_with = "svg")]
+    against: Option<String>,
     #[command(flatten)]
     data: LocalData,
     /// Write Markdown, for a comment in a pull request
@@ -60,11 +68,29 @@ fn class_parser() -> impl clap::builder::TypedValueParser<Value = Class> {
 
 impl Diff {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
-        if self.before == "-" && self.after == "-" {
+        let options = self.data.options();
+        if let Some(revision) = &self.against {
+            let asked = Against {
+                revision,
+                paths: &self.models,
+                options: options.as_ref(),
+                markdown: self.markdown,
+                exit_code: self.exit_code,
+                fail_on: self.fail_on,
+            };
+            return against::run(&asked, global);
+        }
+        let [before, after] = self.models.as_slice() else {
+            return Err(Failure::new(format!("two models are compared, and {} given", match self.models.len() {
+                1 => "one is".to_owned(),
+                n => format!("{n} are"),
+            }))
+            .help("write `hgnnc diff BEFORE AFTER`, or `hgnnc diff --against git:main` for all that has changed"));
+        };
+        if before == "-" && after == "-" {
             return Err(Failure::new("standard input can be one of the two models, and not both"));
         }
-        let options = self.data.options();
-        let operands = [Operand::find(&self.before)?, Operand::find(&self.after)?];
+        let operands = [Operand::find(before)?, Operand::find(after)?];
         let [before, after] = operand::read_pair([&operands[0], &operands[1]], options.as_ref(), global)?;
         let found = diff::compare(&before, &after);
         if let Some(path) = &self.svg {

@@ -65,31 +65,3 @@ pub fn rewrite(path: &Path, text: &str) -> Result<(), Failure> {
     }
     Ok(())
 }
-
-/// The files of a list that could not be written. One of them keeps no other from being written.
-#[derive(Debug, Default)]
-pub struct Failed(Vec<Failure>);
-
-impl Failed {
-    /// Whether it was written.
-    pub fn note(&mut self, written: Result<(), Failure>) -> bool {
-        let is_written = written.is_ok();
-        self.0.extend(written.err());
-        is_written
-    }
-
-    /// # Errors
-    /// Where a file could not be written: the first, and how many more.
-    pub fn told(self) -> Result<(), Failure> {
-        let n_more = self.0.len().saturating_sub(1);
-        match self.0.into_iter().next() {
-            None => Ok(()),
-            Some(Failure::Stopped { message, help }) if n_more > 0 => {
-                let more =
-                    if n_more == 1 { "1 more file".to_owned() } else { format!("{n_more} more files") };
-                Err(Failure::Stopped { message: format!("{message}; {more} could not be written"), help })
-            }
-            Some(failure) => Err(failure),
-        }
-    }
-}

@@ -78,17 +78,18 @@ impl Fmt {
             })?;
             all.push(Laid::of(path, &bytes));
         }
-        let mut failed = files::Failed::default();
         if !self.only_looks() {
-            let write = |laid: &Laid| laid.change().map_or(Ok(()), |after| files::rewrite(&laid.path, after));
-            all.retain(|laid| failed.note(write(laid)));
+            for laid in &all {
+                if let Some(after) = laid.change() {
+                    files::rewrite(&laid.path, after)?;
+                }
+            }
         }
         let out = &mut io::stdout().lock();
         match global.format {
             Format::Json => self.write_json(out, &all)?,
             format => self.write_text(out, &all, format)?,
         }
-        failed.told()?;
         let is_clean =
             all.iter().all(|laid| laid.after.is_ok() && !(self.only_looks() && laid.change().is_some()));
         Ok(if is_clean { Exit::Clean } else { Exit::Findings })

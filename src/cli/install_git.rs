@@ -15,28 +15,46 @@ use std::path::Path;
 /// that runs `fmt --check` and `check` on the staged content. What is there already stays, and a hook or driver of
 /// yours is never changed: what to add to it is printed.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  hgnnc install-git\n  hgnnc install-git --global\n  hgnnc install-git --uninstall\n\n\
-    Exit codes: 0 done, 1 something of yours is in the way and was left as it is, 2 could not run"
-)]
+#[command(after_help = "Examples:\n  hgnnc install-git\n  hgnnc install-git --driver meaning\n  \
+    hgnnc install-git --global\n  hgnnc install-git --uninstall\n\n\
+    Exit codes: 0 done, 1 something of yours is in the way and was left as it is, 2 could not run")]
 pub struct InstallGit {
     /// Into your own git settings, for all repositories; without the hook, which belongs to one
     #[arg(long)]
     global: bool,
     /// Take away what was installed, and nothing else
-    #[arg(long, conflicts_with_all = ["print", "no_hook"])]
+    #[arg(long, conflicts_with_all = ["print", "driver", "no_hook"])]
     uninstall: bool,
     /// Write nothing, show what would be written
     #[arg(long)]
     print: bool,
+    /// What `git diff` shows of a model
+    #[arg(long, value_enum, default_value_t, value_name = "DRIVER")]
+    driver: DriverName,
     /// Leave the pre-commit hook out
     #[arg(long)]
     no_hook: bool,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum DriverName {
+    /// Changed lines, both sides in their one layout
+    #[default]
+    Text,
+    /// What `hgnnc diff` says; `git log -p` and `git diff --no-ext-diff` still show lines
+    Meaning,
+}
+
 impl InstallGit {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
-        let wanted = Wanted { driver: Driver::Text, program: program()?, hook: !self.no_hook };
+        let wanted = Wanted {
+            driver: match self.driver {
+                DriverName::Text => Driver::Text,
+                DriverName::Meaning => Driver::Meaning,
+            },
+            program: program()?,
+            hook: !self.no_hook,
+        };
         let action = match (self.uninstall, self.print) {
             (true, _) => Action::Uninstall,
             (_, true) => Action::Print,
@@ -86,7 +104,12 @@ impl InstallGit {
         let is_written =
             |part: &str| steps.iter().any(|step| step.part == part && step.state == State::Written);
         if action == Action::Install && (is_written("diff driver") || is_written("attributes")) {
-            let shows = "shows .hgnn files in their one layout, so a change of layout alone is none";
+            let shows = match self.driver {
+                DriverName::Text => {
+                    "shows .hgnn files in their one layout, so a change of layout alone is none"
+                }
+                DriverName::Meaning => "says what changed in a model",
+            };
             writeln!(out, "\n`git diff` now {shows}.")?;
             if is_written("attributes") && !self.global {
                 writeln!(out, "Commit .gitattributes, so that others need only run `hgnnc install-git`.")?;

@@ -65,16 +65,16 @@ impl Migrate {
                 found.edits.clear();
             }
         }
-        let mut failed = files::Failed::default();
         if !self.check {
-            all.retain(|found| found.edits.is_empty() || failed.note(write(found)));
+            for found in all.iter().filter(|found| !found.edits.is_empty()) {
+                write(found)?;
+            }
         }
         let out = &mut io::stdout().lock();
         match global.format {
             Format::Json => self.write_json(out, &all)?,
             format => self.write_text(out, &all, &foreign, format)?,
         }
-        failed.told()?;
         let is_clean =
             all.iter().all(|found| found.refused.is_empty() && (found.edits.is_empty() || !self.check));
         Ok(if is_clean { Exit::Clean } else { Exit::Findings })

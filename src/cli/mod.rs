@@ -1,5 +1,6 @@
 //! The commands, one file each. Only this folder prints.
 
+mod against;
 mod changed;
 mod check;
 mod completions;
@@ -12,6 +13,7 @@ mod eval;
 mod explain;
 mod files;
 mod fmt;
+mod git_diff_driver;
 mod git_textconv;
 mod graph;
 mod hash;
@@ -82,6 +84,8 @@ enum Command {
     PreCommit(pre_commit::PreCommit),
     #[command(hide = true)]
     GitTextconv(git_textconv::GitTextconv),
+    #[command(hide = true)]
+    GitDiffDriver(git_diff_driver::GitDiffDriver),
     Completions(completions::Completions),
     Man(man::Man),
 }
@@ -108,6 +112,7 @@ impl Command {
             Command::InstallGit(command) => command.run(global),
             Command::PreCommit(command) => command.run(global),
             Command::GitTextconv(command) => command.run(global),
+            Command::GitDiffDriver(command) => command.run(global),
             Command::Completions(command) => command.run(global),
             Command::Man(command) => command.run(global),
         }

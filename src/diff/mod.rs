@@ -10,6 +10,7 @@ mod tests;
 mod view;
 
 pub use render::{json, markdown, svg, text};
+pub(crate) use settings::size_words;
 
 use crate::ir::canonical::Part;
 use crate::ir::{DataFacts, Model, Size};

@@ -175,7 +175,7 @@ pub(super) fn cosmetic(before: &View, after: &View, pairs: &[(usize, usize)], is
 }
 
 /// `12,345`, or what is symbolic
-pub(super) fn size_words(size: &crate::ir::Size) -> String {
+pub(crate) fn size_words(size: &crate::ir::Size) -> String {
     let text = words::count(size);
     if text.is_empty() { "0".to_owned() } else { text }
 }

@@ -70,9 +70,12 @@ impl Repository {
     }
 
     /// Whether a file is the copy that a run keeps of its model, which is no file of its own.
-    pub fn is_copy_of_run(&self, path: &str) -> bool {
-        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        self.root().is_ok_and(|root| root.join(folder).join("run.json").is_file())
+    pub fn is_copy_of_run(&self, snapshot: &Snapshot, path: &str) -> bool {
+        let record = match path.rsplit_once('/') {
+            Some((folder, _)) => format!("{folder}/run.json"),
+            None => "run.json".to_owned(),
+        };
+        self.exists(snapshot, &record)
     }
 }
 

@@ -10,6 +10,9 @@ use crate::syntax::{self, Program};
 use std::io;
 use std::path::Path;
 
+/// How far back a content is searched: a second's work in a large repository.
+const N_COMMITS_SEARCHED: usize = 5000;
+
 /// A file with all it uses, parsed. Its files are called as [`Snapshot::name_of`] has it.
 #[derive(Debug)]
 pub struct Loaded {
@@ -27,6 +30,11 @@ impl Repository {
     /// the diagnostics.
     pub fn load(&self, snapshot: &Snapshot, path: &str) -> Result<Loaded> {
         let text = self.read_text(snapshot, path)?;
+        Ok(self.load_text(snapshot, path, &text))
+    }
+
+    /// Parses a text that stands at `path`, with what it names with `use` from the snapshot.
+    pub fn load_text(&self, snapshot: &Snapshot, path: &str, text: &str) -> Loaded {
         let mut sources = SourceMap::default();
         let main = sources.add(path, text);
         let read = |used: &str| self.read_used(snapshot, used);
@@ -36,7 +44,34 @@ impl Repository {
         for (_, file) in sources.files() {
             named.add(snapshot.name_of(&file.name), file.text.clone());
         }
-        Ok(Loaded { sources: named, program, diagnostics })
+        Loaded { sources: named, program, diagnostics }
+    }
+
+    /// A snapshot that has this content of a file, known by its hash, to look up what `text` uses: the last commit,
+    /// the index, or the latest of the commits before. Git tells its diff drivers contents and no revisions, so of
+    /// two commits that share the content the later one is taken.
+    pub fn holding(&self, path: &str, hash: &str, text: &str) -> Option<Snapshot> {
+        // Only `use` looks at other files of the snapshot.
+        if self.used_by(path, text).is_empty() {
+            return Some(Snapshot::Index);
+        }
+        let has = |snapshot: &Snapshot| {
+            let found = self.find(snapshot, path).map(|oid| oid.to_string());
+            // Git may give the first digits alone.
+            found.is_ok_and(|found| hash.len() >= 7 && found.starts_with(hash))
+        };
+        let head = self.snapshot("HEAD").ok();
+        if let Some(head) = head.filter(has) {
+            return Some(head);
+        }
+        if has(&Snapshot::Index) {
+            return Some(Snapshot::Index);
+        }
+        let mut walk = self.inner.revwalk().ok()?;
+        walk.set_sorting(git2::Sort::TIME).ok()?;
+        walk.push_glob("*").ok()?;
+        let commits = walk.flatten().take(N_COMMITS_SEARCHED);
+        commits.filter_map(|commit| self.snapshot(&commit.to_string()).ok()).find(|snapshot| has(snapshot))
     }
 
     /// The text of a file.

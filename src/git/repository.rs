@@ -227,6 +227,10 @@ fn cannot_open(folder: &Path, error: &git2::Error) -> GitError {
         _ => GitError::new(
             ErrorKind::NoRepository,
             format!("the repository of {folder} cannot be opened: {}", error.message()),
+        )
+        .help(
+            "repositories with SHA-256 objects or reftable references cannot be read yet; `git show REV:PATH > old.hgnn` \
+             writes a file of another revision to disk",
         ),
     }
 }

@@ -105,7 +105,7 @@ impl Repository {
     }
 
     /// The blob at a path, through links.
-    fn find(&self, snapshot: &Snapshot, path: &str) -> Result<Oid> {
+    pub(super) fn find(&self, snapshot: &Snapshot, path: &str) -> Result<Oid> {
         let name = snapshot.name_of(path);
         let mut rest: VecDeque<String> = path.split('/').map(str::to_owned).collect();
         let mut place: Vec<String> = Vec::new();

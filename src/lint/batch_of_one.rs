@@ -1,6 +1,5 @@
 //! `batch_of_one`: batch statistics of a single row.
 
-use super::cx::counted;
 use super::{Cx, Lint};
 use crate::diagnostic::Diagnostic;
 use crate::ir::Entity;
@@ -75,7 +74,7 @@ fn finding(
     };
     let mut finding = Diagnostic::warning(LINT.code, message).label(span, label);
     if let Some(place) = place {
-        finding = finding.label(place, format!("{} a batch", counted(batch_size, "graph")));
+        finding = finding.label(place, format!("{batch_size} graphs a batch"));
     }
     let other = match (cause, cx.data) {
         (Cause::LastBatch { .. }, Some(data)) => {

@@ -69,8 +69,8 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
     }
     let (first, second) = (cx.name(at), cx.name(node));
     let stands = match between.map(|node| cx.action(node)) {
-        Some(Action::BatchNorm) => " with only batch norm between them",
-        Some(_) => " with only dropout between them",
+        Some(Action::BatchNorm) => ", with only batch norm between them",
+        Some(_) => ", with only dropout between them",
         None => "",
     };
     let what = match (kind, cx.action(node)) {
@@ -78,15 +78,14 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
         (Kind::Dense, _) => "one linear layer",
         (Kind::Convolution, _) => "one linear map of the neighbours' neighbours",
     };
-    let both = if first == second { format!("two {first}") } else { format!("{first} and {second}") };
-    let message = format!("{both} in a row{stands} are no more than {what}");
+    let message = format!("{first} and {second} are linear and stand in a row{stands}");
     let mut finding = Diagnostic::warning(LINT.code, message);
     finding = if cx.node(at).span == cx.node(node).span {
-        finding.label(cx.node(node).span, "no activation between one and the next")
+        finding.label(cx.node(node).span, format!("two of these in a row are no more than {what}"))
     } else {
         finding
-            .label(cx.node(node).span, "linear too")
-            .label(cx.node(at).span, "linear, and no activation behind it")
+            .label(cx.node(node).span, format!("with the layer before no more than {what}"))
+            .label(cx.node(at).span, "linear, and nothing bends what comes out")
     };
     let before = cx.text(cx.node(at).span);
     let norm = match between.map(|node| cx.action(node)) {

@@ -33,28 +33,10 @@ pub static LINT: Lint = Lint {
     find,
 };
 
-/// Averaging layers behind one another that lead to a value, without a way around them: how many, and the last one,
-/// from which [`Rows::layers`] goes back to the others.
-#[derive(Debug, Clone, Copy, Default)]
+/// Averaging layers behind one another that lead to a value, without a way around them.
+#[derive(Clone, Default)]
 struct Row {
-    n_layers: usize,
-    last: Option<NodeIndex>,
-}
-
-/// The row that leads to each value, and for each layer the one before it.
-struct Rows {
-    to: Vec<Row>,
-    before: Vec<Option<NodeIndex>>,
-}
-
-impl Rows {
-    /// First to last.
-    fn layers(&self, row: Row) -> Vec<NodeIndex> {
-        let mut layers: Vec<_> =
-            std::iter::successors(row.last, |layer| self.before[layer.index()]).take(row.n_layers).collect();
-        layers.reverse();
-        layers
-    }
+    layers: Vec<NodeIndex>,
 }
 
 fn averages(action: Action) -> bool {
@@ -64,38 +46,40 @@ fn averages(action: Action) -> bool {
 }
 
 fn find(cx: &Cx) -> Vec<Diagnostic> {
-    let n_nodes = cx.model.graph.node_count();
-    let mut rows = Rows { to: vec![Row::default(); n_nodes], before: vec![None; n_nodes] };
+    let mut rows: Vec<Row> = vec![Row::default(); cx.model.graph.node_count()];
     let mut found = Vec::new();
     for node in cx.nodes() {
         let inputs = cx.model.inputs(node);
-        let leading = |rows: &Rows| inputs.first().map_or_else(Row::default, |input| rows.to[input.index()]);
-        rows.to[node.index()] = match cx.action(node) {
+        let row = match cx.action(node) {
             Action::Input => Row::default(),
             Action::Pooling(_) => {
                 // A new graph begins; what led to it ends here, in each of its networks.
-                inputs.iter().for_each(|input| found.extend(finding(cx, &rows, rows.to[input.index()])));
+                inputs.iter().for_each(|input| found.extend(finding(cx, &rows[input.index()])));
                 Row::default()
             }
             // The shortest way around the layers is what keeps the nodes apart.
             Action::Concat | Action::Add => {
-                let all = inputs.iter().map(|input| rows.to[input.index()]);
-                all.min_by_key(|row| row.n_layers).unwrap_or_default()
+                let shortest =
+                    inputs.iter().map(|input| &rows[input.index()]).min_by_key(|row| row.layers.len());
+                shortest.cloned().unwrap_or_default()
             }
-            action if averages(action) => {
-                let row = leading(&rows);
-                rows.before[node.index()] = row.last;
-                Row { n_layers: row.n_layers + 1, last: Some(node) }
+            action => {
+                let mut row = inputs.first().map(|input| rows[input.index()].clone()).unwrap_or_default();
+                if averages(action) {
+                    row.layers.push(node);
+                }
+                row
             }
-            _ => leading(&rows),
         };
+        rows[node.index()] = row;
     }
-    found.extend(finding(cx, &rows, rows.to[cx.model.output.index()]));
+    found.extend(finding(cx, &rows[cx.model.output.index()]));
     found
 }
 
-fn finding(cx: &Cx, rows: &Rows, row: Row) -> Option<Diagnostic> {
-    let (n_layers, last) = (row.n_layers, row.last?);
+fn finding(cx: &Cx, row: &Row) -> Option<Diagnostic> {
+    let n_layers = row.layers.len();
+    let &last = row.layers.last()?;
     let ty = &cx.node(last).ty;
     let is_input_graph = ty.entity == Entity::Nodes && ty.level.0 == 0;
     let depth = cx.data.filter(|_| is_input_graph).map(|data| (data.name(), data.depth()));
@@ -114,7 +98,7 @@ fn finding(cx: &Cx, rows: &Rows, row: Row) -> Option<Diagnostic> {
     };
     // Places in the file, each with how many of the layers it stands for.
     let mut places: Vec<(Span, usize)> = Vec::new();
-    for layer in rows.layers(row) {
+    for &layer in &row.layers {
         let span = cx.node(layer).span;
         match places.iter_mut().find(|(known, _)| *known == span) {
             Some((_, count)) => *count += 1,

@@ -82,7 +82,7 @@ fn kept(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
         .label(
             place,
             format!(
-                "half of the graphs have at most {} nodes; of the largest one, {largest} stay",
+                "graphs have {} nodes in the middle; of the largest one, {largest} stay",
                 data.median_nodes()
             ),
         )

@@ -55,14 +55,14 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
     let (message, label, help) = match select {
         Select::Assign => (
             format!("{share} of the graphs of {name} have fewer nodes than the {k} clusters that each gets"),
-            format!("half of the graphs have at most {median} nodes"),
+            format!("the graph in the middle has {median} nodes"),
             format!(
                 "count them for a usual graph in place of the largest: `k = {quarter}` is a quarter of {median} nodes"
             ),
         ),
         Select::Keep => (
             format!("{} keeps {share} of the graphs of {name} whole", cx.name(node)),
-            format!("half of the graphs have at most {median} nodes, and {k} may stay"),
+            format!("the graph in the middle has {median} nodes, and {k} may stay"),
             "take a share of each graph: `ratio = 0.5`".to_owned(),
         ),
     };

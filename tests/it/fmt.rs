@@ -137,20 +137,6 @@ fn a_folder_is_laid_out_but_for_what_git_ignores_and_what_is_broken() {
     assert_eq!(read("messy.hgnn"), NEAT);
     assert_eq!((read("ignored.hgnn").as_str(), read("notes.txt").as_str()), (MESSY, MESSY));
     assert_eq!(read("sub/broken.hgnn"), broken);
-
-    // What cannot be written keeps nothing else from being laid out.
-    write("locked.hgnn", MESSY);
-    write("messy.hgnn", MESSY);
-    let locked = folder.path().join("locked.hgnn");
-    let mut permissions = std::fs::metadata(&locked).expect("it is there").permissions();
-    permissions.set_readonly(true);
-    std::fs::set_permissions(&locked, permissions).expect("it is ours");
-    let output = hgnnc(folder.path(), &["fmt", "locked.hgnn", "messy.hgnn"], "");
-    assert_eq!(
-        (output.status.code(), &*output.stdout),
-        (Some(2), &b"reformatted messy.hgnn\n1 file reformatted\n"[..])
-    );
-    assert!(String::from_utf8_lossy(&output.stderr).contains("`locked.hgnn` is read-only"));
     assert_eq!(shown(folder.path(), &["fmt", "messy.hgnn"]), (0, "1 file already in layout\n".into()));
 }
 

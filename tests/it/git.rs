@@ -296,3 +296,200 @@ fn outside_of_a_repository_nothing_is_guessed() {
     assert!(err.contains("lies in no git repository"), "{err}");
     assert!(!Path::new(&outside).join(".gitattributes").exists());
 }
+
+/// A repository whose `main` has these models, and changes to them on disk.
+fn changed_models() -> Place {
+    let place = Place::new();
+    place.write("lib/width.hgnn", "let width = 8\n");
+    place.write("m/user.hgnn", "use \"../lib/width.hgnn\"\n\nmodel = gcn(width) -> mean -> mlp\n");
+    for name in ["longer", "old name", "same"] {
+        place.write(&format!("m/{name}.hgnn"), MODEL);
+    }
+    place.write("m/gone.hgnn", "sage(4) -> max -> linear\n");
+    place.write("m/was_broken.hgnn", "gcn(8");
+    place.commit("first");
+    place.write("lib/width.hgnn", "let width = 16\n");
+    place.write("m/longer.hgnn", &MODEL.replace("epochs = 1", "epochs = 2"));
+    fs::remove_file(place.root().join("m/gone.hgnn")).unwrap();
+    fs::rename(place.root().join("m/old name.hgnn"), place.root().join("m/neuer näme.hgnn")).unwrap();
+    place.write("m/new.hgnn", "gcn(4) -> mean -> mlp\n");
+    place.write("m/was_broken.hgnn", MODEL);
+    place
+}
+
+#[test]
+fn every_changed_model_is_compared_with_a_revision() {
+    let place = changed_models();
+    let (out, _) = place.hgnnc("", &["diff", "--against", "git:main", "--format", "short"], 0);
+    assert_eq!(
+        out,
+        "lib/width.hgnn: no model\nm/gone.hgnn: deleted\nm/longer.hgnn: training\n\
+         m/neuer näme.hgnn: same: renamed from m/old name.hgnn\nm/new.hgnn: new\n\
+         m/user.hgnn: weight-breaking: uses lib/width.hgnn, which has changed\n\
+         m/was_broken.hgnn: errors at main\n"
+    );
+    let (out, err) = place.hgnnc("", &["diff", "--against", "git:main"], 0);
+    let last = out.lines().last().unwrap();
+    assert!(
+        last.starts_with("6 models have changed since main (")
+            && last.contains("1 deleted (interface-breaking)"),
+        "{last}"
+    );
+    assert!(out.contains("gcn 8 → 16") && err.contains("main:m/was_broken.hgnn"), "{out}{err}");
+    let (out, _) = place.hgnnc("m", &["diff", "--against", "main", "--markdown", "user.hgnn"], 0);
+    assert!(out.contains("### `user.hgnn`: weight-breaking\n\nIt uses lib/width.hgnn"), "{out}");
+    let (out, _) = place.hgnnc("m", &["diff", "--against", "HEAD", "--format", "json"], 0);
+    let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&document["class"], document["files"].as_array().unwrap().len()),
+        (&"interface-breaking".into(), 7)
+    );
+    assert_eq!(document["files"][5]["diff"]["class"], "weight-breaking");
+
+    // What ends with 1, by file.
+    for (file, fails_from) in [
+        ("m/gone.hgnn", Some("interface-breaking")),
+        ("m/user.hgnn", Some("weight-breaking")),
+        ("m/longer.hgnn", Some("training")),
+        ("m/new.hgnn", None),
+        ("m/neuer näme.hgnn", None),
+    ] {
+        let mut fails = false;
+        for class in ["interface-breaking", "weight-breaking", "weight-compatible", "training", "cosmetic"] {
+            fails |= fails_from == Some(class);
+            let args = ["diff", "--against", "git:main", file, "--fail-on", class];
+            place.hgnnc("", &args, i32::from(fails));
+        }
+    }
+    place.hgnnc("", &["diff", "--against", "git:main", "--exit-code", "m/new.hgnn"], 1);
+    place.hgnnc("", &["diff", "--against", "git:main", "--exit-code", "m/same.hgnn"], 0);
+    // What cannot be compared must not pass.
+    place.write("m/longer.hgnn", "gcn(8");
+    let (_, err) = place.hgnnc(
+        "",
+        &["diff", "--against", "git:main", "--fail-on", "weight-breaking", "m/longer.hgnn"],
+        2,
+    );
+    assert!(err.contains("`m/longer.hgnn` could not be compared"), "{err}");
+    let (_, err) = place.hgnnc("", &["diff", "git:main:m/user.hgnn", "m/user.hgnn", "lib"], 2);
+    assert!(err.contains("two models are compared, and 3 are given"), "{err}");
+    place.hgnnc("m", &["diff", "git:main:user.hgnn", "user.hgnn", "--fail-on", "weight-breaking"], 1);
+}
+
+#[test]
+fn git_says_what_changed_in_a_model() {
+    if !has_git() {
+        return;
+    }
+    let place = changed_models();
+    place.hgnnc("", &["install-git", "--driver", "meaning", "--no-hook"], 0);
+    place.commit("second");
+    let (out, _) = place.git(&["diff", "HEAD~1", "HEAD", "--", "m"], 0);
+    for expected in [
+        "m/gone.hgnn: deleted",
+        "m/new.hgnn: new",
+        "training  epochs 1 → 2",
+        "+model = gcn(8) -> mean -> mlp",
+    ] {
+        assert!(out.contains(expected), "{expected} in\n{out}");
+    }
+    // The older side has the width that it used then.
+    let user = |readout: &str| {
+        let text = format!("use \"../lib/width.hgnn\"\n\nmodel = gcn(width) -> {readout} -> mlp\n");
+        place.write("m/user.hgnn", &text);
+    };
+    user("max");
+    place.commit("third");
+    let (out, _) = place.git(&["diff", "HEAD~2", "--", "m/user.hgnn"], 0);
+    assert!(out.contains("mean → max"), "{out}");
+    place.write("lib/width.hgnn", "let width = 32\n");
+    user("sum");
+    let (out, _) = place.git(&["diff", "HEAD", "--", "m/user.hgnn"], 0);
+    assert!(out.contains("gcn 16 → 32") && out.contains("max → sum"), "{out}");
+}
+
+/// The shell lines of a step of the workflow.
+fn step(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/github/hgnn-diff.yml");
+    let workflow = fs::read_to_string(path).unwrap();
+    let step = workflow.split("\n      - ").find(|step| step.starts_with(&format!("name: {name}\n")));
+    let (_, lines) = step.expect("a step of that name").split_once("run: |\n").expect("it runs something");
+    lines
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with("          "))
+        .map(|line| format!("{}\n", line.trim()))
+        .collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn the_workflow_comments_on_a_pull_request_and_fails_where_weights_break() {
+    use std::os::unix::fs::PermissionsExt;
+    if !has_git() || Command::new("bash").arg("--version").output().is_err() {
+        return;
+    }
+    let place = changed_models();
+    // The pull request as it is checked out: merged into its base.
+    place.git(&["checkout", "-q", "-b", "topic"], 0);
+    place.git(&["add", "-A"], 0);
+    place.git(&["commit", "-q", "-m", "second"], 0);
+    place.git(&["checkout", "-q", "main"], 0);
+    place.git(&["commit", "-q", "--allow-empty", "-m", "meanwhile"], 0);
+    place.git(&["merge", "-q", "--no-ff", "-m", "merge", "topic"], 0);
+
+    let tools = place.folder.path().join("tools");
+    fs::create_dir(&tools).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_hgnnc"), tools.join("hgnnc")).unwrap();
+    // In place of GitHub: keeps what is sent, and knows the comment once there is one.
+    let gh = "#!/bin/sh\necho \"$*\" >> \"$RUNNER_TEMP/calls\"\n\
+              case \"$*\" in *--paginate*) [ -e \"$RUNNER_TEMP/posted\" ] && echo 77 ;; *POST*) : > \"$RUNNER_TEMP/posted\" ;; esac\nexit 0\n";
+    fs::write(tools.join("gh"), gh).unwrap();
+    fs::set_permissions(tools.join("gh"), fs::Permissions::from_mode(0o755)).unwrap();
+    let temp = place.folder.path().join("temp");
+    fs::create_dir(&temp).unwrap();
+    let run = |name: &str, env: &[(&str, &str)]| {
+        let home = place.folder.path().join("home");
+        let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+        Command::new("bash")
+            .args(["-e", "-c", &step(name)])
+            .current_dir(place.root())
+            .env("PATH", path)
+            .env("HOME", &home)
+            .env("XDG_CACHE_HOME", home.join("cache"))
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("HGNN_OFFLINE", "1")
+            .env("RUNNER_TEMP", &temp)
+            .env("GITHUB_OUTPUT", temp.join("output"))
+            .env("GITHUB_STEP_SUMMARY", temp.join("summary"))
+            .env("COMMENTS", "repos/o/r/issues/5/comments")
+            .env("COMMENT", "repos/o/r/issues/comments")
+            .env("ALLOWING_LABEL", "breaks-weights")
+            .envs(env.iter().copied())
+            .output()
+            .unwrap()
+    };
+    let read = |name: &str| fs::read_to_string(temp.join(name)).unwrap();
+    let compared = run("Compare with the base", &[]);
+    assert!(compared.status.success(), "{}", String::from_utf8_lossy(&compared.stderr));
+    assert_eq!(read("output"), "code=1\n");
+    assert!(read("summary").contains("### `m/user.hgnn`: weight-breaking"));
+    assert!(read("comment.md").starts_with("<!-- hgnnc diff -->\n## Models\n"));
+    assert!(run("Comment", &[]).status.success() && run("Comment", &[]).status.success());
+    let calls = read("calls");
+    assert!(
+        calls.contains("POST repos/o/r/issues/5/comments")
+            && calls.contains("PATCH repos/o/r/issues/comments/77"),
+        "{calls}"
+    );
+    let checked = run("Format and check", &[]);
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+    let judge = |code: &str, allowed: &str| {
+        run("Weights still load", &[("CODE", code), ("ALLOWED", allowed)]).status.code().unwrap()
+    };
+    assert_eq!([judge("0", "false"), judge("1", "false"), judge("1", "true")], [0, 1, 0]);
+    // A model that does not compile has no comparison, and the check says why.
+    place.write("m/longer.hgnn", "gcn(8");
+    place.git(&["add", "-A"], 0);
+    assert_eq!(run("Compare with the base", &[]).status.code(), Some(2));
+    assert!(!run("Format and check", &[]).status.success());
+}

@@ -21,7 +21,7 @@ pub(super) fn step(scope: &Scope, action: Action) -> Result<Step> {
         .lines()
         .map(str::trim)
         .filter(|line| line.split_whitespace().next() == Some("*.hgnn"))
-        .filter(|line| line.split_whitespace().any(|word| names_driver(word)))
+        .filter(|line| line.split_whitespace().any(names_driver))
         .collect();
     // Where several lines match, git follows the last.
     let has_driver =
