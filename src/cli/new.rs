@@ -78,7 +78,7 @@ impl New {
         };
         self.write(&path, &text)?;
         let shown = path.display().to_string();
-        let next = ["check", "show", "train"].map(|command| format!("hgnnc {command} {shown}"));
+        let next = ["check", "show", "train"].map(|command| format!("hgnnc {command} {}", for_shell(&shown)));
         match global.format {
             Format::Json => {
                 let document = json!({ "file": shown, "from": self.from, "notes": notes, "next": next });
@@ -119,6 +119,16 @@ impl New {
             _ => Failure::new(format!("`{shown}` cannot be written: {error}")),
         })
     }
+}
+
+/// A path as one word of a shell.
+fn for_shell(path: &str) -> String {
+    let is_plain = |char: char| char.is_alphanumeric() || matches!(char, '_' | '-' | '.' | '/' | '\\' | ':');
+    if path.chars().all(is_plain) && !path.starts_with('-') {
+        return path.to_owned();
+    }
+    let word = format!("'{}'", path.replace('\'', "'\\''"));
+    if path.starts_with('-') { format!("-- {word}") } else { word }
 }
 
 fn file_path(name: &str) -> Result<PathBuf, Failure> {
@@ -246,5 +256,17 @@ fn list(out: &mut dyn Write, format: Format) -> io::Result<()> {
             write_table(out, &table)?;
             writeln!(out, "\n`hgnnc new NAME --from MODEL` copies one.")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_shell;
+
+    #[test]
+    fn paths_are_words_of_a_shell() {
+        assert_eq!(for_shell("models/a-1.hgnn"), "models/a-1.hgnn");
+        assert_eq!(for_shell("my model's.hgnn"), r"'my model'\''s.hgnn'");
+        assert_eq!(for_shell("-x.hgnn"), "-- '-x.hgnn'");
     }
 }
