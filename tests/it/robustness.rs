@@ -1,6 +1,10 @@
 //! Broken files get messages, never a panic; large ones get an answer.
 
 use crate::spec::{diagnose, facts, snippets};
+use hgnn::data::Dataset;
+use hgnn::data::synthetic::{RandomGraphs, random_graphs};
+use hgnn::lint::{Config, lint};
+use hgnn::source::SourceMap;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -159,6 +163,31 @@ fn assert_sound(text: &str) {
     }
 }
 
+/// Lints a text where it is right, without data and with some; every finding points into the file.
+fn assert_lints(text: &str) {
+    static DATA: OnceLock<Dataset> = OnceLock::new();
+    let data = DATA.get_or_init(|| random_graphs(&RandomGraphs { n_graphs: 21, ..RandomGraphs::default() }));
+    for data in [None, Some(data)] {
+        let mut sources = SourceMap::default();
+        let main = sources.add("model.hgnn", text);
+        let none = |_: &str| Err(std::io::ErrorKind::NotFound.into());
+        let (program, _) = hgnn::syntax::load_program(&mut sources, main, &none);
+        let Some(model) = hgnn::check::check(&program, data.map(Dataset::facts).as_ref()).model else {
+            continue;
+        };
+        for finding in lint(&program, &sources, &model, data, &Config::default()) {
+            assert!(finding.help.is_some() && !finding.labels.is_empty(), "{finding:?}");
+            for label in finding.labels {
+                let range = label.span.start as usize..label.span.end as usize;
+                assert!(
+                    text.get(range).is_some_and(|text| !text.is_empty()),
+                    "{label:?} is not a place of the file"
+                );
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -168,7 +197,9 @@ proptest! {
         mutations in prop::collection::vec(mutation(), 1..6),
     ) {
         let models = models();
-        assert_sound(&mutate(&models[model % models.len()], &mutations));
+        let text = mutate(&models[model % models.len()], &mutations);
+        assert_sound(&text);
+        assert_lints(&text);
     }
 
     #[test]
