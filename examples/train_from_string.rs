@@ -41,6 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             model: &compiled.model,
             dataset: &compiled.dataset,
             source: compiled.source,
+            init_from: None,
             overrides: Overrides::default(),
             device: Device::Cpu,
             out: Output::NewIn("runs".into()),

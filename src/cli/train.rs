@@ -11,8 +11,8 @@ use crate::diagnostic::Diagnostic;
 use crate::ir::{Entity, Model};
 use crate::source::SourceMap;
 use crate::train::{
-    self, EpochRecord, Event, ModelSource, Output, Overrides, Progress, RunFolder, RunSummary, Settings,
-    Spread, Status, TrainError, TrainRequest, UnitSummary,
+    self, EpochRecord, Event, InitialRecord, ModelSource, Output, Overrides, Progress, RunFolder, RunSummary,
+    Settings, Spread, Status, TrainError, TrainRequest, UnitSummary,
 };
 use candle_core::Device;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -30,6 +30,7 @@ use std::time::Instant;
 #[command(after_help = "Examples:\n  hgnnc train models/quickstart.hgnn\n  \
     hgnnc train one_line.hgnn --data 'tu(\"PROTEINS\")' --out runs/first\n  \
     hgnnc train --resume runs/first\n  \
+    hgnnc train wider.hgnn --init-from runs/first\n  \
     hgnnc train --changed-since git:main --dry-run\n\n\
     Exit codes: 0 done, 1 the file is wrong, 2 could not run, 130 interrupted")]
 pub struct Train {
@@ -62,6 +63,9 @@ pub struct Train {
     /// Go on with the run in this folder, with the same result as if it had not been stopped
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
+    /// Begin with the weights of another run or checkpoint, as far as they fit; what is new begins at random
+    #[arg(long, value_name = "RUN", conflicts_with = "resume")]
+    init_from: Option<PathBuf>,
     /// Train only the models whose canonical form has changed since this revision, also through `use`: of the files
     /// given, or of all below the current folder. Each into a run of its own
     #[arg(long, value_name = "git:REV", conflicts_with = "resume")]
@@ -253,6 +257,7 @@ impl Train {
             dataset: &ready.dataset,
             source: ready.source,
             overrides,
+            init_from: self.init_from.clone(),
             device: session.device.clone(),
             out: output,
             stop: &|| session.interrupts.load(Ordering::Relaxed) > 0,
@@ -483,6 +488,12 @@ impl Progress for Watcher {
                     bar.set_message("");
                 }
             }
+            Event::Initial(record) => {
+                if !self.is_quiet {
+                    initial_lines(record).iter().for_each(|line| self.say(line));
+                }
+                record.notes.iter().for_each(|note| self.say(&format!("warning: {note}")));
+            }
             Event::Batch { batch, n_items, loss, .. } => {
                 if batch == 1 {
                     self.epoch_begun = Instant::now();
@@ -520,6 +531,43 @@ impl Progress for Watcher {
             }
         }
     }
+}
+
+/// What a run takes over from another one, as lines of a table.
+fn initial_lines(record: &InitialRecord) -> Vec<String> {
+    let n_tensors = record.loaded.len() + record.new.len() + record.reshaped.len();
+    let n_checkpoints = record.checkpoints.len();
+    let from = match record.checkpoints.as_slice() {
+        [one] => one.display().to_string(),
+        _ => format!("{}, {n_checkpoints} checkpoints, each run from its own", record.from.display()),
+    };
+    let mut lines = vec![format!(
+        "begins with {} of {n_tensors} tensors ({} of {} numbers) of {from}; the models differ: {}",
+        record.loaded.len(),
+        record.n_loaded,
+        record.n_numbers,
+        record.class
+    )];
+    if record.class == "same" {
+        lines[0] = lines[0].replace("; the models differ: same", "");
+    }
+    let mut rows: Vec<[String; 3]> = Vec::new();
+    rows.extend(record.reshaped.iter().map(|(name, from, to)| {
+        ["other shape".into(), name.clone(), format!("{from} → {to}, begins at random")]
+    }));
+    rows.extend(
+        record
+            .new
+            .iter()
+            .map(|(name, shape)| ["new".into(), name.clone(), format!("{shape}, begins at random")]),
+    );
+    rows.extend(record.dropped.iter().map(|(name, shape)| ["dropped".into(), name.clone(), shape.clone()]));
+    let widths = [0, 1].map(|idx| rows.iter().map(|row| row[idx].chars().count()).max().unwrap_or(0));
+    lines.extend(
+        rows.iter()
+            .map(|[what, name, shape]| format!("  {what:0$}  {name:1$}  {shape}", widths[0], widths[1])),
+    );
+    lines
 }
 
 /// "fold 3 (3 of 10): test accuracy 0.7232 after 95 epochs (kept: 65), 7.1 s"

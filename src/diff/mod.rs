@@ -11,6 +11,7 @@ mod view;
 
 pub use render::{json, markdown, svg, text};
 pub(crate) use settings::size_words;
+pub use view::shape_text;
 
 use crate::ir::canonical::Part;
 use crate::ir::{DataFacts, Model, Size};

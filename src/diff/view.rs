@@ -160,7 +160,7 @@ pub(super) fn value_or_absence(value: Option<&ArgValue>, spec: Option<&ArgSpec>)
 }
 
 /// `[64, 128]`, `[F, 64]`
-pub(super) fn shape_text(shape: &[Size]) -> String {
+pub fn shape_text(shape: &[Size]) -> String {
     let sizes: Vec<String> = shape.iter().map(words::count).collect();
     format!("[{}]", sizes.join(", "))
 }

@@ -5,6 +5,7 @@ use super::fit::Unit;
 use super::source::ModelSource;
 use super::tensors::{self, Named};
 use crate::data::{Dataset, Vocabulary};
+use crate::diff::Side;
 use crate::ir::canonical::Part;
 use crate::ir::{Canonical, DataFacts, Model};
 use crate::lower::Parameters;
@@ -163,6 +164,23 @@ impl Checkpoint {
                 "use the hgnnc that wrote it, or train again",
             )
         })
+    }
+
+    /// Its model as one side of a comparison, with the sizes of the data that it was trained on.
+    ///
+    /// # Errors
+    /// Where neither its text nor its canonical form gives a model.
+    pub fn side(&self) -> Result<Side> {
+        let facts = &self.facts.data;
+        let name = self.path.display().to_string();
+        let model = match self.facts.source.compile(Some(facts)).outcome.model {
+            Some(model) => model.get().clone(),
+            None => self.canonical()?.model(Some(facts)).map_err(|message| {
+                let message = format!("neither its text nor its canonical form gives a model: {message}");
+                TrainError::unusable(&self.path, message, "use the hgnnc that wrote it")
+            })?,
+        };
+        Ok(Side { name, model, facts: Some(facts.clone()), text: None })
     }
 
     /// Sets every weight and buffer of a network.

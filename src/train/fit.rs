@@ -6,6 +6,7 @@ use super::early_stop::{self, EarlyStop};
 use super::error::{Result, TrainError};
 use super::feed::{Feed, Step};
 use super::folder::Folder;
+use super::initial;
 use super::measure::{Mean, Measured, PoolingMean, figures, measure, scalar, values};
 use super::metric::{Metric, Predictions};
 use super::optimizer::{self, Optimizer};
@@ -15,6 +16,7 @@ use super::resume::{Place, ResumeState, SavedState};
 use super::schedule::{self, Schedule};
 use super::seed;
 use super::settings::Settings;
+use super::tensors::Named;
 use crate::check::Checked;
 use crate::data::{Dataset, Split, Targets, rng};
 use crate::ir::{DataFacts, Model};
@@ -139,6 +141,7 @@ pub(super) fn fit(
     folder: Option<&Folder>,
     number: (usize, usize),
     resume: Option<ResumeState>,
+    initial: Option<&Named>,
     progress: &mut dyn Progress,
 ) -> Result<Outcome> {
     let started = Instant::now();
@@ -149,6 +152,9 @@ pub(super) fn fit(
         let mut counts = vec![0; cx.facts.n_outputs];
         unit.split.train.iter().for_each(|&item| counts[classes[item as usize] as usize] += 1);
         network.count_classes(&counts)?;
+    }
+    if let Some(weights) = initial {
+        initial::set(network.parameters(), weights)?;
     }
     let weights: Vec<Var> = network.parameters().trained().map(|parameter| parameter.var.clone()).collect();
     let early_stop = if unit.split.validation.is_empty() && !settings.early_stop_is_written {

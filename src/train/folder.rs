@@ -9,6 +9,7 @@
 //! checkpoint.safetensors    the kept weights
 //! curves.svg                loss and metric by epoch
 //! summary.json              the results
+//! initial.safetensors       with `--init-from`: the weights that it began with
 //! state.safetensors         only while the run is not finished: what `--resume` goes on from
 //! ```
 //!
@@ -19,6 +20,7 @@ use super::checkpoint::{self, CheckpointFacts};
 use super::curves;
 use super::error::{AtPath, Result, TrainError};
 use super::fit::Unit;
+use super::initial::InitialRecord;
 use super::record::{EpochRecord, RunSummary, UnitSummary};
 use super::resume::ResumeState;
 use super::settings::Overrides;
@@ -39,6 +41,7 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 const CURVES: &str = "curves.svg";
 const SUMMARY: &str = "summary.json";
 const STATE: &str = "state.safetensors";
+const INITIAL: &str = "initial";
 
 /// `run.json`: what the run was asked to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -59,6 +62,9 @@ pub struct RunRecord {
     /// The `train` and `evaluate` sections, every default filled in.
     pub settings: serde_json::Value,
     pub canonical_hash: String,
+    /// The weights that it began with, where they are those of another run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init_from: Option<InitialRecord>,
 }
 
 /// The only version of `run.json` so far.
@@ -171,6 +177,13 @@ impl RunFolder {
         for name in self.used_files()? {
             atomic::remove(&self.path.join(name))?;
         }
+        for idx in 0.. {
+            let path = self.initial_path(idx);
+            if !path.is_file() {
+                break;
+            }
+            atomic::remove(&path)?;
+        }
         for entry in fs::read_dir(&self.path).at("read", &self.path)? {
             let entry = entry.at("read", &self.path)?.path();
             if entry.is_dir() && entry.join(SPLIT).is_file() {
@@ -242,11 +255,21 @@ impl RunFolder {
         Ok(ModelSource::from_files(files).brought_forward())
     }
 
+    /// `initial.safetensors`, `initial-2.safetensors`, …: the weights of each checkpoint that the run began with.
+    pub(super) fn initial_path(&self, idx: usize) -> PathBuf {
+        let number = if idx == 0 { String::new() } else { format!("-{}", idx + 1) };
+        self.path.join(format!("{INITIAL}{number}.safetensors"))
+    }
+
+    /// The canonical form that the run began with; `None` where its text cannot be read.
+    pub fn began_as(&self) -> Option<Canonical> {
+        let text = fs::read_to_string(self.path.join(CANONICAL)).ok()?;
+        Canonical::parse(&text).ok()
+    }
+
     /// Whether the run began with this canonical form, in the words of whatever version wrote it.
     pub fn began_with(&self, form: &Canonical) -> bool {
-        let text = fs::read_to_string(self.path.join(CANONICAL)).ok();
-        let began = text.and_then(|text| Canonical::parse(&text).ok());
-        began.is_some_and(|began| began.agrees_with(form, Part::All))
+        self.began_as().is_some_and(|began| began.agrees_with(form, Part::All))
     }
 
     pub fn model_path(&self) -> PathBuf {

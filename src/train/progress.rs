@@ -1,5 +1,6 @@
 //! What a run tells while it goes on.
 
+use super::initial::InitialRecord;
 use super::record::{EpochRecord, UnitSummary};
 use std::path::Path;
 
@@ -26,6 +27,8 @@ pub enum Event<'a> {
         n_done: usize,
         dir: Option<&'a Path>,
     },
+    /// The runs begin with the weights of another one, as far as they fit.
+    Initial(&'a InitialRecord),
     Batch {
         epoch: usize,
         batch: usize,

@@ -4,13 +4,15 @@ use super::checkpoint::CheckpointFacts;
 use super::error::{Result, TrainError};
 use super::fit::{self, FitCx, Unit};
 use super::folder::{RECORD_FORMAT, RunFolder, RunRecord, timestamp};
-use super::progress::Progress;
+use super::initial::{self, Initial};
+use super::progress::{Event, Progress};
 use super::protocol;
 use super::record::{RunSummary, Status, UnitSummary, median, spreads};
 use super::settings::{Overrides, Settings};
 use super::source::ModelSource;
 use crate::check::Checked;
 use crate::data::{Dataset, Targets};
+use crate::diff::Side;
 use crate::ir::{Canonical, Model};
 use candle_core::Device;
 use std::path::PathBuf;
@@ -27,6 +29,9 @@ pub struct TrainRequest<'a> {
     /// Texts from which the model can be compiled again.
     pub source: ModelSource,
     pub overrides: Overrides,
+    /// A run or checkpoint to begin with the weights of, as far as they fit; not where a run is resumed, which has
+    /// them in its folder.
+    pub init_from: Option<PathBuf>,
     pub device: Device,
     pub out: Output,
     /// Asked after every batch: true ends the run there, ready to be resumed.
@@ -63,7 +68,20 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
     let units = units(&settings, dataset)?;
     settings.check(model, units.iter().all(|unit| !unit.split.validation.is_empty()))?;
     let checkpoint = CheckpointFacts::new(request.source.clone(), model, dataset);
-    let folder = open_folder(request, &settings, &checkpoint)?;
+    let is_new = !matches!(request.out, Output::Resume(_));
+    let mut initial = match request.init_from.as_ref().filter(|_| is_new) {
+        Some(from) => Some(Initial::read(from, request.model, dataset, &units)?),
+        None => None,
+    };
+    let folder = open_folder(request, &settings, &checkpoint, initial.as_ref())?;
+    if let (false, Some(folder)) = (is_new, &folder)
+        && let Some(record) = folder.record()?.init_from
+    {
+        initial = Some(Initial::reopen(folder, record)?);
+    }
+    if let (true, Some(initial)) = (is_new, &initial) {
+        progress.on(Event::Initial(&initial.record));
+    }
     let mut finished: Vec<UnitSummary> = match (&request.out, &folder) {
         (Output::Resume(_), Some(folder)) => {
             let summary = folder.summary()?;
@@ -100,7 +118,9 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
             }
             None => (None, None),
         };
-        let outcome = fit::fit(&cx, unit, unit_folder.as_ref(), (idx + 1, units.len()), state, progress)?;
+        let initial = initial.as_ref().map(|initial| initial.of(idx));
+        let number = (idx + 1, units.len());
+        let outcome = fit::fit(&cx, unit, unit_folder.as_ref(), number, state, initial, progress)?;
         let status = outcome.summary.status;
         finished.push(outcome.summary);
         let summary = summarise(request, &settings, &finished, units.len(), folder.as_ref());
@@ -154,6 +174,7 @@ fn open_folder(
     request: &TrainRequest,
     settings: &Settings,
     checkpoint: &CheckpointFacts,
+    initial: Option<&Initial>,
 ) -> Result<Option<RunFolder>> {
     let folder = match &request.out {
         Output::Nothing => return Ok(None),
@@ -171,7 +192,31 @@ fn open_folder(
             let is_same = record.canonical_hash == checkpoint.canonical_hash
                 || folder.began_with(&Canonical::of(request.model.get()));
             if !is_same {
-                return differs("the model has changed", "put model.hgnn back, or train again");
+                let now = Side {
+                    name: "the model now".into(),
+                    model: request.model.get().clone(),
+                    facts: Some(request.dataset.facts()),
+                    text: None,
+                };
+                let facts = now.facts.as_ref();
+                let then = folder.began_as().and_then(|form| form.model(facts).ok()).map(|model| Side {
+                    name: "the run as it began".into(),
+                    model,
+                    ..now.clone()
+                });
+                let difference = then.map_or_else(String::new, |then| {
+                    let (_, difference) = initial::difference(&then, &now);
+                    format!("\n\n{difference}\n")
+                });
+                return Err(TrainError::unusable(
+                    &path.join("run.json"),
+                    format!("the model has changed since this run began{difference}"),
+                    format!(
+                        "put model.hgnn back, or start another run from the weights of this one:\n\
+                         `hgnnc train FILE --init-from {}`",
+                        path.display()
+                    ),
+                ));
             }
             if record.data_fingerprint != request.dataset.fingerprint {
                 return differs(
@@ -197,8 +242,11 @@ fn open_folder(
         device: if request.device.is_cpu() { "cpu" } else { "cuda" }.into(),
         settings: settings.to_json(request.dataset),
         canonical_hash: checkpoint.canonical_hash.clone(),
+        init_from: initial.map(|initial| initial.record.clone()),
     };
-    if let Err(error) = folder.write_start(&record, checkpoint) {
+    // The record goes last: a folder that has one can be resumed.
+    let written = initial.map_or(Ok(()), |initial| initial.write(&folder));
+    if let Err(error) = written.and_then(|()| folder.write_start(&record, checkpoint)) {
         folder.clear();
         return Err(error);
     }
@@ -314,6 +362,17 @@ mod tests {
         out: Output,
         stop_at: Option<(usize, usize)>,
     ) -> Result<RunSummary> {
+        train_from(None, text, dataset, out, stop_at)
+    }
+
+    /// The same, with the weights of another run to begin with.
+    fn train_from(
+        init_from: Option<&Path>,
+        text: &str,
+        dataset: &Dataset,
+        out: Output,
+        stop_at: Option<(usize, usize)>,
+    ) -> Result<RunSummary> {
         let source = ModelSource::single(text);
         let outcome = source.compile(Some(&dataset.facts())).outcome;
         let model = outcome.model.unwrap_or_else(|| panic!("{:#?}", outcome.diagnostics));
@@ -325,6 +384,7 @@ mod tests {
             dataset,
             source,
             overrides: Overrides::default(),
+            init_from: init_from.map(Path::to_path_buf),
             device: Device::Cpu,
             out,
             stop: &|| stop.get(),
@@ -442,6 +502,59 @@ mod tests {
         assert!(error.to_string().contains("content of cycles has changed"), "{error}");
     }
 
+    const FOLDS: &str = "model = sage(4) -> relu -> mean -> mlp
+        train { epochs = 3, batch_size = 8 }
+        evaluate { protocol = k_fold(3, inner_holdout = 0.2) }";
+
+    #[test]
+    fn each_fold_begins_with_the_weights_of_its_own_and_goes_on_after_a_break() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        train(FOLDS, &classes(), at(&path("first")), None).unwrap();
+        let text = FOLDS.replace("-> mean", "-> sage(4) -> mean");
+        let from = path("first");
+        train_from(Some(&from), &text, &classes(), at(&path("straight")), None).unwrap();
+        let broken = path("broken");
+        let stopped = train_from(Some(&from), &text, &classes(), at(&broken), Some((2, 1))).unwrap();
+        assert_eq!((stopped.status, stopped.units.len()), (Status::Interrupted, 1));
+        // What it needs of the first run lies in its own folder.
+        fs::remove_dir_all(&from).unwrap();
+        train(&text, &classes(), Output::Resume(broken.clone()), None).unwrap();
+        for fold in ["fold-1", "fold-2", "fold-3"] {
+            assert_same_run(&path("straight").join(fold), &broken.join(fold));
+        }
+        let record = RunFolder::open(&broken).unwrap().record().unwrap().init_from.unwrap();
+        assert_eq!((record.of_run.as_slice(), record.checkpoints.len()), ([0, 1, 2].as_slice(), 3));
+        let moved = ("4.mlp.layer0.weight".to_owned(), "5.mlp.layer0.weight".to_owned());
+        assert!(record.loaded.contains(&moved), "{record:?}");
+        assert_eq!(record.new[0].0, "3.sage.weight");
+        assert!(record.notes.is_empty(), "{:?}", record.notes);
+        assert!(RunFolder::create(&broken, true).is_ok());
+        assert_eq!(fs::read_dir(&broken).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn weights_that_saw_the_test_part_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+        train(FOLDS, &classes(), at(&first), None).unwrap();
+        let text = FOLDS.replace("k_fold(3, inner_holdout = 0.2)", "holdout(validation = 0.2, test = 0.5)");
+        train_from(Some(&first), &text, &classes(), at(&second), None).unwrap();
+        let record = RunFolder::open(&second).unwrap().record().unwrap().init_from.unwrap();
+        assert!(record.notes[0].contains("split in another way") && record.notes[0].contains("fold-1"), "{record:?}");
+        assert!(record.notes[1].contains("20 test items were trained or validated on before"), "{record:?}");
+    }
+
+    #[test]
+    fn weights_without_a_place_are_refused_with_what_differs() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = folder.path().join("first");
+        train("model = sage(4) -> mean -> linear\ntrain { epochs = 1 }", &classes(), at(&first), None).unwrap();
+        let other = "model = gin(5) -> mean -> mlp\ntrain { epochs = 1 }";
+        let error = train_from(Some(&first), other, &classes(), Output::Nothing, None).unwrap_err().to_string();
+        assert!(error.contains("no weight") && error.contains("sage(4) → gin(5)"), "{error}");
+    }
+
     #[test]
     fn the_best_epoch_is_restored() {
         let text = "model = sage(4) -> relu -> mean -> mlp
@@ -521,7 +634,7 @@ mod tests {
         open().unwrap();
         fs::write(&model, "model = sage(5) -> relu -> mean -> mlp\ntrain { epochs = 1 }").unwrap();
         let error = open().unwrap_err();
-        assert!(error.to_string().contains("another model"), "{error}");
+        assert!(error.to_string().contains("sage 4 → 5"), "{error}");
         fs::write(&model, "model = sage(").unwrap();
         assert!(open().unwrap_err().to_string().contains("does not compile"));
     }

@@ -4,6 +4,7 @@ use super::checkpoint::Checkpoint;
 use super::error::{Result, TrainError};
 use super::feed::Feed;
 use super::folder::{self, RunFolder};
+use super::initial;
 use super::measure::{Measured, figures, measure, values};
 use super::metric::Metric;
 use super::record::Figures;
@@ -12,6 +13,7 @@ use super::source::ModelSource;
 use crate::check::Checked;
 use crate::data::{Dataset, Split, Targets};
 use crate::diagnostic::Diagnostic;
+use crate::diff::Side;
 use crate::ir::canonical::Part;
 use crate::ir::{Canonical, Entity, Model};
 use crate::lower::{ForwardCx, Network};
@@ -102,10 +104,22 @@ impl SavedModel {
         };
         let saved = checkpoint.canonical()?;
         if !saved.agrees_with(&Canonical::of(model.get()), Part::Architecture) {
+            let now = Side {
+                name: "the model file".into(),
+                model: model.get().clone(),
+                facts: Some(checkpoint.facts.data.clone()),
+                text: None,
+            };
+            let then = Side { name: "the checkpoint".into(), ..checkpoint.side()? };
+            let (_, difference) = initial::difference(&then, &now);
             return Err(TrainError::unusable(
                 &path,
-                "it was trained for another model",
-                "put the model file back as it was, or train again",
+                format!("it was trained for another model\n\n{difference}\n"),
+                format!(
+                    "put the model file back as it was, or train the new one from these weights:\n\
+                     `hgnnc train FILE --init-from {}`",
+                    path.display()
+                ),
             ));
         }
         let network = Network::build(&model, &checkpoint.facts.data, DType::F32, device, 0)?;

@@ -1,0 +1,244 @@
+//! Weights that a run begins with instead of random ones: those of another run, as far as they fit.
+//!
+//! What fits is copied into the run's folder (`initial.safetensors`, one a fold where the folds have their own), so
+//! that a run goes on after a break without the one that it came from.
+
+use super::checkpoint::Checkpoint;
+use super::error::{Result, TrainError};
+use super::fit::Unit;
+use super::folder::{self, RunFolder};
+use super::saved::checkpoints;
+use super::tensors::{self, Named};
+use crate::check::Checked;
+use crate::data::{Dataset, Split};
+use crate::diff::{self, Class, Side, WeightState};
+use crate::ir::Model;
+use crate::lower::Parameters;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+const FORMAT: &str = "hgnnc initial weights 1";
+
+/// What a run took over, for its record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InitialRecord {
+    /// The run or checkpoint as given.
+    pub from: PathBuf,
+    /// How far the two models differ: `weight-compatible`.
+    pub class: String,
+    /// The checkpoints that weights were taken from.
+    pub checkpoints: Vec<PathBuf>,
+    /// For each run of the protocol, which of them.
+    pub of_run: Vec<usize>,
+    /// Weights that were taken over, by their names there and here.
+    pub loaded: Vec<(String, String)>,
+    /// Weights of this model that begin at random, with their shapes.
+    pub new: Vec<(String, String)>,
+    /// Weights of the other model that have no place here.
+    pub dropped: Vec<(String, String)>,
+    /// Weights that begin at random because their shape is another one: name, shape there, shape here.
+    pub reshaped: Vec<(String, String, String)>,
+    /// Numbers that were taken over, and numbers of the model, buffers included.
+    pub n_loaded: usize,
+    pub n_numbers: usize,
+    /// What a user has to know.
+    pub notes: Vec<String>,
+}
+
+/// Initial weights of all runs of a protocol.
+pub(super) struct Initial {
+    pub record: InitialRecord,
+    /// By checkpoint, under their names in this model.
+    weights: Vec<Named>,
+}
+
+impl Initial {
+    /// Reads the checkpoints of a run, or one checkpoint, and matches their weights with a model.
+    ///
+    /// # Errors
+    /// Where one cannot be read, or no weight fits; then the message says how the models differ.
+    pub fn read(from: &Path, model: &Checked<Model>, dataset: &Dataset, units: &[Unit]) -> Result<Self> {
+        let paths = checkpoints(from)?;
+        let all: Vec<Checkpoint> = paths.iter().map(|path| Checkpoint::read(path)).collect::<Result<_>>()?;
+        let splits: Vec<Option<Split>> = paths.iter().map(|path| folder::split_beside(path).ok()).collect();
+        let is_same_data = |idx: usize| all[idx].facts.data_fingerprint == dataset.fingerprint;
+        let mut notes = Vec::new();
+        let own = |unit: &Unit| {
+            (0..all.len()).find(|&idx| {
+                is_same_data(idx) && splits[idx].as_ref() == Some(&unit.split) && all[idx].seed == unit.seed
+            })
+        };
+        let matched: Option<Vec<usize>> = units.iter().map(own).collect();
+        let of_run = match matched {
+            Some(matched) => matched,
+            None => {
+                if all.len() > 1 {
+                    notes.push(format!(
+                        "{} holds {} checkpoints and was split in another way: every run begins with {}",
+                        from.display(),
+                        all.len(),
+                        paths[0].display()
+                    ));
+                }
+                vec![0; units.len()]
+            }
+        };
+        for (unit, &idx) in units.iter().zip(&of_run) {
+            let Some(split) = splits[idx].as_ref().filter(|_| is_same_data(idx)) else { continue };
+            let seen: BTreeSet<u32> = split.train.iter().chain(&split.validation).copied().collect();
+            let n_seen = unit.split.test.iter().filter(|item| seen.contains(item)).count();
+            if n_seen > 0 {
+                let name = unit.name.as_ref().map_or_else(String::new, |name| format!("{name}: "));
+                notes.push(format!(
+                    "{name}{n_seen} of {} test items were trained or validated on before: the figures of the test \
+                     part will flatter",
+                    unit.split.test.len()
+                ));
+            }
+        }
+        let after = Side {
+            name: "this model".into(),
+            model: model.get().clone(),
+            facts: Some(dataset.facts()),
+            text: None,
+        };
+        let before = all[of_run[0]].side()?;
+        let found = diff::compare(&before, &after);
+        let mut record = InitialRecord {
+            from: from.to_path_buf(),
+            class: found.class.name().to_owned(),
+            checkpoints: Vec::new(),
+            of_run: Vec::new(),
+            loaded: Vec::new(),
+            new: Vec::new(),
+            dropped: Vec::new(),
+            reshaped: Vec::new(),
+            n_loaded: 0,
+            n_numbers: 0,
+            notes,
+        };
+        let shape = diff::shape_text;
+        for weight in &found.weights {
+            let numbers =
+                |sizes: &[crate::ir::Size]| sizes.iter().filter_map(|size| size.known()).product::<usize>();
+            if let Some((_, sizes)) = &weight.after {
+                record.n_numbers += numbers(sizes);
+            }
+            match (&weight.before, &weight.after, weight.state) {
+                (Some((from, _)), Some((to, sizes)), WeightState::Kept) => {
+                    record.n_loaded += numbers(sizes);
+                    record.loaded.push((from.clone(), to.clone()));
+                }
+                (Some((_, old)), Some((to, new)), _) => {
+                    record.reshaped.push((to.clone(), shape(old), shape(new)));
+                }
+                (Some((from, old)), None, _) => record.dropped.push((from.clone(), shape(old))),
+                (None, Some((to, new)), _) => record.new.push((to.clone(), shape(new))),
+                (None, None, _) => {}
+            }
+        }
+        if record.loaded.is_empty() {
+            return Err(TrainError::setup(
+                format!(
+                    "no weight of {} fits this model:\n\n{}",
+                    from.display(),
+                    diff::text(&found, false).trim_end()
+                ),
+                "train without `--init-from`, or name a run of a model that is more alike",
+            ));
+        }
+        // The checkpoints that are used, each once, in their order.
+        let used: BTreeSet<usize> = of_run.iter().copied().collect();
+        let used: Vec<usize> = used.into_iter().collect();
+        record.of_run =
+            of_run.iter().map(|idx| used.iter().position(|one| one == idx).unwrap_or(0)).collect();
+        record.checkpoints = used.iter().map(|&idx| paths[idx].clone()).collect();
+        let mut weights = Vec::new();
+        for &idx in &used {
+            let checkpoint = &all[idx];
+            // Folds of one run have one model, but the files could be of several.
+            if !checkpoint
+                .canonical()?
+                .agrees_with(&all[of_run[0]].canonical()?, crate::ir::canonical::Part::Architecture)
+            {
+                return Err(TrainError::unusable(
+                    &checkpoint.path,
+                    format!("it is of another model than {}", paths[of_run[0]].display()),
+                    "name one of them",
+                ));
+            }
+            let named = record.loaded.iter().map(|(from, to)| {
+                let tensor = checkpoint.tensors.get(from).ok_or_else(|| {
+                    TrainError::unusable(&checkpoint.path, format!("it has no `{from}`"), "train again")
+                })?;
+                Ok((to.clone(), tensor.clone()))
+            });
+            weights.push(named.collect::<Result<Named>>()?);
+        }
+        Ok(Self { record, weights })
+    }
+
+    /// Those of one run of the protocol.
+    pub fn of(&self, unit_idx: usize) -> &Named {
+        &self.weights[self.record.of_run[unit_idx]]
+    }
+
+    /// Copies them into the folder of a run.
+    ///
+    /// # Errors
+    /// Where a file cannot be written.
+    pub fn write(&self, folder: &RunFolder) -> Result<()> {
+        for (idx, (weights, from)) in self.weights.iter().zip(&self.record.checkpoints).enumerate() {
+            let metadata = [("format", FORMAT.to_owned()), ("from", from.display().to_string())];
+            tensors::write(&folder.initial_path(idx), &metadata, weights)?;
+        }
+        Ok(())
+    }
+
+    /// Reads back what [`Self::write`] wrote.
+    ///
+    /// # Errors
+    /// Where a file is missing or damaged.
+    pub fn reopen(folder: &RunFolder, record: InitialRecord) -> Result<Self> {
+        let weights = (0..record.checkpoints.len()).map(|idx| {
+            let path = folder.initial_path(idx);
+            let (metadata, tensors) = tensors::read(&path)?;
+            if metadata.get("format").map(String::as_str) != Some(FORMAT) {
+                let message = "it does not hold the initial weights of a run";
+                return Err(TrainError::unusable(&path, message, "train again with `--init-from`"));
+            }
+            Ok(tensors.into_iter().collect())
+        });
+        let weights = weights.collect::<Result<Vec<Named>>>()?;
+        Ok(Self { record, weights })
+    }
+}
+
+/// Sets the weights that are given; the others stay as they were initialised.
+///
+/// # Errors
+/// Where one has another shape.
+pub(super) fn set(parameters: &Parameters, weights: &Named) -> Result<()> {
+    for (name, tensor) in weights {
+        let Some(parameter) = parameters.get(name).filter(|parameter| parameter.var.dims() == tensor.dims())
+        else {
+            return Err(TrainError::setup(
+                format!("the initial weight `{name}` {:?} does not fit the model", tensor.dims()),
+                "train again with `--init-from`",
+            ));
+        };
+        let tensor = tensor.to_dtype(parameter.var.dtype())?.to_device(parameter.var.device())?;
+        parameter.var.set(&tensor)?;
+    }
+    Ok(())
+}
+
+/// How a checkpoint's model and another one differ, for a refusal: an indented text.
+pub(super) fn difference(before: &Side, after: &Side) -> (Class, String) {
+    let found = diff::compare(before, after);
+    let text = diff::text(&found, false);
+    let lines =
+        text.trim_end().lines().map(|line| if line.is_empty() { String::new() } else { format!("  {line}") });
+    (found.class, lines.collect::<Vec<_>>().join("\n"))
+}
