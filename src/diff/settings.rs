@@ -60,12 +60,21 @@ fn interface(before: &View, after: &View, changes: &mut Vec<Change>) {
 }
 
 fn data(before: &View, after: &View, changes: &mut Vec<Change>) {
+    // Another choice of columns is told as another input already.
+    let told: Vec<String> = changes.iter().map(|change| change.text.clone()).collect();
     let mut change = |text| changes.push(Change::of(Class::Training, Kind::Data, text));
     match (&before.canonical.data, &after.canonical.data) {
         (None, None) => {}
         (Some(from), None) => change(format!("data {} → none named", call_words(from, "data"))),
         (None, Some(to)) => change(format!("data none named → {}", call_words(to, "data"))),
-        (Some(from), Some(to)) => calls("data", "data", from, to).into_iter().for_each(change),
+        (Some(from), Some(to)) => {
+            let texts = calls("data", "data", from, to);
+            let is_told = |text: &String| {
+                told.iter()
+                    .any(|told| told.starts_with("input features") && text.ends_with(&told["input ".len()..]))
+            };
+            texts.into_iter().filter(|text| !is_told(text)).for_each(change);
+        }
     }
 }
 

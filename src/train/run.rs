@@ -541,7 +541,10 @@ mod tests {
         let text = FOLDS.replace("k_fold(3, inner_holdout = 0.2)", "holdout(validation = 0.2, test = 0.5)");
         train_from(Some(&first), &text, &classes(), at(&second), None).unwrap();
         let record = RunFolder::open(&second).unwrap().record().unwrap().init_from.unwrap();
-        assert!(record.notes[0].contains("split in another way") && record.notes[0].contains("fold-1"), "{record:?}");
+        assert!(
+            record.notes[0].contains("split in another way") && record.notes[0].contains("fold-1"),
+            "{record:?}"
+        );
         assert!(record.notes[1].contains("20 test items were trained or validated on before"), "{record:?}");
     }
 
@@ -549,9 +552,11 @@ mod tests {
     fn weights_without_a_place_are_refused_with_what_differs() {
         let folder = tempfile::tempdir().unwrap();
         let first = folder.path().join("first");
-        train("model = sage(4) -> mean -> linear\ntrain { epochs = 1 }", &classes(), at(&first), None).unwrap();
+        train("model = sage(4) -> mean -> linear\ntrain { epochs = 1 }", &classes(), at(&first), None)
+            .unwrap();
         let other = "model = gin(5) -> mean -> mlp\ntrain { epochs = 1 }";
-        let error = train_from(Some(&first), other, &classes(), Output::Nothing, None).unwrap_err().to_string();
+        let error =
+            train_from(Some(&first), other, &classes(), Output::Nothing, None).unwrap_err().to_string();
         assert!(error.contains("no weight") && error.contains("sage(4) → gin(5)"), "{error}");
     }
 

@@ -241,3 +241,111 @@ fn hashes_stay() {
     let found = pinned.map(|(text, _)| of(text).hash(Part::All)[..16].to_owned());
     assert_eq!(found, pinned.map(|(_, expected)| expected.to_owned()));
 }
+
+#[test]
+fn the_page_about_the_form_shows_it() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("grammar/CANONICAL.md");
+    let page = std::fs::read_to_string(path).expect("the page");
+    let fence = |kind: &str| {
+        let (_, rest) = page.split_once(&format!("```{kind}\n")).expect("a fence");
+        rest.split_once("```").expect("its end").0.to_owned()
+    };
+    assert_eq!(of(&fence("hgnn")).to_string(), fence("text"));
+    assert!(page.contains(&format!("| `{HEAD}{VERSION}` |")), "the version is in the table");
+}
+
+/// A random number below `n`, from a state that moves on.
+fn below(state: &mut u64, n: usize) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    ((*state >> 33) as usize) % n.max(1)
+}
+
+/// The text written in another way: tokens set apart anew with comments between them, and every name that the file
+/// gives replaced.
+fn rewritten(text: &str, state: &mut u64) -> String {
+    let tokens = crate::syntax::lex::lex(text).tokens;
+    let words: Vec<&str> = tokens.iter().map(|token| &text[token.start..token.end]).collect();
+    let mut given: Vec<&str> = Vec::new();
+    for pair in words.windows(2) {
+        if matches!(pair[0], "let" | "block" | "as") {
+            given.push(pair[1]);
+        }
+    }
+    let mut out = String::new();
+    let mut end = 0;
+    for (token, word) in tokens.iter().zip(&words) {
+        let space = &text[end..token.start];
+        end = token.end;
+        // A line that ends something may only get blank lines and comments; elsewhere, more room inside the line.
+        if space.contains('\n') {
+            let last = space.rsplit('\n').next().unwrap_or("");
+            let comments = ["\n", "\n\n", " // gcn(1) -> relu\n", "\n    // let width = 3\n\n"];
+            out.push_str(comments[below(state, comments.len())]);
+            out.push_str(last);
+        } else {
+            out.push_str(space);
+            if !space.is_empty() {
+                out.push_str(&" ".repeat(below(state, 3)));
+            }
+        }
+        out.push_str(word);
+        if given.contains(word) {
+            out.push_str("_renamed");
+        }
+    }
+    out
+}
+
+#[test]
+fn no_way_of_writing_a_shipped_model_changes_its_form() {
+    let mut state = 7;
+    for (name, text) in shipped() {
+        let form = of(&text).to_string();
+        for _ in 0..12 {
+            let other = rewritten(&text, &mut state);
+            assert_eq!(of(&other).to_string(), form, "{name}\n{other}");
+        }
+        // Items in another order: blocks of lines that a blank line sets apart begin with an item each.
+        let mut items: Vec<&str> = text.split("\n\n").filter(|item| !item.trim().is_empty()).collect();
+        let is_item = |item: &&str| {
+            let line = item.lines().find(|line| !line.trim_start().starts_with("//")).unwrap_or("");
+            !line.starts_with(' ')
+        };
+        assert!(items.iter().all(|item| is_item(&item)), "{name}");
+        for _ in 0..4 {
+            let by = below(&mut state, items.len());
+            items.rotate_left(by);
+            items.swap(0, by);
+            let other = items.join("\n\n");
+            assert_eq!(of(&other).to_string(), form, "{name}\n{other}");
+        }
+    }
+}
+
+/// Every default of every section and stage written out, by the form itself.
+#[test]
+fn a_form_with_every_default_written_out_in_a_file_is_the_same_form() {
+    for (name, text) in shipped() {
+        let form = of(&text);
+        let mut file = String::new();
+        for section in ["train", "evaluate"] {
+            let prefix = format!("{section} ");
+            let written = form.to_string();
+            let lines = written
+                .lines()
+                .filter_map(|line| line.strip_prefix(&prefix))
+                .map(|line| format!("    {line}\n"));
+            file.push_str(&format!("{section} {{\n{}}}\n", lines.collect::<String>()));
+        }
+        let terms: Vec<_> =
+            form.losses.iter().map(|term| format!("{:?} * {}", term.weight, term.call())).collect();
+        file.push_str(&format!("loss = {}\ntask = {}\n", terms.join(" + "), form.task.name()));
+        // The rest of the file: its items but for those that were written anew.
+        let rest = text.split("\n\n").filter(|item| {
+            let is_given = |word: &str| item.lines().any(|line| line.starts_with(word));
+            !["train", "evaluate", "loss", "task", "published"].iter().any(|word| is_given(word))
+        });
+        file.push_str(&rest.collect::<Vec<_>>().join("\n\n"));
+        assert_eq!(of(&file).to_string(), form.to_string(), "{name}\n{file}");
+    }
+}
