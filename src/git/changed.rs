@@ -1,8 +1,8 @@
 //! Which files differ between a revision and the files on disk, in themselves or through what they `use`.
 
 use super::error::{GitError, Result};
-use super::repository::{Repository, not_utf8};
-use super::snapshot::Snapshot;
+use super::repository::Repository;
+use super::snapshot::{Snapshot, text};
 use git2::{Delta, DiffFindOptions, DiffOptions};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
@@ -71,7 +71,7 @@ impl Repository {
     /// # Errors
     /// Where the repository cannot be read, is bare, or a name is not UTF-8.
     pub fn changed_files(&self, before: &Snapshot, suffix: &str) -> Result<Vec<Changed>> {
-        let all = self.all_changes(before)?;
+        let all = self.all_changes(before, suffix)?;
         self.with_users(&all, &Snapshot::WorkingTree, suffix)
     }
 
@@ -90,7 +90,7 @@ impl Repository {
         diff.find_similar(Some(DiffFindOptions::new().renames(true))).map_err(broken)?;
         let mut all = Vec::new();
         for delta in diff.deltas() {
-            all.extend(changed(&delta)?);
+            all.extend(changed(&delta, suffix)?);
         }
         // `git add --intent-to-add` names a file that the commit will not have.
         let index = self.inner.index().map_err(broken)?;
@@ -127,8 +127,8 @@ impl Repository {
         Ok(found)
     }
 
-    /// All differences, whatever the files are called.
-    fn all_changes(&self, before: &Snapshot) -> Result<Vec<Changed>> {
+    /// All differences, whatever the files are called; only the names with the suffix have to be UTF-8.
+    fn all_changes(&self, before: &Snapshot, suffix: &str) -> Result<Vec<Changed>> {
         self.root()?;
         let broken = |error: git2::Error| GitError::broken("the changed files cannot be found", &error);
         let mut options = DiffOptions::new();
@@ -148,7 +148,7 @@ impl Repository {
         diff.find_similar(Some(&mut similar)).map_err(broken)?;
         let mut changes = Vec::new();
         for delta in diff.deltas() {
-            let Some(Changed { path, change }) = changed(&delta)? else { continue };
+            let Some(Changed { path, change }) = changed(&delta, suffix)? else { continue };
             // The library may report a file whose time stamp alone has changed.
             if change == Change::Modified
                 && self
@@ -218,14 +218,11 @@ impl Repository {
     }
 }
 
-/// A difference as the library has it; `None` for what is none of a file.
-fn changed(delta: &git2::DiffDelta) -> Result<Option<Changed>> {
-    let path = |file: git2::DiffFile| match file.path_bytes() {
-        Some(bytes) => String::from_utf8(bytes.to_vec())
-            .map_err(|error| not_utf8(&String::from_utf8_lossy(error.as_bytes()))),
-        None => Ok(String::new()),
-    };
-    let (old, new) = (path(delta.old_file())?, path(delta.new_file())?);
+/// A difference as the library has it; `None` for what is none of a file that can be named.
+fn changed(delta: &git2::DiffDelta, suffix: &str) -> Result<Option<Changed>> {
+    let path =
+        |file: git2::DiffFile| text(file.path_bytes().unwrap_or_default().to_vec(), suffix).transpose();
+    let (Some(old), Some(new)) = (path(delta.old_file())?, path(delta.new_file())?) else { return Ok(None) };
     let change = match delta.status() {
         Delta::Added | Delta::Untracked | Delta::Copied => Change::Added,
         Delta::Deleted => Change::Deleted,
@@ -337,6 +334,25 @@ mod tests {
         repo.write("lib.hgnn", "let width = 8");
         // What is not staged does not count, neither `b.hgnn` nor the second change.
         assert_eq!(staged(&repo), ["a.hgnn: uses lib.hgnn, which has changed", "lib.hgnn: modified"]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_names_of_models_have_to_be_text() {
+        use std::os::unix::ffi::OsStrExt;
+        let repo = TempRepo::new();
+        repo.write("a.hgnn", "gcn(8)");
+        let write =
+            |name: &[u8]| std::fs::write(repo.root().join(std::ffi::OsStr::from_bytes(name)), "x").unwrap();
+        write(b"\xff.txt");
+        repo.commit("first");
+        write(b"\xfe.txt");
+        repo.write("a.hgnn", "gcn(9)");
+        assert_eq!(changes(&repo), "a.hgnn: modified\n");
+        write(b"\xff.hgnn");
+        let opened = repo.open();
+        let error = opened.changed_files(&opened.snapshot("HEAD").unwrap(), ".hgnn").unwrap_err();
+        assert_eq!(error.help.as_deref(), Some("rename the file"));
     }
 
     #[test]

@@ -225,7 +225,7 @@ impl Repository {
                 TreeWalkResult::Ok
             })
             .map_err(broken)?;
-            return names.into_iter().map(text).collect();
+            return names.into_iter().filter_map(|name| text(name, suffix)).collect();
         }
         let is_on_disk = *snapshot == Snapshot::WorkingTree;
         for entry in self.inner.index().map_err(broken)?.iter() {
@@ -235,7 +235,7 @@ impl Repository {
             }
         }
         if !is_on_disk {
-            return names.into_iter().map(text).collect();
+            return names.into_iter().filter_map(|name| text(name, suffix)).collect();
         }
         let mut options = StatusOptions::new();
         options.show(StatusShow::Workdir).include_untracked(true).recurse_untracked_dirs(true);
@@ -247,13 +247,20 @@ impl Repository {
             }
         }
         let root = self.root()?;
-        let names: Result<Vec<String>> = names.into_iter().map(text).collect();
+        let names: Result<Vec<String>> = names.into_iter().filter_map(|name| text(name, suffix)).collect();
         Ok(names?.into_iter().filter(|name| root.join(name).is_file()).collect())
     }
 }
 
-fn text(name: Vec<u8>) -> Result<String> {
-    String::from_utf8(name).map_err(|error| not_utf8(&String::from_utf8_lossy(error.as_bytes())))
+/// A name as text. Where all files are asked for, those whose name is none are passed over: nothing can name them.
+pub(super) fn text(name: Vec<u8>, suffix: &str) -> Option<Result<String>> {
+    match String::from_utf8(name) {
+        Ok(name) => Some(Ok(name)),
+        Err(error) => {
+            let is_asked_for = !suffix.is_empty() && error.as_bytes().ends_with(suffix.as_bytes());
+            is_asked_for.then(|| Err(not_utf8(&String::from_utf8_lossy(error.as_bytes()))))
+        }
+    }
 }
 
 fn in_submodule(name: &str, submodule: &str) -> GitError {

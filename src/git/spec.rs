@@ -39,9 +39,9 @@ impl Spec {
 pub fn revision(text: &str) -> Result<&str> {
     let rest = text.strip_prefix(PREFIX).unwrap_or(text);
     match colon(rest) {
-        _ if rest.is_empty() => {
+        _ if rest.is_empty() || rest == ":" => {
             Err(GitError::new(ErrorKind::Spelling, format!("`{text}` names no revision"))
-                .help("write a branch, tag or commit after it, as in `git:main`"))
+                .help("write a branch, tag or commit, as in `git:main`"))
         }
         Some(at) => Err(GitError::new(
             ErrorKind::Spelling,
@@ -92,5 +92,6 @@ mod tests {
         assert_eq!(revision("main"), Ok("main"));
         assert_eq!(revision("git:main:a.hgnn").unwrap_err().help.unwrap(), "write `git:main`");
         assert!(revision("git:").is_err());
+        assert_eq!(revision("git::").unwrap_err().message, "`git::` names no revision");
     }
 }

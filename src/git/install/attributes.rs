@@ -56,8 +56,16 @@ pub(super) fn step(scope: &Scope, action: Action) -> Result<Step> {
     step.state = State::Written;
     if action == Action::Install {
         let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
-        let gap = if text.is_empty() || text.ends_with('\n') { "" } else { newline };
-        write(&place, &format!("{text}{gap}{LINE}{newline}"))?;
+        // Git follows the last line that matches, so lines of the user for some models stay behind ours.
+        let is_narrower = |line: &&str| {
+            let mut words = line.split_whitespace();
+            words.next().is_some_and(|pattern| pattern.ends_with(".hgnn")) && words.any(names_driver)
+        };
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        let at = lines.iter().position(is_narrower).unwrap_or(lines.len());
+        let (above, below) = (lines[..at].concat(), lines[at..].concat());
+        let gap = if above.is_empty() || above.ends_with('\n') { "" } else { newline };
+        write(&place, &format!("{above}{gap}{LINE}{newline}{below}"))?;
     }
     Ok(step)
 }

@@ -88,6 +88,10 @@ pub struct Step {
 /// # Errors
 /// Where a file cannot be read or written; what was done before stays.
 pub fn run(scope: &Scope, wanted: &Wanted, action: Action) -> Result<Vec<Step>> {
+    if let Scope::Repository(repository) = scope {
+        // Without files on disk there is no place for attributes, and nothing is compared or committed.
+        repository.root()?;
+    }
     let mut steps = vec![config::step(scope, wanted, action)?, attributes::step(scope, action)?];
     if let Scope::Repository(repository) = scope
         && (wanted.hook || action == Action::Uninstall)
@@ -221,6 +225,27 @@ mod tests {
         assert_eq!(files(&repo), before);
         assert_eq!(states(&repo, Driver::Text, Action::Uninstall), [State::Left, State::Absent, State::Left]);
         assert_eq!(files(&repo), before);
+    }
+
+    #[test]
+    fn lines_of_the_user_for_some_models_keep_the_last_word() {
+        let repo = TempRepo::new();
+        repo.write(".gitattributes", "*.png binary\nold/*.hgnn -diff\n");
+        assert_eq!(states(&repo, Driver::Text, Action::Install)[1], State::Written);
+        assert_eq!(files(&repo)[1].as_deref(), Some("*.png binary\n*.hgnn diff=hgnn\nold/*.hgnn -diff\n"));
+        assert_eq!(states(&repo, Driver::Text, Action::Uninstall)[1], State::Removed);
+        assert_eq!(files(&repo)[1].as_deref(), Some("*.png binary\nold/*.hgnn -diff\n"));
+    }
+
+    #[test]
+    fn a_bare_repository_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        git2::Repository::init_bare(folder.path()).unwrap();
+        let before = fs::read_to_string(folder.path().join("config")).unwrap();
+        let opened = Repository::discover(folder.path()).unwrap();
+        let error = run(&Scope::Repository(&opened), &wanted(Driver::Text), Action::Install).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Bare);
+        assert_eq!(fs::read_to_string(folder.path().join("config")).unwrap(), before);
     }
 
     #[test]
