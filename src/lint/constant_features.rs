@@ -60,13 +60,10 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
     let (message, consequence) = if is_equal[cx.model.output.index()] {
         (
             format!("the result is the same for every {what}: {reason}"),
-            format!("{} of equal rows is that row again, here and in all that follows", gathered(cx, node)),
+            format!("{}, here and in all that follows", gathered(cx, node)),
         )
     } else {
-        (
-            format!("{} says nothing here: {reason}", cx.name(node)),
-            format!("{} of equal rows is that row again", gathered(cx, node)),
-        )
+        (format!("{} says nothing here: {reason}", cx.name(node)), gathered(cx, node).to_owned())
     };
     let mut finding = Diagnostic::warning(LINT.code, message).label(cx.node(node).span, consequence);
     let written = cx.model.data.as_ref().and_then(|data| data.args.get("features")).and_then(|arg| arg.span);
@@ -82,14 +79,16 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
     vec![finding.help(format!("{help}; or let nodes differ by their degree: `features = degree` in `data`"))]
 }
 
-/// `a mean`
+/// Why equal rows stay equal here.
 fn gathered(cx: &Cx, node: NodeIndex) -> &'static str {
     match cx.action(node) {
-        Action::Messages { gather: Gather::Max, .. } | Action::Readout(Gather::Max) => "a maximum",
-        Action::Messages { gather: Gather::Sum | Gather::Ordered | Gather::DegreeWeighted, .. } => {
-            "the same number"
+        Action::Messages { gather: Gather::Max, .. } | Action::Readout(Gather::Max) => {
+            "a maximum of equal rows is that row again"
         }
-        _ => "a mean",
+        Action::Messages { gather: Gather::Sum | Gather::Ordered | Gather::DegreeWeighted, .. } => {
+            "all nodes have as many neighbours, so equal rows stay equal"
+        }
+        _ => "a mean of equal rows is that row again",
     }
 }
 
