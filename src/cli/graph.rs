@@ -1,8 +1,10 @@
 //! `hgnnc graph`: a drawing of the architecture.
 
-use super::source::{self, Data, LocalData};
-use super::{Exit, Failure, Global};
+use super::operand::{Operand, Refused, Sizes};
+use super::source::LocalData;
+use super::{Exit, Failure, Format, Global, report, stderr_look, stdout_look};
 use crate::draw::{self, Detail, Direction, Look, Scene, Theme};
+use crate::ir::{DataFacts, Model};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -10,10 +12,11 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc graph models/quickstart.hgnn -o quickstart.svg\n  \
     hgnnc graph model.hgnn -o model.html --direction right\n  \
-    hgnnc graph model.hgnn --as dot | dot -Tpdf -o model.pdf\n\n\
+    hgnnc graph model.hgnn --as dot | dot -Tpdf -o model.pdf\n  \
+    hgnnc graph git:main:model.hgnn -o before.svg\n\n\
     Exit codes: 0 drawn, 1 the file is wrong, 2 could not run")]
 pub struct Graph {
-    /// The file; `-` reads standard input
+    /// The file (`-` is standard input), a run's folder, a checkpoint, or `git:REV:PATH`
     #[arg(value_name = "FILE")]
     file: String,
     /// Where to write; the ending says the form: .svg, .html, .dot (.gv) or .mmd. Standard output where absent
@@ -89,35 +92,22 @@ impl Graph {
             (None, Some(path)) => Form::of_path(path)?,
             (None, None) => Form::Svg,
         };
-        let options = self.data.options();
-        let compiled = source::compile(&self.file, options.as_ref())?;
-        source::print_findings(&compiled, global)?;
-        let Some(model) = &compiled.model else {
-            if !compiled.has_errors() {
-                return Err(Failure::new(format!("`{}` has no model to draw", self.file))
-                    .help("its definitions are for other files; draw one that uses them"));
-            }
-            return Ok(Exit::Findings);
-        };
-        let facts = match &compiled.data {
-            Data::Loaded(data) => Some(data.facts()),
-            _ => None,
-        };
+        let Some((model, facts)) = self.model(global)? else { return Ok(Exit::Findings) };
         let detail = match self.detail {
             DetailArg::Blocks => Detail::Blocks,
             DetailArg::Stages => Detail::Stages,
         };
-        let scene = Scene::of(model.get(), facts.as_ref(), detail);
+        let scene = Scene::of(&model, facts.as_ref(), detail);
         let title = match self.file.as_str() {
-            "-" => "model".to_owned(),
-            path => Path::new(path).file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            "-" => "model".into(),
+            path => Path::new(path).file_stem().unwrap_or_default().to_string_lossy(),
         };
-        let look = Look { title, direction: self.direction, theme: self.theme };
+        let look = Look { title: title.into_owned(), direction: self.direction, theme: self.theme };
         let text = match form {
             Form::Svg => draw::svg(&scene, &look),
             Form::Dot => draw::dot(&scene, &look),
             Form::Mermaid => draw::mermaid(&scene, &look),
-            Form::Html => draw::html(&scene, model.get(), facts.as_ref(), &look),
+            Form::Html => draw::html(&scene, &model, facts.as_ref(), &look),
         };
         match &self.out {
             Some(path) if path.as_os_str() != "-" => {
@@ -126,5 +116,37 @@ impl Graph {
             _ => io::stdout().lock().write_all(text.as_bytes())?,
         }
         Ok(Exit::Clean)
+    }
+
+    /// The model with what is known of its data, or `None` where the findings say why there is none.
+    fn model(&self, global: &Global) -> Result<Option<(Model, Option<DataFacts>)>, Failure> {
+        let options = self.data.options();
+        let operand = Operand::find(&self.file)?;
+        let sizes = options.as_ref().map_or(Sizes::Symbolic, Sizes::Local);
+        match operand.side(sizes) {
+            Ok(side) => Ok(Some((side.model, side.facts))),
+            Err(Refused::Failure(failure)) => Err(failure),
+            Err(Refused::Findings { sources, diagnostics, .. }) => {
+                if global.format == Format::Json {
+                    report::write(
+                        &mut io::stdout().lock(),
+                        &sources,
+                        &diagnostics,
+                        global.format,
+                        stdout_look(),
+                    )?;
+                } else {
+                    // Where standard error is closed, the exit code still tells.
+                    let _ = report::write(
+                        &mut io::stderr().lock(),
+                        &sources,
+                        &diagnostics,
+                        global.format,
+                        stderr_look(),
+                    );
+                }
+                Ok(None)
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Two models side by side: what stayed is pale, what changed, came or went stands out by colour, line and sign.
 
-use super::figure::{Direction, Figure};
-use super::scene::{Detail, Edge, Scene};
+use super::figure::{Area, Direction, Figure};
+use super::scene::{Detail, Edge, Part, Scene};
 use super::svg::{Canvas, Emphasis, Mark, description, n};
 use super::text::Face;
 use super::theme::Theme;
@@ -37,9 +37,32 @@ const HEADER: f64 = 26.0;
 const LEGEND: f64 = 30.0;
 
 impl Side {
-    fn new(model: &Model, marked: &BTreeMap<NodeIndex, u8>, alone: Mark) -> Self {
+    /// `before` gives the part that a changed node was, for the numbers that changed.
+    fn new(
+        model: &Model,
+        marked: &BTreeMap<NodeIndex, u8>,
+        alone: Mark,
+        before: &BTreeMap<NodeIndex, (Part, String)>,
+    ) -> Self {
         let mark = |node: NodeIndex| marked.get(&node).copied().unwrap_or(KEPT);
-        let scene = Scene::marked(model, None, Detail::Blocks, &mark);
+        let mut scene = Scene::marked(model, None, Detail::Blocks, &mark);
+        for unit in &mut scene.units {
+            let last = unit.parts.len().saturating_sub(1);
+            for (idx, part) in unit.parts.iter_mut().enumerate() {
+                let Some((old, old_type)) = part.nodes.iter().find_map(|node| before.get(node)) else {
+                    continue;
+                };
+                part.title = arrow(&old.title, &part.title);
+                part.arguments = words_changed(&old.arguments, &part.arguments);
+                if !old.parameters.is_empty() || !part.parameters.is_empty() {
+                    let none = |text: &str| if text.is_empty() { "0".to_owned() } else { text.to_owned() };
+                    part.parameters = arrow(&none(&old.parameters), &none(&part.parameters));
+                }
+                if idx == last {
+                    unit.ty = words_changed(old_type, &unit.ty);
+                }
+            }
+        }
         let marks = scene
             .units
             .iter()
@@ -116,11 +139,57 @@ pub fn side_by_side(before: &Model, after: &Model, marks: &Marks) -> String {
         marked.extend(alone.iter().map(|&node| (node, ALONE)));
         marked
     };
-    let mut left = Side::new(before, &own(|pair| pair.0, &marks.removed), Mark::Removed);
-    let mut right = Side::new(after, &own(|pair| pair.1, &marks.added), Mark::Added);
+    let mut left = Side::new(before, &own(|pair| pair.0, &marks.removed), Mark::Removed, &BTreeMap::new());
+    let mut old: BTreeMap<NodeIndex, (Part, String)> = BTreeMap::new();
+    let of_left: BTreeMap<NodeIndex, (&Part, &str)> = left
+        .scene
+        .units
+        .iter()
+        .flat_map(|unit| unit.parts.iter().map(move |part| (part, unit.ty.as_str())))
+        .flat_map(|(part, ty)| part.nodes.iter().map(move |&node| (node, (part, ty))))
+        .collect();
+    for (a, b) in &marks.changed {
+        if let Some(&(part, ty)) = of_left.get(a) {
+            old.insert(*b, (part.clone(), ty.to_owned()));
+        }
+    }
+    let mut right = Side::new(after, &own(|pair| pair.1, &marks.added), Mark::Added, &old);
     let pairs = matched_units(&left, &right, marks);
     align(&mut left, &mut right, &pairs);
     write(&left, &right, &pairs)
+}
+
+/// `64 → 128`, or the text where it stayed.
+fn arrow(old: &str, new: &str) -> String {
+    if old == new { new.to_owned() } else { format!("{old} → {new}") }
+}
+
+/// The same for each of several words: `nodes[N, 64 → 128]`.
+fn words_changed(old: &str, new: &str) -> String {
+    let (old_words, new_words): (Vec<&str>, Vec<&str>) =
+        (old.split(", ").collect(), new.split(", ").collect());
+    if old_words.len() != new_words.len() || old.is_empty() != new.is_empty() {
+        return arrow(if old.is_empty() { "–" } else { old }, if new.is_empty() { "–" } else { new });
+    }
+    // What both begin or end with stands once.
+    let word = |(old, new): (&&str, &&str)| {
+        if old == new {
+            return (*new).to_owned();
+        }
+        let is_part = |c: char| c.is_alphanumeric() || "._·+⌈⌉/".contains(c);
+        let cut = |text: &str| -> (usize, usize) {
+            let start =
+                text.rfind("= ").map(|at| at + 2).or_else(|| text.find('[').map(|at| at + 1)).unwrap_or(0);
+            let end = text[start..].find(|c: char| !is_part(c)).map_or(text.len(), |at| start + at);
+            (start, end)
+        };
+        let (a, b) = (cut(old), cut(new));
+        if old[..a.0] == new[..b.0] && old[a.1..] == new[b.1..] {
+            return format!("{}{} → {}{}", &new[..b.0], &old[a.0..a.1], &new[b.0..b.1], &new[b.1..]);
+        }
+        arrow(old, new)
+    };
+    old_words.iter().zip(&new_words).map(word).collect::<Vec<_>>().join(", ")
 }
 
 /// Boxes that show matching stages, each once, from top to bottom.
@@ -186,7 +255,7 @@ fn rising(list: &[(f64, f64)]) -> Vec<(f64, f64)> {
 
 fn write(left: &Side, right: &Side, pairs: &[(usize, usize)]) -> String {
     let height = HEADER + left.figure.height.max(right.figure.height) + LEGEND;
-    let width = left.figure.width + BETWEEN + right.figure.width;
+    let width = (left.figure.width + BETWEEN + right.figure.width).max(380.0);
     let mut canvas = Canvas::new(Theme::Light);
     let text = format!("Before: {} After: {}", description(&left.scene), description(&right.scene));
     canvas.open(width, height, "Two architectures compared", &text);
@@ -216,5 +285,50 @@ fn write(left: &Side, right: &Side, pairs: &[(usize, usize)]) -> String {
     }
     canvas.shifted(0.0, HEADER, |canvas| canvas.figure(&left.scene, &left.figure, left));
     canvas.shifted(shift, HEADER, |canvas| canvas.figure(&right.scene, &right.figure, right));
+    legend(&mut canvas, width, height - LEGEND / 2.0);
     canvas.close()
+}
+
+/// What the colours, lines and signs mean.
+fn legend(canvas: &mut Canvas, width: f64, y: f64) {
+    const ENTRIES: [(Mark, &str); 4] = [
+        (Mark::Pale, "unchanged"),
+        (Mark::Changed, "changed"),
+        (Mark::Added, "added"),
+        (Mark::Removed, "removed"),
+    ];
+    let face = Face::regular(10.0);
+    let room = |text: &str| 26.0 + face.width(text) + 20.0;
+    let mut x = (width - ENTRIES.iter().map(|(_, text)| room(text)).sum::<f64>()) / 2.0;
+    for (mark, text) in ENTRIES {
+        let area = Area { x, y: y - 6.0, width: 20.0, height: 12.0 };
+        let pale = format!("fill=\"{}\" stroke=\"{}\"", canvas.palette.level.fill, canvas.palette.level.line);
+        let style = canvas.mark_style(mark).unwrap_or(pale);
+        canvas.rect(&area, 2.0, &style);
+        if !mark.sign().is_empty() {
+            canvas.sign(mark, x, y - 6.0);
+        }
+        canvas.pieces(x + 26.0, y, "start", &[(text.to_owned(), face, false)]);
+        x += room(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_changed_stand_beside_one_another() {
+        assert_eq!(words_changed("nodes[N, 64]", "nodes[N, 128]"), "nodes[N, 64 → 128]");
+        assert_eq!(words_changed("graph[64]", "graph[128]"), "graph[64 → 128]");
+        assert_eq!(words_changed("64, heads = 4", "64, heads = 8"), "64, heads = 4 → 8");
+        assert_eq!(words_changed("64", "64"), "64");
+        assert_eq!(words_changed("", "k = 8"), "– → k = 8");
+    }
+
+    #[test]
+    fn the_longest_rising_part_keeps_its_order() {
+        let list = [(0.0, 0.0), (1.0, 9.0), (2.0, 1.0), (3.0, 2.0)];
+        assert_eq!(rising(&list), [(0.0, 0.0), (2.0, 1.0), (3.0, 2.0)]);
+    }
 }

@@ -107,6 +107,12 @@ pub struct Form {
     pub tail: Vec<(String, Face, bool)>,
 }
 
+impl Form {
+    fn head_middle(&self) -> f64 {
+        self.strips.first().map_or(self.height / 2.0, |head| head.height / 2.0)
+    }
+}
+
 /// Everything in its place.
 #[derive(Debug, Clone)]
 pub struct Figure {
@@ -240,7 +246,8 @@ fn node_box(unit: &Unit, form: &Form, direction: Direction, scene: &Scene) -> No
         Direction::Down => NodeBox {
             group: unit.group,
             length: form.height,
-            half_width: form.width / 2.0,
+            left: form.width / 2.0,
+            right: form.width / 2.0,
             tail: if form.tail.is_empty() { 0.0 } else { 14.0 },
             tail_width: if form.tail.is_empty() { 0.0 } else { width_of(&form.tail) + 8.0 },
             pin_gap: pin_gap(scene, idx),
@@ -248,7 +255,9 @@ fn node_box(unit: &Unit, form: &Form, direction: Direction, scene: &Scene) -> No
         Direction::Right => NodeBox {
             group: unit.group,
             length: form.width,
-            half_width: form.height / 2.0,
+            // Lines run through the middle of the stage, past what is attached to it.
+            left: form.head_middle(),
+            right: form.height - form.head_middle(),
             tail: 0.0,
             tail_width: 0.0,
             pin_gap: if has_labels { 12.0 } else { 9.0 },
@@ -280,13 +289,17 @@ fn forms(scene: &Scene, direction: Direction) -> Vec<Form> {
             match direction {
                 Direction::Down => {
                     let reach = others * pin_gap(scene, idx) * if has_main[idx] { 2.0 } else { 1.0 };
-                    form.width = form.width.max(reach + 24.0);
+                    let widest = port_labels(scene, idx).map(|label| SMALL.width(label)).fold(0.0, f64::max);
+                    form.width = form.width.max(reach + widest + 20.0);
                 }
                 Direction::Right => {
                     let gap = if has_ports[idx] { 12.0 } else { 9.0 };
                     let reach = others * gap * if has_main[idx] { 2.0 } else { 1.0 };
-                    if form.height < reach + 14.0 {
-                        stretch(&mut form, reach + 14.0);
+                    let head = form.strips.first().map_or(0.0, |strip| strip.height);
+                    let taper = if unit.kind == Kind::Stage(Family::Pooling) { TAPER } else { 0.0 };
+                    if head < reach + 12.0 + taper {
+                        let height = form.height + reach + 12.0 + taper - head;
+                        stretch(&mut form, height);
                     }
                     if has_ports[idx] {
                         let widest =
@@ -406,4 +419,176 @@ fn head_lines(head: &Part, unit: &Unit) -> Vec<Line> {
 /// `dropout(0.5)`
 pub fn call(part: &Part) -> String {
     if part.arguments.is_empty() { part.title.clone() } else { format!("{}({})", part.title, part.arguments) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::draw::Detail;
+    use crate::ir::Model;
+    use crate::source::SourceMap;
+    use rand::{Rng, SeedableRng};
+
+    fn model(name: &str, text: &str) -> Model {
+        let mut sources = SourceMap::default();
+        let main = sources.add(name, text);
+        let (program, _) =
+            crate::syntax::load_program(&mut sources, main, &|path| std::fs::read_to_string(path));
+        let outcome = crate::check::check(&program, None);
+        outcome.model.unwrap_or_else(|| panic!("{text}: {:?}", outcome.diagnostics)).get().clone()
+    }
+
+    fn overlap(a: &Area, b: &Area) -> bool {
+        a.x < b.right() - 0.01 && b.x < a.right() - 0.01 && a.y < b.bottom() - 0.01 && b.y < a.bottom() - 0.01
+    }
+
+    fn lies_in(inner: &Area, outer: &Area) -> bool {
+        inner.x >= outer.x
+            && inner.right() <= outer.right()
+            && inner.y >= outer.y
+            && inner.bottom() <= outer.bottom()
+    }
+
+    /// Boxes do not overlap, frames hold their members and nothing else, lines keep out of boxes, text fits.
+    fn check(text: &str) {
+        let model = model("m.hgnn", text);
+        for detail in [Detail::Blocks, Detail::Stages] {
+            let scene = Scene::of(&model, None, detail);
+            for direction in [Direction::Down, Direction::Right] {
+                check_figure(&scene, &Figure::of(&scene, direction), text);
+            }
+        }
+    }
+
+    fn check_figure(scene: &Scene, figure: &Figure, text: &str) {
+        let is_in = |unit: usize, group: usize| {
+            let mut at = scene.units[unit].group;
+            while at != group && at != 0 {
+                at = scene.groups[at].parent;
+            }
+            at == group
+        };
+        for (a, area) in figure.units.iter().enumerate() {
+            for (b, other) in figure.units.iter().enumerate().skip(a + 1) {
+                assert!(!overlap(area, other), "boxes {a} and {b} overlap\n{text}");
+            }
+            for (group, frame) in figure.groups.iter().enumerate() {
+                let is_inside = lies_in(area, frame);
+                assert_eq!(is_inside, is_in(a, group), "box {a} and frame {group}\n{text}");
+                assert!(is_inside || !overlap(area, frame), "box {a} lies half in frame {group}\n{text}");
+            }
+            for strip in &figure.forms[a].strips {
+                let taper = if scene.units[a].kind == Kind::Stage(Family::Pooling) { TAPER } else { 0.0 };
+                let room = figure.forms[a].width - 2.0 * taper;
+                assert!(strip.lines.iter().all(|line| line.width() <= room), "text leaves box {a}\n{text}");
+            }
+        }
+        for (edge, line) in scene.edges.iter().zip(&figure.lines) {
+            assert!(line.len() >= 2, "no line from {} to {}\n{text}", edge.from, edge.to);
+            for part in line.windows(2) {
+                let [(x1, y1), (x2, y2)] = [part[0], part[1]];
+                assert!((x1 - x2).abs() < 1e-6 || (y1 - y2).abs() < 1e-6, "a slanted line\n{text}");
+                let area =
+                    Area { x: x1.min(x2), y: y1.min(y2), width: (x1 - x2).abs(), height: (y1 - y2).abs() };
+                // As wide as a line is drawn.
+                let area = Area {
+                    x: area.x - 0.3,
+                    y: area.y - 0.3,
+                    width: area.width + 0.6,
+                    height: area.height + 0.6,
+                };
+                for (unit, other) in figure.units.iter().enumerate() {
+                    let touches = unit == edge.from || unit == edge.to;
+                    let inner = Area {
+                        x: other.x + 1.0,
+                        y: other.y + 1.0,
+                        width: other.width - 2.0,
+                        height: other.height - 2.0,
+                    };
+                    assert!(
+                        !overlap(&area, if touches { &inner } else { other }),
+                        "the line from {} to {} runs through box {unit}\n{text}",
+                        edge.from,
+                        edge.to
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn shipped_models_are_laid_out_cleanly() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+        let mut n_models = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "hgnn") {
+                check(&std::fs::read_to_string(path).unwrap());
+                n_models += 1;
+            }
+        }
+        assert!(n_models > 5);
+    }
+
+    #[test]
+    fn crowded_models_are_laid_out_cleanly() {
+        for text in [
+            "sage(64) -> diffpool(ratio = 0.25) -> mean -> mlp",
+            "gcn(8) -> concat(gcn(8), gat(8), sage(8) -> relu, gin(8), gcn(8) -> gcn(8), linear(8), identity) -> mean -> mlp",
+            "model = gcn(8) as a -> gcn(8) as b -> gcn(8) as c -> add(a, b, identity) -> gcn(8) -> add(a, c, identity)
+                 -> concat(a -> sum, b -> max, c -> mean, mean, sort_pool(k = 10) -> flatten) -> mlp",
+            "block stage(w) = gcn(w) -> relu -> diffpool(k = 8) -> residual(gcn(w))
+             model = repeat(2, stage(32)) -> add(mean, max, sum) -> mlp",
+            "block a_block_with_a_name_that_is_longer_than_anything(w) = repeat(3, residual(gcn(w) -> residual(gcn(w))))
+             model = gcn(8) -> a_block_with_a_name_that_is_longer_than_anything(8) as a_value_with_a_long_name
+                 -> topk(ratio = 0.123456789) -> concat(a_value_with_a_long_name -> sum, mean) -> mlp(hidden = [64, 32, 16, 64])",
+        ] {
+            check(text);
+        }
+    }
+
+    /// A random pipeline of nodes: names, residuals, branches, poolings and repeats inside one another.
+    fn pipeline(rng: &mut rand_chacha::ChaCha8Rng, depth: usize) -> String {
+        let n = rng.random_range(1..4);
+        let stage =
+            |rng: &mut rand_chacha::ChaCha8Rng| match rng.random_range(0..if depth == 0 { 3 } else { 8 }) {
+                0 => "gcn(8)".to_owned(),
+                1 => "sage(8) -> relu".to_owned(),
+                2 => "batch_norm".to_owned(),
+                3 => format!("residual({} -> gcn(8))", pipeline(rng, depth - 1)),
+                4 => format!("repeat({}, {})", rng.random_range(1..4), pipeline(rng, depth - 1)),
+                5 => format!("concat(identity, {}, gcn(4)) -> gcn(8)", pipeline(rng, depth - 1)),
+                6 => format!("add({} -> gcn(8), input -> gcn(8)) -> relu", pipeline(rng, depth - 1)),
+                _ => format!("part({})", 8),
+            };
+        (0..n).map(|_| stage(rng)).collect::<Vec<_>>().join(" -> ")
+    }
+
+    #[test]
+    fn generated_models_are_laid_out_cleanly() {
+        for seed in 0..60 {
+            let rng = &mut rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+            let mut text = format!(
+                "block part(w) = {} -> gcn(w)\nmodel = ",
+                pipeline(rng, 1).replace("part(8)", "gcn(8)")
+            );
+            let n_levels = rng.random_range(1..4);
+            let mut read = Vec::new();
+            for level in 0..n_levels {
+                text.push_str(&format!(
+                    "{} -> gcn(8) as v{level}",
+                    pipeline(rng, 2).replace("input", if level == 0 { "input" } else { "identity" })
+                ));
+                let assign = pipeline(rng, 1).replace("input", "identity");
+                text.push_str(&match rng.random_range(0..3) {
+                    0 => format!("\n -> diffpool(k = 4, assign = {assign} -> linear)\n -> "),
+                    1 => format!("\n -> diffpool(k = 4, assign = {assign}, embed = gcn(8))\n -> "),
+                    _ => "\n -> ".to_owned(),
+                });
+                read.push(format!("v{level} -> max"));
+            }
+            text.push_str(&format!("gcn(8) -> concat({}, mean) -> mlp", read.join(", ")));
+            check(&text);
+        }
+    }
 }

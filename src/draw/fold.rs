@@ -211,12 +211,14 @@ fn same_inner_scopes(a: &crate::ir::Node, b: &crate::ir::Node) -> bool {
     a.scope.len() == b.scope.len() && a.scope.iter().zip(&b.scope).skip(depth + 1).all(|(a, b)| a == b)
 }
 
-/// More boxes than this are too many for one drawing.
+/// More boxes than this are too many for one drawing, and more than that for one row.
 const MOST_UNITS: usize = 240;
+const MOST_IN_ROW: usize = 24;
 
 /// Makes a scene small enough to be looked at: blocks become one box each, the innermost first; then the middle of
 /// each group; then the middle of the whole.
 pub(super) fn limit(scene: &mut Scene) {
+    fold_rows(scene);
     while scene.units.len() > MOST_UNITS {
         let Some(deepest) = deepest_blocks(scene) else { break };
         let group_of: Vec<Option<usize>> =
@@ -229,6 +231,29 @@ pub(super) fn limit(scene: &mut Scene) {
     }
     if scene.units.len() > MOST_UNITS {
         fold_middles(scene, false);
+    }
+}
+
+/// Folds the middle of many boxes beside one another: those of a group whose longest way from the input is as long.
+fn fold_rows(scene: &mut Scene) {
+    let mut depth = vec![0usize; scene.units.len()];
+    let mut edges: Vec<(usize, usize)> = scene.edges.iter().map(|edge| (edge.to, edge.from)).collect();
+    edges.sort_unstable();
+    for (to, from) in edges {
+        depth[to] = depth[to].max(depth[from] + 1);
+    }
+    let mut rows: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
+    for (idx, unit) in scene.units.iter().enumerate() {
+        rows.entry((depth[idx], unit.group)).or_default().push(idx);
+    }
+    let mut of_unit: Vec<Option<usize>> = vec![None; scene.units.len()];
+    for (key, row) in rows.values().filter(|row| row.len() > MOST_IN_ROW).enumerate() {
+        let kept = MOST_IN_ROW / 2 - 1;
+        row[kept..row.len() - kept].iter().for_each(|&unit| of_unit[unit] = Some(key));
+    }
+    if of_unit.iter().any(Option::is_some) {
+        merge(scene, &of_unit, false);
+        tidy_groups(scene);
     }
 }
 

@@ -330,7 +330,9 @@ impl<'m> Draft<'m> {
                 .map(|&input| self.unit_of[&self.folding.drawn(self.sources[input])]);
             let level = |edge: &Edge| depth.get(&edge.from).copied().unwrap_or(0);
             let longest = found.iter().map(level).max().unwrap_or(0);
-            let is_clear = found.iter().filter(|edge| level(edge) == longest).count() == 1;
+            // Beside many branches of about its length none stands out.
+            let count = |least: usize| found.iter().filter(|edge| level(edge) + least >= longest).count();
+            let is_clear = count(0) == 1 && count(2) <= 3;
             for edge in &mut found {
                 edge.is_main = match main_from {
                     Some(from) => edge.from == from,
@@ -536,7 +538,7 @@ fn parameters(counts: &[usize]) -> String {
     }
     let run = |&(times, count): &(usize, usize)| match times {
         1 => grouped(count),
-        times => format!("{times} × {}", grouped(count)),
+        times => format!("{} × {}", grouped(times), grouped(count)),
     };
     runs.iter().map(run).collect::<Vec<_>>().join(" + ")
 }

@@ -158,8 +158,15 @@ impl Canvas {
         {
             self.group(group, area, *label);
         }
-        for (edge, line) in scene.edges.iter().zip(&figure.lines) {
-            self.edge(edge, line, figure.direction, emphasis.edge_mark(edge));
+        for (idx, (edge, line)) in scene.edges.iter().zip(&figure.lines).enumerate() {
+            let mark = emphasis.edge_mark(edge);
+            let same = scene.edges[..idx].iter().zip(&figure.lines).filter(|(other, _)| {
+                other.from == edge.from
+                    && other.is_structure == edge.is_structure
+                    && emphasis.edge_mark(other) == mark
+            });
+            let line = own_part(line, same.map(|(_, line)| line.as_slice()));
+            self.edge(edge, &line, figure.direction, mark);
         }
         for (idx, unit) in scene.units.iter().enumerate() {
             let ports: Vec<(&str, (f64, f64))> = scene
@@ -300,23 +307,45 @@ impl Canvas {
         if !form.tail.is_empty() {
             self.pieces(area.centre_x() + 5.0, area.bottom() + 8.0, "start", &form.tail);
         }
-        if !whole.sign().is_empty() {
-            let paint = self.mark_paint(whole);
-            let (x, y) = (area.x - 1.0, area.y - 1.0);
-            let _ = writeln!(
-                self.text,
-                "<circle cx=\"{}\" cy=\"{}\" r=\"6.5\" fill=\"{}\"/><text x=\"{}\" y=\"{}\" font-size=\"11\" \
-                 font-weight=\"bold\" text-anchor=\"middle\" fill=\"{}\">{}</text>",
-                n(x),
-                n(y),
-                paint.line,
-                n(x),
-                n(y + 3.8),
-                self.palette.background,
-                whole.sign()
-            );
+        if whole.sign().is_empty() {
+            for strip in &form.strips {
+                let mark = emphasis.mark(idx, strip.part);
+                if strip.part.is_some() && !mark.sign().is_empty() {
+                    self.sign(mark, area.x - 1.0, area.y + strip.top + strip.height / 2.0);
+                }
+            }
+        } else {
+            self.sign(whole, area.x - 1.0, area.y - 1.0);
         }
         self.text.push_str("</g>\n");
+    }
+
+    /// The sign of a mark in a disc.
+    pub fn sign(&mut self, mark: Mark, x: f64, y: f64) {
+        let _ = writeln!(
+            self.text,
+            "<circle cx=\"{}\" cy=\"{}\" r=\"6.5\" fill=\"{}\"/><text x=\"{}\" y=\"{}\" font-size=\"11\" \
+             font-weight=\"bold\" text-anchor=\"middle\" fill=\"{}\">{}</text>",
+            n(x),
+            n(y),
+            self.mark_paint(mark).line,
+            n(x),
+            n(y + 3.8),
+            self.palette.background,
+            mark.sign()
+        );
+    }
+
+    /// Fill, line and kind of line of a mark.
+    pub fn mark_style(&self, mark: Mark) -> Option<String> {
+        let line = match mark {
+            Mark::Plain | Mark::Pale => return None,
+            Mark::Changed => "stroke-width=\"2\" stroke-dasharray=\"7 2 2 2\"",
+            Mark::Added => "stroke-width=\"2\"",
+            Mark::Removed => "stroke-width=\"2\" stroke-dasharray=\"5 3\"",
+        };
+        let paint = self.mark_paint(mark);
+        Some(format!("fill=\"{}\" stroke=\"{}\" {line}", paint.fill, paint.line))
     }
 
     fn mark_paint(&self, mark: Mark) -> super::theme::Paint {
@@ -333,29 +362,21 @@ impl Canvas {
             Some(0) | None => unit.kind,
             Some(part) => Kind::Stage(unit.parts[part].family),
         };
-        let mut paint = match strip.kind {
+        let paint = match strip.kind {
             StripKind::Losses => self.palette.loss,
             StripKind::Type => {
                 super::theme::Paint { fill: self.palette.background, line: self.theme.paint(unit.kind).line }
             }
             _ => self.theme.paint(kind),
         };
-        let mut style = match strip.kind {
+        let style = match strip.kind {
             StripKind::Losses => "stroke-width=\"1\" stroke-dasharray=\"3 2\"",
             StripKind::Head => "stroke-width=\"1.2\"",
             _ => "stroke-width=\"0.9\"",
         };
-        match mark {
-            Mark::Plain | Mark::Pale => {}
-            Mark::Changed => {
-                (paint, style) = (self.palette.changed, "stroke-width=\"2\" stroke-dasharray=\"7 2 2 2\"")
-            }
-            Mark::Added => (paint, style) = (self.palette.added, "stroke-width=\"2\""),
-            Mark::Removed => {
-                (paint, style) = (self.palette.removed, "stroke-width=\"2\" stroke-dasharray=\"5 3\"")
-            }
-        }
-        let style = format!("fill=\"{}\" stroke=\"{}\" {style}", paint.fill, paint.line);
+        let style = self
+            .mark_style(mark)
+            .unwrap_or_else(|| format!("fill=\"{}\" stroke=\"{}\" {style}", paint.fill, paint.line));
         let inset = if is_tapered && strip.kind != StripKind::Head && direction == Direction::Down {
             TAPER
         } else {
@@ -424,6 +445,35 @@ impl Canvas {
             polygon(&points)
         );
     }
+}
+
+/// The part of a line that no other line of the same value has drawn already.
+fn own_part<'l>(line: &[(f64, f64)], drawn: impl Iterator<Item = &'l [(f64, f64)]>) -> Vec<(f64, f64)> {
+    // Lines of one value run together from its box on: how far is counted in whole corners and then in length.
+    let shared = |other: &[(f64, f64)]| {
+        let corners = line.iter().zip(other).take_while(|(a, b)| a == b).count();
+        let (Some(&from), Some(&ours), Some(&theirs)) =
+            (line.get(corners.wrapping_sub(1)), line.get(corners), other.get(corners))
+        else {
+            return (corners, 0.0);
+        };
+        let way = |to: (f64, f64)| (to.0 - from.0, to.1 - from.1);
+        let (a, b) = (way(ours), way(theirs));
+        let is_same_way = (a.0 * b.1 - a.1 * b.0).abs() < 1e-6 && a.0 * b.0 + a.1 * b.1 > 0.0;
+        let length = if is_same_way { a.0.hypot(a.1).min(b.0.hypot(b.1)) } else { 0.0 };
+        (corners, length)
+    };
+    let longest = drawn.map(shared).max_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let Some((corners, length)) = longest.filter(|shared| shared.0 > 0 && shared.0 < line.len()) else {
+        return line.to_vec();
+    };
+    let (from, to) = (line[corners - 1], line[corners]);
+    let whole = (to.0 - from.0).hypot(to.1 - from.1);
+    // A little earlier, so that a rounded corner begins on the line that is there.
+    let at = (length - 6.0).max(0.0) / whole.max(1e-9);
+    let mut own = vec![(from.0 + (to.0 - from.0) * at, from.1 + (to.1 - from.1) * at)];
+    own.extend_from_slice(&line[corners..]);
+    own
 }
 
 /// What a viewer shows when the pointer rests on a box.

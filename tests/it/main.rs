@@ -3,6 +3,7 @@
 mod begin;
 mod commands;
 mod data;
+mod draw;
 mod explanations;
 mod fmt;
 mod git;

@@ -57,8 +57,8 @@ enum Place {
 #[derive(Debug, Clone)]
 struct Net {
     from: End,
-    /// Ends with the rank of the line there.
-    to: BTreeMap<End, u8>,
+    /// Ends with the rank of the line there, and whether it is the main one of its target.
+    to: BTreeMap<End, (u8, bool)>,
 }
 
 /// The layers, from the border where values come in to the border where they go out.
@@ -73,6 +73,8 @@ struct Joint {
     upper: usize,
     lower: usize,
     rank: u8,
+    /// It ends in the middle of its target.
+    is_main: bool,
 }
 
 pub(crate) fn arrange(
@@ -85,8 +87,8 @@ pub(crate) fn arrange(
     let mut nets: BTreeMap<usize, Net> = BTreeMap::new();
     for link in links {
         let net = nets.entry(link.source).or_insert_with(|| Net { from: link.from, to: BTreeMap::new() });
-        let rank = net.to.entry(link.to).or_default();
-        *rank = (*rank).max(link.rank);
+        let (rank, is_main) = net.to.entry(link.to).or_default();
+        (*rank, *is_main) = ((*rank).max(link.rank), *is_main || link.is_main);
     }
     let mut layers = layers(children.len(), &nets);
     let joints = joints(&layers, &nets);
@@ -161,8 +163,8 @@ impl Body {
     fn of(child: Child, nodes: &[NodeBox], inner: &[Option<Arranged>]) -> Self {
         match child {
             Child::Node(idx) => {
-                let NodeBox { length, half_width, tail, tail_width, .. } = nodes[idx];
-                Self { left: half_width, right: half_width, length, tail, tail_width }
+                let NodeBox { length, left, right, tail, tail_width, .. } = nodes[idx];
+                Self { left, right, length, tail, tail_width }
             }
             Child::Group(idx) => {
                 let (width, length) =
@@ -230,8 +232,10 @@ fn layers(n_children: usize, nets: &BTreeMap<usize, Net>) -> Layers {
     }
     // What passes by begins on the left, then comes the chain to the result, then what feeds into it.
     let on_spine = |place: &Place| match *place {
-        Place::Lane(source) => nets[&source].to.values().any(|&rank| rank == SPINE),
-        Place::Child(child) => nets.values().any(|net| net.to.get(&End::Child(child)) == Some(&SPINE)),
+        Place::Lane(source) => nets[&source].to.values().any(|to| to.0 == SPINE),
+        Place::Child(child) => {
+            nets.values().any(|net| net.to.get(&End::Child(child)).is_some_and(|to| to.0 == SPINE))
+        }
     };
     for places in &mut places {
         places.sort_by_cached_key(|place| {
@@ -261,12 +265,12 @@ fn joints(layers: &Layers, nets: &BTreeMap<usize, Net>) -> Vec<Vec<Joint>> {
                 _ => key(Place::Lane(source)),
             };
             let Some(&upper) = slots[layer].get(&upper_key) else { break };
-            for (to, &rank) in &net.to {
+            for (to, &(rank, is_main)) in &net.to {
                 if let End::Child(child) = *to
                     && layers.of[child] == layer + 1
                 {
                     let lower = slots[layer + 1][&key(Place::Child(child))];
-                    joints.push(Joint { source, upper, lower, rank });
+                    joints.push(Joint { source, upper, lower, rank, is_main });
                 }
             }
             if let Some(&lower) = slots[layer + 1].get(&key(Place::Lane(source))) {
@@ -274,9 +278,8 @@ fn joints(layers: &Layers, nets: &BTreeMap<usize, Net>) -> Vec<Vec<Joint>> {
                     End::Child(child) => layers.of[child] > layer + 1,
                     End::Border => true,
                 };
-                let rank =
-                    net.to.iter().filter(|(to, _)| goes_on(to)).map(|(_, &rank)| rank).max().unwrap_or(0);
-                joints.push(Joint { source, upper, lower, rank });
+                let rank = net.to.iter().filter(|(to, _)| goes_on(to)).map(|(_, to)| to.0).max().unwrap_or(0);
+                joints.push(Joint { source, upper, lower, rank, is_main: false });
             }
         }
     }
@@ -340,11 +343,9 @@ fn pins(
                         .rposition(|other| other.lower != joint.lower)
                         .map_or(0, |at| at + 1);
                     let same = joints[first..].iter().take_while(|other| other.lower == joint.lower);
-                    let same: Vec<bool> = same.map(|other| other.rank > 0).collect();
-                    let centre = same
-                        .iter()
-                        .position(|&is_main| is_main)
-                        .map_or((same.len() as f64 - 1.0) / 2.0, |at| at as f64);
+                    let same: Vec<bool> = same.map(|other| other.is_main).collect();
+                    let main = same.iter().position(|&is_main| is_main);
+                    let centre = main.map_or((same.len() as f64 - 1.0) / 2.0, |at| at as f64);
                     ((idx - first) as f64 - centre) * nodes[node].pin_gap
                 }
                 None => 0.0,
@@ -398,7 +399,8 @@ fn places_across(
                     (MAIN, (true, false)) => (2, 9.0),
                     (MAIN, _) => (2, 8.0),
                     (_, (true, true)) => (1, 6.0),
-                    (_, (true, false)) => (0, 1.5),
+                    // A value on its way to be joined passes straight below its box.
+                    (_, (false, true)) => (0, 1.5),
                     _ => (0, 1.0),
                 };
                 Pull { upper: (joint.upper, pins.0), lower: (joint.lower, pins.1), rank, weight }

@@ -23,7 +23,8 @@ pub struct NodeBox {
     /// Along the flow.
     pub length: f64,
     /// Across, on both sides of the axis.
-    pub half_width: f64,
+    pub left: f64,
+    pub right: f64,
     /// Room behind the box that is kept free of turning lines, for a label.
     pub tail: f64,
     /// How far that label reaches beside the axis.
@@ -95,7 +96,7 @@ pub fn place(nodes: &[NodeBox], groups: &[GroupBox], links: &[Link]) -> Layout {
     let mut local: Vec<Vec<LocalLink>> = vec![Vec::new(); groups.len()];
     for (link, rank) in links.iter().zip(ranks(nodes.len(), links)) {
         for (group, from, to) in tree.parts(link) {
-            local[group].push(LocalLink { source: link.from, from, to, rank });
+            local[group].push(LocalLink { source: link.from, from, to, rank, is_main: link.is_main });
         }
     }
     // Children come after their parents, so going backwards lays out the inner ones first.
@@ -139,11 +140,15 @@ pub fn place(nodes: &[NodeBox], groups: &[GroupBox], links: &[Link]) -> Layout {
 }
 
 /// The rank of each link: the main ones, and those along which the last node's value came about. Where no way into a
-/// node is the main one, all are followed.
+/// node is the main one, the longest are followed.
 fn ranks(n_nodes: usize, links: &[Link]) -> Vec<u8> {
     let mut into: Vec<Vec<usize>> = vec![Vec::new(); n_nodes];
     for (idx, link) in links.iter().enumerate() {
         into[link.to].push(idx);
+    }
+    let mut depth = vec![0usize; n_nodes];
+    for node in 0..n_nodes {
+        depth[node] = into[node].iter().map(|&link| depth[links[link].from] + 1).max().unwrap_or(0);
     }
     let mut ranks: Vec<u8> = links.iter().map(|link| if link.is_main { group::MAIN } else { 0 }).collect();
     let mut is_seen = vec![false; n_nodes];
@@ -152,8 +157,18 @@ fn ranks(n_nodes: usize, links: &[Link]) -> Vec<u8> {
         if std::mem::replace(&mut is_seen[node], true) {
             continue;
         }
-        let has_main = into[node].iter().any(|&link| links[link].is_main);
-        for &link in into[node].iter().filter(|&&link| links[link].is_main || !has_main) {
+        let main = into[node].iter().find(|&&link| links[link].is_main);
+        let near = |least: usize| {
+            let is_near = |link: &&usize| depth[links[**link].from] + 1 + least >= depth[node];
+            into[node].iter().filter(is_near).copied().collect::<Vec<usize>>()
+        };
+        let followed = match main {
+            Some(&link) => vec![link],
+            // Among many branches the longest is no better than the others.
+            None if near(2).len() > 3 => near(2),
+            None => near(0),
+        };
+        for link in followed {
             ranks[link] = group::SPINE;
             queue.push(links[link].from);
         }
@@ -186,6 +201,7 @@ pub(crate) struct LocalLink {
     pub from: End,
     pub to: End,
     pub rank: u8,
+    pub is_main: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
