@@ -6,6 +6,7 @@ use super::svg::{Canvas, Emphasis, Mark, description, n};
 use super::text::Face;
 use super::theme::Theme;
 use crate::ir::Model;
+use crate::plan;
 use petgraph::graph::NodeIndex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -82,6 +83,22 @@ impl Side {
         Self { scene, figure, marks }
     }
 
+    /// Where room for a unit is gained: above the frames that begin with it, but not with the matched unit before.
+    fn room_before(&self, unit: usize, before: Option<usize>) -> f64 {
+        let groups = &self.scene.groups;
+        let around = |unit: usize| {
+            let mut chain = vec![self.scene.units[unit].group];
+            while let Some(&group) = chain.last().filter(|&&group| group != 0) {
+                chain.push(groups[group].parent);
+            }
+            chain
+        };
+        let shared = before.map(around).unwrap_or_default();
+        let own = around(unit).into_iter().take_while(|group| *group != 0 && !shared.contains(group));
+        let tops = own.map(|group| self.figure.groups[group].y);
+        tops.fold(self.figure.units[unit].y, f64::min) - 4.0
+    }
+
     /// Moves everything down as `map` says for each height.
     fn stretch(&mut self, map: &dyn Fn(f64) -> f64) {
         let figure = &mut self.figure;
@@ -133,6 +150,7 @@ impl Emphasis for Side {
 
 /// Both architectures beside one another as SVG, equal stages at the same height.
 pub fn side_by_side(before: &Model, after: &Model, marks: &Marks) -> String {
+    let marks = &with_inferred_changes(before, after, marks);
     let own = |changed: fn(&(NodeIndex, NodeIndex)) -> NodeIndex, alone: &[NodeIndex]| {
         let mut marked: BTreeMap<NodeIndex, u8> = BTreeMap::new();
         marked.extend(marks.changed.iter().map(|pair| (changed(pair), CHANGED)));
@@ -192,6 +210,17 @@ fn words_changed(old: &str, new: &str) -> String {
     old_words.iter().zip(&new_words).map(word).collect::<Vec<_>>().join(", ")
 }
 
+/// The marks, where stages whose width or number of weights follows from a change elsewhere have changed as well.
+fn with_inferred_changes(before: &Model, after: &Model, marks: &Marks) -> Marks {
+    let (old, new) = (plan::stages(before, None), plan::stages(after, None));
+    let is_changed = |&(a, b): &(NodeIndex, NodeIndex)| match (old.get(a.index()), new.get(b.index())) {
+        (Some(a), Some(b)) => a.parameters != b.parameters || a.ty.width.size != b.ty.width.size,
+        _ => false,
+    };
+    let (inferred, pairs): (Vec<_>, Vec<_>) = marks.pairs.iter().copied().partition(is_changed);
+    Marks { pairs, changed: [marks.changed.as_slice(), &inferred].concat(), ..marks.clone() }
+}
+
 /// Boxes that show matching stages, each once, from top to bottom.
 fn matched_units(left: &Side, right: &Side, marks: &Marks) -> Vec<(usize, usize)> {
     let units = |side: &Side| -> BTreeMap<NodeIndex, usize> {
@@ -215,28 +244,35 @@ fn matched_units(left: &Side, right: &Side, marks: &Marks) -> Vec<(usize, usize)
 /// Brings matching boxes to the same height: where they come in the same order on both sides, the side that is
 /// higher up waits.
 fn align(left: &mut Side, right: &mut Side, pairs: &[(usize, usize)]) {
-    let mut heights: Vec<(f64, f64)> = pairs
-        .iter()
-        .map(|&(a, b)| (left.figure.units[a].centre_y(), right.figure.units[b].centre_y()))
-        .collect();
-    heights.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    let heights = rising(&heights);
-    let mut steps: Vec<(f64, f64, f64)> = vec![(0.0, 0.0, 0.0)];
-    for &(a, b) in &heights {
-        let (last_a, last_b, last) = steps[steps.len() - 1];
-        steps.push((a, b, last + (a - last_a).max(b - last_b)));
+    let centre = |side: &Side, unit: usize| side.figure.units[unit].centre_y();
+    let mut sorted: Vec<(usize, usize)> = pairs.to_vec();
+    sorted.sort_by(|a, b| {
+        let of = |pair: &(usize, usize)| (centre(left, pair.0), centre(right, pair.1));
+        of(a).0.total_cmp(&of(b).0).then(of(a).1.total_cmp(&of(b).1))
+    });
+    let heights: Vec<(f64, f64)> = sorted.iter().map(|&(a, b)| (centre(left, a), centre(right, b))).collect();
+    // From each height on, everything of a side moves by this much.
+    let (mut moves_left, mut moves_right) = (vec![(0.0, 0.0)], vec![(0.0, 0.0)]);
+    let (mut last, mut at) = ((0.0, 0.0), 0.0);
+    let mut last_units = None;
+    for idx in rising(&heights) {
+        let ((a, b), units) = (heights[idx], sorted[idx]);
+        at += (a - last.0).max(b - last.1);
+        let from_left = left.room_before(units.0, last_units.map(|units: (usize, usize)| units.0));
+        let from_right = right.room_before(units.1, last_units.map(|units: (usize, usize)| units.1));
+        moves_left.push((from_left.max(last.0 + 1.0), at - a));
+        moves_right.push((from_right.max(last.1 + 1.0), at - b));
+        (last, last_units) = ((a, b), Some(units));
     }
-    // Between two matched boxes the room that is gained lies before the second.
-    let map = |at: f64, own: fn(&(f64, f64, f64)) -> f64| {
-        let step = steps.iter().rev().find(|step| own(step) <= at + 1e-6).unwrap_or(&steps[0]);
-        step.2 + at - own(step)
+    let map = |moves: &[(f64, f64)], at: f64| {
+        at + moves.iter().rev().find(|(from, _)| *from <= at + 1e-6).map_or(0.0, |(_, by)| *by)
     };
-    left.stretch(&|at| map(at, |step| step.0));
-    right.stretch(&|at| map(at, |step| step.1));
+    left.stretch(&|at| map(&moves_left, at));
+    right.stretch(&|at| map(&moves_right, at));
 }
 
-/// The longest part of a list sorted by its first values in which the second ones rise as well.
-fn rising(list: &[(f64, f64)]) -> Vec<(f64, f64)> {
+/// The longest part of a list sorted by its first values in which the second ones rise as well, as places in it.
+fn rising(list: &[(f64, f64)]) -> Vec<usize> {
     let mut best: Vec<(usize, Option<usize>)> = Vec::with_capacity(list.len());
     for (idx, &(a, b)) in list.iter().enumerate() {
         let before = (0..idx).filter(|&other| list[other].0 < a && list[other].1 < b);
@@ -246,7 +282,7 @@ fn rising(list: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut at = (0..list.len()).max_by_key(|&idx| (best[idx].0, std::cmp::Reverse(idx)));
     let mut found = Vec::new();
     while let Some(idx) = at {
-        found.push(list[idx]);
+        found.push(idx);
         at = best[idx].1;
     }
     found.reverse();
@@ -329,6 +365,6 @@ mod tests {
     #[test]
     fn the_longest_rising_part_keeps_its_order() {
         let list = [(0.0, 0.0), (1.0, 9.0), (2.0, 1.0), (3.0, 2.0)];
-        assert_eq!(rising(&list), [(0.0, 0.0), (2.0, 1.0), (3.0, 2.0)]);
+        assert_eq!(rising(&list), [0, 2, 3]);
     }
 }

@@ -569,8 +569,8 @@ mod tests {
         for seed in 0..60 {
             let rng = &mut rand_chacha::ChaCha8Rng::seed_from_u64(seed);
             let mut text = format!(
-                "block part(w) = {} -> gcn(w)\nmodel = ",
-                pipeline(rng, 1).replace("part(8)", "gcn(8)")
+                "block part(w) = {} -> gcn(w)\nmodel = part(8) -> ",
+                pipeline(rng, 1).replace("part(8)", "gcn(8)").replace("input", "identity")
             );
             let n_levels = rng.random_range(1..4);
             let mut read = Vec::new();
