@@ -290,7 +290,7 @@ mod tests {
     use crate::data::{DatasetParts, Features, Vocabulary};
     use crate::ir::{Entity, TargetKind, Task};
     use crate::train::progress::{Event, Silent};
-    use crate::train::{EpochRecord, Figures, SavedModel, checkpoints};
+    use crate::train::{Checkpoint, EpochRecord, Figures, SavedModel, checkpoints};
     use std::cell::Cell;
     use std::fs;
     use std::path::Path;
@@ -611,6 +611,29 @@ mod tests {
         let outputs = saved.predict(&dataset).unwrap();
         assert_eq!(outputs.items.len(), dataset.n_graphs());
         assert!(outputs.rows().all(|(_, row)| (row.iter().sum::<f32>() - 1.0).abs() < 1e-5));
+    }
+
+    #[test]
+    fn class_weights_are_counted_in_the_training_part_and_kept_with_the_weights() {
+        let mut dataset = classes();
+        if let Targets::Classes(classes) = &mut dataset.targets {
+            (0..).zip(classes).for_each(|(graph, class)| *class = i64::from(graph % 8 == 0));
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run");
+        let text = "model = gin(4) -> relu -> sum -> mlp\nloss = cross_entropy(class_weights = balanced)
+            train { epochs = 2, batch_size = 7 }";
+        let summary = train(text, &dataset, at(&path), None).unwrap();
+        let checkpoint = checkpoints(&path).unwrap().remove(0);
+        let saved = SavedModel::open(&checkpoint, &Device::Cpu).unwrap();
+        let split = saved.split(&dataset).unwrap().unwrap();
+        let n_rare = split.train.iter().filter(|&&graph| graph % 8 == 0).count();
+        let n_train = split.train.len();
+        let expected =
+            [n_train as f32 / (2 * (n_train - n_rare)) as f32, n_train as f32 / (2 * n_rare) as f32];
+        let kept = Checkpoint::read(&checkpoint).unwrap();
+        assert_eq!(kept.tensors["loss.class_weights"].to_vec1::<f32>().unwrap(), expected);
+        assert_eq!(saved.score(&dataset, &split.test).unwrap(), summary.units[0].test);
     }
 
     #[test]

@@ -53,7 +53,9 @@ fn small_data(name: &str) -> Dataset {
             edges.extend((first + 1..first + n_nodes).flat_map(|node| [(node - 1, node), (node, node - 1)]));
         }
     }
-    let class = |graph: usize| i64::from(if name == "rare" { graph % 10 == 0 } else { graph % 2 == 0 });
+    let class = |graph: usize| {
+        i64::from(if name == "rare" { graph.is_multiple_of(10) } else { graph.is_multiple_of(2) })
+    };
     let n_nodes = node_offsets[n_graphs];
     Dataset::new(DatasetParts {
         name: "SMALL".into(),
