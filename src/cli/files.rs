@@ -1,12 +1,12 @@
 //! The files that a command works on when it is given folders or nothing, and writing them back.
 
 use super::Failure;
-use crate::train::write_file;
+use crate::train::{RunFolder, write_file};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// All `.hgnn` files that are meant: files as they are named, folders with everything below them, and the current
-/// folder where nothing is named. What `.gitignore` and `.ignore` leave out, and hidden folders, are passed over.
+/// folder where nothing is named. What `.gitignore` and `.ignore` leave out, hidden folders and runs are passed over.
 /// In the order named, files of a folder by their path; each once.
 ///
 /// # Errors
@@ -32,6 +32,8 @@ fn below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let walk = ignore::WalkBuilder::new(folder)
         // A `.gitignore` counts in a folder that is no repository too, such as a copy of one.
         .require_git(false)
+        // The copies in the folder of a run say what was trained; they are no sources.
+        .filter_entry(|entry| entry.depth() == 0 || RunFolder::open(entry.path()).is_err())
         .sort_by_file_path(|a, b| a.cmp(b))
         .build();
     for entry in walk {

@@ -62,6 +62,9 @@ fn what_an_older_version_trained_stays_usable() {
     // As if it had been broken off, so that it can be resumed.
     std::fs::remove_file(path("run/summary.json")).expect("a run has it");
 
+    // What a run keeps is no source, unless it is named.
+    assert_eq!(shown(folder.path(), &["migrate", "."]), (0, "1 file without old names\n".into()));
+
     for command in [
         &["eval", "run"][..],
         &["eval", "alone.safetensors"],
