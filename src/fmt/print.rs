@@ -131,7 +131,10 @@ impl Printer {
             if idx > 0 { self.spaced_atom(word) } else { self.atom(word) }
         }
         if let Some(params) = params {
-            self.bracket(params, 2);
+            // ` = ` and what has to stand behind it.
+            let after =
+                value.and_then(|value| value.pipeline.width_before_break()).map_or(2, |width| 3 + width);
+            self.bracket(params, after);
         }
         match value {
             Some(value) if words.is_empty() => self.pipeline(&value.pipeline, 0, true),
@@ -194,10 +197,11 @@ impl Printer {
     fn value(&mut self, value: &Value, after: usize, keeps_lines: bool) {
         self.word("=");
         self.inner_comments(&value.comments);
-        let (pipeline, first) = (&value.pipeline, &value.pipeline.stages[0]);
-        let is_first_long = first.extent.breaks || !self.fits(1 + first.extent.width);
-        // Arrows below a closing bracket would hang in the air; then all stages are indented alike.
-        if self.is_closed || (is_first_long && pipeline.stages.len() > 1) {
+        let pipeline = &value.pipeline;
+        let is_first_long =
+            pipeline.first_part().is_some_and(|first| first.breaks || !self.fits(1 + first.width));
+        // Arrows and signs below a closing bracket would hang in the air; then all parts are indented alike.
+        if self.is_closed || is_first_long {
             self.indent += INDENT;
             self.begin_line(false);
             self.stages(pipeline, after, keeps_lines, 0);
@@ -219,7 +223,8 @@ impl Printer {
         let is_broken = pipeline.extent.breaks
             || (keeps_lines && pipeline.was_broken)
             || !self.fits(pipeline.extent.width + after);
-        self.stage(first, if rest.is_empty() { after } else { 0 });
+        let sum_indent = if rest.is_empty() { indent } else { INDENT };
+        self.stage(first, if rest.is_empty() { after } else { 0 }, sum_indent);
         self.indent += indent;
         for (idx, stage) in rest.iter().enumerate() {
             if is_broken {
@@ -229,25 +234,27 @@ impl Printer {
                 self.space();
             }
             self.word("-> ");
-            self.stage(stage, if idx + 1 == rest.len() { after } else { 0 });
+            self.stage(stage, if idx + 1 == rest.len() { after } else { 0 }, INDENT);
         }
         self.indent -= indent;
     }
 
-    fn stage(&mut self, stage: &Stage, after: usize) {
+    fn stage(&mut self, stage: &Stage, after: usize, indent: usize) {
         let name_width = stage.extent.width - stage.sum.extent.width;
-        self.sum(&stage.sum, name_width + after);
+        self.sum(&stage.sum, name_width + after, indent);
         for word in stage.name.iter().flatten() {
             self.spaced_atom(word);
         }
     }
 
-    fn sum(&mut self, sum: &Sum, after: usize) {
+    /// On one line, or a term a line with its sign `indent` deeper than the first.
+    fn sum(&mut self, sum: &Sum, after: usize, indent: usize) {
         let is_broken = sum.extent.breaks || !self.fits(sum.extent.width + after);
         let n_terms = sum.terms.len();
         for (idx, term) in sum.terms.iter().enumerate() {
+            let is_alone = n_terms == 1;
             if let Some(sign) = term.sign {
-                self.indent += INDENT;
+                self.indent += indent;
                 if is_broken {
                     self.comments(&term.comments);
                     self.begin_line(false);
@@ -259,11 +266,13 @@ impl Printer {
             }
             let after = if idx + 1 == n_terms { after } else { 0 };
             match &term.value {
-                TermValue::Product(product) => self.sum(product, after),
+                TermValue::Product(product) => {
+                    self.sum(product, after, if is_alone { indent } else { INDENT })
+                }
                 TermValue::Operand(operand) => self.operand(operand, after),
             }
             if term.sign.is_some() {
-                self.indent -= INDENT;
+                self.indent -= indent;
             }
         }
     }
@@ -280,8 +289,8 @@ impl Printer {
     fn bracket(&mut self, bracket: &Bracket, after: usize) {
         let (open, close) = if bracket.kind == BracketKind::List { ("[", "]") } else { ("(", ")") };
         let comma = if bracket.kind == BracketKind::Group { "" } else { "," };
-        let is_empty = bracket.elements.is_empty() && bracket.end.is_empty();
-        let is_broken = !is_empty && (bracket.extent.breaks || !self.fits(bracket.extent.width + after));
+        let is_broken =
+            !bracket.is_empty() && (bracket.extent.breaks || !self.fits(bracket.extent.width + after));
         self.word(open);
         if !is_broken {
             for (idx, element) in bracket.elements.iter().enumerate() {

@@ -83,7 +83,7 @@ fn comments_stay_where_they_were() {
         "// top\n\n/// doc\nmodel = a // one\n    // two\n    -> b // three\n\n    // four\n    -> f( // five\n        // six\n        x, // seven\n        y, // eight\n        // nine\n    ) // ten\n\n// end\n",
     );
     check("model = a -> // one\n b // two", "model = a // one\n    -> b // two\n");
-    check("let a = // one\n 3 + // two\n 4", "let a = // one\n    3 // two\n        + 4\n");
+    check("let a = // one\n 3 + // two\n 4", "let a = // one\n    3 // two\n    + 4\n");
     check("let // one\n a // two\n = 3", "let // one\n    a = // two\n    3\n");
     check(
         "train // one\n{ // two\n epochs = 3, // three\n // four\n}",

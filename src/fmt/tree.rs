@@ -468,6 +468,28 @@ fn atom_extent(atom: &Atom) -> Extent {
 }
 
 impl<'a> Pipeline<'a> {
+    /// What stands before the first arrow or sign where lines can end; `None` where there is none.
+    pub fn first_part(&self) -> Option<Extent> {
+        match &self.stages[..] {
+            [only] => only.sum.first_part(),
+            stages => Some(stages[0].extent),
+        }
+    }
+
+    /// The width up to where its first line can end, of a value that is one word or bracket; any other value can
+    /// begin on the next line.
+    pub fn width_before_break(&self) -> Option<usize> {
+        match &self.stages[..] {
+            [only] => only.sum.only_value().map(|operand| match &operand.bracket {
+                Some(bracket) if !bracket.is_empty() => {
+                    operand.extent.width - bracket.extent.width + "(".len()
+                }
+                _ => only.extent.width,
+            }),
+            _ => None,
+        }
+    }
+
     /// The value that is all of this pipeline, without a sign.
     fn take_operand(&mut self) -> Option<Operand<'a>> {
         match &mut self.stages[..] {
@@ -478,6 +500,22 @@ impl<'a> Pipeline<'a> {
 }
 
 impl<'a> Sum<'a> {
+    fn first_part(&self) -> Option<Extent> {
+        match &self.terms[..] {
+            [Term { value: TermValue::Product(product), .. }] => product.first_part(),
+            [_] => None,
+            terms => Some(terms[0].value.extent()),
+        }
+    }
+
+    fn only_value(&self) -> Option<&Operand<'a>> {
+        match &self.terms[..] {
+            [Term { value: TermValue::Product(product), .. }] => product.only_value(),
+            [Term { value: TermValue::Operand(operand), .. }] => Some(operand),
+            _ => None,
+        }
+    }
+
     fn only_operand(&mut self) -> Option<&mut Operand<'a>> {
         match &mut self.terms[..] {
             [Term { value: TermValue::Product(product), .. }] => product.only_operand(),
@@ -531,6 +569,11 @@ impl Operand<'_> {
 }
 
 impl Bracket<'_> {
+    /// Nothing is inside, no comment either.
+    pub fn is_empty(&self) -> bool {
+        self.elements.is_empty() && self.end.is_empty()
+    }
+
     /// Numbers share lines; anything else gets a line each.
     pub fn is_filled(&self) -> bool {
         let is_number = |element: &Element| {

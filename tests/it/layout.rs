@@ -58,6 +58,11 @@ fn holds_for(text: &str) -> bool {
     assert_eq!(comments(&once), comments(text), "other comments:\n{text}\n=>\n{once}");
     assert_eq!(layout(&once).as_ref(), Ok(&once), "not stable:\n{text}\n=>\n{once}");
     assert!(once.is_empty() || (once.ends_with('\n') && !once.starts_with('\n')), "{once:?}");
+    for line in once.lines().filter(|line| !line.contains('"')) {
+        let code = line.split("//").next().unwrap_or_default().trim_end();
+        let is_whole = !code.contains(", ") && !code.trim_start().trim_start_matches("-> ").contains(" -> ");
+        assert!(code.chars().count() <= hgnn::fmt::MAX_WIDTH || is_whole, "could be broken: {line}");
+    }
     assert!(!once.contains("\n\n\n") && !once.contains(" \n"), "{once:?}");
     true
 }
