@@ -86,7 +86,10 @@ fn match_in_order(a: &[Stage], b: &[Stage], last: Option<&[Option<usize>]>) -> V
         start += 1;
     }
     let (mut end_a, mut end_b) = (a.len(), b.len());
-    while end_a > start && end_b > start && is_same(end_a - 1, end_b - 1) {
+    // Between alignments of equal cost the one that is alike from the front on is told best, so the back is paired
+    // beforehand only where there is too much to weigh.
+    let is_large = (end_a - start).saturating_mul(end_b - start) > MAX_PAIRS;
+    while is_large && end_a > start && end_b > start && is_same(end_a - 1, end_b - 1) {
         (end_a, end_b) = (end_a - 1, end_b - 1);
         mates[end_a] = Some(end_b);
     }
@@ -155,7 +158,10 @@ fn cost(a: &Stage, b: &Stage) -> Option<u32> {
             }
         }
         cost += of_arguments.min(ARGUMENTS_AT_MOST);
-    } else if family_a == Family::Input {
+    } else if family_a == Family::Input
+        || (family_a == Family::Dense && a.weights.is_empty() != b.weights.is_empty())
+    {
+        // Dropout is no linear layer.
         return None;
     } else {
         let gaps: u32 = [a, b].iter().map(|stage| GAP[usize::from(!stage.weights.is_empty())]).sum();
@@ -188,7 +194,8 @@ fn neighbours(a: &[Stage], b: &[Stage], i: usize, j: usize, last: Option<&[Optio
     }
     let is_read_alike =
         a[i].readers.iter().any(|&one| last[one].is_some_and(|mate| b[j].readers.contains(&mate)));
-    if !is_read_alike && !(a[i].readers.is_empty() && b[j].readers.is_empty()) {
+    let are_unread = a[i].readers.is_empty() && b[j].readers.is_empty();
+    if !(is_read_alike || are_unread) {
         cost += NEIGHBOUR;
     }
     cost

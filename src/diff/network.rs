@@ -3,9 +3,15 @@
 use super::align::Alignment;
 use super::view::{Stage, View, short_call, value_or_absence};
 use super::{Change, Class, Kind, WeightMatch, WeightState};
-use crate::args::{ArgSpec, ArgValue, Args};
+use crate::args::{ArgSpec, ArgValue};
 use crate::ops::{Operator, Ports, WidthRule};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The stage that a weight belongs to, before and after.
+type Owner = (Option<usize>, Option<usize>);
+
+/// Where an input comes from, looking through stages that are gone or new: before and after.
+type Sources = (BTreeSet<usize>, BTreeSet<usize>);
 
 /// A change with the stages that it is about, in each view.
 struct Found {
@@ -51,7 +57,7 @@ impl<'v, 'a> Network<'v, 'a> {
     }
 
     /// Every weight of either model, with the pair or single stage that it belongs to.
-    fn match_weights(&self) -> Vec<((Option<usize>, Option<usize>), WeightMatch)> {
+    fn match_weights(&self) -> Vec<(Owner, WeightMatch)> {
         let mut all = Vec::new();
         let name =
             |stage: &Stage, weight: &str| format!("{}.{}.{weight}", stage.node.index(), stage.op.name());
@@ -171,7 +177,7 @@ impl<'v, 'a> Network<'v, 'a> {
         if sources.iter().all(|(one, other)| !one.is_disjoint(other)) {
             return;
         }
-        let all = |of: fn(&(BTreeSet<usize>, BTreeSet<usize>)) -> &BTreeSet<usize>| -> BTreeSet<usize> {
+        let all = |of: fn(&Sources) -> &BTreeSet<usize>| -> BTreeSet<usize> {
             sources.iter().flat_map(|pair| of(pair).iter().copied()).collect()
         };
         let who = self.after.place(j);
@@ -235,7 +241,7 @@ impl<'v, 'a> Network<'v, 'a> {
                 if n < m { (other, &self.alignment.before, n) } else { (one, &self.alignment.after, m) };
             let is_lone = |stage: &usize| mates[*stage].is_none();
             let are_kept = longer[..n_kept].iter().flatten().all(|stage| !is_lone(stage));
-            if n != m && are_kept && longer[n_kept..].iter().flatten().all(|stage| is_lone(stage)) {
+            if n != m && are_kept && longer[n_kept..].iter().flatten().all(is_lone) {
                 found.push((n, m, longer[n_kept..].concat(), longer[0].clone()));
             }
         }
@@ -306,7 +312,7 @@ impl<'v, 'a> Network<'v, 'a> {
     }
 
     /// Finds for every weight that does not fit the changes that are the reason, and gives them their class.
-    fn find_causes(&mut self, weights: &[((Option<usize>, Option<usize>), WeightMatch)]) {
+    fn find_causes(&mut self, weights: &[(Owner, WeightMatch)]) {
         let mut causes: BTreeSet<usize> = BTreeSet::new();
         let mut unexplained = BTreeSet::new();
         for ((i, j), _) in weights.iter().filter(|(_, weight)| weight.state != WeightState::Kept) {
@@ -337,7 +343,7 @@ impl<'v, 'a> Network<'v, 'a> {
         }
         // Sizes that come from the data are told as such; what is left is told by the stages themselves.
         let is_of_data = |view: &View| view.side.facts.is_some();
-        if !unexplained.is_empty() && !(is_of_data(self.before) && is_of_data(self.after)) {
+        if !is_of_data(self.before) || !is_of_data(self.after) {
             for j in unexplained {
                 let text = format!("{} has weights of another shape", self.after.stages[j].op.name());
                 let i = self.alignment.before[j];
@@ -458,12 +464,29 @@ fn is_for_training(op: &dyn Operator, spec: Option<&'static ArgSpec>) -> bool {
 
 /// `gcn(64) -> relu`
 fn chain(view: &View, stages: &[usize]) -> String {
-    let call = |&stage: &usize| {
-        let stage = &view.stages[stage];
-        let args: &Args = stage.args;
-        short_call(stage.op, args)
-    };
-    stages.iter().map(call).collect::<Vec<_>>().join(" -> ")
+    let call = |&stage: &usize| short_call(view.stages[stage].op, view.stages[stage].args);
+    let calls: Vec<String> = stages.iter().map(call).collect();
+    let n = calls.len();
+    // The shortest part that the whole is a repeat of.
+    let period = (1..n).find(|period| {
+        n.is_multiple_of(*period) && (*period..n).all(|idx| calls[idx] == calls[idx - period])
+    });
+    match period {
+        Some(period) => format!("repeat({}, {})", n / period, elided(&calls[..period])),
+        None => elided(&calls),
+    }
+}
+
+/// Stages in a row; of many, the first and the last.
+fn elided(calls: &[String]) -> String {
+    const N_SHOWN: usize = 8;
+    match calls.len() {
+        n if n > N_SHOWN => {
+            let (first, last) = (calls[..N_SHOWN / 2].join(" -> "), calls[n - N_SHOWN / 4..].join(" -> "));
+            format!("{first} -> … -> {last} ({n} stages)")
+        }
+        _ => calls.join(" -> "),
+    }
 }
 
 /// The stages that a value comes from, looking through those that `is_open`.

@@ -39,6 +39,20 @@ fn another_number_of_rounds_is_one_change() {
     let rounds = |n: usize| format!("repeat({n}, gcn(64) -> relu) -> mean -> linear");
     check(&rounds(3), &rounds(4), &["weight-breaking: repeat 3 → 4 times: gcn(64) -> relu"]);
     check(&rounds(4), &rounds(2), &["weight-breaking: repeat 4 → 2 times: gcn(64) -> relu"]);
+    let behind = |n: usize| format!("linear(4) -> {}", rounds(n));
+    check(
+        &rounds(3),
+        &behind(4),
+        &[
+            "weight-breaking: repeat 3 → 4 times: gcn(64) -> relu",
+            "weight-breaking: linear(4) added behind the input",
+        ],
+    );
+    check(
+        "gcn(8) -> mean -> linear",
+        "gcn(8) -> relu -> gcn(8) -> relu -> gcn(8) -> mean -> linear",
+        &["weight-breaking: repeat(2, relu -> gcn(8)) added behind gcn (stage 1)"],
+    );
     let two =
         |n: usize| format!("repeat(2, gcn(64) -> relu) -> repeat({n}, gcn(64) -> elu) -> mean -> linear");
     check(&two(2), &two(3), &["weight-breaking: repeat 2 → 3 times: gcn(64) -> elu"]);

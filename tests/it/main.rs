@@ -2,6 +2,7 @@
 
 mod begin;
 mod commands;
+mod compare;
 mod data;
 mod draw;
 mod explanations;
