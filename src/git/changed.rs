@@ -359,7 +359,7 @@ mod tests {
     fn a_bare_repository_has_nothing_to_compare_with() {
         let folder = tempfile::tempdir().unwrap();
         git2::Repository::init_bare(folder.path()).unwrap();
-        let opened = Repository::discover(folder.path()).unwrap();
+        let opened = Repository::discover_alone(folder.path()).unwrap();
         let error = opened.changed_files(&Snapshot::Index, ".hgnn").unwrap_err();
         assert!(error.message.contains("is bare"), "{error}");
     }

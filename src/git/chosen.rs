@@ -89,7 +89,7 @@ mod tests {
         let repo = TempRepo::new();
         repo.write("m/a/x.hgnn", "");
         repo.write("n/y.hgnn", "");
-        let opened = Repository::discover(&repo.root().join("m/a")).unwrap();
+        let opened = Repository::discover_alone(&repo.root().join("m/a")).unwrap();
         let names = ["m/a/x.hgnn", "m/z.hgnn", "n/y.hgnn", "top.hgnn"].map(|path| opened.shown(path));
         assert_eq!(names, ["x.hgnn", "../z.hgnn", "../../n/y.hgnn", "../../top.hgnn"]);
         let chosen = opened.choose(&Snapshot::Index, &["../../n".into(), "x.hgnn".into()]).unwrap();

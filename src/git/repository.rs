@@ -35,14 +35,24 @@ impl Repository {
     /// # Errors
     /// Where there is none, or it may not be read.
     pub fn discover(folder: &Path) -> Result<Self> {
+        if std::env::var_os("GIT_DIR").is_some() {
+            return Self::opened(folder, |_| git2::Repository::open_from_env());
+        }
+        Self::opened(folder, |here| open(here, RepositoryOpenFlags::FROM_ENV))
+    }
+
+    /// The same whatever the environment says, so that tests run from a hook leave its repository alone.
+    #[cfg(test)]
+    pub(crate) fn discover_alone(folder: &Path) -> Result<Self> {
+        Self::opened(folder, |here| open(here, RepositoryOpenFlags::empty()))
+    }
+
+    fn opened(
+        folder: &Path,
+        open: impl FnOnce(&Path) -> std::result::Result<git2::Repository, git2::Error>,
+    ) -> Result<Self> {
         let here = std::path::absolute(folder).unwrap_or_else(|_| folder.to_path_buf());
-        let opened = if std::env::var_os("GIT_DIR").is_some() {
-            git2::Repository::open_from_env()
-        } else {
-            let no_ceiling: [&OsStr; 0] = [];
-            git2::Repository::open_ext(&here, RepositoryOpenFlags::FROM_ENV, no_ceiling)
-        };
-        let inner = opened.map_err(|error| cannot_open(&here, &error))?;
+        let inner = open(&here).map_err(|error| cannot_open(&here, &error))?;
         Ok(Self { inner, here })
     }
 
@@ -208,6 +218,11 @@ impl Repository {
     }
 }
 
+fn open(folder: &Path, flags: RepositoryOpenFlags) -> std::result::Result<git2::Repository, git2::Error> {
+    let no_ceiling: [&OsStr; 0] = [];
+    git2::Repository::open_ext(folder, flags, no_ceiling)
+}
+
 fn is_hash(text: &str) -> bool {
     text.len() >= 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -332,13 +347,13 @@ mod tests {
         assert_eq!(repo.open().snapshot("HEAD").unwrap_err().kind, ErrorKind::NoCommit);
         assert_eq!(repo.open().snapshot("main").unwrap_err().kind, ErrorKind::NoCommit);
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Repository::discover(folder.path()).unwrap_err().kind, ErrorKind::NoRepository);
+        assert_eq!(Repository::discover_alone(folder.path()).unwrap_err().kind, ErrorKind::NoRepository);
     }
 
     #[test]
     fn a_path_is_looked_up_from_the_current_folder_and_then_from_the_root() {
         let repo = sample();
-        let opened = Repository::discover(&repo.root().join("models")).unwrap();
+        let opened = Repository::discover_alone(&repo.root().join("models")).unwrap();
         let find = |revision: &str, path: &str| {
             opened
                 .locate(&opened.snapshot(revision).unwrap(), path)
@@ -365,7 +380,7 @@ mod tests {
         let place = other.path().join("side");
         repo.inner.worktree("side", &place, None).unwrap();
         std::fs::write(place.join("top.hgnn"), "changed here").unwrap();
-        let opened = Repository::discover(&place.join("models")).unwrap();
+        let opened = Repository::discover_alone(&place.join("models")).unwrap();
         let changed = opened.changed_files(&opened.snapshot("main").unwrap(), ".hgnn").unwrap();
         assert_eq!(changed.len(), 1);
         assert_eq!(changed[0].path, "top.hgnn");

@@ -35,7 +35,7 @@ impl TempRepo {
     }
 
     pub fn open(&self) -> Repository {
-        Repository::discover(self.root()).unwrap()
+        Repository::discover_alone(self.root()).unwrap()
     }
 
     pub fn write(&self, path: &str, text: impl AsRef<[u8]>) {

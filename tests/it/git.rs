@@ -1,9 +1,10 @@
 //! Git as a user has it: repositories made for the test, the installed driver and hook run by git itself.
 
-use git2::{IndexAddOption, Repository, RepositoryInitOptions, Signature};
+use git2::{ConfigLevel, IndexAddOption, Repository, RepositoryInitOptions, Signature};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Once;
 use tempfile::TempDir;
 
 /// A repository and a home folder of its own.
@@ -14,6 +15,15 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
+        static ALONE: Once = Once::new();
+        ALONE.call_once(|| {
+            for level in
+                [ConfigLevel::Global, ConfigLevel::XDG, ConfigLevel::System, ConfigLevel::ProgramData]
+            {
+                // SAFETY: runs once, before any repository of these tests is opened.
+                unsafe { git2::opts::set_search_path(level, "").unwrap() };
+            }
+        });
         let folder = tempfile::tempdir().unwrap();
         let mut options = RepositoryInitOptions::new();
         options.initial_head("main").external_template(false);
@@ -48,25 +58,26 @@ impl Place {
         self.repository.commit(Some("HEAD"), &author, &author, message, &tree, &parents).unwrap();
     }
 
-    /// A program that sees nothing of the machine's git settings.
-    fn run(&self, program: &str, folder: &str, args: &[&str]) -> Output {
+    /// A program that sees nothing of the machine's git settings, nor of a hook that these tests may run in.
+    fn command(&self, program: &str, folder: &str) -> Command {
         let home = self.folder.path().join("home");
-        Command::new(program)
+        let mut command = Command::new(program);
+        command
             .current_dir(self.root().join(folder))
-            .args(args)
             .env("HOME", &home)
             .env("XDG_CONFIG_HOME", home.join(".config"))
             .env("XDG_CACHE_HOME", home.join("cache"))
             .env("GIT_CONFIG_GLOBAL", home.join(".gitconfig"))
             .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("HGNN_OFFLINE", "1")
-            .env_remove("HGNN_DATA")
-            .env_remove("COLUMNS")
-            .env_remove("GIT_DIR")
-            .env_remove("GIT_INDEX_FILE")
-            .env_remove("GIT_WORK_TREE")
-            .output()
-            .expect("the program starts")
+            .env("HGNN_OFFLINE", "1");
+        for name in ["HGNN_DATA", "COLUMNS", "GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_PREFIX"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn run(&self, program: &str, folder: &str, args: &[&str]) -> Output {
+        self.command(program, folder).args(args).output().expect("the program starts")
     }
 
     /// Runs `hgnnc` in a folder and expects this exit code; standard output and standard error.
@@ -448,16 +459,11 @@ fn the_workflow_comments_on_a_pull_request_and_fails_where_weights_break() {
     let temp = place.folder.path().join("temp");
     fs::create_dir(&temp).unwrap();
     let run = |name: &str, env: &[(&str, &str)]| {
-        let home = place.folder.path().join("home");
         let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
-        Command::new("bash")
+        place
+            .command("bash", "")
             .args(["-e", "-c", &step(name)])
-            .current_dir(place.root())
             .env("PATH", path)
-            .env("HOME", &home)
-            .env("XDG_CACHE_HOME", home.join("cache"))
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("HGNN_OFFLINE", "1")
             .env("RUNNER_TEMP", &temp)
             .env("GITHUB_OUTPUT", temp.join("output"))
             .env("GITHUB_STEP_SUMMARY", temp.join("summary"))

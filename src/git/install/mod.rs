@@ -242,7 +242,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         git2::Repository::init_bare(folder.path()).unwrap();
         let before = fs::read_to_string(folder.path().join("config")).unwrap();
-        let opened = Repository::discover(folder.path()).unwrap();
+        let opened = Repository::discover_alone(folder.path()).unwrap();
         let error = run(&Scope::Repository(&opened), &wanted(Driver::Text), Action::Install).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Bare);
         assert_eq!(fs::read_to_string(folder.path().join("config")).unwrap(), before);
