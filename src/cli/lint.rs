@@ -6,7 +6,7 @@ use super::table::{plain_table, write_table};
 use super::{Exit, Failure, Format, Global, files, report, stdout_look};
 use crate::diagnostic::Diagnostic;
 use crate::lint::config::ALL;
-use crate::lint::{Config, LINTS, lint};
+use crate::lint::{Config, LINTS, NeedsData, lint};
 use serde_json::json;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -164,6 +164,14 @@ fn counted(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
+fn needs(data: NeedsData) -> &'static str {
+    match data {
+        NeedsData::Never => "never",
+        NeedsData::Sometimes => "sometimes",
+        NeedsData::Always => "always",
+    }
+}
+
 fn list(out: &mut dyn Write, format: Format) -> io::Result<()> {
     match format {
         Format::Json => {
@@ -178,7 +186,7 @@ fn list(out: &mut dyn Write, format: Format) -> io::Result<()> {
                     json!({
                         "code": lint.code,
                         "summary": lint.summary,
-                        "needs_data": !lint.speaks_without_data,
+                        "needs_data": needs(lint.needs_data),
                         "thresholds": thresholds(lint),
                     })
                 })
@@ -189,15 +197,14 @@ fn list(out: &mut dyn Write, format: Format) -> io::Result<()> {
         Format::Short => LINTS.iter().try_for_each(|lint| writeln!(out, "{}: {}", lint.code, lint.summary)),
         Format::Full => {
             let mut table = plain_table();
-            table.set_header(["Name", "Warns of", "Needs", "Thresholds"]);
+            table.set_header(["Name", "Warns of", "Needs data", "Thresholds"]);
             for lint in LINTS {
                 let thresholds: Vec<_> = lint
                     .thresholds
                     .iter()
                     .map(|found| format!("{} = {}", found.name, found.default))
                     .collect();
-                let needs = if lint.speaks_without_data { "" } else { "data" };
-                table.add_row([lint.name(), lint.summary, needs, &thresholds.join(", ")]);
+                table.add_row([lint.name(), lint.summary, needs(lint.needs_data), &thresholds.join(", ")]);
             }
             write_table(out, &table)?;
             writeln!(

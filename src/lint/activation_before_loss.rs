@@ -1,6 +1,6 @@
 //! `activation_before_loss`: a result that cannot take every value that the loss asks for.
 
-use super::{Cx, Lint};
+use super::{Cx, Lint, NeedsData};
 use crate::data::Targets;
 use crate::diagnostic::Diagnostic;
 use crate::ir::TargetKind;
@@ -15,7 +15,7 @@ use crate::ops::Action;
 pub static LINT: Lint = Lint {
     code: "lint::activation_before_loss",
     summary: "an activation as the last stage, so that the result cannot be what the loss asks for",
-    speaks_without_data: true,
+    needs_data: NeedsData::Sometimes,
     thresholds: &[],
     find,
 };

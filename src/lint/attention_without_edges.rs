@@ -1,7 +1,7 @@
 //! `attention_without_edges`: attention where there is nobody to attend to.
 
 use super::cx::percent;
-use super::{Cx, Lint, Threshold};
+use super::{Cx, Lint, NeedsData, Threshold};
 use crate::args::Range;
 use crate::diagnostic::Diagnostic;
 use crate::ir::Entity;
@@ -13,7 +13,7 @@ use crate::ops::{Action, Gather, Own};
 pub static LINT: Lint = Lint {
     code: "lint::attention_without_edges",
     summary: "attention on data of which many graphs have no edges, where it is a linear layer",
-    speaks_without_data: false,
+    needs_data: NeedsData::Always,
     thresholds: &[Threshold {
         name: "share",
         default: 0.1,

@@ -1,6 +1,6 @@
 //! `batch_of_one`: batch statistics of a single row.
 
-use super::{Cx, Lint};
+use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
 use crate::ir::Entity;
 use crate::ops::Action;
@@ -14,7 +14,7 @@ use crate::source::Span;
 pub static LINT: Lint = Lint {
     code: "lint::batch_of_one",
     summary: "batch statistics of a single row: a batch size of 1, or one graph left over at the end of an epoch",
-    speaks_without_data: true,
+    needs_data: NeedsData::Sometimes,
     thresholds: &[],
     find,
 };

@@ -1,6 +1,6 @@
 //! `class_balance`: a loss that counts items alike where one class is rare.
 
-use super::{Cx, Lint, Threshold};
+use super::{Cx, Lint, NeedsData, Threshold};
 use crate::args::Range;
 use crate::diagnostic::Diagnostic;
 use crate::ir::TargetKind;
@@ -14,7 +14,7 @@ use crate::ops::LossKind;
 pub static LINT: Lint = Lint {
     code: "lint::class_balance",
     summary: "an unweighted loss where one class is several times as frequent as another",
-    speaks_without_data: false,
+    needs_data: NeedsData::Always,
     // Beyond three to one, always answering the frequent class of two is right three times in four.
     thresholds: &[Threshold {
         name: "ratio",

@@ -1,6 +1,6 @@
 //! `constant_features`: averages of values that are the same on every node.
 
-use super::{Cx, Lint};
+use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
 use crate::ir::Entity;
 use crate::ops::{Action, Gather, Own};
@@ -13,7 +13,7 @@ use petgraph::graph::NodeIndex;
 pub static LINT: Lint = Lint {
     code: "lint::constant_features",
     summary: "a mean or maximum over nodes that all have the same features",
-    speaks_without_data: true,
+    needs_data: NeedsData::Sometimes,
     thresholds: &[],
     find,
 };

@@ -1,6 +1,6 @@
 //! `dead_assignment`: a learned assignment that cannot matter.
 
-use super::{Cx, Lint};
+use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
 use crate::ops::{Action, Gather, LossKind, Select};
 use petgraph::graph::NodeIndex;
@@ -15,7 +15,7 @@ use petgraph::graph::NodeIndex;
 pub static LINT: Lint = Lint {
     code: "lint::dead_assignment",
     summary: "clusters that are only summed up, which is the sum over the nodes whatever the assignment",
-    speaks_without_data: true,
+    needs_data: NeedsData::Never,
     thresholds: &[],
     find,
 };

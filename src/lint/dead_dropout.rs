@@ -1,6 +1,6 @@
 //! `dead_dropout`: dropout that does nothing, or harm.
 
-use super::{Cx, Lint};
+use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
 use crate::ops::Action;
 use petgraph::graph::NodeIndex;
@@ -13,7 +13,7 @@ use petgraph::graph::NodeIndex;
 pub static LINT: Lint = Lint {
     code: "lint::dead_dropout",
     summary: "dropout with probability 0, of the result, twice in a row, or in front of batch norm",
-    speaks_without_data: true,
+    needs_data: NeedsData::Never,
     thresholds: &[],
     find,
 };

@@ -1,6 +1,6 @@
 //! `idle_schedule`: a schedule of the learning rate that never gets to change it.
 
-use super::{Cx, Lint};
+use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
 use crate::train::{Overrides, Settings, early_stop, monitor, schedule};
 
@@ -11,7 +11,7 @@ use crate::train::{Overrides, Settings, early_stop, monitor, schedule};
 pub static LINT: Lint = Lint {
     code: "lint::idle_schedule",
     summary: "a schedule that never changes the learning rate, because the run ends first",
-    speaks_without_data: true,
+    needs_data: NeedsData::Never,
     thresholds: &[],
     find,
 };

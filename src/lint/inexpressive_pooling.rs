@@ -1,6 +1,6 @@
 //! `inexpressive_pooling`: a pooling that loses what the layers before could tell apart.
 
-use super::{Cx, Lint};
+use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
 use crate::ops::{Action, Gather, Select};
 use petgraph::graph::NodeIndex;
@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 pub static LINT: Lint = Lint {
     code: "lint::inexpressive_pooling",
     summary: "a pooling that drops nodes, and with them what told graphs apart (1-WL)",
-    speaks_without_data: true,
+    needs_data: NeedsData::Never,
     thresholds: &[],
     find,
 };

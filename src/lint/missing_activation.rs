@@ -1,6 +1,6 @@
 //! `missing_activation`: two linear layers in a row, which are one.
 
-use super::{Cx, Lint};
+use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
 use crate::ops::Action;
 use petgraph::graph::NodeIndex;
@@ -13,7 +13,7 @@ use petgraph::graph::NodeIndex;
 pub static LINT: Lint = Lint {
     code: "lint::missing_activation",
     summary: "two linear layers in a row, which are no more than one",
-    speaks_without_data: true,
+    needs_data: NeedsData::Never,
     thresholds: &[],
     find,
 };

@@ -45,11 +45,21 @@ pub struct Lint {
     pub code: &'static str,
     /// One line of `hgnnc lint --list`.
     pub summary: &'static str,
-    /// Whether it says something without data too.
-    pub speaks_without_data: bool,
+    pub needs_data: NeedsData,
     /// Numbers that `hgnn.toml` can set.
     pub thresholds: &'static [Threshold],
     pub find: fn(&Cx) -> Vec<Diagnostic>,
+}
+
+/// When a lint needs the data to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NeedsData {
+    /// All that it says is in the file.
+    Never,
+    /// It says more with data.
+    Sometimes,
+    /// Without data it says nothing.
+    Always,
 }
 
 /// A number from which a lint speaks.
@@ -124,7 +134,7 @@ pub fn lint(
     let is_quiet = |name: &str| {
         let lint = lint_named(name);
         // What is not looked for cannot occur; nor can what needs data that is not there.
-        lint.is_none_or(|lint| config.allows(lint) || (data.is_none() && needs_data(lint)))
+        lint.is_none_or(|lint| config.allows(lint) || (data.is_none() && lint.needs_data != NeedsData::Never))
     };
     let without_effect = allowed.iter().filter(|name| !occurred.contains(name.text.as_str()));
     let without_effect: Vec<&Ident> = without_effect.copied().filter(|name| !is_quiet(&name.text)).collect();
@@ -143,10 +153,6 @@ pub fn lint(
     found.retain(|finding| seen.insert((finding.code, finding.labels[0].span)));
     found.sort_by_key(|finding| finding.labels[0].span);
     found
-}
-
-fn needs_data(lint: &Lint) -> bool {
-    !lint.speaks_without_data || !lint.thresholds.is_empty()
 }
 
 /// What `allow(…)` of the main file names; other files' own models are theirs.

@@ -1,7 +1,7 @@
 //! `over_smoothing`: so many averaging layers in a row that all nodes become alike.
 
 use super::cx::counted;
-use super::{Cx, Depth, Lint, Threshold};
+use super::{Cx, Depth, Lint, NeedsData, Threshold};
 use crate::args::Range;
 use crate::diagnostic::Diagnostic;
 use crate::ir::Entity;
@@ -23,7 +23,7 @@ const MAX_LABELS: usize = 4;
 pub static LINT: Lint = Lint {
     code: "lint::over_smoothing",
     summary: "more averaging layers in a row than the graphs are wide, so all nodes become alike",
-    speaks_without_data: true,
+    needs_data: NeedsData::Sometimes,
     thresholds: &[Threshold {
         name: "layers",
         default: 8.0,

@@ -1,7 +1,7 @@
 //! `single_cluster`: a pooling that leaves one cluster, or one node of most graphs.
 
 use super::cx::percent;
-use super::{Cx, Lint, Threshold};
+use super::{Cx, Lint, NeedsData, Threshold};
 use crate::args::Range;
 use crate::diagnostic::Diagnostic;
 use crate::ops::{Action, Select};
@@ -15,7 +15,7 @@ use petgraph::graph::NodeIndex;
 pub static LINT: Lint = Lint {
     code: "lint::single_cluster",
     summary: "a pooling that leaves one cluster, or one node of most graphs",
-    speaks_without_data: true,
+    needs_data: NeedsData::Sometimes,
     thresholds: &[Threshold {
         name: "share",
         default: 0.5,

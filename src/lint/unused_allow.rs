@@ -1,6 +1,6 @@
 //! `unused_allow`: an `allow` of something that does not occur.
 
-use super::Lint;
+use super::{Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
 use crate::syntax::ast::Ident;
 
@@ -8,7 +8,7 @@ use crate::syntax::ast::Ident;
 pub static LINT: Lint = Lint {
     code: "lint::unused_allow",
     summary: "`allow(…)` of something that does not occur",
-    speaks_without_data: true,
+    needs_data: NeedsData::Never,
     thresholds: &[],
     find: |_| Vec::new(),
 };

@@ -1,7 +1,7 @@
 //! `unused_clusters`: more clusters than most graphs have nodes.
 
 use super::cx::percent;
-use super::{Cx, Lint, Threshold};
+use super::{Cx, Lint, NeedsData, Threshold};
 use crate::args::Range;
 use crate::diagnostic::Diagnostic;
 use crate::ir::Entity;
@@ -15,7 +15,7 @@ use petgraph::graph::NodeIndex;
 pub static LINT: Lint = Lint {
     code: "lint::unused_clusters",
     summary: "more clusters, or nodes to keep, than most graphs have nodes",
-    speaks_without_data: false,
+    needs_data: NeedsData::Always,
     thresholds: &[Threshold {
         name: "share",
         default: 0.5,

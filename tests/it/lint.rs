@@ -142,7 +142,10 @@ fn an_allow_counts_for_the_model_of_its_own_file() {
 fn an_allow_without_anything_to_allow_is_told_where_it_can_be_known() {
     let folder = folder(&[
         ("none.hgnn", "allow(dead_dropout)\ngin(8) -> sum -> mlp\n"),
-        ("data.hgnn", "allow(unused_clusters)\ngin(8) -> relu -> diffpool(k = 4) -> max -> mlp\n"),
+        (
+            "data.hgnn",
+            "allow(unused_clusters, batch_of_one)\ngin(8) -> relu -> diffpool(k = 4) -> max -> mlp\n",
+        ),
     ]);
     let (out, _, _) = lint(folder.path(), &["--format", "short"]);
     assert_eq!(
