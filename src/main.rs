@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-/// Activations of one batch are freed and allocated again by the next; mimalloc keeps their pages.
+/// Activations of one batch are freed and allocated again by the next, in other sizes.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: hgnn::memory::Allocator = hgnn::memory::Allocator::new();
 
 fn main() -> ExitCode {
     hgnn::memory::keep_pages();

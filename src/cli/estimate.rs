@@ -10,12 +10,15 @@ use crate::diagnostic::Diagnostic;
 use crate::estimate::limit::Proposal;
 use crate::estimate::machine::Machine;
 use crate::estimate::{Estimate, EstimateError, Estimator, ProcessMemory, Request};
-use crate::ir::Model;
+use crate::ir::{Model, Size, Type};
 use crate::memory;
+use crate::ops::FactCx;
 use crate::plan;
+use crate::plan::words::{self, grouped};
 use crate::source::SourceMap;
 use crate::train::{Overrides, Settings};
 use comfy_table::CellAlignment;
+use petgraph::graph::NodeIndex;
 use serde_json::json;
 use std::io::{self, Write};
 
@@ -97,6 +100,12 @@ impl EstimateCommand {
             value["proposal"] = json!(proposal);
             serde_json::to_writer_pretty(&mut *out, &value).map_err(io::Error::from)?;
             writeln!(out)?;
+        } else if global.format == Format::Short {
+            let time = estimate
+                .time
+                .map_or_else(String::new, |time| format!(", {} an epoch", seconds(time.epoch_s)));
+            let (n, peak) = (grouped(estimate.n_parameters), bytes(estimate.memory.peak_bytes));
+            writeln!(out, "{}: {n} parameters, peak {peak}{time}", self.file)?;
         } else {
             let items = if estimator.is_node_task() { "nodes" } else { "graphs" };
             print(out, &self.file, &estimate, dataset, items, proposal.as_ref(), estimator.machine())?;
@@ -154,36 +163,59 @@ impl EstimateCommand {
 
     /// What can be said without data.
     fn print_symbolic(&self, out: &mut dyn Write, ready: &Ready, global: &Global) -> Result<(), Failure> {
-        let stages = plan::stages(ready.model.get(), None);
-        let parameters: Option<usize> = stages.iter().map(|stage| stage.parameters).sum();
+        let model = ready.model.get();
+        let stages = plan::stages(model, None);
+        let sizes: Vec<Size> = model.nodes().map(|(idx, _)| trained(model, idx)).collect();
+        let parameters = words::sum(sizes.iter().cloned());
         let (why, what) = ready.missing.clone().unwrap_or_default();
         if global.format == Format::Json {
             let stages: Vec<_> = stages
                 .iter()
-                .map(|stage| json!({ "index": stage.index, "text": stage.text, "result": stage.ty.to_string(), "parameters": stage.parameters }))
+                .zip(&sizes)
+                .map(|(stage, size)| {
+                    json!({
+                        "index": stage.index,
+                        "text": stage.text,
+                        "result": stage.ty.to_string(),
+                        "parameters": size_json(size),
+                    })
+                })
                 .collect();
-            let value =
-                json!({ "file": self.file, "data": null, "n_parameters": parameters, "stages": stages });
+            let value = json!({ "file": self.file, "data": null, "n_parameters": size_json(&parameters), "stages": stages });
             serde_json::to_writer_pretty(&mut *out, &value).map_err(io::Error::from)?;
             writeln!(out)?;
             return Ok(());
         }
         let mut table = plain_table();
         table.set_header(["#", "Stage", "Result", "Parameters"]);
-        for stage in &stages {
-            let parameters = stage.parameters.map_or_else(|| "depends on the data".into(), grouped);
-            table.add_row([stage.index.to_string(), stage.text.clone(), stage.ty.to_string(), parameters]);
+        for (stage, size) in stages.iter().zip(&sizes) {
+            let row = [stage.index.to_string(), stage.text.clone(), stage.ty.to_string(), words::count(size)];
+            table.add_row(row);
         }
         align_right(&mut table, &[0, 3]);
         write_table(out, &table)?;
-        match parameters {
+        match parameters.known() {
             Some(n) => writeln!(out, "\n{} parameters, {} as f32", grouped(n), bytes(4.0 * n as f64))?,
-            None => writeln!(out, "\nThe number of parameters depends on the data.")?,
+            None => writeln!(out, "\n{} parameters", words::count(&parameters))?,
         }
         writeln!(out, "FLOPs, memory and time depend on the sizes of the graphs: {why}")?;
         writeln!(out, "  help: {}", what.replace('\n', "\n        "))?;
         Ok(())
     }
+}
+
+/// A number where it is known, else its symbolic text.
+fn size_json(size: &Size) -> serde_json::Value {
+    size.known().map_or_else(|| json!(words::count(size)), |count| json!(count))
+}
+
+/// Trained numbers of a stage, symbolic where they depend on the data.
+fn trained(model: &Model, idx: NodeIndex) -> Size {
+    let node = &model.graph[idx];
+    let inputs: Vec<&Type> = model.inputs(idx).into_iter().map(|input| &model.graph[input].ty).collect();
+    let weights = node.op.weights(&FactCx { args: &node.args, inputs: &inputs, output: &node.ty });
+    let trained = weights.into_iter().filter(|weight| weight.is_trained);
+    words::sum(trained.map(|weight| Size::Product(weight.shape.into_iter().map(|dim| dim.size).collect())))
 }
 
 impl From<EstimateError> for Failure {
@@ -240,13 +272,18 @@ fn print(
         grouped(batches.size.min(estimate.n_train_graphs.max(1))),
         grouped(estimate.n_train_graphs),
     )?;
+    let seen = if batches.epochs_seen < estimate.epochs {
+        format!(" in the first {}", plural(batches.epochs_seen, "epoch"))
+    } else {
+        String::new()
+    };
     let size = |nodes: f64, edges: f64| {
         format!("{} nodes and {} edges", grouped(nodes as usize), grouped(edges as usize))
     };
     writeln!(out, "            {} on average", size(batches.mean_nodes.round(), batches.mean_edges.round()))?;
     writeln!(
         out,
-        "            {} in the largest that this seed's shuffles make",
+        "            {} in the largest that this seed's shuffles make{seen}",
         size(batches.largest_nodes, batches.largest_edges)
     )?;
     if batches.bound_nodes > batches.largest_nodes {
@@ -263,7 +300,7 @@ fn print(
     let weights =
         memory.weights_bytes + memory.gradients_bytes + memory.optimizer_bytes + memory.kept_weights_bytes;
     for (name, value, note) in [
-        ("process", memory.process_bytes, "this program before it reads anything"),
+        ("process", memory.process_bytes, "the program itself"),
         ("data set", memory.dataset_bytes, ""),
         ("weights", weights, "with gradients, the optimizer's state and the best epoch's copy"),
         ("validation", memory.validation_bytes, "its batches are made once and stay"),
@@ -388,13 +425,6 @@ fn parse_size(text: &str) -> Result<f64, String> {
     };
     let size = number * factor;
     if size >= 1.0 { Ok(size) } else { Err("a limit has to be larger than nothing".to_owned()) }
-}
-
-/// `12,345`
-fn grouped(count: usize) -> String {
-    let digits = count.to_string();
-    let groups = digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap_or(""));
-    groups.collect::<Vec<_>>().join(",")
 }
 
 /// `1 run`, `10 runs`

@@ -5,6 +5,8 @@
 //! from rates that were measured on kernels of this machine ([`machine`]).
 
 pub mod batches;
+#[cfg(test)]
+mod counting;
 pub mod limit;
 pub mod machine;
 pub mod replay;
@@ -20,8 +22,15 @@ use batches::{Parts, batch_bytes, dataset_bytes};
 use machine::Machine;
 use serde::Serialize;
 
-/// Epochs whose every batch is looked at for the largest one; a longer run is taken to be like these.
-const MAX_EPOCHS: usize = 1000;
+/// Places in shuffles that are looked at for the largest batch. A longer run is taken to be like its first epochs.
+const MAX_PLACES: usize = 4_000_000;
+
+/// Pages of the program, of threads and of the curves' drawing that a process touches only once it trains: what
+/// training on `karate()`, whose tensors are a few kB, takes beyond reading it.
+const TRAINING_CODE_BYTES: f64 = 4e6;
+
+/// Gaps between blocks in use, as a share of them.
+const GAPS: f64 = 0.1;
 
 /// What is estimated, and what is known of this process.
 pub struct Request<'a> {
@@ -101,6 +110,8 @@ pub struct Batches {
     /// Mean over the first epoch.
     pub mean_nodes: f64,
     pub mean_edges: f64,
+    /// Epochs of each run that were looked at for the largest.
+    pub epochs_seen: usize,
     /// The one that takes most memory, of all that this seed's shuffles make.
     pub largest_nodes: f64,
     pub largest_edges: f64,
@@ -245,10 +256,12 @@ impl<'a> Estimator<'a> {
         let kept = stage_costs(n_stages, trace.kernels());
         let n_graphs = train.graphs.len().max(1) as f64;
         let seconds = self.request.machine.as_ref().map(|machine| stage_seconds(machine, n_stages, &epoch));
+        let written = self.request.model.get();
         let stages = model.nodes().map(|(idx, node)| Stage {
             index: idx.index(),
             operator: node.op.name(),
-            result: node.ty.to_string(),
+            // With the sizes as they were written: the number of nodes differs from graph to graph.
+            result: written.graph[idx].ty.to_string(),
             parameters: weight_counts(&self.tracer, idx)
                 .filter(|(_, is_trained)| *is_trained)
                 .map(|(n, _)| n)
@@ -272,6 +285,7 @@ impl<'a> Estimator<'a> {
                 per_epoch: epoch.len(),
                 mean_nodes: mean(Graphs::n_nodes),
                 mean_edges: mean(Graphs::n_edges),
+                epochs_seen: self.n_epochs_seen(),
                 largest_nodes: largest.n_nodes(),
                 largest_edges: largest.n_edges(),
                 bound_nodes: bound.n_nodes(),
@@ -293,9 +307,16 @@ impl<'a> Estimator<'a> {
         }
     }
 
+    /// Epochs of each run whose batches are looked at.
+    fn n_epochs_seen(&self) -> usize {
+        let [train, ..] = self.parts.first();
+        let places = (train.graphs.len() * self.parts.n_runs()).max(1);
+        self.request.settings.epochs.min((MAX_PLACES / places).max(1))
+    }
+
     /// The batch of the run that takes most memory.
     fn largest(&self, batch_size: usize) -> Graphs {
-        let n_epochs = self.request.settings.epochs.min(MAX_EPOCHS);
+        let n_epochs = self.n_epochs_seen();
         let mut largest: (f64, Vec<u32>) = (-1.0, Vec::new());
         self.parts.each_batch(batch_size, n_epochs, |graphs| {
             let bytes: f64 = graphs.iter().map(|&graph| self.graph_bytes[graph as usize]).sum();
@@ -313,7 +334,7 @@ impl<'a> Estimator<'a> {
         let step = replay::training(trace);
         let bytes = |numbers: usize| FLOAT_BYTES * numbers as f64;
         let mut memory = Memory {
-            process_bytes: process.base_bytes,
+            process_bytes: process.base_bytes + TRAINING_CODE_BYTES,
             dataset_bytes: dataset_bytes(dataset),
             weights_bytes: bytes(numbers.all),
             gradients_bytes: bytes(numbers.trained),
@@ -330,7 +351,7 @@ impl<'a> Estimator<'a> {
         // Reading has freed pages that training takes up first.
         let unused = (process.read_bytes - process.base_bytes - memory.dataset_bytes).max(0.0);
         let training = in_use - memory.process_bytes - memory.dataset_bytes;
-        memory.allocator_bytes = (unused - training).max(0.0);
+        memory.allocator_bytes = (unused - training).max(GAPS * training);
         memory.peak_bytes = in_use + memory.allocator_bytes;
         memory
     }

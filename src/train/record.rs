@@ -109,6 +109,9 @@ pub struct RunSummary {
     pub epoch_s: Option<f64>,
     pub wall_s: f64,
     pub n_parameters: usize,
+    /// Largest resident size of the process until the last run of these ended; `None` where the system does not say.
+    #[serde(default)]
+    pub peak_memory_bytes: Option<u64>,
     pub n_units: usize,
     /// Runs that are done or were broken off, in their order.
     pub units: Vec<UnitSummary>,

@@ -278,6 +278,7 @@ fn summarise(
         epoch_s: median(units.iter().filter_map(|unit| unit.epoch_s)),
         wall_s: units.iter().map(|unit| unit.wall_s).sum(),
         n_parameters: units.first().map_or(0, |unit| unit.n_parameters),
+        peak_memory_bytes: crate::memory::peak_bytes(),
         n_units,
         units: units.to_vec(),
         dir: folder.map(|folder| folder.path().to_path_buf()),

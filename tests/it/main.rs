@@ -5,6 +5,7 @@ mod commands;
 mod compare;
 mod data;
 mod draw;
+mod estimate;
 mod explanations;
 mod fmt;
 mod git;

@@ -3,6 +3,9 @@
 use super::{FLOAT_BYTES, Matrix, Trace, Work, exponentials, partials, split};
 use crate::kernels::Activation;
 
+/// Times that a norm begins a row: mean, squares, result.
+pub(crate) const NORM_VISITS: f64 = 3.0;
+
 impl Trace {
     /// `kernels::linear`
     pub fn linear(&mut self, x: Matrix, width: f64, has_bias: bool, activation: Activation) -> Matrix {
@@ -76,10 +79,12 @@ impl Trace {
         let y = self.kernel(name, &[x], true, [x.rows, x.width], |kernel| {
             // Mean (1), centred square (3), scale and shift (2): three passes over the numbers.
             kernel.forward = Work::by_rows(x.rows)
+                .visit(NORM_VISITS * x.rows)
                 .stream(6.0 * numbers, 4.0 * numbers)
                 .exponentials(numbers * exponentials(inside));
             // Two sums over the gradient, then the gradient of the input.
-            kernel.backward = Work::by_rows(x.rows).stream(10.0 * numbers, 6.0 * numbers);
+            kernel.backward =
+                Work::by_rows(x.rows).visit(NORM_VISITS * x.rows).stream(10.0 * numbers, 6.0 * numbers);
             if inside != Activation::Identity {
                 kernel.backward = kernel.backward.stream(2.0 * numbers, 3.0 * numbers);
             }
@@ -109,7 +114,8 @@ impl Trace {
             _ => {
                 let rows = parts.first().map_or(0.0, |part| part.rows);
                 let width: f64 = parts.iter().map(|part| part.width).sum();
-                let work = Work::by_rows(rows).stream(0.0, 2.0 * rows * width);
+                let work =
+                    Work::by_rows(rows).stream(0.0, 2.0 * rows * width).visit(rows * parts.len() as f64);
                 self.kernel("concat_columns", parts, false, [rows, width], |kernel| {
                     (kernel.forward, kernel.backward) = (work, work);
                 })
@@ -145,6 +151,9 @@ impl Trace {
         let numbers = rows * width;
         self.kernel(name, args, has_weights, [rows, width], |kernel| {
             kernel.is_candle = true;
+            // Going back, a quotient of two broadcast tensors is several tensors in passing, a function of one is one.
+            let in_passing = if args.len() + usize::from(has_weights) > 1 { 4.0 } else { 1.0 };
+            kernel.backward_scratch_bytes = FLOAT_BYTES * in_passing * numbers;
             kernel.forward = Work::serial().stream(flops * numbers, read + numbers);
             kernel.backward = Work::serial().stream(2.0 * flops * numbers, 2.0 * (read + numbers));
         })

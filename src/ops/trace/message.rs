@@ -25,7 +25,7 @@ impl Trace {
             let parts = if has_root { 2.0 } else { 1.0 };
             let (weights, bias) = (parts * n_in * width, if has_bias { width } else { 0.0 });
             let gathered = n_in.min(width);
-            let mut work = Work::by_rows(rows).gather(entries * gathered).product(rows, n_in, width);
+            let mut work = Work::by_rows(rows).gather(entries, gathered).product(rows, n_in, width);
             if has_root {
                 work = work.product(rows, n_in, width);
             }
@@ -40,7 +40,7 @@ impl Trace {
             let blocks = partials(rows);
             let mut back = Work { jobs: blocks, longest: 1.0 / blocks.max(1.0), ..Work::default() };
             let gathered = if !x.is_tracked && n_in <= width { n_in } else { width };
-            back = back.gather(entries * gathered).stream(bias * rows, numbers);
+            back = back.gather(entries, gathered).stream(bias * rows, numbers);
             for _ in 0..parts as usize {
                 back = back.product(n_in, rows, width);
                 // Each tile of 64 rows adds to all of the weight's gradient.
@@ -66,7 +66,7 @@ impl Trace {
     /// `kernels::propagate`
     pub fn propagate(&mut self, x: Matrix, graphs: &Graphs, loops: bool) -> Matrix {
         let entries = graphs.n_edges() + if loops { x.rows } else { 0.0 };
-        let work = Work::by_rows(x.rows).gather(entries * x.width).stream(0.0, x.numbers());
+        let work = Work::by_rows(x.rows).gather(entries, x.width).stream(0.0, x.numbers());
         self.kernel("propagate", &[x], false, [x.rows, x.width], |kernel| {
             (kernel.forward, kernel.backward) = (work, work);
         })
@@ -74,11 +74,12 @@ impl Trace {
 
     /// `kernels::propagate_max`
     pub fn propagate_max(&mut self, x: Matrix, graphs: &Graphs) -> Matrix {
-        let read = graphs.n_edges() * x.width;
+        let entries = graphs.n_edges();
         self.kernel("propagate_max", &[x], false, [x.rows, x.width], |kernel| {
-            kernel.forward = Work::by_rows(x.rows).gather(read);
+            kernel.forward = Work::by_rows(x.rows).gather(entries, x.width);
             // Ties are counted first, then the shares are handed out.
-            kernel.backward = Work::by_rows(x.rows).gather(2.0 * read).stream(0.0, 3.0 * x.numbers());
+            kernel.backward =
+                Work::by_rows(x.rows).gather(2.0 * entries, x.width).stream(0.0, 3.0 * x.numbers());
             kernel.backward_scratch_bytes = FLOAT_BYTES * x.numbers();
         })
     }
@@ -115,13 +116,13 @@ impl Trace {
         self.kernel("gat_attention", &[h], true, [rows, inner], |kernel| {
             kernel.forward = by_blocks
                 .stream(4.0 * rows * inner, 3.0 * rows * inner)
-                .gather(entries * inner)
+                .gather(entries, inner)
                 .exponentials(2.0 * entries * heads);
             kernel.scratch_bytes = FLOAT_BYTES * 2.0 * rows * heads;
             // Once over the targets, once over the sources.
             kernel.backward = by_blocks
                 .stream(10.0 * rows * inner, 6.0 * rows * inner)
-                .gather(3.0 * entries * inner)
+                .gather(3.0 * entries, inner)
                 .exponentials(3.0 * entries * heads);
             kernel.backward_scratch_bytes = FLOAT_BYTES * 7.0 * rows * heads;
             kernel.weight_gradients = 2.0 * inner;

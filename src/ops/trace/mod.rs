@@ -4,7 +4,7 @@
 //! An operator's [`trace`](crate::ops::Operator::trace) reads like its forward pass: the same kernels, under the same
 //! names, in the same order. What a kernel costs stands here, once.
 
-mod dense;
+pub(crate) mod dense;
 mod message;
 mod pool;
 
@@ -16,6 +16,9 @@ pub const FLOAT_BYTES: f64 = 4.0;
 
 /// Rows of a block of work, as the kernels cut it (`kernels/parallel.rs`).
 const BLOCK_ROWS: f64 = 256.0;
+
+/// Numbers of a vector.
+const LANES: f64 = 16.0;
 
 /// Blocks whose partial sums a kernel keeps apart, at most.
 const MAX_PARTIALS: f64 = 64.0;
@@ -115,8 +118,12 @@ pub struct Work {
     pub outputs: f64,
     /// Numbers fetched from rows that edges name.
     pub gathered: f64,
+    /// Runs of columns that such rows are fetched in, each at a place of its own.
+    pub lookups: f64,
     /// Numbers read or written in order.
     pub streamed: f64,
+    /// Rows that a loop begins anew; a narrow row costs about as much as one of a vector's length.
+    pub row_visits: f64,
     /// Exponentials and logarithms.
     pub exponentials: f64,
     /// Numbers compared and moved while sorting, on one thread.
@@ -148,6 +155,8 @@ impl Work {
     /// `m × k` times `k × n`.
     fn product(mut self, m: f64, k: f64, n: f64) -> Self {
         self.flops += 2.0 * m * k * n;
+        // Columns are computed a vector at a time.
+        let n = (n / LANES).ceil() * LANES;
         self.products += 2.0 * m * k * n;
         self.outputs += m * n;
         self
@@ -160,10 +169,16 @@ impl Work {
         self
     }
 
-    /// `numbers` fetched by edges, each multiplied and added.
-    fn gather(mut self, numbers: f64) -> Self {
-        self.flops += 2.0 * numbers;
-        self.gathered += numbers;
+    /// Rows of `width` numbers fetched by `entries` edges, each multiplied and added.
+    fn gather(mut self, entries: f64, width: f64) -> Self {
+        self.flops += 2.0 * entries * width;
+        self.gathered += entries * width;
+        self.lookups += entries * column_runs(width);
+        self
+    }
+
+    fn visit(mut self, rows: f64) -> Self {
+        self.row_visits += rows;
         self
     }
 
@@ -186,7 +201,9 @@ impl Work {
             products: self.products + other.products,
             outputs: self.outputs + other.outputs,
             gathered: self.gathered + other.gathered,
+            lookups: self.lookups + other.lookups,
             streamed: self.streamed + other.streamed,
+            row_visits: self.row_visits + other.row_visits,
             exponentials: self.exponentials + other.exponentials,
             sorted: self.sorted + other.sorted,
             jobs: self.jobs.max(other.jobs),
@@ -329,6 +346,14 @@ impl Trace {
         self.kernels.push(kernel);
         result
     }
+}
+
+/// Runs that an aggregation cuts `width` columns into: of 64, 16, 4 and the rest (`kernels/propagate.rs`).
+fn column_runs(width: f64) -> f64 {
+    (width / 64.0).floor()
+        + (width % 64.0 / 16.0).floor()
+        + (width % 16.0 / 4.0).floor()
+        + f64::from(u8::from(width % 4.0 > 0.0))
 }
 
 /// Blocks whose partial sums of a weight's gradient are kept apart: `kernels::parallel::chunk_rows`.

@@ -28,8 +28,9 @@ impl Trace {
         let jobs = (numbers / 16_384.0).ceil().max(1.0);
         let blocks = Work { jobs, longest: 1.0 / jobs, ..Work::default() };
         self.kernel("softmax_rows", &[x], false, [x.rows, x.width], |kernel| {
-            kernel.forward = blocks.stream(4.0 * numbers, 3.0 * numbers).exponentials(numbers);
-            kernel.backward = blocks.stream(4.0 * numbers, 3.0 * numbers);
+            kernel.forward =
+                blocks.stream(4.0 * numbers, 3.0 * numbers).exponentials(numbers).visit(3.0 * x.rows);
+            kernel.backward = blocks.stream(4.0 * numbers, 3.0 * numbers).visit(2.0 * x.rows);
         })
     }
 
@@ -77,12 +78,12 @@ impl Trace {
                     _ => 0.0,
                 };
                 self.kernel("assignment_adjacency", &[s], false, result, |kernel| {
-                    kernel.forward = by_chunks(&rows, k, k).gather(entries * k).product(k, n, k);
+                    kernel.forward = by_chunks(&rows, k, k).gather(entries, k).product(k, n, k);
                     kernel.forward.outputs +=
                         rows.iter().map(|rows| (rows / 256.0).ceil()).sum::<f64>() * k * k;
                     kernel.scratch_bytes = FLOAT_BYTES * partial_numbers(&rows, k, k);
                     let sides = if is_symmetric { 1.0 } else { 2.0 };
-                    let mut back = Work::by_rows(n).gather(sides * entries * k);
+                    let mut back = Work::by_rows(n).gather(sides * entries, k);
                     for _ in 0..sides as usize {
                         back = back.product(n, k, k);
                     }
@@ -124,7 +125,7 @@ impl Trace {
                 let scratch = rows.iter().map(|rows| rows.min(k).powi(2)).fold(0.0, f64::max);
                 let outputs = rows.iter().map(|rows| rows.min(k).powi(2)).sum::<f64>();
                 self.kernel("link_loss", &[s], false, [n_graphs, 1.0], |kernel| {
-                    let mut forward = Work::by_graph(&grams).gather(entries * k);
+                    let mut forward = Work::by_graph(&grams).gather(entries, k);
                     forward.flops += gram;
                     forward.products += gram;
                     forward.outputs += outputs;
@@ -165,8 +166,8 @@ impl Trace {
         let numbers = x.numbers();
         let work = Work::by_rows(x.rows);
         self.kernel("segment_reduce", &[x], false, [of.n_graphs(), x.width], |kernel| {
-            kernel.forward = work.stream(numbers, numbers);
-            kernel.backward = work.stream(numbers, 2.0 * numbers);
+            kernel.forward = work.stream(numbers, numbers).visit(x.rows);
+            kernel.backward = work.stream(numbers, 2.0 * numbers).visit(x.rows);
         })
     }
 

@@ -1,0 +1,176 @@
+//! What tests hold estimates against: the allocator of the test binary counts the bytes of each thread.
+
+use crate::check::Checked;
+use crate::data::synthetic::{RandomGraphs, random_graphs};
+use crate::data::{Dataset, Targets};
+use crate::estimate::replay;
+use crate::ir::{DataFacts, Entity, Model, Task};
+use crate::kernels::threads;
+use crate::lower::Network;
+use crate::ops::CATALOGUE;
+use crate::ops::trace::{Graphs, Trace};
+use crate::plan::Tracer;
+use crate::source::SourceMap;
+use candle_core::{DType, Device};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::path::Path;
+
+struct Counting;
+
+thread_local! {
+    /// Bytes that this thread has allocated and not freed, and the most of it.
+    static IN_USE: Cell<isize> = const { Cell::new(0) };
+    static MOST: Cell<isize> = const { Cell::new(0) };
+}
+
+fn count(bytes: isize) {
+    // A thread that ends frees what its locals held.
+    let _ = IN_USE.try_with(|in_use| {
+        in_use.set(in_use.get() + bytes);
+        let _ = MOST.try_with(|most| most.set(most.get().max(in_use.get())));
+    });
+}
+
+// SAFETY: the system's allocator, with a count beside it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// Bytes beside weights and batch: kept after the forward pass, and the most until the backward pass has ended.
+#[derive(Debug)]
+struct Used {
+    kept: f64,
+    peak: f64,
+}
+
+/// One training step over all graphs, on one thread, so that one thread's count has everything.
+fn used(model: &Checked<Model>, data: &Dataset, facts: &DataFacts) -> Used {
+    let network = Network::build(model, facts, DType::F32, &Device::Cpu, 1).unwrap();
+    let graphs: Vec<u32> = (0..data.n_graphs() as u32).collect();
+    let batch = data.batch(&graphs, DType::F32, &Device::Cpu).unwrap();
+    let items: Vec<u32> = match model.get().task.entity {
+        Entity::Nodes => (0..data.n_nodes() as u32).collect(),
+        _ => graphs,
+    };
+    let targets = data.target_tensor(&items, DType::F32, &Device::Cpu).unwrap().unwrap();
+    threads::with_count(1, || {
+        let before = IN_USE.get();
+        MOST.set(before);
+        let mut cx = network.training_cx(1);
+        let output = network.forward(&batch, &mut cx).unwrap();
+        let loss = network.loss(&output, &targets, &cx).unwrap();
+        let kept = (IN_USE.get() - before) as f64;
+        let gradients = loss.backward().unwrap();
+        let peak = (MOST.get() - before) as f64;
+        drop((gradients, output));
+        Used { kept, peak }
+    })
+}
+
+fn traced(model: &Checked<Model>, data: &Dataset, facts: &DataFacts) -> Trace {
+    let offsets = &data.adjacency.offsets;
+    let nodes = |graph| data.graph_nodes(graph);
+    let graphs = Graphs {
+        nodes: (0..data.n_graphs()).map(|graph| nodes(graph).len() as f64).collect(),
+        edges: (0..data.n_graphs())
+            .map(|graph| f64::from(offsets[nodes(graph).end] - offsets[nodes(graph).start]))
+            .collect(),
+    };
+    Tracer::new(model.get(), facts, data.is_symmetric()).unwrap().step(graphs, None)
+}
+
+/// Compares one training step with its estimate; a line where they are too far apart.
+fn compare(name: &str, text: &str, data: &Dataset) -> Option<String> {
+    let facts = data.facts();
+    let mut sources = SourceMap::default();
+    let main = sources.add("model.hgnn", text);
+    let none = |path: &str| Err(std::io::Error::new(std::io::ErrorKind::NotFound, path.to_owned()));
+    let (program, _) = crate::syntax::load_program(&mut sources, main, &none);
+    let outcome = crate::check::check(&program, Some(&facts));
+    let model = outcome.model.unwrap_or_else(|| panic!("{name}: {:?}", outcome.diagnostics));
+    let trace = traced(&model, data, &facts);
+    let (estimated, found) = (replay::training(&trace), used(&model, data, &facts));
+    // What a tensor is beside its numbers: shape, node of the tape, the operator, weights' descriptors.
+    let overhead = 2500.0 * (trace.kernels().len() + 4) as f64;
+    let far = |estimated: f64, found: f64, tolerance: f64| {
+        estimated > found * (1.0 + tolerance) || estimated < (found - overhead) / (1.0 + tolerance)
+    };
+    let is_far = far(estimated.kept_bytes, found.kept, 0.05) || far(estimated.peak_bytes, found.peak, 0.15);
+    is_far.then(|| {
+        let kib = |bytes: f64| bytes / 1024.0;
+        format!(
+            "{name}: kept {:.0} KiB, estimated {:.0}; peak {:.0} KiB, estimated {:.0}",
+            kib(found.kept),
+            kib(estimated.kept_bytes),
+            kib(found.peak),
+            kib(estimated.peak_bytes)
+        )
+    })
+}
+
+/// Graphs of very different sizes, large enough that tensors outweigh what describes them.
+fn ragged(entity: Entity) -> Dataset {
+    let wanted =
+        RandomGraphs { n_graphs: 12, min_nodes: 5, max_nodes: 120, n_features: 6, ..RandomGraphs::default() };
+    let mut data = random_graphs(&wanted);
+    if entity == Entity::Nodes {
+        data.task = data.task.map(|task| Task { entity, ..task });
+        data.targets = Targets::Classes((0..data.n_nodes() as i64).map(|node| node % 3).collect());
+    }
+    data
+}
+
+#[test]
+fn operators_keep_what_their_traces_say() {
+    let data = ragged(Entity::Graph);
+    let mut lines = Vec::new();
+    for op in CATALOGUE {
+        lines.extend(compare(op.name(), op.doc().example, &data));
+    }
+    for (name, text) in [
+        ("gcn narrowing", "gcn(64) -> relu -> gcn(4) -> mean -> linear"),
+        ("sage normalized", "sage(32, normalize = true) -> relu -> mean -> linear"),
+        ("sage lstm", "sage(16) -> relu -> mean -> linear"),
+        ("gin learned eps", "gin(32, train_eps = true) -> relu -> gin(32) -> sum -> mlp"),
+        ("gat mean of heads", "gat(16, heads = 4, concat = false) -> elu -> gat(8, bias = false) -> mean -> linear"),
+        ("coarse gcn", "diffpool(k = 12) -> gcn(16) -> relu -> gcn(16) -> mean -> linear"),
+        ("coarse gat", "diffpool(k = 12) -> gat(16) -> mean -> linear"),
+        ("mlp with everything", "mean -> mlp(hidden = [64, 64], norm = batch_norm, dropout = 0.5, activation = gelu)"),
+        (
+            "losses on two levels",
+            "model = sage(32) -> diffpool(k = 20) -> sage(32) -> relu -> diffpool(k = 5) -> gin(32) -> mean -> linear
+             loss = cross_entropy + link_prediction + 0.1 * entropy",
+        ),
+    ] {
+        lines.extend(compare(name, text, &data));
+    }
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
+
+#[test]
+fn shipped_models_keep_what_their_traces_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let mut lines = Vec::new();
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "hgnn")) {
+        let name = path.file_stem().unwrap().to_string_lossy();
+        let entity = if name.starts_with("karate") { Entity::Nodes } else { Entity::Graph };
+        let data = ragged(entity);
+        lines.extend(compare(&name, &std::fs::read_to_string(path).unwrap(), &data));
+    }
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
