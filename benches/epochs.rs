@@ -21,7 +21,7 @@ use hgnn::train::optimizer;
 use std::time::{Duration, Instant};
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: hgnn::memory::Allocator = hgnn::memory::Allocator::new();
 
 /// What PyTorch Geometric takes for the same: the best eager run with its loader of `PYG_BASELINE.md`
 /// (PyG 2.8.1, torch 2.15.0, 2 threads on a 2-core AMD EPYC virtual machine).

@@ -151,9 +151,6 @@ impl Trace {
         let numbers = rows * width;
         self.kernel(name, args, has_weights, [rows, width], |kernel| {
             kernel.is_candle = true;
-            // Going back, a quotient of two broadcast tensors is several tensors in passing, a function of one is one.
-            let in_passing = if args.len() + usize::from(has_weights) > 1 { 4.0 } else { 1.0 };
-            kernel.backward_scratch_bytes = FLOAT_BYTES * in_passing * numbers;
             kernel.forward = Work::serial().stream(flops * numbers, read + numbers);
             kernel.backward = Work::serial().stream(2.0 * flops * numbers, 2.0 * (read + numbers));
         })
@@ -176,7 +173,12 @@ impl Trace {
         let lengths = self.composed("sum", &[squares], false, [x.rows, 1.0], x.width);
         let lengths = self.composed("maximum", &[lengths], false, [x.rows, 1.0], 2.0);
         let lengths = self.composed("root", &[lengths], false, [x.rows, 1.0], 1.0);
-        self.composed("divide", &[x, lengths], false, [x.rows, x.width], 1.0)
+        let y = self.composed("divide", &[x, lengths], false, [x.rows, x.width], 1.0);
+        if let Some(kernel) = self.kernels.last_mut() {
+            // Going back, Candle makes about seven tensors of a quotient with a broadcast divisor in passing.
+            kernel.backward_scratch_bytes = 7.0 * FLOAT_BYTES * x.numbers();
+        }
+        y
     }
 
     /// The loss of a task over `output`: a scalar.
