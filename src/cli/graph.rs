@@ -89,8 +89,8 @@ impl Graph {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
         let form = match (self.form, &self.out) {
             (Some(form), _) => form,
-            (None, Some(path)) => Form::of_path(path)?,
-            (None, None) => Form::Svg,
+            (None, Some(path)) if path.as_os_str() != "-" => Form::of_path(path)?,
+            (None, _) => Form::Svg,
         };
         let Some((model, facts)) = self.model(global)? else { return Ok(Exit::Findings) };
         let detail = match self.detail {

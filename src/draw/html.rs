@@ -4,6 +4,7 @@ use super::scene::{Part, Scene, grouped};
 use super::svg::{Look, description, escape, svg};
 use crate::args::ArgValue;
 use crate::ir::{DataFacts, Model, Symmetry};
+use crate::ops::WidthRule;
 use crate::plan::{self, StageRow};
 use serde_json::{Value, json};
 
@@ -75,7 +76,10 @@ fn part_facts(part: &Part, model: &Model, rows: &[StageRow]) -> Value {
         .filter(|(arg, _)| !matches!(arg.value, ArgValue::Pipeline))
         .map(|(arg, spec)| {
             let value = match &arg.value {
-                ArgValue::Absent => "inferred".to_owned(),
+                ArgValue::Absent if node.op.width_rule() == WidthRule::Argument(arg.name) => {
+                    format!("{} (inferred)", rows[idx.index()].ty.width.size)
+                }
+                ArgValue::Absent => "not set".to_owned(),
                 value => plan::value_text(value),
             };
             let origin = if arg.span.is_none() && arg.value != ArgValue::Absent { " (default)" } else { "" };

@@ -64,7 +64,7 @@ fn graphs_in_words_say_what_the_drawing_shows() {
     let scene = Scene::of(&model, None, Detail::Blocks);
     let look = Look { title: "pooled".into(), ..Look::default() };
     let shown = format!("{}\n{}", draw::dot(&scene, &look), draw::mermaid(&scene, &look));
-    snapbox::assert_data_eq!(shown, snapbox::file!["snapshots/graph.txt"]);
+    snapbox::assert_data_eq!(shown, snapbox::file!["snapshots/graph.txt"].raw());
 }
 
 #[test]
