@@ -186,7 +186,9 @@ fn arrow(old: &str, new: &str) -> String {
 fn words_changed(old: &str, new: &str) -> String {
     let (old_words, new_words): (Vec<&str>, Vec<&str>) =
         (old.split(", ").collect(), new.split(", ").collect());
-    if old_words.len() != new_words.len() || old.is_empty() != new.is_empty() {
+    // `nodes[N, 64]` and `clusters[8, 64]` have nothing in common that could be left out.
+    let entity = |text: &str| text.split_once('[').map(|(entity, _)| entity.to_owned());
+    if old_words.len() != new_words.len() || old.is_empty() != new.is_empty() || entity(old) != entity(new) {
         return arrow(if old.is_empty() { "–" } else { old }, if new.is_empty() { "–" } else { new });
     }
     // What both begin or end with stands once.
@@ -359,6 +361,7 @@ mod tests {
         assert_eq!(words_changed("graph[64]", "graph[128]"), "graph[64 → 128]");
         assert_eq!(words_changed("64, heads = 4", "64, heads = 8"), "64, heads = 4 → 8");
         assert_eq!(words_changed("64", "64"), "64");
+        assert_eq!(words_changed("nodes[N, 8]", "clusters[4, 8]"), "nodes[N, 8] → clusters[4, 8]");
         assert_eq!(words_changed("", "k = 8"), "– → k = 8");
     }
 

@@ -235,7 +235,7 @@ fn group_box(group: &super::scene::Group, direction: Direction) -> GroupBox {
 }
 
 /// The labels of the arrows into a unit.
-fn port_labels<'s>(scene: &'s Scene, unit: usize) -> impl Iterator<Item = &'s str> + Clone {
+fn port_labels(scene: &Scene, unit: usize) -> impl Iterator<Item = &str> {
     scene.edges.iter().filter(move |edge| edge.to == unit).map(|edge| edge.label.as_str())
 }
 

@@ -2,7 +2,7 @@
 
 use super::dot::{group_text, lines};
 use super::figure::Direction;
-use super::scene::{Kind, Scene};
+use super::scene::{GroupKind, Kind, Scene};
 use super::svg::{Look, description};
 use crate::ops::Family;
 use std::collections::BTreeMap;
@@ -23,6 +23,12 @@ pub fn mermaid(scene: &Scene, look: &Look) -> String {
             if edge.label.is_empty() { String::new() } else { format!("|\"{}\"|", escape(&edge.label)) };
         let _ = writeln!(out, "  s{} {arrow}{label} s{}", edge.from, edge.to);
     }
+    let palette = look.theme.palette();
+    for (idx, group) in scene.groups.iter().enumerate().skip(1) {
+        let paint = if matches!(group.kind, GroupKind::Level(_)) { palette.level } else { palette.block };
+        let _ =
+            writeln!(out, "  style g{idx} fill:{},stroke:{},color:{}", paint.fill, paint.line, palette.text);
+    }
     let mut members: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (idx, unit) in scene.units.iter().enumerate() {
         members.entry(class(unit.kind)).or_default().push(format!("s{idx}"));
@@ -36,7 +42,7 @@ pub fn mermaid(scene: &Scene, look: &Look) -> String {
             "  classDef {class_name} fill:{},stroke:{},color:{}\n  class {} {class_name}",
             paint.fill,
             paint.line,
-            look.theme.palette().text,
+            palette.text,
             members.join(",")
         );
     }

@@ -315,7 +315,8 @@ impl Canvas {
                 }
             }
         } else {
-            self.sign(whole, area.x - 1.0, area.y - 1.0);
+            let head = form.strips.first().map_or(area.height, |strip| strip.height);
+            self.sign(whole, area.x - 1.0, area.y + head / 2.0);
         }
         self.text.push_str("</g>\n");
     }

@@ -241,8 +241,7 @@ fn straight(pulls: &[Pull]) -> Vec<Pull> {
     for pull in &sorted {
         // Two of one rank at the same end are equals: both bend.
         let is_equal = |other: &&&Pull| {
-            other.rank == pull.rank && other.upper.0 == pull.upper.0
-                || other.rank == pull.rank && other.lower.0 == pull.lower.0
+            other.rank == pull.rank && (other.upper.0 == pull.upper.0 || other.lower.0 == pull.lower.0)
         };
         if sorted.iter().filter(is_equal).count() > 1 {
             continue;
