@@ -311,7 +311,7 @@ fn no_way_of_writing_a_shipped_model_changes_its_form() {
             let line = item.lines().find(|line| !line.trim_start().starts_with("//")).unwrap_or("");
             !line.starts_with(' ')
         };
-        assert!(items.iter().all(|item| is_item(item)), "{name}");
+        assert!(items.iter().all(is_item), "{name}");
         for _ in 0..4 {
             let by = below(&mut state, items.len());
             items.rotate_left(by);
