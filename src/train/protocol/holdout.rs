@@ -6,7 +6,7 @@ use crate::check::training;
 use crate::data::{Dataset, Split, split};
 use crate::diagnostic::Diagnostic;
 use crate::ir::DataFacts;
-use crate::train::error::{Result, TrainError};
+use crate::train::error::Result;
 
 pub static SPEC: CallSpec = CallSpec {
     name: "holdout",
@@ -46,7 +46,7 @@ impl ProtocolKind for Holdout {
     }
 
     fn cut(&self, args: &Args, dataset: &Dataset, seed: u64) -> Result<Vec<Split>> {
-        Ok(vec![cut(dataset, args.float("validation"), args.float("test"), seed)?])
+        Ok(vec![cut(dataset, args.float("validation"), args.float("test"), seed)])
     }
 
     fn has_folds(&self) -> bool {
@@ -54,14 +54,6 @@ impl ProtocolKind for Holdout {
     }
 }
 
-pub(super) fn cut(dataset: &Dataset, validation: f64, test: f64, seed: u64) -> Result<Split> {
-    if validation + test >= 1.0 {
-        return Err(TrainError::setup(
-            format!(
-                "`holdout` keeps {validation} for validation and {test} for the test, which is everything"
-            ),
-            "leave some to train on: `holdout(validation = 0.1, test = 0.1)`",
-        ));
-    }
-    Ok(split::stratified_holdout(&dataset.strata(), validation, test, seed))
+pub(super) fn cut(dataset: &Dataset, validation: f64, test: f64, seed: u64) -> Split {
+    split::stratified_holdout(&dataset.strata(), validation, test, seed)
 }
