@@ -42,7 +42,7 @@ pub const DATA: &str = "hierarchy(1000, communities = 8, rings = [1, 2])";
 pub fn starting_file(name: &str, data: &str, task: Option<Task>) -> String {
     let is_nodes = task.is_some_and(|task| task.entity == Entity::Nodes);
     let is_regression = task.is_some_and(|task| task.kind == TargetKind::Regression);
-    let text = if is_nodes { include_str!("nodes.hgnn") } else { include_str!("graphs.hgnn") };
+    let text = if is_nodes { include_str!("nodes.hgnn.in") } else { include_str!("graphs.hgnn.in") };
     // The name stands in a comment, which ends with its line.
     let name = name.replace(char::is_control, " ");
     text.replace("NAME", &name)
