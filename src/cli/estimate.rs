@@ -221,7 +221,7 @@ fn trained(model: &Model, idx: NodeIndex) -> Size {
 impl From<EstimateError> for Failure {
     fn from(error: EstimateError) -> Self {
         match error {
-            EstimateError::Train(error) => error.into(),
+            EstimateError::Train(error) => (*error).into(),
             EstimateError::Symbolic { .. } => Failure::new(error.to_string())
                 .help("give the width in the file, or name data that carries labels"),
         }

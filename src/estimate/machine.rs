@@ -69,7 +69,7 @@ impl Machine {
         if let Some(saved) = saved
             && saved.version == VERSION
             && saved.hgnnc == env!("CARGO_PKG_VERSION")
-            && saved.optimised == !cfg!(debug_assertions)
+            && saved.optimised != cfg!(debug_assertions)
             && saved.machine.processor == processor()
             && saved.machine.threads == threads::count()
         {

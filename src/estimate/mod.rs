@@ -64,9 +64,15 @@ impl ProcessMemory {
 #[derive(Debug, thiserror::Error)]
 pub enum EstimateError {
     #[error(transparent)]
-    Train(#[from] TrainError),
+    Train(Box<TrainError>),
     #[error("a width of the model is not known even with {data}")]
     Symbolic { data: String },
+}
+
+impl From<TrainError> for EstimateError {
+    fn from(error: TrainError) -> Self {
+        EstimateError::Train(Box::new(error))
+    }
 }
 
 /// A training run in numbers.
