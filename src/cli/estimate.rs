@@ -434,23 +434,12 @@ fn plural(count: usize, what: &str) -> String {
 
 /// `12.3 M`
 fn count(value: f64) -> String {
-    scaled(value, 1000.0, &["", " k", " M", " G", " T", " P"])
+    if value == 0.0 { "0".to_owned() } else { words::scaled(value, "") }
 }
 
 /// `1.5 MB`
 fn bytes(value: f64) -> String {
-    scaled(value, 1000.0, &[" B", " kB", " MB", " GB", " TB"])
-}
-
-fn scaled(value: f64, step: f64, units: &[&str]) -> String {
-    let mut value = value;
-    let mut unit = 0;
-    while unit + 1 < units.len() && value >= step {
-        value /= step;
-        unit += 1;
-    }
-    let digits = usize::from(unit > 0 && value < 99.95);
-    format!("{value:.digits$}{}", units[unit])
+    if value == 0.0 { "0 B".to_owned() } else { words::bytes(value) }
 }
 
 /// `8.3 ms`, `1.2 s`, `3 min`, `2.1 h`

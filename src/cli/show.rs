@@ -177,7 +177,7 @@ impl<'a> Shown<'a> {
             ];
             if has_costs {
                 row.push(bytes(stage.memory_bytes.unwrap_or(0.0)));
-                row.push(scaled(stage.flops.unwrap_or(0.0), "", 1000.0));
+                row.push(scaled(stage.flops.unwrap_or(0.0), ""));
             }
             table.add_row(row);
         }
@@ -191,7 +191,7 @@ impl<'a> Shown<'a> {
         if has_costs {
             let sum = |of: fn(&Stage) -> Option<f64>| self.stages.iter().filter_map(of).sum();
             let (memory, flops) = (bytes(sum(|stage| stage.memory_bytes)), sum(|stage| stage.flops));
-            write!(out, ", {memory}, {} FLOPs", scaled(flops, "", 1000.0))?;
+            write!(out, ", {memory}, {} FLOPs", scaled(flops, ""))?;
         }
         writeln!(out)
     }

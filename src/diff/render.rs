@@ -145,7 +145,7 @@ fn cost_rows(diff: &Diff) -> Vec<[String; 4]> {
         }
     };
     row("memory", |costs| costs.memory_bytes, |value| or_zero(bytes(value)));
-    row("FLOPs", |costs| costs.flops, |value| or_zero(crate::plan::words::scaled(value, "", 1000.0)));
+    row("FLOPs", |costs| costs.flops, |value| or_zero(crate::plan::words::scaled(value, "")));
     rows
 }
 

@@ -60,28 +60,27 @@ pub fn grouped(count: usize) -> String {
     groups.collect::<Vec<_>>().join(",")
 }
 
-/// `1.5 MiB`
+/// `1.5 MB`; nothing for 0.
 pub fn bytes(count: f64) -> String {
-    scaled(count, "B", 1024.0)
+    scaled(count, "B")
 }
 
-/// Three digits and a prefix; nothing for 0.
-pub fn scaled(value: f64, unit: &str, step: f64) -> String {
+/// Three digits and a decimal prefix; nothing for 0.
+pub fn scaled(value: f64, unit: &str) -> String {
     if value == 0.0 {
         return String::new();
     }
-    let infix = if step == 1024.0 { "i" } else { "" };
     let (mut value, mut prefix) = (value, "");
-    for next in ["k", "M", "G", "T"] {
-        if value < step {
+    for next in ["k", "M", "G", "T", "P"] {
+        // 999.95 would be written as 1000.0.
+        if value < 999.5 {
             break;
         }
-        (value, prefix) = (value / step, next);
+        (value, prefix) = (value / 1000.0, next);
     }
-    let digits = if prefix.is_empty() || value >= 100.0 { 0 } else { 1 };
-    let infix = if prefix.is_empty() { "" } else { infix };
+    let digits = usize::from(!prefix.is_empty() && value < 99.95);
     let space = if unit.is_empty() && prefix.is_empty() { "" } else { " " };
-    format!("{value:.digits$}{space}{prefix}{infix}{unit}")
+    format!("{value:.digits$}{space}{prefix}{unit}")
 }
 
 #[cfg(test)]
@@ -91,9 +90,12 @@ mod tests {
     #[test]
     fn numbers_are_written_for_reading() {
         assert_eq!(count(&Size::Known(1_234_567)), "1,234,567");
-        assert_eq!(bytes(1536.0), "1.5 kiB");
-        assert_eq!(scaled(12_345_678.0, "", 1000.0), "12.3 M");
-        assert_eq!(scaled(0.0, "", 1000.0), "");
+        assert_eq!(
+            [bytes(1536.0), bytes(2.5e9), bytes(12.0), bytes(999_960.0)],
+            ["1.5 kB", "2.5 GB", "12 B", "1.0 MB"]
+        );
+        assert_eq!(scaled(12_345_678.0, ""), "12.3 M");
+        assert_eq!(scaled(0.0, ""), "");
     }
 
     #[test]
