@@ -15,7 +15,7 @@ use crate::train::{
     Settings, Spread, Status, TrainError, TrainRequest, UnitSummary,
 };
 use candle_core::Device;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -476,12 +476,19 @@ impl Progress for Watcher {
                     ));
                 }
                 if io::stderr().is_terminal() {
-                    let template = "{prefix}{bar:28} epoch {pos}/{len}  {msg}";
+                    let template = "{prefix}{bar:20} epoch {pos}/{len}{left}  {wide_msg}";
                     let style = ProgressStyle::with_template(template)
-                        .unwrap_or_else(|_| ProgressStyle::default_bar());
+                        .unwrap_or_else(|_| ProgressStyle::default_bar())
+                        .with_key("left", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+                            // Before the first epoch is done there is nothing to tell the time from.
+                            if !state.eta().is_zero() {
+                                let _ = write!(out, ", {:#} left", HumanDuration(state.eta()));
+                            }
+                        });
                     let bar = self.bar.get_or_insert_with(|| ProgressBar::new(0).with_style(style));
                     bar.set_length(n_epochs as u64);
                     bar.set_position(n_done as u64);
+                    bar.reset_eta();
                     let prefix =
                         if self.unit.is_empty() { String::new() } else { format!("{}  ", self.unit) };
                     bar.set_prefix(prefix);
@@ -496,17 +503,23 @@ impl Progress for Watcher {
             }
             Event::Batch { batch, n_items, loss, .. } => {
                 if batch == 1 {
+                    // Counted from the end of the first batch on: evaluation and writing lie before it.
                     self.epoch_begun = Instant::now();
                     self.n_items_done = 0;
+                } else {
+                    self.n_items_done += n_items;
                 }
-                self.n_items_done += n_items;
                 if let Some(bar) = &self.bar {
-                    let rate = self.n_items_done as f64 / self.epoch_begun.elapsed().as_secs_f64().max(1e-9);
+                    let seconds = self.epoch_begun.elapsed().as_secs_f64();
+                    let rate = (self.n_items_done > 0).then(|| {
+                        format!("  {} {}/s", short_count(self.n_items_done as f64 / seconds), self.items)
+                    });
                     let last = self
                         .last
                         .as_ref()
                         .map_or_else(|| format!("loss {loss:.4}"), |record| self.figures(record));
-                    bar.set_message(format!("{last}  {}/s", short_count(rate)));
+                    // What does not fit on the line is cut off at its end, so the loss comes first.
+                    bar.set_message(format!("{last}{}", rate.unwrap_or_default()));
                 }
             }
             Event::Epoch(record) => {
