@@ -249,7 +249,7 @@ impl Shared {
                 continue;
             }
             pause(&mut rounds);
-            if rounds % PAUSES == 0 && began.elapsed() > PATIENCE {
+            if rounds.is_multiple_of(PAUSES) && began.elapsed() > PATIENCE {
                 let is_over = lock(&self.is_over);
                 self.n_asleep.fetch_add(1, Ordering::SeqCst);
                 // Either this sees the job, or its caller sees a sleeper and wakes it.
@@ -268,7 +268,7 @@ const PAUSES: u32 = 16;
 
 fn pause(rounds: &mut u32) {
     *rounds = rounds.wrapping_add(1);
-    if *rounds % PAUSES == 0 {
+    if rounds.is_multiple_of(PAUSES) {
         std::thread::yield_now();
     } else {
         std::hint::spin_loop();
