@@ -2,7 +2,8 @@
 
 use super::source::{self, Loaded, Need};
 use super::table::{plain_table, write_table};
-use super::train::{Session, Train, Trained, seconds};
+use super::train::{Session, Train, Trained};
+use super::watcher::seconds;
 use super::{Exit, Failure, Format, Global, report, stderr_look};
 use crate::diagnostic::Diagnostic;
 use crate::git::{Change, Changed, Repository, Snapshot};

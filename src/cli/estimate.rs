@@ -1,8 +1,9 @@
 //! `hgnnc estimate`: what a training run takes, before it begins.
 
+use super::device::DeviceArg;
 use super::source::{self, Loaded, LocalData};
 use super::table::{plain_table, write_table};
-use super::train::{DeviceArg, named_data};
+use super::train::named_data;
 use super::{Exit, Failure, Format, Global, report, stderr_look, stdout_look};
 use crate::check::{self, Checked};
 use crate::data::{self, Dataset};

@@ -1,8 +1,9 @@
 //! `hgnnc eval`: measure a saved model.
 
 use super::data::DataArgs;
+use super::device::DeviceArg;
 use super::table::{plain_table, write_table};
-use super::train::{DeviceArg, named_data, run_data};
+use super::train::{named_data, run_data};
 use super::{Exit, Failure, Format, Global};
 use crate::data::{self, DataOptions, Dataset};
 use crate::train::{Figures, SavedModel, Spread, checkpoints};

@@ -7,6 +7,7 @@ mod completions;
 mod config;
 pub mod data;
 pub mod describe;
+pub mod device;
 mod diff;
 mod estimate;
 mod eval;
@@ -27,11 +28,13 @@ mod ops;
 mod pre_commit;
 mod predict;
 pub mod report;
+pub mod results;
 mod show;
 pub mod source;
 pub mod table;
 pub mod threads;
 mod train;
+pub mod watcher;
 
 pub use report::{Format, Look};
 

@@ -1,8 +1,8 @@
 //! `hgnnc predict`: what a saved model says of every graph or node.
 
 use super::data::DataArgs;
+use super::device::DeviceArg;
 use super::eval::data_for;
-use super::train::DeviceArg;
 use super::{Exit, Failure, Format, Global};
 use crate::data::Dataset;
 use crate::ir::{Entity, TargetKind};

@@ -1,0 +1,289 @@
+//! A whole protocol: every seed and fold, with their summary.
+
+use crate::check::Checked;
+use crate::data::{Dataset, Targets};
+use crate::diff::Side;
+use crate::ir::{Canonical, Model};
+use crate::train::checkpoint::CheckpointFacts;
+use crate::train::error::{Result, TrainError};
+use crate::train::fit::{self, FitCx, Unit};
+use crate::train::folder::{RECORD_FORMAT, RunFolder, RunRecord, timestamp};
+use crate::train::initial::{self, Initial};
+use crate::train::progress::{Event, Progress};
+use crate::train::protocol;
+use crate::train::record::{RunSummary, Status, UnitSummary, median, spreads};
+use crate::train::settings::{Overrides, Settings};
+use crate::train::source::ModelSource;
+use candle_core::Device;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+/// What to train, and where to write it.
+pub struct TrainRequest<'a> {
+    /// Name of the run: the model file's, without its ending.
+    pub name: String,
+    /// Path of the model file as given.
+    pub file: String,
+    pub model: &'a Checked<Model>,
+    pub dataset: &'a Dataset,
+    /// Texts from which the model can be compiled again.
+    pub source: ModelSource,
+    pub overrides: Overrides,
+    /// A run or checkpoint to begin with the weights of, as far as they fit; not where a run is resumed, which has
+    /// them in its folder.
+    pub init_from: Option<PathBuf>,
+    pub device: Device,
+    pub out: Output,
+    /// Asked after every batch: true ends the run there, ready to be resumed.
+    pub stop: &'a dyn Fn() -> bool,
+}
+
+/// Where a run is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Nowhere.
+    Nothing,
+    /// Into a new folder `NAME-TIMESTAMP` in this one.
+    NewIn(PathBuf),
+    /// Into this folder; `force` replaces a run that is there.
+    Folder { path: PathBuf, force: bool },
+    /// On with the run in this folder.
+    Resume(PathBuf),
+}
+
+/// Trains as the model's `train` and `evaluate` sections say.
+///
+/// # Errors
+/// Where the settings do not fit the data, a loss is not finite, a file cannot be written, or Candle fails.
+/// A request to stop is no error: the summary says so.
+pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSummary> {
+    let (model, dataset) = (request.model.get(), request.dataset);
+    if matches!(dataset.targets, Targets::None) {
+        return Err(TrainError::setup(
+            format!("{} carries no labels, so there is nothing to learn from", dataset.name),
+            "name data with labels; data without them is for `hgnnc predict`",
+        ));
+    }
+    let settings = Settings::new(model, request.overrides);
+    let units = units(&settings, dataset)?;
+    settings.check(model, units.iter().all(|unit| !unit.split.validation.is_empty()))?;
+    let checkpoint = CheckpointFacts::new(request.source.clone(), model, dataset);
+    let is_new = !matches!(request.out, Output::Resume(_));
+    let mut initial = match request.init_from.as_ref().filter(|_| is_new) {
+        Some(from) => Some(Initial::read(from, request.model, dataset, &units)?),
+        None => None,
+    };
+    let folder = open_folder(request, &settings, &checkpoint, initial.as_ref())?;
+    if let (false, Some(folder)) = (is_new, &folder)
+        && let Some(record) = folder.record()?.init_from
+    {
+        initial = Some(Initial::reopen(folder, record)?);
+    }
+    if let (true, Some(initial)) = (is_new, &initial) {
+        progress.on(Event::Initial(&initial.record));
+    }
+    let mut finished: Vec<UnitSummary> = match (&request.out, &folder) {
+        (Output::Resume(_), Some(folder)) => {
+            let summary = folder.summary()?;
+            let finished = summary.into_iter().flat_map(|summary| summary.units);
+            finished.filter(|unit| unit.status == Status::Finished).collect()
+        }
+        _ => Vec::new(),
+    };
+    if finished.len() == units.len() {
+        return Err(TrainError::setup(
+            "this run is finished: there is nothing to resume",
+            "start another one with `hgnnc train FILE`",
+        ));
+    }
+    let facts = dataset.facts();
+    let cx = FitCx {
+        model: request.model,
+        dataset,
+        facts: &facts,
+        settings: &settings,
+        device: &request.device,
+        stop: request.stop,
+        checkpoint: &checkpoint,
+        title: &format!("{} on {}", request.name, dataset.name),
+    };
+    for (idx, unit) in units.iter().enumerate() {
+        if finished.iter().any(|done| done.folder == unit.folder) {
+            continue;
+        }
+        let (unit_folder, state) = match &folder {
+            Some(folder) => {
+                let (unit_folder, state) = folder.unit(unit)?;
+                (Some(unit_folder), state)
+            }
+            None => (None, None),
+        };
+        let initial = initial.as_ref().map(|initial| initial.of(idx));
+        let number = (idx + 1, units.len());
+        let outcome = fit::fit(&cx, unit, unit_folder.as_ref(), number, state, initial, progress)?;
+        let status = outcome.summary.status;
+        finished.push(outcome.summary);
+        let summary = summarise(request, &settings, &finished, units.len(), folder.as_ref());
+        if let Some(folder) = &folder {
+            folder.write_summary(&summary)?;
+            if units.len() > 1 {
+                let folders: Vec<&str> = finished.iter().map(|unit| unit.folder.as_str()).collect();
+                let metric = settings.metrics.first().map_or("", |metric| metric.name());
+                folder.write_curves_of_runs(cx.title, &folders, metric)?;
+            }
+        }
+        if let Some(error) = outcome.not_finite {
+            return Err(error);
+        }
+        if status == Status::Interrupted || idx + 1 == units.len() {
+            return Ok(summary);
+        }
+    }
+    Ok(summarise(request, &settings, &finished, units.len(), folder.as_ref()))
+}
+
+/// Every run of the protocol: folds within seeds.
+///
+/// # Errors
+/// Where the data cannot be cut so.
+pub(crate) fn units(settings: &Settings, dataset: &Dataset) -> Result<Vec<Unit>> {
+    let mut units = Vec::new();
+    for seed in (0..settings.seeds as u64).map(|idx| settings.seed + idx) {
+        let (splits, has_folds) = protocol::splits(settings.protocol.as_ref(), dataset, seed)?;
+        let width = splits.len().to_string().len();
+        for (idx, split) in splits.into_iter().enumerate() {
+            let fold = has_folds.then_some(idx + 1);
+            let (mut names, mut folders) = (Vec::new(), Vec::new());
+            if settings.seeds > 1 {
+                names.push(format!("seed {seed}"));
+                folders.push(format!("seed-{seed}"));
+            }
+            if let Some(fold) = fold {
+                names.push(format!("fold {fold}"));
+                folders.push(format!("fold-{fold:0width$}"));
+            }
+            let name = (!names.is_empty()).then(|| names.join(", "));
+            units.push(Unit { name, folder: folders.join("-"), seed, fold, split });
+        }
+    }
+    Ok(units)
+}
+
+/// Makes the run's folder and writes what it was asked to do, or opens the one to resume.
+fn open_folder(
+    request: &TrainRequest,
+    settings: &Settings,
+    checkpoint: &CheckpointFacts,
+    initial: Option<&Initial>,
+) -> Result<Option<RunFolder>> {
+    let folder = match &request.out {
+        Output::Nothing => return Ok(None),
+        Output::Resume(path) => {
+            let folder = RunFolder::open(path)?;
+            let record = folder.record()?;
+            let differs = |what: &str, help: &str| {
+                Err(TrainError::unusable(
+                    &path.join("run.json"),
+                    format!("{what} since this run began"),
+                    help,
+                ))
+            };
+            // Hashes of another version of the form differ for the same model.
+            let is_same = record.canonical_hash == checkpoint.canonical_hash
+                || folder.began_with(&Canonical::of(request.model.get()));
+            if !is_same {
+                let now = Side {
+                    name: "the model now".into(),
+                    model: request.model.get().clone(),
+                    facts: Some(request.dataset.facts()),
+                    text: None,
+                };
+                let facts = now.facts.as_ref();
+                let then = folder.began_as().and_then(|form| form.model(facts).ok()).map(|model| Side {
+                    name: "the run as it began".into(),
+                    model,
+                    ..now.clone()
+                });
+                let difference = then.map_or_else(String::new, |then| {
+                    let (_, difference) = initial::difference(&then, &now);
+                    format!("\n\n{difference}\n")
+                });
+                return Err(TrainError::unusable(
+                    &path.join("run.json"),
+                    format!("the model has changed since this run began{difference}"),
+                    format!(
+                        "put model.hgnn back, or start another run from the weights of this one:\n\
+                         `hgnnc train FILE --init-from {}`",
+                        path.display()
+                    ),
+                ));
+            }
+            if record.data_fingerprint != request.dataset.fingerprint {
+                return differs(
+                    &format!("the content of {} has changed", record.data),
+                    "name the data that it was trained on with `--data-dir` or HGNN_DATA, or train again",
+                );
+            }
+            return Ok(Some(folder));
+        }
+        Output::NewIn(parent) => RunFolder::create_in(parent, &request.name)?,
+        Output::Folder { path, force } => RunFolder::create(path, *force)?,
+    };
+    let record = RunRecord {
+        format: RECORD_FORMAT,
+        hgnnc: env!("CARGO_PKG_VERSION").into(),
+        name: request.name.clone(),
+        started: timestamp(SystemTime::now()),
+        file: request.file.clone(),
+        task: request.model.get().task.name().into(),
+        data: request.dataset.name.clone(),
+        data_fingerprint: request.dataset.fingerprint.clone(),
+        overrides: request.overrides,
+        device: if request.device.is_cpu() { "cpu" } else { "cuda" }.into(),
+        settings: settings.to_json(request.dataset),
+        canonical_hash: checkpoint.canonical_hash.clone(),
+        init_from: initial.map(|initial| initial.record.clone()),
+    };
+    // The record goes last: a folder that has one can be resumed.
+    let written = initial.map_or(Ok(()), |initial| initial.write(&folder));
+    if let Err(error) = written.and_then(|()| folder.write_start(&record, checkpoint)) {
+        folder.clear();
+        return Err(error);
+    }
+    Ok(Some(folder))
+}
+
+fn summarise(
+    request: &TrainRequest,
+    settings: &Settings,
+    units: &[UnitSummary],
+    n_units: usize,
+    folder: Option<&RunFolder>,
+) -> RunSummary {
+    let status = units
+        .iter()
+        .map(|unit| unit.status)
+        .find(|status| *status != Status::Finished)
+        .unwrap_or(if units.len() == n_units { Status::Finished } else { Status::Interrupted });
+    let published = request.model.get().published.as_ref();
+    RunSummary {
+        name: request.name.clone(),
+        status,
+        metrics: settings.metrics.iter().map(|metric| metric.name().to_string()).collect(),
+        train: spreads(units.iter().map(|unit| &unit.train)),
+        validation: spreads(units.iter().map(|unit| &unit.validation)),
+        test: spreads(units.iter().map(|unit| &unit.test)),
+        published: published.map(|published| published.figures.iter().cloned().collect()).unwrap_or_default(),
+        published_source: published.and_then(|published| published.source.clone()),
+        epoch_s: median(units.iter().filter_map(|unit| unit.epoch_s)),
+        wall_s: units.iter().map(|unit| unit.wall_s).sum(),
+        n_parameters: units.first().map_or(0, |unit| unit.n_parameters),
+        peak_memory_bytes: crate::memory::peak_bytes(),
+        n_units,
+        units: units.to_vec(),
+        dir: folder.map(|folder| folder.path().to_path_buf()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
