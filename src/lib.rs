@@ -28,6 +28,7 @@ pub mod memory;
 pub mod migrate;
 pub mod ops;
 pub mod plan;
+pub mod regular;
 pub mod source;
 pub mod starter;
 pub mod syntax;
