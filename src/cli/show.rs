@@ -4,7 +4,7 @@ use super::source::{self, Compiled, Data, LocalData, Need};
 use super::table::{plain_table, write_table};
 use super::{Exit, Failure, Format, Global, describe};
 use crate::args::{ArgSpec, ArgValue, Args};
-use crate::ir::{LossTerm, Model, Node, Size, Symmetry, Type};
+use crate::ir::{Author, LossTerm, Model, Node, Size, Symmetry, Type};
 use crate::ops::FactCx;
 use crate::plan::average_costs;
 use crate::plan::words::{bytes, count, scaled, sum};
@@ -193,7 +193,23 @@ impl<'a> Shown<'a> {
             let (memory, flops) = (bytes(sum(|stage| stage.memory_bytes)), sum(|stage| stage.flops));
             write!(out, ", {memory}, {} FLOPs", scaled(flops, ""))?;
         }
-        writeln!(out)
+        writeln!(out)?;
+        self.print_added(out)
+    }
+
+    /// Where stages come from that the file does not have.
+    fn print_added(&self, out: &mut dyn Write) -> io::Result<()> {
+        let has = |author: Author| self.stages.iter().any(|stage| stage.node.author == author);
+        if has(Author::Default) {
+            writeln!(out, "(default): the value of an argument that is left out")?;
+        }
+        if has(Author::Compiler) {
+            writeln!(
+                out,
+                "(added): an assignment has one feature per cluster, and `assign` ends in another width"
+            )?;
+        }
+        Ok(())
     }
 
     /// What the operators do that the file does not say.
@@ -231,7 +247,12 @@ impl<'a> Shown<'a> {
                 "memory_bytes": stage.memory_bytes,
                 "flops": stage.flops,
                 "scope": node.scope,
-                "inferred": node.is_inferred,
+                "inferred": node.author != Author::File,
+                "author": match node.author {
+                    Author::File => "file",
+                    Author::Default => "default",
+                    Author::Compiler => "compiler",
+                },
             })
         };
         json!({
@@ -254,9 +275,11 @@ impl<'a> Shown<'a> {
 /// The stage as a call with the arguments written, and its name.
 fn stage_text(node: &Node) -> String {
     let mut text = call_text(node.op.name(), arguments_where(node, true));
-    if node.is_inferred {
-        text.push_str(" (inferred)");
-    }
+    text.push_str(match node.author {
+        Author::File => "",
+        Author::Default => " (default)",
+        Author::Compiler => " (added)",
+    });
     if let Some(name) = &node.name {
         text.push_str(&format!(" as {name}"));
     }

@@ -464,7 +464,7 @@ fn is_for_training(op: &dyn Operator, spec: Option<&'static ArgSpec>) -> bool {
 
 /// `gcn(64) -> relu`
 fn chain(view: &View, stages: &[usize]) -> String {
-    let call = |&stage: &usize| short_call(view.stages[stage].op, view.stages[stage].args);
+    let call = |&stage: &usize| view.stages[stage].short_call();
     let calls: Vec<String> = stages.iter().map(call).collect();
     let n = calls.len();
     // The shortest part that the whole is a repeat of.

@@ -3,7 +3,7 @@
 use super::Side;
 use crate::args::{ArgKind, ArgSpec, ArgValue, Args};
 use crate::ir::canonical::value_text;
-use crate::ir::{Canonical, Dim, Entity, Size, Type};
+use crate::ir::{Author, Canonical, Dim, Entity, Size, Type};
 use crate::ops::{FactCx, Operator, facts};
 use crate::plan::words;
 use petgraph::graph::NodeIndex;
@@ -26,11 +26,20 @@ pub(super) struct Stage<'a> {
     pub readers: Vec<usize>,
     pub ty: Type,
     pub name: Option<&'a str>,
+    pub author: Author,
     /// Blocks and repeats around it, outermost first, each with which opening of the model it is.
     pub scope: Vec<(&'a str, u32)>,
     pub weights: Vec<Weight>,
     /// Operator and arguments, for comparing.
     pub call: String,
+}
+
+impl Stage<'_> {
+    /// The call as a person would write it; what no file has is marked.
+    pub fn short_call(&self) -> String {
+        let call = short_call(self.op, self.args);
+        if self.author == Author::Compiler { format!("{call} (by the compiler)") } else { call }
+    }
 }
 
 /// All stages of a side.
@@ -77,6 +86,7 @@ impl<'a> View<'a> {
                 readers: std::mem::take(&mut readers[idx]),
                 ty: types[idx].clone(),
                 name: place.name.as_deref(),
+                author: place.author,
                 scope: place.scope.iter().map(String::as_str).zip(place.instances.iter().copied()).collect(),
                 weights: weights.collect(),
                 call: stage.call(),
@@ -95,7 +105,10 @@ impl<'a> View<'a> {
         let stage = &self.stages[idx];
         match stage.inputs.is_empty() {
             true => "the input".to_owned(),
-            false => format!("{} (stage {})", stage.op.name(), stage.node.index()),
+            false => {
+                let by = if stage.author == Author::Compiler { ", by the compiler" } else { "" };
+                format!("{} (stage {}{by})", stage.op.name(), stage.node.index())
+            }
         }
     }
 

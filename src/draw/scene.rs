@@ -2,7 +2,7 @@
 
 use super::fold::{self, Folding};
 use crate::args::{ArgKind, ArgValue, Default};
-use crate::ir::{DataFacts, Entity, Level, Model, Node, Type};
+use crate::ir::{Author, DataFacts, Entity, Level, Model, Node, Type};
 use crate::ops::{Family, LossKind, Ports, WidthRule};
 use crate::plan::{self, StageRow};
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -262,6 +262,8 @@ impl<'m> Draft<'m> {
             family: node.op.family(),
             title: if self.model.input.index() == idx {
                 "node features".into()
+            } else if node.author == Author::Compiler {
+                format!("{} (added)", node.op.name())
             } else {
                 node.op.name().into()
             },

@@ -2,8 +2,9 @@
 //! Types come afterwards, in [`super::infer`].
 
 use super::define::reserved;
+use super::infer::Provisional;
 use super::types::{Dim, Entity, Level, Size, Symmetry, Type};
-use super::{COMBINATORS, Node};
+use super::{Author, COMBINATORS, Node};
 use crate::args::{
     self, Args, Binding, Callee, Definition, DefinitionKind, Env, Evaluator, Given, Pipeline, Thunk,
 };
@@ -72,7 +73,9 @@ pub(crate) struct Builder<'p> {
     /// The `as` name of the stage being built, for the scope of a block.
     stage_name: Option<&'p str>,
     n_steps: usize,
-    is_inferred: bool,
+    /// Of the stages that are built now.
+    author: Author,
+    provisional: Provisional,
 }
 
 impl<'p> Builder<'p> {
@@ -90,7 +93,8 @@ impl<'p> Builder<'p> {
             n_opened: 0,
             stage_name: None,
             n_steps: 0,
-            is_inferred: false,
+            author: Author::File,
+            provisional: Provisional::default(),
         };
         builder.start_over(input_place);
         builder
@@ -104,6 +108,7 @@ impl<'p> Builder<'p> {
         self.scope.clear();
         self.instances.clear();
         self.n_opened = 0;
+        self.provisional = Provisional::default();
         self.input = self.add_node(ops::INPUT, Args::default(), input_place, &[]);
     }
 
@@ -147,7 +152,7 @@ impl<'p> Builder<'p> {
             span,
             scope: self.scope.iter().map(|(text, _)| text.clone()).collect(),
             instances: self.instances.clone(),
-            is_inferred: self.is_inferred,
+            author: self.author,
         });
         for &(port, source) in inputs {
             self.graph.add_edge(source, node, port);
@@ -541,7 +546,7 @@ impl<'p> Builder<'p> {
             let mut end = end.node;
             if pipeline.arg == ASSIGN {
                 let mut setters = self.width_setters(end, first_new);
-                if setters.is_empty() {
+                if setters.is_empty() && !self.is_as_wide_as_rows(end, op, &bound.args, cursor.node) {
                     end = self.add_projection(end, span);
                     setters = vec![end];
                 }
@@ -572,12 +577,12 @@ impl<'p> Builder<'p> {
             return self.branch(&pipeline.value, cursor);
         }
         // What the default consists of is nowhere in the file: messages point at the stage that has it.
-        let (place, was_inferred) = (self.ev.place, self.is_inferred);
+        let (place, author) = (self.ev.place, self.author);
         self.ev.place = Some(self.ev.at(span));
-        self.is_inferred = true;
+        self.author = Author::Default;
         let env = Env::root(crate::source::FileId(u32::MAX));
         let result = self.branch(&Thunk { expr: pipeline.value.expr, env }, cursor);
-        (self.ev.place, self.is_inferred) = (place, was_inferred);
+        (self.ev.place, self.author) = (place, author);
         result
     }
 
@@ -587,10 +592,24 @@ impl<'p> Builder<'p> {
         let env = Env::root(crate::source::FileId(u32::MAX));
         let callee = Callee { name: "linear", place: span, noun: "argument", takes_branches: false };
         let bound = args::bind(&mut self.ev, callee, linear.args(), &[], &env);
-        let was_inferred = std::mem::replace(&mut self.is_inferred, true);
+        let author = std::mem::replace(&mut self.author, Author::Compiler);
         let node = self.add_node(linear, bound.args, span, &[(0, from)]);
-        self.is_inferred = was_inferred;
+        self.author = author;
         node
+    }
+
+    /// Whether a value has one column for each row that `op` makes of `pooled`. It counts only what the file says
+    /// without data, so that a file means the same network on every data set.
+    fn is_as_wide_as_rows(
+        &mut self,
+        value: NodeIndex,
+        op: &'static dyn Operator,
+        args: &Args,
+        pooled: NodeIndex,
+    ) -> bool {
+        self.provisional.catch_up(&mut self.graph, &self.wanted);
+        let width = self.graph[value].ty.width.known();
+        width.is_some() && width == self.provisional.rows(&self.graph, op, args, pooled)
     }
 
     /// See [`width_setters`].

@@ -4,10 +4,11 @@
 use super::Node;
 use super::build::{Made, Wanted};
 use super::types::{Dim, Entity, Level, Size, Type};
+use crate::args::Args;
 use crate::args::Findings;
 use crate::check::{shape, symmetry};
 use crate::ir::DataFacts;
-use crate::ops::{Family, InferCx, Ports, WidthRule};
+use crate::ops::{Family, InferCx, Operator, Ports, WidthRule};
 use crate::source::Span;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -91,6 +92,69 @@ pub(crate) fn infer_types(
         graph[idx].ty = ty;
     }
     std::mem::take(&mut doubts[output.index()])
+}
+
+/// Types as far as they are known while a model is built: without data, and without the widths that stages built later
+/// will ask for. [`infer_types`] replaces them.
+#[derive(Debug, Default)]
+pub(crate) struct Provisional {
+    /// Nodes below this index have their types.
+    n_typed: usize,
+    n_levels: u32,
+}
+
+impl Provisional {
+    /// Types of the nodes that were added since the last call, so that each is looked at once.
+    pub fn catch_up(&mut self, graph: &mut DiGraph<Node, usize>, wanted: &HashMap<NodeIndex, Wanted>) {
+        for idx in (self.n_typed..graph.node_count()).map(NodeIndex::new) {
+            let target = match wanted.get(&idx) {
+                Some(Wanted::WidthOf(node)) => Some(graph[*node].ty.width.clone()),
+                _ => None,
+            };
+            let node = &graph[idx];
+            let inputs = inputs_of(graph, idx);
+            let mut ty = self.infer(graph, node.op, &node.args, &inputs, target.as_ref());
+            ty.width.size = ty.width.size.simplified();
+            self.n_levels = self.n_levels.max(ty.level.0);
+            graph[idx].ty = ty;
+        }
+        self.n_typed = graph.node_count();
+    }
+
+    /// The rows that a pooling would make of a value, where the file alone says how many.
+    pub fn rows(
+        &self,
+        graph: &DiGraph<Node, usize>,
+        op: &'static dyn Operator,
+        args: &Args,
+        input: NodeIndex,
+    ) -> Option<usize> {
+        self.infer(graph, op, args, &[input], None).rows.known()
+    }
+
+    fn infer(
+        &self,
+        graph: &DiGraph<Node, usize>,
+        op: &'static dyn Operator,
+        args: &Args,
+        inputs: &[NodeIndex],
+        target: Option<&Dim>,
+    ) -> Type {
+        let types: Vec<&Type> = inputs.iter().map(|&input| &graph[input].ty).collect();
+        let spans: Vec<Span> = inputs.iter().map(|&input| graph[input].span).collect();
+        let cx = InferCx {
+            op,
+            args,
+            inputs: &types,
+            input_spans: &spans,
+            span: Span::default(),
+            target,
+            new_level: Level(self.n_levels + 1),
+            data: None,
+        };
+        // What is wrong is reported when the types are inferred for good.
+        op.infer(&cx).unwrap_or_else(|_| guess(&cx))
+    }
 }
 
 /// "`encoder`", "`repeat`"

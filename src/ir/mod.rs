@@ -37,8 +37,20 @@ pub struct Node {
     pub scope: Vec<String>,
     /// For each of these, which opening of the model it is: tells two calls of one block in a row apart.
     pub instances: Vec<u32>,
-    /// The operator was put in by the compiler (an assignment's projection onto the clusters).
-    pub is_inferred: bool,
+    /// Who put the stage there.
+    pub author: Author,
+}
+
+/// Who put a stage into the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Author {
+    /// The file says it.
+    #[default]
+    File,
+    /// It stands in the default of an argument that the file leaves out (`assign`).
+    Default,
+    /// The compiler added it: the linear layer of an assignment onto the clusters.
+    Compiler,
 }
 
 /// A term of the loss with its weight.
@@ -160,6 +172,11 @@ impl Model {
             .collect();
         inputs.sort_by_key(|&(port, _)| port);
         inputs.into_iter().map(|(_, source)| source).collect()
+    }
+
+    /// The operators that set the width of `end` and have none of their own, as far back as `first`.
+    pub(crate) fn width_setters(&self, end: NodeIndex, first: usize) -> Vec<NodeIndex> {
+        width_setters(&self.graph, &vec![Default::default(); self.graph.node_count()], end, first)
     }
 
     /// Nodes in the order written, which is a topological one: the builder adds inputs first.

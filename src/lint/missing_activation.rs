@@ -2,6 +2,7 @@
 
 use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
+use crate::ir::Author;
 use crate::ops::Action;
 use petgraph::graph::NodeIndex;
 
@@ -63,8 +64,8 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
     {
         return None;
     }
-    // The projection that the compiler adds to an assignment stands nowhere.
-    if cx.node(node).is_inferred || cx.node(at).is_inferred {
+    // What the file does not say cannot be changed in it.
+    if [node, at].iter().any(|&node| cx.node(node).author != Author::File) {
         return None;
     }
     let (first, second) = (cx.name(at), cx.name(node));

@@ -136,7 +136,8 @@ impl Checkpoint {
             facts: CheckpointFacts {
                 source: serde_json::from_str::<ModelSource>(&text("source")?)
                     .map_err(|_| damaged("source"))?
-                    .brought_forward(),
+                    .brought_forward()
+                    .as_trained(&text("canonical")?),
                 canonical: text("canonical")?,
                 canonical_hash: text("canonical_hash")?,
                 network_hash: text("network_hash")?,

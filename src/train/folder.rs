@@ -252,7 +252,12 @@ impl RunFolder {
             let path = self.path.join(&name);
             files.push(SourceText { text: fs::read_to_string(&path).at("read", &path)?, name });
         }
-        Ok(ModelSource::from_files(files).brought_forward())
+        let source = ModelSource::from_files(files).brought_forward();
+        // A run that was broken off very early has no form.
+        Ok(match fs::read_to_string(self.path.join(CANONICAL)) {
+            Ok(form) => source.as_trained(&form),
+            Err(_) => source,
+        })
     }
 
     /// `initial.safetensors`, `initial-2.safetensors`, …: the weights of each checkpoint that the run began with.

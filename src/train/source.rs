@@ -1,12 +1,14 @@
 //! The text of a model as a run keeps it: the file and those that it uses, under names of their own.
 
-use crate::check::{self, Outcome};
+use crate::check::{self, Checked, Outcome};
 use crate::diagnostic::Diagnostic;
-use crate::ir::DataFacts;
+use crate::ir::canonical::Part;
+use crate::ir::{Author, Canonical, DataFacts, Model, Node};
 use crate::migrate;
-use crate::source::{FileId, SourceMap};
+use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::ast::ItemKind;
 use crate::syntax::{Program, load_program};
+use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 use std::io;
 
@@ -115,6 +117,41 @@ impl ModelSource {
         self
     }
 
+    /// The same texts for a run whose canonical form is `form`, so that they mean the network that was trained: up to
+    /// version 2, a linear layer followed every `assign` whose last stage has its width written.
+    #[must_use]
+    pub fn as_trained(self, form: &str) -> Self {
+        if Canonical::version_of(form).is_none_or(|version| version > 2) {
+            return self;
+        }
+        let Ok(form) = Canonical::parse(form) else { return self };
+        let (sources, program, _) = self.parse();
+        let built = |program: &Program| check::check(program, None).model;
+        let means_form =
+            |model: &Checked<Model>| form.agrees_with(&Canonical::of(model.get()), Part::Architecture);
+        let Some(model) = built(&program).filter(|model| !means_form(model)) else { return self };
+        let mut places = wide_assignments(model.get());
+        places.sort_unstable();
+        places.dedup();
+        let texts = self.with_linear_behind(&places, &sources);
+        let is_same = built(&texts.parse().1).is_some_and(|model| means_form(&model));
+        if is_same { texts } else { self }
+    }
+
+    /// ` -> linear` put behind these places.
+    fn with_linear_behind(&self, places: &[Span], sources: &SourceMap) -> Self {
+        let mut texts = self.clone();
+        for (id, file) in sources.files() {
+            let own = places.iter().filter(|span| span.file == id);
+            let edits =
+                own.map(|span| (span.end as usize, span.end as usize, " -> linear".to_owned())).collect();
+            if let Some(text) = texts.files.iter_mut().find(|text| text.name == file.name) {
+                text.text = edited(&file.text, edits);
+            }
+        }
+        texts
+    }
+
     /// Parses and checks the model against the data that it was made for.
     pub fn compile(&self, data: Option<&DataFacts>) -> Compiled {
         let (sources, program, mut diagnostics) = self.parse();
@@ -126,6 +163,18 @@ impl ModelSource {
         outcome.diagnostics = diagnostics;
         Compiled { sources, program, outcome }
     }
+}
+
+/// Where an `assign` is written that has the width of its clusters by itself.
+fn wide_assignments(model: &Model) -> Vec<Span> {
+    let place = |(idx, node): (NodeIndex, &Node)| {
+        let written = node.args.get("assign")?.span?;
+        let [pooled, end, ..] = model.inputs(idx)[..] else { return None };
+        let is_added = model.graph[end].author == Author::Compiler;
+        let is_open = !model.width_setters(end, pooled.index() + 1).is_empty();
+        (!is_added && !is_open).then_some(written)
+    };
+    model.nodes().filter_map(place).collect()
 }
 
 /// `model.hgnn`, `used-1-encoders.hgnn`
@@ -190,6 +239,30 @@ mod tests {
         let compiled = ModelSource::from_files(files.map(text).into()).brought_forward().compile(None);
         assert_eq!(compiled.outcome.diagnostics, []);
         assert!(compiled.outcome.model.is_some());
+    }
+
+    #[test]
+    fn an_assignment_that_was_projected_twice_stays_so() {
+        let text = |end: &str| {
+            format!(
+                "block pool(net, n) = diffpool(k = n, assign = net)
+                 model = diffpool(k = 8, assign = sage(8) -> relu{end}) -> pool(gcn, 4) -> sage(8)
+                     -> diffpool(ratio = 0.5, assign = gcn(2){end}) -> diffpool(k = 1, assign = gcn(3)) -> mean -> mlp"
+            )
+        };
+        let form = |source: &ModelSource| {
+            let compiled = source.compile(None);
+            assert_eq!(compiled.outcome.diagnostics, []);
+            Canonical::of(compiled.outcome.model.unwrap().get()).to_string()
+        };
+        // What version 2 made of the first text is what the second text says today.
+        let (source, today) = (ModelSource::single(text("")), form(&ModelSource::single(text(" -> linear"))));
+        let then = today.replace("hgnn-ir 3", "hgnn-ir 2");
+        assert_ne!(form(&source), today);
+        assert_eq!(form(&source.clone().as_trained(&then)), today);
+        // A form of today is taken as it is, and so is one of another model.
+        assert_eq!(source.clone().as_trained(&today), source);
+        assert_eq!(source.clone().as_trained(&then.replace("k = 8", "k = 9")), source);
     }
 
     #[test]

@@ -45,7 +45,7 @@ fn a_hash_is_of_the_meaning_and_its_lines_read_like_those_of_sha256sum() {
     let all: serde_json::Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(all[0]["hash"], all[1]["hash"]);
     let (_, text, _) = run(folder.path(), "hash --text a.hgnn");
-    assert!(text.starts_with("hgnn-ir 2\nstage 0 = input()\nstage 1 = gcn(out = 8, "), "{text}");
+    assert!(text.starts_with("hgnn-ir 3\nstage 0 = input()\nstage 1 = gcn(out = 8, "), "{text}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 use hgnn::args::{ArgKind, ArgValue, Args, BoundArg, Default};
 use hgnn::data::batch::{Csr, SparseGraph};
-use hgnn::ir::{DataFacts, Dim, Entity, Level, Node, Size, Symmetry, Type};
+use hgnn::ir::{Author, DataFacts, Dim, Entity, Level, Node, Size, Symmetry, Type};
 use hgnn::kernels::Activation;
 use hgnn::lower::{ForwardCx, LowerCx, Module, NodeWeights, Value};
 use hgnn::ops::{self, FactCx, InferCx, Operator, WeightSpec};
@@ -47,7 +47,7 @@ impl Lone {
             span: Span::default(),
             scope: Vec::new(),
             instances: Vec::new(),
-            is_inferred: false,
+            author: Author::File,
         };
         let module = op
             .lower(&mut LowerCx {

@@ -2,7 +2,7 @@
 //! and the choice of writing a default out. It has a text, which checkpoints carry, and a hash.
 //!
 //! ```text
-//! hgnn-ir 2
+//! hgnn-ir 3
 //! stage 0 = input()
 //! stage 1 = gcn(out = 64, self_loops = true, bias = true) of 0
 //! output 1
@@ -31,7 +31,7 @@ use std::collections::HashMap;
 use std::fmt::{self, Write};
 
 /// The version that is written. It goes up when the text of an unchanged model changes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The first line up to its number.
 const HEAD: &str = "hgnn-ir ";
@@ -127,6 +127,11 @@ impl Canonical {
     /// Where a line is damaged or names what this version does not know; the line is named.
     pub fn parse(text: &str) -> Result<Self, CanonicalError> {
         read::parse(text)
+    }
+
+    /// The version that a canonical text was written in; `None` where it is none.
+    pub fn version_of(text: &str) -> Option<u32> {
+        text.lines().next()?.strip_prefix(HEAD)?.trim().parse().ok()
     }
 
     /// What does not depend on how it was written: losses in order, and the metrics that the task implies.

@@ -5,7 +5,7 @@ use super::Canonical;
 use crate::args::Findings;
 use crate::ir::infer::infer_types;
 use crate::ir::{
-    DataFacts, Dim, Entity, Level, LossTerm, Model, Node, Size, Symmetry, Type, Wanted, outputs_of,
+    Author, DataFacts, Dim, Entity, Level, LossTerm, Model, Node, Size, Symmetry, Type, Wanted, outputs_of,
     width_setters,
 };
 use crate::ops::{Operator, Ports, WidthRule};
@@ -39,7 +39,7 @@ impl Canonical {
                 span: Span::default(),
                 scope: Vec::new(),
                 instances: Vec::new(),
-                is_inferred: false,
+                author: Author::File,
             });
             for (port, &input) in stage.inputs.iter().enumerate() {
                 graph.add_edge(NodeIndex::new(input), node, port);

@@ -16,7 +16,8 @@ use candle_core::{Result, Tensor};
 use petgraph::graph::NodeIndex;
 
 /// Differentiable pooling: a network assigns every node softly to `k` clusters, `S = softmax(assign(x))`;
-/// the clusters get the features `X' = Sᵀ Z` and the adjacency `A' = Sᵀ A S`.
+/// the clusters get the features `X' = Sᵀ Z` and the adjacency `A' = Sᵀ A S`, `A'[c, d] = Σ_ij S_ic A[i ← j] S_jd`, so that
+/// clusters gather in the direction in which nodes do.
 ///
 /// Paper: Ying et al. 2018, "Hierarchical Graph Representation Learning with Differentiable Pooling", eqs. 3 to 6;
 /// its auxiliary objectives (section 3.3) are the losses `link_prediction` and `entropy`.
@@ -47,7 +48,8 @@ static ARGS: &[ArgSpec] = &[
         default: Default::Source("sage"),
         positional: false,
         doc: "The network whose result, `k` wide, becomes the assignment by a softmax over the clusters. \
-              Where its last stage leaves its width out, it gets `k`; where no stage does, a linear layer to `k` is added.",
+              Where its last stage leaves its width out, it gets `k`. A linear layer to `k` is added where it ends in another width, and \
+              where only the data tells `k`; `hgnnc show` marks it.",
     },
     ArgSpec {
         name: "embed",
@@ -142,7 +144,8 @@ impl Operator for DiffPool {
         Pyg {
             class: "torch_geometric.nn.dense_diff_pool",
             weights: &[],
-            note: "The link loss is divided by the squared number of nodes of each graph (`normalize = True` on one \
+            note: "Where edges have one direction, PyG has to be given the transpose of what `to_dense_adj` makes: here \
+                   clusters gather in the direction of the edges, as nodes do. The link loss is divided by the squared number of nodes of each graph (`normalize = True` on one \
                    graph alone) and averaged over graphs, so it is the same in any batch.",
         }
     }
@@ -240,6 +243,38 @@ mod tests {
         let known = clusters(Some(620));
         assert_eq!(known[0], "clusters[155, 8]");
         assert_eq!(known[known.len() - 1], "clusters[78, 8]");
+    }
+
+    /// The stages, and which of them the compiler added.
+    fn stages(text: &str, data: Option<&crate::ir::DataFacts>) -> Vec<(&'static str, bool)> {
+        let model = compile(text, data);
+        let nodes = model.get().nodes();
+        nodes.map(|(_, node)| (node.op.name(), node.author == crate::ir::Author::Compiler)).collect()
+    }
+
+    #[test]
+    fn a_projection_is_added_only_where_the_clusters_ask_for_another_width() {
+        for (pooling, is_added) in [
+            ("diffpool(k = 4, assign = gcn(5) -> relu -> linear(4))", false),
+            ("diffpool(k = 4, assign = gcn(4) -> relu -> dropout(0.5))", false),
+            ("diffpool(k = 4, assign = concat(gcn(1), sage(3)))", false),
+            ("diffpool(k = 4, assign = gat(2, heads = 2))", false),
+            ("diffpool(k = 4, assign = gcn(5) -> relu -> linear)", false),
+            ("diffpool(k = 4, assign = gcn(5) -> relu)", true),
+            ("diffpool(k = 4, assign = relu)", true),
+            ("diffpool(k = 4, assign = concat(gcn(1), sage(4)))", true),
+            // Of 16 clusters a quarter are 4; of the nodes of the input graph, the file does not say.
+            ("diffpool(k = 16) -> diffpool(ratio = 0.25, assign = sage(4))", false),
+            ("diffpool(ratio = 0.25, assign = sage(4))", true),
+            ("diffpool(ratio = 0.25, assign = sage(4)) -> diffpool(ratio = 0.5, assign = sage)", true),
+        ] {
+            let facts = crate::ir::DataFacts { max_nodes: 16, ..graphs().facts() };
+            let text = format!("model = {pooling} -> mean -> linear");
+            for data in [None, Some(&facts)] {
+                let stages = stages(&text, data);
+                assert_eq!(stages.contains(&("linear", true)), is_added, "{pooling}: {stages:?}");
+            }
+        }
     }
 
     #[test]
