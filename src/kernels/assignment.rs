@@ -42,13 +42,16 @@ pub fn cluster_segment_product(s: &Tensor, z: &Tensor, n_graphs: usize) -> Resul
     apply2(TransposedProduct(Segments::Equal { n_graphs, rows }), [s, z])
 }
 
-/// Adjacency between the clusters: `SᵀAS` of each graph, `A[source, target]` the number of edges.
+/// Adjacency between the clusters: `A' = SᵀAS` of each graph, so `A'[c, d] = Σ_ij S_ic A[i ← j] S_jd`. Row `i` of `A`
+/// holds the edges that come in at node `i`, and row `c` of `A'` what comes in at cluster `c`: clusters gather from
+/// the side that nodes gather from.
 ///
-/// Paper: Ying et al. 2018, eq. 4. PyG: `out_adj` of `dense_diff_pool`.
+/// Paper: Ying et al. 2018, eq. 4. PyG: `out_adj` of `dense_diff_pool`, given an adjacency of this orientation.
+/// (`torch_geometric.utils.to_dense_adj` makes the transpose of it where edges have one direction.)
 ///
 /// # Shapes
 /// - `s`: `[N, k]`
-/// - result: `[G, k, k]`
+/// - result: `[G, k, k]`, row the target, column the source
 ///
 /// # Errors
 /// Where the shapes do not fit.
@@ -309,8 +312,7 @@ impl Kernel<1> for AssignmentAdjacency {
         let (rows, width) = shape.dims2()?;
         let segments = Segments::Ragged(self.0.graph_offsets.clone());
         segments.expect_rows("assignment_adjacency", rows)?;
-        // Row `source` of `A S` sums over the targets of its edges: the rows of the transpose.
-        let sums = Neighbours { adjacency: &self.0.transpose, values: s, width };
+        let sums = Neighbours { adjacency: &self.0.adjacency, values: s, width };
         Ok((transposed_product(&segments, s, width, &sums), (segments.n_graphs(), width, width).into()))
     }
 
@@ -347,12 +349,12 @@ impl Kernel<2> for AssignmentAdjacencyGrad {
             // SAFETY: blocks of rows do not overlap.
             let out = unsafe { shared.part(range.start * width..range.end * width) };
             let mut scratch = Vec::new();
-            let by_source = Neighbours { adjacency: &self.0.transpose, values: s, width };
-            let sums = by_source.part(range.clone(), 0..width, &mut scratch);
+            let incoming = Neighbours { adjacency: &self.0.adjacency, values: s, width };
+            let sums = incoming.part(range.clone(), 0..width, &mut scratch);
             product(out, width, sums, d.transposed(), false);
             if !is_symmetric {
-                let by_target = Neighbours { adjacency: &self.0.adjacency, values: s, width };
-                let sums = by_target.part(range, 0..width, &mut scratch);
+                let outgoing = Neighbours { adjacency: &self.0.transpose, values: s, width };
+                let sums = outgoing.part(range, 0..width, &mut scratch);
                 product(out, width, sums, d, true);
             }
         });

@@ -1,4 +1,5 @@
-//! Message passing between the clusters of pooled graphs, whose adjacency is a small dense matrix a graph.
+//! Message passing between the clusters of pooled graphs, whose adjacency is a small dense matrix a graph. Row `i` of it
+//! says what cluster `i` gathers from the others, as a row of the sparse adjacency does for a node.
 
 use super::custom::{Kernel, Mat, Shared, apply2, dot, plain2, plain3, product, uninit, where_needed};
 use super::device;

@@ -122,14 +122,14 @@ pub(crate) fn random_graph(sizes: &[u32], degree: f64, symmetric: bool, seed: u6
     graph(sizes, &edges)
 }
 
-/// `A[source, target]` of one graph of the batch, dense.
+/// `A[i ← j]` of one graph of the batch, dense: row the target, column the source.
 pub(crate) fn dense_adjacency(graph: &SparseGraph, which: usize) -> Tensor {
     let (start, end) = (graph.graph_offsets[which] as usize, graph.graph_offsets[which + 1] as usize);
     let n = end - start;
     let mut adjacency = vec![0.0; n * n];
     for target in start..end {
         for &source in graph.adjacency.row(target) {
-            adjacency[(source as usize - start) * n + target - start] += 1.0;
+            adjacency[(target - start) * n + source as usize - start] += 1.0;
         }
     }
     Tensor::from_vec(adjacency, (n, n), &Device::Cpu).unwrap()

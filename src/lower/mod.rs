@@ -30,8 +30,8 @@ pub struct Value {
 pub enum Structure {
     /// Nodes of a sparse graph.
     Sparse(Arc<SparseGraph>),
-    /// `k` clusters a graph, rows `g · k ..`, with the coarse adjacency `[n_graphs, k, k]`
-    /// (`None` where the plan found that nothing reads it).
+    /// `k` clusters a graph, rows `g · k ..`, with the coarse adjacency `[n_graphs, k, k]`: row the cluster that gathers,
+    /// column the one it gathers from (`None` where the plan found that nothing reads it).
     Clusters { n_graphs: usize, k: usize, adjacency: Option<Tensor> },
     /// `k` sorted rows a graph, without edges.
     Slots { n_graphs: usize, k: usize },

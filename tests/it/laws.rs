@@ -36,7 +36,7 @@ impl Setting {
 }
 
 /// Weights in ±1 of a stream of their own; a running variance has to be positive.
-fn random_weight(spec: &WeightSpec) -> Tensor {
+pub(crate) fn random_weight(spec: &WeightSpec) -> Tensor {
     let shape: Vec<usize> = spec.shape.iter().map(|dim| dim.known().expect("a known size")).collect();
     let mut rng = ChaCha8Rng::seed_from_u64(spec.name.bytes().map(u64::from).sum());
     let low = if spec.is_trained { -1.0 } else { 0.5 };

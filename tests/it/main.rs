@@ -4,6 +4,7 @@ mod begin;
 mod commands;
 mod compare;
 mod data;
+mod direction;
 mod draw;
 mod estimate;
 mod explanations;

@@ -1,0 +1,440 @@
+//! Edges that go one way: at every level a row gathers from the sources of its incoming edges, and the clusters of a
+//! pooling have the adjacency `A'[c, d] = Σ_ij S_ic A[i ← j] S_jd`.
+//!
+//! The expected numbers come from the formulas of the operators' papers, written out here as loops over plain matrices
+//! `A[i][j]` ("i gathers from j"), which share nothing with the kernels.
+
+use crate::laws::random_weight;
+use crate::operator::{Lone, args, find, numbers, sparse_graph, ty};
+use candle_core::{DType, Device, Tensor, Var};
+use hgnn::args::ArgValue;
+use hgnn::check::check;
+use hgnn::data::synthetic::{RandomGraphs, random_graphs};
+use hgnn::data::{Dataset, Features};
+use hgnn::ir::{Entity, Type};
+use hgnn::lower::{ForwardCx, Network, Structure, Value};
+use hgnn::source::SourceMap;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+type Matrix = Vec<Vec<f64>>;
+
+fn rows(values: &[f64], width: usize) -> Matrix {
+    values.chunks(width).map(<[f64]>::to_vec).collect()
+}
+
+fn product(a: &Matrix, b: &Matrix) -> Matrix {
+    let entry = |row: &Vec<f64>, col: usize| row.iter().zip(b).map(|(x, other)| x * other[col]).sum();
+    a.iter().map(|row| (0..b[0].len()).map(|col| entry(row, col)).collect()).collect()
+}
+
+fn transposed(a: &Matrix) -> Matrix {
+    (0..a[0].len()).map(|col| a.iter().map(|row| row[col]).collect()).collect()
+}
+
+/// Row by row, `f(a, b)`.
+fn combined(a: &Matrix, b: &Matrix, f: impl Fn(f64, f64) -> f64) -> Matrix {
+    let pair = |(a, b): (&Vec<f64>, &Vec<f64>)| a.iter().zip(b).map(|(&a, &b)| f(a, b)).collect();
+    a.iter().zip(b).map(pair).collect()
+}
+
+fn with_bias(a: &Matrix, bias: &[f64]) -> Matrix {
+    a.iter().map(|row| row.iter().zip(bias).map(|(a, bias)| a + bias).collect()).collect()
+}
+
+fn softmax(logits: &[f64]) -> Vec<f64> {
+    let sum: f64 = logits.iter().map(|logit| logit.exp()).sum();
+    logits.iter().map(|logit| logit.exp() / sum).collect()
+}
+
+/// What the formulas need of a lowered operator.
+struct Weights<'a>(&'a dyn Fn(&str) -> (Vec<f64>, Vec<usize>));
+
+impl Weights<'_> {
+    fn matrix(&self, name: &str) -> Matrix {
+        let (values, shape) = (self.0)(name);
+        rows(&values, *shape.last().expect("a matrix"))
+    }
+    fn vector(&self, name: &str) -> Vec<f64> {
+        (self.0)(name).0
+    }
+}
+
+/// One graph as a convolution sees it. `floor` is the least degree: 1 between clusters (PyG's dense layers), 0 between
+/// nodes, where a row that nothing comes in at gets nothing.
+struct Graph<'a> {
+    a: &'a Matrix,
+    floor: f64,
+}
+
+impl Graph<'_> {
+    fn degree(&self, row: &[f64]) -> f64 {
+        row.iter().sum::<f64>().max(self.floor)
+    }
+
+    /// `Σ_j A_ij x_j / d_i`
+    fn mean(&self, x: &Matrix) -> Matrix {
+        let mut sums = product(self.a, x);
+        for (sum, row) in sums.iter_mut().zip(self.a) {
+            let degree = self.degree(row);
+            sum.iter_mut().for_each(|value| *value = if degree == 0.0 { 0.0 } else { *value / degree });
+        }
+        sums
+    }
+}
+
+/// `Σ_j Â_ij / √(d_i d_j) x_j W + b`, where `Â` has ones on its diagonal. Kipf and Welling 2017.
+fn gcn(graph: &Graph, x: &Matrix, weights: &Weights) -> Matrix {
+    let mut a = graph.a.clone();
+    (0..a.len()).for_each(|i| a[i][i] = 1.0);
+    let degree: Vec<f64> = a.iter().map(|row| graph.degree(row)).collect();
+    for i in 0..a.len() {
+        for j in 0..a.len() {
+            a[i][j] /= (degree[i] * degree[j]).sqrt();
+        }
+    }
+    with_bias(&product(&product(&a, x), &weights.matrix("weight")), &weights.vector("bias"))
+}
+
+/// `W_l · AGG_j A_ij x_j + W_r x_i + b`. Hamilton et al. 2017.
+fn sage(graph: &Graph, x: &Matrix, weights: &Weights, aggregate: &str) -> Matrix {
+    let gathered = if aggregate == "sum" { product(graph.a, x) } else { graph.mean(x) };
+    let weight = weights.matrix("weight");
+    let (left, right) = weight.split_at(x[0].len());
+    let sum = combined(&product(&gathered, &left.to_vec()), &product(x, &right.to_vec()), |a, b| a + b);
+    with_bias(&sum, &weights.vector("bias"))
+}
+
+/// `MLP((1 + ε) x_i + Σ_j A_ij x_j)` with ε = 0. Xu et al. 2019.
+fn gin(graph: &Graph, x: &Matrix, weights: &Weights) -> Matrix {
+    let sum = combined(x, &product(graph.a, x), |own, others| own + others);
+    let hidden = with_bias(&product(&sum, &weights.matrix("weight_0")), &weights.vector("bias_0"));
+    let hidden: Matrix = hidden.iter().map(|row| row.iter().map(|value| value.max(0.0)).collect()).collect();
+    with_bias(&product(&hidden, &weights.matrix("weight_1")), &weights.vector("bias_1"))
+}
+
+/// `Σ_j α_ij h_j`, `α_ij = softmax_j LeakyReLU(a_src · h_j + a_dst · h_i)` over the entries of row `i` that are not 0
+/// and `i` itself, in each head. Veličković et al. 2018.
+fn gat(graph: &Graph, x: &Matrix, weights: &Weights) -> Matrix {
+    let h = product(x, &weights.matrix("weight"));
+    let (source, target) = (weights.matrix("attention_source"), weights.matrix("attention_target"));
+    let width = source[0].len();
+    let part = |row: usize, head: usize| &h[row][head * width..(head + 1) * width];
+    let score = |row: usize, head: usize, a: &Matrix| -> f64 {
+        part(row, head).iter().zip(&a[head]).map(|(h, a)| h * a).sum()
+    };
+    let mut out = vec![Vec::new(); x.len()];
+    for (i, out) in out.iter_mut().enumerate() {
+        for head in 0..source.len() {
+            let others: Vec<usize> = (0..x.len()).filter(|&j| j == i || graph.a[i][j] != 0.0).collect();
+            let scores: Vec<f64> = others
+                .iter()
+                .map(|&j| score(j, head, &source) + score(i, head, &target))
+                .map(|score| if score < 0.0 { 0.2 * score } else { score })
+                .collect();
+            let alpha = softmax(&scores);
+            out.extend((0..width).map(|col| {
+                others.iter().zip(&alpha).map(|(&j, alpha)| alpha * part(j, head)[col]).sum::<f64>()
+            }));
+        }
+    }
+    with_bias(&out, &weights.vector("bias"))
+}
+
+/// Graphs of these sizes whose edges go one way, with a node that nothing comes in at and one that has no edge.
+fn one_way(sizes: &[usize], seed: u64) -> Vec<Matrix> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let graph = |&n: &usize| {
+        let mut a = vec![vec![0.0; n]; n];
+        for i in 0..n.saturating_sub(1) {
+            for j in i + 1..n.saturating_sub(1) {
+                let (target, source) = if rng.random_bool(0.3) && i > 0 { (i, j) } else { (j, i) };
+                a[target][source] = f64::from(u8::from(rng.random_bool(0.6)));
+            }
+        }
+        a
+    };
+    sizes.iter().map(graph).collect()
+}
+
+fn edges_of(graphs: &[Matrix]) -> Vec<(u32, u32)> {
+    let (mut edges, mut start) = (Vec::new(), 0);
+    for a in graphs {
+        for (target, row) in a.iter().enumerate() {
+            let sources = row.iter().enumerate().filter(|&(_, &value)| value != 0.0);
+            edges.extend(sources.map(|(source, _)| ((start + source) as u32, (start + target) as u32)));
+        }
+        start += a.len();
+    }
+    edges
+}
+
+fn random(n: usize, seed: u64) -> Vec<f64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..n).map(|_| rng.random_range(-1.0..1.0)).collect()
+}
+
+const WIDTH: usize = 3;
+/// Nodes a graph where nodes and clusters are compared.
+const N: usize = 5;
+
+/// The graphs as nodes and as clusters that are one node each.
+fn both_levels(graphs: &[Matrix]) -> [(Type, Structure); 2] {
+    let sparse = sparse_graph(&edges_of(graphs), &vec![N; graphs.len()]);
+    let flat: Vec<f64> = graphs.iter().flatten().flatten().copied().collect();
+    let adjacency = Tensor::from_vec(flat, (graphs.len(), N, N), &Device::Cpu).unwrap();
+    [
+        (ty(Entity::Nodes, 0, None, WIDTH), Structure::Sparse(sparse)),
+        (
+            ty(Entity::Clusters, 1, Some(N), WIDTH),
+            Structure::Clusters { n_graphs: graphs.len(), k: N, adjacency: Some(adjacency) },
+        ),
+    ]
+}
+
+/// The convolutions that run on nodes and on clusters: name, arguments, formula.
+type Formula = fn(&Graph, &Matrix, &Weights) -> Matrix;
+fn convolutions() -> Vec<(&'static str, Vec<(&'static str, ArgValue)>, Formula)> {
+    let out = ("out", ArgValue::Int(4));
+    vec![
+        ("gcn", vec![out.clone()], gcn),
+        ("sage", vec![out.clone()], |graph, x, weights| sage(graph, x, weights, "mean")),
+        ("sage", vec![out.clone(), ("aggregate", ArgValue::Choice("sum"))], |graph, x, weights| {
+            sage(graph, x, weights, "sum")
+        }),
+        ("gin", vec![out.clone()], gin),
+        ("gat", vec![out, ("heads", ArgValue::Int(2))], gat),
+    ]
+}
+
+#[track_caller]
+fn assert_close(what: &str, ours: &[f64], expected: &[f64]) {
+    assert_eq!(ours.len(), expected.len(), "{what}");
+    for (idx, (ours, expected)) in ours.iter().zip(expected).enumerate() {
+        assert!(
+            (ours - expected).abs() < 1e-12 * expected.abs().max(1.0),
+            "{what}[{idx}]: {ours}, not {expected}"
+        );
+    }
+}
+
+#[test]
+fn every_convolution_gathers_from_the_sources_of_incoming_edges() {
+    let named: Vec<&str> = convolutions().iter().map(|(name, ..)| *name).collect();
+    for op in hgnn::ops::CATALOGUE {
+        let gathers = op.family() == hgnn::ops::Family::Convolution;
+        assert!(!gathers || named.contains(&op.name()), "`{}` has no formula here", op.name());
+    }
+    let graphs = one_way(&[N; 4], 1);
+    let x = random(4 * N * WIDTH, 2);
+    for (name, written, formula) in convolutions() {
+        let op = find(name);
+        let args = args(op, &written);
+        for (level, (ty, structure)) in both_levels(&graphs).into_iter().enumerate() {
+            let lone = Lone::build(op, &args, &[&ty], DType::F64, random_weight);
+            let features = Tensor::from_slice(&x, (4 * N, WIDTH), &Device::Cpu).unwrap();
+            let value = lone.run(&[&Value { x: features, structure }], &mut ForwardCx::evaluation()).unwrap();
+            let of = |weight: &str| {
+                let var = lone.weights.get(weight);
+                (numbers(var.as_tensor()), var.dims().to_vec())
+            };
+            let expected: Matrix = graphs
+                .iter()
+                .zip(x.chunks(N * WIDTH))
+                .flat_map(|(a, x)| {
+                    let graph = Graph { a, floor: if level == 0 { 0.0 } else { 1.0 } };
+                    formula(&graph, &rows(x, WIDTH), &Weights(&of))
+                })
+                .collect();
+            assert_close(&format!("{name} at level {level}"), &numbers(&value.x), &expected.concat());
+        }
+    }
+}
+
+/// Clusters that are one node each are the nodes, so every operator makes the same of both, and the same gradients.
+/// Every node here has an incoming edge, where the degrees of PyG's sparse and dense layers agree.
+#[test]
+fn clusters_of_one_node_each_behave_as_the_nodes_do() {
+    let mut graphs = one_way(&[N; 4], 3);
+    for a in &mut graphs {
+        (0..N).for_each(|node| a[node][(node + 1) % N] = 1.0);
+    }
+    let k = ("k", ArgValue::Int(2));
+    let mut settings: Vec<_> = convolutions().into_iter().map(|(name, args, _)| (name, args)).collect();
+    settings.push(("sage", vec![("out", ArgValue::Int(4)), ("root_weight", ArgValue::Bool(false))]));
+    settings.push(("gcn", vec![("out", ArgValue::Int(4)), ("self_loops", ArgValue::Bool(false))]));
+    settings.push(("gat", vec![("out", ArgValue::Int(4)), ("self_loops", ArgValue::Bool(false))]));
+    settings.push(("diffpool", vec![k]));
+    for (name, written) in settings {
+        let op = find(name);
+        let args = args(op, &written);
+        let results = both_levels(&graphs).map(|(ty, structure)| {
+            let mut types = vec![ty.clone()];
+            if name == "diffpool" {
+                types.push(Type { width: crate::operator::ty(Entity::Nodes, 0, None, 2).width, ..ty });
+            }
+            let lone = Lone::build(op, &args, &types.iter().collect::<Vec<_>>(), DType::F64, random_weight);
+            let inputs: Vec<Var> = (0u64..)
+                .zip(&types)
+                .map(|(seed, ty)| {
+                    let width = ty.width.known().unwrap();
+                    Var::from_vec(random(4 * N * width, 4 + seed), (4 * N, width), &Device::Cpu).unwrap()
+                })
+                .collect();
+            let values: Vec<Value> = inputs
+                .iter()
+                .map(|x| Value { x: x.as_tensor().clone(), structure: structure.clone() })
+                .collect();
+            let mut cx = ForwardCx::training(1, &["link_prediction", "entropy"]);
+            let value = lone.run(&values.iter().collect::<Vec<_>>(), &mut cx).unwrap();
+            let mut parts = vec![value.x.clone()];
+            if let Structure::Clusters { adjacency: Some(adjacency), .. } = &value.structure
+                && name == "diffpool"
+            {
+                parts.push(adjacency.clone());
+            }
+            parts.extend(cx.losses.iter().map(|(_, loss)| loss.clone()));
+            let mut all: Vec<Vec<f64>> = parts.iter().map(numbers).collect();
+            let mut sum = Tensor::zeros((), DType::F64, &Device::Cpu).unwrap();
+            for (seed, part) in (20u64..).zip(&parts) {
+                let cotangent =
+                    Tensor::from_vec(random(part.elem_count(), seed), part.shape(), &Device::Cpu).unwrap();
+                sum = (sum + (part * cotangent).unwrap().sum_all().unwrap()).unwrap();
+            }
+            let gradients = sum.backward().unwrap();
+            let vars = inputs.iter().chain(lone.weights.0.iter().map(|(_, var)| var));
+            all.extend(vars.map(|var| numbers(gradients.get(var).expect("everything has a gradient"))));
+            all
+        });
+        let [nodes, clusters] = results;
+        assert_eq!(nodes.len(), clusters.len());
+        for (part, (nodes, clusters)) in nodes.iter().zip(&clusters).enumerate() {
+            assert_close(&format!("{name}{written:?}, part {part}"), clusters, nodes);
+        }
+    }
+}
+
+/// `X' = SᵀZ`, `A' = SᵀAS`, `‖A − SSᵀ‖ / n²` with the adjacency of incoming edges.
+#[test]
+fn a_pooling_coarsens_in_the_direction_of_the_edges() {
+    let op = find("diffpool");
+    let args = args(op, &[("k", ArgValue::Int(2))]);
+    // Ragged graphs, and the same formula between weighted clusters.
+    let sizes = [6, 3, 9];
+    let graphs = one_way(&sizes, 5);
+    let n_rows: usize = sizes.iter().sum();
+    let types = [ty(Entity::Nodes, 0, None, WIDTH), ty(Entity::Nodes, 0, None, 2)];
+    let lone = Lone::build(op, &args, &types.iter().collect::<Vec<_>>(), DType::F64, random_weight);
+    let structure = Structure::Sparse(sparse_graph(&edges_of(&graphs), &sizes));
+    let (x, logits) = (random(n_rows * WIDTH, 6), random(n_rows * 2, 7));
+    let value = |data: &[f64], width: usize| Value {
+        x: Tensor::from_slice(data, (n_rows, width), &Device::Cpu).unwrap(),
+        structure: structure.clone(),
+    };
+    let mut cx = ForwardCx { wanted_losses: &["link_prediction"], ..ForwardCx::evaluation() };
+    let pooled = lone.run(&[&value(&x, WIDTH), &value(&logits, 2)], &mut cx).unwrap();
+    let Structure::Clusters { adjacency: Some(adjacency), .. } = &pooled.structure else {
+        panic!("clusters")
+    };
+    let (mut features, mut coarse, mut link, mut start) = (Vec::new(), Vec::new(), 0.0, 0);
+    for a in &graphs {
+        let n = a.len();
+        let s: Matrix = logits[start * 2..(start + n) * 2].chunks(2).map(softmax).collect();
+        let x = rows(&x[start * WIDTH..(start + n) * WIDTH], WIDTH);
+        features.extend(product(&transposed(&s), &x).concat());
+        coarse.extend(product(&transposed(&s), &product(a, &s)).concat());
+        let residual = combined(a, &product(&s, &transposed(&s)), |a, b| (a - b).powi(2));
+        link += residual.concat().iter().sum::<f64>().sqrt() / (n * n) as f64 / sizes.len() as f64;
+        start += n;
+    }
+    assert_close("features", &numbers(&pooled.x), &features);
+    assert_close("adjacency", &numbers(adjacency), &coarse);
+    assert_close("link prediction", &numbers(&cx.losses[0].1), &[link]);
+}
+
+const TWO_LEVELS: &str = "
+    model = diffpool(k = 4, assign = gcn(4), embed = gat(4, heads = 2))
+        -> sage(5)
+        -> diffpool(k = 3, assign = gcn(3), embed = gin(5))
+        -> gat(4) -> gcn(4) -> sum -> linear";
+
+/// Two levels with every convolution, compiled and run as `train` does, against the formulas.
+#[test]
+fn a_model_of_two_levels_keeps_one_direction() {
+    let data = random_graphs(&RandomGraphs { n_graphs: 5, directed: true, ..RandomGraphs::default() });
+    assert!(!data.is_symmetric());
+    let network = network(TWO_LEVELS, &data);
+    let all: Vec<u32> = (0..data.n_graphs() as u32).collect();
+    let batch = data.batch(&all, DType::F64, &Device::Cpu).unwrap();
+    let ours = numbers(&network.forward(&batch, &mut ForwardCx::evaluation()).unwrap().x);
+    let expected: Vec<f64> =
+        (0..data.n_graphs()).flat_map(|graph| two_levels(&network, &data, graph)).collect();
+    assert_close("probabilities", &ours, &expected);
+}
+
+/// [`TWO_LEVELS`] on one graph. Stages are numbered in the order in which they are built.
+fn two_levels(network: &Network, data: &Dataset, graph: usize) -> Vec<f64> {
+    let stage = |operator: &str, nth: usize| {
+        let ending = format!(".{operator}.");
+        let mut prefixes: Vec<&str> = Vec::new();
+        for parameter in network.parameters().iter() {
+            if let Some(at) = parameter.name.find(&ending)
+                && !prefixes.contains(&&parameter.name[..at])
+            {
+                prefixes.push(&parameter.name[..at]);
+            }
+        }
+        format!("{}{ending}", prefixes[nth])
+    };
+    let weights = |prefix: String| {
+        move |weight: &str| {
+            let name = format!("{prefix}{weight}");
+            let var = &network.parameters().get(&name).unwrap_or_else(|| panic!("no {name}")).var;
+            (numbers(var.as_tensor()), var.dims().to_vec())
+        }
+    };
+    let Features::Dense { values, width } = &data.features else { panic!("dense features") };
+    let nodes = data.graph_nodes(graph);
+    let x: Matrix = nodes
+        .clone()
+        .map(|node| values[node * width..][..*width].iter().map(|&value| f64::from(value)).collect())
+        .collect();
+    let mut a = vec![vec![0.0; x.len()]; x.len()];
+    for target in nodes.clone() {
+        for &source in data.adjacency.row(target) {
+            a[target - nodes.start][source as usize - nodes.start] += 1.0;
+        }
+    }
+    let pool = |a: &Matrix, logits: &Matrix, z: &Matrix| {
+        let s: Matrix = logits.iter().map(|row| softmax(row)).collect();
+        (product(&transposed(&s), z), product(&transposed(&s), &product(a, &s)))
+    };
+    let fine = Graph { a: &a, floor: 0.0 };
+    let logits = gcn(&fine, &x, &Weights(&weights(stage("gcn", 0))));
+    let z = gat(&fine, &x, &Weights(&weights(stage("gat", 0))));
+    let (x, a) = pool(&a, &logits, &z);
+    let middle = Graph { a: &a, floor: 1.0 };
+    let x = sage(&middle, &x, &Weights(&weights(stage("sage", 0))), "mean");
+    let logits = gcn(&middle, &x, &Weights(&weights(stage("gcn", 1))));
+    let z = gin(&middle, &x, &Weights(&weights(stage("gin", 0))));
+    let (x, a) = pool(&a, &logits, &z);
+    let coarse = Graph { a: &a, floor: 1.0 };
+    let x = gat(&coarse, &x, &Weights(&weights(stage("gat", 1))));
+    let x = gcn(&coarse, &x, &Weights(&weights(stage("gcn", 2))));
+    let sum: Vec<f64> = (0..x[0].len()).map(|col| x.iter().map(|row| row[col]).sum()).collect();
+    let last = weights(stage("linear", 0));
+    let last = Weights(&last);
+    with_bias(&product(&vec![sum], &last.matrix("weight")), &last.vector("bias")).concat()
+}
+
+fn network(text: &str, data: &Dataset) -> Network {
+    let facts = data.facts();
+    let mut sources = SourceMap::default();
+    let main = sources.add("example.hgnn", text);
+    let read = |_: &str| Err(std::io::ErrorKind::NotFound.into());
+    let (program, findings) = hgnn::syntax::load_program(&mut sources, main, &read);
+    assert!(findings.is_empty(), "{findings:?}");
+    let outcome = check(&program, Some(&facts));
+    let model = outcome.model.unwrap_or_else(|| panic!("{:?}", outcome.diagnostics));
+    Network::build(&model, &facts, DType::F64, &Device::Cpu, 1).unwrap()
+}
