@@ -254,9 +254,9 @@ impl RunFolder {
         }
         let source = ModelSource::from_files(files).brought_forward();
         // A run that was broken off very early has no form.
-        Ok(match fs::read_to_string(self.path.join(CANONICAL)) {
-            Ok(form) => source.as_trained(&form),
-            Err(_) => source,
+        Ok(match self.form() {
+            Some(form) => source.as_trained(&form),
+            None => source,
         })
     }
 
@@ -266,10 +266,14 @@ impl RunFolder {
         self.path.join(format!("{INITIAL}{number}.safetensors"))
     }
 
+    /// The text of the canonical form that the run began with; `None` where it cannot be read.
+    pub(super) fn form(&self) -> Option<String> {
+        fs::read_to_string(self.path.join(CANONICAL)).ok()
+    }
+
     /// The canonical form that the run began with; `None` where its text cannot be read.
     pub fn began_as(&self) -> Option<Canonical> {
-        let text = fs::read_to_string(self.path.join(CANONICAL)).ok()?;
-        Canonical::parse(&text).ok()
+        Canonical::parse(&self.form()?).ok()
     }
 
     /// Whether the run began with this canonical form, in the words of whatever version wrote it.

@@ -4,6 +4,7 @@ mod atomic;
 mod checkpoint;
 mod collapse;
 mod curves;
+mod earlier;
 pub mod early_stop;
 mod error;
 mod feed;

@@ -1,6 +1,7 @@
 //! A trained model, read back to be measured or to predict.
 
 use super::checkpoint::Checkpoint;
+use super::earlier;
 use super::error::{Result, TrainError};
 use super::feed::Feed;
 use super::folder::{self, RunFolder};
@@ -165,6 +166,9 @@ impl SavedModel {
                 ),
                 "name data with the same features, or choose them with `features = …`",
             );
+        }
+        if let Some(obstacle) = earlier::obstacle(&self.checkpoint.facts.canonical, &self.model, dataset) {
+            return refuse(obstacle.message, obstacle.help);
         }
         if !is_scored {
             return Ok(());

@@ -5,6 +5,7 @@ use crate::data::{Dataset, Targets};
 use crate::diff::Side;
 use crate::ir::{Canonical, Model};
 use crate::train::checkpoint::CheckpointFacts;
+use crate::train::earlier;
 use crate::train::error::{Result, TrainError};
 use crate::train::fit::{self, FitCx, Unit};
 use crate::train::folder::{RECORD_FORMAT, RunFolder, RunRecord, timestamp};
@@ -223,6 +224,10 @@ fn open_folder(
                     &format!("the content of {} has changed", record.data),
                     "name the data that it was trained on with `--data-dir` or HGNN_DATA, or train again",
                 );
+            }
+            let form = folder.form().unwrap_or_default();
+            if let Some(obstacle) = earlier::obstacle(&form, request.model, request.dataset) {
+                return Err(TrainError::unusable(&path.join("run.json"), obstacle.message, obstacle.help));
             }
             return Ok(Some(folder));
         }
