@@ -19,11 +19,33 @@ pub struct Label {
     pub text: String,
 }
 
-/// What to write in place of what stands at `span`, where the compiler is sure of it.
+/// A new text for what stands at `span`; an empty span is an insertion.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fix {
+pub struct Edit {
     pub span: Span,
     pub text: String,
+}
+
+/// What to change, where the compiler is sure of it: edits that belong together, in one file, not overlapping.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fix {
+    pub edits: Vec<Edit>,
+}
+
+impl Fix {
+    /// The text of the file with its edits made. What no edit touches stays as it is, byte for byte.
+    pub fn apply(&self, text: &str) -> String {
+        let mut edits: Vec<&Edit> = self.edits.iter().collect();
+        edits.sort_by_key(|edit| edit.span);
+        let (mut result, mut at) = (String::with_capacity(text.len() + 16), 0);
+        for edit in edits {
+            result.push_str(&text[at..edit.span.start as usize]);
+            result.push_str(&edit.text);
+            at = edit.span.end as usize;
+        }
+        result.push_str(&text[at..]);
+        result
+    }
 }
 
 /// One finding. `labels[0]` is the place of the mistake; the others say where its numbers come from.
@@ -62,9 +84,10 @@ impl Diagnostic {
         self
     }
 
+    /// One more edit of the fix.
     #[must_use]
     pub fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.fix = Some(Box::new(Fix { span, text: text.into() }));
+        self.fix.get_or_insert_default().edits.push(Edit { span, text: text.into() });
         self
     }
 

@@ -46,6 +46,8 @@ pub struct Callee<'a> {
     pub noun: &'static str,
     /// Arguments without a name beyond the specs are branches (`concat(a, b)`).
     pub takes_branches: bool,
+    /// A call with everything that has to be written.
+    pub example: Option<&'a str>,
 }
 
 /// A pipeline given for an argument.
@@ -180,7 +182,13 @@ pub fn bind<'p>(
             None => {
                 if spec.default == Default::Required {
                     if excess == 0 && !guessed_names.contains(&spec.name) && names_come_last(given) {
-                        ev.report(report::missing(callee.name, callee.noun, callee.place, spec));
+                        ev.report(report::missing(
+                            callee.name,
+                            callee.noun,
+                            callee.place,
+                            spec,
+                            callee.example,
+                        ));
                     }
                     bound.broken.push(spec.name);
                     (stand_in(ev, spec), None)
@@ -224,12 +232,8 @@ pub fn bind_call<'p>(
         Value::Unknown | Value::Bad => return None,
         other => {
             let place = ev.at(expr.span);
-            let expects = ArgKind::Call(kind).expects();
-            let example = catalogue(kind).first().map_or("", |spec| spec.name);
-            ev.report(
-                report::wrong_kind(&format!("`{kind}`"), &expects, &other.describe(), place)
-                    .help(format!("for example `{kind} = {example}`; see `hgnnc ops {kind}`")),
-            );
+            let got = (other.describe(), as_written(&other));
+            ev.report(report::not_a_call(kind, &got.0, meant_call(kind, &other), got.1, place));
             return None;
         }
     };
@@ -259,9 +263,38 @@ pub fn bind_call<'p>(
         return None;
     };
     let given: Vec<Given> = args.iter().map(Given::from).collect();
-    let callee = Callee { name: spec.name, place, noun: "argument", takes_branches: false };
+    let example = Some(spec.example);
+    let callee = Callee { name: spec.name, place, noun: "argument", takes_branches: false, example };
     let bound = bind(ev, callee, spec.args, &given, &thunk.env);
     Some(BoundCall { name: spec.name, args: bound.args, span: place })
+}
+
+/// The only call of a catalogue that takes this value without its name: `patience` for `early_stop = 5`.
+fn meant_call(kind: &str, value: &Value) -> Option<&'static str> {
+    let takes = |spec: &&&CallSpec| {
+        let first = spec.args.iter().find(|arg| arg.positional);
+        first.is_some_and(|arg| match (arg.kind, value) {
+            (ArgKind::Int { min, max }, Value::Int(value)) => (min..=max).contains(value),
+            (ArgKind::Float(range), Value::Float(value)) => range.contains(*value),
+            (ArgKind::Text, Value::Text(_)) => true,
+            _ => false,
+        })
+    };
+    let mut meant = catalogue(kind).iter().filter(takes);
+    match (meant.next(), meant.next()) {
+        (Some(spec), None) => Some(spec.name),
+        _ => None,
+    }
+}
+
+/// A plain value as a file writes it; `None` for others.
+fn as_written(value: &Value) -> Option<String> {
+    match value {
+        Value::Int(value) => Some(value.to_string()),
+        Value::Float(value) => Some(value.to_string()),
+        Value::Text(text) => Some(format!("{text:?}")),
+        _ => None,
+    }
 }
 
 fn convert<'p>(

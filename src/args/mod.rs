@@ -117,7 +117,7 @@ impl ArgKind {
             ArgKind::IntList { .. } => "a list of whole numbers".into(),
             ArgKind::ChoiceList(words) => format!("a list of words out of {}", words_list(words)),
             ArgKind::Pipeline { .. } => "a pipeline".into(),
-            ArgKind::Call(kind) => format!("{} {}", article(kind), kind.replace('_', " ")),
+            ArgKind::Call(kind) => with_article(kind_in_words(kind)),
         }
     }
 
@@ -145,8 +145,21 @@ pub fn words_list(words: &[&str]) -> String {
     }
 }
 
-fn article(word: &str) -> &'static str {
-    if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+/// What the calls of a catalogue are: "optimiser".
+pub fn kind_in_words(kind: &str) -> &str {
+    match kind {
+        "data" => "data source",
+        "optimizer" => "optimiser",
+        "early_stop" => "early-stopping rule",
+        "protocol" => "evaluation protocol",
+        other => other,
+    }
+}
+
+/// "an optimiser"
+fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
 }
 
 /// What holds where an argument is not written.
@@ -293,5 +306,7 @@ pub struct CallSpec {
     pub name: &'static str,
     /// One sentence, then the paper or counterpart where there is one.
     pub doc: &'static str,
+    /// A call with everything that has to be written, as messages show it.
+    pub example: &'static str,
     pub args: &'static [ArgSpec],
 }

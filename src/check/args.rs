@@ -107,12 +107,13 @@ pub fn duplicate(callee: &str, noun: &str, name: &str, place: Span, first: Span)
         .help("leave one of them out")
 }
 
-/// An argument that has to be written is not.
-pub fn missing(callee: &str, noun: &str, place: Span, spec: &ArgSpec) -> Diagnostic {
-    let example = example(spec);
-    let written = if spec.positional { example } else { format!("{} = {example}", spec.name) };
+/// An argument that has to be written is not. `example` is a whole call that has everything, where one is known.
+pub fn missing(callee: &str, noun: &str, place: Span, spec: &ArgSpec, call: Option<&str>) -> Diagnostic {
     debug_assert!(spec.default == Default::Required, "only what has no default can be missing");
-    missing_value(callee, noun, spec.name, place, &written)
+    let value = example(spec);
+    let written = if spec.positional { value } else { format!("{} = {value}", spec.name) };
+    let call = call.map_or_else(|| format!("{callee}({written})"), str::to_owned);
+    missing_value(callee, noun, spec.name, place, &call)
 }
 
 /// A value that the argument takes, as a file writes it.
@@ -134,11 +135,33 @@ fn example(spec: &ArgSpec) -> String {
     }
 }
 
-/// As [`missing`], for the parameter of a block.
-pub fn missing_value(callee: &str, noun: &str, name: &str, place: Span, written: &str) -> Diagnostic {
+/// As [`missing`], for the parameter of a block. `call` shows how it is given.
+pub fn missing_value(callee: &str, noun: &str, name: &str, place: Span, call: &str) -> Diagnostic {
     Diagnostic::error("args::missing", format!("`{callee}` needs the {noun} `{name}`"))
         .label(place, format!("`{name}` is not given"))
-        .help(format!("for example `{callee}({written})`"))
+        .help(format!("for example `{call}`"))
+}
+
+/// A plain value where a call of a catalogue is expected (`early_stop = 5`). `meant` is the only call that takes such a
+/// value, and `written` the value as a file writes it.
+pub fn not_a_call(
+    kind: &'static str,
+    got: &str,
+    meant: Option<&str>,
+    written: Option<String>,
+    place: Span,
+) -> Diagnostic {
+    let finding = wrong_kind(&format!("`{kind}`"), &ArgKind::Call(kind).expects(), got, place);
+    match (meant, written) {
+        (Some(name), Some(value)) => {
+            let call = format!("{name}({value})");
+            finding.help(format!("write `{kind} = {call}`; see `hgnnc ops {kind}`")).fix(place, call)
+        }
+        _ => {
+            let example = crate::args::catalogue(kind).first().map_or("", |spec| spec.example);
+            finding.help(format!("for example `{kind} = {example}`; see `hgnnc ops {kind}`"))
+        }
+    }
 }
 
 /// A value of another kind. `what` is quoted already: "`out` of `sage`".

@@ -21,9 +21,11 @@ use crate::ir::{
     self, Builder, DataFacts, LossTerm, Model, Published, Stop, Task, Wanted, collect_definitions,
     collect_missing, main_items, own_definitions,
 };
+use crate::ops::Family;
 use crate::source::Span;
 use crate::syntax::Program;
 use crate::syntax::ast::{Expr, ExprKind, ItemKind};
+use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -134,19 +136,39 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     }
     let doubts = ir::infer_types(&mut graph, &wanted, &made, &outputs, output, data, &mut findings);
 
+    // What a stage that is not known does to its input is anyone's guess.
+    let is_known = !made.iter().any(|made| made.is_unknown);
     let ty = graph[output].ty.clone();
     let place = if output == input { model_span } else { graph[output].span };
-    let task = task::decide(stated_task.map(|(task, _)| task), data, &losses, ty.entity);
-    if let (Some((stated, place)), Some(data)) = (stated_task, data) {
-        task::agrees_with_data(stated, place, data).into_iter().for_each(|finding| findings.push(finding));
+    // A task that contradicts the data, or all the rest of the file, is one mistake: what follows is checked against
+    // the other one.
+    let mut stated_task = stated_task;
+    if let Some((stated, task_place)) = stated_task {
+        let contradiction = match data.and_then(|data| data.task.map(|task| (data, task))) {
+            Some((data, task)) => task::agrees_with_data(stated, task_place, data).map(|found| (found, task)),
+            None => {
+                let ends_in = (!doubts.contains("levels")).then_some((&ty, place));
+                let metrics = asked_metrics(&evaluate, published.as_ref());
+                let evidence = task::Evidence { ends_in, losses: &losses, metrics };
+                task::agrees_with_file(stated, task_place, &evidence)
+            }
+        };
+        if let Some((finding, meant)) = contradiction {
+            findings.push(finding);
+            stated_task = Some((meant, task_place));
+        }
     }
+    let task = task::decide(stated_task.map(|(task, _)| task), data, &losses, ty.entity);
     if !doubts.contains("levels") {
         let reason = match (stated_task, data) {
             (Some(_), _) => "the file sets the task".to_owned(),
             (None, Some(data)) => format!("{} sets the task", data.name),
             (None, None) => "a task is about nodes or graphs".to_owned(),
         };
-        task::ends_right(&ty, place, task, &reason).into_iter().for_each(|finding| findings.push(finding));
+        let gathered = last_gathering(&graph, output);
+        let gathered = gathered.map(|node| (graph[node].op.name(), graph[node].span));
+        let finding = task::ends_right(&ty, place, task, &reason, gathered);
+        finding.into_iter().for_each(|finding| findings.push(finding));
     }
     if doubts.is_empty() && shape::differ(&ty.width.size, &outputs.size) {
         findings.push(shape::wrong_output_width(place, &ty.width, &outputs));
@@ -177,18 +199,19 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     if !has_bad_loss {
         task::fits(&model, published.as_ref().map_or(&[], |(_, places)| places))
             .into_iter()
+            .filter(|finding| is_known || finding.code != "task::nothing_reports_loss")
             .for_each(|finding| findings.push(finding));
     }
     let unused_names: HashSet<&str> =
         stage_names.iter().filter(|name| !used.contains(&name.span)).map(|name| name.text.as_str()).collect();
     // An unknown name may be what was to read a value.
     let are_names_known = !findings.list().iter().any(|finding| finding.code.starts_with("names::"));
-    if !program.has_errors && are_names_known {
+    if !program.has_errors && is_known && are_names_known {
         unused::stages(&model, &unused_names).into_iter().for_each(|finding| findings.push(finding));
     }
     if let Some(data) = data {
         let lacks = data::is_usable(data, data_place);
-        if lacks.is_empty() {
+        if lacks.is_empty() && is_known {
             data::suits(&model, data).into_iter().for_each(|finding| findings.push(finding));
         }
         lacks.into_iter().for_each(|finding| findings.push(finding));
@@ -199,7 +222,8 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
 
     // Last, so that what is refused for its symmetry alone can be told.
     let is_sound = !findings.has_errors();
-    if let Some(finding) = symmetry::output_is_symmetric(&ty, place) {
+    if let Some(finding) = symmetry::output_is_symmetric(&ty, place).filter(|_| !doubts.contains("symmetry"))
+    {
         findings.push(finding);
     }
     let has_errors = findings.has_errors() || program.has_errors;
@@ -209,6 +233,28 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
         refused,
         is_library,
         diagnostics: findings.into_sorted(),
+    }
+}
+
+/// The metrics that the file asks for or names a figure of, with their places.
+fn asked_metrics(evaluate: &Args, published: Option<&(Published, Vec<Span>)>) -> Vec<(&'static str, Span)> {
+    let place = evaluate.get("metrics").and_then(|arg| arg.span);
+    let asked = evaluate.choice_list("metrics").iter().filter_map(|&name| Some((name, place?)));
+    let figures = published.into_iter().flat_map(|(own, places)| own.figures.iter().zip(places));
+    let figures = figures.filter_map(|((name, _), &place)| {
+        crate::train::metric::find(name).map(|metric| (metric.name(), place))
+    });
+    asked.chain(figures).collect()
+}
+
+/// The last readout or pooling on the way to the output, along the first input of each stage.
+fn last_gathering(graph: &DiGraph<ir::Node, usize>, output: NodeIndex) -> Option<NodeIndex> {
+    let mut at = output;
+    loop {
+        if matches!(graph[at].op.family(), Family::Readout | Family::Pooling) {
+            return Some(at);
+        }
+        at = ir::inputs_of(graph, at).into_iter().next()?;
     }
 }
 
@@ -346,7 +392,7 @@ fn bind_section<'p>(
         Some((name, entries)) => (name.span, entries.iter().map(Given::from).collect()),
         None => (Span::default(), Vec::new()),
     };
-    let callee = Callee { name, place, noun: "key", takes_branches: false };
+    let callee = Callee { name, place, noun: "key", takes_branches: false, example: None };
     bind(ev, callee, specs, &given, env).args
 }
 

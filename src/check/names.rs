@@ -167,6 +167,26 @@ pub fn allowed_twice(name: &str, place: Span, first: Span) -> Diagnostic {
         .help(format!("leave one `{name}` out"))
 }
 
+/// A setting or a section that stands in the file twice.
+pub fn set_twice(is_section: bool, name: &str, place: Span, first: Span) -> Diagnostic {
+    let (what, help) = match is_section {
+        true => ("section", "put all entries into one section"),
+        false => ("setting", "leave one of them out"),
+    };
+    Diagnostic::error("names::duplicate", format!("the {what} `{name}` is given twice"))
+        .label(place, "given again here")
+        .label(first, "given here first")
+        .help(help)
+}
+
+/// A loss that stands in the sum twice.
+pub fn loss_twice(name: &str, place: Span, first: Span) -> Diagnostic {
+    Diagnostic::error("names::duplicate", format!("the loss `{name}` stands in the sum twice"))
+        .label(place, "again here")
+        .label(first, "here first")
+        .help(format!("write it once, with one weight: `2 * {name}`"))
+}
+
 /// The same name defined twice where both can be seen.
 pub fn duplicate(what: &str, name: &str, place: Span, first: Span) -> Diagnostic {
     Diagnostic::error("names::duplicate", format!("{what} `{name}` is defined twice"))

@@ -49,8 +49,15 @@ pub fn agrees_with_data(stated: Task, place: Span, data: &DataFacts) -> Option<D
     )
 }
 
-/// What the model ends in fits the task: nodes for a task on nodes, a graph vector for one on graphs.
-pub fn ends_right(ty: &Type, place: Span, task: Task, reason: &str) -> Option<Diagnostic> {
+/// What the model ends in fits the task: nodes for a task on nodes, a graph vector for one on graphs. `gathered` is the
+/// last stage that left fewer rows, a readout or a pooling, with its place.
+pub fn ends_right(
+    ty: &Type,
+    place: Span,
+    task: Task,
+    reason: &str,
+    gathered: Option<(&str, Span)>,
+) -> Option<Diagnostic> {
     if ty.entity == task.entity {
         return None;
     }
@@ -65,12 +72,61 @@ pub fn ends_right(ty: &Type, place: Span, task: Task, reason: &str) -> Option<Di
         ),
     };
     let finding = finding.label(place, format!("this is {ty}"));
-    Some(match (ty.entity, task.entity) {
-        (Entity::Graph, _) => finding.help(format!("{reason}; leave the readout out to predict nodes")),
-        (Entity::Nodes, _) => finding.help(format!("{reason}; add a readout, for example `-> mean -> mlp`")),
-        (Entity::Slots, _) => finding.help("add a readout, for example `-> flatten -> mlp`"),
+    Some(match (ty.entity, task.entity, gathered) {
+        (_, Entity::Nodes, Some((name, span))) => {
+            let finding = match span == place {
+                true => finding,
+                false => finding.label(span, "from here on there is no row for each node"),
+            };
+            finding.help(format!("{reason}; leave `{name}` out to predict nodes"))
+        }
+        (_, Entity::Nodes, None) => finding.help(format!("{reason}; leave the readout out to predict nodes")),
+        (Entity::Nodes, ..) => finding.help(format!("{reason}; add a readout, for example `-> mean -> mlp`")),
+        (Entity::Slots, ..) => finding.help("add a readout, for example `-> flatten -> mlp`"),
         _ => finding.help("add a readout, for example `-> mean -> mlp`"),
     })
+}
+
+/// What a file says about its task besides `task = …`.
+pub struct Evidence<'a> {
+    /// What the model ends in, where that is certain.
+    pub ends_in: Option<(&'a Type, Span)>,
+    pub losses: &'a [LossTerm],
+    /// Metrics by their names, with their places.
+    pub metrics: Vec<(&'static str, Span)>,
+}
+
+/// `task = …` against everything else in the file: one mistake, and not one of each part that goes with the others. The
+/// task that the rest of the file is about comes with the finding.
+pub fn agrees_with_file(stated: Task, place: Span, evidence: &Evidence) -> Option<(Diagnostic, Task)> {
+    let of_losses = evidence.losses.iter().filter_map(|term| match term.loss.kind() {
+        LossKind::Task(kind) => Some((term.loss.name(), term.span, kind)),
+        LossKind::Auxiliary => None,
+    });
+    let of_metrics = evidence.metrics.iter().filter_map(|&(name, span)| {
+        crate::train::metric::find(name).map(|metric| (name, span, metric.applies_to()))
+    });
+    let kinds: Vec<_> = of_losses.chain(of_metrics).collect();
+    let entity = evidence.ends_in.map(|(ty, _)| ty.entity);
+    let entity = entity.filter(|entity| matches!(entity, Entity::Nodes | Entity::Graph));
+    let is_other_end = entity.is_some_and(|entity| entity != stated.entity);
+    let n_against = kinds.len() + usize::from(is_other_end);
+    if n_against < 2 || kinds.is_empty() || kinds.iter().any(|&(_, _, kind)| kind == stated.kind) {
+        return None;
+    }
+    let meant = Task { entity: entity.unwrap_or(stated.entity), kind: kinds[0].2 };
+    let mut finding = Diagnostic::error(
+        "task::differs_from_file",
+        format!("the task is {}, but the file is about {}", in_words(stated), in_words(meant)),
+    )
+    .label(place, "the task is set here");
+    if let Some((ty, end)) = evidence.ends_in.filter(|_| is_other_end) {
+        finding = finding.label(end, format!("the model ends in {ty}"));
+    }
+    for (name, span, kind) in kinds {
+        finding = finding.label(span, format!("`{name}` is for {}", kind_word(kind)));
+    }
+    Some((finding.help(format!("write `task = {}`, or change what is marked", meant.name())), meant))
 }
 
 /// Losses and metrics fit the task, and something reports each auxiliary loss. `published` has the place of
@@ -107,9 +163,8 @@ pub fn fits(model: &Model, published: &[Span]) -> Vec<Diagnostic> {
         );
     }
     if let Some(place) = model.evaluate.get("metrics").and_then(|arg| arg.span) {
-        for name in model.evaluate.choice_list("metrics") {
-            findings.extend(metric_fits(name, name, place, task));
-        }
+        let wrong = model.evaluate.choice_list("metrics").iter();
+        findings.extend(wrong.filter_map(|name| metric_fits(name, name, place, task)));
     }
     if let Some(own) = &model.published {
         for ((name, _), place) in own.figures.iter().zip(published) {
@@ -124,7 +179,31 @@ pub fn fits(model: &Model, published: &[Span]) -> Vec<Diagnostic> {
             findings.extend(metric_fits(metric.name(), word, place, task));
         }
     }
-    findings
+    of_wrong_kind_together(findings)
+}
+
+/// Losses and metrics of the other kind of task are one mistake: the file was written for values and the data has
+/// classes, or the other way round.
+fn of_wrong_kind_together(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let is_of_kind = |found: &Diagnostic| ["task::wrong_loss", "task::wrong_metric"].contains(&found.code);
+    let (wrong, mut rest): (Vec<_>, Vec<_>) = findings.into_iter().partition(is_of_kind);
+    let mut wrong = wrong.into_iter();
+    let Some(mut first) = wrong.next() else { return rest };
+    for other in wrong {
+        for label in other.labels {
+            match first.labels.iter_mut().find(|known| known.span == label.span) {
+                Some(known) => known.text = "none of these has a value here".to_owned(),
+                None => first.labels.push(label),
+            }
+        }
+        if other.code != first.code
+            && let (Some(help), Some(more)) = (&mut first.help, other.help)
+        {
+            *help = format!("{help}; {more}");
+        }
+    }
+    rest.push(first);
+    rest
 }
 
 fn wrong_loss(term: &LossTerm, task: Task, kind: TargetKind) -> Diagnostic {

@@ -17,19 +17,19 @@ pub fn definition(what: &str, name: &str, place: Span) -> Diagnostic {
         "block" => format!("block `{name}` is never used"),
         _ => format!("the parameter `{name}` is never used"),
     };
-    Diagnostic::error(code, said).label(place, "nothing reads this").help("use it, or leave it out")
+    Diagnostic::warning(code, said).label(place, "nothing reads this").help("use it, or leave it out")
 }
 
 /// `as NAME` that no later pipeline begins with.
 pub fn stage_name(name: &str, place: Span) -> Diagnostic {
-    Diagnostic::error("unused::name", format!("the value named `{name}` is never used by its name"))
+    Diagnostic::warning("unused::name", format!("the value named `{name}` is never used by its name"))
         .label(place, "nothing reads this name")
         .help(format!("leave `as {name}` out, or begin a pipeline with `{name}`"))
 }
 
 /// A file of which nothing is used.
 pub fn import(path: &str, place: Span) -> Diagnostic {
-    Diagnostic::error("unused::use", format!("nothing of \"{path}\" is used"))
+    Diagnostic::warning("unused::use", format!("nothing of \"{path}\" is used"))
         .label(place, "brings nothing that is needed here")
         .help("leave the line out")
 }

@@ -137,24 +137,29 @@ pub fn short(places: &Places, diagnostic: &Diagnostic) -> String {
 
 /// The same facts as data. Lines and columns count from 1, columns in characters; the end is exclusive.
 pub fn json(places: &Places, diagnostic: &Diagnostic) -> serde_json::Value {
-    let label = |label: &crate::diagnostic::Label| {
-        let (line, column) = places.line_column(label.span.file, label.span.start);
-        let (end_line, end_column) = places.line_column(label.span.file, label.span.end);
+    let place = |span: Span, text: &str| {
+        let (line, column) = places.line_column(span.file, span.start);
+        let (end_line, end_column) = places.line_column(span.file, span.end);
         serde_json::json!({
-            "file": places.sources.file(label.span.file).name,
+            "file": places.sources.file(span.file).name,
             "line": line,
             "column": column,
             "end_line": end_line,
             "end_column": end_column,
-            "text": label.text,
+            "text": text,
         })
     };
+    let fix = diagnostic
+        .fix
+        .as_deref()
+        .map(|fix| fix.edits.iter().map(|edit| place(edit.span, &edit.text)).collect::<Vec<_>>());
     serde_json::json!({
         "code": diagnostic.code,
         "severity": word(diagnostic.severity),
         "message": diagnostic.message,
-        "labels": diagnostic.labels.iter().map(label).collect::<Vec<_>>(),
+        "labels": diagnostic.labels.iter().map(|label| place(label.span, &label.text)).collect::<Vec<_>>(),
         "help": diagnostic.help,
+        "fix": fix,
     })
 }
 

@@ -53,6 +53,8 @@ pub(crate) struct Made {
     pub call: Option<(String, Span)>,
     /// Arguments that stand in for ones that were reported.
     pub broken_args: Vec<&'static str>,
+    /// It stands for a stage that is not known: whatever follows from it is not known either.
+    pub is_unknown: bool,
 }
 
 pub(crate) struct Builder<'p> {
@@ -161,7 +163,7 @@ impl<'p> Builder<'p> {
             let lies_within = place.file == span.file && place.start <= span.start && span.end <= place.end;
             !lies_within && !text.starts_with("repeat ")
         });
-        self.made.push(Made { call: call.cloned(), broken_args: Vec::new() });
+        self.made.push(Made { call: call.cloned(), ..Made::default() });
         node
     }
 
@@ -220,7 +222,7 @@ impl<'p> Builder<'p> {
         }
         self.ev.report(finding);
         self.ev.touch(expr, env);
-        Ok(Cursor { is_start: false, ..cursor })
+        Ok(self.unknown_stage(expr.span, cursor))
     }
 
     /// `as NAME`
@@ -272,7 +274,7 @@ impl<'p> Builder<'p> {
             Some(Binding::UnknownParam { name: param }) => {
                 self.ev.used.insert(param.span);
                 args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
-                return Ok(Cursor { is_start: false, ..cursor });
+                return Ok(self.unknown_stage(span, cursor));
             }
             Some(Binding::Stage { node, name: defined }) => {
                 self.ev.used.insert(defined.span);
@@ -294,7 +296,7 @@ impl<'p> Builder<'p> {
                 let circle: Vec<_> = chain[..=idx].iter().rev().copied().collect();
                 self.ev.report(names::recursive(&circle));
                 args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
-                return Ok(Cursor { is_start: false, ..cursor });
+                return Ok(self.unknown_stage(span, cursor));
             }
             return match definition.kind {
                 DefinitionKind::Let { value } => {
@@ -312,7 +314,7 @@ impl<'p> Builder<'p> {
                             .label(definition.name.span, format!("`{name}` is defined here"));
                         self.ev.report(finding);
                         args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
-                        return Ok(Cursor { is_start: false, ..cursor });
+                        return Ok(self.unknown_stage(span, cursor));
                     }
                     let env = Env::instance(definition.file, definition.name, args_env);
                     self.call_value(name, place, Thunk { expr: value, env }, args, args_env, span, cursor)
@@ -334,7 +336,8 @@ impl<'p> Builder<'p> {
         }
         let given: Vec<Given> = args.iter().map(Given::from).collect();
         if let Some(combinator) = COMBINATORS.iter().find(|combinator| combinator.spec.name == name) {
-            let callee = Callee { name, place, noun: "argument", takes_branches: false };
+            let example = Some(combinator.spec.example);
+            let callee = Callee { name, place, noun: "argument", takes_branches: false, example };
             let bound = args::bind(&mut self.ev, callee, combinator.spec.args, &given, args_env);
             let span = self.ev.at(span);
             return (combinator.expand)(self, bound, cursor, span);
@@ -351,7 +354,15 @@ impl<'p> Builder<'p> {
             self.ev.report(names::unknown_stage(name, place, &visible));
         }
         args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
-        Ok(Cursor { is_start: false, ..cursor })
+        Ok(self.unknown_stage(span, cursor))
+    }
+
+    /// A stage that was reported, and of whose result nothing is known.
+    fn unknown_stage(&mut self, span: Span, cursor: Cursor) -> Cursor {
+        let identity = ops::find("identity").expect("the catalogue has `identity`");
+        let node = self.add_node(identity, Args::default(), span, &[(0, cursor.node)]);
+        self.made[node.index()].is_unknown = true;
+        Cursor { node, is_start: false }
     }
 
     /// A name that stands for a pipeline, or for an operator or block that takes the arguments (`conv(64)`
@@ -501,7 +512,7 @@ impl<'p> Builder<'p> {
         for (param, slot) in params.iter().zip(&slots) {
             if slot.is_none() && param.default.is_none() && is_certain {
                 let name = &param.name.text;
-                let written = format!("{name} = …");
+                let written = format!("{block}({name} = …)");
                 self.ev.report(args_check::missing_value(block, "parameter", name, place, &written));
                 break;
             }
@@ -519,7 +530,7 @@ impl<'p> Builder<'p> {
         cursor: Cursor,
     ) -> Result<Cursor, Stop> {
         let takes_branches = matches!(op.ports(), Ports::Many(_));
-        let callee = Callee { name: op.name(), place, noun: "argument", takes_branches };
+        let callee = Callee { name: op.name(), place, noun: "argument", takes_branches, example: None };
         let bound = args::bind(&mut self.ev, callee, op.args(), given, env);
         let mut broken_args = bound.broken;
         let mut inputs = Vec::new();
@@ -590,7 +601,8 @@ impl<'p> Builder<'p> {
     fn add_projection(&mut self, from: NodeIndex, span: Span) -> NodeIndex {
         let linear = ops::find("linear").expect("the catalogue has `linear`");
         let env = Env::root(crate::source::FileId(u32::MAX));
-        let callee = Callee { name: "linear", place: span, noun: "argument", takes_branches: false };
+        let callee =
+            Callee { name: "linear", place: span, noun: "argument", takes_branches: false, example: None };
         let bound = args::bind(&mut self.ev, callee, linear.args(), &[], &env);
         let author = std::mem::replace(&mut self.author, Author::Compiler);
         let node = self.add_node(linear, bound.args, span, &[(0, from)]);

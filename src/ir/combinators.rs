@@ -18,6 +18,7 @@ pub static COMBINATORS: &[Combinator] = &[
         spec: CallSpec {
             name: "repeat",
             doc: "Puts a pipeline `n` times in a row, each time with weights of its own.",
+            example: "repeat(3, gcn(64) -> relu)",
             args: &[
                 ArgSpec {
                     name: "n",
@@ -47,6 +48,7 @@ pub static COMBINATORS: &[Combinator] = &[
         spec: CallSpec {
             name: "residual",
             doc: "Adds the input of a pipeline to its result: `add(identity, pipeline)`.",
+            example: "residual(gcn(64) -> relu)",
             args: &[ArgSpec {
                 name: "pipeline",
                 kind: ArgKind::Pipeline { port: 0 },

@@ -219,7 +219,10 @@ pub(crate) fn main_items<'p>(program: &'p Program, findings: &mut Findings) -> M
             };
             items.first.get_or_insert(place);
             match places.get(key) {
-                Some(&first) => findings.push(names::duplicate("the setting", key, place, first)),
+                Some(&first) => {
+                    let is_section = matches!(item.kind, ItemKind::Section { .. });
+                    findings.push(names::set_twice(is_section, key, place, first));
+                }
                 None => {
                     places.insert(key, place);
                 }

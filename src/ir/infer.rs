@@ -20,6 +20,9 @@ const MAX_WIDTH: usize = 1 << 24;
 /// Families of mistakes (`shape`, `levels`, …) whose guess a node's type rests on.
 pub(crate) type Doubts = BTreeSet<&'static str>;
 
+/// All of these families, behind a stage that is not known.
+const ALL_FAMILIES: [&str; 4] = ["shape", "levels", "args", "symmetry"];
+
 /// Fills in `ty` of every node. Returns the doubts about the type of `output`.
 pub(crate) fn infer_types(
     graph: &mut DiGraph<Node, usize>,
@@ -55,7 +58,10 @@ pub(crate) fn infer_types(
             new_level: Level(next_level),
             data,
         };
-        let broken = &made[idx.index()].broken_args;
+        let Made { broken_args: broken, is_unknown, .. } = &made[idx.index()];
+        if *is_unknown {
+            doubt.extend(ALL_FAMILIES);
+        }
         let mut ty = match node.op.infer(&cx) {
             Ok(ty) => ty,
             Err(mut finding) => {
@@ -73,6 +79,10 @@ pub(crate) fn infer_types(
                 guess(&cx)
             }
         };
+        if *is_unknown {
+            ty.rows.size = Size::Symbol("?");
+            ty.width.size = Size::Symbol("?");
+        }
         if !broken.is_empty() && node.op.width_rule() != WidthRule::Kept {
             ty.width.size = Size::Symbol("?");
             doubt.insert("shape");

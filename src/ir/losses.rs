@@ -31,7 +31,7 @@ pub(crate) fn read_losses<'p>(ev: &mut Evaluator<'p>, expr: &'p Expr, env: &Rc<E
     };
     for (idx, term) in terms.iter().enumerate() {
         if let Some(first) = terms[..idx].iter().find(|other| other.loss.name() == term.loss.name()) {
-            ev.report(names::duplicate("the loss", term.loss.name(), term.span, first.span));
+            ev.report(names::loss_twice(term.loss.name(), term.span, first.span));
         }
         if term.weight == 0.0 {
             ev.report(unused::loss_without_weight(term.loss.name(), term.span));
@@ -119,7 +119,13 @@ fn read_name<'p>(
     match ops::find_loss(name) {
         Some(loss) => {
             let given: Vec<Given> = given.iter().map(Given::from).collect();
-            let callee = Callee { name: loss.name(), place: span, noun: "argument", takes_branches: false };
+            let callee = Callee {
+                name: loss.name(),
+                place: span,
+                noun: "argument",
+                takes_branches: false,
+                example: None,
+            };
             let args = bind(ev, callee, loss.args(), &given, env).args;
             Part::Sum(vec![LossTerm { loss, args, weight: 1.0, span }])
         }

@@ -8,7 +8,7 @@ mod renames;
 pub use renames::{Of, RENAMES, Rename};
 
 use crate::check;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Edit};
 use crate::ops;
 use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::ast::{File, ItemKind};
@@ -39,20 +39,13 @@ pub fn renamed_setting(name: &str) -> Option<&'static Rename> {
     Renames(RENAMES).setting(name)
 }
 
-/// One word to be put in place of another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Edit {
-    pub span: Span,
-    pub text: String,
-}
-
 /// What has to be rewritten to bring files forward, by place, each place once. `findings` are those of the check of
 /// a program that these files belong to: they know what a block's parameter stands for. Arguments of operators are
 /// found in the text too, so that nothing is missed where the check ends early.
 pub fn edits(sources: &SourceMap, findings: &[Diagnostic]) -> Vec<Edit> {
     let fixes =
         findings.iter().filter(|found| found.code == RENAMED).filter_map(|found| found.fix.as_deref());
-    let mut edits: Vec<_> = fixes.map(|fix| Edit { span: fix.span, text: fix.text.clone() }).collect();
+    let mut edits: Vec<Edit> = fixes.flat_map(|fix| fix.edits.iter().cloned()).collect();
     for (id, file) in sources.files() {
         edits.extend(argument_edits(id, &file.text));
     }

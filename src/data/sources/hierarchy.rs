@@ -25,6 +25,7 @@ pub static SPEC: CallSpec = CallSpec {
     name: "hierarchy",
     doc: "Generated graphs of coloured communities that stand in one ring or in several: the class is the number of \
           rings. Sizes, degrees and local structure are the same in all classes. Graph classification.",
+    example: "hierarchy()",
     args: &[
         ArgSpec {
             name: "graphs",

@@ -16,6 +16,7 @@ pub static SPEC: CallSpec = CallSpec {
     doc: "Zachary's karate club: 34 members, 78 friendships, which of two clubs a member joined. Node \
           classification; trains on the two leaders (nodes 0 and 33) and two members of each club (1, 2, 31, 32), \
           validates on 4, 5, 26 and 29, tests on the other 24. Zachary 1977.",
+    example: "karate()",
     args: &[ArgSpec {
         name: "features",
         kind: ArgKind::Choice(&["identity", "degree"]),

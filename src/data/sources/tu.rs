@@ -21,6 +21,7 @@ pub static SPEC: CallSpec = CallSpec {
     doc: "A data set of the TU collection by its name, or the path of a folder or zip archive in its layout. \
           Graph classification, or graph regression where the graphs have attributes and no labels. \
           Morris et al. 2020; PyG's TUDataset.",
+    example: "tu(\"PROTEINS\")",
     args: &[
         ArgSpec {
             name: "name",

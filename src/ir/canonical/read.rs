@@ -273,7 +273,13 @@ impl<'p> Reader<'p> {
                 return Err(wrong(line, format!("there is no operator `{name}` in this version of hgnnc")));
             }
         };
-        let callee = Callee { name: op.name(), place: place(line), noun: "argument", takes_branches: false };
+        let callee = Callee {
+            name: op.name(),
+            place: place(line),
+            noun: "argument",
+            takes_branches: false,
+            example: None,
+        };
         let mut args = bind(&mut self.ev, callee, op.args(), &given, &self.env).args;
         self.checked()?;
         let n_pipelines = args_of_pipelines(op.args()).count();
@@ -299,8 +305,13 @@ impl<'p> Reader<'p> {
         let (name, given) =
             name_and_args(expr).ok_or_else(|| wrong(line, "a loss reads `loss 1.0 cross_entropy()`"))?;
         let loss = ops::find_loss(name).ok_or_else(|| wrong(line, format!("there is no loss `{name}`")))?;
-        let callee =
-            Callee { name: loss.name(), place: place(line), noun: "argument", takes_branches: false };
+        let callee = Callee {
+            name: loss.name(),
+            place: place(line),
+            noun: "argument",
+            takes_branches: false,
+            example: None,
+        };
         let mut args = bind(&mut self.ev, callee, loss.args(), &given, &self.env).args;
         self.checked()?;
         without_places(&mut args);
@@ -322,7 +333,7 @@ impl<'p> Reader<'p> {
         specs: &'static [ArgSpec],
         given: &[Given<'p>],
     ) -> Result<Args> {
-        let callee = Callee { name, place: place(1), noun: "key", takes_branches: false };
+        let callee = Callee { name, place: place(1), noun: "key", takes_branches: false, example: None };
         let mut args = bind(&mut self.ev, callee, specs, given, &self.env.clone()).args;
         self.checked()?;
         without_places(&mut args);

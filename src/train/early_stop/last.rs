@@ -4,8 +4,12 @@ use super::{EarlyStop, EarlyStopKind, Verdict};
 use crate::args::{BoundCall, CallSpec};
 use serde_json::Value;
 
-pub static SPEC: CallSpec =
-    CallSpec { name: "last", doc: "Runs every epoch and keeps the weights of the last one.", args: &[] };
+pub static SPEC: CallSpec = CallSpec {
+    name: "last",
+    doc: "Runs every epoch and keeps the weights of the last one.",
+    example: "last",
+    args: &[],
+};
 
 pub struct Last;
 

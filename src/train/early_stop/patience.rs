@@ -10,6 +10,7 @@ pub static SPEC: CallSpec = CallSpec {
     name: "patience",
     doc: "Stops when the monitored figure has not become better for `epochs` epochs, and keeps the weights of the \
           best one.",
+    example: "patience(30)",
     args: &[
         ArgSpec {
             name: "epochs",

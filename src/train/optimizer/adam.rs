@@ -14,6 +14,7 @@ use multiversion::multiversion;
 pub static SPEC: CallSpec = CallSpec {
     name: "adam",
     doc: "Adam; weight decay is L2, added to the gradient. Kingma and Ba 2015; torch.optim.Adam",
+    example: "adam(lr = 1e-3)",
     args: ARGS,
 };
 

@@ -11,6 +11,7 @@ use candle_core::{Result, Var};
 pub static SPEC: CallSpec = CallSpec {
     name: "adamw",
     doc: "Adam with decoupled weight decay. Loshchilov and Hutter 2019; torch.optim.AdamW",
+    example: "adamw(lr = 1e-3, weight_decay = 1e-2)",
     args: ARGS,
 };
 

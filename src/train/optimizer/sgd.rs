@@ -13,6 +13,7 @@ use multiversion::multiversion;
 pub static SPEC: CallSpec = CallSpec {
     name: "sgd",
     doc: "Stochastic gradient descent with momentum; weight decay is L2. Sutskever et al. 2013; torch.optim.SGD",
+    example: "sgd(lr = 1e-2, momentum = 0.9)",
     args: &[
         ArgSpec { default: Default::Float(1e-2), ..LR },
         ArgSpec {

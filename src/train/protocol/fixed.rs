@@ -11,6 +11,7 @@ use crate::train::error::{Result, TrainError};
 pub static SPEC: CallSpec = CallSpec {
     name: "fixed",
     doc: "The split published with the data (the node classification sets).",
+    example: "fixed",
     args: &[],
 };
 

@@ -11,6 +11,7 @@ use crate::train::error::Result;
 pub static SPEC: CallSpec = CallSpec {
     name: "holdout",
     doc: "One stratified split, drawn by the seed: a part for validation, a part for the test, the rest to train on.",
+    example: "holdout(validation = 0.1, test = 0.1)",
     args: &[
         ArgSpec {
             name: "validation",

@@ -13,6 +13,7 @@ pub static SPEC: CallSpec = CallSpec {
     doc: "Stratified cross-validation: `k` runs, each tested on another of `k` parts; a share of the other parts is \
           kept for validation. Errica et al. 2020, \"A Fair Comparison of Graph Neural Networks for Graph \
           Classification\"",
+    example: "k_fold(10)",
     args: &[
         ArgSpec {
             name: "k",

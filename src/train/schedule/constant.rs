@@ -4,7 +4,7 @@ use super::{Formula, Schedule, ScheduleKind};
 use crate::args::{BoundCall, CallSpec};
 
 pub static SPEC: CallSpec =
-    CallSpec { name: "constant", doc: "The learning rate stays as it is.", args: &[] };
+    CallSpec { name: "constant", doc: "The learning rate stays as it is.", example: "constant", args: &[] };
 
 pub struct Constant;
 

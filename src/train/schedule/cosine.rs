@@ -7,6 +7,7 @@ pub static SPEC: CallSpec = CallSpec {
     name: "cosine",
     doc: "Lowers the learning rate along half a cosine over all epochs. Loshchilov and Hutter 2017, \"SGDR\", without \
           restarts; torch.optim.lr_scheduler.CosineAnnealingLR",
+    example: "cosine",
     args: &[ArgSpec {
         name: "end",
         kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),

@@ -6,6 +6,7 @@ use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
 pub static SPEC: CallSpec = CallSpec {
     name: "exponential",
     doc: "Multiplies the learning rate by `factor` after every epoch. torch.optim.lr_scheduler.ExponentialLR",
+    example: "exponential(0.99)",
     args: &[ArgSpec {
         name: "factor",
         kind: ArgKind::Float(Range::open(0.0, 1.0)),

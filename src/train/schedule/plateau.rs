@@ -10,6 +10,7 @@ pub static SPEC: CallSpec = CallSpec {
     name: "plateau",
     doc: "Multiplies the learning rate by `factor` when the monitored figure has not become better for more than \
           `patience` epochs. torch.optim.lr_scheduler.ReduceLROnPlateau",
+    example: "plateau(factor = 0.5, patience = 10)",
     args: &[
         ArgSpec {
             name: "factor",

@@ -6,6 +6,7 @@ use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
 pub static SPEC: CallSpec = CallSpec {
     name: "step",
     doc: "Multiplies the learning rate by `factor` every `every` epochs. torch.optim.lr_scheduler.StepLR",
+    example: "step(50)",
     args: &[
         ArgSpec {
             name: "every",

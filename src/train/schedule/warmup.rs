@@ -7,6 +7,7 @@ use serde_json::Value;
 pub static SPEC: CallSpec = CallSpec {
     name: "warmup",
     doc: "Raises the learning rate linearly over the first `epochs`, then follows `then`.",
+    example: "warmup(10, then = cosine)",
     args: &[
         ArgSpec {
             name: "epochs",
