@@ -140,26 +140,27 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     let is_known = !made.iter().any(|made| made.is_unknown);
     let ty = graph[output].ty.clone();
     let place = if output == input { model_span } else { graph[output].span };
-    // A task that contradicts the data, or all the rest of the file, is one mistake: what follows is checked against
-    // the other one.
+    // A task that contradicts the data, or all the rest of the file, is one mistake: what follows from it is not told.
     let mut stated_task = stated_task;
+    let mut is_task_certain = true;
     if let Some((stated, task_place)) = stated_task {
-        let contradiction = match data.and_then(|data| data.task.map(|task| (data, task))) {
-            Some((data, task)) => task::agrees_with_data(stated, task_place, data).map(|found| (found, task)),
-            None => {
-                let ends_in = (!doubts.contains("levels")).then_some((&ty, place));
-                let metrics = asked_metrics(&evaluate, published.as_ref());
-                let evidence = task::Evidence { ends_in, losses: &losses, metrics };
-                task::agrees_with_file(stated, task_place, &evidence)
+        if let Some(data) = data.filter(|data| data.task.is_some()) {
+            if let Some(finding) = task::agrees_with_data(stated, task_place, data) {
+                is_task_certain = false;
+                findings.push(finding);
             }
-        };
-        if let Some((finding, meant)) = contradiction {
-            findings.push(finding);
-            stated_task = Some((meant, task_place));
+        } else {
+            let ends_in = (!doubts.contains("levels")).then_some((&ty, place));
+            let metrics = asked_metrics(&evaluate, published.as_ref());
+            let evidence = task::Evidence { ends_in, losses: &losses, metrics };
+            if let Some((finding, meant)) = task::agrees_with_file(stated, task_place, &evidence) {
+                findings.push(finding);
+                stated_task = Some((meant, task_place));
+            }
         }
     }
     let task = task::decide(stated_task.map(|(task, _)| task), data, &losses, ty.entity);
-    if !doubts.contains("levels") {
+    if is_task_certain && !doubts.contains("levels") {
         let reason = match (stated_task, data) {
             (Some(_), _) => "the file sets the task".to_owned(),
             (None, Some(data)) => format!("{} sets the task", data.name),
@@ -200,6 +201,7 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
         task::fits(&model, published.as_ref().map_or(&[], |(_, places)| places))
             .into_iter()
             .filter(|finding| is_known || finding.code != "task::nothing_reports_loss")
+            .filter(|finding| is_task_certain || !task::is_of_wrong_kind(finding))
             .for_each(|finding| findings.push(finding));
     }
     let unused_names: HashSet<&str> =

@@ -182,11 +182,15 @@ pub fn fits(model: &Model, published: &[Span]) -> Vec<Diagnostic> {
     of_wrong_kind_together(findings)
 }
 
+/// Whether a finding is about a loss or metric of the other kind of task.
+pub fn is_of_wrong_kind(finding: &Diagnostic) -> bool {
+    ["task::wrong_loss", "task::wrong_metric"].contains(&finding.code)
+}
+
 /// Losses and metrics of the other kind of task are one mistake: the file was written for values and the data has
 /// classes, or the other way round.
 fn of_wrong_kind_together(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let is_of_kind = |found: &Diagnostic| ["task::wrong_loss", "task::wrong_metric"].contains(&found.code);
-    let (wrong, mut rest): (Vec<_>, Vec<_>) = findings.into_iter().partition(is_of_kind);
+    let (wrong, mut rest): (Vec<_>, Vec<_>) = findings.into_iter().partition(is_of_wrong_kind);
     let mut wrong = wrong.into_iter();
     let Some(mut first) = wrong.next() else { return rest };
     for other in wrong {

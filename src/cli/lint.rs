@@ -4,7 +4,7 @@ use super::config::Configs;
 use super::source::{self, Compiled, Data, LocalData, Need};
 use super::table::{plain_table, write_table};
 use super::{Exit, Failure, Format, Global, files, report, stdout_look};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::lint::config::ALL;
 use crate::lint::{Config, LINTS, NeedsData, lint};
 use serde_json::json;
@@ -12,6 +12,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Warn about architectures that are right and probably not what was meant
+///
+/// Warnings of `hgnnc check`, such as a definition that nothing reads, are among them.
 ///
 /// Without FILE, all `.hgnn` files below the current folder that `.gitignore` does not leave out. The data that a
 /// file names is read where it is on this machine; without it, the warnings that need it stay silent. A file keeps a
@@ -147,16 +149,20 @@ impl Lint {
     }
 }
 
-/// What is said of a file: its errors where it is wrong, for there is no model to look at then.
+/// What is said of a file: what `check` says, and where that is no error, what the lints say of the model.
 fn findings(compiled: &Compiled, config: &Config) -> Vec<Diagnostic> {
     let data = match &compiled.data {
         Data::Loaded(data) => Some(data.as_ref()),
         _ => None,
     };
-    match &compiled.model {
-        Some(model) => lint(&compiled.program, &compiled.sources, model, data, config),
-        None => compiled.diagnostics.iter().filter(|found| found.is_error()).cloned().collect(),
+    let mut found = compiled.diagnostics.clone();
+    if config.denies_all() {
+        found.iter_mut().for_each(|finding| finding.severity = Severity::Error);
     }
+    if let Some(model) = &compiled.model {
+        found.extend(lint(&compiled.program, &compiled.sources, model, data, config));
+    }
+    found
 }
 
 /// `1 file`, `3 warnings`

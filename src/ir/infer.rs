@@ -95,6 +95,16 @@ pub(crate) fn infer_types(
             doubt.insert("shape");
             ty.width.size = Size::Symbol("?");
         }
+        // These say for certain what comes out, whatever comes in.
+        if node.op.family() == Family::Readout && ty.entity == Entity::Graph {
+            doubt.remove("levels");
+        }
+        if let WidthRule::Argument(name) = node.op.width_rule()
+            && node.args.is_written(name)
+            && !broken.contains(&name)
+        {
+            doubt.remove("shape");
+        }
         if ty.level == Level(next_level) {
             next_level += 1;
         }

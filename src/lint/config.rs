@@ -30,6 +30,8 @@ pub const ALL: &str = "all";
 pub struct Config {
     allow: BTreeSet<&'static str>,
     deny: BTreeSet<&'static str>,
+    /// `all` was denied, which counts for the warnings of the check too.
+    denies_all: bool,
     /// By lint and name.
     thresholds: BTreeMap<(&'static str, &'static str), f64>,
 }
@@ -41,6 +43,11 @@ impl Config {
 
     pub fn denies(&self, lint: &Lint) -> bool {
         self.deny.contains(lint.name())
+    }
+
+    /// Whether every warning is an error, those of the check included.
+    pub fn denies_all(&self) -> bool {
+        self.denies_all
     }
 
     /// # Panics
@@ -68,6 +75,7 @@ impl Config {
     /// As [`Config::allow`].
     pub fn deny(&mut self, name: &str) -> Result<(), Option<&'static str>> {
         if name == ALL {
+            self.denies_all = true;
             let others = names().filter(|name| !self.allow.contains(name));
             self.deny.extend(others.collect::<Vec<_>>());
             return Ok(());
@@ -165,6 +173,7 @@ impl Reader<'_> {
         }
         // Order does not matter in TOML, so `all` denies what is left.
         if self.config.deny.remove(ALL) {
+            self.config.denies_all = true;
             let others = names().filter(|name| !self.config.allow.contains(name));
             let others: Vec<_> = others.collect();
             self.config.deny.extend(others);
