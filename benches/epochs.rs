@@ -250,7 +250,7 @@ fn run_case(case: &Case) {
             let targets = data.target_tensor(batch_graphs, DType::F32, &device).expect("fits");
             let mut cx = network.training_cx(epoch * 100_000 + idx as u64);
             let output = network.forward(&batch, &mut cx).expect("runs");
-            let loss = network.loss(&output, &targets.expect("labels"), &cx).expect("runs");
+            let loss = network.loss(&output, &targets.expect("labels"), &cx, None).expect("runs");
             let gradients = loss.backward().expect("runs");
             let gradients: Vec<_> = weights.iter().map(|weight| gradients.get(weight).cloned()).collect();
             adam.step(&gradients, lr, 1.0).expect("runs");

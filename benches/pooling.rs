@@ -9,7 +9,7 @@ use hgnn::data::batch::{Csr, SparseGraph};
 use hgnn::kernels::{
     Activation, AttentionOptions, Norm, assignment_adjacency, assignment_entropy,
     cluster_assignment_adjacency, cluster_segment_product, dense_propagate_beside, gat_attention, linear,
-    link_loss, segment_product, softmax_rows,
+    link_loss, segment_product, softmax_rows, sum_over_graphs,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -108,7 +108,8 @@ fn ours(logits: &Tensor, z: &Tensor, graph: &Arc<SparseGraph>, wanted: Wanted) -
         loss = (loss + assignment_adjacency(&s, graph)?.sqr()?.sum_all()?)?;
     }
     if wanted.losses {
-        loss = ((loss + link_loss(&s, graph)?)? + assignment_entropy(&s, &graph.graph_offsets)?)?;
+        let per_graph = (link_loss(&s, graph)? + assignment_entropy(&s, &graph.graph_offsets)?)?;
+        loss = (loss + sum_over_graphs(&per_graph, GRAPHS as f64)?)?;
     }
     black_box(loss.backward()?);
     Ok(())

@@ -71,7 +71,7 @@ fn used(model: &Checked<Model>, data: &Dataset, facts: &DataFacts) -> Used {
         MOST.set(before);
         let mut cx = network.training_cx(1);
         let output = network.forward(&batch, &mut cx).unwrap();
-        let loss = network.loss(&output, &targets, &cx).unwrap();
+        let loss = network.loss(&output, &targets, &cx, None).unwrap();
         let kept = (IN_USE.get() - before) as f64;
         let gradients = loss.backward().unwrap();
         let peak = (MOST.get() - before) as f64;

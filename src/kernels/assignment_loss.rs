@@ -12,7 +12,7 @@ use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
 use std::sync::Arc;
 
-/// Link prediction loss: `‖A − S Sᵀ‖_F / n²` of each graph, averaged over the graphs.
+/// Link prediction loss: `‖A − S Sᵀ‖_F / n²` of each graph.
 ///
 /// Computed as `√(‖A‖² − 2 tr(SᵀAS) + ‖SᵀS‖²)`: linear in the edges, summed in f64, clamped at 0. A graph has the
 /// same loss alone and in a batch.
@@ -22,35 +22,34 @@ use std::sync::Arc;
 ///
 /// # Shapes
 /// - `s`: `[N, k]`
-/// - result: a scalar
+/// - result: `[G]`
 ///
 /// # Errors
 /// Where the shapes do not fit.
 pub fn link_loss(s: &Tensor, graph: &Arc<SparseGraph>) -> Result<Tensor> {
-    mean(apply1(LinkLoss(graph.clone()), s)?)
+    apply1(LinkLoss(graph.clone()), s)
 }
 
-/// [`link_loss`] for clusters: `s`: `[G · k1, k2]`, `adjacency`: `[G, k1, k1]`, result a scalar.
+/// [`link_loss`] for clusters: `s`: `[G · k1, k2]`, `adjacency`: `[G, k1, k1]`, result `[G]`.
 ///
 /// # Errors
 /// Where the shapes do not fit.
 pub fn dense_link_loss(s: &Tensor, adjacency: &Tensor) -> Result<Tensor> {
-    mean(apply2(DenseLinkLoss, [s, adjacency])?)
+    apply2(DenseLinkLoss, [s, adjacency])
 }
 
-/// Entropy of the assignment: the mean over a graph's nodes of `−Σ_c S_ic ln(S_ic + 1e-15)`, averaged over the
-/// graphs, so that a graph counts the same alone and in any batch.
+/// Entropy of the assignment: the mean over a graph's nodes of `−Σ_c S_ic ln(S_ic + 1e-15)`.
 ///
 /// Paper: Ying et al. 2018, section 3.3, `L_E`. PyG: `ent_loss` of `dense_diff_pool`.
 ///
 /// # Shapes
 /// - `s`: `[N, k]`, `offsets`: `[G + 1]`
-/// - result: a scalar
+/// - result: `[G]`
 ///
 /// # Errors
 /// Where the shapes do not fit.
 pub fn assignment_entropy(s: &Tensor, offsets: &Arc<Vec<u32>>) -> Result<Tensor> {
-    mean(apply1(Entropy(Segments::Ragged(offsets.clone())), s)?)
+    apply1(Entropy(Segments::Ragged(offsets.clone())), s)
 }
 
 /// [`assignment_entropy`] for clusters: `s`: `[G · k1, k2]`.
@@ -58,50 +57,58 @@ pub fn assignment_entropy(s: &Tensor, offsets: &Arc<Vec<u32>>) -> Result<Tensor>
 /// # Errors
 /// Where the shapes do not fit.
 pub fn cluster_assignment_entropy(s: &Tensor, n_graphs: usize) -> Result<Tensor> {
-    mean(apply1(Entropy(Segments::Equal { n_graphs, rows: s.dim(0)? / n_graphs.max(1) }), s)?)
+    apply1(Entropy(Segments::Equal { n_graphs, rows: s.dim(0)? / n_graphs.max(1) }), s)
 }
 
-/// The mean of a value a graph, as a kernel of our own so that the tape carries the whole step.
-fn mean(per_graph: Tensor) -> Result<Tensor> {
-    apply1(Mean, &per_graph)
+/// The sum of a value of each graph over `total`, as a kernel of our own so that the tape carries the whole step. With
+/// the number of graphs for `total` it is their mean.
+///
+/// # Shapes
+/// - `per_graph`: `[G]`
+/// - result: a scalar
+///
+/// # Errors
+/// Where Candle fails.
+pub fn sum_over_graphs(per_graph: &Tensor, total: f64) -> Result<Tensor> {
+    apply1(SumOverGraphs { total }, per_graph)
 }
 
-struct Mean;
+struct SumOverGraphs {
+    total: f64,
+}
 
-impl Kernel<1> for Mean {
+impl Kernel<1> for SumOverGraphs {
     fn name(&self) -> &'static str {
-        "mean_over_graphs"
+        "sum_over_graphs"
     }
 
     fn forward<T: Float>(&self, [x]: [&[T]; 1], _: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
         let sum: f64 = x.iter().map(|value| value.wide()).sum();
-        Ok((vec![T::of(sum / x.len().max(1) as f64)], ().into()))
+        Ok((vec![T::of(sum / self.total)], ().into()))
     }
 
     fn backward(&self, [x]: [&Tensor; 1], _: &Tensor, grad: &Tensor) -> Result<[Option<Tensor>; 1]> {
-        Ok([where_needed(x, || {
-            (grad / x.elem_count().max(1) as f64)?.broadcast_as(x.shape())?.contiguous()
-        })?])
+        Ok([where_needed(x, || (grad / self.total)?.broadcast_as(x.shape())?.contiguous())?])
     }
 }
 
-/// How an assignment uses its clusters.
+/// How an assignment uses its clusters in one graph.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AssignmentStats {
-    /// Effective number of clusters: exp of the entropy of a graph's mean assignment, mean over graphs.
+    /// Effective number of clusters: exp of the entropy of the mean assignment.
     pub clusters_in_use: f64,
-    /// Entropy of a row's assignment in nats: mean over a graph's rows, mean over graphs.
+    /// Entropy of a row's assignment in nats, mean over the rows.
     pub assignment_entropy: f64,
 }
 
-/// Statistics of an assignment, outside the gradient. Graphs without rows are left out.
+/// Statistics of an assignment in each graph, outside the gradient. Graphs without rows are left out.
 ///
 /// # Shapes
 /// - `s`: `[N, k]`, rows sum to 1; `offsets`: `[G + 1]`
 ///
 /// # Errors
 /// Where the shapes do not fit.
-pub fn pooling_stats(s: &Tensor, offsets: &Arc<Vec<u32>>) -> Result<AssignmentStats> {
+pub fn pooling_stats(s: &Tensor, offsets: &Arc<Vec<u32>>) -> Result<Vec<AssignmentStats>> {
     stats(s, &Segments::Ragged(offsets.clone()))
 }
 
@@ -109,24 +116,24 @@ pub fn pooling_stats(s: &Tensor, offsets: &Arc<Vec<u32>>) -> Result<AssignmentSt
 ///
 /// # Errors
 /// Where the shapes do not fit.
-pub fn cluster_pooling_stats(s: &Tensor, n_graphs: usize) -> Result<AssignmentStats> {
+pub fn cluster_pooling_stats(s: &Tensor, n_graphs: usize) -> Result<Vec<AssignmentStats>> {
     stats(s, &Segments::Equal { n_graphs, rows: s.dim(0)? / n_graphs.max(1) })
 }
 
-fn stats(s: &Tensor, segments: &Segments) -> Result<AssignmentStats> {
+fn stats(s: &Tensor, segments: &Segments) -> Result<Vec<AssignmentStats>> {
     let (rows, k) = s.dims2()?;
     segments.expect_rows("pooling_stats", rows)?;
     let per_graph = plain1(StatsPerGraph(segments.clone()), s)?;
     let per_graph = values_f64(&per_graph)?;
-    let filled: Vec<_> =
-        (0..segments.n_graphs()).filter(|&graph| !segments.range(graph).is_empty()).collect();
-    if filled.is_empty() || k == 0 {
-        return Ok(AssignmentStats { clusters_in_use: 0.0, assignment_entropy: 0.0 });
+    if k == 0 {
+        return Ok(Vec::new());
     }
-    let mean = |column: usize| {
-        filled.iter().map(|graph| per_graph[graph * 2 + column]).sum::<f64>() / filled.len() as f64
+    let filled = (0..segments.n_graphs()).filter(|&graph| !segments.range(graph).is_empty());
+    let stats = |graph: usize| AssignmentStats {
+        clusters_in_use: per_graph[graph * 2],
+        assignment_entropy: per_graph[graph * 2 + 1],
     };
-    Ok(AssignmentStats { clusters_in_use: mean(0), assignment_entropy: mean(1) })
+    Ok(filled.map(stats).collect())
 }
 
 /// Effective clusters and mean entropy of each graph: `[G, 2]`.
@@ -556,7 +563,7 @@ mod tests {
     }
 
     #[test]
-    fn the_link_loss_is_the_mean_of_dense_norms() {
+    fn the_link_loss_is_the_dense_norm_of_each_graph() {
         // More clusters than nodes, fewer, graphs of one node, no edges, and a Gram matrix of several blocks.
         for (sizes, degree, k) in [
             (vec![6, 1, 9, 4], 2.0, 5),
@@ -567,18 +574,16 @@ mod tests {
             for symmetric in [true, false] {
                 let graph = random_graph(&sizes, degree, symmetric, 1);
                 let s = assignment(graph.n_nodes(), k, 2);
-                let expected: f64 = (0..graph.n_graphs())
+                let expected: Vec<f64> = (0..graph.n_graphs())
                     .map(|which| {
                         let (s, a) = (rows_of(&s, &graph, which), dense_adjacency(&graph, which));
                         norm(&(a - s.matmul(&s.t().unwrap()).unwrap()).unwrap())
                             / (s.dim(0).unwrap() as f64).powi(2)
                     })
-                    .sum::<f64>()
-                    / graph.n_graphs() as f64;
-                let got = values(&link_loss(&s, &graph).unwrap())[0];
-                assert!((got - expected).abs() < 1e-12 * expected, "{got}, expected {expected}");
-                let got = values(&link_loss(&s.to_dtype(DType::F32).unwrap(), &graph).unwrap())[0];
-                assert!((got - expected).abs() < 1e-6 * expected, "{got}, expected {expected}");
+                    .collect();
+                let expected = Tensor::new(expected, &Device::Cpu).unwrap();
+                assert_close(&link_loss(&s, &graph).unwrap(), &expected, 1e-12);
+                assert_close(&link_loss(&s.to_dtype(DType::F32).unwrap(), &graph).unwrap(), &expected, 1e-6);
             }
         }
     }
@@ -609,14 +614,15 @@ mod tests {
     fn the_dense_losses_match_plain_tensors() {
         for (k1, k2) in [(4, 3), (3, 8), (100, 6)] {
             let (s, a) = (assignment(2 * k1, k2, 4), random(&[2, k1, k1], 5).abs().unwrap());
-            let expected: f64 = (0..2)
+            let expected: Vec<f64> = (0..2)
                 .map(|g| {
                     let s = s.narrow(0, g * k1, k1).unwrap();
                     let residual = (a.get(g).unwrap() - s.matmul(&s.t().unwrap()).unwrap()).unwrap();
-                    norm(&residual) / (k1 * k1) as f64 / 2.0
+                    norm(&residual) / (k1 * k1) as f64
                 })
-                .sum();
-            assert!((values(&dense_link_loss(&s, &a).unwrap())[0] - expected).abs() < 1e-12);
+                .collect();
+            let expected = Tensor::new(expected, &Device::Cpu).unwrap();
+            assert_close(&dense_link_loss(&s, &a).unwrap(), &expected, 1e-12);
             let ragged = Arc::new(vec![0, k1 as u32, 2 * k1 as u32]);
             let (ragged, equal) = (assignment_entropy(&s, &ragged), cluster_assignment_entropy(&s, 2));
             assert_eq!(values(&ragged.unwrap()), values(&equal.unwrap()));
@@ -624,7 +630,7 @@ mod tests {
     }
 
     #[test]
-    fn the_entropy_averages_over_nodes_then_graphs() {
+    fn the_entropy_averages_over_the_nodes_of_each_graph() {
         let s = assignment(7, 4, 6);
         let offsets = Arc::new(vec![0u32, 2, 7]);
         let rows: Vec<f64> = s
@@ -633,10 +639,13 @@ mod tests {
             .iter()
             .map(|row| row.iter().map(|p| -p * (p + 1e-15).ln()).sum())
             .collect();
-        let expected = (rows[..2].iter().sum::<f64>() / 2.0 + rows[2..].iter().sum::<f64>() / 5.0) / 2.0;
-        assert!((values(&assignment_entropy(&s, &offsets).unwrap())[0] - expected).abs() < 1e-13);
+        let expected = [rows[..2].iter().sum::<f64>() / 2.0, rows[2..].iter().sum::<f64>() / 5.0];
+        let expected = Tensor::new(&expected, &Device::Cpu).unwrap();
+        assert_close(&assignment_entropy(&s, &offsets).unwrap(), &expected, 1e-13);
         let single = s.to_dtype(DType::F32).unwrap();
-        assert!((values(&assignment_entropy(&single, &offsets).unwrap())[0] - expected).abs() < 1e-6);
+        assert_close(&assignment_entropy(&single, &offsets).unwrap(), &expected, 1e-6);
+        let sum = sum_over_graphs(&assignment_entropy(&s, &offsets).unwrap(), 4.0).unwrap();
+        assert_close(&sum, &(expected.sum_all().unwrap() / 4.0).unwrap(), 1e-13);
         // A certain assignment has no entropy, and its zeros do not make a NaN.
         let certain = Tensor::new(&[[1f32, 0.0], [0.0, 1.0]], &Device::Cpu).unwrap();
         assert_eq!(values(&assignment_entropy(&certain, &Arc::new(vec![0, 2])).unwrap()), [0.0]);
@@ -652,6 +661,7 @@ mod tests {
         }
         let (s, a) = (assignment(8, 3, 9), random(&[2, 4, 4], 10));
         assert_gradients(|args| dense_link_loss(&args[0], &args[1]), &[s, a]);
+        assert_gradients(|args| sum_over_graphs(&args[0], 2.5), &[random(&[4], 11)]);
     }
 
     #[test]
@@ -661,9 +671,9 @@ mod tests {
         let s = softmax_rows(&logits).unwrap();
         let adjacency = golden.tensor("inputs/adj");
         // The golden norm is not divided by n² = 25.
-        let link = (dense_link_loss(&s, &adjacency).unwrap() * 25.0).unwrap();
+        let link = (dense_link_loss(&s, &adjacency).unwrap().squeeze(0).unwrap() * 25.0).unwrap();
         assert_close(&link, &golden.tensor("outputs/link_loss"), 1e-8);
-        let entropy = cluster_assignment_entropy(&s, 1).unwrap();
+        let entropy = cluster_assignment_entropy(&s, 1).unwrap().squeeze(0).unwrap();
         assert_close(&entropy, &golden.tensor("outputs/ent_loss"), 1e-8);
     }
 
@@ -690,6 +700,7 @@ mod tests {
             let loss = (link_loss(&s, &graph).unwrap()
                 + assignment_entropy(&s, &graph.graph_offsets).unwrap())
             .unwrap();
+            let loss = sum_over_graphs(&loss, 3.0).unwrap();
             loss.backward().unwrap().get(&s).unwrap().clone()
         });
     }
@@ -700,10 +711,14 @@ mod tests {
         let rows = [[1f32, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 1.0]];
         let stats = pooling_stats(&Tensor::new(&rows, &Device::Cpu).unwrap(), &offsets).unwrap();
         // Two clusters in the first graph, one in the last; the empty graph does not count.
-        assert!((stats.clusters_in_use - 1.5).abs() < 1e-6 && stats.assignment_entropy.abs() < 1e-6);
+        assert_eq!(stats.len(), 2);
+        for (stats, in_use) in stats.iter().zip([2.0, 1.0]) {
+            assert!((stats.clusters_in_use - in_use).abs() < 1e-6 && stats.assignment_entropy.abs() < 1e-6);
+        }
         let even = Tensor::full(0.25f32, (6, 4), &Device::Cpu).unwrap();
-        let stats = cluster_pooling_stats(&even, 2).unwrap();
-        assert!((stats.clusters_in_use - 4.0).abs() < 1e-5);
-        assert!((stats.assignment_entropy - 4f64.ln()).abs() < 1e-6);
+        for stats in cluster_pooling_stats(&even, 2).unwrap() {
+            assert!((stats.clusters_in_use - 4.0).abs() < 1e-5);
+            assert!((stats.assignment_entropy - 4f64.ln()).abs() < 1e-6);
+        }
     }
 }

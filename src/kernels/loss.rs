@@ -19,18 +19,24 @@ use multiversion::multiversion;
 /// # Errors
 /// Where the shapes do not fit or a class is not below `C`.
 pub fn cross_entropy(logits: &Tensor, classes: &Tensor) -> Result<Tensor> {
-    weighted_cross_entropy(logits, classes, None)
+    weighted_cross_entropy(logits, classes, None, None)
 }
 
-/// [`cross_entropy`] with a weight for each class: `Σ_i w[c_i] · −log softmax(logits_i)[c_i] / Σ_i w[c_i]`.
+/// [`cross_entropy`] with a weight for each class: `Σ_i w[c_i] · −log softmax(logits_i)[c_i] / total`.
 ///
 /// - `weights`: `[C]`, not negative; `None` for all alike
+/// - `total`: what the sum is divided by; `None` for the weight of the rows, `Σ_i w[c_i]`
 ///
-/// PyTorch: `torch.nn.functional.cross_entropy(weight = …)`.
+/// PyTorch: `torch.nn.functional.cross_entropy(weight = …)`, where `total` is the weight of the rows.
 ///
 /// # Errors
 /// As [`cross_entropy`], and where there are not `C` weights.
-pub fn weighted_cross_entropy(logits: &Tensor, classes: &Tensor, weights: Option<&[f64]>) -> Result<Tensor> {
+pub fn weighted_cross_entropy(
+    logits: &Tensor,
+    classes: &Tensor,
+    weights: Option<&[f64]>,
+    total: Option<f64>,
+) -> Result<Tensor> {
     let (n_rows, n_classes) = logits.dims2()?;
     let classes = classes.dims1().and_then(|_| match classes.dtype() {
         DType::I64 => classes.to_vec1::<i64>(),
@@ -46,14 +52,16 @@ pub fn weighted_cross_entropy(logits: &Tensor, classes: &Tensor, weights: Option
     if let Some(weights) = weights.filter(|weights| weights.len() != n_classes) {
         bail!("`cross_entropy` got {} weights for {n_classes} classes", weights.len())
     }
-    if device::is_elsewhere(logits) {
-        return device::composed::cross_entropy(logits, &classes, weights);
-    }
     let weights = weights.map_or_else(|| vec![1.0; n_classes], <[f64]>::to_vec);
-    let labelled = classes.iter().filter(|&&class| class >= 0);
-    let total = labelled.map(|&class| weights[class as usize]).sum();
+    let total = total.unwrap_or_else(|| {
+        let labelled = classes.iter().filter(|&&class| class >= 0);
+        labelled.map(|&class| weights[class as usize]).sum()
+    });
     // Where nothing counts, every loss is 0 whatever it is divided by.
     let total = if total > 0.0 { total } else { 1.0 };
+    if device::is_elsewhere(logits) {
+        return device::composed::cross_entropy(logits, &classes, &weights, total);
+    }
     logits.contiguous()?.recorded1(CrossEntropy { classes, weights, total })
 }
 
@@ -61,8 +69,38 @@ struct CrossEntropy {
     classes: Vec<i64>,
     /// By class.
     weights: Vec<f64>,
-    /// Of all rows together.
+    /// What the sum over the rows is divided by.
     total: f64,
+}
+
+/// `w[c_i] · −log softmax(logits_i)[c_i]` of each row, in f64: a row has the same value whatever stands beside it.
+///
+/// - `logits`: row-major `[N, C]`
+/// - `classes`: `[N]`, each below `C`
+/// - `weights`: `[C]`; `None` for all alike
+pub fn cross_entropy_of_rows(
+    logits: &[f32],
+    n_classes: usize,
+    classes: &[u32],
+    weights: Option<&[f64]>,
+) -> Vec<f64> {
+    let partials = map_chunks(classes.len(), logits.len() * 32, |rows| {
+        let logits: Vec<f64> = logits[rows.start * n_classes..rows.end * n_classes]
+            .iter()
+            .map(|&logit| f64::from(logit))
+            .collect();
+        let mut exps = vec![0.0; logits.len()];
+        let mut sums = vec![0.0; rows.len()];
+        exponentials(&logits, n_classes, &mut exps, &mut sums);
+        let each = classes[rows].iter().zip(logits.chunks_exact(n_classes.max(1))).zip(sums);
+        let loss = |((&class, logits), sum): ((&u32, &[f64]), f64)| {
+            let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let weight = weights.map_or(1.0, |weights| weights[class as usize]);
+            weight * ((largest - logits[class as usize]) + sum.ln())
+        };
+        each.map(loss).collect::<Vec<_>>()
+    });
+    partials.concat()
 }
 
 /// `exp(logit − largest of its row)`, and the sum of each row. Exponentials are taken over the whole block at once,
@@ -143,23 +181,43 @@ impl candle_core::CustomOp1 for CrossEntropy {
     }
 }
 
-/// Mean over all elements of `(output − target)²`.
+/// `Σ (output − target)² / (V · total)` over all elements.
+///
+/// - `output`, `targets`: `[N, V]`
+/// - `total`: the rows that count; `None` for `N`, which makes it the mean
 ///
 /// PyTorch: `torch.nn.functional.mse_loss`.
 ///
 /// # Errors
 /// Where the shapes differ.
-pub fn mse(output: &Tensor, targets: &Tensor) -> Result<Tensor> {
+pub fn mse(output: &Tensor, targets: &Tensor, total: Option<f64>) -> Result<Tensor> {
     if output.dims() != targets.dims() {
         bail!("`mse` got outputs of shape {:?} for targets of shape {:?}", output.dims(), targets.dims())
     }
+    let n_rows = output.dims().first().copied().unwrap_or(1).max(1);
+    let total = total.unwrap_or(n_rows as f64) * (output.elem_count() / n_rows) as f64;
+    let total = if total > 0.0 { total } else { 1.0 };
     if device::is_elsewhere(output) {
-        return device::composed::mse(output, targets);
+        return device::composed::mse(output, targets, total);
     }
-    output.contiguous()?.recorded2(&targets.contiguous()?, Mse)
+    output.contiguous()?.recorded2(&targets.contiguous()?, Mse { total })
 }
 
-struct Mse;
+struct Mse {
+    /// What the sum over all elements is divided by.
+    total: f64,
+}
+
+/// `1/V Σ_v (output_iv − target_iv)²` of each row, in f64.
+///
+/// - `outputs`, `targets`: row-major `[N, V]`
+pub fn square_error_of_rows(outputs: &[f32], targets: &[f32], n_values: usize) -> Vec<f64> {
+    let n_values = n_values.max(1);
+    let rows = outputs.chunks_exact(n_values).zip(targets.chunks_exact(n_values));
+    let square = |(output, target): (&f32, &f32)| (f64::from(*output) - f64::from(*target)).powi(2);
+    rows.map(|(output, target)| output.iter().zip(target).map(square).sum::<f64>() / n_values as f64)
+        .collect()
+}
 
 impl CustomOp2 for Mse {
     fn name(&self) -> &'static str {
@@ -178,7 +236,7 @@ impl CustomOp2 for Mse {
                 let pairs = a[range.clone()].iter().zip(&b[range]);
                 pairs.map(|(&a, &b)| (a - b).wide().powi(2)).sum::<f64>()
             });
-            let mean = partials.iter().sum::<f64>() / a.len().max(1) as f64;
+            let mean = partials.iter().sum::<f64>() / self.total;
             Ok(finish(vec![T::of(mean)], ()))
         })
     }
@@ -196,7 +254,7 @@ impl CustomOp2 for Mse {
             }
             by_dtype!(of.dtype(), T => {
                 let (x, y, g) = (View::<T>::new(of)?, View::<T>::new(other)?, View::<T>::new(&grad)?);
-                let scale = T::of(2.0 * g[0].wide() / x.len().max(1) as f64);
+                let scale = T::of(2.0 * g[0].wide() / self.total);
                 // SAFETY: every element is written.
                 let dx = unsafe {
                     fill_elements(x.len(), x.len(), |range, out| {
@@ -249,15 +307,43 @@ mod tests {
         Case::new(std::slice::from_ref(&logits), |x| cross_entropy(&x[0], &targets))
             .equals(|x| Matrix::scalar(reference::cross_entropy(&x[0], classes, &equal)));
         let weights: Vec<f64> = (0..n_classes).map(|class| class as f64 * 0.7).collect();
-        Case::new(&[logits], |x| weighted_cross_entropy(&x[0], &targets, Some(&weights)))
-            .equals(|x| Matrix::scalar(reference::cross_entropy(&x[0], classes, &weights)));
+        Case::new(std::slice::from_ref(&logits), |x| {
+            weighted_cross_entropy(&x[0], &targets, Some(&weights), None)
+        })
+        .equals(|x| Matrix::scalar(reference::cross_entropy(&x[0], classes, &weights)));
+        // Over another weight than that of the rows.
+        let of_rows: f64 =
+            classes.iter().filter(|class| **class >= 0).map(|&class| weights[class as usize]).sum();
+        let of_rows = if of_rows > 0.0 { of_rows } else { 1.0 };
+        Case::new(&[logits], |x| weighted_cross_entropy(&x[0], &targets, Some(&weights), Some(2.5)))
+            .equals(|x| Matrix::scalar(reference::cross_entropy(&x[0], classes, &weights) * of_rows / 2.5));
+    }
+
+    #[test]
+    fn losses_of_rows_do_not_depend_on_their_neighbours() {
+        // −log softmax by hand: ln(1 + e⁻²), ln(1 + e¹), and 2 · (ln(1 + e⁻⁴⁰) + 40) for the class that weighs 2.
+        let (logits, classes) = ([2f32, 0.0, 0.0, 1.0, 0.0, 40.0], [0u32, 0, 0]);
+        let expected = [(-2f64).exp().ln_1p(), 1f64.exp().ln_1p(), 40.0 + (-40f64).exp().ln_1p()];
+        for (weights, factor) in [(None, 1.0), (Some(&[2.0, 1.0][..]), 2.0)] {
+            let got = cross_entropy_of_rows(&logits, 2, &classes, weights);
+            for (got, expected) in got.iter().zip(expected) {
+                assert!((got - factor * expected).abs() < 1e-14, "{got}");
+            }
+        }
+        let many: Vec<f32> = random(&[5000, 3], 3).data.iter().map(|&value| 9.0 * value as f32).collect();
+        let classes: Vec<u32> = (0..5000).map(|row| row % 3).collect();
+        let all = cross_entropy_of_rows(&many, 3, &classes, None);
+        let alone =
+            |row: usize| cross_entropy_of_rows(&many[3 * row..3 * row + 3], 3, &classes[row..=row], None);
+        assert!((0..5000).all(|row| alone(row)[0].to_bits() == all[row].to_bits()));
+        assert_eq!(square_error_of_rows(&[1.0, 2.0, 3.0, 5.0], &[1.0, 0.0, 1.0, 4.0], 2), [2.0, 2.5]);
     }
 
     #[test]
     fn weights_are_one_a_class() {
         let logits = random(&[1, 3], 1).tensor(DType::F32);
         let classes = Tensor::new(&[1i64], &Device::Cpu).unwrap();
-        let error = weighted_cross_entropy(&logits, &classes, Some(&[1.0, 2.0])).unwrap_err();
+        let error = weighted_cross_entropy(&logits, &classes, Some(&[1.0, 2.0]), None).unwrap_err();
         assert!(error.to_string().contains("2 weights for 3 classes"), "{error}");
     }
 
@@ -294,8 +380,11 @@ mod tests {
     #[test]
     fn mean_square_has_a_gradient_for_both_sides() {
         for shape in [[0, 2], [1, 1], [4, 3]] {
-            Case::new(&[random(&shape, 1), random(&shape, 2)], |x| mse(&x[0], &x[1]))
+            Case::new(&[random(&shape, 1), random(&shape, 2)], |x| mse(&x[0], &x[1], None))
                 .equals(|x| Matrix::scalar(reference::mse(&x[0], &x[1])));
+            let n_rows = shape[0] as f64;
+            Case::new(&[random(&shape, 1), random(&shape, 2)], |x| mse(&x[0], &x[1], Some(2.5)))
+                .equals(|x| Matrix::scalar(reference::mse(&x[0], &x[1]) * n_rows / 2.5));
         }
     }
 }

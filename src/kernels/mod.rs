@@ -44,7 +44,7 @@ pub use assignment::{
 };
 pub use assignment_loss::{
     AssignmentStats, assignment_entropy, cluster_assignment_entropy, cluster_pooling_stats, dense_link_loss,
-    link_loss, pooling_stats,
+    link_loss, pooling_stats, sum_over_graphs,
 };
 pub use attention::{AttentionOptions, dense_gat_attention, gat_attention};
 pub use convolve::{gcn_layer, sage_layer};
@@ -53,7 +53,9 @@ pub use dropout::{EdgeDropout, dropout};
 pub use float::Float;
 pub use group_norm::{graph_layer_norm, layer_norm};
 pub use linear::linear;
-pub use loss::{cross_entropy, mse, scaled, weighted_cross_entropy};
+pub use loss::{
+    cross_entropy, cross_entropy_of_rows, mse, scaled, square_error_of_rows, weighted_cross_entropy,
+};
 pub use lstm::lstm_aggregate;
 pub use norm::batch_norm;
 pub use propagate::{DegreeCache, Norm, propagate, propagate_max};

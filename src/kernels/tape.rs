@@ -174,7 +174,7 @@ mod tests {
         let y = linear(x, w, None, Activation::Tanh)?;
         let joined = concat_columns(&[y.clone(), add(&y, x)?])?;
         let wide = reshape(&activate(&joined, Activation::Elu { alpha: 1.0 })?, (1, 24))?;
-        crate::kernels::mse(&wide, &Tensor::ones((1, 24), DType::F64, &Device::Cpu)?)
+        crate::kernels::mse(&wide, &Tensor::ones((1, 24), DType::F64, &Device::Cpu)?, None)
     }
 
     #[test]

@@ -1,19 +1,21 @@
 //! From a checked model to Candle modules.
 
+mod loss;
 mod network;
 mod parameters;
 #[cfg(test)]
 pub(crate) mod testing;
 mod witness;
 
-pub use network::{BuildError, Network, StepLoss};
+pub use loss::{AuxiliaryLosses, LossWeights, PartLoss, StepLoss};
+pub use network::{BuildError, Network};
 pub use parameters::{Parameter, Parameters};
 pub use witness::{Change, ROUNDING, Witness, WitnessError, witness};
 
 use crate::args::Args;
 use crate::data::batch::SparseGraph;
 use crate::ir::{Node, Type};
-use crate::kernels::Activation;
+use crate::kernels::{Activation, AssignmentStats};
 use candle_core::{Device, Result, Tensor, TensorId};
 use petgraph::graph::NodeIndex;
 use std::sync::Arc;
@@ -71,7 +73,7 @@ pub struct ForwardCx<'a> {
     pub step_seed: u64,
     /// Names of the auxiliary losses that the model's loss asks for; no other is computed.
     pub wanted_losses: &'a [&'static str],
-    /// Auxiliary losses of this step: name and scalar, in the order of the poolings.
+    /// Auxiliary losses of this step: name and one value for each graph, `[n_graphs]`, in the order of the poolings.
     pub losses: Vec<(&'static str, Tensor)>,
     /// Whether pooling statistics are wanted in this step.
     pub wants_pooling_stats: bool,
@@ -144,16 +146,14 @@ impl<'a> ForwardCx<'a> {
     }
 }
 
-/// How a pooling uses its clusters, over one batch.
+/// How a pooling uses its clusters in the graphs of one batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PoolingStats {
     pub node: NodeIndex,
     /// Clusters a graph.
     pub n_clusters: usize,
-    /// Effective number of clusters in use: exp of the entropy of the mean assignment, mean over graphs.
-    pub clusters_in_use: f64,
-    /// Mean entropy of a node's assignment, in nats.
-    pub assignment_entropy: f64,
+    /// Of each graph with nodes.
+    pub graphs: Vec<AssignmentStats>,
 }
 
 /// A lowered operator.

@@ -5,11 +5,10 @@ use super::{ForwardCx, LowerCx, Module, NodeWeights, Structure, Value};
 use crate::check::Checked;
 use crate::data::GraphBatch;
 use crate::ir::{DataFacts, LossTerm, Model, Type};
-use crate::kernels::{self, tape};
+use crate::kernels::tape;
 use crate::ops::loss::balanced_weights;
-use crate::ops::{FactCx, LossCx, LossKind, facts};
+use crate::ops::{FactCx, LossKind, facts};
 use crate::plan::{Plan, plan};
-use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use petgraph::graph::NodeIndex;
 
@@ -34,35 +33,17 @@ pub struct Network {
     /// The width that the type of each step's result declares.
     widths: Vec<Option<usize>>,
     parameters: Parameters,
-    losses: Vec<LossTerm>,
+    pub(super) losses: Vec<LossTerm>,
     wanted_losses: Vec<&'static str>,
     /// `[C]`, where a loss weighs classes.
-    class_weights: Option<Var>,
+    pub(super) class_weights: Option<Var>,
     n_features: Option<usize>,
-    device: Device,
+    pub(super) device: Device,
 }
 
 impl std::fmt::Debug for Network {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Network").field("plan", &self.plan).finish_non_exhaustive()
-    }
-}
-
-/// Total of a step's loss and its terms, by name, before their weights.
-#[derive(Debug, Clone)]
-pub struct StepLoss {
-    pub total: Tensor,
-    pub parts: Vec<(&'static str, Tensor)>,
-}
-
-impl StepLoss {
-    /// Gradients of the total with respect to every parameter. Asked once, on the thread that ran the
-    /// step's forward pass, it uses that pass's tape; otherwise it takes Candle's way, which is slower.
-    ///
-    /// # Errors
-    /// Where a kernel's backward pass fails.
-    pub fn backward(&self) -> Result<GradStore> {
-        tape::backward(&self.total)
     }
 }
 
@@ -187,59 +168,6 @@ impl Network {
         }
         let output = output.and_then(|idx| values[idx].take());
         output.ok_or_else(|| candle_core::Error::Msg("the model has no stages".to_owned()))
-    }
-
-    /// The loss of a step: the terms that compare `output` with `targets` (`[rows]` classes, or
-    /// `[rows, values]`), and the auxiliary ones that the poolings left in `cx`, summed with their weights.
-    ///
-    /// # Errors
-    /// Where the targets do not fit the output.
-    pub fn loss(&self, output: &Value, targets: &Tensor, cx: &ForwardCx) -> Result<StepLoss> {
-        let mut total: Option<Tensor> = None;
-        let mut parts = Vec::with_capacity(self.losses.len());
-        let class_weights = match &self.class_weights {
-            Some(weights) => Some(weights.to_dtype(DType::F64)?.to_vec1::<f64>()?),
-            None => None,
-        };
-        for term in &self.losses {
-            let name = term.loss.name();
-            let part = match term.loss.kind() {
-                LossKind::Task(_) => term.loss.compute(&LossCx {
-                    args: &term.args,
-                    output: &output.x,
-                    targets,
-                    class_weights: class_weights.as_deref().filter(|_| term.loss.weighs_classes(&term.args)),
-                })?,
-                LossKind::Auxiliary => {
-                    let mut reported =
-                        cx.losses.iter().filter(|(given, _)| *given == name).map(|(_, loss)| loss);
-                    let Some(first) = reported.next() else {
-                        // The pooling that would report it does not reach the output.
-                        continue;
-                    };
-                    reported.try_fold(first.clone(), |sum, loss| kernels::add(&sum, loss))?
-                }
-            };
-            let weighted =
-                if term.weight == 1.0 { part.clone() } else { kernels::scaled(&part, term.weight)? };
-            total = Some(match total {
-                Some(total) => kernels::add(&total, &weighted)?,
-                None => weighted,
-            });
-            parts.push((name, part));
-        }
-        let total = total.ok_or_else(|| candle_core::Error::Msg("the model has no loss".to_owned()))?;
-        Ok(StepLoss { total, parts })
-    }
-
-    /// Weighs the classes by how often each occurs among the items that are trained on; without effect where no
-    /// loss weighs classes.
-    ///
-    /// # Errors
-    /// Where Candle fails.
-    pub fn count_classes(&self, counts: &[usize]) -> Result<()> {
-        let Some(weights) = &self.class_weights else { return Ok(()) };
-        weights.set(&Tensor::new(balanced_weights(counts), &self.device)?.to_dtype(weights.dtype())?)
     }
 
     /// The context of a training step. `step_seed` is a function of the run's seed, epoch and batch.
@@ -372,7 +300,7 @@ mod tests {
         let (batch, targets) = batch(&data);
         let mut cx = network.training_cx(0);
         let output = network.forward(&batch, &mut cx).unwrap();
-        let loss = network.loss(&output, &targets, &cx).unwrap();
+        let loss = network.loss(&output, &targets, &cx, None).unwrap();
         let [(name, part)] = loss.parts.as_slice() else { panic!("one term") };
         assert_eq!(*name, "cross_entropy");
         let (total, part) = (loss.total.to_scalar::<f64>().unwrap(), part.to_scalar::<f64>().unwrap());
@@ -387,7 +315,7 @@ mod tests {
         let loss = || {
             let mut cx = network.training_cx(0);
             let output = network.forward(&batch, &mut cx).unwrap();
-            network.loss(&output, &targets, &cx).unwrap().total.to_scalar::<f64>().unwrap()
+            network.loss(&output, &targets, &cx, None).unwrap().total.to_scalar::<f64>().unwrap()
         };
         let buffer = network.parameters().get(CLASS_WEIGHTS).unwrap();
         assert!(!buffer.is_trained);

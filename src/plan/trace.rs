@@ -89,7 +89,12 @@ impl Tracer {
                     of_term.map(|(_, loss)| *loss).collect()
                 }
             };
-            let Some(part) = reported.into_iter().reduce(|sum, loss| trace.add(sum, loss)) else { continue };
+            let Some(mut part) = reported.into_iter().reduce(|sum, loss| trace.add(sum, loss)) else {
+                continue;
+            };
+            if term.loss.kind() == LossKind::Auxiliary {
+                part = trace.sum_over_graphs(part);
+            }
             let part = if term.weight == 1.0 { part } else { trace.scaled(part) };
             total = Some(match total {
                 Some(total) => trace.add(total, part),

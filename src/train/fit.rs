@@ -20,10 +20,9 @@ use super::tensors::Named;
 use crate::check::Checked;
 use crate::data::{Dataset, Split, Targets, rng};
 use crate::ir::{DataFacts, Model};
-use crate::lower::{Network, Value};
+use crate::lower::{AuxiliaryLosses, LossWeights, Network, Value};
 use candle_core::{DType, Device, Tensor, Var};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// How often the state is saved while nobody asks for it, so that a crash costs no more.
@@ -86,6 +85,8 @@ struct Fit<'a> {
     metrics: Vec<&'static dyn Metric>,
     network: Network,
     weights: Vec<Var>,
+    /// What a step's loss is divided by.
+    loss_weights: LossWeights,
     optimizer: Box<dyn Optimizer>,
     schedule: Box<dyn Schedule>,
     early_stop: Box<dyn EarlyStop>,
@@ -103,8 +104,7 @@ struct Fit<'a> {
 /// What an epoch has come to so far.
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub(super) struct PartialEpoch {
-    loss: Mean,
-    terms: BTreeMap<String, Mean>,
+    auxiliary: AuxiliaryLosses,
     gradient_norm: Mean,
     pooling: PoolingMean,
     train_s: f64,
@@ -148,14 +148,10 @@ pub(super) fn fit(
     let settings = cx.settings;
     let network =
         Network::build(cx.model, cx.facts, DType::F32, cx.device, unit.derived_seed(WEIGHTS, [0, 0]))?;
-    if let Targets::Classes(classes) = &cx.dataset.targets {
-        let mut counts = vec![0; cx.facts.n_outputs];
-        unit.split.train.iter().for_each(|&item| counts[classes[item as usize] as usize] += 1);
-        network.count_classes(&counts)?;
-    }
     if let Some(weights) = initial {
         initial::set(network.parameters(), weights)?;
     }
+    let loss_weights = loss_weights(&network, cx, unit)?;
     let weights: Vec<Var> = network.parameters().trained().map(|parameter| parameter.var.clone()).collect();
     let early_stop = if unit.split.validation.is_empty() && !settings.early_stop_is_written {
         early_stop::keep_last()
@@ -180,6 +176,7 @@ pub(super) fn fit(
         earlier_s: 0.0,
         network,
         weights,
+        loss_weights,
     };
     if let Some(state) = resume {
         fit.restore(state)?;
@@ -206,6 +203,21 @@ pub(super) fn fit(
     }
     progress.on(Event::UnitFinished(&summary));
     Ok(Outcome { summary, not_finite })
+}
+
+/// Weighs the classes by how often they occur in the training part, and takes down what a step's loss is divided by.
+fn loss_weights(network: &Network, cx: &FitCx, unit: &Unit) -> Result<LossWeights> {
+    let train = Feed::new(cx.dataset, cx.model.get().task, &unit.split.train, cx.device);
+    let mut of_items = Vec::new();
+    if let Targets::Classes(classes) = &cx.dataset.targets {
+        let mut counts = vec![0; cx.facts.n_outputs];
+        of_items = unit.split.train.iter().map(|&item| classes[item as usize] as u32).collect();
+        of_items.iter().for_each(|&class| counts[class as usize] += 1);
+        network.count_classes(&counts)?;
+    }
+    let n_graphs = train.graphs.len();
+    let of_part = network.loss_weights(unit.split.train.len(), &of_items, n_graphs)?;
+    Ok(of_part.share(cx.settings.batch_size, n_graphs))
 }
 
 impl Fit<'_> {
@@ -270,7 +282,7 @@ impl Fit<'_> {
                 Some(step) => Cow::Borrowed(step),
                 None => Cow::Owned(train.step(graphs)?),
             };
-            let loss = self.train_step(&step, lr, (idx, n_batches), wants_pooling_stats)?;
+            let loss = self.train_step(&step, lr, (idx, n_batches), order.len(), wants_pooling_stats)?;
             self.place.batch = idx + 1;
             self.epoch.train_s += begun.elapsed().as_secs_f64();
             progress.on(Event::Batch {
@@ -287,12 +299,13 @@ impl Fit<'_> {
         Ok(true)
     }
 
-    /// Forward, backward, step. The loss before the step.
+    /// Forward, backward, step. The loss before the step, as an estimate of that of the part.
     fn train_step(
         &mut self,
         step: &Step,
         lr: f64,
         (batch, n_batches): (usize, usize),
+        train_graphs: usize,
         wants_pooling_stats: bool,
     ) -> Result<f64> {
         let not_finite = |what, value| TrainError::NotFinite {
@@ -311,18 +324,12 @@ impl Fit<'_> {
         let output = self.network.forward(&step.batch, &mut cx)?;
         let picked = Value { x: step.pick(&output.x)?, structure: output.structure };
         let targets = step.targets.as_ref().expect("a training part is labelled");
-        let loss = self.network.loss(&picked, targets, &cx)?;
+        let loss = self.network.loss(&picked, targets, &cx, Some(&self.loss_weights))?;
         let value = scalar(&loss.total)?;
         if !value.is_finite() {
             return Err(not_finite("loss", value));
         }
-        let n_items = step.items.len();
         let (outputs, width) = values(&picked.x)?;
-        let terms: Vec<(&'static str, f64)> = if loss.parts.len() > 1 {
-            loss.parts.iter().map(|(name, part)| Ok((*name, scalar(part)?))).collect::<Result<_>>()?
-        } else {
-            Vec::new()
-        };
         let gradients = loss.backward()?;
         let gradients: Vec<Option<Tensor>> =
             self.weights.iter().map(|weight| gradients.get(weight.as_tensor()).cloned()).collect();
@@ -334,16 +341,16 @@ impl Fit<'_> {
         self.optimizer.step(&gradients, lr, scale)?;
 
         let epoch = &mut self.epoch;
-        epoch.loss.add(value, n_items);
-        epoch.gradient_norm.add(norm, 1);
-        for (name, value) in terms {
-            epoch.terms.entry(name.to_string()).or_default().add(value, n_items);
-        }
-        epoch.pooling.add(&cx.pooling, step.batch.graphs.len());
+        epoch.auxiliary.add(&cx)?;
+        epoch.gradient_norm.add(norm);
+        epoch.pooling.add(&cx.pooling);
         epoch.outputs.extend(outputs);
         epoch.width = width;
         epoch.items.extend_from_slice(&step.items);
-        Ok(value)
+        // A last, smaller batch makes a smaller step; its loss is shown on the scale of the others.
+        let n_graphs = step.batch.graphs.len();
+        let full = train_graphs.min(self.cx.settings.batch_size);
+        Ok(value * full as f64 / n_graphs.max(1) as f64)
     }
 
     /// Validates, writes the epoch down, and moves on to the next one; true where the run ends here.
@@ -360,10 +367,10 @@ impl Fit<'_> {
         if !validation.is_empty() {
             let measured =
                 measure(&self.network, validation, steps.iter().map(|step| Ok(Cow::Borrowed(step))), true)?;
-            if let Some((batch, value)) = measured.not_finite {
+            if let Some(batch) = measured.not_finite {
                 return Err(TrainError::NotFinite {
                     what: "validation loss",
-                    value,
+                    value: measured.loss.unwrap_or(f64::NAN),
                     epoch: epoch_idx + 1,
                     part: "validation",
                     batch: batch + 1,
@@ -376,16 +383,16 @@ impl Fit<'_> {
             pooling = measured.pooling;
         }
         let trained = self.predictions(std::mem::take(&mut epoch.outputs), epoch.width, &epoch.items);
+        let loss = self.network.part_loss(&trained.items(), &epoch.auxiliary)?;
         let mut record = EpochRecord {
             epoch: epoch_idx + 1,
             lr: self.schedule.lr(epoch_idx),
-            train: figures(epoch.loss.value(), &trained, &self.metrics),
+            train: figures(Some(loss.total), &trained, &self.metrics),
             validation: validation_figures,
-            loss_terms: epoch
-                .terms
-                .iter()
-                .filter_map(|(name, mean)| Some((name.clone(), mean.value()?)))
-                .collect(),
+            loss_terms: match loss.terms.len() {
+                0 | 1 => Default::default(),
+                _ => loss.terms.iter().map(|(name, value)| ((*name).to_string(), *value)).collect(),
+            },
             pooling: pooling.records(self.cx.model.get()),
             gradient_norm: epoch.gradient_norm.value().unwrap_or(0.0),
             is_kept: false,

@@ -4,20 +4,22 @@ use super::feed::{Feed, Step};
 use super::metric::{Metric, Predictions};
 use super::record::{Figures, PoolingRecord};
 use crate::ir::Model;
-use crate::lower::{ForwardCx, Network, PoolingStats, Value};
+use crate::lower::{AuxiliaryLosses, ForwardCx, Network, PoolingStats};
 use candle_core::{DType, Result, Tensor};
 
 /// What a pass over a part found.
 pub struct Measured {
-    /// Mean over the items; `None` where the data carries no labels.
+    /// `Σ w ℓ / Σ w` over the items, with auxiliary terms as means over the graphs; `None` where the data carries no
+    /// labels.
     pub loss: Option<f64>,
     pub predictions: Predictions,
     pub pooling: PoolingMean,
-    /// The first batch whose loss is not finite, counted from 0, with its loss.
-    pub not_finite: Option<(usize, f64)>,
+    /// The first batch whose loss is not finite, counted from 0.
+    pub not_finite: Option<usize>,
 }
 
-/// Runs the network over these steps. The loss includes the auxiliary terms of the model's loss.
+/// Runs the network over these steps. The loss includes the auxiliary terms of the model's loss. It is computed once all
+/// outputs are there, so that it does not depend on how the part is cut into steps.
 ///
 /// # Errors
 /// Where Candle fails.
@@ -27,10 +29,10 @@ pub fn measure<'s>(
     steps: impl Iterator<Item = Result<std::borrow::Cow<'s, Step>>>,
     wants_pooling_stats: bool,
 ) -> Result<Measured> {
-    let (mut loss, mut predictions, mut pooling) =
-        (Mean::default(), Predictions::default(), PoolingMean::default());
-    let mut not_finite = None;
-    let mut is_labelled = false;
+    let (mut predictions, mut pooling) = (Predictions::default(), PoolingMean::default());
+    let mut auxiliary = AuxiliaryLosses::default();
+    // Where the items of each batch end, and the first batch with an auxiliary loss that is no number.
+    let (mut ends, mut not_finite) = (Vec::new(), None);
     for (idx, step) in steps.enumerate() {
         let step = step?;
         let mut cx = ForwardCx {
@@ -39,20 +41,21 @@ pub fn measure<'s>(
             ..ForwardCx::evaluation()
         };
         let output = network.forward(&step.batch, &mut cx)?;
-        let picked = Value { x: step.pick(&output.x)?, structure: output.structure };
-        if let Some(targets) = &step.targets {
-            is_labelled = true;
-            let value = scalar(&network.loss(&picked, targets, &cx)?.total)?;
-            if !value.is_finite() && not_finite.is_none() {
-                not_finite = Some((idx, value));
-            }
-            loss.add(value, step.items.len());
-        }
-        let (values, width) = values(&picked.x)?;
+        let (values, width) = values(&step.pick(&output.x)?)?;
         predictions.extend(&feed.predictions(values, width, &step.items));
-        pooling.add(&cx.pooling, step.batch.graphs.len());
+        ends.push(predictions.n_items());
+        if !auxiliary.add(&cx)? {
+            not_finite = not_finite.or(Some(idx));
+        }
+        pooling.add(&cx.pooling);
     }
-    Ok(Measured { loss: loss.value().filter(|_| is_labelled), predictions, pooling, not_finite })
+    if !predictions.is_labelled() {
+        return Ok(Measured { loss: None, predictions, pooling, not_finite: None });
+    }
+    let loss = network.part_loss(&predictions.items(), &auxiliary)?;
+    let bad_item = loss.bad_item.map(|item| ends.partition_point(|&end| end <= item));
+    let not_finite = [not_finite, bad_item].into_iter().flatten().min();
+    Ok(Measured { loss: Some(loss.total), predictions, pooling, not_finite })
 }
 
 /// A loss as a number.
@@ -75,38 +78,40 @@ pub fn figures(loss: Option<f64>, predictions: &Predictions, metrics: &[&'static
     figures
 }
 
-/// A mean of batches weighted by their sizes.
+/// A mean of numbers as they come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Mean {
     sum: f64,
-    weight: f64,
+    n: usize,
 }
 
 impl Mean {
-    pub fn add(&mut self, value: f64, weight: usize) {
-        self.sum += value * weight as f64;
-        self.weight += weight as f64;
+    pub fn add(&mut self, value: f64) {
+        self.sum += value;
+        self.n += 1;
     }
 
     pub fn value(&self) -> Option<f64> {
-        (self.weight > 0.0).then(|| self.sum / self.weight)
+        (self.n > 0).then(|| self.sum / self.n as f64)
     }
 }
 
-/// Pooling statistics of several batches, each pooling by the place of its node.
+/// Pooling statistics of several batches, each pooling by the place of its node: a mean over graphs.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct PoolingMean(Vec<(usize, usize, Mean, Mean)>);
 
 impl PoolingMean {
-    pub fn add(&mut self, stats: &[PoolingStats], n_graphs: usize) {
+    pub fn add(&mut self, stats: &[PoolingStats]) {
         for stats in stats {
             let node = stats.node.index();
             let place = self.0.iter().position(|&(known, ..)| known == node).unwrap_or_else(|| {
                 self.0.push((node, stats.n_clusters, Mean::default(), Mean::default()));
                 self.0.len() - 1
             });
-            self.0[place].2.add(stats.clusters_in_use, n_graphs);
-            self.0[place].3.add(stats.assignment_entropy, n_graphs);
+            for graph in &stats.graphs {
+                self.0[place].2.add(graph.clusters_in_use);
+                self.0[place].3.add(graph.assignment_entropy);
+            }
         }
     }
 

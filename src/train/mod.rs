@@ -72,7 +72,7 @@ pub static TRAIN_SECTION: &[ArgSpec] = &[
         kind: ArgKind::Int { min: 1, max: 10_000_000 },
         default: Default::Int(32),
         positional: false,
-        doc: "Graphs a step; the last batch of an epoch may be smaller.",
+        doc: "Graphs per step; the last batch of an epoch may be smaller, and its step is smaller with it.",
     },
     ArgSpec {
         name: "clip_norm",

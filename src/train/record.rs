@@ -13,11 +13,11 @@ pub struct EpochRecord {
     /// Counted from 1.
     pub epoch: usize,
     pub lr: f64,
-    /// Mean over the epoch's batches as they were trained on: with dropout, before each step.
+    /// Of all items of the part, each as it was trained on: with dropout, before its step.
     pub train: Figures,
     /// After the epoch; empty where there is no validation part.
     pub validation: Figures,
-    /// Terms of the training loss before their weights, where there are several.
+    /// Terms of the training loss before their weights, where there are several: means over items or graphs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub loss_terms: BTreeMap<String, f64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const FORMAT: &str = "hgnnc state 1";
+const FORMAT: &str = "hgnnc state 2";
 
 /// Where a run is: the next batch to be trained on, both counted from 0.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

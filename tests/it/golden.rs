@@ -304,7 +304,8 @@ fn diffpool_on_a_sparse_graph_is_pygs() {
         let op = operator::find("diffpool");
         let (n, width, k) = (5, 4, 3);
         let dense = &case.inputs["adj"].data;
-        // PyG's dense adjacency is indexed by source, then target.
+        assert!((0..n * n).all(|entry| dense[entry] == dense[entry % n * n + entry / n]));
+        // It is symmetric, so either index can be the source.
         let edges: Vec<(u32, u32)> = (0..n * n)
             .filter(|&entry| dense[entry] != 0.0)
             .map(|entry| ((entry / n) as u32, (entry % n) as u32))

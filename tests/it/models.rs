@@ -80,7 +80,7 @@ fn shipped_models_train_every_weight() {
         let targets = data.target_tensor(&items, DType::F32, &Device::Cpu).unwrap().unwrap();
         let mut cx = network.training_cx(1);
         let output = network.forward(&batch, &mut cx).unwrap();
-        let loss = network.loss(&output, &targets, &cx).unwrap();
+        let loss = network.loss(&output, &targets, &cx, None).unwrap();
         assert!(loss.total.to_scalar::<f32>().unwrap().is_finite(), "{}", path.display());
         // The way training takes gradients, and Candle's own.
         let (gradients, plain) = (loss.backward().unwrap(), loss.total.backward().unwrap());

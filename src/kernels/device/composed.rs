@@ -79,8 +79,8 @@ pub(crate) fn layer_norm(
     activate(&centred.broadcast_div(&deviation)?.broadcast_mul(gamma)?.broadcast_add(beta)?, act)
 }
 
-/// Mean over labelled rows of `−log softmax(logits)[class]`.
-pub(crate) fn cross_entropy(logits: &Tensor, classes: &[i64], weights: Option<&[f64]>) -> Result<Tensor> {
+/// `Σ w[class] · −log softmax(logits)[class] / total` over the labelled rows.
+pub(crate) fn cross_entropy(logits: &Tensor, classes: &[i64], weights: &[f64], total: f64) -> Result<Tensor> {
     let device = logits.device();
     let labelled: Vec<u32> = (0..classes.len() as u32).filter(|&row| classes[row as usize] >= 0).collect();
     if labelled.is_empty() {
@@ -91,19 +91,16 @@ pub(crate) fn cross_entropy(logits: &Tensor, classes: &[i64], weights: Option<&[
     let rows = logits.index_select(&Tensor::from_vec(labelled, n, device)?, 0)?;
     let shifted = rows.broadcast_sub(&rows.max_keepdim(D::Minus1)?.detach())?;
     let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
-    let row_weights: Option<Vec<f64>> =
-        weights.map(|weights| picked.iter().map(|&class| weights[class as usize]).collect());
+    let row_weights: Vec<f64> = picked.iter().map(|&class| weights[class as usize] / total).collect();
     let picked = Tensor::from_vec(picked, (n, 1), device)?;
     let losses = (log_sum - shifted.gather(&picked, 1)?)?;
-    let Some(row_weights) = row_weights else { return losses.mean_all() };
-    let total: f64 = row_weights.iter().sum();
     let row_weights = Tensor::from_vec(row_weights, (n, 1), device)?.to_dtype(losses.dtype())?;
-    (losses * row_weights)?.sum_all()? / if total > 0.0 { total } else { 1.0 }
+    (losses * row_weights)?.sum_all()
 }
 
-/// Mean of squared differences.
-pub(crate) fn mse(output: &Tensor, targets: &Tensor) -> Result<Tensor> {
-    (output - targets)?.sqr()?.mean_all()
+/// The sum of squared differences over `total`.
+pub(crate) fn mse(output: &Tensor, targets: &Tensor, total: f64) -> Result<Tensor> {
+    (output - targets)?.sqr()?.sum_all()? / total
 }
 
 /// Dropout by a mask made on the host, the same one as on the CPU.
@@ -233,16 +230,16 @@ mod tests {
         same(
             std::slice::from_ref(&x),
             || kernels::cross_entropy(&x, &tensor),
-            || cross_entropy(&x, &classes, None),
+            || cross_entropy(&x, &classes, &[1.0; 3], 4.0),
         );
         let weights = [0.5, 2.0, 1.0];
         same(
             std::slice::from_ref(&x),
-            || kernels::weighted_cross_entropy(&x, &tensor, Some(&weights)),
-            || cross_entropy(&x, &classes, Some(&weights)),
+            || kernels::weighted_cross_entropy(&x, &tensor, Some(&weights), Some(7.0)),
+            || cross_entropy(&x, &classes, &weights, 7.0),
         );
-        same(std::slice::from_ref(&x), || kernels::mse(&x, &target), || mse(&x, &target));
-        assert_eq!(cross_entropy(&x, &[-1; 6], None).unwrap().to_scalar::<f64>().unwrap(), 0.0);
+        same(std::slice::from_ref(&x), || kernels::mse(&x, &target, None), || mse(&x, &target, 18.0));
+        assert_eq!(cross_entropy(&x, &[-1; 6], &[1.0; 3], 1.0).unwrap().to_scalar::<f64>().unwrap(), 0.0);
     }
 
     #[test]

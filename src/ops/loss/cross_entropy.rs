@@ -4,12 +4,13 @@ use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::ir::TargetKind;
 use crate::kernels;
 use crate::ops::{
-    Doc, Loss, LossCx, LossKind, Pyg,
+    Doc, Items, Loss, LossCx, LossKind, Pyg,
     trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
 
-/// Cross-entropy: `Σ_i w[c_i] · −log softmax(x_i)[c_i] / Σ_i w[c_i]` over the items that carry a label.
+/// Cross-entropy: `Σ_i w[c_i] · −log softmax(x_i)[c_i] / Σ_i w[c_i]` over the items of a part that carry a label. A step
+/// divides by the weight of the part instead of that of its batch, see [`crate::lower::LossWeights`].
 ///
 /// Balanced weights: King and Zeng 2001, "Logistic Regression in Rare Events Data".
 /// PyG: `torch.nn.functional.cross_entropy(output, classes, weight, ignore_index = -1)`.
@@ -35,7 +36,7 @@ impl Loss for CrossEntropy {
     }
     fn doc(&self) -> Doc {
         Doc {
-            summary: "Cross-entropy of the predicted classes, averaged over the items that carry a label.",
+            summary: "Cross-entropy of the predicted classes, the weighted mean over the items that carry a label.",
             formula: "Σ_i w[c_i] · −log softmax(x_i)[c_i] / Σ_i w[c_i]",
             paper: "weights: King and Zeng 2001, \"Logistic Regression in Rare Events Data\"",
             example: "model = gcn(64) -> relu -> mean -> linear\nloss = cross_entropy(class_weights = balanced)",
@@ -57,6 +58,15 @@ impl Loss for CrossEntropy {
             note: "With `ignore_index = -1`; `class_weights = balanced` is `weight = items / (classes * counts)`.",
         }
     }
+    fn weight(&self, n_items: usize, classes: &[u32], class_weights: Option<&[f64]>) -> f64 {
+        match class_weights {
+            Some(weights) => classes.iter().map(|&class| weights[class as usize]).sum(),
+            None => n_items as f64,
+        }
+    }
+    fn of_items(&self, items: &Items, class_weights: Option<&[f64]>) -> Vec<f64> {
+        kernels::cross_entropy_of_rows(items.outputs, items.width, items.classes, class_weights)
+    }
     fn weighs_classes(&self, args: &Args) -> bool {
         args.choice("class_weights") == "balanced"
     }
@@ -64,7 +74,7 @@ impl Loss for CrossEntropy {
         Some(step.task_loss(self.name(), output, 1.0))
     }
     fn compute(&self, cx: &LossCx) -> Result<Tensor> {
-        kernels::weighted_cross_entropy(cx.output, cx.targets, cx.class_weights)
+        kernels::weighted_cross_entropy(cx.output, cx.targets, cx.class_weights, cx.total)
     }
 }
 
@@ -77,7 +87,8 @@ mod tests {
     fn loss(classes: &[i64], class_weights: Option<&[f64]>) -> f64 {
         let output = Tensor::new(&[[2.0f64, 0.0], [0.0, 1.0], [5.0, -5.0]], &Device::Cpu).unwrap();
         let targets = Tensor::new(classes, &Device::Cpu).unwrap();
-        let cx = LossCx { args: &Args::default(), output: &output, targets: &targets, class_weights };
+        let cx =
+            LossCx { args: &Args::default(), output: &output, targets: &targets, class_weights, total: None };
         CrossEntropy.compute(&cx).unwrap().to_scalar().unwrap()
     }
 

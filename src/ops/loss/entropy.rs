@@ -3,7 +3,7 @@
 use super::ENTROPY;
 use crate::args::{ArgSpec, Args};
 use crate::ops::{
-    Doc, Loss, LossCx, LossKind, Pyg,
+    Doc, Items, Loss, LossCx, LossKind, Pyg,
     trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
@@ -47,6 +47,12 @@ impl Loss for Entropy {
             weights: &[],
             note: "PyG averages over the rows of a padded batch; here over each graph's own nodes.",
         }
+    }
+    fn weight(&self, _n_items: usize, _classes: &[u32], _class_weights: Option<&[f64]>) -> f64 {
+        0.0
+    }
+    fn of_items(&self, _items: &Items, _class_weights: Option<&[f64]>) -> Vec<f64> {
+        Vec::new()
     }
     fn weighs_classes(&self, _args: &Args) -> bool {
         false

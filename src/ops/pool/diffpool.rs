@@ -210,13 +210,8 @@ impl Module for DiffPoolModule {
             Structure::Slots { .. } | Structure::Graphs { .. } => return conv::no_edges("diffpool"),
         }
         if cx.wants_pooling_stats {
-            let stats = kernels::pooling_stats(&s, &structure.offsets())?;
-            cx.pooling.push(PoolingStats {
-                node: self.idx,
-                n_clusters: self.k,
-                clusters_in_use: stats.clusters_in_use,
-                assignment_entropy: stats.assignment_entropy,
-            });
+            let graphs = kernels::pooling_stats(&s, &structure.offsets())?;
+            cx.pooling.push(PoolingStats { node: self.idx, n_clusters: self.k, graphs });
         }
         Ok(Value { x, structure: Structure::Clusters { n_graphs, k: self.k, adjacency: coarse } })
     }

@@ -98,10 +98,10 @@ impl Trace {
         }
     }
 
-    /// `kernels::link_loss` and `kernels::dense_link_loss`, with the mean over the graphs: a scalar.
+    /// `kernels::link_loss` and `kernels::dense_link_loss`: one value a graph.
     pub fn link_loss(&mut self, s: Matrix, of: &Structure) -> Matrix {
         let (n, k, n_graphs) = (s.rows, s.width, of.n_graphs());
-        let per_graph = match of {
+        match of {
             Structure::Clusters { k: k1, adjacency: Some(fine), .. } => {
                 let (k1, fine) = (*k1, *fine);
                 let each = Work { jobs: n_graphs, longest: 1.0 / n_graphs.max(1.0), ..Work::default() };
@@ -138,24 +138,23 @@ impl Trace {
                     kernel.backward_scratch_bytes = FLOAT_BYTES * scratch;
                 })
             }
-        };
-        self.mean_over_graphs(per_graph)
+        }
     }
 
-    /// `kernels::assignment_entropy` and `kernels::cluster_assignment_entropy`: a scalar.
+    /// `kernels::assignment_entropy` and `kernels::cluster_assignment_entropy`: one value a graph.
     pub fn assignment_entropy(&mut self, s: Matrix, of: &Structure) -> Matrix {
         let (rows, numbers) = (of.rows(), s.numbers());
         let each = Work::by_graph(&rows);
-        let per_graph = self.kernel("assignment_entropy", &[s], false, [of.n_graphs(), 1.0], |kernel| {
+        self.kernel("assignment_entropy", &[s], false, [of.n_graphs(), 1.0], |kernel| {
             kernel.forward = each.stream(2.0 * numbers, numbers).exponentials(numbers);
             kernel.backward = each.stream(3.0 * numbers, 2.0 * numbers).exponentials(numbers);
-        });
-        self.mean_over_graphs(per_graph)
+        })
     }
 
-    fn mean_over_graphs(&mut self, per_graph: Matrix) -> Matrix {
+    /// `kernels::sum_over_graphs`: a scalar.
+    pub fn sum_over_graphs(&mut self, per_graph: Matrix) -> Matrix {
         let numbers = per_graph.numbers();
-        self.kernel("mean_over_graphs", &[per_graph], false, [1.0, 1.0], |kernel| {
+        self.kernel("sum_over_graphs", &[per_graph], false, [1.0, 1.0], |kernel| {
             kernel.forward = Work::serial().stream(numbers, numbers);
             kernel.backward = Work::serial().stream(numbers, numbers);
         })

@@ -9,6 +9,7 @@ mod rmse;
 mod roc_auc;
 
 use crate::ir::TargetKind;
+use crate::ops::Items;
 
 /// Every metric that `metrics = […]` can name.
 pub static METRICS: &[&dyn Metric] = &[
@@ -64,6 +65,17 @@ pub struct Predictions {
 impl Predictions {
     pub fn n_items(&self) -> usize {
         self.outputs.len().checked_div(self.width).unwrap_or(0)
+    }
+
+    /// Whether there is something to compare the outputs with.
+    pub fn is_labelled(&self) -> bool {
+        !self.classes.is_empty() || !self.values.is_empty()
+    }
+
+    /// The same, as losses see it.
+    pub fn items(&self) -> Items<'_> {
+        let Self { width, outputs, classes, values } = self;
+        Items { width: *width, outputs, classes, values }
     }
 
     /// The class with the highest output for each item, the first of equal ones.

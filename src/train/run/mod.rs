@@ -292,3 +292,5 @@ fn summarise(
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod whole_parts;

@@ -17,7 +17,7 @@ const POOLED: &str = "model = sage(8) -> batch_norm -> relu -> diffpool(k = 3) -
 
 /// Forty cycles of three to eight nodes. Their first feature has another sign for each of two classes; the
 /// values to predict are linear in it.
-fn cycles(kind: TargetKind) -> Dataset {
+pub(super) fn cycles(kind: TargetKind) -> Dataset {
     let (mut node_offsets, mut edges, mut values) = (vec![0u32], Vec::new(), Vec::new());
     let (mut classes, mut targets) = (Vec::new(), Vec::new());
     for graph in 0..40u32 {
@@ -70,7 +70,12 @@ impl Progress for StopAt<'_> {
 }
 
 /// Trains; with `stop_at` until that epoch and batch of the first run (both counted from 1).
-fn train(text: &str, dataset: &Dataset, out: Output, stop_at: Option<(usize, usize)>) -> Result<RunSummary> {
+pub(super) fn train(
+    text: &str,
+    dataset: &Dataset,
+    out: Output,
+    stop_at: Option<(usize, usize)>,
+) -> Result<RunSummary> {
     train_from(None, text, dataset, out, stop_at)
 }
 
@@ -104,11 +109,11 @@ fn train_from(
     }
 }
 
-fn at(path: &Path) -> Output {
+pub(super) fn at(path: &Path) -> Output {
     Output::Folder { path: path.to_path_buf(), force: false }
 }
 
-fn records(folder: &Path) -> Vec<EpochRecord> {
+pub(super) fn records(folder: &Path) -> Vec<EpochRecord> {
     let text = fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
     let parse = |line| EpochRecord { train_s: 0.0, validation_s: 0.0, ..serde_json::from_str(line).unwrap() };
     text.lines().map(parse).collect()

@@ -1,0 +1,308 @@
+//! The loss of a step, which training minimises, and that of a part, which is reported and watched.
+
+use super::network::Network;
+use super::{ForwardCx, Value};
+use crate::ir::LossTerm;
+use crate::kernels::{self, tape};
+use crate::ops::loss::balanced_weights;
+use crate::ops::{Items, LossCx, LossKind};
+use candle_core::backprop::GradStore;
+use candle_core::{DType, Result, Tensor};
+use std::collections::BTreeMap;
+
+/// Total of a step's loss and its terms, by name, before their weights.
+#[derive(Debug, Clone)]
+pub struct StepLoss {
+    pub total: Tensor,
+    pub parts: Vec<(&'static str, Tensor)>,
+}
+
+/// What the sums of a loss over a batch are divided by, one number for each term in the order of the model.
+///
+/// A step over a batch `B` of a part `P` minimises `Σ_{i ∈ B} w_i ℓ_i / (b · Σ_{i ∈ P} w_i / G)` with `b` graphs in a
+/// full batch and `G` in the part: the weight that a full batch has on average. So the gradients of an epoch's steps add
+/// up to `G / b` times that of the part's own loss `Σ_{i ∈ P} w_i ℓ_i / Σ_{i ∈ P} w_i`, however the part is cut into
+/// batches, and an item in a last, smaller batch counts as much as any other. Where items weigh alike, it is the mean of
+/// a full batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LossWeights(Vec<f64>);
+
+impl LossWeights {
+    /// Those of a share of the part: `b / G` of it, at most all.
+    #[must_use]
+    pub fn share(&self, n_graphs: usize, of: usize) -> Self {
+        let share = (n_graphs as f64 / of.max(1) as f64).min(1.0);
+        Self(self.0.iter().map(|weight| weight * share).collect())
+    }
+}
+
+/// The sums of auxiliary losses over graphs, by name, with the number of graphs.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct AuxiliaryLosses(BTreeMap<String, (f64, usize)>);
+
+impl AuxiliaryLosses {
+    /// Adds what the poolings reported in a step, graph by graph, so that sums do not depend on the batches. False
+    /// where a value is not finite.
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    pub fn add(&mut self, cx: &ForwardCx) -> Result<bool> {
+        let mut by_name: Vec<(&str, Vec<f64>)> = Vec::new();
+        for (name, loss) in &cx.losses {
+            let values: Vec<f64> = loss.to_dtype(DType::F64)?.to_vec1()?;
+            match by_name.iter_mut().find(|(known, _)| known == name) {
+                Some((_, sums)) => sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value),
+                None => by_name.push((name, values)),
+            }
+        }
+        let is_finite = by_name.iter().flat_map(|(_, values)| values).all(|value| value.is_finite());
+        for (name, values) in by_name {
+            let (sum, n_graphs) = self.0.entry(name.to_owned()).or_default();
+            values.iter().for_each(|value| *sum += value);
+            *n_graphs += values.len();
+        }
+        Ok(is_finite)
+    }
+}
+
+/// The loss of a part.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartLoss {
+    pub total: f64,
+    /// Each term before its weight, by name.
+    pub terms: Vec<(&'static str, f64)>,
+    /// The first item whose loss is not finite.
+    pub bad_item: Option<usize>,
+}
+
+impl StepLoss {
+    /// Gradients of the total with respect to every parameter. Asked once, on the thread that ran the
+    /// step's forward pass, it uses that pass's tape; otherwise it takes Candle's way, which is slower.
+    ///
+    /// # Errors
+    /// Where a kernel's backward pass fails.
+    pub fn backward(&self) -> Result<GradStore> {
+        tape::backward(&self.total)
+    }
+}
+
+impl Network {
+    /// The loss of a step: the terms that compare `output` with `targets` (`[rows]` classes, or
+    /// `[rows, values]`), and the auxiliary ones that the poolings left in `cx`, summed with their weights.
+    ///
+    /// With `over` the sum of a term over the batch is divided by its weight there, and without by that of the batch
+    /// itself, so that it is the batch's mean.
+    ///
+    /// # Errors
+    /// Where the targets do not fit the output.
+    pub fn loss(
+        &self,
+        output: &Value,
+        targets: &Tensor,
+        cx: &ForwardCx,
+        over: Option<&LossWeights>,
+    ) -> Result<StepLoss> {
+        let mut total: Option<Tensor> = None;
+        let mut parts = Vec::with_capacity(self.losses.len());
+        let class_weights = self.class_weights()?;
+        for (idx, term) in self.losses.iter().enumerate() {
+            let name = term.loss.name();
+            let over = over.map(|over| over.0[idx]);
+            let part = match term.loss.kind() {
+                LossKind::Task(_) => term.loss.compute(&LossCx {
+                    args: &term.args,
+                    output: &output.x,
+                    targets,
+                    class_weights: class_weights.as_deref().filter(|_| term.loss.weighs_classes(&term.args)),
+                    total: over,
+                })?,
+                LossKind::Auxiliary => {
+                    let mut reported =
+                        cx.losses.iter().filter(|(given, _)| *given == name).map(|(_, loss)| loss);
+                    let Some(first) = reported.next() else {
+                        // The pooling that would report it does not reach the output.
+                        continue;
+                    };
+                    let per_graph = reported.try_fold(first.clone(), |sum, loss| kernels::add(&sum, loss))?;
+                    let n_graphs = per_graph.elem_count().max(1) as f64;
+                    kernels::sum_over_graphs(&per_graph, over.unwrap_or(n_graphs))?
+                }
+            };
+            let weighted =
+                if term.weight == 1.0 { part.clone() } else { kernels::scaled(&part, term.weight)? };
+            total = Some(match total {
+                Some(total) => kernels::add(&total, &weighted)?,
+                None => weighted,
+            });
+            parts.push((name, part));
+        }
+        let total = total.ok_or_else(|| candle_core::Error::Msg("the model has no loss".to_owned()))?;
+        Ok(StepLoss { total, parts })
+    }
+
+    /// The weight that each term of the loss has over a part: that of its items, `Σ_i w_i`, and for an auxiliary term
+    /// the number of its graphs. `classes` is empty for regression.
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    pub fn loss_weights(&self, n_items: usize, classes: &[u32], n_graphs: usize) -> Result<LossWeights> {
+        let class_weights = self.class_weights()?;
+        let weight = |term: &LossTerm| match term.loss.kind() {
+            LossKind::Task(_) => {
+                let weights = class_weights.as_deref().filter(|_| term.loss.weighs_classes(&term.args));
+                term.loss.weight(n_items, classes, weights)
+            }
+            LossKind::Auxiliary => n_graphs as f64,
+        };
+        Ok(LossWeights(self.losses.iter().map(weight).collect()))
+    }
+
+    /// The loss of a part, out of all its outputs and of what the poolings reported for each of its graphs. Each item
+    /// and each graph counts the same whatever shared a batch with it.
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    pub fn part_loss(&self, items: &Items, auxiliary: &AuxiliaryLosses) -> Result<PartLoss> {
+        let class_weights = self.class_weights()?;
+        let n_items = items.outputs.len().checked_div(items.width).unwrap_or(0);
+        let mut loss = PartLoss { total: 0.0, terms: Vec::new(), bad_item: None };
+        for term in &self.losses {
+            let value = match term.loss.kind() {
+                LossKind::Task(_) => {
+                    let weights = class_weights.as_deref().filter(|_| term.loss.weighs_classes(&term.args));
+                    let values = term.loss.of_items(items, weights);
+                    loss.bad_item = loss.bad_item.or(values.iter().position(|value| !value.is_finite()));
+                    let weight = term.loss.weight(n_items, items.classes, weights);
+                    values.iter().sum::<f64>() / if weight > 0.0 { weight } else { 1.0 }
+                }
+                LossKind::Auxiliary => match auxiliary.0.get(term.loss.name()) {
+                    Some(&(sum, n_graphs)) => sum / n_graphs as f64,
+                    // As in a step, a pooling that does not reach the output reports nothing.
+                    None => continue,
+                },
+            };
+            loss.total += term.weight * value;
+            loss.terms.push((term.loss.name(), value));
+        }
+        Ok(loss)
+    }
+
+    fn class_weights(&self) -> Result<Option<Vec<f64>>> {
+        let weights = self.class_weights.as_ref();
+        weights.map(|weights| weights.to_dtype(DType::F64)?.to_vec1::<f64>()).transpose()
+    }
+
+    /// Weighs the classes by how often each occurs among the items that are trained on; without effect where no
+    /// loss weighs classes.
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    pub fn count_classes(&self, counts: &[usize]) -> Result<()> {
+        let Some(weights) = &self.class_weights else { return Ok(()) };
+        weights.set(&Tensor::new(balanced_weights(counts), &self.device)?.to_dtype(weights.dtype())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Dataset;
+    use crate::data::synthetic::{RandomGraphs, random_graphs};
+    use crate::lower::testing::compile;
+    use candle_core::Device;
+
+    fn data() -> Dataset {
+        random_graphs(&RandomGraphs { n_graphs: 23, seed: 4, ..RandomGraphs::default() })
+    }
+
+    fn build(text: &str, data: &Dataset) -> Network {
+        let facts = data.facts();
+        Network::build(&compile(text, Some(&facts)), &facts, DType::F64, &Device::Cpu, 1).unwrap()
+    }
+
+    /// Gradients of a step over these graphs, flat.
+    fn gradients(network: &Network, data: &Dataset, graphs: &[u32], over: Option<&LossWeights>) -> Vec<f64> {
+        let batch = data.batch(graphs, DType::F64, &Device::Cpu).unwrap();
+        let targets = data.target_tensor(graphs, DType::F64, &Device::Cpu).unwrap().unwrap();
+        let mut cx = network.training_cx(1);
+        let output = network.forward(&batch, &mut cx).unwrap();
+        let gradients = network.loss(&output, &targets, &cx, over).unwrap().backward().unwrap();
+        let flat = |parameter: &crate::lower::Parameter| -> Vec<f64> {
+            gradients.get(&parameter.var).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+        };
+        network.parameters().trained().flat_map(flat).collect()
+    }
+
+    /// `G / b` times the gradient of the part's own loss, where a batch of all graphs gives the part's.
+    #[test]
+    fn the_gradients_of_an_epoch_add_up_to_that_of_the_part() {
+        let data = data();
+        let all: Vec<u32> = (0..data.n_graphs() as u32).collect();
+        let crate::data::Targets::Classes(classes) = &data.targets else { panic!("classes") };
+        let classes: Vec<u32> = classes.iter().map(|&class| class as u32).collect();
+        for loss in [
+            "cross_entropy(class_weights = balanced) + 0.3 * link_prediction + 0.1 * entropy",
+            "cross_entropy + link_prediction",
+        ] {
+            let text = format!(
+                "model = sage(4) -> relu -> diffpool(k = 3) -> sage(4) -> mean -> mlp\nloss = {loss}"
+            );
+            let network = build(&text, &data);
+            network.count_classes(&[20, 2, 1]).unwrap();
+            let of_part = network.loss_weights(all.len(), &classes, all.len()).unwrap();
+            let expected = gradients(&network, &data, &all, None);
+            for batch_size in [1, 4, 7, 22, 23, 64] {
+                let over = of_part.share(batch_size, all.len());
+                let mut sum = vec![0.0; expected.len()];
+                for graphs in all.chunks(batch_size) {
+                    let gradient = gradients(&network, &data, graphs, Some(&over));
+                    sum.iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
+                }
+                let factor = (all.len() as f64 / batch_size as f64).max(1.0);
+                for (sum, expected) in sum.iter().zip(&expected) {
+                    let expected = factor * expected;
+                    assert!(
+                        (sum - expected).abs() < 1e-12 * factor,
+                        "{batch_size}: {sum}, not {expected}: {loss}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Of equal weights, a full batch takes the step of its own mean, as in PyTorch.
+    #[test]
+    fn a_full_batch_of_equal_weights_is_its_mean() {
+        let data = data();
+        let network = build("model = sage(4) -> relu -> mean -> mlp", &data);
+        let over = network.loss_weights(23, &[], 23).unwrap().share(5, 23);
+        assert_eq!(over, LossWeights(vec![5.0]));
+        let graphs = [3, 9, 1, 20, 7];
+        assert_eq!(
+            gradients(&network, &data, &graphs, Some(&over)),
+            gradients(&network, &data, &graphs, None)
+        );
+    }
+
+    /// Softmax by hand: `ln 3` for even logits, `ln 5` where the two others are twice as likely.
+    #[test]
+    fn the_loss_of_a_part_is_worked_out_by_hand() {
+        let text = "model = sage(4) -> diffpool(k = 3) -> mean -> mlp
+            loss = 0.5 * cross_entropy(class_weights = balanced) + 0.1 * entropy";
+        let network = build(text, &data());
+        network.count_classes(&[1, 2, 4]).unwrap();
+        let weight = [7.0 / 3.0, 7.0 / 6.0, 7.0 / 12.0];
+        // Class 0 with even logits, class 2 with ln 2 more for the others.
+        let ln2 = std::f32::consts::LN_2;
+        let outputs = [0.0, 0.0, 0.0, ln2, ln2, 0.0];
+        let items = Items { width: 3, outputs: &outputs, classes: &[0, 2], values: &[] };
+        let auxiliary = AuxiliaryLosses([("entropy".to_owned(), (4.0, 5))].into());
+        let loss = network.part_loss(&items, &auxiliary).unwrap();
+        let task = (weight[0] * 3f64.ln() + weight[2] * 5f64.ln()) / (weight[0] + weight[2]);
+        assert!((loss.terms[0].1 - task).abs() < 1e-7 && loss.terms[1] == ("entropy", 0.8));
+        assert!((loss.total - (0.5 * task + 0.08)).abs() < 1e-7, "{loss:?}");
+        assert_eq!(loss.bad_item, None);
+        let bad = Items { outputs: &[0.0, 0.0, 0.0, f32::NAN, 0.0, 0.0], ..items };
+        assert_eq!(network.part_loss(&bad, &auxiliary).unwrap().bad_item, Some(1));
+    }
+}
