@@ -162,13 +162,15 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     let task = task::decide(stated_task.map(|(task, _)| task), data, &losses, ty.entity);
     if is_task_certain && !doubts.contains("levels") {
         let reason = match (stated_task, data) {
-            (Some(_), _) => "the file sets the task".to_owned(),
-            (None, Some(data)) => format!("{} sets the task", data.name),
-            (None, None) => "a task is about nodes or graphs".to_owned(),
+            (Some(_), _) => Some("the file sets the task".to_owned()),
+            (None, Some(data)) if data.task.is_some() => Some(format!("{} sets the task", data.name)),
+            (None, _) => None,
         };
-        let gathered = last_gathering(&graph, output);
-        let gathered = gathered.map(|node| (graph[node].op.name(), graph[node].span));
-        let finding = task::ends_right(&ty, place, task, &reason, gathered);
+        let gathered: Vec<_> = gatherings(&graph, output)
+            .into_iter()
+            .map(|node| (graph[node].op.name(), graph[node].span))
+            .collect();
+        let finding = task::ends_right(&ty, place, task, reason.as_deref(), &gathered);
         finding.into_iter().for_each(|finding| findings.push(finding));
     }
     if doubts.is_empty() && shape::differ(&ty.width.size, &outputs.size) {
@@ -249,15 +251,18 @@ fn asked_metrics(evaluate: &Args, published: Option<&(Published, Vec<Span>)>) ->
     asked.chain(figures).collect()
 }
 
-/// The last readout or pooling on the way to the output, along the first input of each stage.
-fn last_gathering(graph: &DiGraph<ir::Node, usize>, output: NodeIndex) -> Option<NodeIndex> {
-    let mut at = output;
-    loop {
-        if matches!(graph[at].op.family(), Family::Readout | Family::Pooling) {
-            return Some(at);
+/// The stages between the input and a value that leave fewer rows than came in: poolings and readouts, in their order.
+fn gatherings(graph: &DiGraph<ir::Node, usize>, output: NodeIndex) -> Vec<NodeIndex> {
+    let mut found = Vec::new();
+    let mut at = Some(output);
+    while let Some(node) = at {
+        if matches!(graph[node].op.family(), Family::Readout | Family::Pooling) {
+            found.push(node);
         }
-        at = ir::inputs_of(graph, at).into_iter().next()?;
+        at = ir::inputs_of(graph, node).into_iter().next();
     }
+    found.reverse();
+    found
 }
 
 /// The data that the file names, for a command that loads it before it checks the file against it.

@@ -49,39 +49,53 @@ pub fn agrees_with_data(stated: Task, place: Span, data: &DataFacts) -> Option<D
     )
 }
 
-/// What the model ends in fits the task: nodes for a task on nodes, a graph vector for one on graphs. `gathered` is the
-/// last stage that left fewer rows, a readout or a pooling, with its place.
+/// The model ends on the rows that the task states. `reason` says who set the task, if anybody did; `gathered` are the
+/// stages that leave fewer rows, readouts and poolings, with their places.
 pub fn ends_right(
     ty: &Type,
     place: Span,
     task: Task,
-    reason: &str,
-    gathered: Option<(&str, Span)>,
+    reason: Option<&str>,
+    gathered: &[(&str, Span)],
 ) -> Option<Diagnostic> {
-    if ty.entity == task.entity {
+    let ends_on = task.ends_on();
+    if ends_on.are_of(ty) {
         return None;
     }
-    let finding = match ty.entity {
-        Entity::Nodes | Entity::Graph => Diagnostic::error(
+    let (code, message) = match ty.entity {
+        entity if entity == ends_on.entity => (
             "task::wrong_end",
-            format!("the task is {}, but the model ends in {ty}", in_words(task)),
+            format!("{} needs {}, but the model ends in {ty}", in_words(task), ends_on.words),
         ),
-        _ => Diagnostic::error(
-            "task::unfinished",
-            format!("the model ends in {ty}, which is neither nodes nor a graph"),
-        ),
-    };
-    let finding = finding.label(place, format!("this is {ty}"));
-    Some(match (ty.entity, task.entity, gathered) {
-        (_, Entity::Nodes, Some((name, span))) => {
-            let finding = match span == place {
-                true => finding,
-                false => finding.label(span, "from here on there is no row for each node"),
-            };
-            finding.help(format!("{reason}; leave `{name}` out to predict nodes"))
+        Entity::Nodes | Entity::Graph => {
+            ("task::wrong_end", format!("the task is {}, but the model ends in {ty}", in_words(task)))
         }
-        (_, Entity::Nodes, None) => finding.help(format!("{reason}; leave the readout out to predict nodes")),
-        (Entity::Nodes, ..) => finding.help(format!("{reason}; add a readout, for example `-> mean -> mlp`")),
+        _ => ("task::unfinished", format!("the model ends in {ty}, which is neither nodes nor a graph")),
+    };
+    let finding = Diagnostic::error(code, message).label(place, format!("this is {ty}"));
+    let why = reason.unwrap_or("a task is about nodes or graphs");
+    Some(match (ty.entity, task.entity, gathered) {
+        (_, Entity::Nodes, [(_, first), ..]) => {
+            let finding = match *first == place {
+                true => finding,
+                false => finding.label(*first, "from here on there is no row for each node"),
+            };
+            let mut names: Vec<&str> = Vec::new();
+            gathered.iter().for_each(|(name, _)| {
+                if !names.contains(name) {
+                    names.push(name)
+                }
+            });
+            let names = words_list(&names);
+            match (reason, ty.entity) {
+                (None, Entity::Nodes) => finding.help(format!(
+                    "leave {names} out to predict nodes, or add a readout to predict graphs: `-> mean -> mlp`"
+                )),
+                _ => finding.help(format!("{why}; leave {names} out to predict nodes")),
+            }
+        }
+        (_, Entity::Nodes, []) => finding.help(format!("{why}; leave the readout out to predict nodes")),
+        (Entity::Nodes, ..) => finding.help(format!("{why}; add a readout, for example `-> mean -> mlp`")),
         (Entity::Slots, ..) => finding.help("add a readout, for example `-> flatten -> mlp`"),
         _ => finding.help("add a readout, for example `-> mean -> mlp`"),
     })

@@ -7,6 +7,7 @@ mod combinators;
 mod define;
 mod infer;
 mod losses;
+mod task;
 pub mod types;
 
 pub(crate) use build::{Builder, Cursor, Stop, Wanted, width_setters};
@@ -20,6 +21,7 @@ use crate::args::{Args, BoundCall};
 use crate::ops::{Loss, Operator};
 use crate::source::Span;
 use petgraph::graph::{DiGraph, NodeIndex};
+pub use task::{EndRows, TASKS, TargetKind, Task, TaskFacts};
 pub use types::*;
 
 /// One operator in place.
@@ -60,61 +62,6 @@ pub struct LossTerm {
     pub args: Args,
     pub weight: f64,
     pub span: Span,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TargetKind {
-    Classification,
-    Regression,
-}
-
-/// What is predicted: `graph_classification`, `node_classification`, `graph_regression`, `node_regression`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(into = "&'static str", try_from = "String")]
-pub struct Task {
-    /// `Entity::Graph` or `Entity::Nodes`.
-    pub entity: Entity,
-    pub kind: TargetKind,
-}
-
-impl From<Task> for &'static str {
-    fn from(task: Task) -> Self {
-        task.name()
-    }
-}
-
-impl TryFrom<String> for Task {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        Self::from_name(&name).ok_or_else(|| format!("there is no task `{name}`"))
-    }
-}
-
-impl Task {
-    pub const NAMES: &'static [&'static str] =
-        &["graph_classification", "graph_regression", "node_classification", "node_regression"];
-
-    pub fn from_name(name: &str) -> Option<Self> {
-        let (entity, kind) = match name {
-            "graph_classification" => (Entity::Graph, TargetKind::Classification),
-            "graph_regression" => (Entity::Graph, TargetKind::Regression),
-            "node_classification" => (Entity::Nodes, TargetKind::Classification),
-            "node_regression" => (Entity::Nodes, TargetKind::Regression),
-            _ => return None,
-        };
-        Some(Self { entity, kind })
-    }
-
-    pub fn name(self) -> &'static str {
-        match (self.entity, self.kind) {
-            (Entity::Nodes, TargetKind::Classification) => "node_classification",
-            (Entity::Nodes, TargetKind::Regression) => "node_regression",
-            (_, TargetKind::Classification) => "graph_classification",
-            (_, TargetKind::Regression) => "graph_regression",
-        }
-    }
 }
 
 /// `published { accuracy = 0.7625, source = "…" }`
