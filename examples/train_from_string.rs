@@ -5,7 +5,7 @@
 use candle_core::Device;
 use hgnn::compile::compile;
 use hgnn::data::DataOptions;
-use hgnn::train::{self, Event, Output, Overrides, Progress, TrainRequest};
+use hgnn::train::{self, Event, Origin, Output, Overrides, Progress, TrainRequest};
 
 const MODEL: &str = "
 data  = karate()
@@ -43,6 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             source: compiled.source,
             init_from: None,
             overrides: Overrides::default(),
+            origin: Origin::default(),
             device: Device::Cpu,
             out: Output::NewIn("runs".into()),
             stop: &|| false,

@@ -332,8 +332,7 @@ impl Report<'_> {
                 }
                 match outcome {
                     Outcome::Trained(summary) => {
-                        row["summary"] =
-                            serde_json::to_value(summary).expect("names and numbers become JSON");
+                        row["summary"] = summary.to_json();
                         row["dir"] = summary.dir.as_ref().map(|dir| dir.display().to_string()).into();
                     }
                     Outcome::Failed(failure) => row["error"] = failure.to_string().into(),

@@ -3,10 +3,10 @@
 use super::data::DataArgs;
 use super::device::DeviceArg;
 use super::table::{plain_table, write_table};
-use super::train::{load_data, named_data, run_data};
-use super::{Exit, Failure, Format, Global};
-use crate::data::{DataOptions, Dataset};
-use crate::train::{Figures, SavedModel, Spread, checkpoints};
+use super::train::{named_data, run_data};
+use super::{Exit, Failure, Format, Global, note};
+use crate::data::{self, DataOptions, Dataset};
+use crate::train::{Figures, Found, SavedModel, Spread, find_run};
 use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ pub fn data_for(
     let options = DataOptions { vocabulary: Some(facts.vocabulary.clone()), ..place.options() };
     match named {
         Some(text) => match named_data(text, global)? {
-            Some((sources, call)) => load_data(&call, &sources, &options, global),
+            Some(call) => Ok(Some(data::load(&call, &options)?)),
             None => Ok(None),
         },
         None => run_data(&facts.source, &model.checkpoint.path, options).map(Some),
@@ -70,8 +70,11 @@ impl Eval {
         let mut all = Vec::new();
         let mut dataset: Option<Dataset> = None;
         let mut metrics = Vec::new();
-        for path in checkpoints(&self.run)? {
+        let Found { checkpoints, notes } = find_run(&self.run)?;
+        notes.iter().for_each(|text| note(text));
+        for path in checkpoints {
             let model = SavedModel::open(&path, &device)?;
+            model.notes.iter().for_each(|text| note(text));
             // Every fold has the same data, so it is read once.
             let data = match dataset.take() {
                 Some(data) => data,
@@ -85,7 +88,15 @@ impl Eval {
                 Some(split) => {
                     vec![("train", split.train), ("validation", split.validation), ("test", split.test)]
                 }
-                None => vec![("all", model.labelled(&data))],
+                None => {
+                    if data.fingerprint == model.checkpoint.facts.data_fingerprint {
+                        note(&format!(
+                            "no split lies beside {}, so the items that it was trained on are measured too",
+                            path.display()
+                        ));
+                    }
+                    vec![("all", model.labelled(&data))]
+                }
             };
             let mut scored = Scored { checkpoint: path, parts: Vec::new() };
             for (name, items) in parts.into_iter().filter(|(_, items)| !items.is_empty()) {

@@ -33,7 +33,7 @@ fn below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
         // A `.gitignore` counts in a folder that is no repository too, such as a copy of one.
         .require_git(false)
         // The copies in the folder of a run say what was trained; they are no sources.
-        .filter_entry(|entry| entry.depth() == 0 || RunFolder::open(entry.path()).is_err())
+        .filter_entry(|entry| entry.depth() == 0 || !RunFolder::is_run(entry.path()))
         .sort_by_file_path(|a, b| a.cmp(b))
         .build();
     for entry in walk {

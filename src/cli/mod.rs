@@ -185,6 +185,12 @@ impl From<crate::git::GitError> for Failure {
     }
 }
 
+/// Tells what a user has to know and did not ask for, on standard error.
+pub fn note(text: &str) {
+    // Where standard error is closed, there is no one to tell.
+    let _ = writeln!(io::stderr(), "note: {text}");
+}
+
 /// How text on standard output may look: colours only on a terminal and where `NO_COLOR` is unset.
 pub fn stdout_look() -> Look {
     look(io::stdout().is_terminal())

@@ -11,7 +11,7 @@ use crate::diff::Side;
 use crate::git;
 use crate::ir::{Canonical, DataFacts, Model};
 use crate::source::SourceMap;
-use crate::train::{self, Checkpoint, ModelSource, Overrides, RunFolder};
+use crate::train::{self, Checkpoint, ModelSource, Overrides, RunFolder, RunRecord};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -171,40 +171,50 @@ impl Operand {
     }
 
     fn of_run(name: &str, path: &Path) -> Result<Self, Failure> {
-        // A run that was broken off early has its texts and no checkpoint yet.
-        if let Ok(folder) = RunFolder::open(path)
-            && folder.checkpoints().is_err()
-        {
-            let (source, overrides) = (folder.source()?, folder.record()?.overrides);
-            return Ok(Self { overrides, ..Self::of_text(name, parsed(&source)) });
+        if RunFolder::is_run(path) {
+            let folder = RunFolder::open(path)?;
+            let record = folder.record()?;
+            // A run that was broken off early has its texts and no checkpoint yet.
+            if !folder.has_checkpoint(&record)? {
+                return Self::of_texts(name, &folder, &record);
+            }
         }
-        let paths = train::checkpoints(path).map_err(|error| {
-            let help = "name a file, the folder of a run, or a checkpoint (.safetensors)";
-            Failure::new(error.to_string()).help(help)
-        })?;
         // Folds and seeds have the same model.
-        let Some(first) = paths.first() else {
+        let found = train::find_run(path)?;
+        let Some(first) = found.checkpoints.first() else {
             return Err(Failure::new(format!("`{name}` holds no checkpoint")));
         };
         Self::of_checkpoint(name, &Checkpoint::read(first)?)
     }
 
+    /// The texts of a run, which have to be those that it began with.
+    fn of_texts(name: &str, folder: &RunFolder, record: &RunRecord) -> Result<Self, Failure> {
+        if let Some(changed) = folder.changed_texts(record)?.first() {
+            let path = folder.path().join(changed);
+            let message = format!("`{}` has changed since its run began", path.display());
+            return Err(Failure::new(message).help("name the file itself, or put back what it was"));
+        }
+        let source = folder.source()?;
+        Ok(Self { overrides: record.overrides, ..Self::of_text(name, parsed(&source)) })
+    }
+
     fn of_checkpoint(name: &str, checkpoint: &Checkpoint) -> Result<Self, Failure> {
-        let run = train::run_of(&checkpoint.path);
-        let overrides = run.and_then(|run| run.record().ok()).map(|record| record.overrides);
+        if let Some(note) = checkpoint.note() {
+            super::note(&note);
+        }
         let facts = &checkpoint.facts;
+        let overrides = match train::run_of(&checkpoint.path) {
+            // The first format leaves them to the run's record.
+            Some(run) if !checkpoint.is_sealed => run.record()?.overrides,
+            _ => facts.overrides,
+        };
         let compiles = facts.source.compile(Some(&facts.data)).outcome.model.is_some();
         let origin = if compiles {
             Origin::Text(parsed(&facts.source))
         } else {
             Origin::Form(Box::new(checkpoint.canonical()?))
         };
-        Ok(Self {
-            name: name.to_owned(),
-            origin,
-            overrides: overrides.unwrap_or_default(),
-            facts: Some(facts.data.clone()),
-        })
+        Ok(Self { name: name.to_owned(), origin, overrides, facts: Some(facts.data.clone()) })
     }
 
     /// The model.

@@ -3,10 +3,10 @@
 use super::data::DataArgs;
 use super::device::DeviceArg;
 use super::eval::data_for;
-use super::{Exit, Failure, Format, Global};
+use super::{Exit, Failure, Format, Global, note};
 use crate::data::Dataset;
 use crate::ir::{Entity, TargetKind};
-use crate::train::{Outputs, SavedModel, checkpoints, write_file};
+use crate::train::{Found, Outputs, SavedModel, find_run, write_file};
 use serde_json::{Map, Value, json};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
@@ -37,7 +37,8 @@ pub struct Predict {
 impl Predict {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
         let device = self.device.open()?;
-        let paths = checkpoints(&self.run)?;
+        let Found { checkpoints: paths, notes } = find_run(&self.run)?;
+        notes.iter().for_each(|text| note(text));
         let [path] = paths.as_slice() else {
             let first =
                 paths.first().and_then(|path| path.parent()).map(|folder| folder.display().to_string());
@@ -45,6 +46,7 @@ impl Predict {
                 .help(format!("name one of them, as in `hgnnc predict {}`", first.unwrap_or_default())));
         };
         let model = SavedModel::open(path, &device)?;
+        model.notes.iter().for_each(|text| note(text));
         let Some(data) = data_for(&model, self.data.as_deref(), &self.place, global)? else {
             return Ok(Exit::Findings);
         };

@@ -24,9 +24,7 @@ pub fn print(
     let place = summary.dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default();
     match format {
         Format::Json => {
-            let mut value = serde_json::to_value(summary).expect("names and numbers become JSON");
-            value["dir"] = place.into();
-            serde_json::to_writer_pretty(&mut *out, &value).map_err(io::Error::from)?;
+            serde_json::to_writer_pretty(&mut *out, &summary.to_json()).map_err(io::Error::from)?;
             writeln!(out)?;
             return Ok(());
         }

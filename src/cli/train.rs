@@ -9,10 +9,12 @@ use crate::args::BoundCall;
 use crate::check::{self, Checked};
 use crate::data::{self, DataOptions, Dataset};
 use crate::diagnostic::Diagnostic;
+use crate::git;
 use crate::ir::Model;
 use crate::source::SourceMap;
 use crate::train::{
-    self, ModelSource, Output, Overrides, RunFolder, RunSummary, Status, TrainError, TrainRequest,
+    self, GitState, ModelSource, Origin, Output, Overrides, RunFolder, RunSummary, Status, TrainError,
+    TrainRequest,
 };
 use candle_core::Device;
 use std::io::{self, Write};
@@ -82,38 +84,18 @@ impl From<TrainError> for Failure {
     }
 }
 
-/// What `--data` names, with its text, or the findings, which were printed.
+/// What `--data` names, or the findings, which were printed.
 ///
 /// # Errors
 /// Where the findings cannot be printed.
-pub fn named_data(text: &str, global: &Global) -> Result<Option<(SourceMap, BoundCall)>, Failure> {
+pub fn named_data(text: &str, global: &Global) -> Result<Option<BoundCall>, Failure> {
     let mut sources = SourceMap::default();
     match data::parse_call(text, &mut sources) {
-        Ok(call) => Ok(Some((sources, call))),
+        Ok(call) => Ok(Some(call)),
         Err(findings) => {
             print_findings(&sources, &findings, global)?;
             Ok(None)
         }
-    }
-}
-
-/// The data of a call, or `None` where nobody knows its name, which was printed as what it is: a mistake in the text.
-///
-/// # Errors
-/// Where the data is not here or broken.
-pub fn load_data(
-    call: &BoundCall,
-    sources: &SourceMap,
-    options: &DataOptions,
-    global: &Global,
-) -> Result<Option<Dataset>, Failure> {
-    match data::load(call, options) {
-        Ok(dataset) => Ok(Some(dataset)),
-        Err(error) if error.is_unknown() => {
-            print_findings(sources, &[error.to_diagnostic(call.span)], global)?;
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
     }
 }
 
@@ -142,6 +124,7 @@ struct Ready {
 /// What several runs of one process share.
 pub(super) struct Session {
     device: Device,
+    command: Vec<String>,
     /// How often Ctrl-C was pressed.
     interrupts: Arc<AtomicUsize>,
 }
@@ -150,7 +133,9 @@ impl Session {
     /// # Errors
     /// Where the device cannot be used.
     pub(super) fn open(train: &Train) -> Result<Self, Failure> {
-        Ok(Self { device: train.device.open()?, interrupts: listen_for_interrupts() })
+        let device = train.device.open()?;
+        let command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        Ok(Self { device, command, interrupts: listen_for_interrupts() })
     }
 }
 
@@ -229,6 +214,7 @@ impl Train {
         session: &Session,
         format: Format,
     ) -> Result<Trained, Failure> {
+        let git = git_state(&ready.file);
         let request = TrainRequest {
             name: ready.name,
             file: ready.file,
@@ -236,6 +222,7 @@ impl Train {
             dataset: &ready.dataset,
             source: ready.source,
             overrides,
+            origin: Origin { command: session.command.clone(), git },
             init_from: self.init_from.clone(),
             device: session.device.clone(),
             out: output,
@@ -262,19 +249,12 @@ impl Train {
             },
             None => None,
         };
-        // What is wrong with the file's own call is said by the check below.
-        let own = if named.is_some() { None } else { check::data_call(&program).unwrap_or(None) };
         let call = match &named {
-            Some((texts, call)) => Some((texts, call)),
-            None => own.as_ref().map(|call| (&sources, call)),
+            Some(call) => Some(call.clone()),
+            // What is wrong with the call is said by the check below.
+            None => check::data_call(&program).unwrap_or(None),
         };
-        let dataset = match call {
-            None => None,
-            Some((texts, call)) => match load_data(call, texts, options, global)? {
-                Some(dataset) => Some(dataset),
-                None => return Ok(None),
-            },
-        };
+        let dataset = call.as_ref().map(|call| data::load(call, options)).transpose()?;
         let facts = dataset.as_ref().map(Dataset::facts);
         let outcome = check::check(&program, facts.as_ref());
         diagnostics.extend(outcome.diagnostics);
@@ -291,7 +271,7 @@ impl Train {
             return Err(Failure::new(format!("`{path}` names no data"))
                 .help("add a line like `data = tu(\"PROTEINS\")` to it, or give `--data PROTEINS`"));
         };
-        let text = named.as_ref().map(|(_, call)| data_text(call));
+        let text = named.as_ref().map(data_text);
         let source = ModelSource::of_program(&sources, &program, text.as_deref());
         let model = source.compile(Some(&dataset.facts())).outcome.model;
         let Some(model) = model else {
@@ -328,6 +308,15 @@ fn reopen(path: &Path, options: DataOptions) -> Result<(Ready, Overrides), Failu
             .help("run `hgnnc check` on it; it has to be as `hgnnc train` wrote it"));
     };
     Ok((Ready { name: record.name, file: record.file, model, dataset, source }, record.overrides))
+}
+
+/// What source control says of a model file; `None` outside of a repository.
+fn git_state(file: &str) -> Option<GitState> {
+    let path = (file != "-").then(|| Path::new(file));
+    let folder = path.and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+    let repository = git::Repository::discover(folder.unwrap_or(Path::new("."))).ok()?;
+    let path = path.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()));
+    repository.state(path.as_deref())
 }
 
 /// The data that a saved model was trained on.

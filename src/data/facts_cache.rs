@@ -6,9 +6,10 @@
 
 use super::{DataError, DataOptions, find, load};
 use crate::args::BoundCall;
+use crate::files::{self, sealed};
 use crate::ir::{DataFacts, canonical};
+use crate::regular;
 use sha2::{Digest, Sha256};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// What [`load`] would find, without reading the data where its facts are known.
@@ -68,18 +69,18 @@ fn stamp(key: &mut Sha256, file: &Path) -> Option<()> {
     Some(())
 }
 
+/// Entries have at most as many bytes.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// `None` where the entry is not there, or its checksum does not confirm it.
 fn read(entry: &Path) -> Option<DataFacts> {
-    serde_json::from_slice(&std::fs::read(entry).ok()?).ok()
+    sealed::open(&regular::read(entry, MAX_BYTES).ok()?).ok()?.sealed().ok()
 }
 
 fn write(entry: &Path, facts: &DataFacts) -> std::io::Result<()> {
     let folder = entry.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer(&mut file, facts)?;
-    file.flush()?;
-    file.persist(entry)?;
-    Ok(())
+    files::replace(entry, |out| out.write_all(sealed::seal(facts).as_bytes()))
 }
 
 #[cfg(test)]
@@ -108,8 +109,14 @@ mod tests {
         }
         let entry = entry_of(&call, &options).unwrap();
         assert!(entry.is_file());
-        // A damaged entry is made again.
-        std::fs::write(&entry, "{").unwrap();
+        // A damaged entry is made again, whichever bit of it has changed.
+        let whole = std::fs::read(&entry).unwrap();
+        for bit in 0..8 * whole.len() {
+            let mut changed = whole.clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&entry, &changed).unwrap();
+            assert_eq!(read(&entry), None, "bit {bit}");
+        }
         assert_eq!(facts(&call, &options).unwrap(), loaded);
         assert_eq!(read(&entry), Some(loaded.clone()));
 

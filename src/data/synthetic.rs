@@ -1,7 +1,6 @@
 //! Random data for tests of laws and for the witness: graphs of all awkward kinds, and renumbering.
 
-use super::columns::Vocabulary;
-use super::dataset::{Dataset, DatasetParts, Features, Targets};
+use super::dataset::{Dataset, DatasetParts, Features, Targets, Vocabulary};
 use super::rng::{below, generator, unit};
 use crate::ir::{Entity, TargetKind, Task};
 

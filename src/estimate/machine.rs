@@ -2,9 +2,12 @@
 //! of its work over these rates.
 
 use crate::data::batch::{Csr, SparseGraph};
+use crate::files::{self, sealed};
 use crate::kernels::{self, Activation, Norm, tape, threads};
 use crate::ops::trace::dense::NORM_VISITS;
 use crate::ops::trace::{Kernel, Trace, Work};
+use crate::regular;
+use crate::system::processor;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -46,7 +49,10 @@ pub struct Machine {
 }
 
 /// The version of what is measured; rates of another one are measured again.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
+
+/// Saved rates have at most as many bytes.
+const MAX_BYTES: u64 = 1 << 20;
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
@@ -66,8 +72,9 @@ impl Machine {
     /// Where Candle cannot allocate the few megabytes that are measured on.
     pub fn cached(folder: Option<&Path>) -> Result<Self> {
         let path = folder.map(|folder| folder.join(format!("machine-{}.json", threads::count())));
-        let saved = path.as_ref().and_then(|path| std::fs::read(path).ok());
-        let saved: Option<Saved> = saved.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        // Rates that their checksum does not confirm are measured again.
+        let saved = path.as_ref().and_then(|path| regular::read(path, MAX_BYTES).ok());
+        let saved = saved.and_then(|bytes| sealed::open::<Saved>(&bytes).ok()?.sealed().ok());
         if let Some(saved) = saved
             && saved.version == VERSION
             && saved.hgnnc == env!("CARGO_PKG_VERSION")
@@ -87,7 +94,7 @@ impl Machine {
             };
             // Without a folder to write to, the rates are measured again next time.
             let _ = std::fs::create_dir_all(folder);
-            let _ = crate::train::write_file(&path, |out| Ok(serde_json::to_writer_pretty(out, &saved)?));
+            let _ = files::replace(&path, |out| out.write_all(sealed::seal(&saved).as_bytes()));
         }
         Ok(machine)
     }
@@ -268,13 +275,6 @@ fn ring(n: usize) -> SparseGraph {
     SparseGraph::new(Arc::new(adjacency), transpose, Arc::new(vec![0, n as u32]))
 }
 
-/// The processor's name.
-fn processor() -> String {
-    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = text.lines().find_map(|line| line.strip_prefix("model name"));
-    name.and_then(|line| line.split_once(':')).map(|(_, name)| name.trim().to_owned()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -305,7 +305,11 @@ mod tests {
         assert_eq!(Machine::cached(Some(folder.path())).unwrap(), first);
         let path = folder.path().join(format!("machine-{}.json", threads::count()));
         let text = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, text.replace("\"speedup\"", "\"other\"")).unwrap();
-        assert!(Machine::cached(Some(folder.path())).unwrap().speedup >= 1.0);
+        let faster = text.replace("\"speedup\": ", "\"speedup\": 9");
+        assert_ne!(text, faster);
+        std::fs::write(&path, faster).unwrap();
+        assert!(Machine::cached(Some(folder.path())).unwrap().speedup <= threads::count() as f64);
+        // The rates that were measured instead are saved.
+        assert_ne!(std::fs::read_to_string(&path).unwrap(), text);
     }
 }

@@ -11,6 +11,7 @@ mod load;
 mod repository;
 mod snapshot;
 mod spec;
+mod state;
 
 #[cfg(test)]
 pub(crate) mod testing;

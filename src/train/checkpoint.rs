@@ -2,19 +2,25 @@
 
 use super::error::{Result, TrainError};
 use super::fit::Unit;
+use super::folder;
+use super::settings::Overrides;
 use super::source::ModelSource;
 use super::tensors::{self, Named};
-use crate::data::{Dataset, Vocabulary};
+use crate::data::{Dataset, Split, Vocabulary};
 use crate::diff::Side;
+use crate::files::sealed::{self, SealError};
 use crate::ir::canonical::Part;
 use crate::ir::{Canonical, DataFacts, Model};
 use crate::lower::Parameters;
+use crate::regular::ReadError;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-const FORMAT: &str = "hgnnc checkpoint 1";
+/// What is written, and what is read too: the first format had no checksum.
+const FORMAT: &str = "hgnnc checkpoint 2";
+const UNSEALED_FORMAT: &str = "hgnnc checkpoint 1";
 
 /// What a checkpoint says beside the weights.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,12 +35,14 @@ pub struct CheckpointFacts {
     /// The data that sizes were taken from.
     pub data: DataFacts,
     pub data_fingerprint: String,
+    /// What the command line said over the file.
+    pub overrides: Overrides,
     pub class_names: Vec<String>,
     pub vocabulary: Vocabulary,
 }
 
 impl CheckpointFacts {
-    pub fn new(source: ModelSource, model: &Model, dataset: &Dataset) -> Self {
+    pub fn new(source: ModelSource, model: &Model, dataset: &Dataset, overrides: Overrides) -> Self {
         let canonical = Canonical::of(model);
         Self {
             source,
@@ -43,6 +51,7 @@ impl CheckpointFacts {
             network_hash: canonical.hash(Part::Architecture),
             data: dataset.facts(),
             data_fingerprint: dataset.fingerprint.clone(),
+            overrides,
             class_names: dataset.class_names.clone(),
             vocabulary: dataset.vocabulary.clone(),
         }
@@ -67,6 +76,16 @@ pub struct Checkpoint {
     /// The epoch, counted from 1, whose weights these are.
     pub epoch: usize,
     pub tensors: BTreeMap<String, Tensor>,
+    /// Whether a checksum confirms its content; the first format had none.
+    pub is_sealed: bool,
+    /// Checksum of the split that it was trained with; the first format does not have it.
+    split: Option<String>,
+}
+
+/// Checksum of a split: of its indices, whatever the layout of the file that holds them.
+fn digest_of(split: &Split) -> String {
+    let text = serde_json::to_vec(split).expect("indices become JSON");
+    format!("sha256:{}", sealed::digest(&[&text]))
 }
 
 /// Writes a checkpoint; the same run gives the same bytes.
@@ -90,6 +109,8 @@ pub(super) fn write(
         ("canonical_hash", facts.canonical_hash.clone()),
         ("network_hash", facts.network_hash.clone()),
         ("source", json(serde_json::to_string(&facts.source))),
+        ("overrides", json(serde_json::to_string(&facts.overrides))),
+        ("split", digest_of(&unit.split)),
         ("data", json(serde_json::to_string(&saved))),
         ("class_names", json(serde_json::to_string(&facts.class_names))),
         ("vocabulary", json(serde_json::to_string(&facts.vocabulary))),
@@ -108,7 +129,8 @@ impl Checkpoint {
     /// # Errors
     /// Where the file is missing, damaged, not of hgnnc, or of a later version.
     pub fn read(path: &Path) -> Result<Self> {
-        let (metadata, tensors) = tensors::read(path)?;
+        let contents = tensors::read(path)?;
+        let metadata = &contents.metadata;
         let text = |key: &str| {
             metadata.get(key).cloned().ok_or_else(|| {
                 TrainError::unusable(
@@ -119,17 +141,28 @@ impl Checkpoint {
             })
         };
         let format = text("format")?;
-        if format != FORMAT {
+        let is_first = format == UNSEALED_FORMAT;
+        if format != FORMAT && !is_first {
             let version = metadata.get("hgnnc").map_or("another version", String::as_str);
             return Err(TrainError::unusable(
                 path,
-                format!("its format is `{format}`, written by hgnnc {version}; this one reads `{FORMAT}`"),
+                format!(
+                    "its format is `{}`, written by hgnnc {}; this one reads `{FORMAT}`",
+                    tensors::shown(&format),
+                    tensors::shown(version)
+                ),
                 "use the hgnnc that wrote it, or train again",
             ));
         }
+        if !contents.is_sealed && !is_first {
+            return Err(TrainError::damaged(path, &SealError::Unsealed));
+        }
+        contents.check_finite(path, "")?;
         let damaged = |key: &str| {
             TrainError::unusable(path, format!("`{key}` in its metadata is damaged"), "train again")
         };
+        let overrides = if is_first { None } else { Some(text("overrides")?) };
+        let overrides = overrides.map(|text| serde_json::from_str(&text)).transpose();
         let data: SavedFacts = serde_json::from_str(&text("data")?).map_err(|_| damaged("data"))?;
         Ok(Self {
             path: path.to_path_buf(),
@@ -143,14 +176,47 @@ impl Checkpoint {
                 network_hash: text("network_hash")?,
                 data: data.facts,
                 data_fingerprint: data.fingerprint,
+                overrides: overrides.map_err(|_| damaged("overrides"))?.unwrap_or_default(),
                 class_names: serde_json::from_str(&text("class_names")?)
                     .map_err(|_| damaged("class_names"))?,
                 vocabulary: serde_json::from_str(&text("vocabulary")?).map_err(|_| damaged("vocabulary"))?,
             },
             seed: text("seed")?.parse().map_err(|_| damaged("seed"))?,
             epoch: text("epoch")?.parse().map_err(|_| damaged("epoch"))?,
-            tensors,
+            split: if is_first { None } else { Some(text("split")?) },
+            is_sealed: contents.is_sealed,
+            tensors: contents.tensors,
         })
+    }
+
+    /// What a reader has to know of it.
+    pub fn note(&self) -> Option<String> {
+        let path = self.path.display();
+        (!self.is_sealed).then(|| {
+            format!("{path} was written without a checksum, so damage to its numbers cannot be found")
+        })
+    }
+
+    /// The split that it was trained with, where it lies beside it.
+    ///
+    /// # Errors
+    /// Where it is damaged or another one, or the checkpoint lies in a run that has lost it.
+    pub fn split(&self) -> Result<Option<Split>> {
+        let path = folder::split_path(&self.path);
+        let Some(split) = folder::split_beside(&self.path, self.is_sealed)? else {
+            if folder::run_of(&self.path).is_some() {
+                return Err(TrainError::unreadable(&path, &ReadError::NotFound));
+            }
+            return Ok(None);
+        };
+        if self.split.as_ref().is_some_and(|digest| *digest != digest_of(&split)) {
+            return Err(TrainError::unusable(
+                &path,
+                format!("it is not the split that {} was trained with", self.path.display()),
+                "copy the whole folder of the run again, or name a checkpoint that lies elsewhere alone",
+            ));
+        }
+        Ok(Some(split))
     }
 
     /// The canonical form of the model that it was trained for.

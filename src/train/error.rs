@@ -1,6 +1,10 @@
 //! What can stop a run, each with what to do about it.
 
+use crate::files::lines::LinesError;
+use crate::files::lock::Holder;
+use crate::files::sealed::SealError;
 use crate::lower::BuildError;
+use crate::regular::ReadError;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +21,10 @@ pub enum TrainError {
     /// A folder that is in the way.
     #[error("{} {reason}", path.display())]
     Occupied { path: PathBuf, reason: String, help: String },
+
+    /// A folder that another process writes into.
+    #[error("{} is being written by {}", path.display(), writer(holder.as_ref()))]
+    Busy { path: PathBuf, holder: Option<Holder> },
 
     /// A file of a run that is damaged, of another kind, or does not fit.
     #[error("{}: {message}", path.display())]
@@ -51,6 +59,11 @@ pub enum TrainError {
     Candle(#[from] candle_core::Error),
 }
 
+/// "process 4711 on ada, since 2026-01-31 23:59:59 UTC (`hgnnc train m.hgnn`)"
+fn writer(holder: Option<&Holder>) -> String {
+    holder.map_or_else(|| "another process".to_owned(), Holder::to_string)
+}
+
 /// "graphs 3, 17, 40 and 29 more"
 fn graph_list(graphs: &[u32]) -> String {
     const N_SHOWN: usize = 32;
@@ -71,11 +84,48 @@ impl TrainError {
         Self::Unusable { path: path.to_path_buf(), message: message.into(), help: help.into() }
     }
 
+    /// A file of a run that is no readable file, or too large.
+    pub(crate) fn unreadable(path: &Path, error: &ReadError) -> Self {
+        let help = match error {
+            ReadError::NotFound => "without it the run is not whole: copy the whole folder, or train again",
+            _ => "copy the run again from where it is whole, or train again",
+        };
+        match error {
+            ReadError::NotFound => Self::unusable(path, "it is missing", help),
+            error => Self::unusable(path, format!("it cannot be read: {error}"), help),
+        }
+    }
+
+    /// A record of a run that is damaged.
+    pub(crate) fn damaged(path: &Path, error: &SealError) -> Self {
+        Self::unusable(
+            path,
+            format!("it is damaged or was changed: {error}"),
+            "copy it again from where it is whole, or train again",
+        )
+    }
+
+    /// A file of records, one a line, that is damaged.
+    pub(crate) fn damaged_lines(path: &Path, error: LinesError) -> Self {
+        match error {
+            LinesError::Read(error) => Self::unreadable(path, &error),
+            LinesError::System(source) => Self::Io { action: "write", path: path.to_path_buf(), source },
+            error => Self::unusable(
+                path,
+                format!("it is damaged or was changed: {error}"),
+                "copy it again from where it is whole, or train again",
+            ),
+        }
+    }
+
     /// What a user can do.
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Setup { help, .. } | Self::Occupied { help, .. } | Self::Unusable { help, .. } => {
                 (!help.is_empty()).then(|| help.clone())
+            }
+            Self::Busy { .. } => {
+                Some("wait until it has ended or stop it, or name another folder with `--out DIR`".to_owned())
             }
             Self::Io { source, action, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {

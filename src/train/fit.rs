@@ -25,8 +25,10 @@ use candle_core::{DType, Device, Tensor, Var};
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-/// How often the state is saved while nobody asks for it, so that a crash costs no more.
-const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// How often the state is saved while nobody asks for it, so that a crash costs no more: as often as a hundredth of
+/// the time allows, not more often than the first and not less often than the second.
+const SAVE_SHARE: f64 = 0.01;
+const SAVE_EVERY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
 
 /// Streams of the seed's generator.
 const SHUFFLE: u64 = 11;
@@ -239,7 +241,7 @@ impl Fit<'_> {
         } else {
             None
         };
-        let mut saved = Instant::now();
+        let (mut saved, mut save_every) = (Instant::now(), SAVE_EVERY[0]);
         let mut is_done = false;
         while !is_done && self.place.epoch < cx.settings.epochs {
             if !self.train_epoch(&train, whole.as_ref(), validation.is_empty(), progress)? {
@@ -252,9 +254,12 @@ impl Fit<'_> {
                 self.save_state()?;
                 return Ok(Status::Interrupted);
             }
-            if goes_on && saved.elapsed() > SAVE_EVERY {
+            if goes_on && saved.elapsed() > save_every {
+                let begun = Instant::now();
                 self.save_state()?;
                 saved = Instant::now();
+                let [least, most] = SAVE_EVERY;
+                save_every = saved.duration_since(begun).div_f64(SAVE_SHARE).clamp(least, most);
             }
         }
         Ok(Status::Finished)
@@ -457,7 +462,7 @@ impl Fit<'_> {
             collapse: self.collapse.clone(),
             partial: self.epoch.clone(),
             kept_epoch: self.kept.as_ref().map(|kept| kept.epoch),
-            n_records: self.records.len(),
+            marks: folder.marks(self.records.len())?,
             wall_s: self.wall_s(),
             canonical_hash: self.cx.checkpoint.canonical_hash.clone(),
             data_fingerprint: self.cx.checkpoint.data_fingerprint.clone(),

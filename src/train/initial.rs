@@ -6,12 +6,12 @@
 use super::checkpoint::Checkpoint;
 use super::error::{Result, TrainError};
 use super::fit::Unit;
-use super::folder::{self, RunFolder};
-use super::saved::checkpoints;
+use super::folder::{self, Found, RunFolder};
 use super::tensors::{self, Named};
 use crate::check::Checked;
 use crate::data::{Dataset, Split};
 use crate::diff::{self, Class, Side, WeightState};
+use crate::files::sealed::SealError;
 use crate::ir::Model;
 use crate::lower::Parameters;
 use serde::{Deserialize, Serialize};
@@ -59,11 +59,11 @@ impl Initial {
     /// # Errors
     /// Where one cannot be read, or no weight fits; then the message says how the models differ.
     pub fn read(from: &Path, model: &Checked<Model>, dataset: &Dataset, units: &[Unit]) -> Result<Self> {
-        let paths = checkpoints(from)?;
+        let Found { checkpoints: paths, mut notes } = folder::find(from)?;
         let all: Vec<Checkpoint> = paths.iter().map(|path| Checkpoint::read(path)).collect::<Result<_>>()?;
-        let splits: Vec<Option<Split>> = paths.iter().map(|path| folder::split_beside(path).ok()).collect();
+        notes.extend(all.iter().filter_map(Checkpoint::note));
+        let splits: Vec<Option<Split>> = all.iter().map(Checkpoint::split).collect::<Result<_>>()?;
         let is_same_data = |idx: usize| all[idx].facts.data_fingerprint == dataset.fingerprint;
-        let mut notes = Vec::new();
         let own = |unit: &Unit| {
             (0..all.len()).find(|&idx| {
                 is_same_data(idx) && splits[idx].as_ref() == Some(&unit.split) && all[idx].seed == unit.seed
@@ -203,12 +203,16 @@ impl Initial {
     pub fn reopen(folder: &RunFolder, record: InitialRecord) -> Result<Self> {
         let weights = (0..record.checkpoints.len()).map(|idx| {
             let path = folder.initial_path(idx);
-            let (metadata, tensors) = tensors::read(&path)?;
-            if metadata.get("format").map(String::as_str) != Some(FORMAT) {
+            let contents = tensors::read(&path)?;
+            if contents.metadata.get("format").map(String::as_str) != Some(FORMAT) {
                 let message = "it does not hold the initial weights of a run";
                 return Err(TrainError::unusable(&path, message, "train again with `--init-from`"));
             }
-            Ok(tensors.into_iter().collect())
+            if !contents.is_sealed {
+                return Err(TrainError::damaged(&path, &SealError::Unsealed));
+            }
+            contents.check_finite(&path, "")?;
+            Ok(contents.tensors.into_iter().collect())
         });
         let weights = weights.collect::<Result<Vec<Named>>>()?;
         Ok(Self { record, weights })

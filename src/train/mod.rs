@@ -1,6 +1,5 @@
 //! Training, evaluation, checkpoints and run directories.
 
-mod atomic;
 mod checkpoint;
 mod collapse;
 mod curves;
@@ -23,26 +22,39 @@ mod run;
 mod saved;
 pub mod schedule;
 mod seed;
+mod session;
 mod settings;
 mod source;
 mod tensors;
+mod time;
 
-pub use atomic::write as write_file;
 pub use checkpoint::{Checkpoint, CheckpointFacts};
 pub use error::TrainError;
 pub(crate) use feed::Feed;
 pub(crate) use fit::Unit;
-pub use folder::{RunFolder, RunRecord};
+pub use folder::{Found, RunFolder, RunRecord, find as find_run, run_of};
 pub use initial::InitialRecord;
 pub use progress::{Event, Progress, Silent};
 pub use record::{EpochRecord, Figures, PoolingRecord, RunSummary, Spread, Status, UnitSummary};
 pub(crate) use run::units;
 pub use run::{Output, TrainRequest, run};
-pub use saved::{Outputs, SavedModel, checkpoints, run_of};
+pub use saved::{Outputs, SavedModel, checkpoints};
+pub use session::{GitState, ModelState, Origin, Session};
 pub use settings::{Overrides, Settings};
 pub use source::{ModelSource, SourceText};
 
 use crate::args::{ArgKind, ArgSpec, Default, Range};
+use error::AtPath;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Writes a file whole or not at all: [`crate::files::write`], with the file's name in its error.
+///
+/// # Errors
+/// Where the folder cannot be written or the disk is full.
+pub fn write_file(path: &Path, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> error::Result<()> {
+    crate::files::write(path, content).at("write", path)
+}
 
 /// The keys of `train { … }`.
 pub static TRAIN_SECTION: &[ArgSpec] = &[

@@ -26,8 +26,32 @@ pub struct EpochRecord {
     pub gradient_norm: f64,
     /// Whether these weights are the ones to keep so far.
     pub is_kept: bool,
+    /// Seconds, kept apart in `times.jsonl`: they are not the same each time.
+    #[serde(skip)]
     pub train_s: f64,
+    #[serde(skip)]
     pub validation_s: f64,
+}
+
+/// One line of `times.jsonl`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct EpochTimes {
+    /// Counted from 1.
+    epoch: usize,
+    train_s: f64,
+    validation_s: f64,
+}
+
+impl EpochTimes {
+    pub fn of(record: &EpochRecord) -> Self {
+        let &EpochRecord { epoch, train_s, validation_s, .. } = record;
+        Self { epoch, train_s, validation_s }
+    }
+
+    /// The record of the same epoch with these times.
+    pub fn beside(self, record: EpochRecord) -> EpochRecord {
+        EpochRecord { train_s: self.train_s, validation_s: self.validation_s, ..record }
+    }
 }
 
 impl EpochRecord {
@@ -78,9 +102,12 @@ pub struct UnitSummary {
     pub validation: Figures,
     pub test: Figures,
     pub n_parameters: usize,
-    /// Median seconds of a training epoch, validation not counted.
+    /// Median seconds of a training epoch, validation not counted. Times and memory are kept apart, in
+    /// `resources.json`: they are not the same each time.
+    #[serde(skip)]
     pub epoch_s: Option<f64>,
     /// Seconds of the whole run.
+    #[serde(skip)]
     pub wall_s: f64,
 }
 
@@ -106,11 +133,13 @@ pub struct RunSummary {
     /// Figures of the `published` block.
     pub published: BTreeMap<String, f64>,
     pub published_source: Option<String>,
+    #[serde(skip)]
     pub epoch_s: Option<f64>,
+    #[serde(skip)]
     pub wall_s: f64,
     pub n_parameters: usize,
     /// Largest resident size of the process until the last run of these ended; `None` where the system does not say.
-    #[serde(default)]
+    #[serde(skip)]
     pub peak_memory_bytes: Option<u64>,
     pub n_units: usize,
     /// Runs that are done or were broken off, in their order.
@@ -118,6 +147,26 @@ pub struct RunSummary {
     /// Where it was written; `None` where nothing was.
     #[serde(skip)]
     pub dir: Option<PathBuf>,
+}
+
+impl RunSummary {
+    /// Everything, with times, memory and folder, which the written summary leaves out.
+    ///
+    /// # Panics
+    /// Never: names and numbers become JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut value = serde_json::to_value(self).expect("names and numbers become JSON");
+        let dir = self.dir.as_ref().map(|dir| dir.display().to_string());
+        value["dir"] = dir.unwrap_or_default().into();
+        value["epoch_s"] = self.epoch_s.into();
+        value["wall_s"] = self.wall_s.into();
+        value["peak_memory_bytes"] = self.peak_memory_bytes.into();
+        for (idx, unit) in self.units.iter().enumerate() {
+            value["units"][idx]["epoch_s"] = unit.epoch_s.into();
+            value["units"][idx]["wall_s"] = unit.wall_s.into();
+        }
+        value
+    }
 }
 
 /// Mean and deviation of every figure over runs; those undefined in a run are left out of its mean.

@@ -6,6 +6,7 @@ use super::fit::{Kept, PartialEpoch};
 use super::optimizer::Optimizer;
 use super::record::EpochRecord;
 use super::tensors::{self, Named};
+use crate::files::sealed::SealError;
 use crate::lower::Parameters;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,16 @@ pub struct Place {
     pub batch: usize,
 }
 
+/// Where the files of records stood when the state was saved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marks {
+    /// Lines of `metrics.jsonl` and of `times.jsonl` that belong to the state.
+    pub n_records: usize,
+    /// The checksums that these lines end in.
+    pub metrics: String,
+    pub times: String,
+}
+
 /// Everything but the tensors.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SavedState {
@@ -32,8 +43,7 @@ pub struct SavedState {
     pub collapse: CollapseWatch,
     pub partial: PartialEpoch,
     pub kept_epoch: Option<usize>,
-    /// Lines of `metrics.jsonl` that belong to it.
-    pub n_records: usize,
+    pub marks: Marks,
     pub wall_s: f64,
     pub canonical_hash: String,
     pub data_fingerprint: String,
@@ -83,8 +93,9 @@ impl ResumeState {
     /// # Errors
     /// Where the file is missing, damaged or of another version.
     pub fn read(path: &Path) -> Result<Self> {
-        let (metadata, tensors) = tensors::read(path)?;
+        let contents = tensors::read(path)?;
         let advice = "train again from the start: `hgnnc train FILE --out DIR --force`";
+        let metadata = &contents.metadata;
         if metadata.get("format").map(String::as_str) != Some(FORMAT) {
             return Err(TrainError::unusable(
                 path,
@@ -92,11 +103,16 @@ impl ResumeState {
                 advice,
             ));
         }
+        if !contents.is_sealed {
+            return Err(TrainError::damaged(path, &SealError::Unsealed));
+        }
+        contents.check_finite(path, "weights.")?;
+        contents.check_finite(path, "kept.")?;
         let state = metadata.get("state").and_then(|text| serde_json::from_str(text).ok());
         let Some(state) = state else {
             return Err(TrainError::unusable(path, "its description of the run is damaged", advice));
         };
-        Ok(Self { path: path.to_path_buf(), state, records: Vec::new(), tensors })
+        Ok(Self { path: path.to_path_buf(), state, records: Vec::new(), tensors: contents.tensors })
     }
 
     pub fn does_not_fit(&self, what: &str) -> TrainError {

@@ -4,12 +4,12 @@ use super::checkpoint::Checkpoint;
 use super::earlier;
 use super::error::{Result, TrainError};
 use super::feed::Feed;
-use super::folder::{self, RunFolder};
+use super::folder;
 use super::initial;
 use super::measure::{Measured, figures, measure, values};
 use super::metric::Metric;
 use super::record::Figures;
-use super::settings::{Overrides, Settings};
+use super::settings::Settings;
 use super::source::ModelSource;
 use crate::check::Checked;
 use crate::data::{Dataset, Split, Targets};
@@ -27,6 +27,8 @@ use std::path::{Path, PathBuf};
 pub struct SavedModel {
     pub checkpoint: Checkpoint,
     pub model: Checked<Model>,
+    /// What a user has to know.
+    pub notes: Vec<String>,
     network: Network,
     /// How many graphs pass through the network at once.
     batch_size: usize,
@@ -57,77 +59,49 @@ impl Outputs {
     }
 }
 
-/// The checkpoints that a path stands for: a file, the folder of one run, or one of several folds and seeds.
+/// The checkpoints that a path stands for: [`folder::find`] without its notes.
 ///
 /// # Errors
-/// Where there is none.
+/// Where there is none, or the run that they belong to is not whole.
 pub fn checkpoints(path: &Path) -> Result<Vec<PathBuf>> {
-    if path.is_file() {
-        return Ok(vec![path.to_path_buf()]);
-    }
-    // A fold's own folder has no run.json.
-    let own = folder::checkpoint_in(path);
-    if own.is_file() {
-        return Ok(vec![own]);
-    }
-    RunFolder::open(path)?.checkpoints()
+    folder::find(path).map(|found| found.checkpoints)
 }
 
 impl SavedModel {
-    /// Reads a checkpoint and builds its network. Where the run's `model.hgnn` is there, it is held against it.
+    /// Reads a checkpoint and builds its network. Where the run's `model.hgnn` lies beside it, the two are compared.
     ///
     /// # Errors
     /// Where the file is damaged, or was made for another model; the message says what differs.
     pub fn open(path: &Path, device: &Device) -> Result<Self> {
         let checkpoint = Checkpoint::read(path)?;
-        let source = match run_of(path) {
-            Some(folder) => folder.source()?,
-            None => checkpoint.facts.source.clone(),
-        };
-        Self::with_source(checkpoint, &source, device)
+        let mut notes: Vec<String> = checkpoint.note().into_iter().collect();
+        if let Some(folder) = folder::run_of(path) {
+            let form = compare(&checkpoint, &folder.source()?)?;
+            if !checkpoint.canonical()?.agrees_with(&form, Part::All) {
+                notes.push(format!(
+                    "{} has changed since the training; the model in the checkpoint is used",
+                    folder.model_path().display()
+                ));
+            }
+        }
+        Ok(Self { notes, ..Self::new(checkpoint, device)? })
     }
 
-    /// The network of `source` with the weights of a checkpoint.
+    /// The network of a checkpoint, from the texts that it carries.
     ///
     /// # Errors
-    /// Where the source is wrong in itself, or is another model; the message says what differs.
-    pub fn with_source(checkpoint: Checkpoint, source: &ModelSource, device: &Device) -> Result<Self> {
-        let path = checkpoint.path.clone();
-        let outcome = source.compile(Some(&checkpoint.facts.data)).outcome;
-        let Some(model) = outcome.model else {
-            let first = outcome.diagnostics.iter().find(|found| found.is_error());
-            let first = first.map_or_else(String::new, |found: &Diagnostic| found.message.clone());
-            return Err(TrainError::unusable(
-                &path,
-                format!("the model that belongs to it does not compile: {first}"),
-                "run `hgnnc check` on the run's model.hgnn",
-            ));
+    /// Where they do not compile or the weights do not fit them.
+    pub fn new(checkpoint: Checkpoint, device: &Device) -> Result<Self> {
+        let source = checkpoint.facts.source.clone();
+        compare(&checkpoint, &source)?;
+        let Some(model) = source.compile(Some(&checkpoint.facts.data)).outcome.model else {
+            return Err(does_not_compile(&checkpoint, &source));
         };
-        let saved = checkpoint.canonical()?;
-        if !saved.agrees_with(&Canonical::of(model.get()), Part::Architecture) {
-            let now = Side {
-                name: "the model file".into(),
-                model: model.get().clone(),
-                facts: Some(checkpoint.facts.data.clone()),
-                text: None,
-            };
-            let then = Side { name: "the checkpoint".into(), ..checkpoint.side()? };
-            let (_, difference) = initial::difference(&then, &now);
-            return Err(TrainError::unusable(
-                &path,
-                format!("it was trained for another model\n\n{difference}\n"),
-                format!(
-                    "put the model file back as it was, or train the new one from these weights:\n\
-                     `hgnnc train FILE --init-from {}`",
-                    path.display()
-                ),
-            ));
-        }
         let network = Network::build(&model, &checkpoint.facts.data, DType::F32, device, 0)?;
         checkpoint.load_into(network.parameters())?;
-        let settings = Settings::new(model.get(), Overrides::default());
+        let settings = Settings::new(model.get(), checkpoint.facts.overrides);
         let (batch_size, metrics) = (settings.batch_size, settings.all_metrics());
-        Ok(Self { checkpoint, model, network, batch_size, metrics })
+        Ok(Self { checkpoint, model, notes: Vec::new(), network, batch_size, metrics })
     }
 
     /// The model's metrics, the most important first.
@@ -138,13 +112,20 @@ impl SavedModel {
     /// The split that the model was trained with, where it lies beside the checkpoint and this is the same data.
     ///
     /// # Errors
-    /// Where it is damaged.
+    /// Where it is damaged, is not that of the checkpoint or of this data, or a run has lost it.
     pub fn split(&self, dataset: &Dataset) -> Result<Option<Split>> {
-        let is_same = dataset.fingerprint == self.checkpoint.facts.data_fingerprint;
-        if !is_same || run_of(&self.checkpoint.path).is_none() {
+        if dataset.fingerprint != self.checkpoint.facts.data_fingerprint {
             return Ok(None);
         }
-        folder::split_beside(&self.checkpoint.path).map(Some)
+        let Some(split) = self.checkpoint.split()? else { return Ok(None) };
+        match split.check(&dataset.strata()) {
+            Ok(()) => Ok(Some(split)),
+            Err(reason) => Err(TrainError::unusable(
+                &folder::split_path(&self.checkpoint.path),
+                format!("it is damaged: {reason}"),
+                "copy it again from where it is whole, or train again",
+            )),
+        }
     }
 
     /// Whether the network can read this data, and with `is_scored` whether its labels are those it was trained for.
@@ -241,6 +222,47 @@ impl SavedModel {
     }
 }
 
+/// The canonical form of a source that a checkpoint is to be used with.
+///
+/// # Errors
+/// Where it does not compile, or has another architecture; the message says what differs.
+fn compare(checkpoint: &Checkpoint, source: &ModelSource) -> Result<Canonical> {
+    let compiled = source.compile(Some(&checkpoint.facts.data)).outcome.model;
+    let Some(model) = compiled else { return Err(does_not_compile(checkpoint, source)) };
+    let form = Canonical::of(model.get());
+    if checkpoint.canonical()?.agrees_with(&form, Part::Architecture) {
+        return Ok(form);
+    }
+    let now = Side {
+        name: "the model file".into(),
+        model: model.get().clone(),
+        facts: Some(checkpoint.facts.data.clone()),
+        text: None,
+    };
+    let then = Side { name: "the checkpoint".into(), ..checkpoint.side()? };
+    let (_, difference) = initial::difference(&then, &now);
+    Err(TrainError::unusable(
+        &checkpoint.path,
+        format!("it was trained for another model\n\n{difference}\n"),
+        format!(
+            "put the model file back as it was, or train the new one from these weights:\n\
+             `hgnnc train FILE --init-from {}`",
+            checkpoint.path.display()
+        ),
+    ))
+}
+
+fn does_not_compile(checkpoint: &Checkpoint, source: &ModelSource) -> TrainError {
+    let outcome = source.compile(Some(&checkpoint.facts.data)).outcome;
+    let first = outcome.diagnostics.iter().find(|found| found.is_error());
+    let first = first.map_or_else(String::new, |found: &Diagnostic| format!(": {}", found.message));
+    TrainError::unusable(
+        &checkpoint.path,
+        format!("the model that belongs to it does not compile{first}"),
+        "run `hgnnc check` on the run's model.hgnn",
+    )
+}
+
 fn softmax(row: &mut [f32]) {
     let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = row.iter().map(|&value| f64::from(value - max).exp()).sum();
@@ -256,11 +278,4 @@ fn outputs_in_words(n_outputs: usize, class_names: &[String]) -> String {
     let shown: Vec<&str> = class_names.iter().take(N_SHOWN).map(String::as_str).collect();
     let more = if class_names.len() > N_SHOWN { ", …" } else { "" };
     format!("{n_outputs} classes ({}{more})", shown.join(", "))
-}
-
-/// The folder of the run that a checkpoint lies in, or below.
-pub fn run_of(checkpoint: &Path) -> Option<RunFolder> {
-    let own = checkpoint.parent()?;
-    let own = if own.as_os_str().is_empty() { Path::new(".") } else { own };
-    RunFolder::open(own).or_else(|_| RunFolder::open(&own.join(".."))).ok()
 }

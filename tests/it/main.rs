@@ -3,6 +3,7 @@
 mod begin;
 mod commands;
 mod compare;
+mod damage;
 mod data;
 mod direction;
 mod draw;
@@ -19,5 +20,6 @@ mod models;
 mod operator;
 mod reference;
 mod robustness;
+mod run_folder;
 mod runs;
 mod spec;

@@ -49,13 +49,21 @@ fn what_an_older_version_trained_stays_usable() {
     // The same run as version 1 of the language, and of the canonical form, would have left it.
     let old =
         |text: &str| text.replace("root_weight", "root").replace("hgnn-ir 3", "hgnn-ir 1").replace(hash, "0");
+    // Records had no checksum then, and did not list what belongs to the run.
+    let record = std::fs::read(path("run/run.json")).expect("a run has it");
+    let mut record: serde_json::Value = serde_json::from_slice(&record).expect("a record is JSON");
+    record["format"] = 1.into();
+    for name in ["checksum", "files", "units", "sessions"] {
+        assert!(record.as_object_mut().expect("an object").remove(name).is_some(), "{name}");
+    }
+    std::fs::write(path("run/run.json"), record.to_string()).expect("writable");
     for name in ["run/model.hgnn", "run/model.canonical.txt", "run/run.json"] {
         let text = std::fs::read_to_string(path(name)).expect("a run has it");
         assert_ne!(old(&text), text, "{name}");
         std::fs::write(path(name), old(&text)).expect("writable");
     }
     let bytes = std::fs::read(path("run/checkpoint.safetensors")).expect("a run has it");
-    let bytes = with_header(&bytes, |header| old(&header));
+    let bytes = with_header(&crate::damage::unsealed(&bytes), |header| old(&header));
     assert!(!String::from_utf8_lossy(&bytes).contains("root_weight"));
     std::fs::write(path("run/checkpoint.safetensors"), &bytes).expect("writable");
     std::fs::write(path("alone.safetensors"), &bytes).expect("writable");
@@ -69,7 +77,7 @@ fn what_an_older_version_trained_stays_usable() {
         &["eval", "run"][..],
         &["eval", "alone.safetensors"],
         &["predict", "run"],
-        &["train", "--resume", "run"],
+        &["train", "m.hgnn", "--init-from", "run", "--out", "second"],
         &["hash", "run"],
         &["hash", "alone.safetensors"],
     ] {
@@ -78,4 +86,8 @@ fn what_an_older_version_trained_stays_usable() {
         assert_eq!(output.status.code(), Some(0), "{command:?}: {error}");
     }
     assert!(shown(folder.path(), &["hash", "alone.safetensors"]).1.starts_with(hash));
+    // What an older version began, this one would not end with the same result.
+    let output = hgnnc(folder.path(), &["train", "--resume", "run"], "");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && error.contains("--init-from run"), "{error}");
 }

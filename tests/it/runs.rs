@@ -60,9 +60,11 @@ fn a_run_is_trained_measured_and_used_to_predict() {
             "metrics.jsonl",
             "model.canonical.txt",
             "model.hgnn",
+            "resources.json",
             "run.json",
             "split.json",
-            "summary.json"
+            "summary.json",
+            "times.jsonl"
         ]
     );
     assert_eq!(fs::read_to_string(path.join("run/metrics.jsonl")).unwrap().lines().count(), 3);
@@ -108,7 +110,7 @@ fn what_is_missing_is_said_with_its_remedy() {
     let (_, err) = check(path, &["train", "m.hgnn", "--data", "PROTEINS"], 2);
     assert!(err.contains("PROTEINS"), "{err}");
     let (_, err) = check(path, &["eval", "nowhere"], 2);
-    assert!(err.contains("nowhere is not there"), "{err}");
+    assert!(err.contains("nowhere does not exist"), "{err}");
     let (_, err) = check(path, &["train", "--resume", "."], 2);
     assert!(err.contains("holds no run.json"), "{err}");
     assert!(!path.join("runs/m-").exists());

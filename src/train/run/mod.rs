@@ -5,19 +5,19 @@ use crate::data::{Dataset, Targets};
 use crate::diff::Side;
 use crate::ir::{Canonical, Model};
 use crate::train::checkpoint::CheckpointFacts;
-use crate::train::earlier;
 use crate::train::error::{Result, TrainError};
 use crate::train::fit::{self, FitCx, Unit};
-use crate::train::folder::{RECORD_FORMAT, RunFolder, RunRecord, timestamp};
+use crate::train::folder::{RECORD_FORMAT, RunFolder, RunRecord};
 use crate::train::initial::{self, Initial};
 use crate::train::progress::{Event, Progress};
 use crate::train::protocol;
 use crate::train::record::{RunSummary, Status, UnitSummary, median, spreads};
+use crate::train::session::{Origin, Session};
 use crate::train::settings::{Overrides, Settings};
 use crate::train::source::ModelSource;
 use candle_core::Device;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 /// What to train, and where to write it.
 pub struct TrainRequest<'a> {
@@ -30,6 +30,8 @@ pub struct TrainRequest<'a> {
     /// Texts from which the model can be compiled again.
     pub source: ModelSource,
     pub overrides: Overrides,
+    /// What this process was asked, and the state of the repository, for the run's record.
+    pub origin: Origin,
     /// A run or checkpoint to begin with the weights of, as far as they fit; not where a run is resumed, which has
     /// them in its folder.
     pub init_from: Option<PathBuf>,
@@ -68,13 +70,13 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
     let settings = Settings::new(model, request.overrides);
     let units = units(&settings, dataset)?;
     settings.check(model, units.iter().all(|unit| !unit.split.validation.is_empty()))?;
-    let checkpoint = CheckpointFacts::new(request.source.clone(), model, dataset);
+    let checkpoint = CheckpointFacts::new(request.source.clone(), model, dataset, request.overrides);
     let is_new = !matches!(request.out, Output::Resume(_));
     let mut initial = match request.init_from.as_ref().filter(|_| is_new) {
         Some(from) => Some(Initial::read(from, request.model, dataset, &units)?),
         None => None,
     };
-    let folder = open_folder(request, &settings, &checkpoint, initial.as_ref())?;
+    let folder = open_folder(request, &settings, &units, &checkpoint, initial.as_ref(), progress)?;
     if let (false, Some(folder)) = (is_new, &folder)
         && let Some(record) = folder.record()?.init_from
     {
@@ -84,11 +86,7 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
         progress.on(Event::Initial(&initial.record));
     }
     let mut finished: Vec<UnitSummary> = match (&request.out, &folder) {
-        (Output::Resume(_), Some(folder)) => {
-            let summary = folder.summary()?;
-            let finished = summary.into_iter().flat_map(|summary| summary.units);
-            finished.filter(|unit| unit.status == Status::Finished).collect()
-        }
+        (Output::Resume(_), Some(folder)) => finished_units(folder)?,
         _ => Vec::new(),
     };
     if finished.len() == units.len() {
@@ -170,92 +168,140 @@ pub(crate) fn units(settings: &Settings, dataset: &Dataset) -> Result<Vec<Unit>>
     Ok(units)
 }
 
-/// Makes the run's folder and writes what it was asked to do, or opens the one to resume.
+/// Those of a broken-off run that need not be trained again.
+fn finished_units(folder: &RunFolder) -> Result<Vec<UnitSummary>> {
+    let Some(summary) = folder.summary()? else { return Ok(Vec::new()) };
+    let finished = summary.units.into_iter().filter(|unit| unit.status == Status::Finished);
+    let finished: Vec<UnitSummary> = finished.collect();
+    if !finished.is_empty() {
+        // Their results are taken over, so their files have to be there.
+        folder.checkpoints()?;
+    }
+    Ok(finished)
+}
+
+/// Makes the run's folder and writes what it was asked to do, or opens the one to resume. Nobody else writes into it
+/// until it is dropped.
 fn open_folder(
     request: &TrainRequest,
     settings: &Settings,
+    units: &[Unit],
     checkpoint: &CheckpointFacts,
     initial: Option<&Initial>,
+    progress: &mut dyn Progress,
 ) -> Result<Option<RunFolder>> {
+    let session = Session::here(&request.origin, &request.device);
     let folder = match &request.out {
         Output::Nothing => return Ok(None),
         Output::Resume(path) => {
-            let folder = RunFolder::open(path)?;
-            let record = folder.record()?;
-            let differs = |what: &str, help: &str| {
-                Err(TrainError::unusable(
-                    &path.join("run.json"),
-                    format!("{what} since this run began"),
-                    help,
-                ))
-            };
-            // Hashes of another version of the form differ for the same model.
-            let is_same = record.canonical_hash == checkpoint.canonical_hash
-                || folder.began_with(&Canonical::of(request.model.get()));
-            if !is_same {
-                let now = Side {
-                    name: "the model now".into(),
-                    model: request.model.get().clone(),
-                    facts: Some(request.dataset.facts()),
-                    text: None,
-                };
-                let facts = now.facts.as_ref();
-                let then = folder.began_as().and_then(|form| form.model(facts).ok()).map(|model| Side {
-                    name: "the run as it began".into(),
-                    model,
-                    ..now.clone()
-                });
-                let difference = then.map_or_else(String::new, |then| {
-                    let (_, difference) = initial::difference(&then, &now);
-                    format!("\n\n{difference}\n")
-                });
-                return Err(TrainError::unusable(
-                    &path.join("run.json"),
-                    format!("the model has changed since this run began{difference}"),
-                    format!(
-                        "put model.hgnn back, or start another run from the weights of this one:\n\
-                         `hgnnc train FILE --init-from {}`",
-                        path.display()
-                    ),
-                ));
-            }
-            if record.data_fingerprint != request.dataset.fingerprint {
-                return differs(
-                    &format!("the content of {} has changed", record.data),
-                    "name the data that it was trained on with `--data-dir` or HGNN_DATA, or train again",
-                );
-            }
-            let form = folder.form().unwrap_or_default();
-            if let Some(obstacle) = earlier::obstacle(&form, request.model, request.dataset) {
-                return Err(TrainError::unusable(&path.join("run.json"), obstacle.message, obstacle.help));
-            }
+            let folder = RunFolder::reopen(path, &session)?;
+            resume_folder(request, &folder, checkpoint, progress)?;
+            folder.add_session(session)?;
+            warn_without_lock(&folder, progress);
             return Ok(Some(folder));
         }
-        Output::NewIn(parent) => RunFolder::create_in(parent, &request.name)?,
-        Output::Folder { path, force } => RunFolder::create(path, *force)?,
+        Output::NewIn(parent) => RunFolder::create_in(parent, &request.name, &session)?,
+        Output::Folder { path, force } => RunFolder::create(path, *force, &session)?,
     };
+    warn_without_lock(&folder, progress);
     let record = RunRecord {
         format: RECORD_FORMAT,
         hgnnc: env!("CARGO_PKG_VERSION").into(),
         name: request.name.clone(),
-        started: timestamp(SystemTime::now()),
         file: request.file.clone(),
         task: request.model.get().task.name().into(),
         data: request.dataset.name.clone(),
         data_fingerprint: request.dataset.fingerprint.clone(),
         overrides: request.overrides,
-        device: if request.device.is_cpu() { "cpu" } else { "cuda" }.into(),
         settings: settings.to_json(request.dataset),
         canonical_hash: checkpoint.canonical_hash.clone(),
+        files: BTreeMap::new(),
+        units: units.iter().map(|unit| unit.folder.clone()).collect(),
         init_from: initial.map(|initial| initial.record.clone()),
+        sessions: vec![session],
     };
-    // The record goes last: a folder that has one can be resumed.
     let written = initial.map_or(Ok(()), |initial| initial.write(&folder));
-    if let Err(error) = written.and_then(|()| folder.write_start(&record, checkpoint)) {
+    if let Err(error) = written.and_then(|()| folder.write_start(record, checkpoint)) {
         folder.clear();
         return Err(error);
     }
     Ok(Some(folder))
+}
+
+fn warn_without_lock(folder: &RunFolder, progress: &mut dyn Progress) {
+    if !folder.is_locked() {
+        let path = folder.path().display();
+        let text = format!("the file system of {path} has no locks: see that no other process writes there");
+        progress.on(Event::Warning(&text));
+    }
+}
+
+/// Whether the run in a folder can go on with this model and this data.
+fn resume_folder(
+    request: &TrainRequest,
+    folder: &RunFolder,
+    checkpoint: &CheckpointFacts,
+    progress: &mut dyn Progress,
+) -> Result<()> {
+    let path = folder.path();
+    let record_path = path.join("run.json");
+    let record = folder.record()?;
+    if record.format != RECORD_FORMAT {
+        return Err(TrainError::unusable(
+            &record_path,
+            "an earlier hgnnc began this run, and this one would not end it with the same result",
+            format!("start another run from its weights: `hgnnc train FILE --init-from {}`", path.display()),
+        ));
+    }
+    // Hashes of another version of the form differ for the same model.
+    let is_same = record.canonical_hash == checkpoint.canonical_hash
+        || folder.began_with(&Canonical::of(request.model.get()));
+    if !is_same {
+        return Err(TrainError::unusable(
+            &record_path,
+            format!("the model has changed since this run began{}", changes(request, folder)),
+            format!(
+                "put model.hgnn back, or start another run from the weights of this one:\n\
+                 `hgnnc train FILE --init-from {}`",
+                path.display()
+            ),
+        ));
+    }
+    if record.data_fingerprint != request.dataset.fingerprint {
+        return Err(TrainError::unusable(
+            &record_path,
+            format!("the content of {} has changed since this run began", record.data),
+            "name the data that it was trained on with `--data-dir` or HGNN_DATA, or train again",
+        ));
+    }
+    for name in folder.changed_texts(&record)? {
+        let text = format!(
+            "{} has changed since this run began, in what does not change the model",
+            path.join(name).display()
+        );
+        progress.on(Event::Warning(&text));
+    }
+    Ok(())
+}
+
+/// How the model differs from the one that a run began with, as the end of a message.
+fn changes(request: &TrainRequest, folder: &RunFolder) -> String {
+    let now = Side {
+        name: "the model now".into(),
+        model: request.model.get().clone(),
+        facts: Some(request.dataset.facts()),
+        text: None,
+    };
+    let facts = now.facts.as_ref();
+    let then = folder.began_as().and_then(|form| form.model(facts).ok()).map(|model| Side {
+        name: "the run as it began".into(),
+        model,
+        ..now.clone()
+    });
+    then.map_or_else(String::new, |then| {
+        let (_, difference) = initial::difference(&then, &now);
+        format!("\n\n{difference}\n")
+    })
 }
 
 fn summarise(

@@ -98,6 +98,7 @@ fn train_from(
         dataset,
         source,
         overrides: Overrides::default(),
+        origin: Origin::default(),
         init_from: init_from.map(Path::to_path_buf),
         device: Device::Cpu,
         out,
@@ -242,7 +243,8 @@ fn each_fold_begins_with_the_weights_of_its_own_and_goes_on_after_a_break() {
     assert!(record.loaded.contains(&moved), "{record:?}");
     assert_eq!(record.new[0].0, "3.sage.weight");
     assert!(record.notes.is_empty(), "{:?}", record.notes);
-    assert!(RunFolder::create(&broken, true).is_ok());
+    let session = Session::here(&Origin::default(), &Device::Cpu);
+    drop(RunFolder::create(&broken, true, &session).unwrap());
     assert_eq!(fs::read_dir(&broken).unwrap().count(), 0);
 }
 
