@@ -24,8 +24,20 @@ pages! {
     unused: let, block, parameter, name, use, loss, stage;
     lint: over_smoothing, constant_features, inexpressive_pooling, single_cluster, unused_clusters, dead_assignment, attention_without_edges, batch_of_one, class_balance, dead_dropout, missing_activation, activation_before_loss, idle_schedule, unused_allow;
     config: syntax, unknown_key, unknown_lint, wrong_value;
-    data: no_features, no_labels, one_class, empty, no_edges, more_clusters_than_nodes, no_effect, hierarchy, missing, missing_part, ambiguous, ragged, count, not_a_number, not_finite, out_of_range, graph_order, empty_graph, edge_between_graphs, unknown_label, too_large, too_many_labels, unreadable, download, checksum, corrupt_archive, unsafe_archive, cache_unwritable;
+    data: no_features, no_labels, one_class, empty, no_edges, more_clusters_than_nodes, no_effect, hierarchy, not_here, unknown_set, missing, missing_part, ambiguous, ragged, count, encoding, line_ends, separator, not_a_number, not_finite, out_of_range, graph_order, numbers_restart, empty_graph, edge_between_graphs, unknown_label, other_columns, too_large, wrong_limit, too_many_labels, too_many_files, unreadable, download, checksum, not_an_archive, corrupt_archive, unsupported_archive, unsafe_archive, cache_unwritable;
 }
+
+/// The codes of all warnings that `check` gives; the others are errors, and lints are warnings of their own.
+pub static WARNINGS: &[&str] = &[
+    "data::more_clusters_than_nodes",
+    "data::no_edges",
+    "data::not_here",
+    "unused::let",
+    "unused::block",
+    "unused::parameter",
+    "unused::name",
+    "unused::use",
+];
 
 /// The page of a code; `None` for a code that does not exist.
 pub fn explanation(code: &str) -> Option<&'static str> {

@@ -11,7 +11,7 @@ pub mod task;
 pub mod training;
 pub mod unused;
 
-pub use explanations::{EXPLANATIONS, explanation};
+pub use explanations::{EXPLANATIONS, WARNINGS, explanation};
 
 use crate::args::{
     ArgSpec, Args, BoundCall, Callee, DefinitionKind, Env, Evaluator, Findings, Given, Value, bind, bind_call,

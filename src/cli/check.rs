@@ -1,8 +1,10 @@
 //! `hgnnc check`: prove or refuse files.
 
 use super::source::{self, Compiled, Data, LocalData, Need};
-use super::{Exit, Failure, Format, Global, report, stdout_look};
-use crate::check::Checked;
+use super::{Exit, Failure, Format, Global, closest, report, stdout_look};
+use crate::check::{Checked, WARNINGS};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::lint::config::ALL;
 use crate::lower::{self, Witness, WitnessError};
 use std::io::{self, Write};
 
@@ -19,6 +21,9 @@ pub struct Check {
     /// refused for its symmetry
     #[arg(long)]
     witness: bool,
+    /// Make this warning an error: its code, such as `data::not_here`, or `all`
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    deny: Vec<String>,
     #[command(flatten)]
     data: LocalData,
 }
@@ -28,7 +33,8 @@ impl Check {
         let options = self.data.options();
         let need = if self.witness { Need::Dataset } else { Need::Facts };
         let mut stdin_is_read = false;
-        let (mut all, mut missing, mut exit) = (Vec::new(), Vec::new(), Exit::Clean);
+        self.deny_is_known()?;
+        let (mut all, mut n_absent, mut exit) = (Vec::new(), 0, Exit::Clean);
         let mut counts = (0, 0);
         let out = &mut io::stdout().lock();
         for path in &self.files {
@@ -36,19 +42,21 @@ impl Check {
                 return Err(Failure::new("`-` is given twice, and standard input can be read once"));
             }
             let compiled = source::compile_with(path, options.as_ref(), need)?;
-            let n_errors = compiled.diagnostics.iter().filter(|found| found.is_error()).count();
-            counts = (counts.0 + n_errors, counts.1 + compiled.diagnostics.len() - n_errors);
+            let findings = self.findings(&compiled);
+            n_absent += usize::from(matches!(compiled.data, Data::Absent(_)));
+            let n_errors = findings.iter().filter(|found| found.is_error()).count();
+            counts = (counts.0 + n_errors, counts.1 + findings.len() - n_errors);
             if n_errors > 0 {
                 exit = Exit::Findings;
             }
             match global.format {
                 Format::Json => {
                     let places = report::Places::new(&compiled.sources);
-                    let sorted = report::sorted(&compiled.diagnostics);
+                    let sorted = report::sorted(&findings);
                     all.extend(sorted.into_iter().map(|found| report::json(&places, found)));
                 }
                 format => {
-                    report::write(out, &compiled.sources, &compiled.diagnostics, format, stdout_look())?;
+                    report::write(out, &compiled.sources, &findings, format, stdout_look())?;
                     if format == Format::Full && n_errors == 0 {
                         writeln!(out, "{}", summary(path, &compiled))?;
                     }
@@ -69,11 +77,6 @@ impl Check {
                     _ => writeln!(out, "{path}: {}", witness_line(&found))?,
                 }
             }
-            if let Data::Missing { name } = compiled.data
-                && !missing.contains(&name)
-            {
-                missing.push(name);
-            }
         }
         match global.format {
             Format::Json => {
@@ -84,18 +87,38 @@ impl Check {
                 if counts != (0, 0) {
                     writeln!(out, "{}", found(counts.0, counts.1))?;
                 }
-                if !missing.is_empty() {
-                    writeln!(
-                        out,
-                        "checked without data, so sizes stay symbolic; to check against {}, name the folder of \
-                         data sets with --data-dir",
-                        list(&missing)
-                    )?;
+                if n_absent > 0 {
+                    writeln!(out, "data not found: sizes that come from it stay symbolic")?;
                 }
             }
             Format::Short => {}
         }
         Ok(exit)
+    }
+
+    fn findings(&self, compiled: &Compiled) -> Vec<Diagnostic> {
+        let mut findings = compiled.findings();
+        let is_denied = |code: &str| self.deny.iter().any(|denied| denied == ALL || denied == code);
+        for finding in findings.iter_mut().filter(|finding| is_denied(finding.code)) {
+            finding.severity = Severity::Error;
+        }
+        let is_listed = |finding: &Diagnostic| finding.is_error() || WARNINGS.contains(&finding.code);
+        debug_assert!(findings.iter().all(is_listed), "a warning that `--deny` does not know: {findings:?}");
+        findings
+    }
+
+    fn deny_is_known(&self) -> Result<(), Failure> {
+        let known = || WARNINGS.iter().copied().chain([ALL]);
+        match self.deny.iter().find(|denied| known().all(|code| code != *denied)) {
+            None => Ok(()),
+            Some(denied) => {
+                let like = closest(denied, known());
+                let like = like.map_or_else(String::new, |like| format!("did you mean `{like}`?\n"));
+                let all: Vec<&str> = known().collect();
+                Err(Failure::new(format!("there is no warning `{denied}` for `--deny`"))
+                    .help(format!("{like}warnings are {}; lints are for `hgnnc lint`", all.join(", "))))
+            }
+        }
     }
 }
 
@@ -146,15 +169,6 @@ fn found(n_errors: usize, n_warnings: usize) -> String {
         (n, 0) => count(n, "error"),
         (0, n) => count(n, "warning"),
         (errors, warnings) => format!("{} and {}", count(errors, "error"), count(warnings, "warning")),
-    }
-}
-
-/// `a`, `b` and `c`
-fn list(names: &[String]) -> String {
-    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    match quoted.as_slice() {
-        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
-        all => all.concat(),
     }
 }
 

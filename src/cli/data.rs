@@ -2,8 +2,11 @@
 
 use super::{Exit, Failure, Format, Global, report, stderr_look, stdout_look};
 use crate::data::download::{DownloadProgress, PUBLISHED};
+use crate::data::error::count;
+use crate::data::files::parse_size;
 use crate::data::summary::{Quantiles, Summary};
-use crate::data::{self, DataError, DataOptions, locate};
+use crate::data::{self, DataError, DataOptions, DroppedEdges, Unread, locate};
+use crate::diagnostic::Diagnostic;
 use crate::source::SourceMap;
 use serde_json::json;
 use std::io::{self, IsTerminal, Write};
@@ -11,6 +14,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 /// List the data sources and the data sets found, or sum up one data set
+///
+/// Edges are counted as published sets count them, an edge and its reverse as one, with the directed number beside.
+/// What a set carries and no model sees (edge labels, edge attributes, weights) is named, and so are the self-loops and
+/// repeated edges that are dropped. `hgnnc ops tu` describes the files of a set.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc data\n  hgnnc data PROTEINS\n  hgnnc data ./sets/MINE.zip\n  \
                         hgnnc data 'tu(\"REDDIT-BINARY\", features = degree)'")]
@@ -31,6 +38,9 @@ pub struct DataArgs {
     /// Download nothing [env: HGNN_OFFLINE=1]
     #[arg(long)]
     pub offline: bool,
+    /// Read at most so much of a data set, as its files unpack to [env: HGNN_MAX_DATA_SIZE] [default: 1GiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub max_data_size: Option<u64>,
 }
 
 impl DataArgs {
@@ -41,6 +51,7 @@ impl DataArgs {
             data_dir: self.data_dir.clone().or(env.data_dir),
             offline: self.offline || env.offline,
             progress: io::stderr().is_terminal().then(download_bar),
+            max_size: self.max_data_size.map_or(env.max_size, Ok),
             ..env
         }
     }
@@ -89,23 +100,17 @@ impl Data {
         let mut sources = SourceMap::default();
         let call = match data::parse_call(text, &mut sources) {
             Ok(call) => call,
-            Err(findings) => {
-                // JSON is what a program reads from standard output; findings for people go where errors go.
-                if global.format == Format::Json {
-                    report::write(out, &sources, &findings, global.format, stdout_look())?;
-                } else {
-                    report::write(
-                        &mut io::stderr().lock(),
-                        &sources,
-                        &findings,
-                        global.format,
-                        stderr_look(),
-                    )?;
-                }
-                return Ok(Exit::Findings);
-            }
+            Err(findings) => return found(&sources, &findings, global),
         };
-        let summary = Summary::of(&data::load(&call, &options)?);
+        let data = match data::load(&call, &options) {
+            Ok(data) => data,
+            // A name that nobody knows is wrong itself; data that is not here or broken stops the command.
+            Err(error) if error.is_unknown() => {
+                return found(&sources, &[error.to_diagnostic(call.span)], global);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let summary = Summary::of(&data);
         match global.format {
             Format::Full => page(out, &summary)?,
             Format::Short => writeln!(out, "{}", line(&summary))?,
@@ -116,6 +121,17 @@ impl Data {
         }
         Ok(Exit::Clean)
     }
+}
+
+/// Tells what is wrong with the call: JSON is what a program reads from standard output, findings for people go where
+/// errors go.
+fn found(sources: &SourceMap, findings: &[Diagnostic], global: &Global) -> Result<Exit, Failure> {
+    if global.format == Format::Json {
+        report::write(&mut io::stdout().lock(), sources, findings, global.format, stdout_look())?;
+    } else {
+        report::write(&mut io::stderr().lock(), sources, findings, global.format, stderr_look())?;
+    }
+    Ok(Exit::Findings)
 }
 
 fn list(out: &mut dyn Write, options: &DataOptions, format: Format) -> io::Result<()> {
@@ -188,14 +204,53 @@ fn line(summary: &Summary) -> String {
         format!("{} values", summary.values.len())
     };
     format!(
-        "{}: {}, {} graphs, {} nodes, {} edges, {} features, {outputs}",
+        "{}: {}, {} graphs, {} nodes, {} edges ({} directed), {} features, {outputs}",
         summary.name,
         task(summary),
         summary.n_graphs,
         summary.n_nodes,
         summary.n_edges,
+        summary.n_directed_edges,
         summary.n_features
     )
+}
+
+/// `3721, each with its reverse (7442 directed)`
+fn edges(summary: &Summary) -> String {
+    let (n, directed, one_way) = (summary.n_edges, summary.n_directed_edges, summary.n_one_way_edges);
+    match one_way {
+        0 => format!("{n} undirected ({directed} directed)"),
+        n if n == directed => format!("{directed} directed, none with its reverse"),
+        _ => format!("{directed} directed, {one_way} of them without their reverse"),
+    }
+}
+
+/// `3 node labels (0, 1, 2)`, with the number of columns where they are of several kinds.
+fn features(summary: &Summary) -> String {
+    let (n, words) = (summary.n_features, &summary.features);
+    if n == 0 {
+        "none: ask for `features = degree` or `features = constant`".into()
+    } else if words.starts_with(&format!("{n} ")) {
+        words.clone()
+    } else {
+        format!("{n}: {words}")
+    }
+}
+
+/// `2 self-loops and 6 repeated lines of the edges`
+fn dropped(summary: &Summary) -> Option<String> {
+    let DroppedEdges { self_loops, repeated } = summary.dropped;
+    let self_loops = (self_loops > 0).then(|| count(self_loops, "self-loop"));
+    let repeated = (repeated > 0).then(|| format!("{} of the edges", count(repeated, "repeated line")));
+    let all: Vec<String> = self_loops.into_iter().chain(repeated).collect();
+    (!all.is_empty()).then(|| all.join(" and "))
+}
+
+/// `node attributes, 18 columns of ENZYMES_node_attributes.txt; features = both reads them`
+fn not_read(unread: &Unread) -> String {
+    let columns = unread.n_columns.map_or_else(String::new, |n| format!("{} of ", count(n, "column")));
+    let setting = unread.setting.map_or_else(String::new, |setting| format!("; `{setting}` reads them"));
+    format!("{}: {columns}{}{setting}", unread.what, unread.file)
 }
 
 /// Whole numbers as they are, others to four digits.
@@ -209,23 +264,20 @@ fn number(value: f64) -> String {
 
 fn page(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     writeln!(out, "{}: {}\n", summary.name, task(summary))?;
-    let direction = if summary.is_symmetric { "each with its reverse" } else { "directed" };
     let mut facts = vec![
         ("graphs", summary.n_graphs.to_string()),
         ("nodes", summary.n_nodes.to_string()),
-        ("edges", format!("{} ({direction})", summary.n_edges)),
-        ("features", summary.n_features.to_string()),
+        ("edges", edges(summary)),
+        ("features", features(summary)),
     ];
-    if summary.n_features == 0 {
-        let choices = "none: ask for `features = degree` or `features = constant`";
-        facts[3].1 = choices.into();
-    }
-    for (name, count) in [("self loops", summary.n_self_loops), ("isolated nodes", summary.n_isolated_nodes)]
+    facts.extend(dropped(summary).map(|dropped| ("dropped", dropped)));
+    for (name, count) in [("self-loops", summary.n_self_loops), ("isolated nodes", summary.n_isolated_nodes)]
     {
         if count > 0 {
             facts.push((name, count.to_string()));
         }
     }
+    facts.extend(summary.unread.iter().map(|unread| ("not read", not_read(unread))));
     if let Some(split) = summary.fixed_split {
         facts.push((
             "split",

@@ -3,9 +3,9 @@
 use super::data::DataArgs;
 use super::device::DeviceArg;
 use super::table::{plain_table, write_table};
-use super::train::{named_data, run_data};
+use super::train::{load_data, named_data, run_data};
 use super::{Exit, Failure, Format, Global, note};
-use crate::data::{self, DataOptions, Dataset};
+use crate::data::{DataOptions, Dataset};
 use crate::train::{Figures, Found, SavedModel, Spread, find_run};
 use serde_json::json;
 use std::io::{self, Write};
@@ -57,7 +57,7 @@ pub fn data_for(
     let options = DataOptions { vocabulary: Some(facts.vocabulary.clone()), ..place.options() };
     match named {
         Some(text) => match named_data(text, global)? {
-            Some(call) => Ok(Some(data::load(&call, &options)?)),
+            Some((sources, call)) => load_data(&call, &sources, &options, global),
             None => Ok(None),
         },
         None => run_data(&facts.source, &model.checkpoint.path, options).map(Some),

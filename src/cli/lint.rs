@@ -27,10 +27,11 @@ pub struct Lint {
     /// Files, or folders with all `.hgnn` files below; `-` reads standard input
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Do not warn of this
+    /// Do not warn of this: a lint, or a warning of `check` by its code
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     allow: Vec<String>,
-    /// Make this an error: a name, or `all` for everything that is not allowed
+    /// Make this an error: a lint, a warning of `check` by its code, or `all` for everything that is not allowed, but
+    /// for `data::not_here`, which is about the machine and has to be named
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     deny: Vec<String>,
     /// List all lints, with the numbers that `hgnn.toml` can set
@@ -51,13 +52,14 @@ impl Lint {
         let options = self.data.options();
         let (mut configs, mut json) = (Configs::default(), Vec::new());
         let (mut n_errors, mut n_warnings) = (0, 0);
-        let mut missing: Vec<String> = Vec::new();
+        let mut n_absent = 0usize;
         let paths = self.paths()?;
         for path in &paths {
             let mut config = configs.of(path, global)?;
             self.override_config(&mut config)?;
             let compiled = source::compile_with(path, options.as_ref(), Need::Dataset)?;
             let found = findings(&compiled, &config);
+            n_absent += usize::from(matches!(compiled.data, Data::Absent(_)));
             let errors = found.iter().filter(|found| found.is_error()).count();
             (n_errors, n_warnings) = (n_errors + errors, n_warnings + found.len() - errors);
             match global.format {
@@ -66,11 +68,6 @@ impl Lint {
                     json.extend(report::sorted(&found).into_iter().map(|found| report::json(&places, found)));
                 }
                 format => report::write(out, &compiled.sources, &found, format, stdout_look())?,
-            }
-            if let Data::Missing { name } = compiled.data
-                && !missing.contains(&name)
-            {
-                missing.push(name);
             }
         }
         match global.format {
@@ -91,14 +88,8 @@ impl Lint {
                         counted(warnings, "warning")
                     )?,
                 }
-                if !missing.is_empty() {
-                    let names: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
-                    writeln!(
-                        out,
-                        "looked at without data, so what depends on it is not said; for {}, name the folder of data \
-                         sets with --data-dir",
-                        names.join(", ")
-                    )?;
+                if n_absent > 0 {
+                    writeln!(out, "data not found: lints that need it were skipped")?;
                 }
             }
             Format::Short => {}
@@ -155,9 +146,10 @@ fn findings(compiled: &Compiled, config: &Config) -> Vec<Diagnostic> {
         Data::Loaded(data) => Some(data.as_ref()),
         _ => None,
     };
-    let mut found = compiled.diagnostics.clone();
-    if config.denies_all() {
-        found.iter_mut().for_each(|finding| finding.severity = Severity::Error);
+    let mut found = compiled.findings();
+    found.retain(|finding| finding.is_error() || !config.allows_code(finding.code));
+    for finding in found.iter_mut().filter(|finding| config.denies_code(finding.code)) {
+        finding.severity = Severity::Error;
     }
     if let Some(model) = &compiled.model {
         found.extend(lint(&compiled.program, &compiled.sources, model, data, config));

@@ -172,7 +172,7 @@ fn written_data(text: &str) -> Result<String, Findings> {
 
 /// The task of data that is on this machine.
 fn task_of(data: &str, notes: &mut Vec<String>) -> Option<Task> {
-    let options = DataOptions { offline: true, ..DataOptions::from_env() };
+    let options = DataOptions { is_local: true, ..DataOptions::from_env() };
     let call = data::parse_call(data, &mut SourceMap::default()).ok()?;
     match data::load(&call, &options) {
         Ok(dataset) => dataset.facts().task,

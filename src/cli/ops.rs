@@ -6,7 +6,7 @@ use crate::args::{ArgSpec, CallSpec, catalogue};
 use crate::ir::{COMBINATORS, Combinator, Type};
 use crate::ops::{CATALOGUE, FactCx, Family, LOSSES, Loss, LossKind, Operator, WeightSpec};
 use crate::source::SourceMap;
-use crate::{check, syntax};
+use crate::{check, data, syntax};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -112,6 +112,14 @@ impl Entry {
         }
     }
 
+    /// How the files of a data source are laid out, or empty.
+    fn reference(&self) -> &'static str {
+        match self {
+            Entry::Call(spec) => data::find(spec.name).map_or("", |source| source.reference()),
+            _ => "",
+        }
+    }
+
     fn args(&self) -> &'static [ArgSpec] {
         match self {
             Entry::Operator(op) => op.args(),
@@ -166,6 +174,7 @@ impl Entry {
             "formula": doc.map(|doc| doc.formula),
             "paper": doc.map(|doc| doc.paper).filter(|paper| !paper.is_empty()),
             "example": doc.map(|doc| doc.example),
+            "files": Some(self.reference()).filter(|reference| !reference.is_empty()),
             "pyg": (!pyg.is_empty()).then_some(pyg),
             "pyg_note": (!pyg_note.is_empty()).then_some(pyg_note),
             "weights": self.weights().iter().map(|weight| json!({
@@ -300,6 +309,11 @@ fn page(out: &mut dyn Write, title: &str, entry: &Entry) -> io::Result<()> {
             table.add_row([weight.name, &format!("[{}]", dims.join(", ")), note]);
         }
         write_table(out, &table)?;
+    }
+    let reference = entry.reference();
+    if !reference.is_empty() {
+        writeln!(out, "\nFiles")?;
+        reference.lines().try_for_each(|line| writeln!(out, "  {line}"))?;
     }
     if let Some(doc) = entry.doc() {
         writeln!(out, "\nExample")?;

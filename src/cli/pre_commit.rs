@@ -51,12 +51,8 @@ impl PreCommit {
             let is_own = !matches!(file.change, Change::Used { .. });
             let is_in_layout = !is_own || is_in_layout(&repository, &file.path)?;
             let compiled = source::compile_loaded(loaded.into(), options.as_ref(), Need::Facts);
-            all.push(Checked {
-                file,
-                is_in_layout,
-                sources: compiled.sources,
-                diagnostics: compiled.diagnostics,
-            });
+            let diagnostics = compiled.findings();
+            all.push(Checked { file, is_in_layout, sources: compiled.sources, diagnostics });
         }
         let out = &mut io::stdout().lock();
         match global.format {

@@ -139,11 +139,10 @@ impl<'a> Shown<'a> {
             );
         }
         match self.data {
-            Data::Missing { name } => {
-                writeln!(
-                    out,
-                    "Sizes stay symbolic: {name} is not on this machine; name its folder with --data-dir."
-                )
+            Data::Absent(finding) => {
+                writeln!(out, "Sizes stay symbolic: {}.", finding.message)?;
+                let mut help = finding.help.iter().flat_map(|help| help.lines());
+                help.try_for_each(|line| writeln!(out, "  {line}"))
             }
             _ => writeln!(out, "Sizes stay symbolic without data."),
         }

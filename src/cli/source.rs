@@ -2,6 +2,7 @@
 
 use super::{Failure, Format, Global, report};
 use crate::check::{self, Checked};
+use crate::data::files::parse_size;
 use crate::data::{DataOptions, Dataset};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{DataFacts, Model};
@@ -21,6 +22,9 @@ pub struct LocalData {
     /// Read no data even where it is there
     #[arg(long, conflicts_with = "data_dir")]
     no_data: bool,
+    /// Read at most so much of a data set, as its files unpack to [env: HGNN_MAX_DATA_SIZE] [default: 1GiB]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_data_size: Option<u64>,
 }
 
 impl LocalData {
@@ -28,7 +32,8 @@ impl LocalData {
     pub fn options(&self) -> Option<DataOptions> {
         let env = DataOptions::from_env();
         let data_dir = self.data_dir.clone().or(env.data_dir);
-        (!self.no_data).then_some(DataOptions { data_dir, offline: true, ..env })
+        let max_size = self.max_data_size.map_or(env.max_size, Ok);
+        (!self.no_data).then_some(DataOptions { data_dir, is_local: true, max_size, ..env })
     }
 }
 
@@ -107,10 +112,9 @@ pub enum Data {
     Loaded(Box<Dataset>),
     /// What the checker has to know of it; the data itself was not asked for.
     Known(Box<DataFacts>),
-    /// It names some, and it is not on this machine.
-    Missing {
-        name: String,
-    },
+    /// It names some that is not on this machine, or that does not exist: a warning or an error, not among the
+    /// diagnostics, because a model can be shown and compared without its data.
+    Absent(Diagnostic),
     /// It names none, or it was not asked for, or could not be made out.
     None,
 }
@@ -121,7 +125,7 @@ impl Data {
         match self {
             Self::Loaded(dataset) => Some(dataset.facts()),
             Self::Known(facts) => Some(facts.as_ref().clone()),
-            Self::Missing { .. } | Self::None => None,
+            Self::Absent(_) | Self::None => None,
         }
     }
 }
@@ -149,6 +153,15 @@ pub struct Compiled {
 }
 
 impl Compiled {
+    /// Everything that is said of the file and of the data that it names, for commands that judge it.
+    pub fn findings(&self) -> Vec<Diagnostic> {
+        let mut findings = self.diagnostics.clone();
+        if let Data::Absent(finding) = &self.data {
+            findings.push(finding.clone());
+        }
+        findings
+    }
+
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
     }
@@ -190,9 +203,7 @@ pub fn compile_loaded(loaded: Loaded, options: Option<&DataOptions>, need: Need)
         };
         match found {
             Ok(found) => data = found,
-            Err(error) if error.code == "data::missing" => {
-                data = Data::Missing { name: sources.text(call.span).to_owned() };
-            }
+            Err(error) if error.is_absent() => data = Data::Absent(error.to_diagnostic(call.span)),
             Err(error) => diagnostics.push(error.to_diagnostic(call.span)),
         }
     }

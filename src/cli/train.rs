@@ -84,18 +84,38 @@ impl From<TrainError> for Failure {
     }
 }
 
-/// What `--data` names, or the findings, which were printed.
+/// What `--data` names, with its text, or the findings, which were printed.
 ///
 /// # Errors
 /// Where the findings cannot be printed.
-pub fn named_data(text: &str, global: &Global) -> Result<Option<BoundCall>, Failure> {
+pub fn named_data(text: &str, global: &Global) -> Result<Option<(SourceMap, BoundCall)>, Failure> {
     let mut sources = SourceMap::default();
     match data::parse_call(text, &mut sources) {
-        Ok(call) => Ok(Some(call)),
+        Ok(call) => Ok(Some((sources, call))),
         Err(findings) => {
             print_findings(&sources, &findings, global)?;
             Ok(None)
         }
+    }
+}
+
+/// The data of a call, or `None` where nobody knows its name, which was printed as what it is: a mistake in the text.
+///
+/// # Errors
+/// Where the data is not here or broken.
+pub fn load_data(
+    call: &BoundCall,
+    sources: &SourceMap,
+    options: &DataOptions,
+    global: &Global,
+) -> Result<Option<Dataset>, Failure> {
+    match data::load(call, options) {
+        Ok(dataset) => Ok(Some(dataset)),
+        Err(error) if error.is_unknown() => {
+            print_findings(sources, &[error.to_diagnostic(call.span)], global)?;
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -249,12 +269,19 @@ impl Train {
             },
             None => None,
         };
+        // What is wrong with the file's own call is said by the check below.
+        let own = if named.is_some() { None } else { check::data_call(&program).unwrap_or(None) };
         let call = match &named {
-            Some(call) => Some(call.clone()),
-            // What is wrong with the call is said by the check below.
-            None => check::data_call(&program).unwrap_or(None),
+            Some((texts, call)) => Some((texts, call)),
+            None => own.as_ref().map(|call| (&sources, call)),
         };
-        let dataset = call.as_ref().map(|call| data::load(call, options)).transpose()?;
+        let dataset = match call {
+            None => None,
+            Some((texts, call)) => match load_data(call, texts, options, global)? {
+                Some(dataset) => Some(dataset),
+                None => return Ok(None),
+            },
+        };
         let facts = dataset.as_ref().map(Dataset::facts);
         let outcome = check::check(&program, facts.as_ref());
         diagnostics.extend(outcome.diagnostics);
@@ -271,7 +298,7 @@ impl Train {
             return Err(Failure::new(format!("`{path}` names no data"))
                 .help("add a line like `data = tu(\"PROTEINS\")` to it, or give `--data PROTEINS`"));
         };
-        let text = named.as_ref().map(data_text);
+        let text = named.as_ref().map(|(_, call)| data_text(call));
         let source = ModelSource::of_program(&sources, &program, text.as_deref());
         let model = source.compile(Some(&dataset.facts())).outcome.model;
         let Some(model) = model else {

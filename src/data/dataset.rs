@@ -1,6 +1,7 @@
 //! All graphs of one data set as flat arrays, prepared once.
 
 use super::batch::Csr;
+use super::columns::Vocabulary;
 use crate::ir::{DataFacts, Task};
 use sha2::{Digest, Sha256};
 use std::ops::Range;
@@ -28,6 +29,9 @@ pub struct Dataset {
     /// Number of each graph as its source counts them (TU: from 1), for `predict` and messages.
     pub graph_ids: Vec<u32>,
     pub vocabulary: Vocabulary,
+    /// What the source found and left out.
+    pub unread: Vec<Unread>,
+    pub dropped: DroppedEdges,
     /// SHA-256 of the content, in hex.
     pub fingerprint: String,
 }
@@ -84,16 +88,26 @@ impl Features {
     }
 }
 
-/// How raw values became columns and class indices. A run keeps it, so that data read later (`eval`, `predict`)
-/// gets the same columns even where some values do not occur in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Vocabulary {
-    /// For each column of node labels, the label of each one-hot column, ascending.
-    pub node_labels: Vec<Vec<i64>>,
-    /// Largest degree with a column of its own, where features are degrees.
-    pub max_degree: Option<u32>,
-    /// Graph label of each class, ascending.
-    pub classes: Vec<i64>,
+/// What the data carry and a model never sees, named so that it is not dropped in silence.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Unread {
+    /// What it is: `edge labels`, `node attributes`.
+    pub what: String,
+    /// The file that holds it.
+    pub file: String,
+    /// Values a line; `None` where the file is not made of numbers.
+    pub n_columns: Option<usize>,
+    /// No setting of the source reads it; else the setting that does: `features = both`.
+    pub setting: Option<&'static str>,
+}
+
+/// Lines of edges that are no edge of the graph.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct DroppedEdges {
+    /// Lines that join a node to itself.
+    pub self_loops: usize,
+    /// Lines that repeat an earlier one (source and target the same).
+    pub repeated: usize,
 }
 
 /// What is to be predicted.
@@ -159,6 +173,7 @@ impl Dataset {
         assert_eq!(n_rows, n_nodes, "features for every node");
         assert_eq!(parts.graph_ids.len() + 1, parts.node_offsets.len(), "an id for every graph");
         let adjacency = Csr::from_edges(n_nodes, &parts.edges);
+        let dropped = DroppedEdges { self_loops: 0, repeated: parts.edges.len() - adjacency.n_entries() };
         drop(parts.edges);
         let transpose = adjacency.transpose();
         let reverse = (transpose != adjacency).then_some(transpose);
@@ -174,6 +189,8 @@ impl Dataset {
             fixed_split: parts.fixed_split,
             graph_ids: parts.graph_ids,
             vocabulary: parts.vocabulary,
+            unread: Vec::new(),
+            dropped,
             fingerprint: String::new(),
         };
         dataset.fingerprint = dataset.hash_content();
@@ -189,6 +206,30 @@ impl Dataset {
     /// Directed edges; an undirected edge counts as two.
     pub fn n_edges(&self) -> usize {
         self.adjacency.n_entries()
+    }
+    /// Edges as published sets count them: an edge and its reverse are one. Of a set in which some edge has no
+    /// reverse, every directed edge.
+    pub fn n_published_edges(&self) -> usize {
+        self.published_edges(0..self.n_nodes())
+    }
+    /// The same of the edges into some nodes, those of one or more whole graphs.
+    pub fn published_edges(&self, nodes: Range<usize>) -> usize {
+        let offsets = &self.adjacency.offsets;
+        let n_directed = (offsets[nodes.end] - offsets[nodes.start]) as usize;
+        if !self.is_symmetric() {
+            return n_directed;
+        }
+        let n_self_loops = nodes.filter(|&node| self.adjacency.row(node).contains(&(node as u32))).count();
+        (n_directed + n_self_loops) / 2
+    }
+    /// Directed edges whose reverse is no edge.
+    pub fn n_one_way_edges(&self) -> usize {
+        let Some(reverse) = &self.reverse else { return 0 };
+        let of_node = |node: usize| {
+            let back = reverse.row(node);
+            self.adjacency.row(node).iter().filter(|&&source| back.binary_search(&source).is_err()).count()
+        };
+        (0..self.n_nodes()).map(of_node).sum()
     }
     pub fn n_features(&self) -> usize {
         self.features.width()

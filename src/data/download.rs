@@ -5,9 +5,12 @@
 //! then given its name in the cache folder.
 
 use super::DataOptions;
+use super::collection;
 use super::error::DataError;
-use super::locate::{self, PARTS, TuFiles};
+use super::files::{PARTS, TuFiles};
+use super::locate;
 use super::scan::Text;
+use crate::check::names::did_you_mean;
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
 use std::path::Path;
@@ -18,6 +21,9 @@ pub const TU_COLLECTION: &str = "https://www.chrsmrrs.com/graphkerneldatasets";
 
 /// Archives are at most some hundred megabytes; a server that sends more is not the one we know.
 const MAX_ARCHIVE_BYTES: u64 = 2 << 30;
+
+/// The parts that features and targets are made of, so those whose content has to be known.
+const READ: [&str; 6] = [PARTS[0], PARTS[1], PARTS[2], PARTS[3], PARTS[4], PARTS[5]];
 
 /// How far a download is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +44,7 @@ pub enum Checksum {
     SortedEdges(&'static str),
 }
 
-/// A published set whose content is known: every part that it has of [`PARTS`].
+/// A published set whose content is known: every part that it has of [`READ`].
 #[derive(Debug, Clone, Copy)]
 pub struct Published {
     pub name: &'static str,
@@ -181,26 +187,42 @@ pub fn fetch(name: &str, options: &DataOptions) -> Result<TuFiles, DataError> {
 fn fetch_of(published: &[Published], name: &str, options: &DataOptions) -> Result<TuFiles, DataError> {
     let url = format!("{}/{name}.zip", options.base_url);
     let Some(known) = published.iter().find(|known| known.name == name) else {
-        let listed: Vec<String> = locate::list(options).into_iter().map(|listed| listed.name).collect();
-        let names = listed.iter().map(String::as_str).chain(published.iter().map(|known| known.name));
-        let like = crate::check::names::did_you_mean(name, names)
-            .map(|like| format!("did you mean `{like}`?\n"))
-            .unwrap_or_default();
-        let mut help = format!("{like}{}", where_to_put(name, options));
-        help.push_str(&format!(
-            "\nit is not downloaded, because this program knows no checksum of `{name}`; \
-             if it is of the TU collection, {url} has it"
-        ));
-        return Err(missing(name).help(help));
+        if collection::has(name) {
+            if options.is_local {
+                return Err(not_here(name).help(in_short(
+                    name,
+                    options,
+                    &format!("; it is published at {url}"),
+                )));
+            }
+            return Err(not_here(name).help(format!(
+                "{}\nit is published at {url}; it is not downloaded, because no checksum of it is known here",
+                where_to_put(name, options)
+            )));
+        }
+        return Err(unknown(name, published, options));
     };
+    if options.is_local {
+        let way = if options.offline {
+            format!("; it is published at {url}")
+        } else {
+            format!(", or let `hgnnc data {name}` download it")
+        };
+        return Err(not_here(name).help(in_short(name, options, &way)));
+    }
     let manual = format!("{}\nit is published at {url}", where_to_put(name, options));
     if options.offline {
-        return Err(missing(name).help(format!(
+        return Err(not_here(name).help(format!(
             "{manual}\nit was not downloaded, because downloads are switched off (`--offline` or HGNN_OFFLINE)"
         )));
     }
+    if options.is_local {
+        return Err(
+            not_here(name).help(format!("`hgnnc data {name}` and `hgnnc train` download it\nor {manual}"))
+        );
+    }
     let Some(folder) = locate::download_folder(options) else {
-        return Err(missing(name).help(format!(
+        return Err(not_here(name).help(format!(
             "{manual}\nit was not downloaded, because this system has no cache folder to keep it in"
         )));
     };
@@ -217,15 +239,17 @@ fn fetch_of(published: &[Published], name: &str, options: &DataOptions) -> Resul
     receive(name, &url, options, aside.as_file_mut()).map_err(|failure| match failure {
         Failure::Network(reason) => DataError::new(
             "data::download",
-            format!("data set `{name}` is in no data folder, and its download failed: {reason}"),
+            format!(
+                "the data set `{name}` was not found in any data folder, and its download failed: {reason}"
+            ),
         )
         .help(manual.clone()),
         Failure::Disk(error) => unwritable(&error),
     })?;
-    verify(known, aside.path(), &url, &manual)?;
+    verify(known, aside.path(), options.max_bytes()?, &url, &manual)?;
     let path = folder.join(format!("{name}.zip"));
     aside.persist(&path).map_err(|error| unwritable(&error.error))?;
-    locate::open_archive(name, &path)
+    TuFiles::in_archive(name, &path, options.max_bytes()?)
 }
 
 enum Failure {
@@ -274,21 +298,25 @@ fn receive(name: &str, url: &str, options: &DataOptions, file: &mut std::fs::Fil
 }
 
 /// Every part that is read has to be the known one, and there has to be no other.
-fn verify(known: &Published, path: &Path, url: &str, manual: &str) -> Result<(), DataError> {
+fn verify(known: &Published, path: &Path, max_bytes: u64, url: &str, manual: &str) -> Result<(), DataError> {
     let name = known.name;
     let refuse = |what: String| {
         DataError::new("data::checksum", format!("the download of `{name}` is not the published set: {what}"))
             .file(url)
             .help(format!("nothing was kept; try again later, or: {manual}"))
     };
-    let mut files = locate::open_archive(name, path).map_err(|error| refuse(error.message))?;
-    for part in PARTS {
-        let text = files.read(part).map_err(|error| refuse(error.message))?;
+    let mut files = TuFiles::in_archive(name, path, max_bytes)
+        .map_err(|error| refuse(format!("it {}", error.message)))?;
+    for part in READ {
+        let text = files.open(part).map_err(|error| refuse(error.message))?;
         let expected = known.parts.iter().find(|(known, _)| *known == part).map(|&(_, sum)| sum);
         match (text, expected) {
             (None, None) => {}
-            (Some(text), Some(expected)) if matches(&text, expected) => {}
-            (Some(_), Some(_)) => return Err(refuse(format!("{name}_{part}.txt has another SHA-256"))),
+            (Some(text), Some(expected)) => {
+                if !matches(text, expected).map_err(|error| refuse(error.message))? {
+                    return Err(refuse(format!("{name}_{part}.txt has another SHA-256")));
+                }
+            }
             (Some(_), None) => return Err(refuse(format!("it has a {name}_{part}.txt, which is not known"))),
             (None, Some(_)) => return Err(refuse(format!("it has no {name}_{part}.txt"))),
         }
@@ -296,28 +324,54 @@ fn verify(known: &Published, path: &Path, url: &str, manual: &str) -> Result<(),
     Ok(())
 }
 
-fn matches(text: &Text, checksum: Checksum) -> bool {
+fn matches(text: Text, checksum: Checksum) -> Result<bool, DataError> {
     let sha = |bytes: &[u8]| super::dataset::hex(&Sha256::digest(bytes));
     match checksum {
-        Checksum::Bytes(expected) => sha(&text.bytes) == expected,
+        Checksum::Bytes(expected) => Ok(sha(&text.bytes()?) == expected),
         Checksum::SortedEdges(expected) => {
-            let Ok(table) = text.naturals(Some(2), "two node numbers") else { return false };
-            let mut edges: Vec<(u32, u32)> =
-                table.values.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
+            let mut edges: Vec<(u32, u32)> = Vec::new();
+            text.pairs("two node numbers", |_, source, target| {
+                edges.push((source, target));
+                Ok(())
+            })?;
             edges.sort_unstable();
             let bytes: Vec<u8> =
                 edges.iter().flat_map(|(a, b)| [a.to_le_bytes(), b.to_le_bytes()]).flatten().collect();
-            sha(&bytes) == expected
+            Ok(sha(&bytes) == expected)
         }
     }
 }
 
-fn missing(name: &str) -> DataError {
-    DataError::new("data::missing", format!("data set `{name}` is in no data folder"))
+/// A published set that is not on this machine.
+fn not_here(name: &str) -> DataError {
+    DataError::new("data::not_here", format!("the data set `{name}` was not found in any data folder"))
 }
 
-/// The folders looked into, and which file to put where.
-fn where_to_put(name: &str, options: &DataOptions) -> String {
+/// A name that neither a folder nor the collection has, with the nearest one that they have.
+fn unknown(name: &str, published: &[Published], options: &DataOptions) -> DataError {
+    let found = locate::list(options).into_iter().map(|listed| listed.name);
+    let all: Vec<String> =
+        found.chain(published.iter().map(|known| known.name.to_owned())).chain(collection::names()).collect();
+    let like = did_you_mean(name, all.iter().map(String::as_str))
+        .map(|like| format!("did you mean `{like}`?\n"))
+        .unwrap_or_default();
+    let places = if options.is_local { looked(options) } else { where_to_put(name, options) };
+    DataError::new("data::unknown_set", format!("there is no data set `{name}`"))
+        .help(format!("{like}{places}"))
+}
+
+/// Which file to put where, for commands that go on without it.
+fn in_short(name: &str, options: &DataOptions, way: &str) -> String {
+    match &options.data_dir {
+        Some(folder) => format!("put `{name}.zip` into {}{way}", folder.display()),
+        None => {
+            format!("put `{name}.zip` into a folder and name that folder with `--data-dir` or HGNN_DATA{way}")
+        }
+    }
+}
+
+/// The folders looked into.
+fn looked(options: &DataOptions) -> String {
     let looked: Vec<String> = locate::folders(options)
         .iter()
         .map(|folder| {
@@ -325,20 +379,37 @@ fn where_to_put(name: &str, options: &DataOptions) -> String {
             format!("{}{state}", folder.display())
         })
         .collect();
-    let looked = if looked.is_empty() {
+    if looked.is_empty() {
         "no data folder is named".to_string()
     } else {
         format!("looked in {}", looked.join(", "))
-    };
+    }
+}
+
+/// The folders looked into, and which file to put where.
+fn where_to_put(name: &str, options: &DataOptions) -> String {
+    let mut lines = vec![looked(options)];
+    // What was found and is something else; the search ended without an error before.
+    let below =
+        options.data_dir.as_ref().and_then(|folder| locate::Below::search(name, folder, u64::MAX).ok());
+    if let Some(below) = below {
+        lines.extend(below.others.iter().map(|other| {
+            format!("{} is there, but holds no file whose name ends in `_A.txt`", other.display())
+        }));
+        if below.is_cut {
+            lines.push(
+                "there is more below the data folder than is looked at: name the folder of the sets".into(),
+            );
+        }
+    }
     let files = format!(
         "`{name}.zip`, or a folder `{name}` with {name}_A.txt, {name}_graph_indicator.txt and {name}_graph_labels.txt"
     );
-    match &options.data_dir {
-        Some(folder) => format!("{looked}\nput {files}, into {}", folder.display()),
-        None => format!(
-            "{looked}\nput {files}, into a folder and name that folder with `--data-dir` or HGNN_DATA"
-        ),
-    }
+    lines.push(match &options.data_dir {
+        Some(folder) => format!("put {files}, into {}", folder.display()),
+        None => format!("put {files}, into a folder and name that folder with `--data-dir` or HGNN_DATA"),
+    });
+    lines.join("\n")
 }
 
 #[cfg(test)]
@@ -403,7 +474,10 @@ mod tests {
             offline: false,
             base_url,
             progress: None,
+            is_local: false,
             vocabulary: None,
+            base: None,
+            max_size: Ok(1 << 30),
         };
         fetch_of(known, "PAIR", &options)
     }
@@ -428,10 +502,14 @@ mod tests {
             offline: false,
             base_url: serve(ok(&body)),
             progress: Some(Arc::new(move |progress| seen.lock().expect("one thread").push(progress))),
+            is_local: false,
             vocabulary: None,
+            base: None,
+            max_size: Ok(1 << 30),
         };
         let mut files = fetch_of(&published("1\n1\n"), "PAIR", &options).expect("downloaded");
-        assert_eq!(files.read("graph_labels").expect("readable").expect("there").bytes, b"1\n");
+        let labels = files.open("graph_labels").expect("readable").expect("there");
+        assert_eq!(labels.bytes().expect("readable"), b"1\n");
         assert_eq!(kept(&cache), ["PAIR.zip"]);
         let total = body.len() as u64;
         let last = DownloadProgress { name: "PAIR".into(), received_bytes: total, total_bytes: Some(total) };
@@ -460,14 +538,14 @@ mod tests {
         refused(with(&[]), "data::checksum", "has no PAIR_graph_labels.txt");
         let unknown = [("graph_labels", "1\n"), ("node_labels", "1\n1\n")];
         refused(with(&unknown), "data::checksum", "a PAIR_node_labels.txt, which is not known");
-        refused(ok(b"<html>not here</html>"), "data::checksum", "is not a whole zip archive");
+        refused(ok(b"<html>not here</html>"), "data::checksum", "it is a web page");
         let whole = ok(&archive(&FILES));
         refused(whole[..whole.len() - 50].to_vec(), "data::download", "it broke off after");
         refused(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec(), "data::download", "404");
         // An archive without a stated length that ends early is no whole archive.
         let mut unsized_body = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec();
         unsized_body.extend_from_slice(&archive(&FILES)[..100]);
-        refused(unsized_body, "data::checksum", "is not a whole zip archive");
+        refused(unsized_body, "data::checksum", "it is not a complete zip archive");
     }
 
     #[test]
@@ -477,7 +555,11 @@ mod tests {
         drop(listener);
         let error = fetch(closed, &cache(), &published("1\n1\n")).expect_err("refused");
         assert_eq!(error.code, "data::download");
-        assert!(error.message.starts_with("data set `PAIR` is in no data folder, and its download failed: "));
+        assert!(
+            error.message.starts_with(
+                "the data set `PAIR` was not found in any data folder, and its download failed: "
+            )
+        );
         let help = error.help.expect("help");
         assert!(help.contains("put `PAIR.zip`, or a folder `PAIR` with PAIR_A.txt"), "{help}");
     }
@@ -489,13 +571,24 @@ mod tests {
         let help = |name, offline| {
             let options = DataOptions { offline, ..options.clone() };
             let error = fetch_of(&published("1\n1\n"), name, &options).expect_err("not there");
-            assert_eq!(error.code, "data::missing");
-            error.help.expect("help")
+            (error.code, error.help.expect("help"))
         };
-        assert!(help("PAIR", true).contains("downloads are switched off"));
-        assert!(help("PAIR", false).contains("no cache folder"));
-        assert!(help("OTHER", false).contains("knows no checksum of `OTHER`"));
-        assert!(help("pair", false).starts_with("did you mean `PAIR`?"));
+        let expect = |(code, help): (&str, String), expected: &str, part: &str| {
+            assert_eq!(code, expected, "{help}");
+            assert!(help.contains(part), "{help}");
+        };
+        expect(help("PAIR", true), "data::not_here", "downloads are switched off");
+        expect(help("PAIR", false), "data::not_here", "no cache folder");
+        expect(help("IMDB-BINARY", false), "data::not_here", "no checksum of it is known here");
+        expect(help("OTHER", false), "data::unknown_set", "looked in data");
+        expect(help("pair", false), "data::unknown_set", "did you mean `PAIR`?");
+        expect(help("IMDB_BINARY", true), "data::unknown_set", "did you mean `IMDB-BINARY`?");
+        let options = DataOptions { offline: false, is_local: true, ..options };
+        let error = fetch_of(&published("1\n1\n"), "PAIR", &options).expect_err("not there");
+        assert_eq!(
+            error.help.as_deref(),
+            Some("put `PAIR.zip` into data, or let `hgnnc data PAIR` download it")
+        );
     }
 
     #[test]
@@ -505,8 +598,8 @@ mod tests {
             let mut files =
                 locate::find(known.name, &DataOptions::folder(folder)).expect("readable").expect(known.name);
             for &(part, sum) in known.parts {
-                let text = files.read(part).expect("readable").expect(part);
-                assert!(matches(&text, sum), "{} {part}", known.name);
+                let text = files.open(part).expect("readable").expect(part);
+                assert!(matches(text, sum).expect("readable"), "{} {part}", known.name);
             }
         }
     }

@@ -1,36 +1,24 @@
-//! Where a data set in TU layout lies, and its parts as bytes.
+//! Where a data set in TU layout lies.
 //!
 //! A name is looked for in these folders, the first that has it wins:
 //! 1. the data folder (`--data-dir`, else `HGNN_DATA`),
 //! 2. its subfolder `tu`,
-//! 3. the subfolder `tu` of the cache folder (`~/.cache/hgnnc` on Linux), where downloads are kept.
+//! 3. all folders below the data folder,
+//! 4. the subfolder `tu` of the cache folder (`~/.cache/hgnnc` on Linux), where downloads are kept.
 //!
-//! In each, the files are looked for as `NAME/NAME_A.txt …`, `NAME/raw/NAME_A.txt …` (as PyG leaves them),
-//! `NAME.zip` (holding `NAME/…`, or the files at its top) and lying there directly. Names are case-exact on every
-//! system. A name with a slash, or ending in `.zip`, is a path to a folder or archive instead.
+//! In each, the files are looked for as `NAME/NAME_A.txt …`, `NAME/raw/NAME_A.txt …` (as PyTorch Geometric leaves
+//! them), deeper below `NAME/`, lying there directly, and as `NAME.zip`. Names are case-exact on every system. A name
+//! with a slash, or with the ending of a file, is a path to a folder or archive instead.
 
 use super::DataOptions;
 use super::error::DataError;
-use super::scan::Text;
-use std::fs::File;
-use std::io::{BufReader, Read};
+use super::files::{Archive, SetParts, TuFiles, Walk, group, is_archive_name, names};
+use crate::check::names::did_you_mean;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Larger parts are refused: node and edge numbers are 32 bits wide, and an archive may claim to hold anything.
-const MAX_PART_BYTES: u64 = 8 << 30;
-
-/// The parts of the TU layout that are read: `NAME_A.txt`, …
-pub const PARTS: [&str; 6] =
-    ["A", "graph_indicator", "graph_labels", "graph_attributes", "node_labels", "node_attributes"];
-
-/// A data set in TU layout, found.
-#[derive(Debug)]
-pub struct TuFiles {
-    pub name: String,
-    /// The folder or archive.
-    pub path: PathBuf,
-    archive: Option<zip::ZipArchive<BufReader<File>>>,
-}
+/// Archives that are opened for a listing.
+const MAX_ARCHIVES: usize = 500;
 
 /// A data set that lies in a folder, for listings.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
@@ -41,7 +29,7 @@ pub struct Listed {
 
 /// Whether a name given to `tu` is a path.
 pub fn is_path(name: &str) -> bool {
-    name.contains(['/', '\\']) || name.ends_with(".zip")
+    name.contains(['/', '\\']) || matches!(name, "." | "..") || is_archive_name(name)
 }
 
 /// The folders that names are looked for in, in this order.
@@ -63,213 +51,159 @@ pub fn download_folder(options: &DataOptions) -> Option<PathBuf> {
 /// Finds a data set by name or path; `Ok(None)` where no folder has a set of that name.
 ///
 /// # Errors
-/// Where a path names nothing, or an archive cannot be read.
+/// Where a path names nothing, more than one set could be meant, or an archive cannot be read.
 pub fn find(name: &str, options: &DataOptions) -> Result<Option<TuFiles>, DataError> {
+    let max_bytes = options.max_bytes()?;
     if is_path(name) {
-        return at_path(Path::new(name)).map(Some);
+        let path = options.path_of(name);
+        return match path.metadata() {
+            Ok(_) => TuFiles::at(&path, max_bytes).map(Some),
+            Err(error) => Err(no_such_path(name, &path, &error)),
+        };
     }
-    for folder in folders(options) {
-        for candidate in [folder.join(name), folder.join(name).join("raw"), folder.clone()] {
-            let prefix = format!("{name}_");
-            if file_names(&candidate).iter().any(|file| {
-                file.strip_prefix(&prefix).and_then(|rest| rest.strip_suffix(".txt")).is_some_and(is_part)
-            }) {
-                return Ok(Some(TuFiles { name: name.into(), path: candidate, archive: None }));
+    if let Some(data_dir) = &options.data_dir {
+        for folder in [data_dir.clone(), data_dir.join("tu")] {
+            if let Some(files) = TuFiles::in_folder(name, &folder, max_bytes)? {
+                return Ok(Some(files));
             }
         }
-        let file = format!("{name}.zip");
-        if file_names(&folder).contains(&file) {
-            return open_archive(name, &folder.join(file)).map(Some);
+        if let Some(files) = Below::search(name, data_dir, max_bytes)?.found {
+            return Ok(Some(files));
         }
     }
-    Ok(None)
-}
-
-/// Every data set that a name could mean, in the order of the folders and then of the alphabet.
-pub fn list(options: &DataOptions) -> Vec<Listed> {
-    let mut all: Vec<Listed> = Vec::new();
-    for folder in folders(options) {
-        let mut here: Vec<Listed> = file_names(&folder)
-            .into_iter()
-            .filter_map(|entry| {
-                let path = folder.join(&entry);
-                if let Some(name) = entry.strip_suffix(".zip") {
-                    return Some(Listed { name: name.into(), path });
-                }
-                if let Some(name) = entry.strip_suffix("_A.txt") {
-                    return Some(Listed { name: name.into(), path: folder.clone() });
-                }
-                let adjacency = format!("{entry}_A.txt");
-                [path.clone(), path.join("raw")]
-                    .into_iter()
-                    .find(|inner| file_names(inner).contains(&adjacency))
-                    .map(|path| Listed { name: entry, path })
-            })
-            .collect();
-        here.sort();
-        // A name found in an earlier folder hides the later one.
-        here.retain(|listed| all.iter().all(|earlier| earlier.name != listed.name));
-        here.dedup_by(|later, earlier| later.name == earlier.name);
-        all.extend(here);
+    match download_folder(options) {
+        Some(folder) => TuFiles::in_folder(name, &folder, max_bytes),
+        None => Ok(None),
     }
-    all
 }
 
-/// The set in this folder or archive, whatever its name.
-fn at_path(path: &Path) -> Result<TuFiles, DataError> {
+/// A path that leads nowhere, with one beside it that was probably meant.
+fn no_such_path(name: &str, path: &Path, error: &std::io::Error) -> DataError {
     let shown = path.display().to_string();
-    if path.is_dir() {
-        for folder in [path.to_path_buf(), path.join("raw")] {
-            let mut names: Vec<String> = file_names(&folder)
-                .iter()
-                .filter_map(|file| file.strip_suffix("_A.txt").map(str::to_string))
-                .collect();
-            names.sort();
-            match names.as_slice() {
-                [] => {}
-                [name] => return Ok(TuFiles { name: name.clone(), path: folder, archive: None }),
-                [first, second, ..] => {
-                    return Err(DataError::new(
-                        "data::ambiguous",
-                        format!("holds more than one data set: `{first}` and `{second}`"),
-                    )
-                    .file(shown)
-                    .help(format!(
-                        "give each set its own folder and name it: `{}/{first}`",
-                        path.display()
-                    )));
-                }
-            }
-        }
-        return Err(DataError::new("data::missing_part", "this folder has no file whose name ends in `_A.txt`")
+    if error.kind() != std::io::ErrorKind::NotFound {
+        return DataError::new("data::unreadable", format!("cannot be read: {error}"))
             .file(shown)
-            .help("a data set in TU layout is a folder with NAME_A.txt, NAME_graph_indicator.txt and NAME_graph_labels.txt"));
+            .help("a data set is a folder or a zip archive that you may read");
     }
-    if path.is_file() {
-        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut files = open_archive(&stem, path)?;
-        let found = files.archive.as_ref().and_then(|archive| {
-            let mut names: Vec<&str> = archive
-                .file_names()
-                .filter_map(|entry| entry.rsplit('/').next()?.strip_suffix("_A.txt"))
-                .collect();
-            names.sort_unstable();
-            names.first().map(ToString::to_string)
-        });
-        files.name = found.unwrap_or(files.name);
-        return Ok(files);
-    }
-    Err(DataError::new("data::missing", "there is no such folder or archive")
-        .file(shown)
-        .help("give the path of a folder in TU layout or of its .zip, or a name such as `tu(\"PROTEINS\")`"))
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let last = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let beside = super::files::entries(folder);
+    let like = did_you_mean(&last, beside.iter().map(String::as_str)).map(|like| {
+        let given = name.strip_suffix(&last).unwrap_or_default();
+        format!("did you mean `{given}{like}`?\n")
+    });
+    let state = if folder.is_dir() { "" } else { ", and neither does its folder" };
+    DataError::new("data::missing", format!("the data `{name}` does not exist"))
+        .help(format!(
+            "{}looked for {shown}{state}; a path in a file is relative to that file, one on the command line to the \
+             current folder",
+            like.unwrap_or_default()
+        ))
 }
 
-fn is_part(part: &str) -> bool {
-    PARTS.contains(&part)
+/// What lies deeper below the data folder.
+pub(super) struct Below {
+    found: Option<TuFiles>,
+    /// Folders and archives of that name that hold no set in TU layout.
+    pub others: Vec<PathBuf>,
+    /// There was more than is looked at.
+    pub is_cut: bool,
 }
 
-/// Names in a folder; none where it cannot be read. Comparing names read from the folder keeps them case-exact
-/// where the file system is not.
-fn file_names(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut names: Vec<String> =
-        entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
-    names.sort();
-    names
-}
-
-pub(crate) fn open_archive(name: &str, path: &Path) -> Result<TuFiles, DataError> {
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    let archive = zip::ZipArchive::new(BufReader::with_capacity(1 << 16, file))
-        .map_err(|error| corrupt(&path.display().to_string(), &error))?;
-    for entry in archive.file_names() {
-        let leaves = entry.starts_with(['/', '\\']) || entry.contains(':') || entry.contains('\0');
-        if leaves || entry.split(['/', '\\']).any(|step| step == "..") {
-            return Err(DataError::new(
-                "data::unsafe_archive",
-                format!("the archive has an entry named `{}`, which leads out of it", entry.escape_debug()),
-            )
-            .file(path.display().to_string())
-            .help("nothing was read or written; get the archive from its publisher again"));
-        }
-    }
-    Ok(TuFiles { name: name.into(), path: path.to_path_buf(), archive: Some(archive) })
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> DataError {
-    DataError::new("data::unreadable", format!("cannot be read: {error}"))
-        .file(path.display().to_string())
-        .help("check that it is a file and that you may read it")
-}
-
-fn corrupt(label: &str, error: &dyn std::fmt::Display) -> DataError {
-    DataError::new("data::corrupt_archive", format!("is not a whole zip archive: {error}")).file(label).help(
-        "it was cut short or damaged: delete it and get it again, or unpack it by other means into a folder",
-    )
-}
-
-impl TuFiles {
-    /// The archive, or the files of all parts that are there.
-    pub fn paths(&self) -> Vec<PathBuf> {
-        if self.archive.is_some() {
-            return vec![self.path.clone()];
-        }
-        let names = PARTS.iter().map(|part| format!("{}_{part}.txt", self.name));
-        let there = file_names(&self.path);
-        names.filter(|name| there.contains(name)).map(|name| self.path.join(name)).collect()
-    }
-
-    /// The part `NAME_{part}.txt`, `None` where the set has none.
+impl Below {
+    /// Looks for a set in all folders below.
     ///
     /// # Errors
-    /// Where it is there and cannot be read.
-    pub fn read(&mut self, part: &str) -> Result<Option<Text>, DataError> {
-        let file = format!("{}_{part}.txt", self.name);
-        let Some(archive) = &mut self.archive else {
-            if !file_names(&self.path).contains(&file) {
-                return Ok(None);
+    /// Where several are called so, or one cannot be read.
+    pub fn search(name: &str, data_dir: &Path, max_bytes: u64) -> Result<Self, DataError> {
+        let walk = Walk::below(data_dir);
+        let mut below = Self { found: None, others: Vec::new(), is_cut: walk.is_cut };
+        let mut hits: Vec<TuFiles> = Vec::new();
+        let mut owned: BTreeSet<PathBuf> = BTreeSet::new();
+        for folder in walk.folders.iter().filter(|folder| folder.ends_with(name)) {
+            let is_inside = owned.iter().any(|outer| folder.starts_with(outer));
+            let Some(parent) = folder.parent().filter(|_| !is_inside) else { continue };
+            if let Some(files) = TuFiles::in_folder(name, parent, max_bytes)? {
+                owned.insert(folder.clone());
+                hits.push(files);
+            } else {
+                below.others.push(folder.clone());
             }
-            let path = self.path.join(file);
-            let bytes = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
-            return Ok(Some(Text { label: path.display().to_string(), bytes }));
-        };
-        let in_folder = format!("{}/{file}", self.name);
-        let Some(entry) = [in_folder, file].into_iter().find(|entry| archive.index_for_name(entry).is_some())
-        else {
-            return Ok(None);
-        };
-        let label = format!("{}: {entry}", self.path.display());
-        let opened = archive.by_name(&entry).map_err(|error| corrupt(&label, &error))?;
-        let claimed = opened.size();
-        // The header may lie about the size, so it is neither trusted for the memory nor for the limit.
-        let mut bytes = Vec::with_capacity(claimed.min(1 << 26) as usize);
-        opened.take(MAX_PART_BYTES + 1).read_to_end(&mut bytes).map_err(|error| corrupt(&label, &error))?;
-        if bytes.len() as u64 > MAX_PART_BYTES {
-            return Err(DataError::new("data::too_large", "unpacks to more than 8 GiB").file(label).help(
-                "node and edge numbers are 32 bits wide, so no data set of this size can be read; split it",
-            ));
         }
-        if bytes.len() as u64 != claimed {
-            return Err(corrupt(&label, &format_args!("{} bytes instead of {claimed}", bytes.len())));
+        for set in group(walk.files.clone()).into_iter().filter(|set| set.name == name && set.is_set()) {
+            let folder = data_dir.join(&set.folder);
+            if owned.iter().all(|outer| !folder.starts_with(outer)) {
+                hits.push(TuFiles::at(&folder, max_bytes)?);
+            }
         }
-        Ok(Some(Text { label, bytes }))
-    }
-
-    /// A part that the layout cannot do without.
-    ///
-    /// # Errors
-    /// Where it is missing or cannot be read.
-    pub fn require(&mut self, part: &str, meaning: &str) -> Result<Text, DataError> {
-        if let Some(text) = self.read(part)? {
-            return Ok(text);
+        for archive in walk.archives().filter(|path| path.file_stem().is_some_and(|stem| stem == name)) {
+            match TuFiles::in_archive(name, &archive, max_bytes) {
+                Ok(files) => hits.push(files),
+                Err(error) if error.code == "data::missing_part" => below.others.push(archive),
+                Err(error) => return Err(error),
+            }
         }
-        let name = &self.name;
-        Err(DataError::new("data::missing_part", format!("`{name}_{part}.txt` is missing: {meaning}"))
-            .file(self.path.display().to_string())
+        if hits.len() > 1 {
+            let places: Vec<String> = hits.iter().map(|hit| hit.path.display().to_string()).collect();
+            return Err(DataError::new(
+                "data::ambiguous",
+                format!("several data sets are called `{name}`: {}", names(&places)),
+            )
+            .file(data_dir.display().to_string())
             .help(format!(
-                "put `{name}_{part}.txt` beside the other files of {name}, under exactly this name; \
-                 the published archive holds it: {}/{name}.zip",
-                super::download::TU_COLLECTION
-            )))
+                "name one by its path, or its folder with `--data-dir {}`",
+                parent_of(&hits[0].path)
+            )));
+        }
+        below.found = hits.pop();
+        Ok(below)
     }
+}
+
+fn parent_of(path: &Path) -> String {
+    path.parent().map_or_else(|| ".".to_owned(), |parent| parent.display().to_string())
+}
+
+/// Every data set that a name could mean, in the order of the alphabet.
+pub fn list(options: &DataOptions) -> Vec<Listed> {
+    // With the place of a folder in the order in which names are looked for.
+    let mut all: Vec<(usize, Listed)> = Vec::new();
+    if let Some(data_dir) = &options.data_dir {
+        let rank = |place: &Path| {
+            let direct = |folder: &Path| place == folder || place.parent() == Some(folder);
+            match (direct(data_dir), direct(&data_dir.join("tu"))) {
+                (true, _) => 0,
+                (_, true) => 1,
+                _ => 2,
+            }
+        };
+        all.extend(sets_below(data_dir).into_iter().map(|listed| (rank(&listed.path), listed)));
+    }
+    all.extend(
+        download_folder(options).iter().flat_map(|folder| sets_below(folder)).map(|listed| (3, listed)),
+    );
+    all.sort_by(|(rank, one), (other_rank, other)| {
+        (&one.name, rank, &one.path).cmp(&(&other.name, other_rank, &other.path))
+    });
+    // What is found first hides what has the same name elsewhere.
+    all.dedup_by(|(_, later), (_, earlier)| later.name == earlier.name);
+    all.into_iter().map(|(_, listed)| listed).collect()
+}
+
+fn sets_below(folder: &Path) -> Vec<Listed> {
+    let walk = Walk::below(folder);
+    let in_folders = group(walk.files.clone()).into_iter().filter(SetParts::is_set).map(|set| {
+        // PyTorch Geometric keeps the files in `raw`; the set is the folder around it.
+        let inner =
+            set.folder.strip_suffix("raw").map_or(set.folder.as_str(), |outer| outer.trim_end_matches('/'));
+        Listed { path: folder.join(inner), name: set.name }
+    });
+    let in_archives = walk.archives().take(MAX_ARCHIVES).filter_map(|path| {
+        let name = path.file_stem()?.to_string_lossy().into_owned();
+        let sets = group(Archive::open(&path).ok()?.files());
+        let sets: Vec<_> = sets.iter().filter(|set| set.is_set()).collect();
+        let is_its_own = sets.len() == 1 || sets.iter().any(|set| set.name == name);
+        is_its_own.then_some(Listed { name, path })
+    });
+    in_folders.chain(in_archives).collect()
 }

@@ -4,10 +4,13 @@
 //! from which [`Dataset::batch`] copies disjoint unions.
 
 pub mod batch;
+mod collection;
+pub mod columns;
 pub mod dataset;
 pub mod download;
 pub mod error;
 mod facts_cache;
+pub mod files;
 pub mod locate;
 pub mod rng;
 mod scan;
@@ -20,7 +23,8 @@ use crate::args::{ArgValue, Args, BoundArg, BoundCall, CallSpec, Default as ArgD
 use crate::diagnostic::Diagnostic;
 use crate::source::{SourceMap, Span};
 pub use batch::GraphBatch;
-pub use dataset::{Dataset, DatasetParts, Features, Split, Targets, Vocabulary};
+pub use columns::{Columns, Target, Vocabulary};
+pub use dataset::{Dataset, DatasetParts, DroppedEdges, Features, Split, Targets, Unread};
 pub use error::DataError;
 pub use facts_cache::facts;
 pub use sources::{SOURCES, SPECS};
@@ -31,6 +35,11 @@ use std::sync::Arc;
 pub trait Source: Send + Sync {
     /// Name, documentation and arguments.
     fn spec(&self) -> &'static CallSpec;
+
+    /// How the files that it reads are laid out, for `hgnnc ops`; empty where there are none.
+    fn reference(&self) -> &'static str {
+        ""
+    }
 
     /// What is wrong with a call that its arguments alone show, without touching any file: arguments that
     /// contradict each other or have no effect.
@@ -55,12 +64,18 @@ pub struct DataOptions {
     pub cache_dir: Option<PathBuf>,
     /// `--offline`, or `HGNN_OFFLINE` set to anything but `0`: nothing is downloaded.
     pub offline: bool,
+    /// The command reads only what is on this machine, whatever it may download elsewhere.
+    pub is_local: bool,
     /// Where published sets are downloaded from: `{base_url}/NAME.zip`.
     pub base_url: String,
     /// Told of a download as it goes.
     pub progress: Option<Arc<dyn Fn(download::DownloadProgress) + Send + Sync>>,
     /// Columns and classes of the data that a model was trained with, so that `eval` and `predict` read the same.
     pub vocabulary: Option<Vocabulary>,
+    /// The folder that relative paths start from: that of the file that names the data. The current one where absent.
+    pub base: Option<PathBuf>,
+    /// Bytes of a set that are read, as they unpack to; what is wrong with the setting where it cannot be read.
+    pub max_size: Result<u64, String>,
 }
 
 impl DataOptions {
@@ -72,9 +87,15 @@ impl DataOptions {
             data_dir: set("HGNN_DATA").map(PathBuf::from),
             cache_dir: etcetera::choose_base_strategy().ok().map(|base| base.cache_dir().join("hgnnc")),
             offline: set("HGNN_OFFLINE").is_some_and(|value| value != "0"),
+            is_local: false,
             base_url: download::TU_COLLECTION.to_string(),
             progress: None,
             vocabulary: None,
+            base: None,
+            max_size: match set(files::MAX_SIZE_VARIABLE) {
+                Some(text) => files::parse_size(&text.to_string_lossy()),
+                None => Ok(files::DEFAULT_MAX_BYTES),
+            },
         }
     }
 
@@ -84,10 +105,36 @@ impl DataOptions {
             data_dir: Some(data_dir.into()),
             cache_dir: None,
             offline: true,
+            is_local: false,
             base_url: download::TU_COLLECTION.to_string(),
             progress: None,
             vocabulary: None,
+            base: None,
+            max_size: Ok(files::DEFAULT_MAX_BYTES),
         }
+    }
+
+    /// A path as a file or the command line gives it, from the current folder on.
+    pub fn path_of(&self, path: &str) -> PathBuf {
+        match &self.base {
+            // An absolute path stays as it is.
+            Some(base) => base.join(path),
+            None => PathBuf::from(path),
+        }
+    }
+
+    /// Bytes of a set that are read.
+    ///
+    /// # Errors
+    /// Where the setting is no size.
+    pub fn max_bytes(&self) -> Result<u64, DataError> {
+        self.max_size.clone().map_err(|why| {
+            DataError::new(
+                "data::wrong_limit",
+                format!("{} is set to something else than a size", files::MAX_SIZE_VARIABLE),
+            )
+            .help(format!("{why}; unset it for the default, 1 GiB"))
+        })
     }
 }
 
@@ -171,8 +218,9 @@ pub fn parse_call(text: &str, sources: &mut SourceMap) -> Result<BoundCall, Vec<
             .map(|call| call.expect("the text is one `data = …`, without syntax errors"));
     }
     // A folder without a slash in its name is a path where it is there and holds a set of that name.
-    let is_here =
-        !locate::is_path(text) && std::path::Path::new(text).join(format!("{text}_A.txt")).is_file();
+    let is_here = !locate::is_path(text)
+        && std::path::Path::new(text).is_dir()
+        && files::TuFiles::at(std::path::Path::new(text), u64::MAX).is_ok_and(|files| files.name == text);
     let name = if is_here { format!("./{text}") } else { text.to_string() };
     let span = Span::new(sources.add("--data", text), 0, text.len());
     let mut bound = call("tu", &[("name", ArgValue::Text(name))]);

@@ -1,93 +1,331 @@
-//! Tables of numbers out of bytes: one pass, no text copied. A line holds one row, its values separated by a comma
-//! (with or without blanks) or by blanks alone, as the TU collection mixes them.
+//! Tables of numbers out of text files: one pass over a stream, no text kept. A line holds one row, its values
+//! separated by a comma (with or without blanks) or by blanks alone, as the TU collection mixes them.
 
 use super::error::{DataError, count};
+use std::io::{self, Read};
 use std::ops::Range;
 
-/// One file, or one part of an archive, with the name that messages give it.
-#[derive(Debug)]
-pub struct Text {
-    pub label: String,
-    pub bytes: Vec<u8>,
+/// What is read at a time. Lines that are longer make it grow.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// A longer line is refused: no row of a data set has as many values.
+const MAX_LINE_BYTES: usize = 16 << 20;
+
+/// What a message quotes of a file: its values are short, and what is no data is not to be shown.
+const N_QUOTED: usize = 24;
+
+/// One file, or one entry of an archive, to be read once.
+pub struct Text<'a> {
+    pub name: FileName,
+    /// As stated before it is read, 0 where nothing is.
+    size: u64,
+    reader: Box<dyn Read + 'a>,
+    /// What an error of the reader means.
+    wrong: Meaning<'a>,
 }
+
+/// What an error of a file's reader means, by the file's name.
+pub type Meaning<'a> = Box<dyn Fn(&str, &io::Error) -> DataError + 'a>;
+
+/// What messages call a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileName(String);
 
 /// Rows of equal width.
 #[derive(Debug, PartialEq)]
 pub struct Table<T> {
-    /// Row-major.
+    /// Row-major; of the rows that were asked for.
     pub values: Vec<T>,
     pub width: usize,
-}
-
-impl<T> Table<T> {
-    pub fn n_rows(&self) -> usize {
-        self.values.len() / self.width.max(1)
-    }
+    /// All rows of the file.
+    pub n_rows: usize,
 }
 
 /// Why a value could not be read.
+#[derive(Debug, Clone, Copy)]
 enum Wrong {
     NotANumber,
     TooLarge,
     NotFinite,
 }
 
-/// Reads a value at `at` and moves `at` behind it.
-type ReadValue<T> = fn(bytes: &[u8], at: &mut usize) -> Result<T, Wrong>;
+/// A kind of number that files hold.
+trait Number: Copy {
+    /// What can be counted with it, for a message about one that is too large.
+    const RANGE: &'static str;
 
-impl Text {
-    /// Whole numbers from 0 to 2³² − 1.
-    pub fn naturals(&self, width: Option<usize>, expected: &str) -> Result<Table<u32>, DataError> {
-        self.table(read_natural, width, expected)
+    /// Reads a value at `at` and moves `at` behind it.
+    fn read(bytes: &[u8], at: &mut usize) -> Result<Self, Wrong>;
+
+    /// A whole number that was written as a real one: `1.0`, or `1.000000e+00` as `numpy.savetxt` does.
+    fn of_real(value: f64) -> Option<Self>;
+}
+
+impl Number for u32 {
+    const RANGE: &'static str = "numbers of nodes and graphs go up to 4294967295";
+
+    #[inline]
+    fn read(bytes: &[u8], at: &mut usize) -> Result<Self, Wrong> {
+        read_natural(bytes, at)
     }
 
-    /// Whole numbers, negative ones included.
-    pub fn integers(&self, width: Option<usize>, expected: &str) -> Result<Table<i64>, DataError> {
-        self.table(read_integer, width, expected)
+    fn of_real(value: f64) -> Option<Self> {
+        (value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value)).then_some(value as u32)
+    }
+}
+
+impl Number for i64 {
+    const RANGE: &'static str =
+        "labels go from -9223372036854775808 to 9223372036854775807: number them from 0 on";
+
+    #[inline]
+    fn read(bytes: &[u8], at: &mut usize) -> Result<Self, Wrong> {
+        read_integer(bytes, at)
     }
 
-    /// Finite real numbers.
-    pub fn reals(&self, expected: &str) -> Result<Table<f32>, DataError> {
-        self.table(read_real, None, expected)
+    fn of_real(value: f64) -> Option<Self> {
+        // Beyond 2⁵³ a real number stands for several whole ones.
+        (value.fract() == 0.0 && value.abs() <= 9_007_199_254_740_992.0).then_some(value as i64)
+    }
+}
+
+impl Number for f32 {
+    const RANGE: &'static str = "values go up to 3.4e38";
+
+    #[inline]
+    fn read(bytes: &[u8], at: &mut usize) -> Result<Self, Wrong> {
+        read_real(bytes, at)
     }
 
+    fn of_real(_: f64) -> Option<Self> {
+        None
+    }
+}
+
+impl FileName {
     /// A mistake on the line that holds row `row`: blank lines are refused, so rows and lines count alike.
     pub fn error(&self, code: &'static str, row: usize, message: impl Into<String>) -> DataError {
-        DataError::new(code, message).file(&self.label).line(row + 1)
+        DataError::new(code, message).file(&self.0).line(row + 1)
     }
 
     /// A mistake of the file as a whole.
     pub fn whole(&self, code: &'static str, message: impl Into<String>) -> DataError {
-        DataError::new(code, message).file(&self.label)
+        DataError::new(code, message).file(&self.0)
+    }
+}
+
+impl std::fmt::Display for FileName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'a> Text<'a> {
+    /// `size` is what is known of its length, for the memory to set aside.
+    pub fn new(label: String, size: u64, reader: Box<dyn Read + 'a>, wrong: Meaning<'a>) -> Self {
+        Self { name: FileName(label), size, reader, wrong }
     }
 
-    fn table<T>(
-        &self,
-        read: ReadValue<T>,
+    /// Whole numbers from 0 to 2³² − 1; of more than `max_rows` rows only their number.
+    pub fn naturals(self, width: usize, max_rows: usize, expected: &str) -> Result<Table<u32>, DataError> {
+        self.table(Some(width), max_rows, expected)
+    }
+
+    /// Whole numbers, negative ones included.
+    pub fn integers(
+        self,
         width: Option<usize>,
+        max_rows: usize,
+        expected: &str,
+    ) -> Result<Table<i64>, DataError> {
+        self.table(width, max_rows, expected)
+    }
+
+    /// Finite real numbers.
+    pub fn reals(self, max_rows: usize, expected: &str) -> Result<Table<f32>, DataError> {
+        self.table(None, max_rows, expected)
+    }
+
+    /// Two whole numbers from 0 to 2³² − 1 a row, given to `each` as they come; the number of rows.
+    pub fn pairs(
+        self,
+        expected: &str,
+        mut each: impl FnMut(usize, u32, u32) -> Result<(), DataError>,
+    ) -> Result<usize, DataError> {
+        let (n_rows, _) = self.rows::<u32>(Some(2), expected, |row, pair| each(row, pair[0], pair[1]))?;
+        Ok(n_rows)
+    }
+
+    /// How many rows of so many bytes each there are at most, as far as the size is known.
+    pub fn rows_of(&self, row_bytes: u64) -> usize {
+        usize::try_from(self.size / row_bytes).unwrap_or(0)
+    }
+
+    /// Values in the first line; `None` where it is not made of numbers.
+    pub fn first_width(mut self) -> Option<usize> {
+        let mut head = vec![0u8; 64 << 10];
+        let n = fill(&mut *self.reader, &mut head).ok()?;
+        let line = head[..n].split(|&byte| byte == b'\n').next()?;
+        let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
+        let values = String::from_utf8_lossy(line).into_owned();
+        let values: Vec<&str> = values
+            .split(|char: char| char == ',' || char.is_whitespace())
+            .filter(|value| !value.is_empty())
+            .collect();
+        let is_number = |value: &&str| value.parse::<f64>().is_ok();
+        (!values.is_empty() && values.iter().all(is_number)).then_some(values.len())
+    }
+
+    /// All bytes, for a checksum.
+    pub fn bytes(mut self) -> Result<Vec<u8>, DataError> {
+        let mut bytes = Vec::with_capacity(self.rows_of(1));
+        match self.reader.read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(error) => Err((self.wrong)(&self.name.0, &error)),
+        }
+    }
+
+    fn table<T: Number>(
+        self,
+        width: Option<usize>,
+        max_rows: usize,
         expected: &str,
     ) -> Result<Table<T>, DataError> {
-        let bytes = self.bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&self.bytes);
-        let mut values = Vec::with_capacity(bytes.len() / 4);
-        let (mut at, mut row, mut wanted) = (0, 0, width.unwrap_or(0));
+        // Most files have four bytes a value or more; what is not touched takes no memory.
+        let mut values =
+            Vec::with_capacity(self.rows_of(4).min(max_rows.saturating_mul(width.unwrap_or(64))));
+        let (n_rows, width) = self.rows(width, expected, |row, of_row: &[T]| {
+            if row < max_rows {
+                values.extend_from_slice(of_row);
+            }
+            Ok(())
+        })?;
+        if values.capacity() > values.len() + values.len() / 4 {
+            values.shrink_to_fit();
+        }
+        Ok(Table { values, width, n_rows })
+    }
+
+    /// Gives every row to `each`; the number of rows and their width.
+    fn rows<T: Number>(
+        mut self,
+        width: Option<usize>,
+        expected: &str,
+        mut each: impl FnMut(usize, &[T]) -> Result<(), DataError>,
+    ) -> Result<(usize, usize), DataError> {
+        let mut parser = Parser {
+            name: &self.name,
+            expected,
+            is_width_given: width.is_some(),
+            width: width.unwrap_or(0),
+            row: 0,
+            is_behind_blank: false,
+            values: Vec::new(),
+        };
+        let mut buffer = vec![0u8; CHUNK_BYTES];
+        let (mut filled, mut is_start) = (0, true);
+        loop {
+            let n = fill(&mut *self.reader, &mut buffer[filled..])
+                .map_err(|error| (self.wrong)(&self.name.0, &error))?;
+            filled += n;
+            let is_end = filled < buffer.len();
+            let mut begin = 0;
+            if std::mem::take(&mut is_start) {
+                if buffer[..filled].starts_with(b"\xFF\xFE") || buffer[..filled].starts_with(b"\xFE\xFF") {
+                    return Err(self
+                        .name
+                        .whole("data::encoding", "is UTF-16 text")
+                        .help("save it as UTF-8: `iconv -f UTF-16 -t UTF-8`"));
+                }
+                if buffer[..filled].starts_with(b"\xEF\xBB\xBF") {
+                    begin = 3;
+                }
+            }
+            let whole = if is_end {
+                filled
+            } else {
+                buffer[..filled].iter().rposition(|&byte| byte == b'\n').map_or(begin, |at| at + 1)
+            };
+            parser.lines(&buffer[begin..whole], &mut each)?;
+            if is_end {
+                return Ok((parser.row, parser.width));
+            }
+            buffer.copy_within(whole..filled, 0);
+            filled -= whole;
+            if filled == buffer.len() {
+                if filled >= MAX_LINE_BYTES {
+                    let message = format!("the line is longer than {} MiB", MAX_LINE_BYTES >> 20);
+                    return Err(self.name.error("data::too_large", parser.row, message).help(
+                        "a line holds the values of one node, edge or graph: write each on a line of its own",
+                    ));
+                }
+                buffer.resize(2 * filled, 0);
+            }
+        }
+    }
+}
+
+/// Reads until the buffer is full or nothing is left.
+fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match reader.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// Rows out of lines, with what has to be known of the lines before.
+struct Parser<'a, T> {
+    name: &'a FileName,
+    /// What a row holds, for messages.
+    expected: &'a str,
+    is_width_given: bool,
+    /// Values a row; 0 before the first one where it is not given.
+    width: usize,
+    /// The next row.
+    row: usize,
+    /// The line before was empty.
+    is_behind_blank: bool,
+    /// Those of one row.
+    values: Vec<T>,
+}
+
+impl<T: Number> Parser<'_, T> {
+    /// Reads whole lines; the last one may lack its newline.
+    fn lines(
+        &mut self,
+        bytes: &[u8],
+        each: &mut impl FnMut(usize, &[T]) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let mut at = 0;
         while at < bytes.len() {
             let line_start = at;
             skip_blanks(bytes, &mut at);
             if ends_line(bytes, at) {
                 // Blank lines at the end are harmless; one between rows would move every row behind it.
-                if bytes[at..].iter().all(u8::is_ascii_whitespace) {
-                    break;
-                }
+                self.is_behind_blank = true;
+                skip_line_end(bytes, &mut at);
+                continue;
+            }
+            if self.is_behind_blank {
                 return Err(self
-                    .error("data::ragged", row, format!("expected {expected}, but the line is empty"))
+                    .error("data::ragged", format!("expected {}, but the line is empty", self.expected))
                     .help("line i belongs to item i: delete the empty line, or write its values"));
             }
-            let first = values.len();
+            self.values.clear();
             loop {
                 let value_start = at;
-                match read(bytes, &mut at) {
-                    Ok(value) => values.push(value),
-                    Err(wrong) => return Err(self.bad_value(bytes, row, value_start, &wrong, expected)),
+                match T::read(bytes, &mut at) {
+                    Ok(value) => self.values.push(value),
+                    Err(wrong) => {
+                        let value = whole_as_real(bytes, value_start, &mut at);
+                        self.values.push(value.ok_or_else(|| self.bad_value(bytes, value_start, wrong))?);
+                    }
                 }
                 let blanks_start = at;
                 skip_blanks(bytes, &mut at);
@@ -98,82 +336,164 @@ impl Text {
                     at += 1;
                     skip_blanks(bytes, &mut at);
                 } else if at == blanks_start {
-                    return Err(self.bad_value(bytes, row, value_start, &Wrong::NotANumber, expected));
+                    // Digits that go on as something else: a whole number may be written as a real one.
+                    let value = whole_as_real(bytes, value_start, &mut at);
+                    self.values.pop();
+                    self.values
+                        .push(value.ok_or_else(|| self.bad_value(bytes, value_start, Wrong::NotANumber))?);
+                    skip_blanks(bytes, &mut at);
+                    if ends_line(bytes, at) {
+                        break;
+                    }
+                    if bytes[at] == b',' {
+                        at += 1;
+                        skip_blanks(bytes, &mut at);
+                    }
                 }
             }
-            let found = values.len() - first;
-            if row == 0 && wanted == 0 {
-                wanted = found;
+            if self.row == 0 && self.width == 0 {
+                self.width = self.values.len();
             }
-            if found != wanted {
-                let line = excerpt(bytes, line_start..at);
-                let message = if width.is_some() {
-                    format!("expected {expected}, but `{line}` has {}", count(found, "value"))
-                } else {
-                    format!("`{line}` has {}, but the lines before have {wanted}", count(found, "value"))
-                };
-                return Err(self
-                    .error("data::ragged", row, message)
-                    .help("every line of this file has the same number of values, separated by commas"));
+            if self.values.len() != self.width {
+                return Err(self.ragged(&bytes[line_start..at]));
             }
-            // Behind the newline, or at the end.
-            at = (at + 1).min(bytes.len());
-            row += 1;
+            each(self.row, &self.values)?;
+            skip_line_end(bytes, &mut at);
+            self.row += 1;
         }
-        Ok(Table { values, width: wanted })
+        Ok(())
+    }
+
+    fn error(&self, code: &'static str, message: impl Into<String>) -> DataError {
+        self.name.error(code, self.row, message)
     }
 
     #[cold]
-    fn bad_value(&self, bytes: &[u8], row: usize, start: usize, wrong: &Wrong, expected: &str) -> DataError {
-        let end = bytes[start..]
-            .iter()
-            .position(|byte| matches!(byte, b',' | b' ' | b'\t' | b'\r' | b'\n'))
-            .map_or(bytes.len(), |length| start + length);
-        let value = excerpt(bytes, start..end);
+    fn ragged(&self, line: &[u8]) -> DataError {
+        let n_values =
+            line.split(|byte| matches!(byte, b',' | b' ' | b'\t' | b'\r')).filter(|value| !value.is_empty());
+        let found = count(n_values.count(), "value");
+        let line = excerpt(line, 0..line.len());
+        let message = if self.is_width_given {
+            format!("expected {}, but `{line}` has {found}", self.expected)
+        } else {
+            format!("`{line}` has {found}, but the lines before have {}", self.width)
+        };
+        self.error("data::ragged", message)
+            .help("every line of this file has the same number of values, separated by commas")
+    }
+
+    #[cold]
+    fn bad_value(&self, bytes: &[u8], start: usize, wrong: Wrong) -> DataError {
+        let value = excerpt(bytes, start..end_of_value(bytes, start));
+        let expected = self.expected;
+        let line_end =
+            bytes[start..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |n| start + n);
+        let line_start = bytes[..start].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let line = &bytes[line_start..line_end];
+        // A value too many is that, whatever it is.
+        if self.is_width_given && self.values.len() >= self.width && !value.is_empty() {
+            return self.ragged(line);
+        }
+        // What separates the lines or values of the whole file is the mistake, not the value.
+        if line.strip_suffix(b"\r").unwrap_or(line).contains(&b'\r') {
+            return self
+                .error("data::line_ends", "a carriage return stands inside the line")
+                .help("lines end with a newline, with or without a carriage return before it: `tr '\\r' '\\n'` rewrites the file");
+        }
+        if let Some(separator) = [b';', b'|', b':'].into_iter().find(|separator| line.contains(separator)) {
+            let separator = char::from(separator);
+            let help = if line.contains(&b',') {
+                format!("write decimal points for the commas first, then commas for `{separator}`")
+            } else {
+                format!("write commas: `sed -i 's/{separator}/,/g' FILE` rewrites the file")
+            };
+            return self
+                .error(
+                    "data::separator",
+                    format!("expected {expected}, but the values are separated by `{separator}`"),
+                )
+                .help(help);
+        }
+        let is_missing =
+            matches!(value.to_ascii_lowercase().as_str(), "nan" | "na" | "none" | "null" | "?" | "-");
         let (code, message, help) = match wrong {
             _ if value.is_empty() => (
                 "data::ragged",
                 format!("expected {expected}, but there is nothing"),
                 "write the value, or delete the comma",
             ),
-            Wrong::NotANumber => (
-                "data::not_a_number",
-                format!("expected {expected}, but found `{value}`"),
-                "write a number; the TU layout has no header line and no names",
-            ),
-            Wrong::TooLarge => (
-                "data::out_of_range",
-                format!("expected {expected}, but `{value}` is too large"),
-                "numbers of nodes and graphs go up to 4294967295",
-            ),
             Wrong::NotFinite => (
                 "data::not_finite",
                 format!("expected {expected}, but `{value}` is not finite"),
                 "replace it by a value (the mean of its column, or 0): a NaN or infinity would spread to every weight",
             ),
+            Wrong::NotANumber if is_missing => (
+                "data::not_a_number",
+                format!("expected {expected}, but found `{value}`"),
+                "the TU layout has no missing values: write a number that stands for \"unknown\", or drop what lacks it",
+            ),
+            Wrong::NotANumber => (
+                "data::not_a_number",
+                format!("expected {expected}, but found `{value}`"),
+                "write a number; the TU layout has no header line, comments or names",
+            ),
+            Wrong::TooLarge => {
+                ("data::out_of_range", format!("expected {expected}, but `{value}` is too large"), T::RANGE)
+            }
         };
-        self.error(code, row, message).help(help)
+        self.error(code, message).help(help)
     }
 }
 
-/// A piece of a file as a message shows it: at most 40 characters, whatever the bytes are.
+/// A whole number that is written as a real one, with `at` moved behind it.
+#[cold]
+fn whole_as_real<T: Number>(bytes: &[u8], start: usize, at: &mut usize) -> Option<T> {
+    let end = end_of_value(bytes, start);
+    let text = std::str::from_utf8(&bytes[start..end]).ok()?;
+    // Twenty digits and more are a number that is too large, not one that is written in another way.
+    let value = if text.contains(['.', 'e', 'E']) { T::of_real(text.parse().ok()?)? } else { return None };
+    *at = end;
+    Some(value)
+}
+
+/// Where the value that begins at `start` ends.
+fn end_of_value(bytes: &[u8], start: usize) -> usize {
+    let is_end = |byte: &u8| matches!(byte, b',' | b';' | b' ' | b'\t' | b'\r' | b'\n');
+    bytes[start..].iter().position(is_end).map_or(bytes.len(), |length| start + length)
+}
+
+/// A piece of a file as a message shows it: short, whatever the bytes are.
 fn excerpt(bytes: &[u8], range: Range<usize>) -> String {
     let text = String::from_utf8_lossy(&bytes[range.start..range.end.min(range.start + 200)]);
     let text = text.trim();
-    let shown: String = text.chars().take(40).flat_map(char::escape_debug).collect();
-    if text.chars().count() > 40 { format!("{shown}…") } else { shown }
+    let shown: String = text.chars().take(N_QUOTED).flat_map(char::escape_debug).collect();
+    if text.chars().count() > N_QUOTED { format!("{shown}…") } else { shown }
 }
 
 #[inline]
 fn skip_blanks(bytes: &[u8], at: &mut usize) {
-    while *at < bytes.len() && matches!(bytes[*at], b' ' | b'\t' | b'\r') {
+    while *at < bytes.len() && matches!(bytes[*at], b' ' | b'\t') {
         *at += 1;
     }
 }
 
+/// A line ends with a newline, a carriage return and a newline, or the file.
 #[inline]
 fn ends_line(bytes: &[u8], at: usize) -> bool {
-    at >= bytes.len() || bytes[at] == b'\n'
+    match bytes.get(at) {
+        None | Some(b'\n') => true,
+        Some(b'\r') => matches!(bytes.get(at + 1), None | Some(b'\n')),
+        Some(_) => false,
+    }
+}
+
+#[inline]
+fn skip_line_end(bytes: &[u8], at: &mut usize) {
+    if bytes.get(*at) == Some(&b'\r') {
+        *at += 1;
+    }
+    *at = (*at + 1).min(bytes.len());
 }
 
 /// Digits at `at` as a number, and how many there were.
@@ -200,6 +520,7 @@ fn read_natural(bytes: &[u8], at: &mut usize) -> Result<u32, Wrong> {
 
 #[inline]
 fn read_integer(bytes: &[u8], at: &mut usize) -> Result<i64, Wrong> {
+    let start = *at;
     let sign = bytes.get(*at).copied();
     if matches!(sign, Some(b'-' | b'+')) {
         *at += 1;
@@ -209,7 +530,10 @@ fn read_integer(bytes: &[u8], at: &mut usize) -> Result<i64, Wrong> {
         0 => Err(Wrong::NotANumber),
         // Eighteen digits always fit.
         1..=18 => Ok(if sign == Some(b'-') { -(value as i64) } else { value as i64 }),
-        _ => Err(Wrong::TooLarge),
+        _ => {
+            let digits = std::str::from_utf8(&bytes[start..*at]).ok().and_then(|digits| digits.parse().ok());
+            digits.ok_or(Wrong::TooLarge)
+        }
     }
 }
 
@@ -255,9 +579,12 @@ fn read_real(bytes: &[u8], at: &mut usize) -> Result<f32, Wrong> {
 mod tests {
     use super::*;
 
-    fn text(bytes: &[u8]) -> Text {
-        Text { label: "t.txt".into(), bytes: bytes.to_vec() }
+    fn text(bytes: &[u8]) -> Text<'_> {
+        let wrong = |_: &str, error: &io::Error| DataError::new("data::unreadable", error.to_string());
+        Text::new("t.txt".into(), bytes.len() as u64, Box::new(bytes), Box::new(wrong))
     }
+
+    const ALL: usize = usize::MAX;
 
     #[test]
     fn reals_are_rounded_as_the_standard_library_rounds_them() {
@@ -278,7 +605,7 @@ mod tests {
             "5.",
             "00012.50",
         ] {
-            let read = text(value.as_bytes()).reals("a number").expect(value).values[0];
+            let read = text(value.as_bytes()).reals(ALL, "a number").expect(value).values[0];
             let expected = value.trim().parse::<f64>().expect(value) as f32;
             assert_eq!(read.to_bits(), expected.to_bits(), "{value}");
         }
@@ -286,18 +613,71 @@ mod tests {
 
     #[test]
     fn commas_blanks_and_line_ends_may_be_mixed() {
+        let table = text(b"\xEF\xBB\xBF1, 2\r\n3,4\n 5\t6 \n7 ,8\n\r\n \n")
+            .naturals(2, ALL, "two")
+            .expect("readable");
+        assert_eq!(table, Table { values: vec![1, 2, 3, 4, 5, 6, 7, 8], width: 2, n_rows: 4 });
+        assert_eq!(text(b"").integers(None, ALL, "a number").expect("nothing").n_rows, 0);
+        assert_eq!(text(b"-1\n+1\r\n0\r").integers(None, ALL, "a label").expect("signs").values, [-1, 1, 0]);
+    }
+
+    #[test]
+    fn lines_may_lie_across_the_pieces_that_are_read() {
+        // A reader that gives a few bytes at a time, and lines longer than a chunk.
+        struct Drops<'a>(&'a [u8]);
+        impl Read for Drops<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let n = buffer.len().min(self.0.len()).min(7);
+                buffer[..n].copy_from_slice(&self.0[..n]);
+                self.0 = &self.0[n..];
+                Ok(n)
+            }
+        }
+        let width = 60_000;
+        let line: Vec<String> = (0..width).map(|idx| (idx % 97_531).to_string()).collect();
+        let bytes = format!("{0}\n{0}\r\n{0}", line.join(", "));
+        assert!(bytes.len() > 3 * CHUNK_BYTES);
+        let wrong = |_: &str, error: &io::Error| DataError::new("data::unreadable", error.to_string());
+        let drops = Text::new("t.txt".into(), 0, Box::new(Drops(bytes.as_bytes())), Box::new(wrong));
+        let table = drops.integers(None, ALL, "numbers").expect("readable");
+        assert_eq!((table.n_rows, table.width), (3, width));
+        let expected = |place: usize| (place % width % 97_531) as i64;
+        assert!(table.values.iter().enumerate().all(|(place, &value)| value == expected(place)));
+    }
+
+    #[test]
+    fn rows_beyond_those_asked_for_are_counted_and_not_kept() {
+        let table = text(b"1\n2\n3\n").naturals(1, 2, "a number").expect("readable");
+        assert_eq!(table, Table { values: vec![1, 2], width: 1, n_rows: 3 });
+    }
+
+    #[test]
+    fn whole_numbers_may_be_written_as_real_ones() {
         let table =
-            text(b"\xEF\xBB\xBF1, 2\r\n3,4\n 5\t6 \n7 ,8\n\n \n").naturals(Some(2), "two").expect("readable");
-        assert_eq!(table, Table { values: vec![1, 2, 3, 4, 5, 6, 7, 8], width: 2 });
-        assert_eq!(text(b"").integers(None, "a number").expect("nothing").n_rows(), 0);
-        assert_eq!(text(b"-1\n+1\n0").integers(None, "a label").expect("signs").values, [-1, 1, 0]);
+            text(b"1.000000e+00, 2\n3.0,-4.\n1.5e3 7").integers(Some(2), ALL, "two").expect("readable");
+        assert_eq!(table.values, [1, 2, 3, -4, 1500, 7]);
+        let table = text(b"1.000000000000000000e+00 2.0e0").naturals(2, ALL, "two").expect("readable");
+        assert_eq!(table.values, [1, 2]);
+        for wrong in ["3.5", "1e-1", "1.0x", "1e400", "-1.0e0"] {
+            assert!(text(wrong.as_bytes()).naturals(1, ALL, "a node").is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn labels_have_sixty_four_bits() {
+        let table = text(b"9223372036854775807\n-9223372036854775808\n").integers(Some(1), ALL, "a label");
+        assert_eq!(table.expect("they fit").values, [i64::MAX, i64::MIN]);
+        let error = text(b"9223372036854775808").integers(Some(1), ALL, "a label").expect_err("one more");
+        assert_eq!(error.to_string(), "t.txt:1: expected a label, but `9223372036854775808` is too large");
+        assert!(error.help.expect("help").contains("number them from 0 on"));
     }
 
     #[test]
     fn each_mistake_has_its_own_message_and_line() {
         let check = |bytes: &[u8], code: &str, shown: &str| {
-            let error = text(bytes).reals("a feature").expect_err(shown);
+            let error = text(bytes).reals(ALL, "a feature").expect_err(shown);
             assert_eq!((error.code, error.to_string().as_str()), (code, shown));
+            error.help.expect("says how to mend it")
         };
         check(b"1,2\n3\n", "data::ragged", "t.txt:2: `3` has 1 value, but the lines before have 2");
         check(b"1\n\n2\n", "data::ragged", "t.txt:2: expected a feature, but the line is empty");
@@ -308,9 +688,47 @@ mod tests {
         check(b"1\nnan\n", "data::not_finite", "t.txt:2: expected a feature, but `nan` is not finite");
         check(b"1\n-inf\n", "data::not_finite", "t.txt:2: expected a feature, but `-inf` is not finite");
         check(b"1e99\n", "data::not_finite", "t.txt:1: expected a feature, but `1e99` is not finite");
-        let error = text(b"1\n4294967296\n").naturals(Some(1), "a node").expect_err("33 bits");
+        let help = check(
+            b"1;2\n",
+            "data::separator",
+            "t.txt:1: expected a feature, but the values are separated by `;`",
+        );
+        assert_eq!(help, "write commas: `sed -i 's/;/,/g' FILE` rewrites the file");
+        let help = check(
+            b"1,5;2,5\n",
+            "data::separator",
+            "t.txt:1: expected a feature, but the values are separated by `;`",
+        );
+        assert!(help.starts_with("write decimal points for the commas first"), "{help}");
+        check(b"1\r2\r3\r", "data::line_ends", "t.txt:1: a carriage return stands inside the line");
+        check(b"\xFF\xFE1\x00\n\x00", "data::encoding", "t.txt: is UTF-16 text");
+        let error = text(b"1\n4294967296\n").naturals(1, ALL, "a node").expect_err("33 bits");
         assert_eq!(error.code, "data::out_of_range");
-        let error = text(b"1\n-2\n").naturals(Some(1), "a node").expect_err("negative");
+        let error = text(b"1\n-2\n").naturals(1, ALL, "a node").expect_err("negative");
         assert_eq!(error.to_string(), "t.txt:2: expected a node, but found `-2`");
+        let error = text(b"1\nNone\n").integers(Some(1), ALL, "a label").expect_err("missing");
+        assert!(error.help.expect("help").contains("no missing values"));
+    }
+
+    #[test]
+    fn what_is_no_data_is_quoted_shortly() {
+        let secret = "a".repeat(300);
+        let error = text(secret.as_bytes()).reals(ALL, "a feature").expect_err("text");
+        assert!(error.message.chars().count() < 80, "{}", error.message);
+    }
+
+    #[test]
+    fn an_endless_line_is_refused() {
+        struct Blanks;
+        impl Read for Blanks {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                buffer.fill(b' ');
+                Ok(buffer.len())
+            }
+        }
+        let wrong = |_: &str, error: &io::Error| DataError::new("data::unreadable", error.to_string());
+        let endless = Text::new("t.txt".into(), 0, Box::new(Blanks), Box::new(wrong));
+        let error = endless.reals(ALL, "a feature").expect_err("endless");
+        assert_eq!(error.to_string(), "t.txt:1: the line is longer than 16 MiB");
     }
 }

@@ -1,6 +1,6 @@
 //! What a data set holds, in numbers.
 
-use super::dataset::{Dataset, Targets};
+use super::dataset::{Dataset, DroppedEdges, Targets, Unread};
 use serde::Serialize;
 
 /// The numbers that `hgnnc data` prints.
@@ -11,15 +11,26 @@ pub struct Summary {
     pub task: Option<&'static str>,
     pub n_graphs: usize,
     pub n_nodes: usize,
-    /// Directed edges; an undirected edge counts as two.
+    /// As published sets count them: an edge and its reverse are one where every edge has one, else directed edges.
     pub n_edges: usize,
+    /// An edge and its reverse are two.
+    pub n_directed_edges: usize,
+    /// Directed edges without their reverse.
+    pub n_one_way_edges: usize,
     pub n_features: usize,
+    /// What the columns of the features are, in words.
+    pub features: String,
     /// Every edge has its reverse.
     pub is_symmetric: bool,
+    /// Lines of edges that the reader left out.
+    pub dropped: DroppedEdges,
+    /// What the data carry and no model sees.
+    pub unread: Vec<Unread>,
     pub n_self_loops: usize,
     /// Nodes without any incoming or outgoing edge.
     pub n_isolated_nodes: usize,
     pub nodes_per_graph: Quantiles,
+    /// Counted as `n_edges`.
     pub edges_per_graph: Quantiles,
     /// Incoming edges.
     pub degree: Quantiles,
@@ -105,16 +116,18 @@ impl Summary {
             task: data.task.map(crate::ir::Task::name),
             n_graphs: data.n_graphs(),
             n_nodes: data.n_nodes(),
-            n_edges: data.n_edges(),
+            n_edges: data.n_published_edges(),
+            n_directed_edges: data.n_edges(),
+            n_one_way_edges: data.n_one_way_edges(),
             n_features: data.n_features(),
+            features: data.vocabulary.features_in_words(),
+            dropped: data.dropped,
+            unread: data.unread.clone(),
             is_symmetric: data.is_symmetric(),
             n_self_loops,
             n_isolated_nodes: has_edge.iter().filter(|&&has_edge| !has_edge).count(),
             nodes_per_graph: Quantiles::of(graphs().map(|nodes| nodes.len() as f64)),
-            edges_per_graph: Quantiles::of(
-                graphs()
-                    .map(|nodes| f64::from(adjacency.offsets[nodes.end] - adjacency.offsets[nodes.start])),
-            ),
+            edges_per_graph: Quantiles::of(graphs().map(|nodes| data.published_edges(nodes) as f64)),
             degree: Quantiles::of(adjacency.offsets.windows(2).map(|pair| f64::from(pair[1] - pair[0]))),
             classes: classes.map(|(name, &count)| ClassCount { name: name.clone(), count }).collect(),
             n_unlabelled: match &data.targets {
@@ -144,7 +157,9 @@ mod tests {
         assert_eq!((club.n_self_loops, club.n_isolated_nodes, club.n_unlabelled), (0, 0, 0));
         assert_eq!((club.degree.min, club.degree.max), (1.0, 17.0));
         assert!((club.degree.mean - 156.0 / 34.0).abs() < 1e-12);
-        assert_eq!(club.edges_per_graph.median, 156.0);
+        // Zachary's 78 friendships, each an edge in both directions.
+        assert_eq!((club.n_edges, club.n_directed_edges, club.n_one_way_edges), (78, 156, 0));
+        assert_eq!(club.edges_per_graph.median, 78.0);
         assert_eq!(club.fixed_split, Some(SplitSizes { train: 6, validation: 4, test: 24 }));
     }
 

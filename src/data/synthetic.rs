@@ -1,6 +1,7 @@
 //! Random data for tests of laws and for the witness: graphs of all awkward kinds, and renumbering.
 
-use super::dataset::{Dataset, DatasetParts, Features, Targets, Vocabulary};
+use super::columns::Vocabulary;
+use super::dataset::{Dataset, DatasetParts, Features, Targets};
 use super::rng::{below, generator, unit};
 use crate::ir::{Entity, TargetKind, Task};
 

@@ -11,6 +11,7 @@
 
 use super::{LINTS, Lint, Threshold, lint_named, names};
 use crate::args::words_list;
+use crate::check::WARNINGS;
 use crate::check::names::did_you_mean;
 use crate::diagnostic::Diagnostic;
 use crate::source::{FileId, SourceMap, Span};
@@ -45,9 +46,15 @@ impl Config {
         self.deny.contains(lint.name())
     }
 
-    /// Whether every warning is an error, those of the check included.
-    pub fn denies_all(&self) -> bool {
-        self.denies_all
+    /// Whether a warning of the check is left out.
+    pub fn allows_code(&self, code: &str) -> bool {
+        self.allow.contains(code)
+    }
+
+    /// Whether a warning of the check is an error. `all` is about models; that a published data set is not here is
+    /// about the machine, so it has to be named.
+    pub fn denies_code(&self, code: &str) -> bool {
+        self.deny.contains(code) || (self.denies_all && code != "data::not_here")
     }
 
     /// # Panics
@@ -58,18 +65,18 @@ impl Config {
         self.thresholds.get(&(lint.name(), known.name)).copied().unwrap_or(known.default)
     }
 
-    /// Allows one lint, whatever was said before: the command line over the file.
+    /// Allows one lint or one warning of the check, whatever was said before: the command line over the file.
     ///
     /// # Errors
     /// Where there is no such lint: what was probably meant.
     pub fn allow(&mut self, name: &str) -> Result<(), Option<&'static str>> {
-        let lint = lint_named(name).ok_or_else(|| did_you_mean(name, names()))?;
-        self.deny.remove(lint.name());
-        self.allow.insert(lint.name());
+        let name = known(name).ok_or_else(|| did_you_mean(name, all_names()))?;
+        self.deny.remove(name);
+        self.allow.insert(name);
         Ok(())
     }
 
-    /// Denies one lint or `all`, whatever was said before. `all` leaves out what is allowed.
+    /// Denies one lint, one warning of the check or `all`, whatever was said before. `all` leaves out what is allowed.
     ///
     /// # Errors
     /// As [`Config::allow`].
@@ -80,9 +87,9 @@ impl Config {
             self.deny.extend(others.collect::<Vec<_>>());
             return Ok(());
         }
-        let lint = lint_named(name).ok_or_else(|| did_you_mean(name, names().chain([ALL])))?;
-        self.allow.remove(lint.name());
-        self.deny.insert(lint.name());
+        let name = known(name).ok_or_else(|| did_you_mean(name, all_names().chain([ALL])))?;
+        self.allow.remove(name);
+        self.deny.insert(name);
         Ok(())
     }
 
@@ -117,6 +124,17 @@ impl Config {
         }
         if reader.found.is_empty() { Ok(reader.config) } else { Err(reader.found) }
     }
+}
+
+/// The name of a lint, with or without `lint::` in front, or the code of a warning of the check.
+fn known(name: &str) -> Option<&'static str> {
+    let code = || WARNINGS.iter().copied().find(|code| *code == name);
+    lint_named(name).map(Lint::name).or_else(code)
+}
+
+/// What `allow` and `deny` take.
+fn all_names() -> impl Iterator<Item = &'static str> {
+    names().chain(WARNINGS.iter().copied())
 }
 
 struct Reader<'a> {
@@ -199,16 +217,16 @@ impl Reader<'_> {
                 self.config.deny.insert(ALL);
                 continue;
             }
-            let Some(lint) = lint_named(name) else {
-                let known: Vec<&str> = names().collect();
+            let Some(name) = known(name) else {
+                let known: Vec<&str> = all_names().collect();
                 self.unknown("lint", name, item.span(), &known);
                 continue;
             };
-            if let Some((first, place)) = places.get(lint.name()) {
+            if let Some((first, place)) = places.get(name) {
                 let message = if *first == key {
-                    format!("`{}` stands in `{key}` twice", lint.name())
+                    format!("`{name}` stands in `{key}` twice")
                 } else {
-                    format!("`{}` is allowed and denied", lint.name())
+                    format!("`{name}` is allowed and denied")
                 };
                 self.found.push(
                     Diagnostic::error("config::wrong_value", message)
@@ -218,9 +236,9 @@ impl Reader<'_> {
                 );
                 continue;
             }
-            places.insert(lint.name(), (key, item.span()));
+            places.insert(name, (key, item.span()));
             let list = if key == "allow" { &mut self.config.allow } else { &mut self.config.deny };
-            list.insert(lint.name());
+            list.insert(name);
         }
     }
 

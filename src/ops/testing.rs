@@ -1,7 +1,7 @@
 //! Small models around one operator, for the tests in the operators' files.
 
 use crate::check::{Outcome, check};
-use crate::data::dataset::{Dataset, DatasetParts, Features, Targets, Vocabulary};
+use crate::data::{Dataset, DatasetParts, Features, Targets, Vocabulary};
 use crate::ir::{DataFacts, Entity, TargetKind, Task};
 use crate::lower::testing::compile;
 use crate::lower::{ForwardCx, Network};

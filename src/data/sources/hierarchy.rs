@@ -13,7 +13,8 @@
 //! between nodes and few between pooled communities.
 
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
-use crate::data::dataset::{Dataset, DatasetParts, Features, Targets, Vocabulary};
+use crate::data::columns::{Columns, Vocabulary};
+use crate::data::dataset::{Dataset, DatasetParts, Features, Targets};
 use crate::data::rng::{below, generator, permutation, shuffle, unit};
 use crate::data::{DataError, DataOptions, Source};
 use crate::diagnostic::Diagnostic;
@@ -195,7 +196,13 @@ impl Source for Hierarchy {
                 .collect(),
             fixed_split: None,
             graph_ids: (1..=n_graphs as u32).collect(),
-            vocabulary: Vocabulary::default(),
+            vocabulary: Vocabulary {
+                columns: vec![Columns::Named {
+                    what: "colours of hierarchy()".into(),
+                    count: shape.communities,
+                }],
+                target: None,
+            },
         }))
     }
 }

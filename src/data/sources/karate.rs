@@ -5,7 +5,8 @@
 //! the target is the club that a member joined after the split, as in networkx).
 
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default};
-use crate::data::dataset::{Dataset, DatasetParts, Features, Split, Targets, Vocabulary};
+use crate::data::columns::{Columns, Vocabulary};
+use crate::data::dataset::{Dataset, DatasetParts, Features, Split, Targets};
 use crate::data::{DataError, DataOptions, Source};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Entity, TargetKind, Task};
@@ -98,11 +99,12 @@ impl Source for Karate {
         let mut degrees = vec![0u32; N_NODES];
         edges.iter().for_each(|&(_, target)| degrees[target as usize] += 1);
         let max_degree = *degrees.iter().max().expect("34 members");
-        let (features, max_degree) = match call.args.choice("features") {
-            "degree" => {
-                (Features::OneHot { columns: degrees, width: max_degree as usize + 1 }, Some(max_degree))
-            }
-            _ => (Features::OneHot { columns: (0..N_NODES as u32).collect(), width: N_NODES }, None),
+        let (columns, meaning) = match call.args.choice("features") {
+            "degree" => (degrees, Columns::Degrees { max: max_degree }),
+            _ => (
+                (0..N_NODES as u32).collect(),
+                Columns::Named { what: "members of karate()".into(), count: N_NODES },
+            ),
         };
         let classes = (0..N_NODES as u32).map(|node| i64::from(!MR_HI.contains(&node))).collect();
         let test =
@@ -112,12 +114,12 @@ impl Source for Karate {
             task: Some(Task { entity: Entity::Nodes, kind: TargetKind::Classification }),
             node_offsets: vec![0, N_NODES as u32],
             edges,
-            features,
+            features: Features::OneHot { columns, width: meaning.width() },
             targets: Targets::Classes(classes),
             class_names: vec!["Mr. Hi".into(), "Officer".into()],
             fixed_split: Some(Split { train: TRAIN.to_vec(), validation: VALIDATION.to_vec(), test }),
             graph_ids: vec![1],
-            vocabulary: Vocabulary { max_degree, ..Vocabulary::default() },
+            vocabulary: Vocabulary { columns: vec![meaning], target: None },
         }))
     }
 }

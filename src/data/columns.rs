@@ -1,0 +1,258 @@
+//! What the columns of features and the outputs of a model mean, so that other data are read alike or refused.
+//!
+//! Two sets may have as many columns and mean different things by them: three node labels, three attributes, degrees
+//! up to two. A model that was trained with the one computes something with the other, and nothing shows.
+
+use super::error::count;
+use serde::{Deserialize, Serialize};
+
+/// How raw values became columns and classes. A run keeps it, and data that is read later (`eval`, `predict`) gets the
+/// same columns even where some values do not occur in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Saved")]
+pub struct Vocabulary {
+    /// Blocks of feature columns, in their order. Empty where there are none, or where their meaning is not known.
+    pub columns: Vec<Columns>,
+    /// What is predicted; `None` where the data carries no targets, or where their meaning is not known.
+    pub target: Option<Target>,
+}
+
+/// A block of feature columns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Columns {
+    /// Real numbers as the files have them, in their order.
+    Attributes { count: usize },
+    /// One-hot node labels.
+    Labels {
+        /// The label of each column, ascending.
+        values: Vec<i64>,
+        /// Labels with a column that no node has.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        unseen: Vec<i64>,
+    },
+    /// One-hot degrees (incoming edges) from 0 to `max`, which stands for all larger ones.
+    Degrees { max: u32 },
+    /// A single 1.
+    Constant,
+    /// Columns that a built-in source makes: `colours of hierarchy()`.
+    Named { what: String, count: usize },
+}
+
+/// What is predicted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// The graph label of each class, ascending.
+    Classes(Vec<i64>),
+    /// Graph attributes, this many, in the order of the file.
+    Values(usize),
+}
+
+/// As runs have kept it; those of earlier versions have the labels and the degree alone.
+#[derive(Deserialize)]
+struct Saved {
+    #[serde(default)]
+    columns: Vec<Columns>,
+    #[serde(default)]
+    target: Option<Target>,
+    #[serde(default)]
+    node_labels: Vec<Vec<i64>>,
+    #[serde(default)]
+    max_degree: Option<u32>,
+    #[serde(default)]
+    classes: Vec<i64>,
+}
+
+impl From<Saved> for Vocabulary {
+    fn from(saved: Saved) -> Self {
+        let Saved { mut columns, mut target, node_labels, max_degree, classes } = saved;
+        columns.extend(node_labels.into_iter().map(|values| Columns::Labels { values, unseen: Vec::new() }));
+        columns.extend(max_degree.map(|max| Columns::Degrees { max }));
+        if target.is_none() && !classes.is_empty() {
+            target = Some(Target::Classes(classes));
+        }
+        Self { columns, target }
+    }
+}
+
+impl Columns {
+    /// How many they are.
+    pub fn width(&self) -> usize {
+        match self {
+            Columns::Attributes { count } | Columns::Named { count, .. } => *count,
+            Columns::Labels { values, .. } => values.len(),
+            Columns::Degrees { max } => *max as usize + 1,
+            Columns::Constant => 1,
+        }
+    }
+
+    /// `18 node attributes`, `3 node labels (0, 1, 2)`
+    fn words(&self) -> String {
+        match self {
+            Columns::Attributes { count: n } => count(*n, "node attribute"),
+            Columns::Labels { values, .. } => {
+                format!("{} ({})", count(values.len(), "node label"), values_in_words(values))
+            }
+            Columns::Degrees { max } => format!("degrees from 0 to {max}"),
+            Columns::Constant => "a constant feature".to_owned(),
+            Columns::Named { what, count } => format!("{count} {what}"),
+        }
+    }
+
+    /// Whether a value of one block means what it means in the other.
+    fn agrees_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Columns::Labels { values, .. }, Columns::Labels { values: others, .. }) => values == others,
+            (one, other) => one == other,
+        }
+    }
+}
+
+impl Vocabulary {
+    /// The same with the columns that an earlier version did not keep: what is left of the width beside labels are
+    /// attributes, which stand first.
+    #[must_use]
+    pub fn completed(mut self, n_features: usize) -> Self {
+        let known: usize = self.columns.iter().map(Columns::width).sum();
+        if known > 0 && known < n_features {
+            self.columns.insert(0, Columns::Attributes { count: n_features - known });
+        }
+        self
+    }
+
+    /// The word of `tu(features = …)` that asks for these columns; `None` where they are not of a set in that layout.
+    pub fn choice(&self) -> Option<&'static str> {
+        match self.columns.as_slice() {
+            [Columns::Attributes { .. }, Columns::Labels { .. }, ..] => Some("both"),
+            [Columns::Attributes { .. }] => Some("attributes"),
+            [Columns::Labels { .. }, ..] => Some("labels"),
+            [Columns::Degrees { .. }] => Some("degree"),
+            [Columns::Constant] => Some("constant"),
+            _ => None,
+        }
+    }
+
+    /// The labels of each column of node labels.
+    pub fn labels(&self) -> Vec<(&[i64], &[i64])> {
+        let mut labels = Vec::new();
+        for columns in &self.columns {
+            if let Columns::Labels { values, unseen } = columns {
+                labels.push((values.as_slice(), unseen.as_slice()));
+            }
+        }
+        labels
+    }
+
+    /// The largest degree with a column of its own, where features are degrees.
+    pub fn max_degree(&self) -> Option<u32> {
+        self.columns.iter().find_map(|columns| match columns {
+            Columns::Degrees { max } => Some(*max),
+            _ => None,
+        })
+    }
+
+    /// The graph label of each class, where classes are predicted.
+    pub fn classes(&self) -> Option<&[i64]> {
+        match &self.target {
+            Some(Target::Classes(classes)) => Some(classes),
+            _ => None,
+        }
+    }
+
+    /// The features in words: `18 node attributes and 3 node labels (1, 2, 3)`.
+    pub fn features_in_words(&self) -> String {
+        match self.columns.as_slice() {
+            [] => "no node features".to_owned(),
+            all => all.iter().map(Columns::words).collect::<Vec<_>>().join(" and "),
+        }
+    }
+
+    /// Whether features of the other mean the same, column by column. What is not known is not held against them.
+    pub fn has_columns_of(&self, other: &Self) -> bool {
+        self.columns.is_empty()
+            || other.columns.is_empty()
+            || (self.columns.len() == other.columns.len()
+                && self.columns.iter().zip(&other.columns).all(|(one, other)| one.agrees_with(other)))
+    }
+
+    /// Whether outputs of the other mean the same.
+    pub fn has_target_of(&self, other: &Self) -> bool {
+        self.target.is_none() || other.target.is_none() || self.target == other.target
+    }
+}
+
+/// `0, 1, 2`; of many the first and the last.
+pub(super) fn values_in_words(values: &[i64]) -> String {
+    const N_SHOWN: usize = 10;
+    let all = |values: &[i64]| values.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+    match values {
+        [first, .., last] if values.len() > N_SHOWN => {
+            if last.abs_diff(*first) == values.len() as u64 - 1 {
+                format!("{first} to {last}")
+            } else {
+                format!("{}, … {last}", all(&values[..N_SHOWN - 1]))
+            }
+        }
+        values => all(values),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(values: &[i64]) -> Columns {
+        Columns::Labels { values: values.into(), unseen: Vec::new() }
+    }
+
+    fn of(columns: &[Columns]) -> Vocabulary {
+        Vocabulary { columns: columns.into(), target: None }
+    }
+
+    #[test]
+    fn columns_mean_the_same_only_value_by_value() {
+        let three = of(&[labels(&[0, 1, 2])]);
+        assert!(three.has_columns_of(&of(&[Columns::Labels { values: vec![0, 1, 2], unseen: vec![1] }])));
+        for other in [
+            of(&[labels(&[1, 2, 3])]),
+            of(&[labels(&[0, 1])]),
+            of(&[Columns::Attributes { count: 3 }]),
+            of(&[Columns::Degrees { max: 2 }]),
+            of(&[Columns::Attributes { count: 1 }, labels(&[0, 1])]),
+            of(&[labels(&[0, 1, 2]), labels(&[0])]),
+        ] {
+            assert!(!three.has_columns_of(&other), "{other:?}");
+        }
+        assert!(!of(&[Columns::Constant]).has_columns_of(&of(&[Columns::Attributes { count: 1 }])));
+    }
+
+    #[test]
+    fn what_an_earlier_version_kept_is_read() {
+        let read = |text: &str, n_features: usize| {
+            serde_json::from_str::<Vocabulary>(text).expect("as it was written").completed(n_features)
+        };
+        let text = r#"{"node_labels":[[1,2,3]],"max_degree":null,"classes":[1,2]}"#;
+        let target = Some(Target::Classes(vec![1, 2]));
+        assert_eq!(read(text, 3), Vocabulary { columns: vec![labels(&[1, 2, 3])], target: target.clone() });
+        assert_eq!(read(text, 5).columns, [Columns::Attributes { count: 2 }, labels(&[1, 2, 3])]);
+        let text = r#"{"node_labels":[],"max_degree":4,"classes":[]}"#;
+        assert_eq!(read(text, 5), of(&[Columns::Degrees { max: 4 }]));
+        // Attributes or a constant: nothing is known, so nothing is refused.
+        let text = r#"{"node_labels":[],"max_degree":null,"classes":[]}"#;
+        assert_eq!(read(text, 1), Vocabulary::default());
+        let now = Vocabulary { columns: vec![Columns::Constant, labels(&[7])], target };
+        let text = serde_json::to_string(&now).expect("names and numbers become JSON");
+        assert_eq!(read(&text, 2), now);
+    }
+
+    #[test]
+    fn columns_are_named_in_words() {
+        let both = of(&[Columns::Attributes { count: 1 }, labels(&[3, 5])]);
+        assert_eq!(both.features_in_words(), "1 node attribute and 2 node labels (3, 5)");
+        let many: Vec<i64> = (1..=89).collect();
+        assert_eq!(of(&[labels(&many)]).features_in_words(), "89 node labels (1 to 89)");
+        let scattered: Vec<i64> = (1..=20).map(|idx| idx * idx).collect();
+        assert_eq!(values_in_words(&scattered), "1, 4, 9, 16, 25, 36, 49, 64, 81, … 400");
+    }
+}

@@ -1,0 +1,54 @@
+//! `max_nodes`: only some graphs of a set, with their nodes renumbered.
+
+use crate::data::dataset::{Features, Targets};
+
+/// The new number of a node that is left out.
+pub const DROPPED: u32 = u32::MAX;
+
+/// The new number of each node where only some graphs (ascending) are kept.
+pub fn moved(kept: &[usize], node_offsets: &mut Vec<u32>) -> Vec<u32> {
+    let n_nodes = *node_offsets.last().expect("starts with 0") as usize;
+    let mut moved = vec![DROPPED; n_nodes];
+    let mut offsets = vec![0u32];
+    let mut n_kept = 0;
+    for &graph in kept {
+        for place in &mut moved[node_offsets[graph] as usize..node_offsets[graph + 1] as usize] {
+            *place = n_kept;
+            n_kept += 1;
+        }
+        offsets.push(n_kept);
+    }
+    *node_offsets = offsets;
+    moved
+}
+
+/// Renumbers everything else.
+pub fn graphs(
+    kept: &[usize],
+    moved: &[u32],
+    edges: &mut Vec<(u32, u32)>,
+    features: &mut Features,
+    targets: &mut Targets,
+    graph_ids: &mut Vec<u32>,
+) {
+    edges.retain_mut(|(source, target)| {
+        (*source, *target) = (moved[*source as usize], moved[*target as usize]);
+        *source != DROPPED
+    });
+    let kept_nodes = || (0..moved.len()).filter(|&node| moved[node] != DROPPED);
+    match features {
+        Features::Dense { values, width } => {
+            *values = kept_nodes().flat_map(|node| &values[node * *width..][..*width]).copied().collect();
+        }
+        Features::OneHot { columns, .. } => *columns = kept_nodes().map(|node| columns[node]).collect(),
+    }
+    match targets {
+        Targets::Classes(classes) => *classes = kept.iter().map(|&graph| classes[graph]).collect(),
+        Targets::Values { values, n_values } => {
+            *values =
+                kept.iter().flat_map(|&graph| &values[graph * *n_values..][..*n_values]).copied().collect();
+        }
+        Targets::None => {}
+    }
+    *graph_ids = kept.iter().map(|&graph| graph_ids[graph]).collect();
+}

@@ -1,0 +1,206 @@
+//! `tu("PROTEINS")`: data sets in the layout of the TU collection, as published, from a folder or a zip archive.
+//!
+//! Format: C. Morris et al., "TUDataset: A collection of benchmark datasets for learning with graphs", ICML 2020
+//! Workshop GRL+, <https://chrsmrrs.github.io/datasets/docs/format/>.
+//! PyG: `torch_geometric.datasets.TUDataset`; like there, self loops and duplicate edges are dropped.
+//!
+//! Where the files are looked for is told in [`crate::data::locate`].
+
+mod edges;
+mod features;
+mod graphs;
+mod keep;
+mod targets;
+mod unread;
+
+use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default};
+use crate::data::columns::{Columns, Vocabulary};
+use crate::data::dataset::{Dataset, DatasetParts, Targets};
+use crate::data::error::count;
+use crate::data::files::TuFiles;
+use crate::data::locate;
+use crate::data::scan::FileName;
+use crate::data::{DataError, DataOptions, Source, download, without_effect};
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Entity, TargetKind, Task};
+use edges::Edges;
+use std::path::PathBuf;
+
+pub static SPEC: CallSpec = CallSpec {
+    name: "tu",
+    doc: "A data set of the TU collection by its name, or the path of a folder or zip archive in its layout. \
+          Graph classification, or graph regression where the graphs have attributes and no labels. \
+          Morris et al. 2020; PyG's TUDataset.",
+    example: "tu(\"PROTEINS\")",
+    args: &[
+        ArgSpec {
+            name: "name",
+            kind: ArgKind::Text,
+            default: Default::Required,
+            positional: true,
+            doc: "`PROTEINS`: looked for in the data folder and the cache, then downloaded; or a path (`./my/SET`, \
+                  `SET.zip`), in a file relative to that file.",
+        },
+        ArgSpec {
+            name: "features",
+            kind: ArgKind::Choice(&["auto", "labels", "attributes", "both", "degree", "constant"]),
+            default: Default::Choice("auto"),
+            positional: false,
+            doc: "Node features: `labels` one-hot (columns from the smallest to the largest label), `attributes` as \
+                  they are, `both` (attributes first), `degree` one-hot, `constant` a single 1; `auto` takes the \
+                  labels, or the attributes where there are no labels.",
+        },
+        ArgSpec {
+            name: "target",
+            kind: ArgKind::Choice(&["auto", "labels", "attributes"]),
+            default: Default::Choice("auto"),
+            positional: false,
+            doc: "What is predicted: the graph `labels` (classes) or the graph `attributes` (values); `auto` takes the \
+                  labels where there are any.",
+        },
+        ArgSpec {
+            name: "max_degree",
+            kind: ArgKind::Int { min: 1, max: 65_535 },
+            default: Default::Inferred("the largest degree of the data, at most 500"),
+            positional: false,
+            doc: "With `features = degree`: the last degree with a column of its own, which all larger degrees share.",
+        },
+        ArgSpec {
+            name: "max_nodes",
+            kind: ArgKind::Int { min: 1, max: u32::MAX as i64 },
+            default: Default::Inferred("no limit, every graph is kept"),
+            positional: false,
+            doc: "Drops graphs with more nodes.",
+        },
+    ],
+};
+
+#[derive(Debug)]
+pub struct Tu;
+
+impl Source for Tu {
+    fn spec(&self) -> &'static CallSpec {
+        &SPEC
+    }
+
+    fn reference(&self) -> &'static str {
+        include_str!("layout.txt")
+    }
+
+    fn check(&self, call: &BoundCall) -> Vec<Diagnostic> {
+        let features = call.args.choice("features");
+        let unused = (features != "degree").then(|| {
+            without_effect(
+                call,
+                "max_degree",
+                &format!("the node features are `{features}`"),
+                "leave it out, or write `features = degree`",
+            )
+        });
+        unused.flatten().into_iter().collect()
+    }
+
+    fn files(&self, call: &BoundCall, options: &DataOptions) -> Option<Vec<PathBuf>> {
+        let found = locate::find(call.args.text("name").unwrap_or_default(), options).ok()??;
+        Some(found.paths())
+    }
+
+    fn load(&self, call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError> {
+        let name = call.args.text("name").unwrap_or_default();
+        let name_span = call.args.get("name").and_then(|arg| arg.span);
+        let mut files = match locate::find(name, options)? {
+            Some(files) => files,
+            None => download::fetch(name, options).map_err(|error| error.span(name_span))?,
+        };
+        read(&mut files, call, options.vocabulary.as_ref())
+    }
+}
+
+/// Reads and checks all parts.
+fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Result<Dataset, DataError> {
+    let mut name = files.name.clone();
+    let indicator = files.require("graph_indicator", "it says which graph each node belongs to")?;
+    let indicator_name = indicator.name.clone();
+    let (graph_of, mut node_offsets) = graphs::read(indicator)?;
+    let n_nodes = graph_of.len();
+    let adjacency = files.require("A", "it holds the edges")?;
+    let Edges { pairs: mut edges, mut self_loops } = edges::read(adjacency, &graph_of, &node_offsets)?;
+    drop(graph_of);
+    let (mut features, columns) = features::read(files, call, n_nodes, &edges, known)?;
+    let n_graphs = node_offsets.len() - 1;
+    let (mut targets, class_names, target) = targets::read(files, call, n_graphs, &indicator_name, known)?;
+    let mut graph_ids: Vec<u32> = (1..node_offsets.len() as u32).collect();
+
+    let mut parts_read = vec!["A", "graph_indicator"];
+    for block in &columns {
+        match block {
+            Columns::Labels { .. } => parts_read.push("node_labels"),
+            Columns::Attributes { .. } => parts_read.push("node_attributes"),
+            _ => {}
+        }
+    }
+    parts_read.push(match targets {
+        Targets::Classes(_) => "graph_labels",
+        Targets::Values { .. } => "graph_attributes",
+        Targets::None => "",
+    });
+    let unread = unread::find(files, call, &parts_read)?;
+
+    if let Some(max_nodes) = call.args.opt_int("max_nodes") {
+        let sizes = node_offsets.windows(2).map(|pair| i64::from(pair[1] - pair[0]));
+        let kept: Vec<usize> =
+            sizes.enumerate().filter(|&(_, size)| size <= max_nodes).map(|(graph, _)| graph).collect();
+        if kept.is_empty() {
+            return Err(DataError::new(
+                "data::empty",
+                format!("no graph of {name} has at most {}", count(max_nodes as usize, "node")),
+            )
+            .help("raise `max_nodes`, or leave it out: large graphs are no problem here")
+            .span(call.args.get("max_nodes").and_then(|arg| arg.span)));
+        }
+        if kept.len() + 1 < node_offsets.len() {
+            let moved = keep::moved(&kept, &mut node_offsets);
+            keep::graphs(&kept, &moved, &mut edges, &mut features, &mut targets, &mut graph_ids);
+            self_loops.retain(|&node| moved[node as usize] != keep::DROPPED);
+            name = format!("{name} (graphs of at most {max_nodes} nodes)");
+        }
+    }
+    let task = match targets {
+        Targets::Classes(_) => Some(TargetKind::Classification),
+        Targets::Values { .. } => Some(TargetKind::Regression),
+        Targets::None => None,
+    };
+    let mut dataset = Dataset::new(DatasetParts {
+        name,
+        task: task.map(|kind| Task { entity: Entity::Graph, kind }),
+        node_offsets,
+        edges,
+        features,
+        targets,
+        class_names,
+        fixed_split: None,
+        graph_ids,
+        vocabulary: Vocabulary { columns, target },
+    });
+    dataset.dropped.self_loops = self_loops.len();
+    dataset.unread = unread;
+    Ok(dataset)
+}
+
+fn expect_rows(name: &FileName, found: usize, expected: usize, items: &str) -> Result<(), DataError> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(name
+        .whole(
+            "data::count",
+            format!("has {}, but there are {}", count(found, "line"), count(expected, items)),
+        )
+        .help(format!(
+            "line i belongs to {items} i: {}",
+            if found < expected { "add the missing lines" } else { "drop the lines too many" }
+        )))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! `NAME_graph_labels.txt` and `NAME_graph_attributes.txt`: what is predicted.
+
+use crate::args::BoundCall;
+use crate::data::DataError;
+use crate::data::columns::{Target, Vocabulary, values_in_words};
+use crate::data::dataset::Targets;
+use crate::data::error::count;
+use crate::data::files::TuFiles;
+use crate::data::scan::FileName;
+
+/// What is predicted, with the name of each class. Where the call leaves open whether it is labels or attributes and a
+/// model is known, what the model predicts.
+///
+/// # Errors
+/// Where a part is missing or broken, or has labels that are no class of the model.
+pub fn read(
+    files: &mut TuFiles,
+    call: &BoundCall,
+    n_graphs: usize,
+    indicator: &FileName,
+    known: Option<&Vocabulary>,
+) -> Result<(Targets, Vec<String>, Option<Target>), DataError> {
+    let written = call.args.get("target");
+    let of_model = known.filter(|_| written.is_none_or(|arg| arg.span.is_none())).and_then(|known| {
+        Some(match known.target.as_ref()? {
+            Target::Classes(_) if files.has("graph_labels") => "labels",
+            Target::Values(_) if files.has("graph_attributes") => "attributes",
+            // Data without what the model predicts can be predicted for, and has no targets to be measured against.
+            _ => "none",
+        })
+    });
+    let choice = of_model.unwrap_or(call.args.choice("target"));
+    let wants_labels = matches!(choice, "auto" | "labels") && files.has("graph_labels");
+    let wants_attributes =
+        (choice == "attributes" || (choice == "auto" && !wants_labels)) && files.has("graph_attributes");
+    if !wants_labels && !wants_attributes {
+        if !matches!(choice, "labels" | "attributes") {
+            return Ok((Targets::None, Vec::new(), None));
+        }
+        let (name, file) = (&files.name, files.file_of(&format!("graph_{choice}")));
+        return Err(DataError::new(
+            "data::missing_part",
+            format!("`target = {choice}` needs `{file}`, which {name} does not have"),
+        )
+        .file(files.path.display().to_string())
+        .help("leave `target` out: what the set has is used")
+        .span(written.and_then(|arg| arg.span)));
+    }
+    if wants_labels {
+        return read_classes(files, n_graphs, indicator, known.and_then(Vocabulary::classes));
+    }
+    let text = files.open("graph_attributes")?.expect("the set has it");
+    let name = text.name.clone();
+    let table = text.reals(n_graphs, "a graph attribute (a real number)")?;
+    expect_graphs(&name, table.n_rows, n_graphs, indicator)?;
+    let target = Target::Values(table.width);
+    if let Some(Target::Values(n_known)) = known.and_then(|known| known.target.as_ref())
+        && *n_known != table.width
+    {
+        return Err(name
+            .whole(
+                "data::other_columns",
+                format!(
+                    "the model predicts {}, and there are {}",
+                    count(*n_known, "graph attribute"),
+                    table.width
+                ),
+            )
+            .help("give data with the values that the model was trained on; to predict without targets, leave the file out"));
+    }
+    Ok((Targets::Values { values: table.values, n_values: table.width }, Vec::new(), Some(target)))
+}
+
+/// Classes in the order of their labels.
+fn read_classes(
+    files: &mut TuFiles,
+    n_graphs: usize,
+    indicator: &FileName,
+    known: Option<&[i64]>,
+) -> Result<(Targets, Vec<String>, Option<Target>), DataError> {
+    let text = files.open("graph_labels")?.expect("the set has it");
+    let name = text.name.clone();
+    let table = text.integers(Some(1), n_graphs, "one graph label (a whole number)")?;
+    expect_graphs(&name, table.n_rows, n_graphs, indicator)?;
+    let labels = match known {
+        Some(known) => known.to_vec(),
+        None => {
+            let mut labels = table.values.clone();
+            labels.sort_unstable();
+            labels.dedup();
+            labels
+        }
+    };
+    let mut classes = Vec::with_capacity(n_graphs);
+    for (row, label) in table.values.iter().enumerate() {
+        let Ok(class) = labels.binary_search(label) else {
+            return Err(name
+                .error(
+                    "data::unknown_label",
+                    row,
+                    format!(
+                        "graph label {label} is none of the model's classes ({})",
+                        values_in_words(&labels)
+                    ),
+                )
+                .help("correct the label; to predict without labels, leave the file out"));
+        };
+        classes.push(class as i64);
+    }
+    let class_names = labels.iter().map(i64::to_string).collect();
+    Ok((Targets::Classes(classes), class_names, Some(Target::Classes(labels))))
+}
+
+fn expect_graphs(
+    name: &FileName,
+    found: usize,
+    n_graphs: usize,
+    indicator: &FileName,
+) -> Result<(), DataError> {
+    if found == n_graphs {
+        return Ok(());
+    }
+    let (lines, graphs) = (count(found, "line"), count(n_graphs, "graph"));
+    let (message, help) = if found > n_graphs {
+        let which = if found == n_graphs + 1 {
+            format!("graph {found} has no nodes")
+        } else {
+            format!("graphs {} to {found} have no nodes", n_graphs + 1)
+        };
+        (
+            format!("has {lines}, but {indicator} names {graphs}: {which}"),
+            "line i belongs to graph i: drop the lines of graphs without nodes",
+        )
+    } else {
+        (
+            format!("has {lines}, but {indicator} names {graphs}"),
+            "line i belongs to graph i: add the missing lines",
+        )
+    };
+    Err(name.whole("data::count", message).help(help))
+}
