@@ -29,7 +29,10 @@ pub enum Binding<'p> {
 #[derive(Debug)]
 pub struct Env<'p> {
     pub file: FileId,
-    bindings: RefCell<HashMap<&'p str, Binding<'p>>>,
+    /// Each with its place in the order of binding.
+    bindings: Rc<RefCell<HashMap<&'p str, (usize, Binding<'p>)>>>,
+    /// Only so many of them are seen here, for a default that knows the parameters before it.
+    n_visible: usize,
     parent: Option<Rc<Env<'p>>>,
     /// The block or `let` that this is an instance of, and the names at the place that calls it.
     instance: Option<(&'p Ident, Rc<Env<'p>>)>,
@@ -38,14 +41,15 @@ pub struct Env<'p> {
 impl<'p> Env<'p> {
     /// The names of a file, outside every block.
     pub fn root(file: FileId) -> Rc<Self> {
-        Rc::new(Self { file, bindings: RefCell::default(), parent: None, instance: None })
+        Rc::new(Self { file, bindings: Rc::default(), n_visible: usize::MAX, parent: None, instance: None })
     }
 
     /// A pipeline inside another: it sees the names around it, its own stay inside.
     pub fn child(parent: &Rc<Self>) -> Rc<Self> {
         Rc::new(Self {
             file: parent.file,
-            bindings: RefCell::default(),
+            bindings: Rc::default(),
+            n_visible: usize::MAX,
             parent: Some(parent.clone()),
             instance: None,
         })
@@ -55,20 +59,37 @@ impl<'p> Env<'p> {
     pub fn instance(file: FileId, name: &'p Ident, caller: &Rc<Self>) -> Rc<Self> {
         Rc::new(Self {
             file,
-            bindings: RefCell::default(),
+            bindings: Rc::default(),
+            n_visible: usize::MAX,
             parent: None,
             instance: Some((name, caller.clone())),
         })
     }
 
+    /// The same names as far as they are bound now; what is bound later is not seen.
+    pub fn so_far(self: &Rc<Self>) -> Rc<Self> {
+        Rc::new(Self {
+            file: self.file,
+            bindings: self.bindings.clone(),
+            n_visible: self.bindings.borrow().len(),
+            parent: self.parent.clone(),
+            instance: self.instance.clone(),
+        })
+    }
+
+    /// Gives a name a meaning here. A name that has one already keeps its place in the order.
     pub fn bind(&self, name: &'p str, binding: Binding<'p>) {
-        self.bindings.borrow_mut().insert(name, binding);
+        let mut bindings = self.bindings.borrow_mut();
+        let place = bindings.get(name).map_or(bindings.len(), |(place, _)| *place);
+        bindings.insert(name, (place, binding));
     }
 
     pub fn get(&self, name: &str) -> Option<Binding<'p>> {
         let mut env = self;
         loop {
-            if let Some(binding) = env.bindings.borrow().get(name) {
+            if let Some((place, binding)) = env.bindings.borrow().get(name)
+                && *place < env.n_visible
+            {
                 return Some(binding.clone());
             }
             env = env.parent.as_ref()?;
@@ -80,7 +101,9 @@ impl<'p> Env<'p> {
         let mut names = Vec::new();
         let mut env = Some(self);
         while let Some(here) = env {
-            names.extend(here.bindings.borrow().keys().copied());
+            let bindings = here.bindings.borrow();
+            let visible = bindings.iter().filter(|(_, (place, _))| *place < here.n_visible);
+            names.extend(visible.map(|(name, _)| *name));
             env = here.parent.as_deref();
         }
         names.sort_unstable();

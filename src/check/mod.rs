@@ -104,7 +104,11 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
         Some(model) => {
             let start = builder.start();
             if let Ok(end) = builder.apply(model, &root, start) {
-                built = Some((builder.graph.clone(), builder.wanted.clone(), builder.made.clone(), end.node));
+                // What is looked at next begins anew.
+                let graph = std::mem::take(&mut builder.graph);
+                let (wanted, made) = (std::mem::take(&mut builder.wanted), std::mem::take(&mut builder.made));
+                built = Some((graph, wanted, made, end.node));
+                builder.start_over(input_place);
             }
         }
         None if is_model_missing => {}

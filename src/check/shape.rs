@@ -86,7 +86,7 @@ pub fn no_width(cx: &InferCx) -> Diagnostic {
 pub fn with_origin(finding: Diagnostic, dim: &Dim, place: Span) -> Diagnostic {
     match dim.origin.span {
         Some(span) if span != place && !finding.labels.iter().any(|label| label.span == span) => {
-            finding.label(span, dim.origin.reason.clone())
+            finding.label(span, &*dim.origin.reason)
         }
         _ => finding,
     }
@@ -112,4 +112,17 @@ pub fn too_wide(place: Span, width: &Dim, max: usize) -> Diagnostic {
     )
     .label(place, "the value becomes this wide here");
     with_origin(finding, width, place).help("make the stages before it narrower, or join fewer branches")
+}
+
+/// A width that adds up too many sizes that only data can tell.
+pub fn too_many_terms(place: Span, width: &Dim, n_terms: usize, max: usize) -> Diagnostic {
+    let finding = Diagnostic::error(
+        "shape::too_wide",
+        format!(
+            "the width is a sum of {n_terms} sizes that are not known without data, and the limit is {max}"
+        ),
+    )
+    .label(place, "the value becomes this wide here");
+    with_origin(finding, width, place)
+        .help("name the data with `data = …`, so that the sizes are numbers, or join fewer branches")
 }

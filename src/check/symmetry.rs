@@ -1,7 +1,7 @@
 //! Permutation symmetry as a type: how a stage changes the way its value moves with the node numbering.
 
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Cause, Entity, Symmetry, Type};
+use crate::ir::{Cause, Causes, Entity, Symmetry, Type};
 use crate::ops::InferCx;
 use crate::source::Span;
 
@@ -27,18 +27,18 @@ pub fn of_entity(cx: &InferCx, entity: Entity) -> Symmetry {
 /// operator: "`flatten` lays the nodes out in the order they are numbered".
 pub fn reads_order(cx: &InferCx, text: impl Into<String>) -> Symmetry {
     let mut causes = carried_poison(cx).unwrap_or_default();
-    causes.push(Cause { span: cx.span, text: text.into() });
+    causes = causes.and(Cause { span: cx.span, text: text.into() });
     if let (Some(ty), Some(&span)) = (cx.inputs.first(), cx.input_spans.first())
         && span != cx.span
         && ty.symmetry == Symmetry::Equivariant
     {
-        causes.push(Cause { span, text: format!("{ty}: rows in the order of the node numbers") });
+        causes = causes.and(Cause { span, text: format!("{ty}: rows in the order of the node numbers") });
     }
     Symmetry::Poisoned(causes)
 }
 
 /// The causes that came in.
-fn carried_poison(cx: &InferCx) -> Option<Vec<Cause>> {
+fn carried_poison(cx: &InferCx) -> Option<Causes> {
     cx.inputs.iter().find_map(|ty| match &ty.symmetry {
         Symmetry::Poisoned(causes) => Some(causes.clone()),
         Symmetry::Equivariant | Symmetry::Invariant => None,
@@ -54,11 +54,16 @@ pub fn output_is_symmetric(ty: &Type, place: Span) -> Option<Diagnostic> {
         "the result of a graph depends on how its nodes are numbered"
     };
     let mut finding = Diagnostic::error("symmetry::depends_on_numbering", message);
-    for cause in causes {
-        finding = finding.label(cause.span, cause.text.clone());
+    for cause in causes.first() {
+        finding = finding.label(cause.span, &*cause.text);
     }
-    if causes.iter().all(|cause| cause.span != place) {
-        finding = finding.label(place, "the result is computed from it");
+    if causes.first().iter().all(|cause| cause.span != place) {
+        let more = match causes.n_more() {
+            0 => String::new(),
+            1 => ", through 1 more operator that reads the order".to_owned(),
+            n => format!(", through {n} more operators that read the order"),
+        };
+        finding = finding.label(place, format!("the result is computed from it{more}"));
     }
     Some(finding.help(
         "gather the nodes without their order first: a readout (`sum`, `mean`, `max`), `sort_pool(k)`, or a pooling \

@@ -164,7 +164,7 @@ fn compare(
                 Ok(side) => side,
                 Err(refused) => return tell(refused).and_then(|()| broken(NOW)),
             };
-            Ok(Outcome::New(diff::size_words(&diff::compare(&side, &side).costs[1].parameters)))
+            Ok(Outcome::New(diff::count_words(&diff::compare(&side, &side).costs[1].parameters)))
         }
         (Some(Found::Model(_) | Found::Broken), None | Some(Found::Library)) => Ok(Outcome::Deleted),
         (_, Some(Found::Library)) | (Some(Found::Library), None) | (None, None) => Ok(Outcome::Library),

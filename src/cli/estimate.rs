@@ -12,11 +12,11 @@ use crate::diagnostic::Diagnostic;
 use crate::estimate::limit::Proposal;
 use crate::estimate::machine::Machine;
 use crate::estimate::{Estimate, EstimateError, Estimator, ProcessMemory, Request};
-use crate::ir::{Model, Size, Type};
+use crate::ir::{Model, Type};
 use crate::memory;
 use crate::ops::FactCx;
 use crate::plan;
-use crate::plan::words::{self, grouped};
+use crate::plan::words::{self, Count, grouped};
 use crate::source::SourceMap;
 use crate::train::{Overrides, Settings};
 use comfy_table::CellAlignment;
@@ -167,8 +167,9 @@ impl EstimateCommand {
     fn print_symbolic(&self, out: &mut dyn Write, ready: &Ready, global: &Global) -> Result<(), Failure> {
         let model = ready.model.get();
         let stages = plan::stages(model, None);
-        let sizes: Vec<Size> = model.nodes().map(|(idx, _)| trained(model, idx)).collect();
-        let parameters = words::sum(sizes.iter().cloned());
+        let sizes: Vec<Count> = model.nodes().map(|(idx, _)| trained(model, idx)).collect();
+        let mut parameters = Count::default();
+        sizes.iter().for_each(|size| parameters.add(size));
         let (why, what) = ready.missing.clone().unwrap_or_default();
         if global.format == Format::Json {
             let stages: Vec<_> = stages
@@ -179,11 +180,12 @@ impl EstimateCommand {
                         "index": stage.index,
                         "text": stage.text,
                         "result": stage.ty.to_string(),
-                        "parameters": size_json(size),
+                        "parameters": size,
                     })
                 })
                 .collect();
-            let value = json!({ "file": self.file, "data": null, "n_parameters": size_json(&parameters), "stages": stages });
+            let value =
+                json!({ "file": self.file, "data": null, "n_parameters": parameters, "stages": stages });
             serde_json::to_writer_pretty(&mut *out, &value).map_err(io::Error::from)?;
             writeln!(out)?;
             return Ok(());
@@ -191,14 +193,14 @@ impl EstimateCommand {
         let mut table = plain_table();
         table.set_header(["#", "Stage", "Result", "Parameters"]);
         for (stage, size) in stages.iter().zip(&sizes) {
-            let row = [stage.index.to_string(), stage.text.clone(), stage.ty.to_string(), words::count(size)];
+            let row = [stage.index.to_string(), stage.text.clone(), stage.ty.to_string(), size.to_string()];
             table.add_row(row);
         }
         align_right(&mut table, &[0, 3]);
         write_table(out, &table)?;
         match parameters.known() {
             Some(n) => writeln!(out, "\n{} parameters, {} as f32", grouped(n), bytes(4.0 * n as f64))?,
-            None => writeln!(out, "\n{} parameters", words::count(&parameters))?,
+            None => writeln!(out, "\n{parameters} parameters")?,
         }
         writeln!(out, "FLOPs, memory and time depend on the sizes of the graphs: {why}")?;
         writeln!(out, "  help: {}", what.replace('\n', "\n        "))?;
@@ -206,18 +208,12 @@ impl EstimateCommand {
     }
 }
 
-/// A number where it is known, else its symbolic text.
-fn size_json(size: &Size) -> serde_json::Value {
-    size.known().map_or_else(|| json!(words::count(size)), |count| json!(count))
-}
-
 /// Trained numbers of a stage, symbolic where they depend on the data.
-fn trained(model: &Model, idx: NodeIndex) -> Size {
+fn trained(model: &Model, idx: NodeIndex) -> Count {
     let node = &model.graph[idx];
     let inputs: Vec<&Type> = model.inputs(idx).into_iter().map(|input| &model.graph[input].ty).collect();
     let weights = node.op.weights(&FactCx { args: &node.args, inputs: &inputs, output: &node.ty });
-    let trained = weights.into_iter().filter(|weight| weight.is_trained);
-    words::sum(trained.map(|weight| Size::Product(weight.shape.into_iter().map(|dim| dim.size).collect())))
+    Count::of_shapes(weights.iter().filter(|weight| weight.is_trained).map(|weight| weight.shape.as_slice()))
 }
 
 impl From<EstimateError> for Failure {

@@ -4,10 +4,10 @@ use super::source::{self, Compiled, Data, LocalData, Need};
 use super::table::{plain_table, write_table};
 use super::{Exit, Failure, Format, Global, describe};
 use crate::args::{ArgSpec, ArgValue, Args};
-use crate::ir::{Author, LossTerm, Model, Node, Size, Symmetry, Type};
+use crate::ir::{Author, LossTerm, Model, Node, Scope, Symmetry, Type};
 use crate::ops::FactCx;
 use crate::plan::average_costs;
-use crate::plan::words::{bytes, count, scaled, sum};
+use crate::plan::words::{Count, bytes, scaled};
 use comfy_table::{CellAlignment, Table};
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
@@ -54,8 +54,8 @@ struct Stage<'a> {
     idx: NodeIndex,
     node: &'a Node,
     inputs: Vec<NodeIndex>,
-    weights: Vec<(&'static str, Size)>,
-    parameters: Size,
+    weights: Vec<(&'static str, Count)>,
+    parameters: Count,
     /// Per average graph; `None` while sizes are symbolic.
     flops: Option<f64>,
     memory_bytes: Option<f64>,
@@ -75,10 +75,9 @@ impl<'a> Shown<'a> {
             let types: Vec<&Type> = inputs.iter().map(|&input| &model.graph[input].ty).collect();
             let cx = FactCx { args: &node.args, inputs: &types, output: &node.ty };
             let trained = node.op.weights(&cx).into_iter().filter(|weight| weight.is_trained);
-            let shape =
-                |dims: Vec<crate::ir::Dim>| Size::Product(dims.into_iter().map(|dim| dim.size).collect());
-            let weights: Vec<_> = trained.map(|weight| (weight.name, shape(weight.shape))).collect();
-            let parameters = sum(weights.iter().map(|(_, size)| size.clone()));
+            let weights: Vec<_> =
+                trained.map(|weight| (weight.name, Count::of_shapes([weight.shape.as_slice()]))).collect();
+            let parameters = total(weights.iter().map(|(_, count)| count));
             let cost = costs.as_ref().map(|costs| costs[idx.index()]);
             Stage {
                 idx,
@@ -93,8 +92,8 @@ impl<'a> Shown<'a> {
         Self { model, data: &compiled.data, stages: model.nodes().map(stage).collect() }
     }
 
-    fn parameters(&self) -> Size {
-        sum(self.stages.iter().map(|stage| stage.parameters.clone()))
+    fn parameters(&self) -> Count {
+        total(self.stages.iter().map(|stage| &stage.parameters))
     }
 
     fn print(&self, out: &mut dyn Write, path: &str) -> io::Result<()> {
@@ -156,11 +155,11 @@ impl<'a> Shown<'a> {
         }
         let mut table = plain_table();
         table.set_header(header);
-        let mut scope: &[String] = &[];
+        let mut scope = &Scope::default();
         for stage in &self.stages {
             let node = stage.node;
-            if scope != node.scope.as_slice() && !node.scope.is_empty() {
-                table.add_row(["", &format!("{}:", node.scope.join(" › "))]);
+            if !scope.reads_like(&node.scope) && !node.scope.is_empty() {
+                table.add_row(["", &format!("{}:", node.scope.texts().join(" › "))]);
             }
             scope = &node.scope;
             let from =
@@ -172,7 +171,7 @@ impl<'a> Shown<'a> {
                 if is_plain { String::new() } else { from },
                 node.ty.to_string(),
                 symmetry(&node.ty.symmetry).to_owned(),
-                count(&stage.parameters),
+                stage.parameters.to_string(),
             ];
             if has_costs {
                 row.push(bytes(stage.memory_bytes.unwrap_or(0.0)));
@@ -186,7 +185,7 @@ impl<'a> Shown<'a> {
             }
         }
         write_table(out, &table)?;
-        write!(out, "\nTotal: {} parameters", count(&self.parameters()))?;
+        write!(out, "\nTotal: {} parameters", self.parameters())?;
         if has_costs {
             let sum = |of: fn(&Stage) -> Option<f64>| self.stages.iter().filter_map(of).sum();
             let (memory, flops) = (bytes(sum(|stage| stage.memory_bytes)), sum(|stage| stage.flops));
@@ -241,11 +240,11 @@ impl<'a> Shown<'a> {
                 "inputs": stage.inputs.iter().map(|input| input.index()).collect::<Vec<_>>(),
                 "type": node.ty.to_string(),
                 "symmetry": symmetry(&node.ty.symmetry),
-                "weights": stage.weights.iter().map(|(name, size)| json!({ "name": name, "size": size_json(size) })).collect::<Vec<_>>(),
-                "parameters": size_json(&stage.parameters),
+                "weights": stage.weights.iter().map(|(name, size)| json!({ "name": name, "size": size })).collect::<Vec<_>>(),
+                "parameters": stage.parameters,
                 "memory_bytes": stage.memory_bytes,
                 "flops": stage.flops,
-                "scope": node.scope,
+                "scope": node.scope.texts(),
                 "inferred": node.author != Author::File,
                 "author": match node.author {
                     Author::File => "file",
@@ -256,9 +255,9 @@ impl<'a> Shown<'a> {
         };
         json!({
             "task": model.task.name(),
-            "outputs": size_json(&model.outputs.size),
+            "outputs": Count::from(&model.outputs.size),
             "stages": self.stages.iter().map(stage).collect::<Vec<_>>(),
-            "parameters": size_json(&self.parameters()),
+            "parameters": self.parameters(),
             "loss": model.losses.iter().map(loss_json).collect::<Vec<_>>(),
             "data": model.data.as_ref().map(describe::call),
             "train": arguments(&model.train, crate::train::TRAIN_SECTION),
@@ -346,7 +345,8 @@ fn arguments(args: &Args, specs: &[ArgSpec]) -> Value {
     Value::Object(all.collect())
 }
 
-/// A number where the size is known, else its symbolic text.
-fn size_json(size: &Size) -> Value {
-    size.known().map_or_else(|| json!(count(size)), |count| json!(count))
+fn total<'a>(counts: impl Iterator<Item = &'a Count>) -> Count {
+    let mut sum = Count::default();
+    counts.for_each(|count| sum.add(count));
+    sum
 }

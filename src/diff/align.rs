@@ -176,8 +176,7 @@ fn cost(a: &Stage, b: &Stage) -> Option<u32> {
     if a.inputs.len() != b.inputs.len() {
         cost += INPUTS;
     }
-    let scope = |stage: &Stage| stage.scope.iter().map(|&(text, _)| text.to_owned()).collect::<Vec<_>>();
-    if scope(a) != scope(b) {
+    if !a.scope.reads_like(b.scope) {
         cost += SCOPE;
     }
     Some(cost)

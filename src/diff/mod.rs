@@ -10,12 +10,12 @@ mod tests;
 mod view;
 
 pub use render::{json, markdown, svg, text};
-pub(crate) use settings::size_words;
+pub(crate) use settings::count_words;
 pub use view::shape_text;
 
 use crate::ir::canonical::Part;
 use crate::ir::{DataFacts, Model, Size};
-use crate::plan;
+use crate::plan::{self, words::Count};
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
 use view::View;
@@ -152,7 +152,7 @@ pub struct WeightMatch {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Costs {
     /// Trained numbers; symbolic without data.
-    pub parameters: Size,
+    pub parameters: Count,
     /// Bytes kept for the backward pass, and operations of a forward pass, for an average graph; `None` without data.
     pub memory_bytes: Option<f64>,
     pub flops: Option<f64>,
@@ -217,7 +217,8 @@ pub fn compare(before: &Side, after: &Side) -> Diff {
 fn costs(view: &View) -> Costs {
     let side = view.side;
     let weights = view.stages.iter().flat_map(|stage| &stage.weights).filter(|weight| weight.is_trained);
-    let parameters = plan::words::sum(weights.map(|weight| Size::Product(weight.shape.clone())));
+    let mut parameters = Count::default();
+    weights.for_each(|weight| parameters.add_product(&weight.shape));
     let rows = side.facts.as_ref().map(|facts| plan::stages(&side.model, Some(facts)));
     let total = |of: fn(&plan::StageRow) -> Option<f64>| {
         rows.as_ref().and_then(|rows| rows.iter().map(of).sum::<Option<f64>>())

@@ -510,14 +510,15 @@ fn repeats(stages: &[Stage]) -> Vec<Vec<Vec<usize>>> {
     // A round is an opening of its own; rounds of one repeat follow each other inside the same openings.
     let mut rounds: Vec<(Vec<u32>, u32, usize, Vec<usize>)> = Vec::new();
     for (idx, stage) in stages.iter().enumerate() {
-        for (depth, (text, instance)) in stage.scope.iter().enumerate() {
+        let openings = stage.scope.openings();
+        for (depth, (text, instance)) in openings.iter().enumerate() {
             let Some(number) = text.strip_prefix("repeat ").and_then(|number| number.parse().ok()) else {
                 continue;
             };
             match rounds.iter_mut().find(|(_, known, ..)| known == instance) {
                 Some((.., members)) => members.push(idx),
                 None => {
-                    let around = stage.scope[..depth].iter().map(|&(_, instance)| instance).collect();
+                    let around = openings[..depth].iter().map(|&(_, instance)| instance).collect();
                     rounds.push((around, *instance, number, vec![idx]));
                 }
             }

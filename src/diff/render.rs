@@ -1,13 +1,13 @@
 //! A comparison as text, JSON, Markdown for pull requests, and a drawing.
 
 use super::align::Alignment;
-use super::settings::size_words;
+use super::settings::count_words;
 use super::view::{View, shape_text};
 use super::{Change, Class, Costs, Diff, Kind, Side, WeightMatch, WeightState};
 use crate::draw::{self, Marks};
 use crate::ir::canonical::Part;
 use crate::ir::{Canonical, Size};
-use crate::plan::words::bytes;
+use crate::plan::words::{Count, bytes};
 use owo_colors::{OwoColorize, Style};
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -127,12 +127,12 @@ fn cost_rows(diff: &Diff) -> Vec<[String; 4]> {
         },
         _ => String::new(),
     };
-    let known = |size: &Size| size.known().map(|n| n as f64);
+    let known = |count: &Count| count.known().map(|n| n as f64);
     let mut rows = vec![[
         "parameters".to_owned(),
-        size_words(&before.parameters),
-        size_words(&after.parameters),
-        match size_words(&before.parameters) == size_words(&after.parameters) {
+        count_words(&before.parameters),
+        count_words(&after.parameters),
+        match count_words(&before.parameters) == count_words(&after.parameters) {
             true => "the same".to_owned(),
             false => percent(known(&before.parameters), known(&after.parameters)),
         },
@@ -176,14 +176,15 @@ fn unknown_sizes(diff: &Diff) -> Option<String> {
 
 /// For programs.
 pub fn json(diff: &Diff) -> Value {
-    let size = |size: &Size| size.known().map_or_else(|| json!(size_words(size)), |n| json!(n));
+    let size =
+        |size: &Size| size.known().map_or_else(|| json!(count_words(&Count::from(size))), |n| json!(n));
     let shape = |shape: &[Size]| shape.iter().map(size).collect::<Vec<_>>();
     let side = |weight: &Option<(String, Vec<Size>)>| {
         weight.as_ref().map(|(name, sizes)| json!({ "name": name, "shape": shape(sizes) }))
     };
     let costs = |costs: &Costs| {
         json!({
-            "parameters": size(&costs.parameters),
+            "parameters": costs.parameters,
             "memory_bytes": costs.memory_bytes,
             "flops": costs.flops,
             "data": costs.data,

@@ -184,7 +184,7 @@ pub(super) fn cosmetic(before: &View, after: &View, pairs: &[(usize, usize)], is
 }
 
 /// `12,345`, or what is symbolic
-pub(crate) fn size_words(size: &crate::ir::Size) -> String {
-    let text = words::count(size);
+pub(crate) fn count_words(count: &words::Count) -> String {
+    let text = count.to_string();
     if text.is_empty() { "0".to_owned() } else { text }
 }

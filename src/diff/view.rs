@@ -3,8 +3,8 @@
 use super::Side;
 use crate::args::{ArgKind, ArgSpec, ArgValue, Args};
 use crate::ir::canonical::value_text;
-use crate::ir::{Author, Canonical, Dim, Entity, Size, Type};
-use crate::ops::{FactCx, Operator, facts};
+use crate::ir::{Author, Canonical, Dim, Entity, Scope, Size, SizesWithData, Type};
+use crate::ops::{FactCx, Operator};
 use crate::plan::words;
 use petgraph::graph::NodeIndex;
 
@@ -27,8 +27,8 @@ pub(super) struct Stage<'a> {
     pub ty: Type,
     pub name: Option<&'a str>,
     pub author: Author,
-    /// Blocks and repeats around it, outermost first, each with which opening of the model it is.
-    pub scope: Vec<(&'a str, u32)>,
+    /// Blocks and repeats around it.
+    pub scope: &'a Scope,
     pub weights: Vec<Weight>,
     /// Operator and arguments, for comparing.
     pub call: String,
@@ -52,13 +52,14 @@ pub(super) struct View<'a> {
 impl<'a> View<'a> {
     pub fn new(side: &'a Side) -> Self {
         let (canonical, nodes) = Canonical::with_nodes(&side.model);
+        let mut sizes = side.facts.as_ref().map(SizesWithData::new);
         let types: Vec<Type> = nodes
             .iter()
             .map(|&node| {
                 let mut ty = side.model.graph[node].ty.clone();
-                ty.width.size = filled(ty.width.size, side);
+                ty.width.size = filled(&ty.width.size, &mut sizes);
                 if !matches!(ty.entity, Entity::Nodes | Entity::Edges) {
-                    ty.rows.size = filled(ty.rows.size, side);
+                    ty.rows.size = filled(&ty.rows.size, &mut sizes);
                 }
                 ty
             })
@@ -72,7 +73,7 @@ impl<'a> View<'a> {
             let place = &side.model.graph[node];
             let inputs: Vec<&Type> = stage.inputs.iter().map(|&input| &types[input]).collect();
             let cx = FactCx { args: &place.args, inputs: &inputs, output: &types[idx] };
-            let shape = |dims: Vec<Dim>| dims.into_iter().map(|dim| dim.size.simplified()).collect();
+            let shape = |dims: Vec<Dim>| dims.into_iter().map(|dim| dim.size).collect();
             let weights = place.op.weights(&cx).into_iter().map(|spec| Weight {
                 name: spec.name,
                 shape: shape(spec.shape),
@@ -87,7 +88,7 @@ impl<'a> View<'a> {
                 ty: types[idx].clone(),
                 name: place.name.as_deref(),
                 author: place.author,
-                scope: place.scope.iter().map(String::as_str).zip(place.instances.iter().copied()).collect(),
+                scope: &place.scope,
                 weights: weights.collect(),
                 call: stage.call(),
             });
@@ -97,7 +98,7 @@ impl<'a> View<'a> {
 
     /// Classes or values of the task.
     pub fn outputs(&self) -> Size {
-        filled(self.side.model.outputs.size.clone(), self.side)
+        filled(&self.side.model.outputs.size, &mut self.side.facts.as_ref().map(SizesWithData::new))
     }
 
     /// `relu (stage 3)`, numbered as `hgnnc show` does.
@@ -120,11 +121,8 @@ impl<'a> View<'a> {
     }
 }
 
-fn filled(size: Size, side: &Side) -> Size {
-    match &side.facts {
-        Some(data) => facts::with_data(&size, data).simplified(),
-        None => size.simplified(),
-    }
+fn filled(size: &Size, sizes: &mut Option<SizesWithData>) -> Size {
+    sizes.as_mut().map_or_else(|| size.clone(), |sizes| sizes.of(size))
 }
 
 /// The call as a person would write it: arguments with another value than their default.

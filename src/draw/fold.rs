@@ -65,16 +65,17 @@ impl Folding {
             }
         }
         for (idx, node) in model.nodes() {
-            let runs = node.instances.iter().filter_map(|instance| folding.runs.get(instance));
-            folding.around[idx.index()] = runs.copied().collect();
+            let openings = node.scope.openings().into_iter();
+            let runs = openings.filter_map(|(_, instance)| folding.runs.get(&instance).copied());
+            folding.around[idx.index()] = runs.collect();
         }
         for idx in 0..folding.drawn.len() {
             // The outermost shift first; the place found lies in an equal round, whose own shifts follow.
             let mut at = idx;
             let mut depth = 0;
             loop {
-                let instances = &model.graph[NodeIndex::new(at)].instances;
-                let Some(instance) = instances.get(depth) else { break };
+                let openings = model.graph[NodeIndex::new(at)].scope.openings();
+                let Some((_, instance)) = openings.get(depth) else { break };
                 at -= shifts.get(instance).copied().unwrap_or(0);
                 depth += 1;
             }
@@ -105,7 +106,7 @@ fn repeats(model: &Model) -> Vec<Vec<Round>> {
     let mut found: BTreeMap<u32, (&str, Option<u32>, Range<usize>)> = BTreeMap::new();
     for (idx, node) in model.nodes() {
         let mut around = None;
-        for (text, &instance) in node.scope.iter().zip(&node.instances) {
+        for (text, instance) in node.scope.openings() {
             let idx = idx.index();
             let (_, _, nodes) = found.entry(instance).or_insert((text, around, idx..idx + 1));
             nodes.end = idx + 1;
@@ -207,8 +208,9 @@ fn entry_of_equal(
 
 fn same_inner_scopes(a: &crate::ir::Node, b: &crate::ir::Node) -> bool {
     // The rounds themselves have different texts; blocks and repeats within them have the same.
-    let depth = a.instances.iter().zip(&b.instances).take_while(|(a, b)| a == b).count();
-    a.scope.len() == b.scope.len() && a.scope.iter().zip(&b.scope).skip(depth + 1).all(|(a, b)| a == b)
+    let (a, b) = (a.scope.openings(), b.scope.openings());
+    let depth = a.iter().zip(&b).take_while(|((_, a), (_, b))| a == b).count();
+    a.len() == b.len() && a.iter().zip(&b).skip(depth + 1).all(|((a, _), (b, _))| a == b)
 }
 
 /// More boxes than this are too many for one drawing, and more than that for one row.

@@ -120,7 +120,7 @@ fn facts(part: &Part, rows: &[StageRow], model: &Model) -> Vec<[String; 2]> {
     }
     let scope = &model.graph[part.nodes[0]].scope;
     if !scope.is_empty() {
-        facts.push(["in".to_owned(), scope.join(" › ")]);
+        facts.push(["in".to_owned(), scope.texts().join(" › ")]);
     }
     facts
 }

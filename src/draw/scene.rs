@@ -395,7 +395,7 @@ impl<'m> Draft<'m> {
             let kind = GroupKind::Level(home.level);
             let mut group =
                 open(&mut self.scene, 0, GroupKey::Home(home), Group { parent: 0, kind, label, times: 1 });
-            for (text, &instance) in node.scope.iter().zip(&node.instances) {
+            for (text, instance) in node.scope.openings() {
                 let times = self.folding.times(instance);
                 let label = scope_label(text, times);
                 let inner = Group { parent: group, kind: GroupKind::Block, label, times };

@@ -16,6 +16,7 @@ use crate::data::Dataset;
 use crate::ir::{Entity, Model};
 use crate::ops::FactCx;
 use crate::ops::trace::{FLOAT_BYTES, Graphs, Trace};
+use crate::plan::words;
 use crate::plan::{StageCost, Tracer, stage_costs};
 use crate::train::{Settings, TrainError, optimizer};
 use batches::{Parts, batch_bytes, dataset_bytes};
@@ -217,14 +218,14 @@ impl<'a> Estimator<'a> {
         let mut numbers = Numbers::default();
         for step in &tracer.plan().steps {
             for (count, is_trained) in weight_counts(&tracer, step.node) {
-                numbers.all += count;
+                numbers.all = numbers.all.saturating_add(count);
                 if is_trained {
-                    numbers.trained += count;
+                    numbers.trained = numbers.trained.saturating_add(count);
                     numbers.n_trained += 1;
                 }
             }
         }
-        numbers.state = numbers.trained * optimizer::state_numbers(&settings.optimizer);
+        numbers.state = numbers.trained.saturating_mul(optimizer::state_numbers(&settings.optimizer));
         Ok(Self { request, tracer, parts, graph_bytes, numbers })
     }
 
@@ -380,7 +381,7 @@ impl<'a> Estimator<'a> {
             .map(|(graphs, trace)| {
                 let batch = batch_bytes(self.request.dataset, graphs) / FLOAT_BYTES;
                 // The optimiser reads and writes weights, gradients and its state; the gradient's length is one more pass.
-                let update = (3 * self.numbers.trained + 2 * self.numbers.state) as f64;
+                let update = 3.0 * self.numbers.trained as f64 + 2.0 * self.numbers.state as f64;
                 machine.step_s(trace)
                     + (batch + update) / machine.streamed
                     + machine.call_s * ((2 * self.numbers.n_trained) as f64 + STEP_CALLS)
@@ -434,10 +435,7 @@ fn weight_counts(tracer: &Tracer, idx: petgraph::graph::NodeIndex) -> impl Itera
     let node = &model.graph[idx];
     let inputs: Vec<_> = model.inputs(idx).into_iter().map(|input| &model.graph[input].ty).collect();
     let weights = node.op.weights(&FactCx { args: &node.args, inputs: &inputs, output: &node.ty });
-    weights.into_iter().map(|weight| {
-        let count = weight.shape.iter().map(|dim| dim.known().unwrap_or(0)).product();
-        (count, weight.is_trained)
-    })
+    weights.into_iter().map(|weight| (words::numbers(&weight.shape).unwrap_or(0), weight.is_trained))
 }
 
 /// Seconds of an epoch in each stage.

@@ -3,8 +3,8 @@
 
 use super::define::reserved;
 use super::infer::Provisional;
-use super::types::{Dim, Entity, Level, Size, Symmetry, Type};
-use super::{Author, COMBINATORS, Node};
+use super::types::{Dim, Entity, Level, Symmetry, Type};
+use super::{Author, COMBINATORS, Node, Scope, Size};
 use crate::args::{
     self, Args, Binding, Callee, Definition, DefinitionKind, Env, Evaluator, Given, Pipeline, Thunk,
 };
@@ -16,6 +16,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A model may have this many stages after expansion.
 const MAX_STAGES: usize = 100_000;
@@ -50,7 +51,7 @@ pub(crate) enum Wanted {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Made {
     /// The outermost block or combinator call around it, if it is in another place than the node.
-    pub call: Option<(String, Span)>,
+    pub call: Option<(Arc<str>, Span)>,
     /// Arguments that stand in for ones that were reported.
     pub broken_args: Vec<&'static str>,
     /// It stands for a stage that is not known: whatever follows from it is not known either.
@@ -66,15 +67,16 @@ pub(crate) struct Builder<'p> {
     pub made: Vec<Made>,
     /// `as` names, in the order they are first built.
     pub stage_names: Vec<&'p Ident>,
+    /// Where they stand.
+    named_places: HashSet<Span>,
     /// Names of the blocks that were expanded.
     pub expanded: HashSet<Span>,
-    scope: Vec<(String, Span)>,
-    /// Beside `scope`: the number of each opening.
-    instances: Vec<u32>,
+    /// Open blocks and repeats, outermost first, each with the place of its call.
+    scope: Vec<(Scope, Span)>,
     n_opened: u32,
     /// The `as` name of the stage being built, for the scope of a block.
     stage_name: Option<&'p str>,
-    n_steps: usize,
+    is_too_large: bool,
     /// Of the stages that are built now.
     author: Author,
     provisional: Provisional,
@@ -89,12 +91,12 @@ impl<'p> Builder<'p> {
             wanted: HashMap::new(),
             made: Vec::new(),
             stage_names: Vec::new(),
+            named_places: HashSet::new(),
             expanded: HashSet::new(),
             scope: Vec::new(),
-            instances: Vec::new(),
             n_opened: 0,
             stage_name: None,
-            n_steps: 0,
+            is_too_large: false,
             author: Author::File,
             provisional: Provisional::default(),
         };
@@ -108,10 +110,9 @@ impl<'p> Builder<'p> {
         self.wanted.clear();
         self.made.clear();
         self.scope.clear();
-        self.instances.clear();
         self.n_opened = 0;
         self.provisional = Provisional::default();
-        self.input = self.add_node(ops::INPUT, Args::default(), input_place, &[]);
+        self.input = self.push_node(ops::INPUT, Args::default(), input_place, &[]);
     }
 
     /// The cursor in front of the first stage.
@@ -119,18 +120,42 @@ impl<'p> Builder<'p> {
         Cursor { node: self.input, is_start: true }
     }
 
-    pub fn open_scope(&mut self, text: String, place: Span) {
-        self.scope.push((text, place));
-        self.instances.push(self.n_opened);
+    pub fn open_scope(&mut self, text: impl Into<Arc<str>>, place: Span) {
+        let inner = self.scope_here().opened(text.into(), self.n_opened);
+        self.scope.push((inner, place));
         self.n_opened += 1;
     }
 
     pub fn close_scope(&mut self) {
         self.scope.pop();
-        self.instances.pop();
     }
 
+    fn scope_here(&self) -> Scope {
+        self.scope.last().map(|(scope, _)| scope.clone()).unwrap_or_default()
+    }
+
+    /// Adds a stage.
+    ///
+    /// # Errors
+    /// Where the model has as many as it may have.
     pub fn add_node(
+        &mut self,
+        op: &'static dyn Operator,
+        args: Args,
+        span: Span,
+        inputs: &[(usize, NodeIndex)],
+    ) -> Result<NodeIndex, Stop> {
+        // The input is no stage.
+        if self.graph.node_count() > MAX_STAGES {
+            let place = self.scope.first().map_or_else(|| self.ev.at(span), |(_, place)| *place);
+            self.ev.report(names::too_many_stages(place, MAX_STAGES));
+            self.is_too_large = true;
+            return Err(Stop);
+        }
+        Ok(self.push_node(op, args, span, inputs))
+    }
+
+    fn push_node(
         &mut self,
         op: &'static dyn Operator,
         args: Args,
@@ -152,29 +177,23 @@ impl<'p> Builder<'p> {
             },
             name: None,
             span,
-            scope: self.scope.iter().map(|(text, _)| text.clone()).collect(),
-            instances: self.instances.clone(),
+            scope: self.scope_here(),
             author: self.author,
         });
         for &(port, source) in inputs {
             self.graph.add_edge(source, node, port);
         }
-        let call = self.scope.iter().find(|(text, place)| {
+        let call = self.scope.iter().find_map(|(scope, place)| {
             let lies_within = place.file == span.file && place.start <= span.start && span.end <= place.end;
-            !lies_within && !text.starts_with("repeat ")
+            let text = scope.text().filter(|text| !lies_within && !text.starts_with("repeat "))?;
+            Some((text.clone(), *place))
         });
-        self.made.push(Made { call: call.cloned(), ..Made::default() });
+        self.made.push(Made { call, ..Made::default() });
         node
     }
 
     /// Builds a pipeline onto the cursor.
     pub fn apply(&mut self, expr: &'p Expr, env: &Rc<Env<'p>>, cursor: Cursor) -> Result<Cursor, Stop> {
-        self.n_steps += 1;
-        if self.n_steps > MAX_STAGES {
-            let place = self.scope.first().map_or_else(|| self.ev.at(expr.span), |(_, place)| *place);
-            self.ev.report(names::too_many_stages(place, MAX_STAGES));
-            return Err(Stop);
-        }
         if !self.ev.enter(expr.span) {
             return Err(Stop);
         }
@@ -222,7 +241,7 @@ impl<'p> Builder<'p> {
         }
         self.ev.report(finding);
         self.ev.touch(expr, env);
-        Ok(self.unknown_stage(expr.span, cursor))
+        self.unknown_stage(expr.span, cursor)
     }
 
     /// `as NAME`
@@ -244,7 +263,7 @@ impl<'p> Builder<'p> {
             self.ev.used.insert(first);
             return;
         }
-        if !self.stage_names.iter().any(|known| known.span == name.span) {
+        if self.named_places.insert(name.span) {
             self.stage_names.push(name);
         }
         env.bind(&name.text, Binding::Stage { node, name });
@@ -274,7 +293,7 @@ impl<'p> Builder<'p> {
             Some(Binding::UnknownParam { name: param }) => {
                 self.ev.used.insert(param.span);
                 args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
-                return Ok(self.unknown_stage(span, cursor));
+                return self.unknown_stage(span, cursor);
             }
             Some(Binding::Stage { node, name: defined }) => {
                 self.ev.used.insert(defined.span);
@@ -296,7 +315,7 @@ impl<'p> Builder<'p> {
                 let circle: Vec<_> = chain[..=idx].iter().rev().copied().collect();
                 self.ev.report(names::recursive(&circle));
                 args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
-                return Ok(self.unknown_stage(span, cursor));
+                return self.unknown_stage(span, cursor);
             }
             return match definition.kind {
                 DefinitionKind::Let { value } => {
@@ -314,7 +333,7 @@ impl<'p> Builder<'p> {
                             .label(definition.name.span, format!("`{name}` is defined here"));
                         self.ev.report(finding);
                         args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
-                        return Ok(self.unknown_stage(span, cursor));
+                        return self.unknown_stage(span, cursor);
                     }
                     let env = Env::instance(definition.file, definition.name, args_env);
                     self.call_value(name, place, Thunk { expr: value, env }, args, args_env, span, cursor)
@@ -354,15 +373,15 @@ impl<'p> Builder<'p> {
             self.ev.report(names::unknown_stage(name, place, &visible));
         }
         args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
-        Ok(self.unknown_stage(span, cursor))
+        self.unknown_stage(span, cursor)
     }
 
     /// A stage that was reported, and of whose result nothing is known.
-    fn unknown_stage(&mut self, span: Span, cursor: Cursor) -> Cursor {
+    fn unknown_stage(&mut self, span: Span, cursor: Cursor) -> Result<Cursor, Stop> {
         let identity = ops::find("identity").expect("the catalogue has `identity`");
-        let node = self.add_node(identity, Args::default(), span, &[(0, cursor.node)]);
+        let node = self.add_node(identity, Args::default(), span, &[(0, cursor.node)])?;
         self.made[node.index()].is_unknown = true;
-        Cursor { node, is_start: false }
+        Ok(Cursor { node, is_start: false })
     }
 
     /// A name that stands for a pipeline, or for an operator or block that takes the arguments (`conv(64)`
@@ -427,14 +446,13 @@ impl<'p> Builder<'p> {
         values: &[Option<Thunk<'p>>],
         caller: &Rc<Env<'p>>,
     ) -> Rc<Env<'p>> {
-        let mut env = Env::instance(definition.file, definition.name, caller);
+        let env = Env::instance(definition.file, definition.name, caller);
         for (param, value) in params.iter().zip(values) {
             if let Some(default) = &param.default {
                 self.ev.touch(default, &env);
             }
-            let value =
-                value.clone().or_else(|| param.default.as_ref().map(|expr| Thunk { expr, env: env.clone() }));
-            env = Env::child(&env);
+            let default = || param.default.as_ref().map(|expr| Thunk { expr, env: env.so_far() });
+            let value = value.clone().or_else(default);
             let binding = match value {
                 Some(value) => Binding::Param { value, name: &param.name },
                 None => Binding::UnknownParam { name: &param.name },
@@ -453,7 +471,13 @@ impl<'p> Builder<'p> {
         place: Span,
     ) -> Vec<Option<Thunk<'p>>> {
         let known: Vec<&str> = params.iter().map(|param| param.name.text.as_str()).collect();
+        let mut places: HashMap<&str, usize> = HashMap::with_capacity(known.len());
+        for (idx, name) in known.iter().enumerate() {
+            places.entry(name).or_insert(idx);
+        }
         let mut slots: Vec<Option<(Thunk<'p>, Span)>> = vec![None; params.len()];
+        // All before it are given.
+        let mut first_open = 0;
         let mut after_name: Option<&Ident> = None;
         let mut is_certain = true;
         for arg in args {
@@ -464,7 +488,7 @@ impl<'p> Builder<'p> {
             let idx = match (&arg.name, after_name) {
                 (Some(name), _) => {
                     after_name = Some(name);
-                    let idx = known.iter().position(|known| *known == name.text);
+                    let idx = places.get(name.text.as_str()).copied();
                     if idx.is_none() {
                         let name_place = self.ev.at(name.span);
                         self.ev.report(args_check::unknown(
@@ -484,7 +508,10 @@ impl<'p> Builder<'p> {
                     None
                 }
                 (None, None) => {
-                    let idx = slots.iter().take_while(|slot| slot.is_some()).count();
+                    while slots.get(first_open).is_some_and(Option::is_some) {
+                        first_open += 1;
+                    }
+                    let idx = first_open;
                     if idx == params.len() && is_certain {
                         self.ev.report(args_check::too_many(block, arg_place, &known, &[]));
                     }
@@ -558,14 +585,14 @@ impl<'p> Builder<'p> {
             if pipeline.arg == ASSIGN {
                 let mut setters = self.width_setters(end, first_new);
                 if setters.is_empty() && !self.is_as_wide_as_rows(end, op, &bound.args, cursor.node) {
-                    end = self.add_projection(end, span);
+                    end = self.add_projection(end, span)?;
                     setters = vec![end];
                 }
                 assignment = Some(setters);
             }
             inputs.push((pipeline.port, end));
         }
-        let node = self.add_node(op, bound.args, span, &inputs);
+        let node = self.add_node(op, bound.args, span, &inputs)?;
         self.made[node.index()].broken_args = broken_args;
         for setter in assignment.into_iter().flatten() {
             self.wanted.entry(setter).or_insert(Wanted::RowsOf(node));
@@ -598,7 +625,7 @@ impl<'p> Builder<'p> {
     }
 
     /// The linear layer onto the clusters, which the file leaves out.
-    fn add_projection(&mut self, from: NodeIndex, span: Span) -> NodeIndex {
+    fn add_projection(&mut self, from: NodeIndex, span: Span) -> Result<NodeIndex, Stop> {
         let linear = ops::find("linear").expect("the catalogue has `linear`");
         let env = Env::root(crate::source::FileId(u32::MAX));
         let callee =
@@ -661,12 +688,12 @@ impl<'p> Builder<'p> {
     }
 
     pub fn is_too_large(&self) -> bool {
-        self.n_steps > MAX_STAGES || self.ev.is_exhausted()
+        self.is_too_large || self.ev.is_exhausted()
     }
 }
 
 /// The operators without a width that set the width of `end`, walking back through those that keep it,
-/// as far as nodes are not older than `first_new`.
+/// as far as nodes are not older than `first_new`. Nodes that are not in `made` have no broken arguments.
 pub(crate) fn width_setters(
     graph: &DiGraph<Node, usize>,
     made: &[Made],
@@ -683,7 +710,7 @@ pub(crate) fn width_setters(
         let Node { op, args, .. } = &graph[node];
         match op.width_rule() {
             WidthRule::Argument(name) => {
-                let is_broken = made[node.index()].broken_args.contains(&name);
+                let is_broken = made.get(node.index()).is_some_and(|made| made.broken_args.contains(&name));
                 if args.opt_int(name).is_none() && !is_broken {
                     found.push(node);
                 }

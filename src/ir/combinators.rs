@@ -101,6 +101,6 @@ fn expand_residual<'p>(
         builder.wanted.entry(node).or_insert(Wanted::WidthOf(cursor.node));
     }
     let add = ops::find("add").expect("the catalogue has `add`");
-    let node = builder.add_node(add, Args::default(), span, &[(0, cursor.node), (1, end.node)]);
+    let node = builder.add_node(add, Args::default(), span, &[(0, cursor.node), (1, end.node)])?;
     Ok(Cursor { node, is_start: false })
 }

@@ -36,16 +36,18 @@ pub(crate) fn collect_definitions<'p>(
             let (name, kind) = match &item.kind {
                 ItemKind::Let { name, value } => (name, DefinitionKind::Let { value }),
                 ItemKind::Block { name, params, body } => {
-                    for (idx, param) in params.iter().enumerate() {
+                    let mut known: HashMap<&str, Span> = HashMap::new();
+                    for param in params {
                         if let Some(is_operator) = reserved(&param.name.text) {
                             findings.push(names::reserved(&param.name.text, param.name.span, is_operator));
                         }
-                        if let Some(first) = params[..idx].iter().find(|p| p.name.text == param.name.text) {
+                        let first = *known.entry(&param.name.text).or_insert(param.name.span);
+                        if first != param.name.span {
                             findings.push(names::duplicate(
                                 "the parameter",
                                 &param.name.text,
                                 param.name.span,
-                                first.name.span,
+                                first,
                             ));
                         }
                     }

@@ -3,7 +3,8 @@
 
 use super::Node;
 use super::build::{Made, Wanted};
-use super::types::{Dim, Entity, Level, Size, Type};
+use super::types::{Dim, Entity, Level, Type};
+use super::{MAX_TERMS, Size, SizesWithData};
 use crate::args::Args;
 use crate::args::Findings;
 use crate::check::{shape, symmetry};
@@ -12,6 +13,7 @@ use crate::ops::{Family, InferCx, Operator, Ports, WidthRule};
 use crate::source::Span;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 
 /// Widths beyond this are a slip, and no machine holds them.
@@ -35,12 +37,13 @@ pub(crate) fn infer_types(
 ) -> Doubts {
     let mut doubts: Vec<Doubts> = vec![Doubts::new(); graph.node_count()];
     let mut next_level = 1;
+    let sizes = data.map(|data| RefCell::new(SizesWithData::new(data)));
     for idx in graph.node_indices() {
         let inputs = inputs_of(graph, idx);
         let target = match wanted.get(&idx) {
             Some(Wanted::Outputs) => Some(outputs.clone()),
             Some(Wanted::WidthOf(node)) => Some(graph[*node].ty.width.clone()),
-            Some(Wanted::RowsOf(pooling)) => Some(rows_of(graph, *pooling, data, next_level)),
+            Some(Wanted::RowsOf(pooling)) => Some(rows_of(graph, *pooling, data, sizes.as_ref(), next_level)),
             None => None,
         };
         let node = &graph[idx];
@@ -57,6 +60,7 @@ pub(crate) fn infer_types(
             target: target.as_ref(),
             new_level: Level(next_level),
             data,
+            sizes: sizes.as_ref(),
         };
         let Made { broken_args: broken, is_unknown, .. } = &made[idx.index()];
         if *is_unknown {
@@ -87,10 +91,14 @@ pub(crate) fn infer_types(
             ty.width.size = Size::Symbol("?");
             doubt.insert("shape");
         }
-        ty.width.size = ty.width.size.simplified();
-        if ty.width.known().is_some_and(|width| width > MAX_WIDTH) {
+        let n_terms = ty.width.size.n_terms();
+        if n_terms > MAX_TERMS || ty.width.size.exceeds(MAX_WIDTH) {
             if !doubt.contains("shape") {
-                findings.push(shape::too_wide(node.span, &ty.width, MAX_WIDTH));
+                findings.push(if n_terms > MAX_TERMS {
+                    shape::too_many_terms(node.span, &ty.width, n_terms, MAX_TERMS)
+                } else {
+                    shape::too_wide(node.span, &ty.width, MAX_WIDTH)
+                });
             }
             doubt.insert("shape");
             ty.width.size = Size::Symbol("?");
@@ -134,7 +142,9 @@ impl Provisional {
             let node = &graph[idx];
             let inputs = inputs_of(graph, idx);
             let mut ty = self.infer(graph, node.op, &node.args, &inputs, target.as_ref());
-            ty.width.size = ty.width.size.simplified();
+            if ty.width.size.n_terms() > MAX_TERMS {
+                ty.width.size = Size::Symbol("?");
+            }
             self.n_levels = self.n_levels.max(ty.level.0);
             graph[idx].ty = ty;
         }
@@ -171,6 +181,7 @@ impl Provisional {
             target,
             new_level: Level(self.n_levels + 1),
             data: None,
+            sizes: None,
         };
         // What is wrong is reported when the types are inferred for good.
         op.infer(&cx).unwrap_or_else(|_| guess(&cx))
@@ -195,6 +206,7 @@ fn rows_of(
     graph: &DiGraph<Node, usize>,
     pooling: NodeIndex,
     data: Option<&DataFacts>,
+    sizes: Option<&RefCell<SizesWithData>>,
     next_level: u32,
 ) -> Dim {
     let node = &graph[pooling];
@@ -209,6 +221,7 @@ fn rows_of(
         target: None,
         new_level: Level(next_level),
         data,
+        sizes,
     };
     // What is wrong with the pooling itself is told when its own turn comes.
     node.op.infer(&cx).map_or_else(|_| Dim::new(Size::Symbol("?"), None, "not known"), |ty| ty.rows)

@@ -7,6 +7,8 @@ mod combinators;
 mod define;
 mod infer;
 mod losses;
+mod scope;
+mod size;
 mod task;
 pub mod types;
 
@@ -21,6 +23,8 @@ use crate::args::{Args, BoundCall};
 use crate::ops::{Loss, Operator};
 use crate::source::Span;
 use petgraph::graph::{DiGraph, NodeIndex};
+pub use scope::Scope;
+pub use size::{MAX_TERMS, Size, SizesWithData};
 pub use task::{EndRows, TASKS, TargetKind, Task, TaskFacts};
 pub use types::*;
 
@@ -35,10 +39,8 @@ pub struct Node {
     pub name: Option<String>,
     /// The stage as written.
     pub span: Span,
-    /// Blocks and repeats around it, outermost first: `["encoder as fine", "repeat 2"]`.
-    pub scope: Vec<String>,
-    /// For each of these, which opening of the model it is: tells two calls of one block in a row apart.
-    pub instances: Vec<u32>,
+    /// Blocks and repeats around it.
+    pub scope: Scope,
     /// Who put the stage there.
     pub author: Author,
 }
@@ -123,7 +125,16 @@ impl Model {
 
     /// The operators that set the width of `end` and have none of their own, as far back as `first`.
     pub(crate) fn width_setters(&self, end: NodeIndex, first: usize) -> Vec<NodeIndex> {
-        width_setters(&self.graph, &vec![Default::default(); self.graph.node_count()], end, first)
+        width_setters(&self.graph, &[], end, first)
+    }
+
+    /// Puts the data's numbers in place of every symbol that it has one for.
+    pub fn fill_in(&mut self, data: &DataFacts) {
+        let mut sizes = SizesWithData::new(data);
+        for node in self.graph.node_weights_mut() {
+            node.ty.rows.size = sizes.of(&node.ty.rows.size);
+            node.ty.width.size = sizes.of(&node.ty.width.size);
+        }
     }
 
     /// Nodes in the order written, which is a topological one: the builder adds inputs first.

@@ -109,7 +109,7 @@ impl<'a> Cx<'a> {
         for pooling in kept.into_iter().rev() {
             let args = &self.node(pooling).args;
             rows = match (args.opt_float("ratio"), args.opt_int("k")) {
-                (Some(ratio), _) => Size::Ratio(ratio, Size::Known(rows).into()).known()?,
+                (Some(ratio), _) => Size::ratio(ratio, Size::Known(rows)).known()?,
                 (None, Some(k)) => rows.min(k as usize),
                 (None, None) => rows,
             };

@@ -44,7 +44,7 @@ fn clusters(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
     let label = if cx.node(node).args.is_written("k") {
         "one cluster".to_owned()
     } else {
-        rows.origin.reason.clone()
+        rows.origin.reason.to_string()
     };
     Some(
         Diagnostic::warning(

@@ -7,7 +7,7 @@ use crate::data::GraphBatch;
 use crate::ir::{DataFacts, LossTerm, Model, Type};
 use crate::kernels::tape;
 use crate::ops::loss::balanced_weights;
-use crate::ops::{FactCx, LossKind, facts};
+use crate::ops::{FactCx, LossKind};
 use crate::plan::{Plan, plan};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use petgraph::graph::NodeIndex;
@@ -207,10 +207,7 @@ fn parameter_name(node: NodeIndex, operator: &str, weight: &str) -> String {
 /// The model with the data's numbers for every symbol, so that one checked without data can be built too.
 fn filled_in(model: &Model, data: &DataFacts) -> Model {
     let mut model = model.clone();
-    for node in model.graph.node_weights_mut() {
-        node.ty.rows.size = facts::with_data(&node.ty.rows.size, data);
-        node.ty.width.size = facts::with_data(&node.ty.width.size, data);
-    }
+    model.fill_in(data);
     model
 }
 

@@ -1,24 +1,9 @@
 //! Arithmetic that the facts of several operators share: sizes with data filled in, widths, and the weights of a
 //! dense layer.
 
-use crate::ir::{DataFacts, Dim, Size, Type};
+use crate::ir::{Dim, Type};
 use crate::kernels::Activation;
 use crate::ops::{Init, WeightSpec};
-
-/// `size` with the numbers of the data for its symbols: `N` is the largest graph, `F` the width of the
-/// features, `C` the outputs of the task. What the data does not say stays symbolic.
-pub fn with_data(size: &Size, data: &DataFacts) -> Size {
-    match size {
-        Size::Known(n) => Size::Known(*n),
-        Size::Symbol("N") => Size::Known(data.max_nodes),
-        Size::Symbol("F") => Size::Known(data.n_features),
-        Size::Symbol("C") if data.task.is_some() => Size::Known(data.n_outputs),
-        Size::Symbol(name) => Size::Symbol(name),
-        Size::Ratio(ratio, of) => Size::Ratio(*ratio, with_data(of, data).into()),
-        Size::Sum(parts) => Size::Sum(parts.iter().map(|part| with_data(part, data)).collect()),
-        Size::Product(parts) => Size::Product(parts.iter().map(|part| with_data(part, data)).collect()),
-    }
-}
 
 /// Width of a value as a number; 0 while it is symbolic.
 pub fn width(ty: &Type) -> f64 {

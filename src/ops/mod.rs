@@ -19,9 +19,10 @@ pub mod trace;
 
 use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
-use crate::ir::{DataFacts, Dim, Type};
+use crate::ir::{DataFacts, Dim, Size, SizesWithData, Type};
 use crate::lower::{LowerCx, Module};
 use crate::source::Span;
+use std::cell::RefCell;
 use trace::Trace;
 
 /// The model's input. It is not written at the front of a model; a branch begins with it by its name.
@@ -143,6 +144,15 @@ pub struct InferCx<'a> {
     /// A level not used before, for a pooling's result.
     pub new_level: crate::ir::Level,
     pub data: Option<&'a DataFacts>,
+    /// Sizes with the numbers of `data`; there where it is.
+    pub sizes: Option<&'a RefCell<SizesWithData>>,
+}
+
+impl InferCx<'_> {
+    /// A size with the numbers of the data, as far as they are known.
+    pub fn with_data(&self, size: &Size) -> Size {
+        self.sizes.map_or_else(|| size.clone(), |sizes| sizes.borrow_mut().of(size))
+    }
 }
 
 /// A typed node, for facts that depend on sizes.

@@ -15,6 +15,7 @@ use crate::ir::Model;
 use crate::kernels::Activation;
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
+use petgraph::visit::EdgeRef;
 
 /// One operator to run, with the activation that follows it computed inside.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,9 +49,11 @@ pub fn plan(model: &Checked<Model>) -> Plan {
 pub(crate) fn plan_of(model: &Model) -> Plan {
     let is_live = reaches_output(model);
     let needs_adjacency = adjacency::read_edges(model, &is_live);
-    let readers = |node| {
-        model.graph.neighbors_directed(node, Direction::Outgoing).filter(|reader| is_live[reader.index()])
-    };
+    // Counted once, because one value may have as many readers as there are stages.
+    let mut n_readers = vec![0usize; model.graph.node_count()];
+    for edge in model.graph.edge_references().filter(|edge| is_live[edge.target().index()]) {
+        n_readers[edge.source().index()] += 1;
+    }
 
     let mut steps: Vec<Step> = Vec::new();
     // The step that makes the value of each node.
@@ -59,7 +62,7 @@ pub(crate) fn plan_of(model: &Model) -> Plan {
         let inputs: Vec<usize> = model.inputs(idx).into_iter().map(|input| made_by[input.index()]).collect();
         if let (Some(activation), &[before]) = (node.op.as_activation(&node.args), inputs.as_slice()) {
             let step = &mut steps[before];
-            let is_only_reader = readers(step.result).count() == 1;
+            let is_only_reader = n_readers[step.result.index()] == 1;
             let is_free = step.activation == Activation::Identity && step.node == step.result;
             if is_only_reader && is_free && model.graph[step.node].op.fuses_activation() {
                 step.activation = activation;

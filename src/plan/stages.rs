@@ -1,14 +1,15 @@
 //! The stages of a model as a table: what `hgnnc show` prints.
 
 use super::Tracer;
+use super::words;
 use crate::args::{ArgKind, ArgValue, Args, BoundCall};
-use crate::ir::{DataFacts, Model, Node, Type};
+use crate::ir::{DataFacts, Model, Node, Scope, SizesWithData, Type};
 use crate::ops::trace::{FLOAT_BYTES, Graphs, Kernel};
-use crate::ops::{FactCx, WidthRule, facts};
+use crate::ops::{FactCx, WidthRule};
 use petgraph::graph::NodeIndex;
 
 /// One operator with its facts.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct StageRow {
     pub node: NodeIndex,
     /// Place in the model, from 0 (the input); inputs of other stages are named by it.
@@ -17,8 +18,8 @@ pub struct StageRow {
     pub text: String,
     /// `as NAME`
     pub name: Option<String>,
-    /// Blocks and repeats around it, outermost first.
-    pub scope: Vec<String>,
+    /// Blocks and repeats around it.
+    pub scope: Scope,
     /// Stages whose values come in, by port.
     pub inputs: Vec<usize>,
     pub ty: Type,
@@ -32,10 +33,8 @@ pub struct StageRow {
 
 /// The stages of a model in order. With `data`, symbolic sizes are filled in and costs are computed.
 pub fn stages(model: &Model, data: Option<&DataFacts>) -> Vec<StageRow> {
-    let types: Vec<Type> = model
-        .nodes()
-        .map(|(_, node)| data.map_or_else(|| node.ty.clone(), |data| filled_in(&node.ty, data)))
-        .collect();
+    let mut sizes = data.map(SizesWithData::new);
+    let types: Vec<Type> = model.nodes().map(|(_, node)| filled_in(&node.ty, sizes.as_mut())).collect();
     let costs = data.and_then(|data| average_costs(model, data));
     model
         .nodes()
@@ -50,8 +49,8 @@ pub fn stages(model: &Model, data: Option<&DataFacts>) -> Vec<StageRow> {
                 .weights(&cx)
                 .iter()
                 .filter(|weight| weight.is_trained)
-                .map(|weight| weight.shape.iter().map(|dim| dim.known()).product::<Option<usize>>())
-                .sum();
+                .map(|weight| words::numbers(&weight.shape))
+                .try_fold(0usize, |sum, numbers| Some(sum.saturating_add(numbers?)));
             StageRow {
                 node: idx,
                 index: idx.index(),
@@ -103,11 +102,12 @@ pub fn average_costs(model: &Model, data: &DataFacts) -> Option<Vec<StageCost>> 
 
 /// `ty` with the widths, and the numbers of clusters and slots, that the data gives. The rows of nodes
 /// stay symbolic: they differ from graph to graph.
-fn filled_in(ty: &Type, data: &DataFacts) -> Type {
+fn filled_in(ty: &Type, sizes: Option<&mut SizesWithData>) -> Type {
     let mut ty = ty.clone();
-    ty.width.size = facts::with_data(&ty.width.size, data);
+    let Some(sizes) = sizes else { return ty };
+    ty.width.size = sizes.of(&ty.width.size);
     if !matches!(ty.entity, crate::ir::Entity::Nodes | crate::ir::Entity::Edges) {
-        ty.rows.size = facts::with_data(&ty.rows.size, data);
+        ty.rows.size = sizes.of(&ty.rows.size);
     }
     ty
 }

@@ -3,7 +3,7 @@
 use super::{Plan, plan_of};
 use crate::ir::{DataFacts, Entity, Model, Type};
 use crate::ops::trace::{Graphs, Matrix, Structure, Trace, Value};
-use crate::ops::{FactCx, LossKind, facts};
+use crate::ops::{FactCx, LossKind};
 use std::rc::Rc;
 
 /// Traces steps of one model over any batches of its data.
@@ -21,10 +21,7 @@ impl Tracer {
     pub fn new(model: &Model, data: &DataFacts, is_symmetric: bool) -> Option<Self> {
         let plan = plan_of(model);
         let mut model = model.clone();
-        for node in model.graph.node_weights_mut() {
-            node.ty.rows.size = facts::with_data(&node.ty.rows.size, data);
-            node.ty.width.size = facts::with_data(&node.ty.width.size, data);
-        }
+        model.fill_in(data);
         let is_known = |ty: &Type| {
             ty.width.known().is_some() && (ty.entity != Entity::Clusters || ty.rows.known().is_some())
         };

@@ -5,8 +5,8 @@ use super::Canonical;
 use crate::args::Findings;
 use crate::ir::infer::infer_types;
 use crate::ir::{
-    Author, DataFacts, Dim, Entity, Level, LossTerm, Model, Node, Size, Symmetry, Type, Wanted, outputs_of,
-    width_setters,
+    Author, DataFacts, Dim, Entity, Level, LossTerm, Model, Node, Scope, Size, Symmetry, Type, Wanted,
+    outputs_of, width_setters,
 };
 use crate::ops::{Operator, Ports, WidthRule};
 use crate::source::Span;
@@ -37,8 +37,7 @@ impl Canonical {
                 },
                 name: None,
                 span: Span::default(),
-                scope: Vec::new(),
-                instances: Vec::new(),
+                scope: Scope::default(),
                 author: Author::File,
             });
             for (port, &input) in stage.inputs.iter().enumerate() {

@@ -13,7 +13,6 @@ use crate::ops::{
     trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
-use std::sync::Arc;
 
 /// Graph attention: `h_i = ‖_k Σ_{j ∈ N(i) ∪ {i}} α_ij^k Θ_kᵀ x_j + b`, where `α_ij^k` is the softmax over the
 /// neighbours `j` of `i` of `LeakyReLU(a_src^k · Θ_kᵀ x_j + a_dst^k · Θ_kᵀ x_i)`.
@@ -80,7 +79,7 @@ fn head_width(args: &Args, output: &Dim) -> Dim {
     }
     let size = match output.known() {
         Some(n) => Size::Known(n / heads),
-        None => Size::Ratio(1.0 / heads as f64, Arc::new(output.size.clone())),
+        None => Size::ratio(1.0 / heads as f64, output.size.clone()),
     };
     Dim { size, origin: output.origin.clone() }
 }
@@ -123,7 +122,7 @@ impl Operator for Gat {
             let mut whole = times(n_parts, &width);
             if n_parts > 1 {
                 let out = width.size.to_string();
-                whole.origin.reason = format!("{heads} heads of {out} features come from here");
+                whole.origin.reason = format!("{heads} heads of {out} features come from here").into();
             }
             return convolved(cx, whole);
         }

@@ -62,7 +62,7 @@ pub fn glorot(fan_in: &Dim, fan_out: &Dim) -> Init {
 pub fn times(n: usize, dim: &Dim) -> Dim {
     match n {
         1 => dim.clone(),
-        _ => Dim { size: Size::Product(vec![Size::Known(n), dim.size.clone()]), origin: dim.origin.clone() },
+        _ => Dim { size: Size::product([Size::Known(n), dim.size.clone()]), origin: dim.origin.clone() },
     }
 }
 

@@ -62,7 +62,7 @@ static ARGS: &[ArgSpec] = &[
 
 /// The number of clusters a graph.
 fn clusters(cx: &InferCx) -> std::result::Result<Dim, Diagnostic> {
-    kept_rows(cx, &largest_rows(&cx.inputs[0].rows, cx.data), "ratio = 0.25")
+    kept_rows(cx, &largest_rows(cx, &cx.inputs[0].rows), "ratio = 0.25")
 }
 
 impl Operator for DiffPool {

@@ -6,9 +6,8 @@ pub mod topk;
 use crate::args::{ArgKind, ArgSpec, Default, Range};
 use crate::check;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{DataFacts, Dim, Size};
-use crate::ops::{InferCx, facts};
-use std::sync::Arc;
+use crate::ir::{Dim, Size};
+use crate::ops::InferCx;
 
 /// The largest number of clusters or kept nodes that can be written.
 const MAX_ROWS: i64 = 65_536;
@@ -45,7 +44,7 @@ pub fn kept_rows(cx: &InferCx, rows: &Dim, example: &str) -> Result<Dim, Diagnos
             Ok(Dim::new(Size::Known(k as usize), place("k"), format!("the {k} comes from here")))
         }
         (Some(ratio), None) => {
-            let size = Size::Ratio(ratio, Arc::new(rows.size.clone()));
+            let size = Size::ratio(ratio, rows.size.clone());
             let reason = match size.known() {
                 Some(k) => format!("{k} is ⌈{ratio} · {}⌉{}", rows.size, because(&rows.origin.reason)),
                 None => format!("{size} comes from here"),
@@ -55,14 +54,17 @@ pub fn kept_rows(cx: &InferCx, rows: &Dim, example: &str) -> Result<Dim, Diagnos
     }
 }
 
+/// Reasons of reasons up to this length are told; a long row of poolings has no more of them.
+const MAX_REASON: usize = 300;
+
 fn because(reason: &str) -> String {
-    if reason.is_empty() { String::new() } else { format!(": {reason}") }
+    if reason.is_empty() || reason.len() > MAX_REASON { String::new() } else { format!(": {reason}") }
 }
 
 /// The rows of the largest graph of the data; symbolic without data.
-pub fn largest_rows(rows: &Dim, data: Option<&DataFacts>) -> Dim {
-    let Some(data) = data else { return rows.clone() };
-    let size = facts::with_data(&rows.size, data);
+pub fn largest_rows(cx: &InferCx, rows: &Dim) -> Dim {
+    let Some(data) = cx.data else { return rows.clone() };
+    let size = cx.with_data(&rows.size);
     if size == rows.size {
         return rows.clone();
     }

@@ -55,10 +55,7 @@ impl Operator for Flatten {
 
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         let input = cx.inputs[0];
-        let rows = match cx.data {
-            Some(data) => facts::with_data(&input.rows.size, data),
-            None => input.rows.size.clone(),
-        };
+        let rows = cx.with_data(&input.rows.size);
         let symmetry = match input.entity {
             Entity::Graph => return Err(levels::needs_rows(cx)),
             Entity::Clusters | Entity::Slots => symmetry::of_entity(cx, Entity::Graph),
@@ -75,7 +72,7 @@ impl Operator for Flatten {
             entity: Entity::Graph,
             level: Level(0),
             rows: Dim::new(Size::Known(1), Some(cx.span), "one vector a graph"),
-            width: Dim::new(Size::Product(vec![rows, input.width.size.clone()]), Some(cx.span), reason),
+            width: Dim::new(Size::product([rows, input.width.size.clone()]), Some(cx.span), reason),
             symmetry,
         })
     }

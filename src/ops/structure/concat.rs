@@ -26,6 +26,9 @@ use candle_core::{Result, Tensor};
 #[derive(Debug)]
 pub struct Concat;
 
+/// Of so many branches the widths are written in messages.
+const MAX_WRITTEN: usize = 12;
+
 impl Operator for Concat {
     fn name(&self) -> &'static str {
         "concat"
@@ -56,9 +59,12 @@ impl Operator for Concat {
             return Err(levels::mixed_levels(cx, port));
         }
         let sizes: Vec<Size> = cx.inputs.iter().map(|ty| ty.width.size.clone()).collect();
-        let written: Vec<String> = sizes.iter().map(Size::to_string).collect();
+        let mut written: Vec<String> = sizes.iter().take(MAX_WRITTEN).map(Size::to_string).collect();
+        if sizes.len() > MAX_WRITTEN {
+            written.push("…".to_owned());
+        }
         let reason = format!("`concat` joins {} features", written.join(" + "));
-        let width = Dim::new(Size::Sum(sizes), Some(cx.span), reason);
+        let width = Dim::new(Size::sum(sizes), Some(cx.span), reason);
         Ok(Type { width, symmetry: symmetry::kept(cx), ..cx.inputs[0].clone() })
     }
 
