@@ -7,7 +7,7 @@ use hgnn::args::{ArgKind, ArgValue, Args, Default};
 use hgnn::check::check;
 use hgnn::data::Dataset;
 use hgnn::data::synthetic::{RandomGraphs, random_graphs, renumber};
-use hgnn::ir::{Entity, Size, Symmetry, Type};
+use hgnn::ir::{Entity, Size, SizesWithData, Symmetry, Type};
 use hgnn::lower::{ForwardCx, Network, Structure, Value};
 use hgnn::ops::{self, Operator, Ports, WeightSpec};
 use hgnn::source::SourceMap;
@@ -151,15 +151,7 @@ fn inputs_for(op: &'static dyn Operator, args: &Args, entity: Entity) -> Option<
 
 /// A size with this many nodes for `N`.
 fn size_of(size: &Size, n_nodes: usize) -> usize {
-    match size {
-        Size::Known(n) => *n,
-        Size::Symbol(_) => n_nodes,
-        Size::Ratio(ratio, of) => {
-            Size::Ratio(*ratio, Size::Known(size_of(of, n_nodes)).into()).known().unwrap()
-        }
-        Size::Sum(parts) => parts.iter().map(|part| size_of(part, n_nodes)).sum(),
-        Size::Product(parts) => parts.iter().map(|part| size_of(part, n_nodes)).product(),
-    }
+    SizesWithData::of_symbols([("N", n_nodes)]).of(size).known().expect("rows depend on `N` alone")
 }
 
 /// Graphs in memory, to be renumbered and split.

@@ -3,12 +3,13 @@
 use candle_core::{DType, Device, Result, Tensor, Var};
 use hgnn::args::{ArgKind, ArgValue, Args, BoundArg, Default};
 use hgnn::data::batch::{Csr, SparseGraph};
-use hgnn::ir::{Author, DataFacts, Dim, Entity, Level, Node, Size, Symmetry, Type};
+use hgnn::ir::{Author, DataFacts, Dim, Entity, Level, Node, Scope, Size, SizesWithData, Symmetry, Type};
 use hgnn::kernels::Activation;
 use hgnn::lower::{ForwardCx, LowerCx, Module, NodeWeights, Value};
 use hgnn::ops::{self, FactCx, InferCx, Operator, WeightSpec};
 use hgnn::source::Span;
 use petgraph::graph::NodeIndex;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 /// A lowered operator with all that it was made of.
@@ -45,8 +46,7 @@ impl Lone {
             ty: output.clone(),
             name: None,
             span: Span::default(),
-            scope: Vec::new(),
-            instances: Vec::new(),
+            scope: Scope::default(),
             author: Author::File,
         };
         let module = op
@@ -77,6 +77,21 @@ pub fn infer(
     inputs: &[&Type],
 ) -> std::result::Result<Type, hgnn::diagnostic::Diagnostic> {
     let spans = vec![Span::default(); inputs.len()];
+    let data = DataFacts {
+        name: "test".into(),
+        n_graphs: 1,
+        n_features: 4,
+        n_outputs: 2,
+        task: None,
+        class_counts: Vec::new(),
+        max_nodes: MAX_NODES,
+        mean_nodes: MAX_NODES as f64,
+        total_nodes: MAX_NODES,
+        total_edges: 0,
+        n_graphs_without_edges: 0,
+        has_split: false,
+    };
+    let sizes = RefCell::new(SizesWithData::new(&data));
     op.infer(&InferCx {
         op,
         args,
@@ -85,20 +100,8 @@ pub fn infer(
         span: Span::default(),
         target: None,
         new_level: Level(inputs.iter().map(|ty| ty.level.0).max().unwrap_or(0) + 1),
-        data: Some(&DataFacts {
-            name: "test".into(),
-            n_graphs: 1,
-            n_features: 4,
-            n_outputs: 2,
-            task: None,
-            class_counts: Vec::new(),
-            max_nodes: MAX_NODES,
-            mean_nodes: MAX_NODES as f64,
-            total_nodes: MAX_NODES,
-            total_edges: 0,
-            n_graphs_without_edges: 0,
-            has_split: false,
-        }),
+        data: Some(&data),
+        sizes: Some(&sizes),
     })
 }
 
