@@ -2,7 +2,7 @@
 
 use super::operand::{self, Operand, Refused, Sizes};
 use super::source::{self, Loaded, Need};
-use super::{Exit, Failure, Format, Global, report, stderr_look, stdout_look};
+use super::{Exit, Failure, Format, Global, prose_width, report, stderr_look, stdout_look};
 use crate::data::DataOptions;
 use crate::diagnostic::Diagnostic;
 use crate::diff::{self, Class};
@@ -91,7 +91,7 @@ pub fn run(asked: &Against, global: &Global) -> Result<Exit, Failure> {
             all.push(Compared { file, changed, outcome });
         }
     }
-    let out = &mut io::stdout().lock();
+    let out = &mut if asked.markdown { super::data_stdout() } else { super::stdout() };
     match global.format {
         Format::Json => {
             serde_json::to_writer_pretty(&mut *out, &as_json(&before, &all)).map_err(io::Error::from)?;
@@ -155,7 +155,6 @@ fn compare(
             let told = Global { format: Format::Full, threads: None };
             match operand::read_pair([&old, &new], options, &told) {
                 Ok([old, new]) => Ok(Outcome::Diff(Box::new(diff::compare(&old, &new)))),
-                Err(Failure::OutputClosed) => Err(Failure::OutputClosed),
                 Err(_) => broken(NOW),
             }
         }
@@ -177,7 +176,7 @@ fn found(name: &str, loaded: Result<Loaded, Failure>) -> Result<Found, Failure> 
         Ok(loaded) => loaded,
         // Not text, or gone in between.
         Err(failure) => {
-            eprint(&failure.told());
+            eprint(&failure.text(prose_width(&io::stderr())));
             return Ok(Found::Broken);
         }
     };
@@ -198,9 +197,8 @@ fn found(name: &str, loaded: Result<Loaded, Failure>) -> Result<Found, Failure> 
 
 fn tell(refused: Refused) -> Result<(), Failure> {
     match refused.told::<()>(&Global { format: Format::Full, threads: None }) {
-        Err(Failure::OutputClosed) => Err(Failure::OutputClosed),
         Err(failure) => {
-            eprint(&failure.told());
+            eprint(&failure.text(prose_width(&io::stderr())));
             Ok(())
         }
         Ok(()) => Ok(()),

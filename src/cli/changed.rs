@@ -4,7 +4,7 @@ use super::source::{self, Loaded, Need};
 use super::table::{plain_table, write_table};
 use super::train::{Session, Train, Trained};
 use super::watcher::seconds;
-use super::{Exit, Failure, Format, Global, report, stderr_look};
+use super::{Exit, Failure, Format, Global, prose_width, report, stderr_look};
 use crate::diagnostic::Diagnostic;
 use crate::git::{Change, Changed, Repository, Snapshot};
 use crate::ir::canonical::Part;
@@ -55,7 +55,7 @@ pub fn run(train: &Train, since: &str, dry_run: bool, global: &Global) -> Result
     };
     let report =
         Report { before: &before, candidates: &candidates, outcomes: &outcomes, n_unchanged, dry_run };
-    let out = &mut io::stdout().lock();
+    let out = &mut super::stdout();
     match global.format {
         Format::Json => report.write_json(out)?,
         Format::Short => report.write_short(out)?,
@@ -147,7 +147,7 @@ fn train_all(train: &Train, candidates: &[Candidate], global: &Global) -> Result
     if n_models == 0 {
         return Ok(candidates.iter().map(|_| Outcome::NotTried).collect());
     }
-    let session = Session::open(train)?;
+    let session = Session::open(train, global.format)?;
     let mut outcomes = Vec::new();
     let mut is_stopped = false;
     let mut number = 0;
@@ -177,10 +177,9 @@ fn train_all(train: &Train, candidates: &[Candidate], global: &Global) -> Result
                 Outcome::Trained(summary)
             }
             Ok(Trained::Refused) => Outcome::Wrong,
-            Err(Failure::OutputClosed) => return Err(Failure::OutputClosed),
             Err(failure) => {
                 // Told at once: the next model may take hours.
-                let _ = io::stderr().write_all(failure.told().as_bytes());
+                let _ = io::stderr().write_all(failure.text(prose_width(&io::stderr())).as_bytes());
                 Outcome::Failed(failure)
             }
         });

@@ -10,9 +10,13 @@ use std::io::{self, Write};
 
 /// Prove that files are right, or say everything that is wrong with them
 ///
-/// The data that a file names is read where it is on this machine, and the file is checked against it;
-/// otherwise sizes stay symbolic.
+/// A file is proved to build: names, arguments, widths and levels fit, and the result cannot depend on how the nodes
+/// of a graph are numbered. The data that a file names is read where it is on this machine, and the file is checked
+/// against it; otherwise sizes stay symbolic. Files that it names with `use` are read too.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  hgnnc check model.hgnn\n  hgnnc check models/*.hgnn --format short\n  \
+    hgnnc check --witness model.hgnn\n  hgnnc check - < model.hgnn\n\n\
+    Exit codes: 0 all files are right, 1 a file has errors or its witness refuses it, 2 could not run")]
 pub struct Check {
     /// Files to check; `-` reads standard input
     #[arg(required = true, value_name = "FILE")]
@@ -36,10 +40,10 @@ impl Check {
         self.deny_is_known()?;
         let (mut all, mut n_absent, mut exit) = (Vec::new(), 0, Exit::Clean);
         let mut counts = (0, 0);
-        let out = &mut io::stdout().lock();
+        let out = &mut super::stdout();
         for path in &self.files {
             if path == "-" && std::mem::replace(&mut stdin_is_read, true) {
-                return Err(Failure::new("`-` is given twice, and standard input can be read once"));
+                return Err(Failure::of_usage("`-` is given twice, and standard input can be read once"));
             }
             let compiled = source::compile_with(path, options.as_ref(), need)?;
             let findings = self.findings(&compiled);

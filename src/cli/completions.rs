@@ -3,7 +3,7 @@
 use super::{Cli, Exit, Failure, Global};
 use clap::CommandFactory;
 use clap_complete::Shell;
-use std::io::{self, Write};
+use std::io::Write;
 
 /// Print the script with which a shell completes commands and options
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ impl Completions {
         // The generator cannot say that the output was closed, so it writes to memory.
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "hgnnc", &mut script);
-        io::stdout().lock().write_all(&script)?;
+        super::data_stdout().write_all(&script)?;
         Ok(Exit::Clean)
     }
 }

@@ -1,6 +1,6 @@
 //! `hgnn.toml`: found upward from a file.
 
-use super::{Failure, Format, Global, report, stderr_look, stdout_look};
+use super::{Failure, Format, Global, code, report, stderr_look};
 use crate::lint::Config;
 use crate::lint::config::FILE;
 use crate::source::SourceMap;
@@ -44,17 +44,16 @@ fn shown(path: &Path) -> String {
 fn read(path: &Path, global: &Global) -> Result<Config, Failure> {
     let name = shown(path);
     let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(format!("the file `{name}` cannot be read: {error}")))?;
+        .map_err(|error| Failure::of_file(format!("the file `{name}` cannot be read: {error}")))?;
     let mut sources = SourceMap::default();
     let file = sources.add(name.as_str(), text);
     Config::parse(&sources, file).map_err(|found| {
-        // Where the streams are closed, the exit code still tells.
-        let _ = match global.format {
-            Format::Json => {
-                report::write(&mut io::stdout().lock(), &sources, &found, global.format, stdout_look())
-            }
-            format => report::write(&mut io::stderr().lock(), &sources, &found, format, stderr_look()),
-        };
-        Failure::new(format!("the configuration `{name}` is wrong"))
+        let failure = Failure::new(format!("the configuration `{name}` is wrong")).code(code::MODEL);
+        if global.format == Format::Json {
+            return failure.findings(report::all_json(&sources, &found));
+        }
+        // Where the stream is closed, the exit code still tells.
+        let _ = report::write(&mut io::stderr().lock(), &sources, &found, global.format, stderr_look());
+        failure
     })
 }

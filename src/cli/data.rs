@@ -1,6 +1,7 @@
 //! `hgnnc data`: which data there is, and what a data set holds.
 
-use super::{Exit, Failure, Format, Global, report, stderr_look, stdout_look};
+use super::table::{plain_table, write_table};
+use super::{Exit, Failure, Format, Global, help, report, stderr_look, stdout_look};
 use crate::data::download::{DownloadProgress, PUBLISHED};
 use crate::data::error::count;
 use crate::data::files::parse_size;
@@ -18,11 +19,15 @@ use std::sync::{Arc, Mutex};
 /// Edges are counted as published sets count them, an edge and its reverse as one, with the directed number beside.
 /// What a set carries and no model sees (edge labels, edge attributes, weights) is named, and so are the self-loops and
 /// repeated edges that are dropped. `hgnnc ops tu` describes the files of a set.
+///
+/// Data sets are looked for in --data-dir, then in the cache. A published set that is named and not found is
+/// downloaded, unless --offline is given.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc data\n  hgnnc data PROTEINS\n  hgnnc data ./sets/MINE.zip\n  \
-                        hgnnc data 'tu(\"REDDIT-BINARY\", features = degree)'")]
+                        hgnnc data 'tu(\"REDDIT-BINARY\", features = degree)'\n\n\
+                        Exit codes: 0 done, 1 the call is wrong, 2 the data cannot be found or read")]
 pub struct Data {
-    /// A data set by its name, the path of a folder or archive, or a call as in a file
+    #[arg(value_name = "CALL", help = help::data_call("Data to sum up"))]
     call: Option<String>,
     #[command(flatten)]
     place: DataArgs,
@@ -38,7 +43,8 @@ pub struct DataArgs {
     /// Download nothing [env: HGNN_OFFLINE=1]
     #[arg(long)]
     pub offline: bool,
-    /// Read at most so much of a data set, as its files unpack to [env: HGNN_MAX_DATA_SIZE] [default: 1GiB]
+    /// Read at most so much of a data set, as its files unpack to: a number of B, kB, MB, GB, TB, KiB, MiB, GiB or TiB
+    /// [env: HGNN_MAX_DATA_SIZE] [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_data_size: Option<u64>,
 }
@@ -81,7 +87,7 @@ fn download_bar() -> Arc<dyn Fn(DownloadProgress) + Send + Sync> {
 /// Data that cannot be read stops a command.
 impl From<DataError> for Failure {
     fn from(error: DataError) -> Self {
-        let failure = Failure::new(format!("{error} [{}]", error.code));
+        let failure = Failure::new(error.to_string()).code(error.code);
         match error.help {
             Some(help) => failure.help(help),
             None => failure,
@@ -92,7 +98,7 @@ impl From<DataError> for Failure {
 impl Data {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
         let options = self.place.options();
-        let out = &mut io::stdout().lock();
+        let out = &mut super::stdout();
         let Some(text) = &self.call else {
             list(out, &options, global.format)?;
             return Ok(Exit::Clean);
@@ -298,17 +304,14 @@ fn page(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         let name = if summary.values.len() == 1 { "target".into() } else { format!("target {}", idx + 1) };
         rows.push((name, *value));
     }
-    let cells = |of: &Quantiles| {
-        [of.min, of.lower_quartile, of.median, of.upper_quartile, of.max, of.mean].map(number)
-    };
-    let heads = ["min", "25 %", "median", "75 %", "max", "mean"].map(String::from);
-    for (name, cells) in
-        std::iter::once((String::new(), heads)).chain(rows.iter().map(|(name, of)| (name.clone(), cells(of))))
-    {
-        write!(out, "  {name:<14}")?;
-        cells.iter().try_for_each(|cell| write!(out, "{cell:>9}"))?;
-        writeln!(out)?;
+    let mut table = plain_table();
+    table.set_header(["", "min", "25 %", "median", "75 %", "max", "mean"]);
+    for (name, of) in rows {
+        let cells = [of.min, of.lower_quartile, of.median, of.upper_quartile, of.max, of.mean].map(number);
+        table.add_row(std::iter::once(name).chain(cells));
     }
+    table.align_right(&[1, 2, 3, 4, 5, 6]);
+    write_table(out, &table)?;
     let labelled: usize = summary.classes.iter().map(|class| class.count).sum();
     if !summary.classes.is_empty() {
         writeln!(out)?;

@@ -13,9 +13,10 @@ pub struct DeviceArg {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum DeviceKind {
+    /// The processor, with --threads threads
     #[default]
     Cpu,
-    /// An NVIDIA GPU
+    /// The first NVIDIA GPU; needs a build with `--features cuda`
     Cuda,
 }
 

@@ -37,8 +37,8 @@ pub struct Diff {
     /// (`git:main:model.hgnn`); `-` reads standard input. With --against, the files and folders to look at
     #[arg(value_name = "MODEL", required_unless_present = "against")]
     models: Vec<String>,
-    /// Compare every changed .hgnn file, as it was at this revision, with the file on disk; also files that use a
-    /// changed one. A deleted model counts as interface-breaking
+    /// Compare every changed .hgnn file, as it was at this revision (a branch, tag or commit), with the file on disk;
+    /// also files that use a changed one. A deleted model counts as interface-breaking
     #[arg(long, value_name = "git:REV", conflicts_with = "svg")]
     against: Option<String>,
     #[command(flatten)]
@@ -81,14 +81,14 @@ impl Diff {
             return against::run(&asked, global);
         }
         let [before, after] = self.models.as_slice() else {
-            return Err(Failure::new(format!("two models are compared, and {} given", match self.models.len() {
+            return Err(Failure::of_usage(format!("two models are compared, and {} given", match self.models.len() {
                 1 => "one is".to_owned(),
                 n => format!("{n} are"),
             }))
             .help("write `hgnnc diff BEFORE AFTER`, or `hgnnc diff --against git:main` for all that has changed"));
         };
         if before == "-" && after == "-" {
-            return Err(Failure::new("standard input can be one of the two models, and not both"));
+            return Err(Failure::of_usage("standard input can be one of the two models, and not both"));
         }
         let operands = [Operand::find(before)?, Operand::find(after)?];
         let [before, after] = operand::read_pair([&operands[0], &operands[1]], options.as_ref(), global)?;
@@ -97,7 +97,7 @@ impl Diff {
             let drawing = diff::svg(&before, &after, &found);
             write_file(path, |out| out.write_all(drawing.as_bytes()))?;
         }
-        let out = &mut io::stdout().lock();
+        let out = &mut if self.markdown { super::data_stdout() } else { super::stdout() };
         if global.format == Format::Json {
             serde_json::to_writer_pretty(&mut *out, &diff::json(&found)).map_err(io::Error::from)?;
             writeln!(out)?;

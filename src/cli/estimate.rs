@@ -4,7 +4,7 @@ use super::device::DeviceArg;
 use super::source::{self, Loaded, LocalData};
 use super::table::{plain_table, write_table};
 use super::train::named_data;
-use super::{Exit, Failure, Format, Global, report, stderr_look, stdout_look};
+use super::{Exit, Failure, Format, Global, help, report, stderr_look, stdout_look};
 use crate::check::{self, Checked};
 use crate::data::files::parse_size;
 use crate::data::{self, Dataset};
@@ -19,7 +19,6 @@ use crate::plan;
 use crate::plan::words::{self, Count, grouped};
 use crate::source::SourceMap;
 use crate::train::{Overrides, Settings};
-use comfy_table::CellAlignment;
 use petgraph::graph::NodeIndex;
 use serde_json::json;
 use std::io::{self, Write};
@@ -32,26 +31,26 @@ use std::io::{self, Write};
 #[command(after_help = "Examples:\n  hgnnc estimate models/proteins_diffpool.hgnn\n  \
     hgnnc estimate one_line.hgnn --data PROTEINS --batch-size 64\n  \
     hgnnc estimate models/dd_diffpool.hgnn --memory-limit 2GB\n\n\
-    Exit codes: 0 done, 1 the file is wrong, 2 could not run")]
+    Exit codes: 0 done, 1 the file has errors, 2 could not run")]
 pub struct EstimateCommand {
     /// The file; `-` reads standard input
     #[arg(value_name = "FILE")]
     file: String,
-    /// Data in place of the file's: a call, a name or a path
-    #[arg(long, value_name = "CALL", conflicts_with = "no_data")]
+    #[arg(long, value_name = "CALL", conflicts_with = "no_data", help = help::data_call("Data in place of the file's"))]
     data: Option<String>,
     #[command(flatten)]
     place: LocalData,
-    /// Graphs a batch in place of the file's
+    /// Graphs per batch in place of the file's, 1 to 10,000,000
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     batch_size: Option<u32>,
-    /// Propose the largest batch size whose peak memory stays below this: `2GB`, `512MiB`
+    /// Propose the largest batch size whose peak memory stays below this: a number of B, kB, MB, GB, TB, KiB, MiB, GiB
+    /// or TiB, as in `2GB` or `512MiB`; bytes without a unit
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     memory_limit: Option<u64>,
-    /// Seed in place of the file's
+    /// Seed in place of the file's, a whole number from 0
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Epochs in place of the file's
+    /// Epochs in place of the file's, 1 to 1,000,000
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     epochs: Option<u32>,
     /// Leave time out, and measure nothing
@@ -79,7 +78,7 @@ impl EstimateCommand {
         let base_bytes = memory::resident_bytes();
         let Some(ready) = self.compile(global)? else { return Ok(Exit::Findings) };
         let process = ProcessMemory::new(base_bytes, memory::peak_bytes());
-        let out = &mut io::stdout().lock();
+        let out = &mut super::stdout();
         let (Some(dataset), model) = (&ready.dataset, ready.model.get()) else {
             self.print_symbolic(out, &ready, global)?;
             return Ok(Exit::Clean);
@@ -196,7 +195,7 @@ impl EstimateCommand {
             let row = [stage.index.to_string(), stage.text.clone(), stage.ty.to_string(), size.to_string()];
             table.add_row(row);
         }
-        align_right(&mut table, &[0, 3]);
+        table.align_right(&[0, 3]);
         write_table(out, &table)?;
         match parameters.known() {
             Some(n) => writeln!(out, "\n{} parameters, {} as f32", grouped(n), bytes(4.0 * n as f64))?,
@@ -230,7 +229,7 @@ impl From<EstimateError> for Failure {
 fn print_findings(sources: &SourceMap, findings: &[Diagnostic], global: &Global) -> Result<(), Failure> {
     if global.format == Format::Json {
         if findings.iter().any(Diagnostic::is_error) {
-            report::write(&mut io::stdout().lock(), sources, findings, global.format, stdout_look())?;
+            report::write(&mut super::stdout(), sources, findings, global.format, stdout_look())?;
         }
     } else {
         // Where standard error is closed, the exit code still tells.
@@ -318,7 +317,7 @@ fn print(
             table.add_row([name, &bytes(value), &share, note]);
         }
     }
-    align_right(&mut table, &[1, 2]);
+    table.align_right(&[1, 2]);
     write_table(out, &table)?;
     if let (Some(time), Some(machine)) = (&estimate.time, machine) {
         writeln!(
@@ -392,20 +391,12 @@ fn print_stages(out: &mut dyn Write, estimate: &Estimate) -> io::Result<()> {
         }
         table.add_row(row);
     }
-    align_right(&mut table, &[0, 3, 4, 5, 6, 7, 8]);
+    table.align_right(&[0, 3, 4, 5, 6, 7, 8]);
     write_table(out, &table)?;
     writeln!(
         out,
         "\nForward and backward are FLOPs of an average training graph; kept is for the backward pass of the largest batch."
     )
-}
-
-fn align_right(table: &mut comfy_table::Table, columns: &[usize]) {
-    for &column in columns {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
 }
 
 /// `1 run`, `10 runs`

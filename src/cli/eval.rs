@@ -4,7 +4,7 @@ use super::data::DataArgs;
 use super::device::DeviceArg;
 use super::table::{plain_table, write_table};
 use super::train::{load_data, named_data, run_data};
-use super::{Exit, Failure, Format, Global, note};
+use super::{Exit, Failure, Format, Global, help, note};
 use crate::data::{DataOptions, Dataset};
 use crate::train::{Figures, Found, SavedModel, Spread, find_run};
 use serde_json::json;
@@ -15,13 +15,16 @@ use std::path::PathBuf;
 ///
 /// Without `--data`, on the data it was trained on, each part of its split for itself.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  hgnnc eval runs/first\n  hgnnc eval runs/first --data 'tu(\"MUTAG\")'")]
+#[command(
+    after_help = "Examples:\n  hgnnc eval runs/first\n  hgnnc eval runs/first --data 'tu(\"MUTAG\")'\n  \
+    hgnnc eval runs/first/fold-03 --format json\n\n\
+    Exit codes: 0 done, 1 the data is wrong, 2 could not run"
+)]
 pub struct Eval {
     /// The folder of a run, one of its folds, or a checkpoint
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// Data in place of that of the run: a call, a name or a path
-    #[arg(long, value_name = "CALL")]
+    #[arg(long, value_name = "CALL", help = help::data_call("Data in place of that of the run"))]
     data: Option<String>,
     #[command(flatten)]
     place: DataArgs,
@@ -107,7 +110,7 @@ impl Eval {
             dataset = Some(data);
         }
         let name = dataset.map(|data| data.name).unwrap_or_default();
-        print(&mut io::stdout().lock(), &name, &metrics, &all, global.format)?;
+        print(&mut super::stdout(), &name, &metrics, &all, global.format)?;
         Ok(Exit::Clean)
     }
 }

@@ -8,14 +8,19 @@ use std::io::{self, Write};
 
 /// Explain a code such as shape::width_mismatch, with a wrong and a right model; without one, list all codes
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  hgnnc explain\n  hgnnc explain shape::width_mismatch\n  \
+    hgnnc explain width_mismatch\n  hgnnc explain lint::over_smoothing\n\n\
+    Exit codes: 0 printed, 2 there is no such code")]
 pub struct Explain {
-    /// The code, as printed above a finding
+    /// The code, as printed above a finding (`shape::width_mismatch`, or `error[…]` around it), or its last part alone
+    /// (`width_mismatch`)
+    #[arg(value_name = "CODE")]
     code: Option<String>,
 }
 
 impl Explain {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
-        let out = &mut io::stdout().lock();
+        let out = &mut super::stdout();
         let Some(code) = &self.code else {
             list(out, global.format)?;
             return Ok(Exit::Clean);
@@ -67,7 +72,7 @@ fn find(code: &str) -> Result<(&'static str, &'static str), Failure> {
             })
         }
     };
-    Err(Failure::new(format!("there is no code `{code}`")).help(match close {
+    Err(Failure::of_usage(format!("there is no code `{code}`")).help(match close {
         Some(close) => format!("did you mean {close}? {list}"),
         None => list.to_owned(),
     }))

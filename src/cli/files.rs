@@ -20,7 +20,7 @@ pub fn find(named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
         } else if path.exists() {
             found.push(path.clone());
         } else {
-            return Err(Failure::new(format!("the file `{}` does not exist", path.display())));
+            return Err(Failure::of_file(format!("the file `{}` does not exist", path.display())));
         }
     }
     let mut seen = std::collections::HashSet::new();
@@ -38,7 +38,7 @@ fn below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
         .build();
     for entry in walk {
         let entry = entry.map_err(|error| {
-            Failure::new(format!("the files below `{}` cannot be listed: {error}", folder.display()))
+            Failure::of_file(format!("the files below `{}` cannot be listed: {error}", folder.display()))
         })?;
         let path = entry.path();
         if path.extension().is_some_and(|extension| extension == "hgnn") && path.is_file() {
@@ -56,13 +56,13 @@ fn below(folder: &Path, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
 pub fn rewrite(path: &Path, text: &str) -> Result<(), Failure> {
     let permissions = fs::metadata(path).map(|found| found.permissions());
     if permissions.as_ref().is_ok_and(fs::Permissions::readonly) {
-        return Err(Failure::new(format!("the file `{}` is read-only", path.display()))
+        return Err(Failure::of_file(format!("the file `{}` is read-only", path.display()))
             .help("make it writable, or leave it out"));
     }
     write_file(path, |file| file.write_all(text.as_bytes()))?;
     if let Ok(permissions) = permissions {
         fs::set_permissions(path, permissions).map_err(|error| {
-            Failure::new(format!("the permissions of `{}` cannot be kept: {error}", path.display()))
+            Failure::of_file(format!("the permissions of `{}` cannot be kept: {error}", path.display()))
         })?;
     }
     Ok(())

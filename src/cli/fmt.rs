@@ -67,14 +67,14 @@ impl Fmt {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
         if self.files.iter().any(|path| path == Path::new("-")) {
             if self.files.len() > 1 {
-                return Err(Failure::new("`-` stands alone: standard input is one file"));
+                return Err(Failure::of_usage("`-` stands alone: standard input is one file"));
             }
             return self.standard_input(global);
         }
         let mut all = Vec::new();
         for path in files::find(&self.files)? {
             let bytes = std::fs::read(&path).map_err(|error| {
-                Failure::new(format!("the file `{}` cannot be read: {error}", path.display()))
+                Failure::of_file(format!("the file `{}` cannot be read: {error}", path.display()))
             })?;
             all.push(Laid::of(path, &bytes));
         }
@@ -85,7 +85,7 @@ impl Fmt {
                 }
             }
         }
-        let out = &mut io::stdout().lock();
+        let out = &mut if self.diff { super::data_stdout() } else { super::stdout() };
         match global.format {
             Format::Json => self.write_json(out, &all)?,
             format => self.write_text(out, &all, format)?,
@@ -105,10 +105,10 @@ impl Fmt {
         io::stdin()
             .lock()
             .read_to_end(&mut bytes)
-            .map_err(|error| Failure::new(format!("standard input cannot be read: {error}")))?;
+            .map_err(|error| Failure::of_file(format!("standard input cannot be read: {error}")))?;
         let laid = Laid::of("<stdin>".into(), &bytes);
         let changes = laid.change().is_some();
-        let out = &mut io::stdout().lock();
+        let out = &mut super::data_stdout();
         if global.format == Format::Json {
             self.write_json(out, std::slice::from_ref(&laid))?;
         } else {

@@ -12,6 +12,7 @@ use std::path::Path;
 
 /// Say for `git diff` what changed in a model; what does not compile is compared by its lines
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 printed, 2 could not run")]
 pub struct GitDiffDriver {
     /// As git gives them: path, then file, hash and mode of the old side and of the new; for a renamed file the new
     /// path and a remark
@@ -32,7 +33,7 @@ struct Given {
 
 impl GitDiffDriver {
     pub fn run(&self, _: &Global) -> Result<Exit, Failure> {
-        let out = &mut io::stdout().lock();
+        let out = &mut super::data_stdout();
         let (path, sides, new_path) = match self.arguments.as_slice() {
             // So git says that a file is not merged.
             [path] => {
@@ -43,7 +44,7 @@ impl GitDiffDriver {
                 (path, [(old, old_hash), (new, new_hash)], rest.first().unwrap_or(path))
             }
             _ => {
-                return Err(Failure::new("git gives its diff drivers seven arguments")
+                return Err(Failure::of_usage("git gives its diff drivers seven arguments")
                     .help("this command is for `diff.hgnn.command`, which `hgnnc install-git` sets"));
             }
         };
@@ -53,8 +54,9 @@ impl GitDiffDriver {
             given.push(if file == "/dev/null" {
                 None
             } else {
-                let bytes = std::fs::read(file)
-                    .map_err(|error| Failure::new(format!("the file `{file}` cannot be read: {error}")))?;
+                let bytes = std::fs::read(file).map_err(|error| {
+                    Failure::of_file(format!("the file `{file}` cannot be read: {error}"))
+                })?;
                 Some(Given { path: path.clone(), bytes, hash: hash.clone() })
             });
         }

@@ -3,11 +3,12 @@
 use super::{Exit, Failure, Global};
 use crate::source::SourceMap;
 use crate::{fmt, syntax};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Print a file in its one layout for `git diff`; one that cannot be read is printed as it is
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Exit codes: 0 printed, 2 the file cannot be read")]
 pub struct GitTextconv {
     /// The file that git gives, which may be a copy under another name
     #[arg(value_name = "FILE")]
@@ -21,7 +22,7 @@ pub struct GitTextconv {
 impl GitTextconv {
     pub fn run(&self, _: &Global) -> Result<Exit, Failure> {
         let bytes = std::fs::read(&self.file).map_err(|error| {
-            Failure::new(format!("the file `{}` cannot be read: {error}", self.file.display()))
+            Failure::of_file(format!("the file `{}` cannot be read: {error}", self.file.display()))
         })?;
         // A failure here would end the whole of `git diff`, so a broken file is shown as it is.
         let laid_out = syntax::decode("", &bytes).ok().and_then(|text| {
@@ -29,7 +30,7 @@ impl GitTextconv {
             let id = sources.add("", text);
             fmt::format(&sources, id).ok()
         });
-        let out = &mut io::stdout().lock();
+        let out = &mut super::data_stdout();
         out.write_all(laid_out.as_ref().map_or(&bytes, |text| text.as_bytes()))?;
         Ok(Exit::Clean)
     }

@@ -14,12 +14,13 @@ use std::path::{Path, PathBuf};
     hgnnc graph model.hgnn -o model.html --direction right\n  \
     hgnnc graph model.hgnn --as dot | dot -Tpdf -o model.pdf\n  \
     hgnnc graph git:main:model.hgnn -o before.svg\n\n\
-    Exit codes: 0 drawn, 1 the file is wrong, 2 could not run")]
+    Exit codes: 0 drawn, 1 the file has errors, 2 could not run")]
 pub struct Graph {
     /// The file (`-` is standard input), a run's folder, a checkpoint, or `git:REV:PATH`
     #[arg(value_name = "FILE")]
     file: String,
-    /// Where to write; the ending says the form: .svg, .html, .dot (.gv) or .mmd. Standard output where absent
+    /// Where to write; the ending says the form: .svg, .html (.htm), .dot (.gv) or .mmd (.mermaid). Standard output
+    /// where absent, and for `-`
     #[arg(short, long, value_name = "PATH")]
     out: Option<PathBuf>,
     /// The form, in place of the ending's; SVG where there is neither
@@ -69,7 +70,7 @@ impl Form {
                 Some(ending) => format!("no form of drawing ends in `.{ending}`"),
                 None => format!("the name `{}` does not say which form to draw", path.display()),
             };
-            Failure::new(what).help(
+            Failure::of_usage(what).help(
                 "end it in .svg, .html, .dot or .mmd, or say the form with --as (svg, html, dot, mermaid)",
             )
         })
@@ -113,7 +114,7 @@ impl Graph {
             Some(path) if path.as_os_str() != "-" => {
                 crate::train::write_file(path, |out| out.write_all(text.as_bytes()))?;
             }
-            _ => io::stdout().lock().write_all(text.as_bytes())?,
+            _ => super::data_stdout().write_all(text.as_bytes())?,
         }
         Ok(Exit::Clean)
     }
@@ -129,7 +130,7 @@ impl Graph {
             Err(Refused::Findings { sources, diagnostics, .. }) => {
                 if global.format == Format::Json {
                     report::write(
-                        &mut io::stdout().lock(),
+                        &mut super::stdout(),
                         &sources,
                         &diagnostics,
                         global.format,

@@ -18,7 +18,7 @@ use std::io::{self, Write};
     hgnnc hash --text model.hgnn\n  \
     hgnnc hash git:main:model.hgnn model.hgnn\n\n\
     The canonical text, whose SHA-256 the hash is, is described in grammar/CANONICAL.md.\n\n\
-    Exit codes: 0 done, 1 a file is wrong, 2 could not run")]
+    Exit codes: 0 done, 1 a file has errors, 2 could not run")]
 pub struct Hash {
     /// Files, folders of runs, checkpoints (.safetensors), or files at a git revision (`git:main:model.hgnn`); `-`
     /// reads standard input
@@ -65,7 +65,7 @@ impl From<PartArg> for Part {
 
 impl Hash {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
-        let out = &mut io::stdout().lock();
+        let out = &mut super::data_stdout();
         let mut exit = Exit::Clean;
         let mut all = Vec::new();
         for (idx, file) in self.files.iter().enumerate() {
@@ -73,11 +73,13 @@ impl Hash {
                 Ok(side) => side,
                 Err(refused @ Refused::Findings { .. }) => {
                     // The others still have their hashes.
-                    let human = Global { format: Format::Full, ..global.clone() };
-                    if let Err(Failure::OutputClosed) = refused.told::<()>(&human) {
-                        return Err(Failure::OutputClosed);
-                    }
                     exit = Exit::Findings;
+                    match refused.told::<()>(global) {
+                        Err(failure) if global.format == Format::Json => {
+                            all.push(json!({ "file": file, "findings": failure.findings }));
+                        }
+                        _ => {}
+                    }
                     continue;
                 }
                 Err(Refused::Failure(failure)) => return Err(failure),

@@ -66,7 +66,7 @@ impl InstallGit {
             let repository = Repository::discover(Path::new("."))?;
             install::run(&Scope::Repository(&repository), &wanted, action)?
         };
-        let out = &mut io::stdout().lock();
+        let out = &mut if self.print { super::data_stdout() } else { super::stdout() };
         match global.format {
             Format::Json => {
                 let all: Vec<_> = steps.iter().map(|step| as_json(step, action)).collect();

@@ -3,7 +3,7 @@
 use super::config::Configs;
 use super::source::{self, Compiled, Data, LocalData, Need};
 use super::table::{plain_table, write_table};
-use super::{Exit, Failure, Format, Global, files, report, stdout_look};
+use super::{Exit, Failure, Format, Global, files, help, report, stdout_look};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lint::config::ALL;
 use crate::lint::{Config, LINTS, NeedsData, lint};
@@ -20,17 +20,15 @@ use std::path::{Path, PathBuf};
 /// warning with `allow(NAME)`; `hgnn.toml` in its folder or above sets `allow`, `deny` and thresholds for all:
 /// `hgnnc explain lint::NAME` says why a warning is one.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  hgnnc lint\n  hgnnc lint models --deny all\n  \
-    hgnnc lint model.hgnn --allow unused_clusters --data-dir data\n  hgnnc lint --list\n\n\
-    Exit codes: 0 nothing or warnings, 1 something that is denied, or a file that is wrong, 2 could not run")]
+#[command(after_help = help::lints())]
 pub struct Lint {
     /// Files, or folders with all `.hgnn` files below; `-` reads standard input
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Do not warn of this: a lint, or a warning of `check` by its code
+    /// Do not warn of this: names below, or codes of warnings of `check`, separated by commas or given one by one
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     allow: Vec<String>,
-    /// Make this an error: a lint, a warning of `check` by its code, or `all` for everything that is not allowed, but
+    /// Make this an error: names below, codes of warnings of `check`, or `all` for everything that is not allowed, but
     /// for `data::not_here`, which is about the machine and has to be named
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     deny: Vec<String>,
@@ -43,7 +41,7 @@ pub struct Lint {
 
 impl Lint {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
-        let out = &mut io::stdout().lock();
+        let out = &mut super::stdout();
         if self.list {
             list(out, global.format)?;
             return Ok(Exit::Clean);
@@ -101,13 +99,13 @@ impl Lint {
     fn paths(&self) -> Result<Vec<String>, Failure> {
         if self.files.iter().any(|path| path == Path::new("-")) {
             if self.files.len() > 1 {
-                return Err(Failure::new("`-` stands alone: standard input is one file"));
+                return Err(Failure::of_usage("`-` stands alone: standard input is one file"));
             }
             return Ok(vec!["-".to_owned()]);
         }
         let found = files::find(&self.files)?;
         if found.is_empty() {
-            return Err(Failure::new("there is no `.hgnn` file here or below")
+            return Err(Failure::of_file("there is no `.hgnn` file here or below")
                 .help("name files or folders: `hgnnc lint models`"));
         }
         Ok(found.iter().map(|path| path.display().to_string()).collect())
@@ -116,7 +114,7 @@ impl Lint {
     /// What the command line says, over the file: `all` gives way to what is allowed, in whatever order they come.
     fn override_config(&self, config: &mut Config) -> Result<(), Failure> {
         let unknown = |option: &str, name: &str, close: Option<&str>| {
-            Failure::new(format!("there is no lint `{name}` for `--{option}`")).help(match close {
+            Failure::of_usage(format!("there is no lint `{name}` for `--{option}`")).help(match close {
                 Some(close) => format!("did you mean `{close}`? `hgnnc lint --list` lists them"),
                 None => "`hgnnc lint --list` lists them".to_owned(),
             })
@@ -125,7 +123,7 @@ impl Lint {
         if let Some(name) =
             self.allow.iter().find(|name| self.deny.iter().any(|other| plain(other) == plain(name)))
         {
-            return Err(Failure::new(format!("`{name}` is given to `--allow` and to `--deny`")));
+            return Err(Failure::of_usage(format!("`{name}` is given to `--allow` and to `--deny`")));
         }
         for name in &self.allow {
             config.allow(name).map_err(|close| unknown("allow", name, close))?;

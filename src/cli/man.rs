@@ -23,7 +23,7 @@ impl Man {
         let mut command = Cli::command().disable_help_subcommand(true);
         // Gives every command its full name, `hgnnc train`, and the options of all commands.
         command.build();
-        let out = &mut io::stdout().lock();
+        let out = &mut super::data_stdout();
         let Some(folder) = &self.out else {
             let page = render(command)?;
             if global.format == Format::Json {
@@ -36,7 +36,7 @@ impl Man {
             return Ok(Exit::Clean);
         };
         std::fs::create_dir_all(folder).map_err(|error| {
-            Failure::new(format!("the folder `{}` cannot be made: {error}", folder.display()))
+            Failure::of_file(format!("the folder `{}` cannot be made: {error}", folder.display()))
         })?;
         let mut written = Vec::new();
         pages(command, folder, &mut written)?;

@@ -71,7 +71,7 @@ impl Migrate {
                 write(found)?;
             }
         }
-        let out = &mut io::stdout().lock();
+        let out = &mut super::stdout();
         match global.format {
             Format::Json => self.write_json(out, &all)?,
             format => self.write_text(out, &all, &foreign, format)?,

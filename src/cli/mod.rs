@@ -11,13 +11,16 @@ pub mod device;
 mod diff;
 mod estimate;
 mod eval;
+mod excerpt;
 mod explain;
+mod failure;
 mod files;
 mod fmt;
 mod git_diff_driver;
 mod git_textconv;
 mod graph;
 mod hash;
+mod help;
 mod install_git;
 mod lint;
 mod man;
@@ -27,24 +30,31 @@ pub mod operand;
 mod ops;
 mod pre_commit;
 mod predict;
+mod progress_line;
 pub mod report;
 pub mod results;
 mod show;
 pub mod source;
+mod stdout;
 pub mod table;
 pub mod threads;
 mod train;
 pub mod watcher;
+pub mod wrap;
 
+pub use failure::{Failure, code};
 pub use report::{Format, Look};
+pub use stdout::{data_stdout, stdout};
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 
 /// Check, explain and train hierarchical graph neural networks described in .hgnn files.
 #[derive(Debug, Parser)]
-#[command(name = "hgnnc", version, max_term_width = 100, propagate_version = true)]
+#[command(name = "hgnnc", version, max_term_width = 100, propagate_version = true, after_long_help = help::ALL_COMMANDS)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -58,7 +68,7 @@ pub struct Global {
     /// How findings and results are written
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
-    /// Threads to compute with; all cores where absent. Results do not depend on it
+    /// Threads to compute with, 1 to 1024; all cores where absent. Results do not depend on it
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 }
@@ -133,62 +143,10 @@ pub enum Exit {
     Interrupted,
 }
 
-/// Why a command could not run: exit code 2.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The reader of the output has gone (`hgnnc ops | head`), which is no failure.
-    #[error("the output was closed")]
-    OutputClosed,
-    /// What went wrong, naming file and place, and what to do.
-    #[error("{message}")]
-    Stopped { message: String, help: Option<String> },
-}
-
-impl Failure {
-    pub fn new(message: impl Into<String>) -> Self {
-        Failure::Stopped { message: message.into(), help: None }
-    }
-
-    #[must_use]
-    pub fn help(self, text: impl Into<String>) -> Self {
-        match self {
-            Failure::Stopped { message, .. } => Failure::Stopped { message, help: Some(text.into()) },
-            Failure::OutputClosed => self,
-        }
-    }
-}
-
-impl Failure {
-    /// As it is written on standard error.
-    fn told(&self) -> String {
-        let mut text = format!("error: {self}\n");
-        if let Failure::Stopped { help: Some(help), .. } = self {
-            text.push_str(&format!("  help: {}\n", help.replace('\n', "\n        ")));
-        }
-        text
-    }
-}
-
-/// An error of writing to standard output, the only writing that commands do with `?`.
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Failure::OutputClosed,
-            _ => Failure::new(format!("the output cannot be written: {error}")),
-        }
-    }
-}
-
-impl From<crate::git::GitError> for Failure {
-    fn from(error: crate::git::GitError) -> Self {
-        Failure::Stopped { message: error.message, help: error.help }
-    }
-}
-
 /// Tells what a user has to know and did not ask for, on standard error.
 pub fn note(text: &str) {
     // Where standard error is closed, there is no one to tell.
-    let _ = writeln!(io::stderr(), "note: {text}");
+    let _ = writeln!(io::stderr(), "{}", wrap::fill(text, prose_width(&io::stderr()), "note: ", "      "));
 }
 
 /// How text on standard output may look: colours only on a terminal and where `NO_COLOR` is unset.
@@ -204,9 +162,21 @@ pub fn stderr_look() -> Look {
 fn look(is_terminal: bool) -> Look {
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
         || std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
-    let width = if is_terminal { columns.or_else(terminal_width).unwrap_or(100) } else { 100 };
+    let terminal = if is_terminal { terminal_width() } else { None };
+    let width = asked_width().or(terminal).unwrap_or(100);
     Look { colours: is_terminal && !no_colour, width: width.clamp(40, 140) }
+}
+
+/// The columns that `COLUMNS` asks for, also where the output is no terminal.
+fn asked_width() -> Option<usize> {
+    std::env::var("COLUMNS").ok()?.parse().ok().filter(|&columns| columns > 0)
+}
+
+/// Columns that sentences may take: those of a terminal. Where there is none, a fact stays on its line, so that
+/// programs such as grep find it.
+pub fn prose_width(stream: &impl IsTerminal) -> usize {
+    let terminal = if stream.is_terminal() { terminal_width() } else { None };
+    asked_width().or(terminal).map_or(usize::MAX, |width| width.clamp(40, 140))
 }
 
 fn terminal_width() -> Option<usize> {
@@ -222,28 +192,63 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 
 /// Runs the command of this process and gives its exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are printed as asked, mistakes on the command line count as "could not run".
-            let code = if error.use_stderr() { 2 } else { 0 };
+        // Help and version are printed as asked.
+        Err(error) if !error.use_stderr() => {
             let _ = error.print();
-            return ExitCode::from(code);
+            return ExitCode::SUCCESS;
+        }
+        Err(error) if asks_for_json(&arguments) => return fail(&error.into(), Format::Json),
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(2);
         }
     };
+    if cli.global.format == Format::Json {
+        stdout::write_data_only();
+    }
     threads::set_up(cli.global.threads.map(usize::from));
-    let result = cli.command.run(&cli.global).and_then(|exit| {
-        io::stdout().flush()?;
+    let run = || {
+        let exit = cli.command.run(&cli.global)?;
+        stdout().flush()?;
         Ok(exit)
-    });
+    };
+    // A panic is a fault of ours, which has written its place on standard error.
+    let Ok(result) = panic::catch_unwind(AssertUnwindSafe(run)) else {
+        let failure = Failure::new("hgnnc has failed through a fault of its own")
+            .code(code::INTERNAL)
+            .help("please report it with the command, the file and the lines on standard error");
+        fail(&failure, cli.global.format);
+        return ExitCode::from(101);
+    };
     match result {
-        Ok(Exit::Clean) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
+        Ok(Exit::Clean) => ExitCode::SUCCESS,
         Ok(Exit::Findings) => ExitCode::from(1),
         Ok(Exit::Interrupted) => ExitCode::from(130),
-        Err(failure) => {
-            // Standard error may be closed too; then there is no one to tell.
-            let _ = io::stderr().write_all(failure.told().as_bytes());
-            ExitCode::from(2)
-        }
+        Err(failure) => fail(&failure, cli.global.format),
     }
+}
+
+/// Tells a failure: people on standard error, programs on standard output.
+fn fail(failure: &Failure, format: Format) -> ExitCode {
+    // Where the stream is closed, there is no one to tell but by the exit code.
+    let _ = match format {
+        Format::Json => {
+            let mut out = data_stdout();
+            writeln!(out, "{}", failure.json()).and_then(|()| out.flush())
+        }
+        _ => io::stderr().write_all(failure.text(prose_width(&io::stderr())).as_bytes()),
+    };
+    ExitCode::from(2)
+}
+
+/// Whether `--format json` is among the arguments, where these could not be read as a whole.
+fn asks_for_json(arguments: &[OsString]) -> bool {
+    let arguments = arguments.iter().map(|argument| argument.to_str().unwrap_or_default());
+    let arguments: Vec<&str> = arguments.take_while(|argument| *argument != "--").collect();
+    let is_json = |value: &str| Format::from_str(value, false) == Ok(Format::Json);
+    arguments.windows(2).any(|pair| pair[0] == "--format" && is_json(pair[1]))
+        || arguments.iter().filter_map(|argument| argument.strip_prefix("--format=")).any(is_json)
 }

@@ -1,7 +1,7 @@
 //! `hgnnc new`: a file to begin with.
 
 use super::table::{plain_table, write_table};
-use super::{Exit, Failure, Format, Global, report, stderr_look};
+use super::{Exit, Failure, Format, Global, help, report, stderr_look};
 use crate::data::{self, DataOptions};
 use crate::ir::Task;
 use crate::source::SourceMap;
@@ -14,6 +14,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Write a file to begin with: a commented one that trains at once, or a copy of a model
+///
+/// Without `--data` and `--from`, the file trains on built-in data and needs no other file. With `--data`, the data is
+/// read, so that the model fits its task and its size. A file that exists is kept unless `--force` is given.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc new first\n  hgnnc new proteins --data PROTEINS\n  \
     hgnnc new mine --from enzymes_diffpool\n  hgnnc new --list\n\n\
@@ -22,11 +25,9 @@ pub struct New {
     /// Name of the file, with or without `.hgnn`
     #[arg(value_name = "NAME", required_unless_present = "list")]
     name: Option<String>,
-    /// Model to copy: the name of a shipped one, or a path
-    #[arg(long, value_name = "MODEL")]
+    #[arg(long, value_name = "MODEL", help = help::shipped_models())]
     from: Option<String>,
-    /// Data to learn from: a call, a name or a path
-    #[arg(long, value_name = "CALL")]
+    #[arg(long, value_name = "CALL", help = help::data_call("Data to learn from"))]
     data: Option<String>,
     /// Replace a file that is there
     #[arg(long)]
@@ -38,7 +39,7 @@ pub struct New {
 
 impl New {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
-        let out = &mut io::stdout().lock();
+        let out = &mut super::stdout();
         let Some(name) = &self.name else {
             list(out, global.format)?;
             return Ok(Exit::Clean);
@@ -113,10 +114,10 @@ impl New {
             .open(path)
             .and_then(|mut file| file.write_all(text.as_bytes()));
         written.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Failure::new(format!("`{shown}` is there already"))
+            io::ErrorKind::AlreadyExists => Failure::of_file(format!("`{shown}` is there already"))
                 .help("choose another name, or replace it with `--force`"),
-            io::ErrorKind::NotFound => Failure::new(format!("the folder of `{shown}` does not exist")),
-            _ => Failure::new(format!("`{shown}` cannot be written: {error}")),
+            io::ErrorKind::NotFound => Failure::of_file(format!("the folder of `{shown}` does not exist")),
+            _ => Failure::of_file(format!("`{shown}` cannot be written: {error}")),
         })
     }
 }
@@ -135,11 +136,11 @@ fn file_path(name: &str) -> Result<PathBuf, Failure> {
     let path = Path::new(name);
     let stem = name.strip_suffix(".hgnn").unwrap_or(name);
     if stem.is_empty() {
-        return Err(Failure::new("the name is empty").help("as in `hgnnc new first`"));
+        return Err(Failure::of_usage("the name is empty").help("as in `hgnnc new first`"));
     }
     if stem.ends_with(['/', '\\', '.']) || path.file_name().is_none() {
         return Err(
-            Failure::new(format!("`{name}` is not the name of a file")).help("as in `hgnnc new first`")
+            Failure::of_usage(format!("`{name}` is not the name of a file")).help("as in `hgnnc new first`")
         );
     }
     Ok(format!("{stem}.hgnn").into())
@@ -200,9 +201,9 @@ fn read_model(from: &str, target: &Path, notes: &mut Vec<String>) -> Result<Find
                 Some(close) => format!("did you mean `{close}`? `hgnnc new --list` lists the shipped models"),
                 None => "`hgnnc new --list` lists the shipped models".to_owned(),
             };
-            Failure::new(format!("`{from}` is neither a shipped model nor a file")).help(help)
+            Failure::of_file(format!("`{from}` is neither a shipped model nor a file")).help(help)
         }
-        _ => Failure::new(format!("the file `{from}` cannot be read: {error}")),
+        _ => Failure::of_file(format!("the file `{from}` cannot be read: {error}")),
     })?;
     let text = match syntax::decode(from, &bytes) {
         Ok(text) => text,
@@ -226,13 +227,7 @@ fn read_model(from: &str, target: &Path, notes: &mut Vec<String>) -> Result<Find
 
 fn print(sources: &SourceMap, findings: &[crate::diagnostic::Diagnostic], global: &Global) -> io::Result<()> {
     if global.format == Format::Json {
-        return report::write(
-            &mut io::stdout().lock(),
-            sources,
-            findings,
-            global.format,
-            super::stdout_look(),
-        );
+        return report::write(&mut super::stdout(), sources, findings, global.format, super::stdout_look());
     }
     // Where standard error is closed, the exit code still tells.
     let _ = report::write(&mut io::stderr().lock(), sources, findings, global.format, stderr_look());

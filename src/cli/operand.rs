@@ -2,7 +2,7 @@
 //! at a git revision.
 
 use super::source::{self, Compiled, Data, Loaded, Need};
-use super::{Failure, Format, Global, report, stderr_look};
+use super::{Failure, Format, Global, code, report, stderr_look};
 use crate::args::ArgValue;
 use crate::check;
 use crate::data::DataOptions;
@@ -56,7 +56,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// Tells findings on standard error (as JSON on standard output), and gives the failure of a command that
+    /// Tells findings on standard error (as JSON they are part of the failure), and gives the failure of a command that
     /// cannot go on without the model.
     ///
     /// # Errors
@@ -65,15 +65,17 @@ impl Refused {
         match self {
             Refused::Failure(failure) => Err(failure),
             Refused::Findings { name, sources, diagnostics } => {
+                let failure =
+                    Failure::new(format!("`{name}` has errors, so there is no model to read from it"))
+                        .code(code::MODEL);
                 if global.format == Format::Json {
-                    let out = &mut io::stdout().lock();
-                    report::write(out, &sources, &diagnostics, global.format, super::stdout_look())?;
+                    return Err(failure.findings(report::all_json(&sources, &diagnostics)));
                 } else {
                     // Where standard error is closed, the exit code still tells.
                     let out = &mut io::stderr().lock();
                     let _ = report::write(out, &sources, &diagnostics, global.format, stderr_look());
                 }
-                Err(Failure::new(format!("`{name}` has errors, so there is no model to read from it")))
+                Err(failure)
             }
         }
     }
@@ -182,7 +184,7 @@ impl Operand {
         // Folds and seeds have the same model.
         let found = train::find_run(path)?;
         let Some(first) = found.checkpoints.first() else {
-            return Err(Failure::new(format!("`{name}` holds no checkpoint")));
+            return Err(Failure::new(format!("`{name}` holds no checkpoint")).code(code::RUN));
         };
         Self::of_checkpoint(name, &Checkpoint::read(first)?)
     }

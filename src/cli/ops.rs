@@ -11,9 +11,16 @@ use serde_json::{Value, json};
 use std::io::{self, Write};
 
 /// Print the reference: all operators, losses, data sources and training settings, or one in full
+///
+/// The reference is made from the operators themselves: arguments with their ranges and defaults, shapes, weights and
+/// the counterpart in PyTorch Geometric.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  hgnnc ops\n  hgnnc ops diffpool\n  hgnnc ops convolution --format short\n  \
+    hgnnc ops train\n\nExit codes: 0 printed, 2 there is nothing of that name"
+)]
 pub struct Ops {
-    /// One of them in full, or a group: convolution, pooling, loss, data, optimizer, …
+    #[arg(value_name = "NAME", help = super::help::groups())]
     name: Option<String>,
 }
 
@@ -36,6 +43,11 @@ struct Group {
     key: &'static str,
     title: &'static str,
     entries: Vec<Entry>,
+}
+
+/// What a group is called by.
+pub fn group_names() -> Vec<&'static str> {
+    groups().iter().map(|group| group.key).collect()
 }
 
 fn groups() -> Vec<Group> {
@@ -189,7 +201,7 @@ impl Entry {
 
 impl Ops {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
-        let out = &mut io::stdout().lock();
+        let out = &mut super::stdout();
         let groups = groups();
         let Some(name) = &self.name else {
             print_all(out, &groups, global.format)?;
@@ -205,7 +217,7 @@ impl Ops {
         let Some((title, entry)) = found else {
             let names =
                 groups.iter().flat_map(|group| group.entries.iter().map(Entry::name).chain([group.key]));
-            return Err(Failure::new(format!("there is no `{name}` in the reference")).help(
+            return Err(Failure::of_usage(format!("there is no `{name}` in the reference")).help(
                 match super::closest(name, names) {
                     Some(close) => format!("did you mean `{close}`? `hgnnc ops` lists all names"),
                     None => "`hgnnc ops` lists all names".to_owned(),
@@ -248,10 +260,7 @@ fn list(out: &mut dyn Write, groups: &[Group]) -> io::Result<()> {
             table.add_row([entry.name(), entry.summary()]);
         }
         let width = groups.iter().flat_map(|group| &group.entries).map(|entry| entry.name().len()).max();
-        if let Some(column) = table.column_mut(0) {
-            let width = comfy_table::Width::Fixed(width.unwrap_or(0) as u16 + 2);
-            column.set_constraint(comfy_table::ColumnConstraint::Absolute(width));
-        }
+        table.widen(0, width.unwrap_or(0));
         write_table(out, &table)?;
         writeln!(out)?;
     }

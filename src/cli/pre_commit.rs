@@ -54,7 +54,7 @@ impl PreCommit {
             let diagnostics = compiled.findings();
             all.push(Checked { file, is_in_layout, sources: compiled.sources, diagnostics });
         }
-        let out = &mut io::stdout().lock();
+        let out = &mut super::stdout();
         match global.format {
             Format::Json => write_json(out, &all)?,
             format => write_text(out, &all, format)?,

@@ -3,7 +3,7 @@
 use super::data::DataArgs;
 use super::device::DeviceArg;
 use super::eval::data_for;
-use super::{Exit, Failure, Format, Global, note};
+use super::{Exit, Failure, Format, Global, help, note};
 use crate::data::Dataset;
 use crate::ir::{Entity, TargetKind};
 use crate::train::{Found, Outputs, SavedModel, find_run, write_file};
@@ -17,19 +17,24 @@ use std::path::PathBuf;
 /// each class; for values, the values. Lines are CSV; JSON lines with `--format jsonl` or a file that ends in .jsonl.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc predict runs/first --data ./my/NEW.zip\n  \
-    hgnnc predict runs/first --data PROTEINS -o predictions.jsonl")]
+    hgnnc predict runs/first --data PROTEINS -o predictions.jsonl\n  \
+    hgnnc predict runs/first --format jsonl\n\n\
+    Exit codes: 0 done, 1 the data is wrong, 2 could not run")]
 pub struct Predict {
     /// The folder of a run, one of its folds, or a checkpoint
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// What to predict for: a call, a name or a path; the run's own data where absent
-    #[arg(long, value_name = "CALL")]
+    #[arg(
+        long,
+        value_name = "CALL",
+        help = help::data_call("What to predict for, in place of the data that the model was trained on")
+    )]
     data: Option<String>,
     #[command(flatten)]
     place: DataArgs,
     #[command(flatten)]
     device: DeviceArg,
-    /// File to write; standard output where absent
+    /// File to write, as JSON lines where its name ends in .jsonl; standard output where absent
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -42,7 +47,7 @@ impl Predict {
         let [path] = paths.as_slice() else {
             let first =
                 paths.first().and_then(|path| path.parent()).map(|folder| folder.display().to_string());
-            return Err(Failure::new(format!("`{}` holds {} runs", self.run.display(), paths.len()))
+            return Err(Failure::of_usage(format!("`{}` holds {} runs", self.run.display(), paths.len()))
                 .help(format!("name one of them, as in `hgnnc predict {}`", first.unwrap_or_default())));
         };
         let model = SavedModel::open(path, &device)?;
@@ -62,7 +67,7 @@ impl Predict {
         match &self.output {
             Some(path) => write_file(path, write)?,
             None => {
-                let mut out = BufWriter::new(io::stdout().lock());
+                let mut out = BufWriter::new(super::data_stdout());
                 write(&mut out)?;
                 out.flush()?;
             }

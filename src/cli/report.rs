@@ -1,21 +1,22 @@
 //! Diagnostics as people and programs read them: `full`, `short` and `json`.
 
+use super::excerpt::{Mark, excerpt};
+use super::wrap;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{FileId, SourceMap, Span};
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, SourceCode, SourceSpan};
-use std::fmt;
+use owo_colors::{OwoColorize, Style};
 use std::io::{self, Write};
 
 /// How findings and results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
-    /// With the source, labels and what to do.
+    /// For people: findings with their source, labels and help. `predict` writes CSV, and takes `csv` for it too.
     #[default]
     #[value(alias = "csv")]
     Full,
-    /// One line a finding: `file:line:column: error[code]: message`.
+    /// One line per finding or result: `file:line:column: error[code]: message`.
     Short,
-    /// One JSON document; JSON lines from `predict`.
+    /// For programs: one JSON document, for failures too. `predict` writes JSON lines, and takes `jsonl` for it too.
     #[value(alias = "jsonl")]
     Json,
 }
@@ -28,8 +29,8 @@ pub struct Look {
     pub width: usize,
 }
 
-/// Lines longer than this are not shown: they would bury the message.
-const MAX_LINE_BYTES: usize = 1000;
+/// Labels in lines longer than this name their place and show no source, which no one wrote by hand.
+const MAX_LINE_BYTES: usize = 64 << 10;
 
 /// Diagnostics in the order of their files and places; those without a place come first.
 pub fn sorted(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
@@ -57,7 +58,7 @@ impl<'a> Places<'a> {
     }
 
     /// Counted from 0.
-    fn line(&self, file: FileId, offset: usize) -> usize {
+    pub(super) fn line(&self, file: FileId, offset: usize) -> usize {
         self.line_starts[file.0 as usize].partition_point(|&start| start <= offset) - 1
     }
 
@@ -69,18 +70,25 @@ impl<'a> Places<'a> {
         (line + 1, self.sources.file(file).text[start..offset].chars().count() + 1)
     }
 
-    /// The bytes of lines `first..=last`, without the last newline.
-    fn lines(&self, file: FileId, first: usize, last: usize) -> std::ops::Range<usize> {
-        let starts = &self.line_starts[file.0 as usize];
-        let end = starts.get(last + 1).map_or(self.sources.file(file).text.len(), |&next| next - 1);
-        starts[first.min(starts.len() - 1)]..end
+    pub(super) fn n_lines(&self, file: FileId) -> usize {
+        self.line_starts[file.0 as usize].len()
+    }
+
+    pub(super) fn name(&self, file: FileId) -> &str {
+        &self.sources.file(file).name
+    }
+
+    /// Where a line begins, in bytes, and its text without the end of the line.
+    pub(super) fn line_text(&self, file: FileId, line: usize) -> (usize, &str) {
+        let (starts, text) = (&self.line_starts[file.0 as usize], &self.sources.file(file).text);
+        let end = starts.get(line + 1).map_or(text.len(), |&next| next - 1);
+        let line_text = &text[starts[line]..end];
+        (starts[line], line_text.strip_suffix('\r').unwrap_or(line_text))
     }
 
     fn is_showable(&self, span: Span) -> bool {
-        let (first, last) =
-            (self.line(span.file, span.start as usize), self.line(span.file, span.end as usize));
-        let range = self.lines(span.file, first.saturating_sub(1), last + 1);
-        last - first < 50 && range.len() < (last - first + 3) * MAX_LINE_BYTES
+        let lines = [span.start, span.end].map(|at| self.line(span.file, at as usize));
+        lines.iter().all(|&line| self.line_text(span.file, line).1.len() <= MAX_LINE_BYTES)
     }
 }
 
@@ -108,11 +116,16 @@ pub fn write(
             sorted(diagnostics).into_iter().try_for_each(|found| writeln!(out, "{}", short(&places, found)))
         }
         Format::Json => {
-            let all: Vec<_> = sorted(diagnostics).into_iter().map(|found| json(&places, found)).collect();
-            serde_json::to_writer_pretty(&mut *out, &all)?;
+            serde_json::to_writer_pretty(&mut *out, &all_json(sources, diagnostics))?;
             writeln!(out)
         }
     }
+}
+
+/// All findings as data, in the order in which they are written.
+pub fn all_json(sources: &SourceMap, diagnostics: &[Diagnostic]) -> Vec<serde_json::Value> {
+    let places = Places::new(sources);
+    sorted(diagnostics).into_iter().map(|found| json(&places, found)).collect()
 }
 
 fn word(severity: Severity) -> &'static str {
@@ -165,150 +178,48 @@ pub fn json(places: &Places, diagnostic: &Diagnostic) -> serde_json::Value {
 
 /// The finding with its source: the code on top, the message alone in one line, then labels and help.
 pub fn full(places: &Places, diagnostic: &Diagnostic, look: Look) -> String {
-    let theme = if look.colours { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme)
-        .with_width(look.width.max(40))
-        .with_links(false)
-        .with_context_lines(1);
-    let main = diagnostic.labels.first().map(|label| label.span.file);
+    let (style, sign) = match diagnostic.severity {
+        Severity::Error => (Style::new().red(), "×"),
+        Severity::Warning => (Style::new().yellow(), "⚠"),
+    };
+    let paint = |text: &str, style: Style| {
+        if look.colours { text.style(style).to_string() } else { text.to_owned() }
+    };
+    let width = look.width.saturating_sub(2);
+    let first = format!("  {} ", paint(sign, style));
+    let message = wrap::fill(&diagnostic.message, width, &first, &format!("  {} ", paint("│", style)));
+    let mut text = format!("{}\n\n{message}\n", paint(diagnostic.code, style));
     let (shown, hidden): (Vec<_>, Vec<_>) =
         diagnostic.labels.iter().partition(|label| places.is_showable(label.span));
-    let mut report = Report {
-        places,
-        code: diagnostic.code,
-        severity: diagnostic.severity,
-        message: diagnostic.message.clone(),
-        help: diagnostic.help.clone(),
-        file: main,
-        labels: Vec::new(),
-        related: Vec::new(),
-    };
-    for label in shown {
-        let span = (label.span.start as usize, (label.span.end - label.span.start) as usize);
-        // The place in the headline is that of the primary label.
-        let is_primary = std::ptr::eq(label, &diagnostic.labels[0]) || Some(label.span.file) != main;
-        let labeled = if is_primary {
-            LabeledSpan::new_primary_with_span(Some(label.text.clone()), span)
-        } else {
-            LabeledSpan::new_with_span(Some(label.text.clone()), span)
-        };
-        let file = Some(label.span.file);
-        if file == main {
-            report.labels.push(labeled);
-        } else if let Some(related) = report.related.iter_mut().find(|related| related.file == file) {
-            related.labels.push(labeled);
-        } else {
-            report.related.push(Report {
-                places,
-                code: "",
-                severity: diagnostic.severity,
-                message: format!("in {}", places.sources.file(label.span.file).name),
-                help: None,
-                file,
-                labels: vec![labeled],
-                related: Vec::new(),
-            });
+    let mut files: Vec<FileId> = Vec::new();
+    for label in &shown {
+        if !files.contains(&label.span.file) {
+            files.push(label.span.file);
         }
     }
-    let mut text = String::new();
-    // Writing into a string fails only where a source cannot be read, and ours lie in memory.
-    if handler.render_report(&mut text, &report).is_err() {
-        text = format!("{}\n", short(places, diagnostic));
+    for file in files {
+        let labels = shown.iter().filter(|label| label.span.file == file);
+        let marks: Vec<_> = labels
+            .map(|label| Mark {
+                span: label.span,
+                text: &label.text,
+                is_primary: std::ptr::eq(*label, &diagnostic.labels[0]),
+            })
+            .collect();
+        text.push_str(&excerpt(places, file, &marks, look));
     }
     for label in hidden {
         let (line, column) = places.line_column(label.span.file, label.span.start);
-        let name = &places.sources.file(label.span.file).name;
-        text.push_str(&format!("  at {name}:{line}:{column}: {}\n", label.text));
+        let place = format!("at {}:{line}:{column}: {}", places.name(label.span.file), label.text);
+        text.push_str(&wrap::fill(&place, width, "  ", "    "));
+        text.push('\n');
+    }
+    if let Some(help) = &diagnostic.help {
+        let first = format!("  {} ", paint("help:", Style::new().cyan()));
+        text.push_str(&wrap::fill(help, width, &first, "        "));
+        text.push('\n');
     }
     text
-}
-
-/// A diagnostic as miette wants it. Labels of one report lie in one file, so those of others are related reports.
-struct Report<'a> {
-    places: &'a Places<'a>,
-    code: &'static str,
-    severity: Severity,
-    message: String,
-    help: Option<String>,
-    file: Option<FileId>,
-    labels: Vec<LabeledSpan>,
-    related: Vec<Report<'a>>,
-}
-
-impl fmt::Debug for Report<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl fmt::Display for Report<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Report<'_> {}
-
-impl miette::Diagnostic for Report<'_> {
-    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        (!self.code.is_empty()).then(|| Box::new(self.code) as Box<dyn fmt::Display>)
-    }
-
-    fn severity(&self) -> Option<miette::Severity> {
-        Some(match self.severity {
-            _ if self.code.is_empty() => miette::Severity::Advice,
-            Severity::Error => miette::Severity::Error,
-            Severity::Warning => miette::Severity::Warning,
-        })
-    }
-
-    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.file.map(|_| self as &dyn SourceCode)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        (!self.labels.is_empty())
-            .then(|| Box::new(self.labels.iter().cloned()) as Box<dyn Iterator<Item = _>>)
-    }
-
-    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn miette::Diagnostic> + 'a>> {
-        let related = self.related.iter().map(|report| report as &dyn miette::Diagnostic);
-        (!self.related.is_empty()).then(|| Box::new(related) as Box<dyn Iterator<Item = _>>)
-    }
-}
-
-impl SourceCode for Report<'_> {
-    fn read_span<'a>(
-        &'a self,
-        span: &SourceSpan,
-        lines_before: usize,
-        lines_after: usize,
-    ) -> Result<Box<dyn miette::SpanContents<'a> + 'a>, MietteError> {
-        let file = self.file.ok_or(MietteError::OutOfBounds)?;
-        let source = self.places.sources.file(file);
-        if span.offset() + span.len() > source.text.len() {
-            return Err(MietteError::OutOfBounds);
-        }
-        let at = self.places.line(file, span.offset());
-        let first = at.saturating_sub(lines_before);
-        let last = self.places.line(file, span.offset() + span.len()) + lines_after;
-        let range = self.places.lines(file, first, last);
-        // The column belongs to the line of the span where no context comes before it.
-        let column = if lines_before == 0 { span.offset() - range.start } else { 0 };
-        let range = if lines_before == 0 { span.offset()..range.end } else { range };
-        Ok(Box::new(miette::MietteSpanContents::new_named(
-            source.name.clone(),
-            &source.text.as_bytes()[range.clone()],
-            (range.start, range.len()).into(),
-            first,
-            column,
-            last + 1 - first,
-        )))
-    }
 }
 
 #[cfg(test)]
@@ -386,9 +297,10 @@ shape::width_mismatch
     #[test]
     fn a_label_at_the_very_end_and_one_in_an_endless_line_are_written() {
         let mut sources = SourceMap::default();
-        let id = sources.add("m.hgnn", format!("gcn\r\n{} ->", "x".repeat(5000)));
-        let at_end = Diagnostic::error("syntax::unexpected", "m").label(Span::new(id, 5008, 5008), "here");
-        assert!(full(&Places::new(&sources), &at_end, PLAIN).ends_with("  at m.hgnn:2:5004: here\n"));
+        let id = sources.add("m.hgnn", format!("gcn\r\n{} ->", "x".repeat(100_000)));
+        let end = 5 + 100_003;
+        let at_end = Diagnostic::error("syntax::unexpected", "m").label(Span::new(id, end, end), "here");
+        assert!(full(&Places::new(&sources), &at_end, PLAIN).ends_with("  at m.hgnn:2:100004: here\n"));
         let first = Diagnostic::error("syntax::unexpected", "m").label(Span::new(id, 3, 3), "here");
         full(&Places::new(&sources), &first, PLAIN);
     }

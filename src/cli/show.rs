@@ -1,20 +1,26 @@
 //! `hgnnc show`: what a file builds, stage by stage, and every setting with its default filled in.
 
 use super::source::{self, Compiled, Data, LocalData, Need};
-use super::table::{plain_table, write_table};
+use super::table::{Table, plain_table, write_table};
 use super::{Exit, Failure, Format, Global, describe};
 use crate::args::{ArgSpec, ArgValue, Args};
 use crate::ir::{Author, LossTerm, Model, Node, Scope, Symmetry, Type};
 use crate::ops::FactCx;
 use crate::plan::average_costs;
 use crate::plan::words::{Count, bytes, scaled};
-use comfy_table::{CellAlignment, Table};
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
 /// Print what a file builds: stages with types, symmetry, parameters and cost, and all settings
+///
+/// Every default is filled in and marked. The data that the file names is read where it is on this machine; then sizes
+/// are numbers, and memory and FLOPs are those of an average graph. Otherwise sizes stay symbolic.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  hgnnc show model.hgnn\n  hgnnc show models/proteins_gcn.hgnn --data-dir data\n  \
+    hgnnc show model.hgnn --format json\n\nExit codes: 0 shown, 1 the file has errors, 2 could not run"
+)]
 pub struct Show {
     /// The file; `-` reads standard input
     #[arg(value_name = "FILE")]
@@ -28,7 +34,10 @@ impl Show {
         let options = self.data.options();
         let compiled = source::compile_with(&self.file, options.as_ref(), Need::Facts)?;
         let Some(model) = &compiled.model else {
-            source::print_findings(&compiled, global)?;
+            // As JSON, what is printed is one document: the findings or the failure.
+            if compiled.has_errors() || global.format != Format::Json {
+                source::print_findings(&compiled, global)?;
+            }
             if !compiled.has_errors() {
                 return Err(Failure::new(format!("`{}` has no model to show", self.file))
                     .help("its definitions are for other files; show one that uses them"));
@@ -36,7 +45,7 @@ impl Show {
             return Ok(Exit::Findings);
         };
         let shown = Shown::new(model.get(), &compiled);
-        let out = &mut io::stdout().lock();
+        let out = &mut super::stdout();
         if global.format == Format::Json {
             serde_json::to_writer_pretty(&mut *out, &shown.json()).map_err(io::Error::from)?;
             writeln!(out)?;
@@ -179,11 +188,7 @@ impl<'a> Shown<'a> {
             }
             table.add_row(row);
         }
-        for column in if has_costs { vec![0, 5, 6, 7] } else { vec![0, 5] } {
-            if let Some(column) = table.column_mut(column) {
-                column.set_cell_alignment(CellAlignment::Right);
-            }
-        }
+        table.align_right(&[0, 5, 6, 7]);
         write_table(out, &table)?;
         write!(out, "\nTotal: {} parameters", self.parameters())?;
         if has_costs {

@@ -16,7 +16,7 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, clap::Args)]
 pub struct LocalData {
     // The environment is read by `options`, because clap refuses a variable that is set and empty.
-    /// Folder of data sets, searched before the cache [env: HGNN_DATA]
+    /// Folder of data sets, searched before the cache [env: HGNN_DATA]. Nothing is downloaded
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
     /// Read no data even where it is there
@@ -94,10 +94,10 @@ pub fn load(path: &str) -> Result<Loaded, Failure> {
 
 fn unreadable(name: &str, error: &io::Error) -> Failure {
     match error.kind() {
-        io::ErrorKind::NotFound => Failure::new(format!("the file `{name}` does not exist")),
-        io::ErrorKind::IsADirectory => Failure::new(format!("`{name}` is a folder"))
+        io::ErrorKind::NotFound => Failure::of_file(format!("the file `{name}` does not exist")),
+        io::ErrorKind::IsADirectory => Failure::of_file(format!("`{name}` is a folder"))
             .help(format!("name its files, as in `{name}/*.hgnn`")),
-        _ => Failure::new(format!("the file `{name}` cannot be read: {error}")),
+        _ => Failure::of_file(format!("the file `{name}` cannot be read: {error}")),
     }
 }
 
@@ -229,7 +229,7 @@ pub fn compile_loaded(loaded: Loaded, options: Option<&DataOptions>, need: Need)
 pub fn print_findings(compiled: &Compiled, global: &Global) -> Result<(), Failure> {
     let Compiled { sources, diagnostics, .. } = compiled;
     if global.format == Format::Json {
-        report::write(&mut io::stdout().lock(), sources, diagnostics, global.format, super::stdout_look())?;
+        report::write(&mut super::stdout(), sources, diagnostics, global.format, super::stdout_look())?;
     } else {
         // Where standard error is closed, the exit code still tells.
         let look = super::stderr_look();

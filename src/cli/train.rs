@@ -4,7 +4,9 @@ use super::data::DataArgs;
 use super::device::DeviceArg;
 use super::source::{self, Loaded};
 use super::watcher::Watcher;
-use super::{Exit, Failure, Format, Global, changed, describe, report, results, stderr_look, stdout_look};
+use super::{
+    Exit, Failure, Format, Global, changed, code, describe, help, report, results, stderr_look, stdout_look,
+};
 use crate::args::BoundCall;
 use crate::check::{self, Checked};
 use crate::data::{self, DataOptions, Dataset};
@@ -24,14 +26,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Train a file and write the run into a folder
 ///
-/// Ctrl-C ends the run after the current batch, ready for `--resume`; a second one ends it at once.
+/// The data is what the file names; a published set that is not on this machine is downloaded. The folder of the run
+/// gets the weights, the figures of every epoch and what is needed to train again. Ctrl-C ends the run after the
+/// current batch, ready for `--resume`; a second one ends it at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc train models/quickstart.hgnn\n  \
     hgnnc train one_line.hgnn --data 'tu(\"PROTEINS\")' --out runs/first\n  \
     hgnnc train --resume runs/first\n  \
     hgnnc train wider.hgnn --init-from runs/first\n  \
     hgnnc train --changed-since git:main --dry-run\n\n\
-    Exit codes: 0 done, 1 the file is wrong, 2 could not run, 130 interrupted")]
+    Exit codes: 0 trained, 1 the file has errors, 2 could not run, 130 interrupted")]
 pub struct Train {
     /// The file to train; `-` reads standard input. With --changed-since several, and folders
     #[arg(
@@ -40,8 +44,7 @@ pub struct Train {
         conflicts_with = "resume"
     )]
     files: Vec<String>,
-    /// Data in place of the file's: a call, a name or a path
-    #[arg(long, value_name = "CALL", conflicts_with = "resume")]
+    #[arg(long, value_name = "CALL", conflicts_with = "resume", help = help::data_call("Data in place of the file's"))]
     data: Option<String>,
     #[command(flatten)]
     place: DataArgs,
@@ -51,10 +54,10 @@ pub struct Train {
     /// Replace a run that is in that folder
     #[arg(long, requires = "out", conflicts_with = "changed_since")]
     force: bool,
-    /// Seed in place of the file's
+    /// Seed in place of the file's, a whole number from 0
     #[arg(long, value_name = "N", conflicts_with = "resume")]
     seed: Option<u64>,
-    /// Epochs in place of the file's
+    /// Epochs in place of the file's, 1 to 1,000,000
     #[arg(long, value_name = "N", conflicts_with = "resume", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     epochs: Option<u32>,
     #[command(flatten)]
@@ -65,8 +68,9 @@ pub struct Train {
     /// Begin with the weights of another run or checkpoint, as far as they fit; what is new begins at random
     #[arg(long, value_name = "RUN", conflicts_with = "resume")]
     init_from: Option<PathBuf>,
-    /// Train only the models whose canonical form has changed since this revision, also through `use`: of the files
-    /// given, or of all below the current folder. Each into a run of its own
+    /// Train only the models whose canonical form has changed since this revision (a branch, tag or commit, as in
+    /// `git:main`), also through `use`: of the files given, or of all below the current folder. Each into a run of its
+    /// own
     #[arg(long, value_name = "git:REV", conflicts_with = "resume")]
     changed_since: Option<String>,
     /// List what --changed-since would train and why, and train nothing
@@ -76,7 +80,13 @@ pub struct Train {
 
 impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Self {
-        let failure = Failure::new(error.to_string());
+        let kind = match &error {
+            TrainError::Io { .. } => code::FILE,
+            TrainError::Occupied { .. } | TrainError::Busy { .. } | TrainError::Unusable { .. } => code::RUN,
+            TrainError::NotFinite { .. } | TrainError::Candle(_) => code::COMPUTATION,
+            _ => code::SETUP,
+        };
+        let failure = Failure::new(error.to_string()).code(kind);
         match error.help() {
             Some(help) => failure.help(help),
             None => failure,
@@ -123,7 +133,7 @@ pub fn load_data(
 fn print_findings(sources: &SourceMap, findings: &[Diagnostic], global: &Global) -> Result<(), Failure> {
     if global.format == Format::Json {
         if findings.iter().any(Diagnostic::is_error) {
-            report::write(&mut io::stdout().lock(), sources, findings, global.format, stdout_look())?;
+            report::write(&mut super::stdout(), sources, findings, global.format, stdout_look())?;
         }
     } else {
         // Where standard error is closed, the exit code still tells.
@@ -152,10 +162,10 @@ pub(super) struct Session {
 impl Session {
     /// # Errors
     /// Where the device cannot be used.
-    pub(super) fn open(train: &Train) -> Result<Self, Failure> {
+    pub(super) fn open(train: &Train, format: Format) -> Result<Self, Failure> {
         let device = train.device.open()?;
         let command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-        Ok(Self { device, command, interrupts: listen_for_interrupts() })
+        Ok(Self { device, command, interrupts: listen_for_interrupts(format) })
     }
 }
 
@@ -171,7 +181,7 @@ impl Train {
         if let Some(since) = &self.changed_since {
             return changed::run(self, since, self.dry_run, global);
         }
-        let session = Session::open(self)?;
+        let session = Session::open(self, global.format)?;
         let trained = match (&self.resume, self.files.as_slice()) {
             (Some(path), _) => {
                 let (ready, overrides) = reopen(path, self.place.options())?;
@@ -185,7 +195,7 @@ impl Train {
                 self.train_file(file, output, &session, global, global.format)?
             }
             (None, files) => {
-                return Err(Failure::new(format!(
+                return Err(Failure::of_usage(format!(
                     "one file is trained at a time, and {} are given",
                     files.len()
                 ))
@@ -254,7 +264,7 @@ impl Train {
         let summary = result?;
         // The results of several files are one document.
         if self.changed_since.is_none() || format == Format::Full {
-            results::print(&mut io::stdout().lock(), &summary, &ready.model, &ready.dataset, format)?;
+            results::print(&mut super::stdout(), &summary, &ready.model, &ready.dataset, format)?;
         }
         Ok(Trained::Done(Box::new(summary)))
     }
@@ -360,12 +370,18 @@ pub fn run_data(source: &ModelSource, path: &Path, options: DataOptions) -> Resu
 }
 
 /// How often Ctrl-C was pressed. From the second time on the process ends at once.
-fn listen_for_interrupts() -> Arc<AtomicUsize> {
+fn listen_for_interrupts(format: Format) -> Arc<AtomicUsize> {
     let count = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&count);
     // Without a handler Ctrl-C ends the process at once, which is the best that is left.
     let _ = ctrlc::set_handler(move || {
         if seen.fetch_add(1, Ordering::Relaxed) > 0 {
+            if format == Format::Json {
+                let failure = Failure::new("interrupted twice, and stopped at once")
+                    .code(code::INTERRUPTED)
+                    .help("`hgnnc train --resume RUN` goes on from the state that was saved last");
+                let _ = writeln!(io::stdout(), "{}", failure.json());
+            }
             std::process::exit(130);
         }
         let _ = io::stderr().write_all(b"\nstopping after this batch; once more to stop at once\n");

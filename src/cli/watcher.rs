@@ -1,15 +1,20 @@
 //! What a run shows while it goes.
 
-use super::Format;
+use super::progress_line::{ProgressLine, figure};
+use super::{Format, wrap};
 use crate::ir::{Entity, Model};
 use crate::train::{EpochRecord, Event, InitialRecord, Overrides, Progress, Settings, Status, UnitSummary};
-use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
-use std::time::Instant;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
-/// Shows a run: a bar on a terminal, some lines otherwise.
+/// Shows a run: one line that changes on a terminal, some lines otherwise.
 pub struct Watcher {
     bar: Option<ProgressBar>,
+    /// What the bar shows. It is drawn by another thread now and then, so that the time goes on.
+    line: Arc<Mutex<ProgressLine>>,
     is_quiet: bool,
     /// "graphs", "nodes"
     items: &'static str,
@@ -27,11 +32,14 @@ pub struct Watcher {
 /// Epochs that get a line where there is no terminal: of a run alone, and of each of several.
 const N_PLAIN_LINES: [usize; 2] = [20, 4];
 
+const REDRAWN_EVERY: Duration = Duration::from_millis(200);
+
 impl Watcher {
     pub fn new(model: &Model, overrides: Overrides, format: Format) -> Self {
         let metrics = Settings::new(model, overrides).metrics;
         Self {
             bar: None,
+            line: Arc::default(),
             is_quiet: format == Format::Json,
             items: if model.task.entity == Entity::Nodes { "nodes" } else { "graphs" },
             metrics: metrics.iter().map(|metric| metric.name().to_string()).collect(),
@@ -50,31 +58,70 @@ impl Watcher {
         }
     }
 
+    fn line(&self) -> MutexGuard<'_, ProgressLine> {
+        self.line.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     fn say(&self, line: &str) {
+        let line = wrap::fill(line, super::prose_width(&io::stderr()), "", "    ");
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln_lossy(line)),
-            None => eprintln_lossy(line),
+            Some(bar) => bar.suspend(|| eprintln_lossy(&line)),
+            None => eprintln_lossy(&line),
         }
     }
 
-    fn figures(&self, record: &EpochRecord) -> String {
-        let mut text = String::new();
-        if let Some(Some(loss)) = record.train.get("loss") {
-            text.push_str(&format!("loss {loss:.4}"));
-        }
+    /// "loss 0.5123", "val_loss 0.6007", "val_accuracy 0.7188"
+    fn figures(&self, record: &EpochRecord) -> Vec<String> {
         let shown = std::iter::once("loss").chain(self.metrics.iter().map(String::as_str));
-        for name in shown {
-            if let Some(Some(value)) = record.validation.get(name) {
-                text.push_str(&format!("  val_{name} {value:.4}"));
-            }
+        let validation = shown.filter_map(|name| {
+            let value = record.validation.get(name).copied().flatten()?;
+            Some(figure(&format!("val_{name}"), value))
+        });
+        let loss = record.train.get("loss").copied().flatten().map(|loss| figure("loss", loss));
+        loss.into_iter().chain(validation).collect()
+    }
+
+    /// The bar of a terminal, made when the first run begins.
+    fn show_bar(&mut self) {
+        if self.bar.is_some() {
+            return;
         }
-        text
+        let line = Arc::clone(&self.line);
+        let drawn = Arc::new(AtomicUsize::new(0));
+        // The line is composed anew whenever it is drawn, for the width that the terminal has then. One column stays
+        // free: some terminals begin a new line when the last one is written.
+        let compose = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+            let line = line.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let width = super::terminal_width().unwrap_or(80).saturating_sub(1);
+            let composed = line.compose(width, Instant::now());
+            clear_wrapped_rows(drawn.swap(wrap::columns(&composed), Ordering::Relaxed), width + 1);
+            let _ = out.write_str(&composed);
+        };
+        let style = ProgressStyle::with_template("{line}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::new_spinner().with_style(style.with_key("line", compose));
+        bar.enable_steady_tick(REDRAWN_EVERY);
+        self.bar = Some(bar);
     }
 
     /// Whether an epoch gets a line of its own where there is no terminal.
     fn is_told(&self, epoch: usize) -> bool {
         let every = self.n_epochs.div_ceil(N_PLAIN_LINES[usize::from(self.n_units > 1)]);
         epoch == 1 || epoch == self.n_epochs || epoch.is_multiple_of(every)
+    }
+}
+
+/// Most terminals that become narrower break the line that stands there into several rows. The bar, which is drawn
+/// next, clears the last of them; this one goes up to the first and clears all.
+fn clear_wrapped_rows(columns: usize, width: usize) {
+    let is_set = |name: &str| std::env::var_os(name).is_some();
+    // These cut the line off instead, and the rows above are not ours.
+    let cuts_lines = is_set("XTERM_VERSION")
+        || (is_set("STY") && !is_set("TMUX"))
+        || std::env::var_os("TERM").is_some_and(|name| name == "linux");
+    if columns > width && width > 0 && cfg!(unix) && !cuts_lines {
+        let n_above = (columns - 1) / width;
+        // Where standard error is closed, there is nothing to clear.
+        let _ = write!(io::stderr(), "\r\x1b[{n_above}A\x1b[J");
     }
 }
 
@@ -86,7 +133,25 @@ fn eprintln_lossy(line: &str) {
 impl Progress for Watcher {
     fn on(&mut self, event: Event) {
         match event {
-            Event::UnitStarted { name, number, n_units, n_items, n_parameters, n_epochs, n_done, dir } => {
+            Event::RunStarted { finished, n_units, n_epochs } => {
+                let pace = &mut self.line().pace;
+                pace.begun = Some(Instant::now());
+                (pace.n_units, pace.n_epochs) = (n_units, n_epochs);
+                pace.finished = finished.iter().map(|unit| unit.epochs).collect();
+                pace.earlier_s = finished.iter().map(|unit| unit.wall_s).sum();
+                pace.done_before = pace.finished.iter().sum::<usize>() as f64;
+            }
+            Event::UnitStarted {
+                name,
+                number,
+                n_units,
+                n_items,
+                n_parameters,
+                n_epochs,
+                n_done,
+                earlier_s,
+                dir,
+            } => {
                 self.n_units = n_units;
                 self.n_epochs = n_epochs;
                 self.last = None;
@@ -111,24 +176,18 @@ impl Progress for Watcher {
                         self.items
                     ));
                 }
+                {
+                    let mut line = self.line();
+                    line.unit = self.unit.clone();
+                    (line.epoch, line.n_epochs) = (n_done + 1, n_epochs);
+                    line.figures.clear();
+                    line.rate = None;
+                    line.pace.at = n_done as f64;
+                    line.pace.done_before += n_done as f64;
+                    line.pace.earlier_s += earlier_s;
+                }
                 if io::stderr().is_terminal() {
-                    let template = "{prefix}{bar:20} epoch {pos}/{len}{left}  {wide_msg}";
-                    let style = ProgressStyle::with_template(template)
-                        .unwrap_or_else(|_| ProgressStyle::default_bar())
-                        .with_key("left", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-                            // Before the first epoch is done there is nothing to tell the time from.
-                            if !state.eta().is_zero() {
-                                let _ = write!(out, ", {:#} left", HumanDuration(state.eta()));
-                            }
-                        });
-                    let bar = self.bar.get_or_insert_with(|| ProgressBar::new(0).with_style(style));
-                    bar.set_length(n_epochs as u64);
-                    bar.set_position(n_done as u64);
-                    bar.reset_eta();
-                    let prefix =
-                        if self.unit.is_empty() { String::new() } else { format!("{}  ", self.unit) };
-                    bar.set_prefix(prefix);
-                    bar.set_message("");
+                    self.show_bar();
                 }
             }
             Event::Initial(record) => {
@@ -137,7 +196,7 @@ impl Progress for Watcher {
                 }
                 record.notes.iter().for_each(|note| self.say(&format!("warning: {note}")));
             }
-            Event::Batch { batch, n_items, loss, .. } => {
+            Event::Batch { epoch, batch, n_batches, n_items, loss } => {
                 if batch == 1 {
                     // Counted from the end of the first batch on: evaluation and writing lie before it.
                     self.epoch_begun = Instant::now();
@@ -145,35 +204,35 @@ impl Progress for Watcher {
                 } else {
                     self.n_items_done += n_items;
                 }
-                if let Some(bar) = &self.bar {
+                if self.bar.is_some() {
                     let seconds = self.epoch_begun.elapsed().as_secs_f64();
-                    let rate = (self.n_items_done > 0).then(|| {
-                        format!("  {} {}/s", short_count(self.n_items_done as f64 / seconds), self.items)
-                    });
-                    let last = self
-                        .last
-                        .as_ref()
-                        .map_or_else(|| format!("loss {loss:.4}"), |record| self.figures(record));
-                    // What does not fit on the line is cut off at its end, so the loss comes first.
-                    bar.set_message(format!("{last}{}", rate.unwrap_or_default()));
+                    let rate = short_count(self.n_items_done as f64 / seconds);
+                    let mut line = self.line();
+                    line.epoch = epoch;
+                    line.pace.at = (epoch - 1) as f64 + batch as f64 / n_batches as f64;
+                    line.rate = (self.n_items_done > 0).then(|| format!("{rate} {}/s", self.items));
+                    if self.last.is_none() {
+                        line.figures = vec![figure("loss", loss)];
+                    }
                 }
             }
             Event::Epoch(record) => {
-                if let Some(bar) = &self.bar {
-                    bar.set_position(record.epoch as u64);
+                let figures = self.figures(record);
+                if self.bar.is_some() {
+                    self.line().figures = figures;
                 } else if !self.is_quiet && self.is_told(record.epoch) {
-                    let seconds = seconds(record.train_s);
-                    self.say(&format!(
-                        "epoch {}/{}  {}  {seconds}",
-                        record.epoch,
-                        self.n_epochs,
-                        self.figures(record)
-                    ));
+                    let (figures, seconds) = (figures.join("  "), seconds(record.train_s));
+                    self.say(&format!("epoch {}/{}  {figures}  {seconds}", record.epoch, self.n_epochs));
                 }
                 self.last = Some(record.clone());
             }
             Event::Warning(text) => self.say(&format!("warning: {text}")),
             Event::UnitFinished(summary) => {
+                {
+                    let pace = &mut self.line().pace;
+                    pace.finished.push(summary.epochs);
+                    pace.at = 0.0;
+                }
                 if self.n_units > 1 && !self.is_quiet {
                     self.say(&unit_line(&self.unit, summary));
                 }
@@ -245,11 +304,13 @@ fn short_count(count: f64) -> String {
 
 /// `8.3 ms`, `1.24 s`, `3 min 20 s`, `2 h 05 min`
 pub fn seconds(seconds: f64) -> String {
+    // Rounded before they are split, so that no part becomes 60.
+    let (whole_s, whole_min) = (seconds.round() as u64, (seconds / 60.0).floor() as u64);
     match seconds {
-        s if s < 0.1 => format!("{:.1} ms", s * 1e3),
-        s if s < 60.0 => format!("{s:.2} s"),
-        s if s < 3600.0 => format!("{:.0} min {:.0} s", (s / 60.0).floor(), s % 60.0),
-        s => format!("{:.0} h {:02.0} min", (s / 3600.0).floor(), (s % 3600.0 / 60.0).floor()),
+        s if s < 0.0999 => format!("{:.1} ms", s * 1e3),
+        s if s < 59.995 => format!("{s:.2} s"),
+        s if s < 3599.5 => format!("{} min {} s", whole_s / 60, whole_s % 60),
+        _ => format!("{} h {:02} min", whole_min.max(60) / 60, whole_min.max(60) % 60),
     }
 }
 
@@ -259,9 +320,15 @@ mod tests {
 
     #[test]
     fn durations_read_in_the_unit_that_suits_them() {
-        for (value, expected) in
-            [(0.0083, "8.3 ms"), (1.237, "1.24 s"), (200.0, "3 min 20 s"), (7500.0, "2 h 05 min")]
-        {
+        for (value, expected) in [
+            (0.0083, "8.3 ms"),
+            (1.237, "1.24 s"),
+            (59.999, "1 min 0 s"),
+            (119.7, "2 min 0 s"),
+            (200.0, "3 min 20 s"),
+            (3599.9, "1 h 00 min"),
+            (7500.0, "2 h 05 min"),
+        ] {
             assert_eq!(seconds(value), expected);
         }
     }

@@ -192,6 +192,7 @@ pub(super) fn fit(
         n_parameters: fit.network.parameters().n_trained(),
         n_epochs: settings.epochs,
         n_done: fit.place.epoch,
+        earlier_s: fit.earlier_s,
         dir: folder.map(Folder::path),
     });
     let (status, mut not_finite) = match fit.train(progress) {

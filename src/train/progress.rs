@@ -12,6 +12,14 @@ pub trait Progress {
 /// Something happened. Epochs and batches count from 1.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
+    /// The protocol begins: every fold of every seed, each of them a unit.
+    RunStarted {
+        /// Units that an earlier process has finished, where the run is resumed.
+        finished: &'a [UnitSummary],
+        n_units: usize,
+        /// Of each unit, at most.
+        n_epochs: usize,
+    },
     /// One of the runs that the protocol asks for begins (or goes on).
     UnitStarted {
         /// "fold 3", "seed 7, fold 3"; `None` where there is one run only.
@@ -25,6 +33,8 @@ pub enum Event<'a> {
         n_epochs: usize,
         /// Epochs that are already done, where a run is resumed.
         n_done: usize,
+        /// Seconds that these took.
+        earlier_s: f64,
         dir: Option<&'a Path>,
     },
     /// The runs begin with the weights of another one, as far as they fit.

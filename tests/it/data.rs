@@ -41,8 +41,8 @@ karate(): node classification
   split           6 train, 4 validation, 24 test
   fingerprint     [..]
 
-                      min     25 %   median     75 %      max     mean
-  degree                1        2        3        5       17    4.588
+          min  25 %  median  75 %  max   mean
+  degree    1     2       3     5   17  4.588
 
   class Mr. Hi          17   50.0 %
   class Officer         17   50.0 %
@@ -188,10 +188,10 @@ SMALL: graph classification
   not read        edge weights: SMALL_edge_weights.txt
   fingerprint     [..]
 
-                      min     25 %   median     75 %      max     mean
-  nodes a graph         2        2        3        3        3    2.667
-  edges a graph         1        1        2        2        2    1.667
-  degree                1        1        1        1        2    1.250
+                 min  25 %  median  75 %  max   mean
+  nodes a graph    2     2       3     3    3  2.667
+  edges a graph    1     1       2     2    2  1.667
+  degree           1     1       1     1    2  1.250
 
   class 0                2   66.7 %
   class 1                1   33.3 %

@@ -57,12 +57,12 @@ pub fn facts(name: &str) -> DataFacts {
 }
 
 /// One model of the specification with the files it may use.
-struct Case {
+pub struct Case {
     /// `levels.md:12`
-    place: String,
-    text: String,
-    files: BTreeMap<String, String>,
-    data: Option<DataFacts>,
+    pub place: String,
+    pub text: String,
+    pub files: BTreeMap<String, String>,
+    pub data: Option<DataFacts>,
 }
 
 /// Models are fenced with `hgnn`; `file=NAME` makes one a file that the models below it, up to the next
@@ -190,7 +190,7 @@ fn run(case: &Case, report: &mut String) {
     }
 }
 
-fn all_cases() -> Vec<Case> {
+pub fn all_cases() -> Vec<Case> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/spec");
     let mut pages: Vec<_> = std::fs::read_dir(&folder)
         .expect("tests/spec is there")

@@ -35,7 +35,11 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         "mib" => 1024f64.powi(2),
         "gib" => 1024f64.powi(3),
         "tib" => 1024f64.powi(4),
-        other => return Err(format!("`{other}` is no unit of memory: write B, kB, MB, GB, KiB, MiB or GiB")),
+        other => {
+            return Err(format!(
+                "`{other}` is no unit of memory: write B, kB, MB, GB, TB, KiB, MiB, GiB or TiB"
+            ));
+        }
     };
     let size = number * factor;
     // Beyond 2⁵³ bytes a number of bytes is not exact any more, and no machine has as many.

@@ -106,6 +106,7 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
         checkpoint: &checkpoint,
         title: &format!("{} on {}", request.name, dataset.name),
     };
+    progress.on(Event::RunStarted { finished: &finished, n_units: units.len(), n_epochs: settings.epochs });
     for (idx, unit) in units.iter().enumerate() {
         if finished.iter().any(|done| done.folder == unit.folder) {
             continue;
