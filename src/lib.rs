@@ -30,6 +30,9 @@ pub mod migrate;
 pub mod ops;
 pub mod plan;
 pub mod regular;
+#[cfg(test)]
+#[path = "../tests/it/skip.rs"]
+mod skip;
 pub mod source;
 pub mod starter;
 pub mod syntax;

@@ -70,14 +70,27 @@ impl Table {
         self.all().map(Vec::len).max().unwrap_or(0)
     }
 
-    /// The widest cell of a column, and its widest word.
-    fn sizes(&self, column: usize) -> (usize, usize) {
-        let cells = self.all().filter_map(|row| row.get(column));
-        let least = self.least.iter().find(|(other, _)| *other == column).map_or(0, |(_, width)| *width);
-        cells.fold((least, 0), |(cell_width, word_width), cell| {
-            let cell_width = cell_width.max(cell.lines().map(wrap::columns).max().unwrap_or(0));
-            (cell_width, word_width.max(wrap::widest_word(cell).min(MAX_WORD)))
-        })
+    fn cells(&self, column: usize) -> impl Iterator<Item = &String> {
+        self.all().filter_map(move |row| row.get(column))
+    }
+
+    /// The widest cell of each column, and its widest word where not all cells fit.
+    fn sizes(&self) -> Vec<(usize, usize)> {
+        let least = |column: usize| {
+            self.least.iter().find(|(other, _)| *other == column).map_or(0, |(_, width)| *width)
+        };
+        let cell_width = |column: usize| {
+            let lines = self.cells(column).flat_map(|cell| cell.lines());
+            lines.map(wrap::columns).max().unwrap_or(0).max(least(column))
+        };
+        let widths: Vec<usize> = (0..self.n_columns()).map(cell_width).collect();
+        if widths.iter().map(|width| width + GAP).sum::<usize>() <= self.width {
+            return widths.into_iter().map(|width| (width, width)).collect();
+        }
+        let word_width = |column: usize| {
+            self.cells(column).map(|cell| wrap::widest_word(cell)).max().unwrap_or(0).min(MAX_WORD)
+        };
+        widths.into_iter().enumerate().map(|(column, width)| (width, word_width(column).min(width))).collect()
     }
 
     /// Columns that are repeated in each block: the first, and the one behind a mere number.
@@ -89,7 +102,7 @@ impl Table {
 
     /// Columns of each block with their widths.
     fn blocks(&self) -> Vec<Vec<(usize, usize)>> {
-        let sizes: Vec<(usize, usize)> = (0..self.n_columns()).map(|column| self.sizes(column)).collect();
+        let sizes = self.sizes();
         let n_keys = self.n_key_columns().min(sizes.len());
         let fits = |columns: &[usize]| {
             columns.iter().map(|&column| sizes[column].1 + GAP).sum::<usize>() <= self.width

@@ -49,14 +49,14 @@ const MAX_CODE_CHARS: usize = 50;
 /// The words of a line, where code in backquotes is one word.
 fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
     let mut starts = vec![0];
-    let (mut code_begun, mut was_space) = (None, false);
+    // Whether the code that is open is short; none is open at first.
+    let (mut code, mut was_space) = (None, false);
     for (at, ch) in line.char_indices() {
-        let is_in_code = code_begun.is_some_and(|begun| is_short_code(&line[begun..]));
-        if ch != ' ' && was_space && !is_in_code && !belongs(&line[..at], &line[at..]) {
+        if ch != ' ' && was_space && code != Some(true) && !belongs(&line[..at], &line[at..]) {
             starts.push(at);
         }
         if ch == '`' {
-            code_begun = if code_begun.is_some() { None } else { Some(at) };
+            code = if code.is_some() { None } else { Some(is_short_code(&line[at..])) };
         }
         was_space = ch == ' ';
     }

@@ -240,13 +240,18 @@ fn without_effect(call: &BoundCall, arg: &str, why: &str, help: &str) -> Option<
 }
 
 /// The folder of real data for tests: `HGNN_DATA`, else `../shared/data`. Tests on real data pass without it, so
-/// that a fresh clone needs nothing.
+/// that a fresh clone needs nothing, and say so at the end.
 #[cfg(test)]
+#[track_caller]
 pub(crate) fn real_data(inner: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("HGNN_DATA")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
     let path = folder.join(inner);
-    path.exists().then_some(path)
+    if path.exists() {
+        return Some(path);
+    }
+    crate::skip::skip(crate::skip::DATA);
+    None
 }
 
 #[cfg(test)]

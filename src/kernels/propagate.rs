@@ -350,6 +350,7 @@ impl CustomOp1 for PropagateMax {
     }
 }
 
+#[allow(clippy::eq_op)] // A NaN is what differs from itself.
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 fn max_neighbours<T: Float>(csr: &Csr, x: &[T], width: usize, rows: Range<usize>, out: &mut [T]) {
     for (row, to) in rows.zip(out.chunks_exact_mut(width.max(1))) {
@@ -360,8 +361,8 @@ fn max_neighbours<T: Float>(csr: &Csr, x: &[T], width: usize, rows: Range<usize>
         to.copy_from_slice(&x[first as usize * width..][..width]);
         for &source in rest {
             for (to, &from) in to.iter_mut().zip(&x[source as usize * width..][..width]) {
-                // A NaN stays.
-                *to = if from <= *to { *to } else { from };
+                // A NaN stays, wherever it stands.
+                *to = if from <= *to || *to != *to { *to } else { from };
             }
         }
     }

@@ -198,6 +198,7 @@ fn add_rows<T: Float>(rows: &[T], sums: &mut [T]) {
     }
 }
 
+#[allow(clippy::eq_op)] // A NaN is what differs from itself.
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 fn max_rows<T: Float>(x: &[T], out: &mut [T]) {
     let width = out.len().max(1);
@@ -208,8 +209,8 @@ fn max_rows<T: Float>(x: &[T], out: &mut [T]) {
     out.copy_from_slice(&first[..out.len()]);
     for row in rest.chunks_exact(width) {
         for (out, &value) in out.iter_mut().zip(row) {
-            // A NaN stays.
-            *out = if value <= *out { *out } else { value };
+            // A NaN stays, wherever it stands.
+            *out = if value <= *out || *out != *out { *out } else { value };
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Git as a user has it: repositories made for the test, the installed driver and hook run by git itself.
 
+use crate::skip::{self, skip};
 use git2::{ConfigLevel, IndexAddOption, Repository, RepositoryInitOptions, Signature};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -102,8 +103,13 @@ impl Place {
 }
 
 /// Without the executable, what git itself does with our settings cannot be tried.
+#[track_caller]
 fn has_git() -> bool {
-    Command::new("git").arg("--version").output().is_ok_and(|output| output.status.success())
+    let has = Command::new("git").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !has {
+        skip(skip::GIT);
+    }
+    has
 }
 
 const MODEL: &str = "data = hierarchy(20, community_size = 16)
@@ -436,8 +442,11 @@ fn step(name: &str) -> String {
 #[test]
 fn the_workflow_comments_on_a_pull_request_and_fails_where_weights_break() {
     use std::os::unix::fs::PermissionsExt;
-    if !has_git() || Command::new("bash").arg("--version").output().is_err() {
+    if !has_git() {
         return;
+    }
+    if Command::new("bash").arg("--version").output().is_err() {
+        return skip("the shell bash");
     }
     let place = changed_models();
     // The pull request as it is checked out: merged into its base.

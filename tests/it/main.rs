@@ -24,5 +24,6 @@ mod reference;
 mod robustness;
 mod run_folder;
 mod runs;
+mod skip;
 mod spec;
 mod terminal;

@@ -164,7 +164,7 @@ fn ctrl_c_ends_after_the_batch_and_the_run_goes_on_to_the_same_end() {
     let code = child.wait().unwrap().code();
     // The run may have ended before the signal came; then there is nothing to resume, and nothing to test.
     if code == Some(0) {
-        return;
+        return crate::skip::skip("time between two epochs and the end of the run");
     }
     assert_eq!(code, Some(130));
     assert!(path.join("broken/state.safetensors").is_file());

@@ -11,8 +11,6 @@ use candle_core::cuda_backend::{CudaDType, WrapErr};
 use candle_core::{CudaDevice, CudaStorage, DType, Layout, Result, bail};
 use std::sync::{Arc, Mutex, OnceLock};
 
-const SOURCE: &str = include_str!("kernels.cu");
-
 /// The text that NVRTC gets for a number type.
 fn source(dtype: DType) -> Result<String> {
     let (real, suffix) = match dtype {
@@ -20,7 +18,7 @@ fn source(dtype: DType) -> Result<String> {
         DType::F64 => ("double", "f64"),
         other => bail!("kernels work on f32 and f64, not {other:?}"),
     };
-    Ok(format!("#define REAL {real}\n#define NAME(x) x##_{suffix}\n{SOURCE}"))
+    Ok(super::source::text(real, suffix))
 }
 
 /// The compiled module of a number type, made once a process.

@@ -28,7 +28,8 @@ extern "C" __global__ void NAME(segment_reduce)(
     REAL value = 0;
     for (unsigned long long i = first; i < end; ++i) {
         REAL xi = x[i * width + f];
-        if (kind == 2) value = (i == first || xi > value) ? xi : value;
+        // A NaN stays.
+        if (kind == 2) value = (i == first || xi > value || xi != xi) ? xi : value;
         else value += xi;
     }
     if (kind == 1 && end > first) value /= (REAL)(end - first);

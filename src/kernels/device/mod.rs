@@ -3,11 +3,16 @@
 //! Message passing and reductions over graphs have kernels of their own, compiled at run time ([`cuda`]); dense
 //! layers are Candle's operators ([`composed`]); what is left (selection, sorting, order-dependent aggregation)
 //! runs on the host ([`on_host`]). Every function here gives what its namesake in [`crate::kernels`] gives, and
-//! gradients too; tests run the composed ones on the CPU against the fused kernels.
+//! gradients too; tests run the composed ones on the CPU against the fused kernels, and those of their own compiled as
+//! C++ against plain loops.
 
+#[cfg(test)]
+mod compiled;
 pub mod composed;
 #[cfg(feature = "cuda")]
 pub mod cuda;
+#[cfg(any(test, feature = "cuda"))]
+mod source;
 
 use candle_core::{Device, Result, Tensor};
 
