@@ -54,7 +54,7 @@ fn header(metadata: &[(&str, String)], tensors: &[(&String, Tensor)]) -> Result<
     by_name.sort_by_key(|(name, _)| *name);
     for (name, tensor) in by_name {
         sum.tensor(name, dtype(name, tensor)?, tensor.dims());
-        write_values(&mut sum.0, tensor).map_err(|error| candle_core::Error::wrap(error))?;
+        write_values(&mut sum.0, tensor).map_err(candle_core::Error::wrap)?;
     }
     let mut header = serde_json::Map::new();
     let mut strings = serde_json::Map::new();
