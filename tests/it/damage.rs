@@ -44,7 +44,8 @@ fn trained(out: Output, init_from: Option<&Path>, stop_at: Option<(usize, usize)
     let compiled = compile("m.hgnn", MODEL, &DataOptions::from_env()).map_err(|error| error.to_string())?;
     let source = match &out {
         Output::Resume(path) => {
-            RunFolder::open(path).and_then(|folder| folder.source()).map_err(|error| error.to_string())?
+            let folder = RunFolder::open(path).map_err(|error| error.to_string())?;
+            folder.source().map_err(|error| error.to_string())?
         }
         _ => compiled.source,
     };

@@ -47,8 +47,11 @@ fn softmax(logits: &[f64]) -> Vec<f64> {
     logits.iter().map(|logit| logit.exp() / sum).collect()
 }
 
-/// What the formulas need of a lowered operator.
-struct Weights<'a>(&'a dyn Fn(&str) -> (Vec<f64>, Vec<usize>));
+/// The values of a weight, and its shape.
+type Weight = (Vec<f64>, Vec<usize>);
+
+/// What the formulas need of a lowered operator: its weights by name.
+struct Weights<'a>(&'a dyn Fn(&str) -> Weight);
 
 impl Weights<'_> {
     fn matrix(&self, name: &str) -> Matrix {
@@ -192,9 +195,13 @@ fn both_levels(graphs: &[Matrix]) -> [(Type, Structure); 2] {
     ]
 }
 
-/// The convolutions that run on nodes and on clusters: name, arguments, formula.
 type Formula = fn(&Graph, &Matrix, &Weights) -> Matrix;
-fn convolutions() -> Vec<(&'static str, Vec<(&'static str, ArgValue)>, Formula)> {
+
+/// A convolution: name, arguments, formula.
+type Convolution = (&'static str, Vec<(&'static str, ArgValue)>, Formula);
+
+/// The convolutions that run on nodes and on clusters.
+fn convolutions() -> Vec<Convolution> {
     let out = ("out", ArgValue::Int(4));
     vec![
         ("gcn", vec![out.clone()], gcn),
