@@ -4,7 +4,7 @@ use super::source::{self, Compiled, Data, LocalData, Need};
 use super::table::{Table, plain_table, write_table};
 use super::{Exit, Failure, Format, Global, describe};
 use crate::args::{ArgSpec, ArgValue, Args};
-use crate::ir::{Author, LossTerm, Model, Node, Scope, Symmetry, Type};
+use crate::ir::{Author, LossTerm, Model, Node, Scope, Type};
 use crate::ops::FactCx;
 use crate::plan::average_costs;
 use crate::plan::words::{Count, bytes, scaled};
@@ -158,7 +158,7 @@ impl<'a> Shown<'a> {
 
     fn print_stages(&self, out: &mut dyn Write) -> io::Result<()> {
         let has_costs = self.stages.iter().any(|stage| stage.flops.is_some());
-        let mut header = vec!["#", "Stage", "From", "Result", "Moves", "Parameters"];
+        let mut header = vec!["#", "Stage", "From", "Result", "Symmetry", "Parameters"];
         if has_costs {
             header.extend(["Memory", "FLOPs"]);
         }
@@ -179,7 +179,7 @@ impl<'a> Shown<'a> {
                 stage_text(node),
                 if is_plain { String::new() } else { from },
                 node.ty.to_string(),
-                symmetry(&node.ty.symmetry).to_owned(),
+                node.ty.symmetry.word().to_owned(),
                 stage.parameters.to_string(),
             ];
             if has_costs {
@@ -244,7 +244,7 @@ impl<'a> Shown<'a> {
                 "arguments": arguments(&node.args, node.op.args()),
                 "inputs": stage.inputs.iter().map(|input| input.index()).collect::<Vec<_>>(),
                 "type": node.ty.to_string(),
-                "symmetry": symmetry(&node.ty.symmetry),
+                "symmetry": node.ty.symmetry.word(),
                 "weights": stage.weights.iter().map(|(name, size)| json!({ "name": name, "size": size })).collect::<Vec<_>>(),
                 "parameters": stage.parameters,
                 "memory_bytes": stage.memory_bytes,
@@ -298,14 +298,6 @@ fn arguments_where(node: &Node, is_written: bool) -> Vec<String> {
     let args = node.args.0.iter().filter(|arg| arg.span.is_some() == is_written);
     let args = args.filter(|arg| !matches!(arg.value, ArgValue::Absent | ArgValue::Pipeline));
     args.map(|arg| format!("{} = {}", arg.name, describe::value(&arg.value, None))).collect()
-}
-
-fn symmetry(symmetry: &Symmetry) -> &'static str {
-    match symmetry {
-        Symmetry::Equivariant => "with the nodes",
-        Symmetry::Invariant => "not at all",
-        Symmetry::Poisoned(_) => "unpredictably",
-    }
 }
 
 /// Keys with their values; a value that the file does not give is marked.

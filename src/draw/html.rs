@@ -3,7 +3,7 @@
 use super::scene::{Part, Scene, grouped};
 use super::svg::{Look, description, escape, svg};
 use crate::args::ArgValue;
-use crate::ir::{DataFacts, Model, Symmetry};
+use crate::ir::{DataFacts, Model};
 use crate::ops::WidthRule;
 use crate::plan::{self, StageRow};
 use serde_json::{Value, json};
@@ -97,12 +97,7 @@ fn facts(part: &Part, rows: &[StageRow], model: &Model) -> Vec<[String; 2]> {
     let of_part: Vec<&StageRow> = part.nodes.iter().map(|node| &rows[node.index()]).collect();
     let Some(last) = of_part.last() else { return Vec::new() };
     let mut facts = vec![["type".to_owned(), last.ty.to_string()]];
-    let moves = match last.ty.symmetry {
-        Symmetry::Equivariant => "with the nodes",
-        Symmetry::Invariant => "not at all",
-        Symmetry::Poisoned(_) => "unpredictably",
-    };
-    facts.push(["moves".to_owned(), moves.to_owned()]);
+    facts.push(["symmetry".to_owned(), last.ty.symmetry.word().to_owned()]);
     if of_part.len() > 1 {
         facts.push(["stages".to_owned(), grouped(of_part.len())]);
     }

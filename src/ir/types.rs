@@ -48,15 +48,27 @@ pub enum Entity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Level(pub u32);
 
-/// How a value moves when the nodes of the input graph are renumbered.
+/// What happens to a value when the nodes of the input graph are renumbered.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Symmetry {
-    /// Rows move with the nodes.
+    /// Its rows are renumbered with the nodes.
     Equivariant,
-    /// Nothing moves: graph vectors, clusters, sorted slots.
+    /// It stays as it is: graph vectors, clusters, sorted slots.
     Invariant,
-    /// Unpredictable, with the chain of causes: the operator that read an order, then those that read one again.
+    /// It depends on the numbering, with the chain of causes: the operator that read an order, then those that read one
+    /// again.
     Poisoned(Causes),
+}
+
+impl Symmetry {
+    /// As tables say it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Symmetry::Equivariant => "equivariant",
+            Symmetry::Invariant => "invariant",
+            Symmetry::Poisoned(_) => "depends on the numbering",
+        }
+    }
 }
 
 /// Causes in the order of the stages, shared by all stages behind them. The first ones are kept, which is where a
