@@ -13,6 +13,9 @@ use std::io::{self, Write};
 /// A file is proved to build: names, arguments, widths and levels fit, and the result cannot depend on how the nodes
 /// of a graph are numbered. The data that a file names is read where it is on this machine, and the file is checked
 /// against it; otherwise sizes stay symbolic. Files that it names with `use` are read too.
+///
+/// A model that sorts or selects rows by their values is also run on small random graphs with many equal rows, which
+/// are then renumbered; where its result changes, the file is refused.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc check model.hgnn\n  hgnnc check models/*.hgnn --format short\n  \
     hgnnc check --witness model.hgnn\n  hgnnc check - < model.hgnn\n\n\
@@ -66,9 +69,8 @@ impl Check {
                     }
                 }
             }
-            if self.witness
-                && let Some(found) = witness_of(&compiled)
-            {
+            let found = if self.witness { witness_of(&compiled) } else { choice_witness_of(&compiled) };
+            if let Some(found) = found {
                 let is_proved = compiled.model.is_some();
                 if !matches!(&found, Ok(found) if !is_proved || found.is_symmetric()) {
                     exit = Exit::Findings;
@@ -126,6 +128,13 @@ impl Check {
     }
 }
 
+/// The witness of a model that chooses by values, where it refutes what was proved: an operator that breaks the rules it
+/// was checked by is caught here.
+fn choice_witness_of(compiled: &Compiled) -> Option<Result<Witness, WitnessError>> {
+    let found = lower::choice_witness(compiled.model.as_ref()?)?;
+    matches!(&found, Ok(found) if !found.is_symmetric()).then_some(found)
+}
+
 /// Runs the model on renumbered graphs; `None` where there is nothing to run.
 fn witness_of(compiled: &Compiled) -> Option<Result<Witness, WitnessError>> {
     let data = match &compiled.data {
@@ -142,9 +151,10 @@ fn witness_line(found: &Result<Witness, WitnessError>) -> String {
         Ok(found) => found,
         Err(error) => return format!("no witness: {error}"),
     };
-    let Witness { data, n_graphs, n_renumberings, deviation, largest } = found;
+    let Witness { data, n_graphs, n_renumberings, deviation, largest, .. } = found;
     let graphs = match (data.as_str(), *n_graphs) {
         ("random graphs", n) => format!("{n} random graphs"),
+        ("random graphs with twins", n) => format!("{n} random graphs with many equal rows"),
         (data, 1) => format!("1 graph of {data}"),
         (data, n) => format!("{n} graphs of {data}"),
     };

@@ -82,6 +82,52 @@ pub fn random_graphs(wanted: &RandomGraphs) -> Dataset {
     })
 }
 
+/// Random graphs, each beside a copy of itself with the nodes in another order: every row of an equivariant result occurs
+/// twice, and the neighbours of two such nodes come in different orders.
+pub fn twin_graphs(wanted: &RandomGraphs) -> Dataset {
+    let data = random_graphs(wanted);
+    let mut rng = generator(wanted.seed, 2);
+    let mut node_offsets = vec![0u32];
+    let mut edges = Vec::new();
+    let mut rows: Vec<usize> = Vec::with_capacity(2 * data.n_nodes());
+    for graph in 0..data.n_graphs() {
+        let nodes = data.graph_nodes(graph);
+        let n = nodes.len();
+        let (first, second) = (2 * nodes.start, 2 * nodes.start + n);
+        let moved: Vec<usize> =
+            super::rng::permutation(&mut rng, n).into_iter().map(|place| place as usize).collect();
+        for target in nodes.clone() {
+            for &source in data.adjacency.row(target) {
+                let (from, to) = (source as usize - nodes.start, target - nodes.start);
+                edges.push(((first + from) as u32, (first + to) as u32));
+                edges.push(((second + moved[from]) as u32, (second + moved[to]) as u32));
+            }
+        }
+        rows.extend(nodes.clone());
+        rows.resize(rows.len() + n, 0);
+        for (node, &place) in nodes.zip(&moved) {
+            rows[second + place] = node;
+        }
+        node_offsets.push((second + n) as u32);
+    }
+    let Features::Dense { values, width } = &data.features else {
+        unreachable!("random graphs have dense features")
+    };
+    let values = rows.iter().flat_map(|&row| &values[row * width..][..*width]).copied().collect();
+    Dataset::new(DatasetParts {
+        name: "random graphs with twins".into(),
+        task: data.task,
+        node_offsets,
+        edges,
+        features: Features::Dense { values, width: *width },
+        targets: data.targets.clone(),
+        class_names: data.class_names.clone(),
+        fixed_split: None,
+        graph_ids: data.graph_ids.clone(),
+        vocabulary: Vocabulary::default(),
+    })
+}
+
 /// The same graphs with the nodes of each renumbered at random. `moved[old] = new`, as indices over all nodes:
 /// row `moved[i]` of any equivariant result on the new data is row `i` on the old.
 pub fn renumber(data: &Dataset, seed: u64) -> (Dataset, Vec<u32>) {

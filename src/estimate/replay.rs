@@ -108,17 +108,17 @@ pub fn evaluation(trace: &Trace, n_stages: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Activation;
+    use crate::kernels::{Activation, Summation};
 
     /// Two dense layers and a loss over four rows; widths 2 → 3 → 5.
     fn two_layers() -> Trace {
         let mut trace = Trace::new(true, Vec::new());
         let x = trace.given(4.0, 2.0);
-        trace.begin(Some(1), Activation::Identity, false);
+        trace.begin(Some(1), Activation::Identity, false, Summation::Sequential);
         let y = trace.linear(x, 3.0, true, Activation::Relu);
-        trace.begin(Some(2), Activation::Identity, false);
+        trace.begin(Some(2), Activation::Identity, false, Summation::Sequential);
         let y = trace.linear(y, 5.0, true, Activation::Identity);
-        trace.begin(None, Activation::Identity, false);
+        trace.begin(None, Activation::Identity, false, Summation::Sequential);
         trace.task_loss("mse", y, 0.0);
         trace
     }

@@ -8,6 +8,7 @@ use super::custom::{
 use super::device;
 use super::float::Float;
 use super::parallel::each;
+use super::summation::{self, Summation};
 use crate::data::batch::{Csr, SparseGraph};
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
@@ -27,7 +28,8 @@ use std::sync::Arc;
 /// # Errors
 /// Where the shapes do not fit.
 pub fn segment_product(s: &Tensor, z: &Tensor, offsets: &Arc<Vec<u32>>) -> Result<Tensor> {
-    if device::is_elsewhere(s) {
+    // Elsewhere too, a kernel without a composed version runs on the host.
+    if device::is_elsewhere(s) && !Summation::current().is_reproducible() {
         return device::composed::segment_product(s, z, offsets);
     }
     apply2(TransposedProduct(Segments::Ragged(offsets.clone())), [s, z])
@@ -102,6 +104,7 @@ struct Neighbours<'a, T> {
     adjacency: &'a Csr,
     values: &'a [T],
     width: usize,
+    summation: Summation,
 }
 
 impl<T: Float> Rows<T> for Neighbours<'_, T> {
@@ -111,7 +114,14 @@ impl<T: Float> Rows<T> for Neighbours<'_, T> {
     fn part<'a>(&'a self, rows: Range<usize>, cols: Range<usize>, scratch: &'a mut Vec<T>) -> Mat<'a, T> {
         let (n_rows, n_cols) = (rows.len(), cols.len());
         scratch.resize(n_rows * n_cols, T::ZERO);
-        sum_neighbours(self.adjacency, rows, self.values, self.width, cols, scratch);
+        match self.summation {
+            Summation::Sequential => {
+                sum_neighbours(self.adjacency, rows, self.values, self.width, cols, scratch)
+            }
+            Summation::Reproducible => {
+                sum_neighbours_in_any_order(self.adjacency, rows, self.values, self.width, cols, scratch)
+            }
+        }
         Mat::new(scratch, n_rows, n_cols, n_cols)
     }
 }
@@ -146,6 +156,62 @@ fn sum_neighbours<T: Float>(
     }
 }
 
+/// [`sum_neighbours`] with the same bits in every numbering.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn sum_neighbours_in_any_order<T: Float>(
+    adjacency: &Csr,
+    rows: Range<usize>,
+    values: &[T],
+    width: usize,
+    cols: Range<usize>,
+    out: &mut [T],
+) {
+    let (mut grids, mut sums) = (vec![0.0; cols.len()], vec![0.0; cols.len()]);
+    for (row, out) in rows.zip(out.chunks_exact_mut(cols.len().max(1))) {
+        let sources = adjacency.row(row);
+        let rows = sources.iter().map(|&source| (T::ONE, &values[source as usize * width..][cols.clone()]));
+        summation::sum_rows(sources.len(), rows, &mut grids, &mut sums);
+        for (out, &sum) in out.iter_mut().zip(&sums) {
+            *out = T::of(sum);
+        }
+    }
+}
+
+/// `A_gᵀ B_g` of each graph with the same bits in every numbering of its rows.
+fn transposed_product_in_any_order<T: Float>(
+    segments: &Segments,
+    a: &[T],
+    p: usize,
+    b: &impl Rows<T>,
+) -> Vec<T> {
+    let q = b.n_cols();
+    let mut out: Vec<T> = uninit(segments.n_graphs() * p * q);
+    let shared = Shared::new(&mut out);
+    each(segments.n_graphs(), 4 * segments.n_rows() * p * q, |graph| {
+        let rows = segments.range(graph);
+        let mut scratch = Vec::new();
+        let right = b.part(rows.clone(), 0..q, &mut scratch);
+        // SAFETY: each graph has a result of its own.
+        let out = unsafe { shared.part(graph * p * q..(graph + 1) * p * q) };
+        sum_products(&a[rows.start * p..rows.end * p], right.values_from(0), rows.len(), p, out);
+    });
+    out
+}
+
+/// `out [p, q] = aᵀ b` over `n` rows.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn sum_products<T: Float>(a: &[T], b: &[T], n: usize, p: usize, out: &mut [T]) {
+    let q = out.len() / p.max(1);
+    let (mut grids, mut sums) = (vec![0.0; q], vec![0.0; q]);
+    for (col, out) in out.chunks_exact_mut(q.max(1)).enumerate() {
+        let rows = (0..n).map(|row| (a[row * p + col], &b[row * q..][..q]));
+        summation::sum_rows(n, rows, &mut grids, &mut sums);
+        for (out, &sum) in out.iter_mut().zip(&sums) {
+            *out = T::of(sum);
+        }
+    }
+}
+
 /// `A_gᵀ B_g` of each graph: `a` is `[N, p]`, `b` has as many rows and `q` columns, the result is `[G · p, q]`.
 ///
 /// A task computes all rows and one tile of columns of one graph's result. Graphs with very many nodes are cut
@@ -157,6 +223,9 @@ fn transposed_product<T: Float>(segments: &Segments, a: &[T], p: usize, b: &impl
         cols: Range<usize>,
         /// Where a partial result goes; `None` for the only chunk of a graph.
         partial: Option<usize>,
+    }
+    if Summation::current().is_reproducible() {
+        return transposed_product_in_any_order(segments, a, p, b);
     }
     let q = b.n_cols();
     let mut tasks = Vec::new();
@@ -312,7 +381,8 @@ impl Kernel<1> for AssignmentAdjacency {
         let (rows, width) = shape.dims2()?;
         let segments = Segments::Ragged(self.0.graph_offsets.clone());
         segments.expect_rows("assignment_adjacency", rows)?;
-        let sums = Neighbours { adjacency: &self.0.adjacency, values: s, width };
+        let sums =
+            Neighbours { adjacency: &self.0.adjacency, values: s, width, summation: Summation::current() };
         Ok((transposed_product(&segments, s, width, &sums), (segments.n_graphs(), width, width).into()))
     }
 
@@ -349,11 +419,21 @@ impl Kernel<2> for AssignmentAdjacencyGrad {
             // SAFETY: blocks of rows do not overlap.
             let out = unsafe { shared.part(range.start * width..range.end * width) };
             let mut scratch = Vec::new();
-            let incoming = Neighbours { adjacency: &self.0.adjacency, values: s, width };
+            let incoming = Neighbours {
+                adjacency: &self.0.adjacency,
+                values: s,
+                width,
+                summation: Summation::current(),
+            };
             let sums = incoming.part(range.clone(), 0..width, &mut scratch);
             product(out, width, sums, d.transposed(), false);
             if !is_symmetric {
-                let outgoing = Neighbours { adjacency: &self.0.transpose, values: s, width };
+                let outgoing = Neighbours {
+                    adjacency: &self.0.transpose,
+                    values: s,
+                    width,
+                    summation: Summation::current(),
+                };
                 let sums = outgoing.part(range, 0..width, &mut scratch);
                 product(out, width, sums, d, true);
             }

@@ -6,6 +6,7 @@ use super::custom::{
 use super::dropout::EdgeDropout;
 use super::float::Float;
 use super::parallel::each;
+use super::summation::{self, Summation};
 use crate::data::batch::{Csr, SparseGraph};
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
@@ -45,8 +46,9 @@ pub fn gat_attention(
     graph: &Arc<SparseGraph>,
     options: AttentionOptions,
 ) -> Result<Tensor> {
-    let attention =
-        Attention { adjacency: graph.adjacency.clone(), transpose: graph.transpose.clone(), options };
+    let summation = Summation::current();
+    let (adjacency, transpose) = (graph.adjacency.clone(), graph.transpose.clone());
+    let attention = Attention { adjacency, transpose, options, summation };
     apply3(attention, [h, a_src, a_dst])
 }
 
@@ -78,7 +80,9 @@ pub fn dense_gat_attention(
         csr.offsets.push(csr.indices.len() as u32);
     }
     let transpose = Arc::new(csr.transpose());
-    apply3(Attention { adjacency: Arc::new(csr), transpose, options }, [h, a_src, a_dst])
+    // Clusters stand in the same order whatever the numbering.
+    let summation = Summation::Sequential;
+    apply3(Attention { adjacency: Arc::new(csr), transpose, options, summation }, [h, a_src, a_dst])
 }
 
 #[derive(Clone)]
@@ -87,6 +91,7 @@ struct Attention {
     adjacency: Arc<Csr>,
     transpose: Arc<Csr>,
     options: AttentionOptions,
+    summation: Summation,
 }
 
 /// Nodes that one task works on.
@@ -175,7 +180,10 @@ impl Kernel<3> for Attention {
             let rows = tasks[task].clone();
             // SAFETY: blocks of rows do not overlap.
             let out = unsafe { shared.part(rows.start * row_len..rows.end * row_len) };
-            attend(self, rows, h, &src, &dst, width, out);
+            match self.summation {
+                Summation::Sequential => attend(self, rows, h, &src, &dst, width, out),
+                Summation::Reproducible => attend_in_any_order(self, rows, h, &src, &dst, width, out),
+            }
         });
         Ok((out, shape.clone()))
     }
@@ -221,6 +229,41 @@ fn attend<T: Float>(
                 let alpha = (score(j) - max).exp() * scale * cx.mask(i, j, head);
                 let start = (j * heads + head) * width;
                 add_scaled(out, alpha, &h[start..start + width]);
+            }
+        }
+    }
+}
+
+/// [`attend`] with the same bits in every numbering.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn attend_in_any_order<T: Float>(
+    cx: &Attention,
+    rows: Range<usize>,
+    h: &[T],
+    src: &[T],
+    dst: &[T],
+    width: usize,
+    out: &mut [T],
+) {
+    let (heads, slope) = (cx.options.heads, T::of(cx.options.slope));
+    let (mut grids, mut sums) = (vec![0.0; width], vec![0.0; width]);
+    let mut terms: Vec<(T, usize)> = Vec::new();
+    for (i, out) in rows.zip(out.chunks_exact_mut((heads * width).max(1))) {
+        for (head, out) in out.chunks_exact_mut(width).enumerate() {
+            let score = |j: usize| leaky(src[j * heads + head] + dst[i * heads + head], slope);
+            let neighbours = cx.neighbours(&cx.adjacency, i);
+            let max =
+                neighbours.clone().map(score).fold(T::NEG_INFINITY, |max, e| if max > e { max } else { e });
+            terms.clear();
+            terms.extend(neighbours.map(|j| ((score(j) - max).exp(), j)));
+            let total = summation::sum(terms.iter().map(|&(term, _)| term.wide()));
+            for (term, j) in &mut terms {
+                *term *= cx.mask(i, *j, head);
+            }
+            let rows = terms.iter().map(|&(term, j)| (term, &h[(j * heads + head) * width..][..width]));
+            summation::sum_rows(terms.len(), rows, &mut grids, &mut sums);
+            for (out, &sum) in out.iter_mut().zip(&sums) {
+                *out = if terms.is_empty() { T::ZERO } else { T::of(sum / total) };
             }
         }
     }
@@ -275,19 +318,36 @@ impl Kernel<3> for AttentionGrad {
         });
 
         let of_weights = &mut out[h.len()..];
-        of_weights.fill(T::ZERO);
-        let (of_src, of_dst) = of_weights.split_at_mut(n_weights);
-        for (i, row) in h.chunks_exact(row_len.max(1)).enumerate() {
-            for (head, part) in row.chunks_exact(width).enumerate() {
-                let range = head * width..(head + 1) * width;
-                let place = i * heads + head;
-                add_scaled(&mut of_src[range.clone()], source_scores[place], part);
-                add_scaled(&mut of_dst[range], targets[place * TERMS + 3], part);
-            }
-        }
+        of_weights.copy_from_slice(&weight_gradients(h, &source_scores, &targets, heads, width));
         let len = out.len();
         Ok((out, len.into()))
     }
+}
+
+/// Nodes whose part of a weight's gradient is summed in the type of the numbers before it is added in f64.
+const SUM_NODES: usize = 32;
+
+/// `[da_src | da_dst]`: `Σ_i` of the gradients of a node's two scores times its features.
+#[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn weight_gradients<T: Float>(h: &[T], of_source: &[T], targets: &[T], heads: usize, width: usize) -> Vec<T> {
+    let row_len = heads * width;
+    let mut totals = vec![0.0; 2 * row_len];
+    let mut sums = vec![T::ZERO; 2 * row_len];
+    for (run, rows) in h.chunks(SUM_NODES * row_len.max(1)).enumerate() {
+        sums.fill(T::ZERO);
+        let (of_src, of_dst) = sums.split_at_mut(row_len);
+        for (row, node) in rows.chunks_exact(row_len.max(1)).zip(run * SUM_NODES..) {
+            for (head, part) in row.chunks_exact(width).enumerate() {
+                let (range, place) = (head * width..(head + 1) * width, node * heads + head);
+                add_scaled(&mut of_src[range.clone()], of_source[place], part);
+                add_scaled(&mut of_dst[range], targets[place * TERMS + 3], part);
+            }
+        }
+        for (total, sum) in totals.iter_mut().zip(&sums) {
+            *total += sum.wide();
+        }
+    }
+    totals.into_iter().map(T::of).collect()
 }
 
 /// A target's numbers, a head: largest score, 1 / Σ exp, `Σ α dα`, gradient of its own score.

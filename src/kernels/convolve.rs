@@ -3,10 +3,11 @@
 use super::activation::{Activation, activate, masked};
 use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
-use super::linear::{Gradients, Needs, add_column_sums, check_bias};
+use super::linear::{Gradients, Needs, add_column_sums, check_bias, rounded};
 use super::parallel::{Output, fill_rows, map_chunks, sum_partials};
-use super::product::{Start, finish_rows, product, product_at, transposed};
+use super::product::{Start, finish_rows, product, product_at, product_of_rows, transposed};
 use super::propagate::{Norm, Scales, aggregate_rows, check_rows, propagate};
+use super::summation::Summation;
 use super::tape::Recorded;
 use crate::data::batch::SparseGraph;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
@@ -81,6 +82,15 @@ fn convolve(
     has_root: bool,
 ) -> Result<Tensor> {
     check_bias(name, bias, w.dim(1)?)?;
+    if device::is_elsewhere(x) && Summation::current().is_reproducible() {
+        let on_cpu = |x: &Tensor, w: &Tensor, bias: Option<&Tensor>| {
+            convolve(name, x, graph, norm, w, bias, act, has_root)
+        };
+        return match bias {
+            Some(bias) => device::on_host([x, w, bias], |[x, w, bias]| on_cpu(&x, &w, Some(&bias))),
+            None => device::on_host([x, w], |[x, w]| on_cpu(&x, &w, None)),
+        };
+    }
     if device::is_elsewhere(x) {
         let (aggregate, width) = (propagate(x, graph, norm)?, x.dim(1)?);
         if !has_root {
@@ -117,6 +127,7 @@ struct Convolution {
 impl Convolution {
     fn forward<T: Float>(&self, x: &[T], n_in: usize, w: &[T], n_out: usize, bias: Option<&[T]>) -> Vec<T> {
         let csr = &*self.graph.adjacency;
+        let summation = Summation::current();
         let n_rows = csr.n_rows();
         let scales = Scales::<T>::new(&self.graph, self.norm);
         let (w_neighbours, w_root) = w.split_at(n_in * n_out);
@@ -128,7 +139,7 @@ impl Convolution {
         let add_root = |rows: Range<usize>, out: &mut [T]| {
             if self.has_root {
                 let x = &x[rows.start * n_in..];
-                product(rows.len(), n_in, n_out, x, w_root, out, Start::Sum, root_act);
+                product_of_rows(summation, rows.len(), n_in, n_out, x, w_root, out, Start::Sum, root_act);
             }
         };
         if n_in <= n_out {
@@ -141,7 +152,7 @@ impl Convolution {
                         let out = &mut out[(tile.start - rows.start) * n_out..][..n * n_out];
                         let aggregated = &mut aggregated[..n * n_in];
                         aggregate_rows(csr, scales, x, n_in, tile.clone(), aggregated);
-                        product(n, n_in, n_out, aggregated, w_neighbours, out, bias, act);
+                        product_of_rows(summation, n, n_in, n_out, aggregated, w_neighbours, out, bias, act);
                         add_root(tile, out);
                     }
                 })
@@ -151,7 +162,17 @@ impl Convolution {
             unsafe {
                 let transformed = fill_rows(n_rows, n_out, n_rows * n_in * n_out / 8, |rows, out| {
                     let x = &x[rows.start * n_in..];
-                    product(rows.len(), n_in, n_out, x, w_neighbours, out, Start::Zero, Activation::Identity);
+                    product_of_rows(
+                        summation,
+                        rows.len(),
+                        n_in,
+                        n_out,
+                        x,
+                        w_neighbours,
+                        out,
+                        Start::Zero,
+                        Activation::Identity,
+                    );
                 });
                 fill_rows(n_rows, n_out, work, |rows, out| {
                     aggregate_rows(csr, scales, &transformed, n_out, rows.clone(), out);
@@ -202,7 +223,7 @@ impl Convolution {
         let work = n_rows * n_in * n_out / 4 + self.graph.adjacency.n_entries() * n_out;
         let partials = map_chunks(n_rows, work, |rows| {
             let mut dw = vec![T::ZERO; if needs.w { w_values.len() } else { 0 }];
-            let mut db = vec![T::ZERO; if needs.bias { n_out } else { 0 }];
+            let mut db = vec![0.0; if needs.bias { n_out } else { 0 }];
             let mut scratch = vec![T::ZERO; TILE_ROWS.min(rows.len()) * n_in.max(n_out)];
             for tile in tiles(rows) {
                 let n = tile.len();
@@ -244,7 +265,7 @@ impl Convolution {
         Gradients::new(
             dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())),
             needs.w.then(|| Tensor::from_vec(sum_partials::<T>(dw, w_values.len()), w.shape(), w.device())),
-            needs.bias.then(|| Tensor::from_vec(sum_partials::<T>(db, n_out), n_out, w.device())),
+            needs.bias.then(|| Tensor::from_vec(rounded::<T>(&sum_partials(db, n_out)), n_out, w.device())),
         )
     }
 }

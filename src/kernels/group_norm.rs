@@ -6,6 +6,7 @@ use super::float::{Float, View, by_dtype, finish, values};
 use super::norm::check_widths;
 use super::parallel::{Output, map_chunks, map_each, segment_runs};
 use super::segment::check_offsets;
+use super::summation::{self, Summation};
 use super::tape::Recorded;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use multiversion::multiversion;
@@ -125,10 +126,13 @@ impl CustomOp3 for GroupNorm {
         by_dtype!(x.dtype(), T => {
             let (x, gamma, beta) = (values::<T>(x, xl)?, values::<T>(gamma, gl)?, values::<T>(beta, bl)?);
             let out = Output::new(n_rows, width);
+            // The numbers of a row stand in the same order in every numbering.
+            let summation = if self.offsets.is_some() { Summation::current() } else { Summation::Sequential };
             self.map_runs(n_rows, 4 * x.len(), |run| {
                 // SAFETY: runs are disjoint, and `normalise` writes all of their rows.
                 let out = unsafe { out.rows(run.rows.clone()) };
-                normalise(&x[run.rows.start * width..run.rows.end * width], &run, self.eps, gamma, beta, out);
+                let x = &x[run.rows.start * width..run.rows.end * width];
+                normalise(x, &run, self.eps, summation, gamma, beta, out);
                 apply(out, self.act);
             });
             // SAFETY: the runs cover all rows.
@@ -236,15 +240,36 @@ fn moments<T: Float>(x: &[T], eps: f64) -> (T, T) {
     (mean, T::of((variance + eps).sqrt().recip()))
 }
 
+/// [`moments`] with the same bits in every order of the numbers.
+#[inline(always)]
+fn moments_in_any_order<T: Float>(x: &[T], eps: f64) -> (T, T) {
+    let n = x.len().max(1) as f64;
+    let mean = T::of(summation::sum(x.iter().map(|x| x.wide())) / n);
+    let squares = x.iter().map(|x| (x.wide() - mean.wide()) * (x.wide() - mean.wide()));
+    let variance = summation::sum(squares) / n;
+    (mean, T::of((variance + eps).sqrt().recip()))
+}
+
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn normalise<T: Float>(x: &[T], run: &Run, eps: f64, gamma: &[T], beta: &[T], out: &mut [T]) {
+fn normalise<T: Float>(
+    x: &[T],
+    run: &Run,
+    eps: f64,
+    summation: Summation,
+    gamma: &[T],
+    beta: &[T],
+    out: &mut [T],
+) {
     let width = gamma.len();
     if width == 0 {
         return;
     }
     for group in run.groups() {
         let place = group.start * width..group.end * width;
-        let (mean, inverse) = moments(&x[place.clone()], eps);
+        let (mean, inverse) = match summation {
+            Summation::Sequential => moments(&x[place.clone()], eps),
+            Summation::Reproducible => moments_in_any_order(&x[place.clone()], eps),
+        };
         for (x, out) in x[place.clone()].chunks_exact(width).zip(out[place].chunks_exact_mut(width)) {
             for (((out, &x), &gamma), &beta) in out.iter_mut().zip(x).zip(gamma).zip(beta) {
                 *out = (x - mean) * inverse * gamma + beta;

@@ -4,7 +4,8 @@ use super::activation::{Activation, activate, mask_to};
 use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::{Output, fill_rows, map_chunks, sum_partials};
-use super::product::{Start, product, product_at, transposed};
+use super::product::{Start, product, product_at, product_of_rows, transposed};
+use super::summation::Summation;
 use super::tape::Recorded;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
@@ -25,6 +26,12 @@ pub fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, act: Activation) ->
     }
     check_bias("linear", bias, n_out)?;
     if device::is_elsewhere(x) {
+        if Summation::current().is_reproducible() {
+            return match bias {
+                Some(bias) => device::on_host([x, w, bias], |[x, w, bias]| linear(&x, &w, Some(&bias), act)),
+                None => device::on_host([x, w], |[x, w]| linear(&x, &w, None, act)),
+            };
+        }
         return device::composed::linear(x, w, bias, act);
     }
     let (inside, after) = act.split();
@@ -57,11 +64,22 @@ impl Linear {
         bias: Option<&[T]>,
     ) -> Vec<T> {
         let (n_rows, n_in) = (x_layout.dims()[0], x_layout.dims()[1]);
+        let summation = Summation::current();
         // SAFETY: the product writes all of `out`.
         unsafe {
             fill_rows(n_rows, n_out, n_rows * n_in * n_out / 8, |rows, out| {
                 let start = bias.map_or(Start::Zero, Start::Bias);
-                product(rows.len(), n_in, n_out, &x[rows.start * n_in..], w, out, start, self.0)
+                product_of_rows(
+                    summation,
+                    rows.len(),
+                    n_in,
+                    n_out,
+                    &x[rows.start * n_in..],
+                    w,
+                    out,
+                    start,
+                    self.0,
+                )
             })
         }
     }
@@ -123,7 +141,7 @@ impl Linear {
                     false,
                 );
             }
-            let mut db = vec![T::ZERO; if needs.bias { n_out } else { 0 }];
+            let mut db = vec![0.0; if needs.bias { n_out } else { 0 }];
             if needs.bias {
                 add_column_sums(g_rows, &mut db);
             }
@@ -135,7 +153,7 @@ impl Linear {
         Gradients::new(
             dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())),
             needs.w.then(|| Tensor::from_vec(sum_partials::<T>(dw, n_in * n_out), w.shape(), w.device())),
-            needs.bias.then(|| Tensor::from_vec(sum_partials::<T>(db, n_out), n_out, w.device())),
+            needs.bias.then(|| Tensor::from_vec(rounded::<T>(&sum_partials(db, n_out)), n_out, w.device())),
         )
     }
 }
@@ -232,12 +250,28 @@ impl CustomOp3 for Linear {
     }
 }
 
+/// Sums in the type of their terms.
+pub(crate) fn rounded<T: Float>(sums: &[f64]) -> Vec<T> {
+    sums.iter().map(|&sum| T::of(sum)).collect()
+}
+
+/// Rows whose sum is taken in the type of the numbers before it is added in f64.
+const SUM_ROWS: usize = 32;
+
 /// Adds the sum of all rows to `sums`.
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-pub(crate) fn add_column_sums<T: Float>(rows: &[T], sums: &mut [T]) {
-    for row in rows.chunks_exact(sums.len().max(1)) {
-        for (sum, &value) in sums.iter_mut().zip(row) {
-            *sum += value;
+pub(crate) fn add_column_sums<T: Float>(rows: &[T], sums: &mut [f64]) {
+    let width = sums.len().max(1);
+    let mut of_run = vec![T::ZERO; width];
+    for run in rows.chunks(SUM_ROWS * width) {
+        of_run.fill(T::ZERO);
+        for row in run.chunks_exact(width) {
+            for (sum, &value) in of_run.iter_mut().zip(row) {
+                *sum += value;
+            }
+        }
+        for (sum, value) in sums.iter_mut().zip(&of_run) {
+            *sum += value.wide();
         }
     }
 }

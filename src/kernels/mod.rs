@@ -31,6 +31,7 @@ pub mod segment;
 pub mod select;
 pub mod softmax;
 pub mod sort;
+pub mod summation;
 pub mod tape;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -64,3 +65,4 @@ pub use segment::{Reduce, segment_reduce};
 pub use select::{Keep, Selection, select_top};
 pub use softmax::softmax_rows;
 pub use sort::sort_rows;
+pub use summation::Summation;

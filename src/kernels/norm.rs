@@ -3,15 +3,20 @@
 use super::activation::{Activation, activate, apply, mask_to};
 use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
-use super::parallel::{BLOCK_ROWS, Output, each_block, fill_rows, map_chunks};
+use super::parallel::{BLOCK_ROWS, Output, each_block, fill_rows, map_chunks, map_each};
+use super::summation::{self, Summation};
 use super::tape::Recorded;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, Var, bail};
 use multiversion::multiversion;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-/// Rows that are worked on at a time where a masked gradient is only needed in passing.
+/// Rows that are worked on at a time, and whose sums are taken in the type of the numbers before they are put together
+/// in f64: longer sums in f32 lose digits that the gradients of the layers below need.
 const TILE_ROWS: usize = 32;
+
+/// Columns of one job of a sum over all rows: a vector of f32.
+const JOB_COLS: usize = 16;
 
 /// `act((x − mean) / √(variance + eps) · gamma + beta)`, channel by channel.
 ///
@@ -95,11 +100,16 @@ struct BatchNorm {
 }
 
 impl BatchNorm {
-    /// Mean and `1 / √(variance + eps)`.
-    fn scales<T: Float>(&self, moments: &Moments) -> (Vec<T>, Vec<T>) {
-        let mean = moments.mean.iter().map(|&mean| T::of(mean)).collect();
-        let scale = moments.variance.iter().map(|&variance| T::of((variance + self.eps).sqrt().recip()));
-        (mean, scale.collect())
+    /// The rounded mean, and by how much the mean exceeds it: what a subtraction of numbers of type `T` leaves out.
+    fn split_mean<T: Float>(&self, moments: &Moments) -> (Vec<T>, Vec<f64>) {
+        let rounded: Vec<T> = moments.mean.iter().map(|&mean| T::of(mean)).collect();
+        let left = moments.mean.iter().zip(&rounded).map(|(&mean, rounded)| mean - rounded.wide()).collect();
+        (rounded, left)
+    }
+
+    /// `1 / √(variance + eps)`
+    fn inverse(&self, moments: &Moments) -> Vec<f64> {
+        moments.variance.iter().map(|&variance| (variance + self.eps).sqrt().recip()).collect()
     }
 }
 
@@ -120,15 +130,18 @@ impl CustomOp3 for BatchNorm {
         by_dtype!(x.dtype(), T => {
             let (x, gamma, beta) = (values::<T>(x, xl)?, values::<T>(gamma, gl)?, values::<T>(beta, bl)?);
             let moments = self.moments.get_or_init(|| column_moments(x, n_rows, width));
-            let (mean, inverse) = self.scales::<T>(moments);
-            let scale: Vec<T> = gamma.iter().zip(&inverse).map(|(&gamma, &inverse)| gamma * inverse).collect();
+            let (mean, left) = self.split_mean::<T>(moments);
+            let scale: Vec<f64> =
+                gamma.iter().zip(self.inverse(moments)).map(|(gamma, inverse)| gamma.wide() * inverse).collect();
+            let shift: Vec<T> = (0..width).map(|k| T::of(beta[k].wide() - left[k] * scale[k])).collect();
+            let scale: Vec<T> = scale.into_iter().map(T::of).collect();
             // SAFETY: `scale_rows` writes all of `out`.
             let out = unsafe {
                 fill_rows(n_rows, width, 2 * x.len(), |rows, out| {
                     let x = &x[rows.start * width..rows.end * width];
                     let tile = (TILE_ROWS * width).max(1);
                     for (x, out) in x.chunks(tile).zip(out.chunks_mut(tile)) {
-                        scale_rows(x, &mean, &scale, beta, out);
+                        scale_rows(x, &mean, &scale, &shift, out);
                         apply(out, self.act);
                     }
                 })
@@ -155,29 +168,33 @@ impl CustomOp3 for BatchNorm {
         by_dtype!(x.dtype(), T => {
             let (x_values, gamma_values) = (View::<T>::new(x)?, View::<T>::new(gamma)?);
             let (y, g) = (View::<T>::new(res)?, View::<T>::new(&grad)?);
-            let (mean, inverse) = self.scales::<T>(moments);
+            let (mean, left) = self.split_mean::<T>(moments);
+            let inverse = self.inverse(moments);
             let partials = map_chunks(n_rows, 3 * x_values.len(), |rows| {
-                let mut sums = (vec![T::ZERO; width], vec![T::ZERO; width]);
+                let mut sums = [vec![0.0; width], vec![0.0; width]];
+                let mut of_tile = [vec![T::ZERO; width], vec![T::ZERO; width]];
                 each_tile(rows, width, &g, &y, self.act, |tile, g| {
-                    add_moments(g, &x_values[tile.start * width..], &mean, &mut sums.0, &mut sums.1)
+                    add_moments(g, &x_values[tile.start * width..], &mean, &mut of_tile, &mut sums)
                 });
                 sums
             });
             let mut dbeta = vec![0.0; width];
             let mut dgamma = vec![0.0; width];
-            for (sum, sum_unit) in &partials {
+            for [sum, sum_centred] in &partials {
                 for k in 0..width {
-                    dbeta[k] += sum[k].wide();
-                    dgamma[k] += sum_unit[k].wide() * inverse[k].wide();
+                    dbeta[k] += sum[k];
+                    dgamma[k] += (sum_centred[k] - left[k] * sum[k]) * inverse[k];
                 }
             }
             let dx = if x.track_op() {
                 // dx = scale · g − (shift + slope · (x − mean))
                 let n = if self.is_train { n_rows.max(1) as f64 } else { f64::INFINITY };
-                let scale: Vec<T> = gamma_values.iter().zip(&inverse).map(|(&gamma, &inverse)| gamma * inverse).collect();
-                let shift: Vec<T> = (0..width).map(|k| T::of(scale[k].wide() * dbeta[k] / n)).collect();
-                let slope: Vec<T> =
-                    (0..width).map(|k| T::of(scale[k].wide() * inverse[k].wide() * dgamma[k] / n)).collect();
+                let scale: Vec<f64> = gamma_values.iter().zip(&inverse).map(|(gamma, inverse)| gamma.wide() * inverse).collect();
+                let slope: Vec<f64> = (0..width).map(|k| scale[k] * inverse[k] * dgamma[k] / n).collect();
+                // With the mean's part that `x − mean` leaves out.
+                let shift: Vec<f64> = (0..width).map(|k| scale[k] * dbeta[k] / n - slope[k] * left[k]).collect();
+                let [scale, shift, slope] =
+                    [scale, shift, slope].map(|values| values.into_iter().map(T::of).collect::<Vec<T>>());
                 let dx = Output::new(n_rows, width);
                 each_block(n_rows, BLOCK_ROWS, 4 * x_values.len(), |rows| {
                     each_tile(rows, width, &g, &y, self.act, |tile, g| {
@@ -225,22 +242,24 @@ fn each_tile<T: Float>(
 
 /// One pass over memory: each block gives its mean and the squares around it, which are put together in f64.
 fn column_moments<T: Float>(x: &[T], n_rows: usize, width: usize) -> Moments {
+    if Summation::current().is_reproducible() {
+        return column_moments_in_any_order(x, n_rows, width);
+    }
     let partials = map_chunks(n_rows, 2 * x.len(), |rows| {
-        let n = T::of(rows.len() as f64);
+        let n_block = rows.len() as f64;
         let x = &x[rows.start * width..rows.end * width];
-        let mut mean = vec![T::ZERO; width];
-        let mut squares = vec![T::ZERO; width];
-        block_moments(x, n, &mut mean, &mut squares);
-        (rows.len() as f64, mean, squares)
+        let (mut mean, mut squares) = (vec![0.0; width], vec![0.0; width]);
+        block_moments(x, n_block, &mut mean, &mut squares);
+        (n_block, mean, squares)
     });
     let (mut n, mut mean, mut squares) = (0.0, vec![0.0; width], vec![0.0; width]);
     for (n_block, block_mean, block_squares) in partials {
         let total: f64 = n + n_block;
         for k in 0..width {
             // Chan et al. 1979: moments of the union of two sets.
-            let delta = block_mean[k].wide() - mean[k];
+            let delta = block_mean[k] - mean[k];
             mean[k] += delta * n_block / total;
-            squares[k] += block_squares[k].wide() + delta * delta * n * n_block / total;
+            squares[k] += block_squares[k] + delta * delta * n * n_block / total;
         }
         n = total;
     }
@@ -248,22 +267,64 @@ fn column_moments<T: Float>(x: &[T], n_rows: usize, width: usize) -> Moments {
 }
 
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn block_moments<T: Float>(x: &[T], n: T, mean: &mut [T], squares: &mut [T]) {
+fn block_moments<T: Float>(x: &[T], n: f64, mean: &mut [f64], squares: &mut [f64]) {
     let width = mean.len().max(1);
-    for row in x.chunks_exact(width) {
-        for (mean, &x) in mean.iter_mut().zip(row) {
-            *mean += x;
+    let mut of_tile = vec![T::ZERO; width];
+    for tile in x.chunks(TILE_ROWS * width) {
+        of_tile.fill(T::ZERO);
+        for row in tile.chunks_exact(width) {
+            for (sum, &x) in of_tile.iter_mut().zip(row) {
+                *sum += x;
+            }
         }
+        add_wide(&of_tile, mean);
     }
     for mean in mean.iter_mut() {
         *mean /= n;
     }
-    for row in x.chunks_exact(width) {
-        for ((square, &mean), &x) in squares.iter_mut().zip(&*mean).zip(row) {
-            let centred = x - mean;
-            *square += centred * centred;
+    let rounded: Vec<T> = mean.iter().map(|&mean| T::of(mean)).collect();
+    for tile in x.chunks(TILE_ROWS * width) {
+        of_tile.fill(T::ZERO);
+        for row in tile.chunks_exact(width) {
+            for ((square, &mean), &x) in of_tile.iter_mut().zip(&rounded).zip(row) {
+                let centred = x - mean;
+                *square += centred * centred;
+            }
         }
+        add_wide(&of_tile, squares);
     }
+    for ((square, &mean), rounded) in squares.iter_mut().zip(&*mean).zip(&rounded) {
+        let left = mean - rounded.wide();
+        *square = (*square - n * left * left).max(0.0);
+    }
+}
+
+#[inline(always)]
+fn add_wide<T: Float>(values: &[T], sums: &mut [f64]) {
+    for (sum, &value) in sums.iter_mut().zip(values) {
+        *sum += value.wide();
+    }
+}
+
+/// [`column_moments`] with the same bits in every numbering of the rows.
+fn column_moments_in_any_order<T: Float>(x: &[T], n_rows: usize, width: usize) -> Moments {
+    let jobs = map_each(width.div_ceil(JOB_COLS), 4 * x.len(), |job| {
+        let cols = job * JOB_COLS..((job + 1) * JOB_COLS).min(width);
+        let n = n_rows.max(1) as f64;
+        let mut grids = vec![0.0; cols.len()];
+        let (mut mean, mut variance) = (grids.clone(), grids.clone());
+        let rows = (0..n_rows).map(|row| (T::ONE, &x[row * width..][cols.clone()]));
+        summation::sum_rows(n_rows, rows.clone(), &mut grids, &mut mean);
+        mean.iter_mut().for_each(|mean| *mean /= n);
+        let square = |(x, mean): (&T, &f64)| (x.wide() - mean) * (x.wide() - mean);
+        let squares: Vec<f64> = rows.flat_map(|(_, row)| row.iter().zip(&mean).map(square)).collect();
+        let squares = squares.chunks_exact(cols.len().max(1)).map(|row| (1.0, row));
+        summation::sum_rows(n_rows, squares, &mut grids, &mut variance);
+        variance.iter_mut().for_each(|variance| *variance /= n);
+        (mean, variance)
+    });
+    let (mean, variance): (Vec<_>, Vec<_>) = jobs.into_iter().unzip();
+    Moments { mean: mean.concat(), variance: variance.concat() }
 }
 
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
@@ -277,17 +338,27 @@ fn scale_rows<T: Float>(x: &[T], mean: &[T], scale: &[T], beta: &[T], out: &mut 
     }
 }
 
-/// Adds `Σ g` and `Σ g (x − mean)`.
+/// Adds `Σ g` and `Σ g (x − mean)` of a tile, in whose room they are summed first.
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn add_moments<T: Float>(g: &[T], x: &[T], mean: &[T], sum: &mut [T], sum_centred: &mut [T]) {
+fn add_moments<T: Float>(
+    g: &[T],
+    x: &[T],
+    mean: &[T],
+    [of_tile, of_tile_centred]: &mut [Vec<T>; 2],
+    [total, total_centred]: &mut [Vec<f64>; 2],
+) {
     let width = mean.len().max(1);
+    of_tile.fill(T::ZERO);
+    of_tile_centred.fill(T::ZERO);
     for (g, x) in g.chunks_exact(width).zip(x.chunks_exact(width)) {
-        let sums = sum.iter_mut().zip(&mut *sum_centred);
+        let sums = of_tile.iter_mut().zip(&mut *of_tile_centred);
         for (((sum, sum_centred), (&g, &x)), &mean) in sums.zip(g.iter().zip(x)).zip(mean) {
             *sum += g;
             *sum_centred += g * (x - mean);
         }
     }
+    add_wide(of_tile, total);
+    add_wide(of_tile_centred, total_centred);
 }
 
 /// `out = scale · g − (shift + slope · (x − mean))`
@@ -384,6 +455,25 @@ mod tests {
             1e-3,
             "value",
         );
+    }
+
+    #[test]
+    fn reproducible_moments_are_the_same_in_every_order_of_the_rows() {
+        let x = random(&[500, 19], 5).tensor(DType::F32);
+        let order: Vec<u32> = (0..500).map(|row| row * 77 % 500).collect();
+        let moved = x.index_select(&Tensor::new(order, &Device::Cpu).unwrap(), 0).unwrap();
+        let moments = |x: &Tensor| {
+            let values = View::<f32>::new(x).unwrap();
+            let found = column_moments(&values, 500, 19);
+            (found.mean, found.variance)
+        };
+        assert_ne!(moments(&x), moments(&moved));
+        Summation::Reproducible.during(|| assert_eq!(moments(&x), moments(&moved)));
+        let (mean, variance) = Summation::Reproducible.during(|| moments(&x));
+        let (other_mean, other_variance) = moments(&x);
+        for k in 0..19 {
+            assert!((mean[k] - other_mean[k]).abs() < 1e-6 && (variance[k] - other_variance[k]).abs() < 1e-6);
+        }
     }
 
     #[test]

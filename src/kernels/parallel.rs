@@ -51,14 +51,23 @@ pub(crate) fn map_chunks<R: Send + Sync>(
     map_each(n_rows.div_ceil(rows), work, |chunk| f(chunk * rows..((chunk + 1) * rows).min(n_rows)))
 }
 
-/// The sum of equally long vectors, in their order.
+/// The sum of equally long vectors, in their order, put together in f64 and without another vector of that length.
 pub(crate) fn sum_partials<T: super::float::Float>(partials: Vec<Vec<T>>, len: usize) -> Vec<T> {
+    const RUN: usize = 1024;
     let mut partials = partials.into_iter();
     let Some(mut sum) = partials.next() else { return vec![T::ZERO; len] };
-    for partial in partials {
-        for (sum, value) in sum.iter_mut().zip(partial) {
-            *sum += value;
+    let rest: Vec<Vec<T>> = partials.collect();
+    if rest.is_empty() {
+        return sum;
+    }
+    let mut wide = [0.0; RUN];
+    for (run, sum) in sum.chunks_mut(RUN).enumerate() {
+        let wide = &mut wide[..sum.len()];
+        wide.iter_mut().zip(&*sum).for_each(|(wide, value)| *wide = value.wide());
+        for partial in &rest {
+            wide.iter_mut().zip(&partial[run * RUN..]).for_each(|(wide, value)| *wide += value.wide());
         }
+        sum.iter_mut().zip(&*wide).for_each(|(sum, &wide)| *sum = T::of(wide));
     }
     sum
 }

@@ -6,6 +6,7 @@
 
 use super::activation::{Activation, apply};
 use super::float::Float;
+use super::summation::Summation;
 use multiversion::multiversion;
 
 /// What a product is added to.
@@ -49,6 +50,52 @@ pub(crate) fn product<T: Float>(
     if !is_relu {
         apply(out, act);
     }
+}
+
+/// [`product`] where, with [`Summation::Reproducible`], a row of the result depends on its row of `a` alone and not on
+/// where in the matrix it stands, as in the `gemm` crate, which computes the last rows in another order.
+#[allow(clippy::too_many_arguments)] // As above.
+pub(crate) fn product_of_rows<T: Float>(
+    summation: Summation,
+    m: usize,
+    k: usize,
+    n: usize,
+    a: &[T],
+    b: &[T],
+    out: &mut [T],
+    start: Start<T>,
+    act: Activation,
+) {
+    if !summation.is_reproducible() || has_tiles::<T>() {
+        return product(m, k, n, a, b, out, start, act);
+    }
+    assert!(a.len() >= m * k && b.len() >= k * n && out.len() >= m * n);
+    let out = &mut out[..m * n];
+    if !matches!(start, Start::Sum) {
+        out.fill(T::ZERO);
+    }
+    add_products_of_rows(k, n, a, b, out);
+    finish_rows(out, start, act);
+}
+
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn add_products_of_rows<T: Float>(k: usize, n: usize, a: &[T], b: &[T], out: &mut [T]) {
+    for (row, out) in out.chunks_exact_mut(n.max(1)).enumerate() {
+        for (&a, b) in a[row * k..][..k].iter().zip(b.chunks_exact(n.max(1))) {
+            for (out, &b) in out.iter_mut().zip(b) {
+                *out += a * b;
+            }
+        }
+    }
+}
+
+/// Whether products run on tiles of our own, which treat every row alike.
+fn has_tiles<T: Float>() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if T::DTYPE == candle_core::DType::F32 && is_x86_feature_detected!("avx512f") {
+        return true;
+    }
+    false
 }
 
 /// `out [m, n] (+)= aᵀ · b`, with `a [k, m]` and `b [k, n]`; with `add` it is added to what `out` holds, else `out`
@@ -106,7 +153,7 @@ pub(crate) unsafe fn multiply<T: Float>(operands: &Operands<T>, start: Start<T>,
         assert_eq!(bias.len(), n);
     }
     #[cfg(target_arch = "x86_64")]
-    if T::DTYPE == candle_core::DType::F32 && is_x86_feature_detected!("avx512f") {
+    if has_tiles::<T>() {
         let packed;
         let (mut b, mut b_row) = (b, b_strides[0]);
         if b_strides[1] != 1 {

@@ -4,6 +4,7 @@
 use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::fill_rows;
+use super::summation::{self, Summation};
 use super::tape::Recorded;
 use crate::data::batch::{Csr, SparseGraph};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
@@ -46,6 +47,7 @@ pub(crate) struct Scales<'a, T> {
     pub row: Option<&'a [T]>,
     pub col: Option<&'a [T]>,
     pub own: Own<'a, T>,
+    pub summation: Summation,
 }
 
 /// The weight of a node's own features.
@@ -60,17 +62,17 @@ impl<'a, T: Float> Scales<'a, T> {
     pub fn new(graph: &'a SparseGraph, norm: Norm) -> Self {
         let cache = T::scales(&graph.degrees);
         let adjacency = &*graph.adjacency;
-        match norm {
-            Norm::Sum => Self { row: None, col: None, own: Own::None },
+        let (row, col, own) = match norm {
+            Norm::Sum => (None, None, Own::None),
             Norm::Mean => {
                 let scale =
                     cache.mean.get_or_init(|| degrees(adjacency).map(|d| inverse(T::of(d))).collect());
-                Self { row: Some(scale), col: None, own: Own::None }
+                (Some(&scale[..]), None, Own::None)
             }
             Norm::Gcn { self_loops: false } => {
                 let scale =
                     cache.gcn.get_or_init(|| degrees(adjacency).map(|d| inverse(T::of(d).sqrt())).collect());
-                Self { row: Some(scale), col: Some(scale), own: Own::None }
+                (Some(&scale[..]), Some(&scale[..]), Own::None)
             }
             Norm::Gcn { self_loops: true } => {
                 let (scale, own) = cache.gcn_loops.get_or_init(|| {
@@ -80,15 +82,16 @@ impl<'a, T: Float> Scales<'a, T> {
                     let degree = degrees(adjacency).zip(&own).map(|(d, &own)| T::of(d) + own);
                     (degree.map(|d| inverse(d.sqrt())).collect(), own)
                 });
-                Self { row: Some(scale), col: Some(scale), own: Own::Each(own) }
+                (Some(&scale[..]), Some(&scale[..]), Own::Each(own))
             }
-            Norm::SelfPlus { eps } => Self { row: None, col: None, own: Own::All(T::of(1.0 + eps)) },
-        }
+            Norm::SelfPlus { eps } => (None, None, Own::All(T::of(1.0 + eps))),
+        };
+        Self { row, col, own, summation: Summation::current() }
     }
 
     /// Of the transposed propagation.
     pub fn transposed(self) -> Self {
-        Self { row: self.col, col: self.row, own: self.own }
+        Self { row: self.col, col: self.row, ..self }
     }
 }
 
@@ -118,6 +121,9 @@ fn stored_loops(adjacency: &Csr, node: usize) -> usize {
 /// Where `x` has not one row a node, or is neither f32 nor f64.
 pub fn propagate(x: &Tensor, graph: &Arc<SparseGraph>, norm: Norm) -> Result<Tensor> {
     check_rows("propagate", x, graph)?;
+    if device::is_elsewhere(x) && Summation::current().is_reproducible() {
+        return device::on_host([x], |[x]| propagate(&x, graph, norm));
+    }
     x.contiguous()?.recorded1(Propagate { graph: graph.clone(), norm, is_transposed: false })
 }
 
@@ -203,7 +209,40 @@ pub(crate) fn aggregate_rows<T: Float>(
     out: &mut [T],
 ) {
     assert!(out.len() == rows.len() * width && x.len() >= csr.n_cols * width);
-    sum_neighbours(csr, scales, x, width, rows, out);
+    match scales.summation {
+        Summation::Sequential => sum_neighbours(csr, scales, x, width, rows, out),
+        Summation::Reproducible => sum_neighbours_in_any_order(csr, scales, x, width, rows, out),
+    }
+}
+
+/// [`sum_neighbours`] with the same bits in every numbering.
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn sum_neighbours_in_any_order<T: Float>(
+    csr: &Csr,
+    scales: Scales<T>,
+    x: &[T],
+    width: usize,
+    rows: Range<usize>,
+    out: &mut [T],
+) {
+    let (mut grids, mut sums) = (vec![0.0; width], vec![0.0; width]);
+    for (row, out) in rows.zip(out.chunks_exact_mut(width.max(1))) {
+        let own = match scales.own {
+            Own::None => T::ZERO,
+            Own::All(own) => own,
+            Own::Each(own) => own[row],
+        };
+        let own = (own != T::ZERO).then(|| (scales.col.map_or(own, |scale| own * scale[row]), row));
+        let weight = |source: usize| scales.col.map_or(T::ONE, |scale| scale[source]);
+        let neighbours = csr.row(row).iter().map(|&source| (weight(source as usize), source as usize));
+        let n_terms = csr.row(row).len() + usize::from(own.is_some());
+        let terms = neighbours.chain(own).map(|(weight, source)| (weight, &x[source * width..][..width]));
+        summation::sum_rows(n_terms, terms, &mut grids, &mut sums);
+        let scale = scales.row.map_or(1.0, |scale| scale[row].wide());
+        for (out, &sum) in out.iter_mut().zip(&sums) {
+            *out = T::of(scale * sum);
+        }
+    }
 }
 
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
@@ -236,6 +275,40 @@ fn sum_neighbours<T: Float>(
     }
 }
 
+/// Neighbours whose sum is taken in the type of the numbers; those of more are put together in f64.
+const SUM_NEIGHBOURS: usize = 128;
+
+/// Adds the weighted columns `col ..` of some neighbours.
+#[inline(always)]
+fn add_neighbours<T: Float, const WIDTH: usize>(
+    sources: &[u32],
+    scale: Option<&[T]>,
+    x: &[T],
+    width: usize,
+    col: usize,
+    sum: &mut [T; WIDTH],
+) {
+    match scale {
+        Some(scale) => {
+            for &source in sources {
+                let weight = scale[source as usize];
+                let from = &x[source as usize * width + col..][..WIDTH];
+                for k in 0..WIDTH {
+                    sum[k] += weight * from[k];
+                }
+            }
+        }
+        None => {
+            for &source in sources {
+                let from = &x[source as usize * width + col..][..WIDTH];
+                for k in 0..WIDTH {
+                    sum[k] += from[k];
+                }
+            }
+        }
+    }
+}
+
 /// Columns `col .. col + WIDTH` of [`aggregate_rows`], with the sums in registers.
 #[inline(always)]
 fn sum_columns<T: Float, const WIDTH: usize>(
@@ -262,24 +335,19 @@ fn sum_columns<T: Float, const WIDTH: usize>(
                 sum[k] = own * from[k];
             }
         }
-        match scales.col {
-            Some(scale) => {
-                for &source in csr.row(row) {
-                    let weight = scale[source as usize];
-                    let from = &x[source as usize * width + col..][..WIDTH];
-                    for k in 0..WIDTH {
-                        sum[k] += weight * from[k];
-                    }
+        let sources = csr.row(row);
+        let (few, more) = sources.split_at(sources.len().min(SUM_NEIGHBOURS));
+        add_neighbours(few, scales.col, x, width, col, &mut sum);
+        if !more.is_empty() {
+            let mut total = sum.map(Float::wide);
+            for run in more.chunks(SUM_NEIGHBOURS) {
+                sum = [T::ZERO; WIDTH];
+                add_neighbours(run, scales.col, x, width, col, &mut sum);
+                for k in 0..WIDTH {
+                    total[k] += sum[k].wide();
                 }
             }
-            None => {
-                for &source in csr.row(row) {
-                    let from = &x[source as usize * width + col..][..WIDTH];
-                    for k in 0..WIDTH {
-                        sum[k] += from[k];
-                    }
-                }
-            }
+            sum = total.map(T::of);
         }
         let to = &mut out[(row - first) * width + col..][..WIDTH];
         match scales.row {
@@ -468,6 +536,22 @@ mod tests {
         }
         Case::new(&[random(&[3000, 64], 2)], |x| propagate_max(&x[0], &graph))
             .has_same_bits_on_any_number_of_threads();
+    }
+
+    #[test]
+    fn sums_over_many_neighbours_lose_no_digits() {
+        let n = 30_000;
+        let edges: Vec<(u32, u32)> = (1..n).map(|leaf| (leaf, 0)).collect();
+        let star = graph(n as usize, &edges, vec![0, n]);
+        let x = random(&[n as usize, 5], 3).map(|x| x + 0.3);
+        let sums = |dtype| {
+            let y = propagate(&x.tensor(dtype), &star, Norm::Sum).unwrap().narrow(0, 0, 1).unwrap();
+            y.to_dtype(candle_core::DType::F64).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap()
+        };
+        let (narrow, wide) = (sums(candle_core::DType::F32), sums(candle_core::DType::F64));
+        for (narrow, wide) in narrow.iter().zip(&wide) {
+            assert!((narrow - wide).abs() <= 3e-7 * wide.abs(), "{narrow} for {wide}");
+        }
     }
 
     #[test]

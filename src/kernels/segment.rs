@@ -1,9 +1,9 @@
 //! Reductions over runs of rows: the nodes of a graph to one row a graph.
 
-#[cfg(feature = "cuda")]
 use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
-use super::parallel::{BLOCK_ROWS, Output, each, segment_runs};
+use super::parallel::{Output, each, segment_runs};
+use super::summation::{self, Summation};
 use super::tape::Recorded;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
@@ -32,6 +32,9 @@ pub enum Reduce {
 /// Where the offsets do not end at `N`, or the type is neither f32 nor f64.
 pub fn segment_reduce(x: &Tensor, offsets: &Arc<Vec<u32>>, reduce: Reduce) -> Result<Tensor> {
     check_offsets("segment_reduce", x, offsets)?;
+    if device::is_elsewhere(x) && Summation::current().is_reproducible() {
+        return device::on_host([x], |[x]| segment_reduce(&x, offsets, reduce));
+    }
     x.contiguous()?.recorded1(SegmentReduce { offsets: offsets.clone(), reduce })
 }
 
@@ -111,17 +114,16 @@ impl CustomOp1 for SegmentReduce {
         by_dtype!(x.dtype(), T => {
             let x = values::<T>(x, layout)?;
             let out = Output::new(n_segments, width);
+            let summation = Summation::current();
             self.each_segment(x.len(), |segment, rows| {
                 // SAFETY: each segment has its own row, which `reduce_rows` writes.
                 let out = unsafe { out.rows(segment..segment + 1) };
-                let scale = match self.reduce {
-                    Reduce::Mean => T::ONE / T::of(rows.len().max(1) as f64),
-                    _ => T::ONE,
-                };
+                let scale = if self.reduce == Reduce::Mean { 1.0 / rows.len().max(1) as f64 } else { 1.0 };
                 let x = &x[rows.start * width..rows.end * width];
-                match self.reduce {
-                    Reduce::Max => max_rows(x, out),
-                    Reduce::Sum | Reduce::Mean => sum_rows(x, scale, out),
+                match (self.reduce, summation) {
+                    (Reduce::Max, _) => max_rows(x, out),
+                    (_, Summation::Sequential) => sum_rows(x, scale, out),
+                    (_, Summation::Reproducible) => sum_rows_in_any_order(x, scale, out),
                 }
             });
             // SAFETY: every segment was visited.
@@ -169,23 +171,43 @@ impl CustomOp1 for SegmentReduce {
     }
 }
 
-/// Sums of [`BLOCK_ROWS`] rows are added up, which keeps rounding small in long segments.
+/// Rows whose sum is taken in the type of the numbers before it is added in f64.
+const SUM_ROWS: usize = 32;
+
+/// Sums of [`SUM_ROWS`] rows are added in f64, which keeps rounding small in long segments.
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn sum_rows<T: Float>(x: &[T], scale: T, out: &mut [T]) {
+fn sum_rows<T: Float>(x: &[T], scale: f64, out: &mut [T]) {
     let width = out.len().max(1);
-    out.fill(T::ZERO);
-    let mut block_sum = vec![T::ZERO; if x.len() > BLOCK_ROWS * width { width } else { 0 }];
-    for block in x.chunks(BLOCK_ROWS * width) {
-        if block_sum.is_empty() {
-            add_rows(block, out);
-        } else {
-            block_sum.fill(T::ZERO);
-            add_rows(block, &mut block_sum);
-            add_rows(&block_sum, out);
+    if x.len() <= SUM_ROWS * width {
+        out.fill(T::ZERO);
+        add_rows(x, out);
+        for out in out {
+            *out = T::of(out.wide() * scale);
+        }
+        return;
+    }
+    let mut sums = vec![0.0; width];
+    for run in x.chunks(SUM_ROWS * width) {
+        out.fill(T::ZERO);
+        add_rows(run, out);
+        for (sum, value) in sums.iter_mut().zip(&*out) {
+            *sum += value.wide();
         }
     }
-    for out in out {
-        *out *= scale;
+    for (out, sum) in out.iter_mut().zip(sums) {
+        *out = T::of(sum * scale);
+    }
+}
+
+/// [`sum_rows`] with the same bits in every order of the rows.
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn sum_rows_in_any_order<T: Float>(x: &[T], scale: f64, out: &mut [T]) {
+    let width = out.len().max(1);
+    let (mut grids, mut sums) = (vec![0.0; width], vec![0.0; width]);
+    let rows = x.chunks_exact(width).map(|row| (T::ONE, row));
+    summation::sum_rows(x.len() / width, rows, &mut grids, &mut sums);
+    for (out, sum) in out.iter_mut().zip(sums) {
+        *out = T::of(sum * scale);
     }
 }
 

@@ -24,11 +24,9 @@ pub struct Selection {
     pub graph: Arc<SparseGraph>,
 }
 
-/// Scores closer than this part of the graph's largest are equal: sums in another order differ by rounding.
-const TIE: f64 = 1e-5;
-
 /// The nodes of each graph with the highest scores. Nodes that tie with the last one kept stay too, because choosing
-/// among them would depend on how the nodes are numbered. Not differentiable: the scores get their gradient by
+/// among them would depend on how the nodes are numbered. Scores tie where they are equal to the last bit:
+/// [`Summation::Reproducible`](super::Summation) gives them the same bits in every numbering. Not differentiable: the scores get their gradient by
 /// being multiplied into the kept features.
 ///
 /// Paper: Gao and Ji 2019, "Graph U-Nets", eq. 2. PyG: `SelectTopK` and `FilterEdges` of `TopKPooling`; the kept
@@ -53,11 +51,10 @@ pub fn select_top(scores: &Tensor, graph: &SparseGraph, keep: Keep) -> Result<Se
         order.extend(bounds[0]..bounds[1]);
         order.sort_by(|&a, &b| scores[b as usize].total_cmp(&scores[a as usize]));
         let n = order.len();
-        let largest = order.iter().map(|&row| scores[row as usize].abs()).fold(0.0, f64::max);
         let with_ties = |count: usize| {
             let Some(&last) = order[..count].last() else { return 0 };
-            let lowest = scores[last as usize] - TIE * largest;
-            count + order[count..].iter().take_while(|&&row| scores[row as usize] >= lowest).count()
+            let lowest = scores[last as usize];
+            count + order[count..].iter().take_while(|&&row| scores[row as usize] == lowest).count()
         };
         let kept = match keep {
             // As in the checker, a tolerance keeps 0.1 · 30 from being rounded up to 4.
@@ -132,8 +129,9 @@ mod tests {
         let graph = graph(&[3, 2], &[]);
         let equal = scores(&[0.0, -0.0, 0.0, 1.0, 1.0]);
         assert_eq!(*select_top(&equal, &graph, Keep::Ratio(0.34)).unwrap().rows, [0, 1, 2, 3, 4]);
-        let near = scores(&[0.5, 0.500001, 0.4, 1.0, 0.9]);
-        assert_eq!(*select_top(&near, &graph, Keep::Count(1)).unwrap().rows, [0, 1, 3]);
+        // However close, a larger score is larger, whatever else the graph holds.
+        let near = scores(&[0.5, 0.500001, -1e6, 1.0, 0.9]);
+        assert_eq!(*select_top(&near, &graph, Keep::Count(1)).unwrap().rows, [1, 3]);
         assert_eq!(*select_top(&equal, &graph, Keep::Count(9)).unwrap().rows, [0, 1, 2, 3, 4]);
         assert_eq!(*select_top(&equal, &graph, Keep::MinScore(0.5)).unwrap().rows, [0, 1, 2, 3, 4]);
         assert_eq!(

@@ -7,7 +7,8 @@ use candle_core::{Result, Shape, Tensor};
 use std::sync::Arc;
 
 /// The first `k` rows of each graph, sorted by the last channel, largest first. Ties are broken by the other
-/// channels from the last to the first, so that the result does not depend on how the nodes are numbered.
+/// channels from the last to the first, so that the result does not depend on how the nodes are numbered, as long as
+/// the rows do not: [`Summation::Reproducible`](super::Summation) makes equal rows equal to the last bit.
 ///
 /// Paper: Zhang et al. 2018, "An End-to-End Deep Learning Architecture for Graph Classification", SortPooling.
 /// PyG: `SortAggregation`, which breaks no ties.

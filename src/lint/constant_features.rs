@@ -85,9 +85,10 @@ fn gathered(cx: &Cx, node: NodeIndex) -> &'static str {
         Action::Messages { gather: Gather::Max, .. } | Action::Readout(Gather::Max) => {
             "a maximum of equal rows is that row again"
         }
-        Action::Messages { gather: Gather::Sum | Gather::Ordered | Gather::DegreeWeighted, .. } => {
-            "all nodes have as many neighbours, so equal rows stay equal"
-        }
+        Action::Messages {
+            gather: Gather::Sum | Gather::Ordered | Gather::Sorted | Gather::DegreeWeighted,
+            ..
+        } => "all nodes have as many neighbours, so equal rows stay equal",
         _ => "a mean of equal rows is that row again",
     }
 }
@@ -124,7 +125,7 @@ fn stays_equal(cx: &Cx, input: NodeIndex, gather: Gather, own: Own) -> bool {
             };
             all_have_some || are_degrees_equal
         }
-        Gather::Sum | Gather::DegreeWeighted | Gather::Ordered => are_degrees_equal,
+        Gather::Sum | Gather::DegreeWeighted | Gather::Ordered | Gather::Sorted => are_degrees_equal,
     }
 }
 

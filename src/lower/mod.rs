@@ -10,7 +10,7 @@ mod witness;
 pub use loss::{AuxiliaryLosses, LossWeights, PartLoss, StepLoss};
 pub use network::{BuildError, Network};
 pub use parameters::{Parameter, Parameters};
-pub use witness::{Change, ROUNDING, Witness, WitnessError, witness};
+pub use witness::{Change, ROUNDING, ROUNDING_F32, Witness, WitnessError, choice_witness, witness};
 
 use crate::args::Args;
 use crate::data::batch::SparseGraph;

@@ -8,7 +8,7 @@ use crate::ir::{DataFacts, LossTerm, Model, Type};
 use crate::kernels::tape;
 use crate::ops::loss::balanced_weights;
 use crate::ops::{FactCx, LossKind};
-use crate::plan::{Plan, plan};
+use crate::plan::{Plan, Step, plan};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use petgraph::graph::NodeIndex;
 
@@ -132,6 +132,19 @@ impl Network {
     /// # Errors
     /// Where the batch has another number of features than the model was built for, or Candle fails.
     pub fn forward(&self, batch: &GraphBatch, cx: &mut ForwardCx) -> Result<Value> {
+        self.forward_observed(batch, cx, &mut |_, _| ())
+    }
+
+    /// [`Network::forward`], showing `observe` the value of each step of the plan, in order.
+    ///
+    /// # Errors
+    /// As [`Network::forward`].
+    pub fn forward_observed(
+        &self,
+        batch: &GraphBatch,
+        cx: &mut ForwardCx,
+        observe: &mut dyn FnMut(&Step, &Value),
+    ) -> Result<Value> {
         if cx.train {
             tape::start();
         }
@@ -148,7 +161,7 @@ impl Network {
             if inputs.is_empty() {
                 inputs.push(&input);
             }
-            let mut value = module.forward(&inputs, cx)?;
+            let mut value = step.summation.during(|| module.forward(&inputs, cx))?;
             if !cx.train {
                 // Weights are variables, so Candle would keep every step for gradients that nobody asks for.
                 value.detach();
@@ -160,6 +173,7 @@ impl Network {
                 self.widths[idx],
                 value.x.dims(),
             );
+            observe(step, &value);
             values[idx] = Some(value);
             for &dead in &step.frees {
                 values[dead] = None;

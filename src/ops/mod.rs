@@ -225,6 +225,14 @@ pub enum Action {
     Add,
 }
 
+impl Action {
+    /// Whether values decide what comes out where, so that a rounding may decide it too. What such an operator reads
+    /// has to have the same bits in every numbering.
+    pub fn chooses_by_value(&self) -> bool {
+        matches!(self, Action::Pooling(Select::Keep) | Action::Readout(Gather::Sorted))
+    }
+}
+
 /// How several rows become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gather {
@@ -235,8 +243,10 @@ pub enum Gather {
     DegreeWeighted,
     /// A mean with learned weights.
     Attention,
-    /// In an order: sorted, numbered or one after another.
+    /// In an order: numbered or one after another.
     Ordered,
+    /// In the order of their values.
+    Sorted,
 }
 
 /// How a node's own row takes part in a convolution.

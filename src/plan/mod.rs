@@ -12,7 +12,7 @@ pub use trace::Tracer;
 
 use crate::check::Checked;
 use crate::ir::Model;
-use crate::kernels::Activation;
+use crate::kernels::{Activation, Summation};
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
@@ -30,6 +30,8 @@ pub struct Step {
     /// Whether anything reads the edges of the graph that the result lives on. A pooling whose edges
     /// nothing reads does not make them.
     pub needs_adjacency: bool,
+    /// How the step sums over rows: a value that rows are sorted or selected by has the same bits in every numbering.
+    pub summation: Summation,
     /// Steps whose values nothing reads after this one.
     pub frees: Vec<usize>,
 }
@@ -49,6 +51,7 @@ pub fn plan(model: &Checked<Model>) -> Plan {
 pub(crate) fn plan_of(model: &Model) -> Plan {
     let is_live = reaches_output(model);
     let needs_adjacency = adjacency::read_edges(model, &is_live);
+    let feeds_choice = feeds_choice(model);
     // Counted once, because one value may have as many readers as there are stages.
     let mut n_readers = vec![0usize; model.graph.node_count()];
     for edge in model.graph.edge_references().filter(|edge| is_live[edge.target().index()]) {
@@ -73,12 +76,15 @@ pub(crate) fn plan_of(model: &Model) -> Plan {
         }
         made_by[idx.index()] = steps.len();
         let needs_adjacency = needs_adjacency[idx.index()];
+        let summation =
+            if feeds_choice[idx.index()] { Summation::Reproducible } else { Summation::Sequential };
         steps.push(Step {
             node: idx,
             result: idx,
             activation: Activation::Identity,
             inputs,
             needs_adjacency,
+            summation,
             frees: Vec::new(),
         });
     }
@@ -104,6 +110,25 @@ fn reaches_output(model: &Model) -> Vec<bool> {
         }
     }
     is_live
+}
+
+/// Whether a model sorts or selects rows by their values.
+pub fn chooses_by_value(model: &Model) -> bool {
+    let is_live = reaches_output(model);
+    model.nodes().any(|(idx, node)| is_live[idx.index()] && node.op.action(&node.args).chooses_by_value())
+}
+
+/// Which nodes make a choice by values, or are read where one is made.
+fn feeds_choice(model: &Model) -> Vec<bool> {
+    let mut feeds = vec![false; model.graph.node_count()];
+    let chooses = |node: NodeIndex| model.graph[node].op.action(&model.graph[node].args).chooses_by_value();
+    let mut open: Vec<NodeIndex> = model.graph.node_indices().filter(|&node| chooses(node)).collect();
+    while let Some(node) = open.pop() {
+        if !std::mem::replace(&mut feeds[node.index()], true) {
+            open.extend(model.graph.neighbors_directed(node, Direction::Incoming));
+        }
+    }
+    feeds
 }
 
 #[cfg(test)]
@@ -153,6 +178,23 @@ mod tests {
             assert!(later.clone().all(|read| !step.frees.contains(read)), "freed while needed");
         }
         assert_eq!(freed, [1, 1, 1, 1, 1, 1, 0]);
+    }
+
+    #[test]
+    fn what_a_choice_rests_on_is_summed_reproducibly() {
+        let summed = |text: &str| -> Vec<bool> {
+            let steps = plan(&compile(text, None)).steps;
+            steps.iter().map(|step| step.summation == Summation::Reproducible).collect()
+        };
+        assert_eq!(summed("gcn(8) -> mean -> linear"), [false; 4]);
+        assert_eq!(
+            summed("gcn(8) -> relu -> sort_pool(3) -> flatten -> linear"),
+            [true, true, true, false, false]
+        );
+        assert_eq!(
+            summed("gcn(8) -> topk(k = 3) -> gcn(8) -> mean -> linear"),
+            [true, true, true, false, false, false]
+        );
     }
 
     /// Of each pooling in order, whether it makes the coarse adjacency.

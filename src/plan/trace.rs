@@ -2,6 +2,7 @@
 
 use super::{Plan, plan_of};
 use crate::ir::{DataFacts, Entity, Model, Type};
+use crate::kernels::{Activation, Summation};
 use crate::ops::trace::{Graphs, Matrix, Structure, Trace, Value};
 use crate::ops::{FactCx, LossKind};
 use std::rc::Rc;
@@ -59,11 +60,11 @@ impl Tracer {
             if inputs.is_empty() {
                 inputs.push(input.clone());
             }
-            trace.begin(Some(step.node.index()), step.activation, step.needs_adjacency);
+            trace.begin(Some(step.node.index()), step.activation, step.needs_adjacency, step.summation);
             let cx = FactCx { args: &node.args, inputs: &types, output: &node.ty };
             values.push(node.op.trace(&cx, &inputs, &mut trace));
         }
-        trace.begin(None, crate::kernels::Activation::Identity, false);
+        trace.begin(None, Activation::Identity, false, Summation::Sequential);
         if let Some(output) = values.last() {
             let picked = match n_items {
                 // Candle picks the rows of the part from the rows of the graph.

@@ -13,6 +13,7 @@ mod failures;
 mod fmt;
 mod git;
 mod golden;
+mod gradients;
 mod labels;
 mod laws;
 mod layout;

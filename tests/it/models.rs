@@ -2,17 +2,18 @@
 
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Device};
+use hgnn::args::BoundCall;
 use hgnn::check::{Checked, check, data_call};
-use hgnn::data::synthetic::{RandomGraphs, random_graphs};
+use hgnn::data::synthetic::{RandomGraphs, random_graphs, renumber};
 use hgnn::data::{self, DataOptions, Dataset};
 use hgnn::ir::Model;
-use hgnn::lower::Network;
+use hgnn::lower::{ForwardCx, Network};
 use hgnn::source::SourceMap;
 use hgnn::syntax::Program;
 use std::path::{Path, PathBuf};
 
 /// The shipped files in order of their names.
-fn shipped() -> Vec<PathBuf> {
+pub(crate) fn shipped() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
         .unwrap()
@@ -24,7 +25,7 @@ fn shipped() -> Vec<PathBuf> {
     paths
 }
 
-fn load(path: &Path) -> (SourceMap, Program) {
+pub(crate) fn load(path: &Path) -> (SourceMap, Program) {
     let folder = path.parent().unwrap().to_owned();
     let mut sources = SourceMap::default();
     let main =
@@ -52,11 +53,49 @@ fn shipped_models_check_clean() {
 }
 
 /// The data that the model names where it is built in, else a few small graphs.
-fn small_data(program: &Program) -> Dataset {
+pub(crate) fn small_data(program: &Program) -> Dataset {
     let call = data_call(program).expect("a sound `data`").filter(|call| call.name != "tu");
     match call {
         Some(call) => data::load(&call, &DataOptions::folder("nowhere")).unwrap(),
         None => random_graphs(&RandomGraphs { n_graphs: 12, ..RandomGraphs::default() }),
+    }
+}
+
+/// The data of a shipped model, where it is on this machine.
+pub(crate) fn local_data(call: &BoundCall) -> Option<Dataset> {
+    let folder = std::env::var_os("HGNN_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
+    data::load(call, &DataOptions::folder(folder)).ok()
+}
+
+/// Models that sort or select nodes do so alike in every numbering, in the numbers that they are trained in: with real
+/// graphs, whose nodes are equal in their hundreds, where they are here.
+#[test]
+fn choices_of_shipped_models_do_not_depend_on_the_numbering() {
+    for path in shipped() {
+        let (_, program) = load(&path);
+        let call = data_call(&program).expect("a sound `data`").expect("shipped models name their data");
+        let Some(data) = local_data(&call) else {
+            crate::skip::skip(crate::skip::DATA);
+            continue;
+        };
+        let model = check(&program, Some(&data.facts())).model.expect("shipped models are correct");
+        if !hgnn::plan::chooses_by_value(model.get()) {
+            continue;
+        }
+        let network = Network::build(&model, &data.facts(), DType::F32, &Device::Cpu, 0).unwrap();
+        let graphs: Vec<u32> = (0..data.n_graphs() as u32).collect();
+        let run = |data: &Dataset| -> Vec<Vec<f32>> {
+            let batch = data.batch(&graphs, DType::F32, &Device::Cpu).unwrap();
+            network.forward(&batch, &mut ForwardCx::evaluation()).unwrap().x.to_vec2().unwrap()
+        };
+        let (before, after) = (run(&data), run(&renumber(&data, 1).0));
+        let largest = before.iter().flatten().fold(0.0f32, |largest, value| largest.max(value.abs()));
+        for (graph, (before, after)) in before.iter().zip(&after).enumerate() {
+            for (before, after) in before.iter().zip(after) {
+                let is_same = (before - after).abs() <= 1e-5 * largest;
+                assert!(is_same, "{}: graph {graph}: {before} becomes {after}", path.display());
+            }
+        }
     }
 }
 

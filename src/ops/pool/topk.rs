@@ -21,8 +21,8 @@ use candle_core::{Result, Tensor};
 ///
 /// # Shapes
 /// - `x`: `[N, F]`, nodes of a sparse graph
-/// - result: `[⌈ratio · N⌉, F]` or `[min(k, N), F]` of each graph, in the order of the nodes; nodes that tie with the
-///   last one kept stay too, so that the choice does not depend on the numbering
+/// - result: `[⌈ratio · N⌉, F]` or `[min(k, N), F]` of each graph, in the order of the nodes; nodes with the
+///   same score as the last one kept stay too, so that the choice does not depend on the numbering
 ///
 /// # Errors
 /// `args::missing` and `args::conflict` for `ratio` and `k`, `levels::needs_nodes` on anything but nodes.

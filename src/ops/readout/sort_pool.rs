@@ -98,7 +98,7 @@ impl Operator for SortPool {
         None
     }
     fn action(&self, _: &Args) -> Action {
-        Action::Readout(Gather::Ordered)
+        Action::Readout(Gather::Sorted)
     }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         let k = cx.args.int("k") as usize;

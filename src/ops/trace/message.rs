@@ -20,12 +20,13 @@ impl Trace {
         let (rows, n_in) = (x.rows, x.width);
         let entries = graphs.n_edges() + if loops { rows } else { 0.0 };
         let (inside, after) = split(activation);
+        let passes = self.passes();
         let y = self.kernel("convolution", &[x], true, [rows, width], |kernel| {
             let numbers = rows * width;
             let parts = if has_root { 2.0 } else { 1.0 };
             let (weights, bias) = (parts * n_in * width, if has_bias { width } else { 0.0 });
             let gathered = n_in.min(width);
-            let mut work = Work::by_rows(rows).gather(entries, gathered).product(rows, n_in, width);
+            let mut work = Work::by_rows(rows).gather(passes * entries, gathered).product(rows, n_in, width);
             if has_root {
                 work = work.product(rows, n_in, width);
             }
@@ -66,9 +67,10 @@ impl Trace {
     /// `kernels::propagate`
     pub fn propagate(&mut self, x: Matrix, graphs: &Graphs, loops: bool) -> Matrix {
         let entries = graphs.n_edges() + if loops { x.rows } else { 0.0 };
-        let work = Work::by_rows(x.rows).gather(entries, x.width).stream(0.0, x.numbers());
+        let passes = self.passes();
+        let work = |passes| Work::by_rows(x.rows).gather(passes * entries, x.width).stream(0.0, x.numbers());
         self.kernel("propagate", &[x], false, [x.rows, x.width], |kernel| {
-            (kernel.forward, kernel.backward) = (work, work);
+            (kernel.forward, kernel.backward) = (work(passes), work(1.0));
         })
     }
 
@@ -113,10 +115,11 @@ impl Trace {
         let entries = entries + if loops { rows } else { 0.0 };
         let jobs = (rows / 64.0).ceil().max(1.0);
         let by_blocks = Work { jobs, longest: 1.0 / jobs, ..Work::default() };
+        let passes = self.passes();
         self.kernel("gat_attention", &[h], true, [rows, inner], |kernel| {
             kernel.forward = by_blocks
                 .stream(4.0 * rows * inner, 3.0 * rows * inner)
-                .gather(entries, inner)
+                .gather(passes * entries, inner)
                 .exponentials(2.0 * entries * heads);
             kernel.scratch_bytes = FLOAT_BYTES * 2.0 * rows * heads;
             // Once over the targets, once over the sources.

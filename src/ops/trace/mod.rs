@@ -8,7 +8,7 @@ pub(crate) mod dense;
 mod message;
 mod pool;
 
-use crate::kernels::Activation;
+use crate::kernels::{Activation, Summation};
 use std::rc::Rc;
 
 /// Bytes of one f32.
@@ -252,6 +252,8 @@ pub struct Trace {
     pub activation: Activation,
     /// Whether anything reads the edges of the graph that the traced stage makes.
     pub needs_adjacency: bool,
+    /// How the stage sums over rows.
+    pub summation: Summation,
     /// What [`Trace::shared`] has recorded.
     computed: Vec<(&'static str, Vec<usize>, Matrix)>,
     /// Auxiliary losses of the step: name and scalar.
@@ -268,16 +270,33 @@ impl Trace {
             wanted_losses,
             activation: Activation::Identity,
             needs_adjacency: false,
+            summation: Summation::Sequential,
             computed: Vec::new(),
             losses: Vec::new(),
         }
     }
 
     /// Whose kernels are recorded from here on.
-    pub fn begin(&mut self, stage: Option<usize>, activation: Activation, needs_adjacency: bool) {
+    pub fn begin(
+        &mut self,
+        stage: Option<usize>,
+        activation: Activation,
+        needs_adjacency: bool,
+        summation: Summation,
+    ) {
         self.stage = stage;
+        self.summation = summation;
         self.activation = activation;
         self.needs_adjacency = needs_adjacency;
+    }
+
+    /// How much longer a forward sum over fetched rows takes than one in their order: a reproducible sum goes over
+    /// them twice, in f64.
+    fn passes(&self) -> f64 {
+        match self.summation {
+            Summation::Sequential => 1.0,
+            Summation::Reproducible => 4.0,
+        }
     }
 
     pub fn kernels(&self) -> &[Kernel] {

@@ -54,6 +54,7 @@ impl Trace {
 
     /// `kernels::assignment_adjacency` and `kernels::cluster_assignment_adjacency`: `SᵀAS` of each graph.
     pub fn assignment_adjacency(&mut self, s: Matrix, of: &Structure) -> Matrix {
+        let passes = self.passes();
         let (n, k, n_graphs) = (s.rows, s.width, of.n_graphs());
         let result = [n_graphs * k, k];
         match of {
@@ -78,7 +79,7 @@ impl Trace {
                     _ => 0.0,
                 };
                 self.kernel("assignment_adjacency", &[s], false, result, |kernel| {
-                    kernel.forward = by_chunks(&rows, k, k).gather(entries, k).product(k, n, k);
+                    kernel.forward = by_chunks(&rows, k, k).gather(passes * entries, k).product(k, n, k);
                     kernel.forward.outputs +=
                         rows.iter().map(|rows| (rows / 256.0).ceil()).sum::<f64>() * k * k;
                     kernel.scratch_bytes = FLOAT_BYTES * partial_numbers(&rows, k, k);
