@@ -148,7 +148,7 @@ fn diffpool2(max_nodes: usize) -> String {
     )
 }
 
-/// The one-level network of the seminar: 160 clusters, a quarter of PyG's padding to 640 nodes.
+/// One DiffPool level with 160 clusters, a quarter of PyG's padding to 640 nodes.
 fn diffpool1(_: usize) -> String {
     "model = diffpool(k = 160,
              assign = sage(64) -> relu -> batch_norm -> linear,
