@@ -1,4 +1,4 @@
-//! Every `hgnn` example of the language reference says what it says it does.
+//! Every `hgnn` example of the README and of the language reference does what it is said to do.
 //!
 //! A fence marked `error=CODE,…` has to give exactly these codes; `file=NAME` keeps the text as a file that
 //! examples can `use`; any other has to check without a word.
@@ -37,13 +37,31 @@ fn examples(page: &str) -> Vec<Example<'_>> {
 }
 
 #[test]
+fn every_example_of_the_readme_is_correct_and_in_layout() {
+    let page = include_str!("../../README.md");
+    assert!(examples(page).len() >= 3, "the page has lost its examples");
+    assert!(wrong_examples("README.md", page).is_empty(), "{}", wrong_examples("README.md", page).join("\n"));
+    for Example { line, text, .. } in examples(page) {
+        let mut sources = SourceMap::default();
+        let main = sources.add("example.hgnn", text.clone());
+        let laid_out = hgnn::fmt::format(&sources, main).expect("it parses");
+        assert_eq!(laid_out, text, "README.md:{line}: the layout");
+    }
+}
+
+#[test]
 fn every_example_of_the_reference_does_what_it_says() {
     let page = include_str!("../../grammar/README.md");
+    assert!(examples(page).len() > 30, "the page has lost its examples");
+    let wrong = wrong_examples("grammar/README.md", page);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A line for each example that does something else.
+fn wrong_examples(name: &str, page: &str) -> Vec<String> {
     let mut files: HashMap<&str, String> = HashMap::new();
     let mut wrong = Vec::new();
-    let examples = examples(page);
-    assert!(examples.len() > 30, "the page has lost its examples");
-    for Example { line, mark, text } in examples {
+    for Example { line, mark, text } in examples(page) {
         if let Some(name) = mark.strip_prefix("file=") {
             files.insert(name, text);
             continue;
@@ -61,8 +79,8 @@ fn every_example_of_the_reference_does_what_it_says() {
         if codes != expected {
             let messages: Vec<_> =
                 found.iter().map(|found| format!("{}: {}", found.code, found.message)).collect();
-            wrong.push(format!("grammar/README.md:{line}: expected {expected:?}, found {messages:#?}"));
+            wrong.push(format!("{name}:{line}: expected {expected:?}, found {messages:#?}"));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    wrong
 }
