@@ -26,10 +26,13 @@ pub struct Edit {
     pub text: String,
 }
 
-/// What to change, where the compiler is sure of it: edits that belong together, in one file, not overlapping.
+/// What to change: edits that belong together, in one file, not overlapping.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fix {
     pub edits: Vec<Edit>,
+    /// The file then says what was most likely meant, or what comes nearest to it. Otherwise it says the same as before,
+    /// in words that the language has.
+    pub is_guess: bool,
 }
 
 impl Fix {
@@ -89,6 +92,14 @@ impl Diagnostic {
     pub fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
         self.fix.get_or_insert_default().edits.push(Edit { span, text: text.into() });
         self
+    }
+
+    /// One more edit of a fix that is a guess, such as the name that is nearest to a misspelt one.
+    #[must_use]
+    pub fn guess(self, span: Span, text: impl Into<String>) -> Self {
+        let mut finding = self.fix(span, text);
+        finding.fix.get_or_insert_default().is_guess = true;
+        finding
     }
 
     pub fn is_error(&self) -> bool {

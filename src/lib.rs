@@ -17,6 +17,7 @@ pub mod data;
 pub mod diagnostic;
 pub mod diff;
 pub mod draw;
+pub mod elsewhere;
 pub mod estimate;
 pub mod files;
 pub mod fmt;

@@ -3,7 +3,7 @@
 use super::eval::{Evaluator, Value};
 use super::scope::{Env, Thunk};
 use super::{ArgKind, ArgSpec, ArgValue, Args, BoundArg, BoundCall, CallSpec, Default};
-use crate::check::{args as report, names};
+use crate::check::{args as report, elsewhere, names};
 use crate::migrate::renamed_argument;
 use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::ast::{Arg, Entry, Expr, ExprKind, Ident, ItemKind};
@@ -31,7 +31,8 @@ impl<'p> From<&'p Entry> for Given<'p> {
 }
 
 impl Given<'_> {
-    fn span(&self) -> Span {
+    /// From the name to the end of the value.
+    pub fn span(&self) -> Span {
         self.name.map_or(self.value.span, |name| name.span.to(self.value.span))
     }
 }
@@ -48,6 +49,8 @@ pub struct Callee<'a> {
     pub takes_branches: bool,
     /// A call with everything that has to be written.
     pub example: Option<&'a str>,
+    /// The whole call, where it can be written anew.
+    pub call: Option<Span>,
 }
 
 /// A pipeline given for an argument.
@@ -96,21 +99,27 @@ pub fn bind<'p>(
     let mut slots: Vec<Option<Given<'p>>> = vec![None; specs.len()];
     let mut bound = Bound::default();
     let mut after_name = None;
-    let mut excess = 0;
+    let mut excess: Vec<Span> = Vec::new();
     let mut guessed_names = Vec::new();
     // A value without a place may belong to any argument that is inferred where it is absent.
     let mut is_value_lost = false;
+    let foreign = foreign(ev, callee, specs, given);
     for arg in given {
         let place = ev.at(arg.span());
         let idx = match arg.name {
             Some(name) => {
-                after_name = Some(name);
+                after_name.get_or_insert(name);
                 let mut wanted = name.text.as_str();
                 let name_place = ev.at(name.span);
                 if let Some(rename) = renamed_argument(callee.name, wanted) {
                     ev.report(names::renamed(Some(callee.name), rename, name_place));
                     // The rest is checked as if it had been written.
                     wanted = rename.to;
+                }
+                if foreign.contains(&wanted) {
+                    is_value_lost = true;
+                    ev.touch(arg.value, env);
+                    continue;
                 }
                 let Some(idx) = specs.iter().position(|spec| spec.name == wanted) else {
                     let known: Vec<_> = specs.iter().map(|spec| spec.name).collect();
@@ -129,7 +138,12 @@ pub fn bind<'p>(
             None => {
                 if let Some(name) = after_name {
                     let name_place = ev.at(name.span);
-                    ev.report(report::positional_after_named(callee.name, place, &name.text, name_place));
+                    ev.report(report::positional_after_named(
+                        callee.name,
+                        (place, arg.value),
+                        &name.text,
+                        name_place,
+                    ));
                     is_value_lost = true;
                     ev.touch(arg.value, env);
                     continue;
@@ -138,14 +152,7 @@ pub fn bind<'p>(
                 match specs.iter().enumerate().filter(|(_, spec)| spec.positional).nth(n_before) {
                     Some((idx, _)) => idx,
                     None => {
-                        if excess == 0 {
-                            let positional: Vec<_> =
-                                specs.iter().filter(|spec| spec.positional).map(|spec| spec.name).collect();
-                            let named: Vec<_> =
-                                specs.iter().filter(|spec| !spec.positional).map(|spec| spec.name).collect();
-                            ev.report(report::too_many(callee.name, place, &positional, &named));
-                        }
-                        excess += 1;
+                        excess.push(place);
                         ev.touch(arg.value, env);
                         continue;
                     }
@@ -161,6 +168,12 @@ pub fn bind<'p>(
         slots[idx] = Some(*arg);
     }
 
+    if !excess.is_empty() {
+        let names = |is_positional: bool| -> Vec<&str> {
+            specs.iter().filter(|spec| spec.positional == is_positional).map(|spec| spec.name).collect()
+        };
+        ev.report(report::too_many(callee.name, &excess, &names(true), &names(false)));
+    }
     for (spec, slot) in specs.iter().zip(&slots) {
         let (value, span) = match slot {
             Some(arg) => {
@@ -181,13 +194,18 @@ pub fn bind<'p>(
             }
             None => {
                 if spec.default == Default::Required {
-                    if excess == 0 && !guessed_names.contains(&spec.name) && names_come_last(given) {
+                    if excess.is_empty()
+                        && foreign.is_empty()
+                        && !guessed_names.contains(&spec.name)
+                        && names_come_last(given)
+                    {
                         ev.report(report::missing(
                             callee.name,
                             callee.noun,
                             callee.place,
                             spec,
                             callee.example,
+                            callee.call.filter(|_| given.is_empty()),
                         ));
                     }
                     bound.broken.push(spec.name);
@@ -208,6 +226,37 @@ pub fn bind<'p>(
     }
     bound.pipelines.sort_by_key(|pipeline| pipeline.port);
     bound
+}
+
+/// Reports the arguments that go by the names of other libraries, and returns their names.
+fn foreign<'p>(
+    ev: &mut Evaluator<'p>,
+    callee: Callee,
+    specs: &'static [ArgSpec],
+    given: &[Given<'p>],
+) -> Vec<&'p str> {
+    let is_known = |arg: &&Given| {
+        arg.name.is_none_or(|name| {
+            specs.iter().any(|spec| spec.name == name.text)
+                || renamed_argument(callee.name, &name.text).is_some()
+        })
+    };
+    if given.iter().all(|arg| is_known(&arg)) {
+        return Vec::new();
+    }
+    let mut names = Vec::new();
+    if callee.noun == "key" {
+        let known: Vec<_> = specs.iter().map(|spec| spec.name).collect();
+        let section = if callee.name == "train" { "train" } else { "evaluate" };
+        for (places, finding) in elsewhere::entries(section, given, &known) {
+            names.extend(places.iter().filter_map(|&idx| given[idx].name).map(|name| name.text.as_str()));
+            ev.report(finding);
+        }
+    } else if let Some((found, finding)) = elsewhere::arguments(callee.name, specs, given, callee.call) {
+        names.extend(found.iter().filter_map(|&idx| given[idx].name).map(|name| name.text.as_str()));
+        ev.report(finding);
+    }
+    names
 }
 
 /// A value without its name that was refused for its place may be the one that is missing.
@@ -258,13 +307,22 @@ pub fn bind_call<'p>(
     let Some(spec) = catalogue(kind).iter().find(|spec| spec.name == name) else {
         let known: Vec<_> = catalogue(kind).iter().map(|spec| spec.name).collect();
         let name_place = ev.at(name_span);
-        ev.report(names::unknown_call(kind, name, name_place, &known));
+        let given: Vec<Given> = args.iter().map(Given::from).collect();
+        let found = elsewhere::Found { name, place: name_place, call: Some((place, &given)), cut: None };
+        ev.report(names::unknown_call(kind, found, &known));
         ev.touch(thunk.expr, &thunk.env);
         return None;
     };
     let given: Vec<Given> = args.iter().map(Given::from).collect();
     let example = Some(spec.example);
-    let callee = Callee { name: spec.name, place, noun: "argument", takes_branches: false, example };
+    let callee = Callee {
+        name: spec.name,
+        place,
+        noun: "argument",
+        takes_branches: false,
+        example,
+        call: Some(place),
+    };
     let bound = bind(ev, callee, spec.args, &given, &thunk.env);
     Some(BoundCall { name: spec.name, args: bound.args, span: place })
 }
@@ -339,7 +397,8 @@ fn convert<'p>(
             let place = ev.at(thunk.expr.span);
             ev.report(
                 report::wrong_kind(&what, "a text in quotes", &format!("the word `{text}`"), place)
-                    .help(format!("write \"{text}\"")),
+                    .help(format!("write \"{text}\""))
+                    .fix(place, crate::starter::quoted(text)),
             );
             None
         }
@@ -354,8 +413,11 @@ fn convert<'p>(
             let expects = spec.kind.expects();
             let finding = report::wrong_kind(&what, &expects, &format!("the text \"{text}\""), place);
             ev.report(match words.iter().find(|word| *word == text) {
-                Some(word) => finding.help(format!("write `{word}` without quotes")),
-                None => finding,
+                Some(word) => finding.help(format!("write `{word}` without quotes")).fix(place, *word),
+                None => match elsewhere::choice(text, words) {
+                    Some(word) => finding.help(format!("write `{word}`")).fix(place, word),
+                    None => finding,
+                },
             });
             None
         }
@@ -408,6 +470,17 @@ fn convert<'p>(
             }
             is_fine.then_some(ArgValue::ChoiceList(list))
         }
+        (
+            ArgKind::Bool,
+            Value::Word { text: text @ ("True" | "False" | "TRUE" | "FALSE" | "yes" | "no"), thunk },
+        ) => {
+            let place = ev.at(thunk.expr.span);
+            let word = if ["True", "TRUE", "yes"].contains(text) { "true" } else { "false" };
+            let expects = spec.kind.expects();
+            let finding = report::wrong_kind(&what, &expects, &format!("the word `{text}`"), place);
+            ev.report(finding.help(format!("write `{word}`")).fix(place, word));
+            None
+        }
         (kind, Value::Word { text, thunk }) => {
             ev.report_word(text, thunk, &kind.expects(), &what);
             None
@@ -415,7 +488,10 @@ fn convert<'p>(
         (kind, other) => {
             let mut finding = report::wrong_kind(&what, &kind.expects(), &other.describe(), place);
             if let (ArgKind::IntList { .. }, Value::Int(value)) = (kind, other) {
-                finding = finding.help(format!("write `[{value}]`"));
+                finding = finding.help(format!("write `[{value}]`")).fix(place, format!("[{value}]"));
+            }
+            if let Some(text) = meant_value(kind, other) {
+                finding = finding.help(format!("write `{text}`")).fix(place, text);
             }
             ev.report(finding);
             if let Value::Pipeline(thunk) = other {
@@ -423,6 +499,22 @@ fn convert<'p>(
             }
             None
         }
+    }
+}
+
+/// What a value of another kind most likely means, as a file writes it: a number in quotes, 0 and 1 for words.
+fn meant_value(kind: &ArgKind, value: &Value) -> Option<String> {
+    match (kind, value) {
+        (ArgKind::Bool, Value::Int(value @ (0 | 1))) => Some((*value == 1).to_string()),
+        (ArgKind::Int { .. }, Value::Text(text)) => text.parse::<i64>().ok().map(|value| value.to_string()),
+        (ArgKind::Float(_), Value::Text(text)) => {
+            text.parse::<f64>().ok().filter(|value| value.is_finite()).map(|_| (*text).to_owned())
+        }
+        (ArgKind::Bool, Value::Text(text)) => {
+            let text = text.to_lowercase();
+            ["true", "false"].contains(&text.as_str()).then_some(text)
+        }
+        _ => None,
     }
 }
 
@@ -435,7 +527,10 @@ fn choose(
 ) -> Option<&'static str> {
     let found = words.iter().find(|word| **word == text).copied();
     if found.is_none() {
-        ev.report(report::wrong_word(what, text, place, words));
+        ev.report(match elsewhere::choice(text, words) {
+            Some(word) => report::wrong_word_of(what, text, place, words, word),
+            None => report::wrong_word(what, text, place, words),
+        });
     }
     found
 }

@@ -71,6 +71,10 @@ impl Findings {
             self.list.push(finding);
         }
     }
+    /// Puts others in the place of all findings so far.
+    pub fn replace(&mut self, with: impl FnOnce(Vec<Diagnostic>) -> Vec<Diagnostic>) {
+        self.list = with(std::mem::take(&mut self.list));
+    }
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(Diagnostic::is_error)
     }

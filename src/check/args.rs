@@ -1,11 +1,13 @@
 //! Arguments: what a call takes, what it was given, and what cannot matter where it stands.
 
 use crate::args::{ArgKind, ArgSpec, Default, words_list};
+use crate::check::elsewhere::written;
 use crate::check::names::{did_you_mean, suggested};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{DataFacts, Model};
 use crate::ops::InferCx;
 use crate::source::Span;
+use crate::syntax::ast::Expr;
 
 /// Where argument `arg` was written; the stage where it was not.
 pub fn place(cx: &InferCx, arg: &str) -> Span {
@@ -17,6 +19,16 @@ pub fn no_effect(cx: &InferCx, arg: &str, why: &str) -> Diagnostic {
     Diagnostic::error("args::no_effect", format!("`{arg}` of `{}` has no effect here: {why}", cx.op.name()))
         .label(place(cx, arg), "changes nothing")
         .help(format!("leave `{arg}` out"))
+        .fix(place(cx, arg), "")
+}
+
+/// `repeat(1, …)`, which is the pipeline itself. `whole` is the call, `times` its number and `stages` its pipeline.
+pub fn repeat_once(whole: Span, times: Span, stages: Span) -> Diagnostic {
+    Diagnostic::error("args::no_effect", "`repeat` has no effect here: it puts the pipeline in once")
+        .label(times, "once is no repetition")
+        .help("write the pipeline alone, or a larger number")
+        .fix(Span { end: stages.start, ..whole }, "")
+        .fix(Span { start: stages.end, ..whole }, "")
 }
 
 /// Two arguments say the same thing in two ways (`k` and `ratio`).
@@ -25,15 +37,33 @@ pub fn conflict(cx: &InferCx, first: &str, second: &str) -> Diagnostic {
         .label(place(cx, second), format!("`{second}` is given here"))
         .label(place(cx, first), format!("`{first}` is given here"))
         .help("leave one of them out")
+        .guess(place(cx, second), "")
 }
 
 /// None of several arguments was written, one of which is needed.
 pub fn needs_one_of(cx: &InferCx, names: &[&str], example: &str) -> Diagnostic {
     let list: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     let name = cx.op.name();
-    Diagnostic::error("args::missing", format!("`{name}` needs {}", list.join(" or ")))
+    let finding = Diagnostic::error("args::missing", format!("`{name}` needs {}", list.join(" or ")))
         .label(cx.span, "neither is given")
-        .help(format!("for example `{name}({example})`"))
+        .help(format!("for example `{name}({example})`"));
+    with_argument(cx, finding, example)
+}
+
+/// A guess that gives the stage one more argument: in front of those that are written, or behind them where it has its
+/// name (`ratio = 0.5`).
+pub fn with_argument(cx: &InferCx, finding: Diagnostic, argument: &str) -> Diagnostic {
+    let is_inside =
+        |span: &Span| span.file == cx.span.file && cx.span.start < span.start && span.end < cx.span.end;
+    let written = || cx.args.0.iter().filter_map(|arg| arg.span).filter(is_inside);
+    let is_named = argument.contains('=');
+    match (written().min(), written().max_by_key(|span| span.end)) {
+        (Some(first), _) if !is_named => {
+            finding.guess(Span { end: first.start, ..first }, format!("{argument}, "))
+        }
+        (_, Some(last)) => finding.guess(Span { start: last.end, ..last }, format!(", {argument}")),
+        _ => finding.guess(cx.span, format!("{}({argument})", cx.op.name())),
+    }
 }
 
 /// A value that is in range by itself but does not fit the rest (`heads = 3` of 64 channels).
@@ -54,7 +84,8 @@ pub fn training_matters(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
                 "`batch_size` of `train` has no effect here: there is one graph",
             )
             .label(place, "changes nothing")
-            .help("leave `batch_size` out: each step sees the whole graph"),
+            .help("leave `batch_size` out: each step sees the whole graph")
+            .fix(place, ""),
         );
     }
     findings
@@ -72,7 +103,12 @@ pub fn unknown(callee: &str, noun: &str, given: &str, place: Span, known: &[&str
 }
 
 /// A value without a name after one with a name.
-pub fn positional_after_named(callee: &str, place: Span, name: &str, name_place: Span) -> Diagnostic {
+pub fn positional_after_named(
+    callee: &str,
+    (place, value): (Span, &Expr),
+    name: &str,
+    name_place: Span,
+) -> Diagnostic {
     Diagnostic::error(
         "args::positional_after_named",
         format!("in `{callee}(…)`, values without a name come first"),
@@ -80,10 +116,12 @@ pub fn positional_after_named(callee: &str, place: Span, name: &str, name_place:
     .label(place, "this one has no name")
     .label(name_place, format!("`{name}` is named before it"))
     .help("move it to the front, or name it")
+    .guess(place, "")
+    .guess(Span { end: name_place.start, ..name_place }, format!("{}, ", written(value)))
 }
 
 /// More values without a name than the callable takes; `place` is the first of them.
-pub fn too_many(callee: &str, place: Span, positional: &[&str], named: &[&str]) -> Diagnostic {
+pub fn too_many(callee: &str, places: &[Span], positional: &[&str], named: &[&str]) -> Diagnostic {
     let takes = match positional {
         [] => "none".to_owned(),
         [one] => format!("only `{one}`"),
@@ -91,12 +129,14 @@ pub fn too_many(callee: &str, place: Span, positional: &[&str], named: &[&str]) 
     };
     let finding =
         Diagnostic::error("args::too_many", format!("`{callee}` gets too many values without a name"))
-            .label(place, format!("of its arguments, {takes} may stand without a name"));
-    match named {
+            .label(places[0], format!("of its arguments, {takes} may stand without a name"));
+    let finding = match named {
         [] => finding.help("leave it out"),
-        [one] => finding.help(format!("name it: `{one} = …`")),
-        more => finding.help(format!("name it: {} are written with their names", words_list(more))),
-    }
+        [one] => finding.help(format!("leave it out, or name it: `{one} = …`")),
+        more => finding
+            .help(format!("leave it out, or name it: {} are written with their names", words_list(more))),
+    };
+    places.iter().fold(finding, |finding, place| finding.guess(*place, ""))
 }
 
 /// The same argument twice.
@@ -105,15 +145,28 @@ pub fn duplicate(callee: &str, noun: &str, name: &str, place: Span, first: Span)
         .label(place, "given again here")
         .label(first, "given here first")
         .help("leave one of them out")
+        .guess(place, "")
 }
 
 /// An argument that has to be written is not. `example` is a whole call that has everything, where one is known.
-pub fn missing(callee: &str, noun: &str, place: Span, spec: &ArgSpec, call: Option<&str>) -> Diagnostic {
+/// `whole` is the place of a call without any argument.
+pub fn missing(
+    callee: &str,
+    noun: &str,
+    place: Span,
+    spec: &ArgSpec,
+    call: Option<&str>,
+    whole: Option<Span>,
+) -> Diagnostic {
     debug_assert!(spec.default == Default::Required, "only what has no default can be missing");
     let value = example(spec);
     let written = if spec.positional { value } else { format!("{} = {value}", spec.name) };
-    let call = call.map_or_else(|| format!("{callee}({written})"), str::to_owned);
-    missing_value(callee, noun, spec.name, place, &call)
+    let text = call.map_or_else(|| format!("{callee}({written})"), str::to_owned);
+    let finding = missing_value(callee, noun, spec.name, place, &text);
+    match whole {
+        Some(whole) => finding.guess(whole, text),
+        None => finding,
+    }
 }
 
 /// A value that the argument takes, as a file writes it.
@@ -159,7 +212,9 @@ pub fn not_a_call(
         }
         _ => {
             let example = crate::args::catalogue(kind).first().map_or("", |spec| spec.example);
-            finding.help(format!("for example `{kind} = {example}`; see `hgnnc ops {kind}`"))
+            finding
+                .help(format!("for example `{kind} = {example}`; see `hgnnc ops {kind}`"))
+                .guess(place, example)
         }
     }
 }
@@ -177,11 +232,20 @@ pub fn wrong_word(what: &str, given: &str, place: Span, words: &[&str]) -> Diagn
     suggested(finding, place, did_you_mean(given, words.iter().copied()), "no such choice", &all)
 }
 
+/// As [`wrong_word`], for a word of another library, with what it is here.
+pub fn wrong_word_of(what: &str, given: &str, place: Span, words: &[&str], word: &str) -> Diagnostic {
+    Diagnostic::error("args::wrong_word", format!("{what} cannot be `{given}`"))
+        .label(place, format!("called `{word}` here"))
+        .help(format!("write `{word}`; allowed: {}", words_list(words)))
+        .fix(place, word)
+}
+
 /// The same word twice in a list.
 pub fn twice_in_list(what: &str, word: &str, place: Span) -> Diagnostic {
     Diagnostic::error("args::duplicate", format!("`{word}` stands twice in {what}"))
         .label(place, "again here")
         .help("leave one of them out")
+        .fix(place, "")
 }
 
 /// A number outside the range of its argument. `given` is what was written.
@@ -189,6 +253,8 @@ pub fn out_of_range(what: &str, given: f64, spec: &ArgSpec, place: Span) -> Diag
     let range = spec.kind.range().unwrap_or_default();
     // Widths and counts of other models are no advice: the nearest value is what comes closest to what was meant.
     let nearest = match spec.kind {
+        // Once is no repetition.
+        ArgKind::Int { .. } if what == "`n` of `repeat`" && given < 1.0 => "2".to_owned(),
         ArgKind::Int { min, .. } if given < min as f64 => min.to_string(),
         ArgKind::Int { max, .. } => max.to_string(),
         ArgKind::IntList { min, .. } if given < min as f64 => format!("[{min}]"),
@@ -199,9 +265,12 @@ pub fn out_of_range(what: &str, given: f64, spec: &ArgSpec, place: Span) -> Diag
         },
         _ => example(spec),
     };
+    // An element of a list has a place of its own.
+    let is_list = matches!(spec.kind, ArgKind::IntList { .. });
     Diagnostic::error("args::out_of_range", format!("{what} is {given}, but has to be {range}"))
         .label(place, format!("has to be {range}"))
         .help(format!("for example `{} = {nearest}`", spec.name))
+        .guess(place, if is_list { nearest.trim_matches(['[', ']']).to_owned() } else { nearest })
 }
 
 /// A list with too many entries.
@@ -232,14 +301,22 @@ pub fn takes_none(name: &str, what: &str, place: Span) -> Diagnostic {
     Diagnostic::error("args::too_many", format!("`{name}` is {what} and takes no arguments"))
         .label(place, "nothing takes this")
         .help(format!("write `{name}` alone"))
+        .fix(place, "")
 }
 
 /// `concat(a)`: fewer branches than the operator combines.
-pub fn too_few_branches(name: &str, given: usize, least: usize, place: Span) -> Diagnostic {
-    Diagnostic::error(
+pub fn too_few_branches(name: &str, given: &[Span], least: usize, place: Span) -> Diagnostic {
+    let finding = Diagnostic::error(
         "args::missing",
-        format!("`{name}` combines at least {least} branches, but gets {given}"),
+        format!("`{name}` combines at least {least} branches, but gets {}", given.len()),
     )
     .label(place, "branches are missing")
-    .help(format!("for example `{name}(mean, max)`; `identity` is the value itself"))
+    .help(format!("for example `{name}(mean, max)`; `identity` is the value itself"));
+    match given {
+        // A branch alone is a pipeline.
+        [only] if place.start < only.start && only.end < place.end => {
+            finding.guess(Span { end: only.start, ..place }, "").guess(Span { start: only.end, ..place }, "")
+        }
+        _ => finding,
+    }
 }

@@ -17,11 +17,21 @@ pub fn is_usable(data: &DataFacts, place: Span) -> Vec<Diagnostic> {
         return findings;
     }
     if data.n_features == 0 {
-        findings.push(
+        let call = match &data.name {
+            name if place.start < place.end => format!("tu(\"{name}\", features = degree)"),
+            _ => "tu(\"NAME\", features = degree)".to_owned(),
+        };
+        let finding =
             Diagnostic::error("data::no_features", format!("the graphs of {name} have no node features"))
                 .label(place, "every node would look the same: nothing to compute with")
-                .help("let the degree stand in: add `features = degree` to the call, for example `tu(\"NAME\", features = degree)`"),
-        );
+                .help(format!(
+                    "let the degree stand in: add `features = degree` to the call, for example `{call}`"
+                ));
+        findings.push(match place.end.checked_sub(1).filter(|_| place.start < place.end) {
+            // Before the bracket that closes the call.
+            Some(close) => finding.guess(Span { start: close, end: close, ..place }, ", features = degree"),
+            None => finding,
+        });
     }
     match data.task {
         None => findings.push(
@@ -55,19 +65,27 @@ pub fn suits(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
                     format!("{k} clusters are more than the {} nodes of the largest graph", data.max_nodes),
                 )
                 .label(place, format!("graphs of {} have {:.0} nodes on average", data.name, data.mean_nodes))
-                .help("use fewer clusters, for example `ratio = 0.25`"),
+                .help(format!(
+                    "use fewer clusters: `k = {}` is a quarter of the nodes of an average graph",
+                    ((data.mean_nodes / 4.0).ceil() as usize).max(2)
+                )),
             );
         }
     }
+    let convolutions =
+        || model.nodes().filter(|(_, node)| node.op.family() == crate::ops::Family::Convolution);
     if data.total_edges == 0
-        && let Some((_, node)) =
-            model.nodes().find(|(_, node)| node.op.family() == crate::ops::Family::Convolution)
+        && let Some((_, node)) = convolutions().next()
     {
-        findings.push(
+        let finding =
             Diagnostic::warning("data::no_edges", format!("the graphs of {} have no edges", data.name))
                 .label(node.span, "no messages are sent here")
-                .help("use `linear` in place of convolutions, or data with edges"),
-        );
+                .help("use `linear` in place of convolutions, or data with edges");
+        let mut places = std::collections::BTreeMap::new();
+        for (_, node) in convolutions().filter(|(_, node)| node.author == crate::ir::Author::File) {
+            places.entry(node.span).or_insert_with(|| super::levels::linear(&node.args));
+        }
+        findings.push(places.into_iter().fold(finding, |finding, (span, text)| finding.guess(span, text)));
     }
     findings
 }

@@ -1,5 +1,6 @@
 //! Levels of the hierarchy: what has edges, what has rows, and which values live on the same graph.
 
+use crate::args::Args;
 use crate::diagnostic::Diagnostic;
 use crate::ir::Entity;
 use crate::ops::InferCx;
@@ -20,6 +21,11 @@ pub fn needs_edges(cx: &InferCx) -> Diagnostic {
         why,
     )
     .help(format!("put `{name}` before the stage that drops the edges, or use `linear` here"))
+    // A convolution that the file does not write stands inside a pooling.
+    .guess(
+        cx.span,
+        if cx.args.0.iter().any(|arg| arg.span.is_some()) { linear(cx.args) } else { String::new() },
+    )
 }
 
 /// A readout or pooling gets a graph vector, which has nothing left to gather.
@@ -35,6 +41,7 @@ pub fn needs_rows(cx: &InferCx) -> Diagnostic {
         "one vector a graph already",
     )
     .help(format!("leave `{name}` out: the value is one vector a graph already"))
+    .guess(cx.span, "")
 }
 
 /// An operator that works on the nodes of a sparse graph alone (`topk`) gets something else.
@@ -49,7 +56,8 @@ pub fn needs_nodes(cx: &InferCx) -> Diagnostic {
         .label(cx.span, "nodes are needed here"),
         "these are no nodes",
     )
-    .help(format!("put `{name}` before the pooling or readout"))
+    .help(format!("put `{name}` before the pooling or readout, or leave it out"))
+    .guess(cx.span, "")
 }
 
 /// Values that live on different graphs of the hierarchy are combined row by row.
@@ -74,6 +82,12 @@ pub fn mixed_levels(cx: &InferCx, port: usize) -> Diagnostic {
         }
     }
     finding.help("end each branch in a readout, for example `concat(fine -> mean, mean)`")
+}
+
+/// The dense layer with the width of a convolution.
+pub fn linear(args: &Args) -> String {
+    let width = args.get("out").and_then(|_| args.opt_int("out"));
+    width.map_or_else(|| "linear".to_owned(), |width| format!("linear({width})"))
 }
 
 fn made_here(cx: &InferCx, finding: Diagnostic, why: &str) -> Diagnostic {

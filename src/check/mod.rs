@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod data;
+pub mod elsewhere;
 mod explanations;
 pub mod levels;
 pub mod names;
@@ -23,8 +24,8 @@ use crate::ir::{
 };
 use crate::ops::Family;
 use crate::source::Span;
-use crate::syntax::Program;
 use crate::syntax::ast::{Expr, ExprKind, ItemKind};
+use crate::syntax::{Program, cut};
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -121,6 +122,7 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     }
     let is_whole = items.model.is_none() || built.is_some();
     look_at_the_rest(program, &mut builder, input_place);
+    builder.ev.findings.replace(|found| elsewhere::together(found, &pipelines(program)));
     if is_whole && !is_library && !program.has_errors && !builder.is_too_large() {
         report_unused(program, &mut builder);
     }
@@ -128,7 +130,7 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     let Builder { ev, input, stage_names, .. } = builder;
     let Evaluator { mut findings, used, .. } = ev;
     let Some((mut graph, mut wanted, made, output)) = built else {
-        return Outcome { model: None, refused: None, is_library, diagnostics: findings.into_sorted() };
+        return Outcome { model: None, refused: None, is_library, diagnostics: in_order(program, findings) };
     };
     let model_span = items.model.map_or_else(Span::default, |model| model.span);
     let data_place = items.data.map_or(Span { end: model_span.start, ..model_span }, |expr| expr.span);
@@ -240,8 +242,30 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
         model: (!has_errors).then_some(Checked(model)),
         refused,
         is_library,
-        diagnostics: findings.into_sorted(),
+        diagnostics: in_order(program, findings),
     }
+}
+
+/// The findings by place, with fixes that leave whole parts out.
+fn in_order(program: &Program, findings: Findings) -> Vec<Diagnostic> {
+    let mut sorted = findings.into_sorted();
+    cut::widen(program, &mut sorted);
+    sorted
+}
+
+/// The models, blocks and `let`s of all files, each with what stands in front of it.
+fn pipelines(program: &Program) -> Vec<(String, &Expr)> {
+    let items = program.files.iter().flat_map(|file| &file.items);
+    let pipelines = items.filter_map(|item| match &item.kind {
+        ItemKind::Bare { value } => Some((String::new(), value)),
+        ItemKind::Setting { key, value } if key.text == "model" => Some(("model = ".to_owned(), value)),
+        ItemKind::Let { name, value } => Some((format!("let {} = ", name.text), value)),
+        ItemKind::Block { body, .. } => Some((String::new(), body)),
+        _ => None,
+    });
+    let mut pipelines: Vec<_> = pipelines.collect();
+    pipelines.sort_by_key(|(_, expr)| (expr.span.file, expr.span.start));
+    pipelines
 }
 
 /// The metrics that the file asks for or names a figure of, with their places.
@@ -403,7 +427,7 @@ fn bind_section<'p>(
         Some((name, entries)) => (name.span, entries.iter().map(Given::from).collect()),
         None => (Span::default(), Vec::new()),
     };
-    let callee = Callee { name, place, noun: "key", takes_branches: false, example: None };
+    let callee = Callee { name, place, noun: "key", takes_branches: false, example: None, call: None };
     bind(ev, callee, specs, &given, env).args
 }
 

@@ -1,15 +1,16 @@
 //! Names: unknown ones with what was probably meant, those defined twice, and definitions that go round in circles.
 
 use crate::args::words_list;
+use crate::check::elsewhere::{self, Found};
 use crate::diagnostic::Diagnostic;
 use crate::lint;
 use crate::migrate::{self, Rename};
 use crate::ops;
 use crate::source::Span;
-use crate::syntax::ast::Ident;
+use crate::syntax::ast::{Entry, Expr, Ident};
 
 /// The candidate that is nearest to what was written, where one is near: a slip of the keyboard, another
-/// way to write it (`BatchNorm`), or the class name of PyTorch Geometric (`SAGEConv`).
+/// way to write it (`batchnorm`).
 pub fn did_you_mean<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |name: &str| name.replace(['_', '-'], "").to_lowercase();
     let wanted = plain(given);
@@ -17,11 +18,7 @@ pub fn did_you_mean<'a>(given: &str, candidates: impl IntoIterator<Item = &'a st
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
         let name = plain(candidate);
-        let distance = if name == wanted || wanted.strip_suffix("conv").is_some_and(|stem| stem == name) {
-            0
-        } else {
-            strsim::damerau_levenshtein(&wanted, &name)
-        };
+        let distance = strsim::damerau_levenshtein(&wanted, &name);
         // Two names of two letters are at distance 1 or 2 by chance.
         let is_near = distance <= allowed && distance < name.chars().count().max(1);
         if is_near && best.is_none_or(|(least, text)| (distance, candidate) < (least, text)) {
@@ -40,7 +37,7 @@ pub fn suggested(
     all: &str,
 ) -> Diagnostic {
     match suggestion {
-        Some(name) => finding.label(place, format!("did you mean `{name}`?")).help(all),
+        Some(name) => finding.label(place, format!("did you mean `{name}`?")).help(all).guess(place, name),
         None => finding.label(place, otherwise).help(all),
     }
 }
@@ -59,19 +56,20 @@ pub fn renamed(of: Option<&str>, rename: &Rename, place: Span) -> Diagnostic {
 }
 
 /// An unknown stage of a pipeline. `visible` are the names in scope besides the operators.
-pub fn unknown_stage(given: &str, place: Span, visible: &[&str]) -> Diagnostic {
+pub fn unknown_stage(found: Found, visible: &[&str]) -> Diagnostic {
+    let Found { name: given, place, .. } = found;
     if let Some(rename) = migrate::renamed_call(given) {
         return renamed(None, rename, place);
     }
+    // A name that the field knows is no slip of the keyboard, unless the file defines one that differs in case alone.
+    let is_slip = visible.iter().any(|name| name.eq_ignore_ascii_case(given));
+    if let Some(finding) = elsewhere::stage(found).filter(|_| !is_slip) {
+        return finding;
+    }
     let finding = Diagnostic::error("names::unknown", format!("there is no operator or block `{given}`"));
-    let by_pyg_class = ops::CATALOGUE
-        .iter()
-        .find(|op| op.pyg().class.rsplit('.').next().is_some_and(|class| class == given))
-        .map(|op| op.name());
     let combinators = crate::ir::COMBINATORS.iter().map(|combinator| combinator.spec.name);
     let operators = ops::CATALOGUE.iter().map(|op| op.name());
-    let suggestion = by_pyg_class
-        .or_else(|| did_you_mean(given, visible.iter().copied().chain(operators).chain(combinators)));
+    let suggestion = did_you_mean(given, visible.iter().copied().chain(operators).chain(combinators));
     suggested(finding, place, suggestion, "not known here", "`hgnnc ops` lists every operator")
 }
 
@@ -89,9 +87,13 @@ pub fn unknown_value(given: &str, place: Span, expected: &str, visible: &[&str])
 }
 
 /// A call that the catalogue (`optimizer`, `data`, …) does not have.
-pub fn unknown_call(kind: &str, given: &str, place: Span, known: &[&str]) -> Diagnostic {
+pub fn unknown_call(kind: &str, found: Found, known: &[&str]) -> Diagnostic {
+    let Found { name: given, place, .. } = found;
     if let Some(rename) = migrate::renamed_call(given) {
         return renamed(None, rename, place);
+    }
+    if let Some(finding) = elsewhere::call(kind, found) {
+        return finding;
     }
     let what = kind.replace('_', " ");
     let finding = Diagnostic::error("names::unknown", format!("there is no {what} `{given}`"));
@@ -100,7 +102,15 @@ pub fn unknown_call(kind: &str, given: &str, place: Span, known: &[&str]) -> Dia
 }
 
 /// `modell = …`: the word before `=` at the top of a file.
-pub fn unknown_setting(given: &str, place: Span, known: &[&str], sections: &[&str]) -> Diagnostic {
+pub fn unknown_setting(
+    key: &Ident,
+    value: &Expr,
+    whole: Span,
+    section_end: &dyn Fn(&str) -> Option<Span>,
+    known: &[&str],
+    sections: &[&str],
+) -> Diagnostic {
+    let (given, place) = (key.text.as_str(), key.span);
     if let Some(rename) = migrate::renamed_setting(given) {
         return renamed(None, rename, place);
     }
@@ -110,14 +120,21 @@ pub fn unknown_setting(given: &str, place: Span, known: &[&str], sections: &[&st
             .label(place, format!("`{given}` is a section"))
             .help(format!("write `{given} {{ … }}` without `=`"));
     }
+    if let Some(finding) = elsewhere::setting(given, place, value, whole, section_end) {
+        return finding;
+    }
     let all = format!("a file sets {}; `let {given} = …` names a value", words_list(known));
     suggested(finding, place, did_you_mean(given, known.iter().copied()), "not known", &all)
 }
 
 /// `trian { … }`
-pub fn unknown_section(given: &str, place: Span, known: &[&str], settings: &[&str]) -> Diagnostic {
+pub fn unknown_section(name: &Ident, entries: &[Entry], known: &[&str], settings: &[&str]) -> Diagnostic {
+    let (given, place) = (name.text.as_str(), name.span);
     if let Some(rename) = migrate::renamed_setting(given) {
         return renamed(None, rename, place);
+    }
+    if let Some(finding) = elsewhere::section(given, place, entries).filter(|_| !entries.is_empty()) {
+        return finding;
     }
     let finding = Diagnostic::error("names::unknown_section", format!("there is no section `{given}`"));
     if settings.contains(&given) {
@@ -128,9 +145,13 @@ pub fn unknown_section(given: &str, place: Span, known: &[&str], settings: &[&st
 }
 
 /// A term of `loss` that is no loss.
-pub fn unknown_loss(given: &str, place: Span) -> Diagnostic {
+pub fn unknown_loss(found: Found) -> Diagnostic {
+    let Found { name: given, place, .. } = found;
     if let Some(rename) = migrate::renamed_call(given) {
         return renamed(None, rename, place);
+    }
+    if let Some(finding) = elsewhere::loss(found) {
+        return finding;
     }
     let known: Vec<_> = ops::LOSSES.iter().map(|loss| loss.name()).collect();
     let finding = Diagnostic::error("names::unknown_loss", format!("there is no loss `{given}`"));
@@ -140,6 +161,9 @@ pub fn unknown_loss(given: &str, place: Span) -> Diagnostic {
 
 /// A figure of `published` that is no metric.
 pub fn unknown_metric(given: &str, place: Span, known: &[&str]) -> Diagnostic {
+    if let Some(finding) = elsewhere::plain_word("names::unknown_metric", "metric", given, place) {
+        return finding;
+    }
     let finding = Diagnostic::error("names::unknown_metric", format!("there is no metric `{given}`"));
     let all = format!("metrics are {}; `source` says where the figures stand", words_list(known));
     suggested(finding, place, did_you_mean(given, known.iter().copied()), "not known", &all)
@@ -147,6 +171,9 @@ pub fn unknown_metric(given: &str, place: Span, known: &[&str]) -> Diagnostic {
 
 /// `task = …` with a word that is no task.
 pub fn unknown_task(given: &str, place: Span, known: &[&str]) -> Diagnostic {
+    if let Some(finding) = elsewhere::plain_word("names::unknown_task", "task", given, place) {
+        return finding;
+    }
     let finding = Diagnostic::error("names::unknown_task", format!("there is no task `{given}`"));
     let all = format!("tasks are {}", words_list(known));
     suggested(finding, place, did_you_mean(given, known.iter().copied()), "not known", &all)
@@ -165,6 +192,7 @@ pub fn allowed_twice(name: &str, place: Span, first: Span) -> Diagnostic {
         .label(place, "allowed again here")
         .label(first, "allowed here first")
         .help(format!("leave one `{name}` out"))
+        .fix(place, "")
 }
 
 /// A setting or a section that stands in the file twice.
@@ -177,6 +205,7 @@ pub fn set_twice(is_section: bool, name: &str, place: Span, first: Span) -> Diag
         .label(place, "given again here")
         .label(first, "given here first")
         .help(help)
+        .guess(place, "")
 }
 
 /// A loss that stands in the sum twice.
@@ -185,6 +214,7 @@ pub fn loss_twice(name: &str, place: Span, first: Span) -> Diagnostic {
         .label(place, "again here")
         .label(first, "here first")
         .help(format!("write it once, with one weight: `2 * {name}`"))
+        .guess(place, "")
 }
 
 /// The same name defined twice where both can be seen.
@@ -193,6 +223,7 @@ pub fn duplicate(what: &str, name: &str, place: Span, first: Span) -> Diagnostic
         .label(place, "defined again here")
         .label(first, "defined here first")
         .help("give one of them another name, or leave it out")
+        .guess(place, "")
 }
 
 /// A definition with the name of an operator or combinator.
@@ -201,6 +232,7 @@ pub fn reserved(name: &str, place: Span, is_operator: bool) -> Diagnostic {
     Diagnostic::error("names::reserved", format!("`{name}` is {what} already"))
         .label(place, "this name is taken")
         .help(format!("choose another name, for example `my_{name}`"))
+        .guess(place, format!("my_{name}"))
 }
 
 /// Definitions that need each other: `chain[0]` is where the circle closes.
@@ -250,6 +282,7 @@ pub fn not_first(name: &str, place: Span, defined: Span) -> Diagnostic {
     .label(place, "a pipeline cannot go on with another value")
     .label(defined, format!("`{name}` is named here"))
     .help(format!("combine both: `add({name}, identity)` or `concat({name}, identity)`"))
+    .guess(place, format!("concat({name}, identity)"))
 }
 
 /// A file that has settings for a model, but no model.
@@ -257,7 +290,9 @@ pub fn no_model(place: Option<Span>) -> Diagnostic {
     let finding = Diagnostic::error("names::no_model", "the file has no model")
         .help("add one, for example `model = gcn(64) -> relu -> mean -> mlp`");
     match place {
-        Some(place) => finding.label(place, "this belongs to a model, which is not there"),
+        Some(place) => finding
+            .label(place, "this belongs to a model, which is not there")
+            .guess(Span { end: place.start, ..place }, "model = gcn(64) -> relu -> mean -> mlp\n"),
         None => finding,
     }
 }

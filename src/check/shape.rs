@@ -42,7 +42,14 @@ pub fn width_mismatch(cx: &InferCx, port: usize, expected: &Dim, help: impl Into
     if cx.input_spans[port] != place && got.origin.span != Some(cx.input_spans[port]) {
         finding = finding.label(cx.input_spans[port], format!("this is {}", cx.inputs[port]));
     }
-    finding.help(help)
+    let finding = finding.help(help);
+    // A stated width is the one to give way.
+    match expected.origin.span {
+        Some(place) if cx.args.0.iter().any(|arg| arg.name == "in" && arg.span == Some(place)) => {
+            finding.guess(place, "")
+        }
+        _ => finding,
+    }
 }
 
 /// Inputs that are combined element by element (`add`, `residual`) have different widths.
@@ -65,21 +72,31 @@ pub fn widths_differ(cx: &InferCx, port: usize) -> Diagnostic {
             finding = with_origin(finding, dim, cx.span);
         }
     }
-    finding.help(format!(
+    let finding = finding.help(format!(
         "give both the same width, or bring one to it with `-> linear({})`; `concat` joins different widths",
         first.size
-    ))
+    ));
+    // A branch that ends here can be brought to the width.
+    let end = cx.input_spans[port];
+    let is_own = end.file == cx.span.file && cx.span.start < end.start && end.end < cx.span.end;
+    match first.known() {
+        Some(width) if is_own => {
+            finding.guess(Span { start: end.end, ..end }, format!(" -> linear({width})"))
+        }
+        _ => finding,
+    }
 }
 
 /// The width of the operator was left out, and neither the task nor a pooling asks for one here.
 pub fn no_width(cx: &InferCx) -> Diagnostic {
     let name = cx.op.name();
-    Diagnostic::error("shape::no_width", format!("`{name}` needs a width"))
+    let finding = Diagnostic::error("shape::no_width", format!("`{name}` needs a width"))
         .label(
             cx.span,
             "the width cannot be inferred here: another stage after this one sets the output width",
         )
-        .help(format!("write the width, for example `{name}(64)`"))
+        .help(format!("write the width, for example `{name}(64)`"));
+    crate::check::args::with_argument(cx, finding, "64")
 }
 
 /// A label at the place where a size comes from, unless the message points there already.
@@ -101,7 +118,11 @@ pub fn wrong_output_width(place: Span, got: &Dim, outputs: &Dim) -> Diagnostic {
     .label(place, format!("the model ends here with {} values", got.size));
     let finding = with_origin(finding, got, place);
     let reason = &outputs.origin.reason;
-    finding.help(format!("{reason}; leave out the width of the last `linear` or `mlp` and it is inferred"))
+    let finding = finding.help(format!("{reason}; leave out the width that is written, and it is inferred"));
+    match got.origin.span {
+        Some(width) if width != place => finding.guess(width, ""),
+        _ => finding,
+    }
 }
 
 /// A width that no machine holds.

@@ -45,7 +45,8 @@ pub fn agrees_with_data(stated: Task, place: Span, data: &DataFacts) -> Option<D
             format!("the task is {}, but {} is made for {}", in_words(stated), data.name, in_words(task)),
         )
         .label(place, "the task is set here")
-        .help("leave the line out: the task follows from the data"),
+        .help("leave the line out: the task follows from the data")
+        .fix(place, ""),
     )
 }
 
@@ -74,6 +75,14 @@ pub fn ends_right(
     };
     let finding = Diagnostic::error(code, message).label(place, format!("this is {ty}"));
     let why = reason.unwrap_or("a task is about nodes or graphs");
+    let finding = match (ty.entity, task.entity, gathered) {
+        (_, Entity::Nodes, gathered) if !gathered.is_empty() => {
+            gathered.iter().fold(finding, |finding, (_, span)| finding.guess(*span, ""))
+        }
+        (_, Entity::Nodes, []) => finding,
+        (Entity::Slots, ..) => finding.guess(Span { start: place.end, ..place }, " -> flatten -> mlp"),
+        _ => finding.guess(Span { start: place.end, ..place }, " -> mean -> mlp"),
+    };
     Some(match (ty.entity, task.entity, gathered) {
         (_, Entity::Nodes, [(_, first), ..]) => {
             let finding = match *first == place {
@@ -140,7 +149,8 @@ pub fn agrees_with_file(stated: Task, place: Span, evidence: &Evidence) -> Optio
     for (name, span, kind) in kinds {
         finding = finding.label(span, format!("`{name}` is for {}", kind_word(kind)));
     }
-    Some((finding.help(format!("write `task = {}`, or change what is marked", meant.name())), meant))
+    let finding = finding.help(format!("write `task = {}`, or change what is marked", meant.name()));
+    Some((finding.guess(place, meant.name()), meant))
 }
 
 /// Losses and metrics fit the task, and something reports each auxiliary loss. `published` has the place of
@@ -173,16 +183,19 @@ pub fn fits(model: &Model, published: &[Span]) -> Vec<Diagnostic> {
                 "no term of the loss compares the output with the targets",
             )
             .label(term.span, "this alone would not learn the task")
-            .help(format!("add one: `loss = {example} + …`")),
+            .help(format!("add one: `loss = {example} + …`"))
+            .guess(Span { end: term.span.start, ..term.span }, format!("{example} + ")),
         );
     }
     if let Some(place) = model.evaluate.get("metrics").and_then(|arg| arg.span) {
         let wrong = model.evaluate.choice_list("metrics").iter();
-        findings.extend(wrong.filter_map(|name| metric_fits(name, name, place, task)));
+        let usual = crate::train::metric::defaults(task.kind).join(", ");
+        let text = format!("metrics = [{usual}]");
+        findings.extend(wrong.filter_map(|name| metric_fits(name, name, (place, &text), task)));
     }
     if let Some(own) = &model.published {
         for ((name, _), place) in own.figures.iter().zip(published) {
-            findings.extend(metric_fits(name, name, *place, task));
+            findings.extend(metric_fits(name, name, (*place, ""), task));
         }
     }
     for key in ["schedule", "early_stop"] {
@@ -190,7 +203,9 @@ pub fn fits(model: &Model, published: &[Span]) -> Vec<Diagnostic> {
         if let (ArgValue::Choice(word), Some(place)) = (&monitor.value, monitor.span)
             && let Some(metric) = crate::train::monitor::metric_of(word)
         {
-            findings.extend(metric_fits(metric.name(), word, place, task));
+            let usual = crate::train::metric::defaults(task.kind).first().copied().unwrap_or_default();
+            let text = format!("monitor = val_{usual}");
+            findings.extend(metric_fits(metric.name(), word, (place, &text), task));
         }
     }
     of_wrong_kind_together(findings)
@@ -216,9 +231,17 @@ fn of_wrong_kind_together(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
         }
         if other.code != first.code
             && let (Some(help), Some(more)) = (&mut first.help, other.help)
+            && !help.ends_with(&more)
         {
             *help = format!("{help}; {more}");
         }
+        let edits = other.fix.map(|fix| fix.edits).unwrap_or_default();
+        let fix = first.fix.get_or_insert_default();
+        edits.into_iter().for_each(|edit| {
+            if fix.edits.iter().all(|known| known.span != edit.span) {
+                fix.edits.push(edit);
+            }
+        });
     }
     rest.push(first);
     rest
@@ -233,6 +256,7 @@ fn wrong_loss(term: &LossTerm, task: Task, kind: TargetKind) -> Diagnostic {
     )
     .label(term.span, format!("compares {}", kind_word(kind)))
     .help(format!("write `loss = {example}`"))
+    .guess(term.span, example)
 }
 
 fn nothing_reports(term: &LossTerm, reporters: &[&str]) -> Diagnostic {
@@ -242,6 +266,7 @@ fn nothing_reports(term: &LossTerm, reporters: &[&str]) -> Diagnostic {
     )
     .label(term.span, "always zero here")
     .help(format!("leave it out, or use {}", words_list(reporters)))
+    .guess(term.span, "")
 }
 
 /// The loss of the task with a weight below zero would be made worse.
@@ -251,10 +276,12 @@ pub fn negative_loss(name: &str, weight: f64, place: Span) -> Diagnostic {
         format!("`{name}` has the weight {weight}: training would make it worse"),
     )
     .label(place, "counts negatively")
-    .help("give it a weight above zero")
+    .help(format!("give it a weight above zero, or none: `{name}`"))
+    .guess(place, name)
 }
 
-fn metric_fits(name: &str, written: &str, place: Span, task: Task) -> Option<Diagnostic> {
+/// `text` is what can stand at `place` instead.
+fn metric_fits(name: &str, written: &str, (place, text): (Span, &str), task: Task) -> Option<Diagnostic> {
     let metric = crate::train::metric::find(name)?;
     if metric.applies_to() == task.kind {
         return None;
@@ -274,6 +301,7 @@ fn metric_fits(name: &str, written: &str, place: Span, task: Task) -> Option<Dia
             ),
         )
         .label(place, format!("`{written}` has no value here"))
-        .help(format!("metrics for this task: {}", words_list(&fitting))),
+        .help(format!("metrics for this task: {}", words_list(&fitting)))
+        .guess(place, text),
     )
 }

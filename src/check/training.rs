@@ -35,8 +35,8 @@ fn place(call: &BoundCall, arg: &str) -> Span {
 /// A schedule or an early stop watches a part that the protocol leaves empty.
 fn no_validation(watching: &BoundCall, protocol: &BoundCall) -> Diagnostic {
     let (arg, write) = match protocol.name {
-        "k_fold" => ("inner_holdout", "k_fold(10, inner_holdout = 0.1)"),
-        _ => ("validation", "holdout(validation = 0.1)"),
+        "k_fold" => ("inner_holdout", format!("k_fold({}, inner_holdout = 0.1)", protocol.args.int("k"))),
+        _ => ("validation", "holdout(validation = 0.1)".to_owned()),
     };
     Diagnostic::error(
         "training::no_validation",
@@ -45,6 +45,7 @@ fn no_validation(watching: &BoundCall, protocol: &BoundCall) -> Diagnostic {
     .label(watching.span, "watches the validation part")
     .label(place(protocol, arg), "nothing is kept for validation")
     .help(format!("keep some: `protocol = {write}`"))
+    .guess(protocol.span, write)
 }
 
 /// Validation and test take everything.
@@ -55,6 +56,7 @@ pub fn nothing_to_train_on(call: &BoundCall, validation: f64, test: f64) -> Diag
     )
     .label(call.span, "leaves nothing to train on")
     .help("leave some: `holdout(validation = 0.1, test = 0.1)`")
+    .guess(call.span, "holdout(validation = 0.1, test = 0.1)")
 }
 
 /// More folds than labelled items.
@@ -65,6 +67,7 @@ pub fn too_many_folds(call: &BoundCall, k: i64, n_labelled: usize, data: &str) -
     )
     .label(place(call, "k"), format!("{k} folds"))
     .help(format!("ask for fewer: `k_fold({})`", n_labelled.clamp(2, 10)))
+    .guess(place(call, "k"), n_labelled.clamp(2, 10).to_string())
 }
 
 /// The data has no split of its own.
@@ -72,4 +75,5 @@ pub fn no_split(call: &BoundCall, data: &str) -> Diagnostic {
     Diagnostic::error("training::no_split", format!("{data} comes without a split of its own"))
         .label(call.span, "there is none to take")
         .help("write `protocol = holdout(validation = 0.1, test = 0.1)` or `protocol = k_fold(10)`")
+        .guess(call.span, "holdout(validation = 0.1, test = 0.1)")
 }

@@ -17,7 +17,10 @@ pub fn definition(what: &str, name: &str, place: Span) -> Diagnostic {
         "block" => format!("block `{name}` is never used"),
         _ => format!("the parameter `{name}` is never used"),
     };
-    Diagnostic::warning(code, said).label(place, "nothing reads this").help("use it, or leave it out")
+    let finding =
+        Diagnostic::warning(code, said).label(place, "nothing reads this").help("use it, or leave it out");
+    // Calls may give the parameter a value.
+    if code == "unused::parameter" { finding } else { finding.guess(place, "") }
 }
 
 /// `as NAME` that no later pipeline begins with.
@@ -25,6 +28,7 @@ pub fn stage_name(name: &str, place: Span) -> Diagnostic {
     Diagnostic::warning("unused::name", format!("the value named `{name}` is never used by its name"))
         .label(place, "nothing reads this name")
         .help(format!("leave `as {name}` out, or begin a pipeline with `{name}`"))
+        .fix(place, "")
 }
 
 /// A file of which nothing is used.
@@ -32,6 +36,7 @@ pub fn import(path: &str, place: Span) -> Diagnostic {
     Diagnostic::warning("unused::use", format!("nothing of \"{path}\" is used"))
         .label(place, "brings nothing that is needed here")
         .help("leave the line out")
+        .fix(place, "")
 }
 
 /// A loss with weight 0.
@@ -39,6 +44,7 @@ pub fn loss_without_weight(name: &str, place: Span) -> Diagnostic {
     Diagnostic::error("unused::loss", format!("`{name}` has the weight 0"))
         .label(place, "adds nothing to the loss")
         .help("leave the term out")
+        .fix(place, "")
 }
 
 /// Stages whose result goes nowhere: the last ones of each such chain. Where such a stage has a name that
@@ -63,6 +69,7 @@ pub fn stages(model: &Model, unused_names: &HashSet<&str>) -> Vec<Diagnostic> {
             Diagnostic::error("unused::stage", format!("the result of `{}` is never used", node.op.name()))
                 .label(node.span, "what this computes is dropped")
                 .help("leave the stage out, or name its value with `as` and use it")
+                .guess(node.span, "")
         })
         .collect()
 }

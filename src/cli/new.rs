@@ -2,10 +2,10 @@
 
 use super::table::{plain_table, write_table};
 use super::{Exit, Failure, Format, Global, help, report, stderr_look};
+use crate::check;
 use crate::data::{self, DataOptions};
-use crate::ir::Task;
 use crate::source::SourceMap;
-use crate::starter::{self, SHIPPED};
+use crate::starter::{self, SHIPPED, Start};
 use crate::syntax::{self, ast::ItemKind};
 use crate::train::write_file;
 use serde_json::json;
@@ -48,7 +48,7 @@ impl New {
         let mut notes = Vec::new();
         let data = match &self.data {
             None => None,
-            Some(text) => match written_data(text) {
+            Some(text) => match written_data(text, &path) {
                 Ok(data) => Some(data),
                 Err((sources, findings)) => {
                     print(&sources, &findings, global)?;
@@ -60,10 +60,14 @@ impl New {
             None => {
                 let stem = path.file_stem().unwrap_or_default().to_string_lossy();
                 match &data {
-                    None => starter::starting_file(&stem, starter::DATA, None),
+                    None => starter::starting_file(&stem, starter::DATA, &Start::default()),
                     Some(data) => {
-                        let task = task_of(data, &mut notes);
-                        starter::starting_file(&stem, data, task)
+                        let (text, refused) = text_for(&stem, data, &path, &mut notes);
+                        if let Some((sources, findings)) = refused {
+                            print(&sources, &findings, global)?;
+                            return Ok(Exit::Findings);
+                        }
+                        text
                     }
                 }
             }
@@ -149,7 +153,7 @@ fn file_path(name: &str) -> Result<PathBuf, Failure> {
 type Findings = (SourceMap, Vec<crate::diagnostic::Diagnostic>);
 
 /// What `--data` names, as a file writes it.
-fn written_data(text: &str) -> Result<String, Findings> {
+fn written_data(text: &str, target: &Path) -> Result<String, Findings> {
     let mut sources = SourceMap::default();
     let call = match data::parse_call(text, &mut sources) {
         Ok(call) => call,
@@ -158,33 +162,72 @@ fn written_data(text: &str) -> Result<String, Findings> {
     let last = sources.files().last().map(|(_, file)| file.text.clone());
     // A call was parsed as the line of a file; a name or path was not.
     let written = last.as_deref().and_then(|line| line.strip_prefix("data = "));
+    let name = call.args.get("name").map(|arg| &arg.value);
+    let name = match name {
+        Some(crate::args::ArgValue::Text(name)) => name,
+        _ => text,
+    };
+    let seen_from_file = from_file(name, target);
     Ok(match written.and_then(starter::call_in_layout) {
-        Some(written) => written,
-        None => {
-            let name = call.args.get("name").map(|arg| &arg.value);
-            let name = match name {
-                Some(crate::args::ArgValue::Text(name)) => name,
-                _ => text,
-            };
-            format!("tu({})", starter::quoted(name))
-        }
+        Some(written) => written.replacen(&starter::quoted(name), &starter::quoted(&seen_from_file), 1),
+        None => format!("tu({})", starter::quoted(&seen_from_file)),
     })
 }
 
-/// The task of data that is on this machine.
-fn task_of(data: &str, notes: &mut Vec<String>) -> Option<Task> {
-    let options = DataOptions { is_local: true, ..DataOptions::from_env() };
-    let call = data::parse_call(data, &mut SourceMap::default()).ok()?;
-    match data::load(&call, &options) {
-        Ok(dataset) => dataset.facts().task,
-        Err(error) => {
+/// A path of the command line as the new file names it: from its own folder on. Names of sets stay as they are.
+fn from_file(name: &str, target: &Path) -> String {
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (Ok(folder), Ok(place)) = (folder.canonicalize(), Path::new(name).canonicalize()) else {
+        return name.to_owned();
+    };
+    if !data::locate::is_path(name) || Path::new(name).is_absolute() {
+        return name.to_owned();
+    }
+    let n_common = folder.components().zip(place.components()).take_while(|(a, b)| a == b).count();
+    let up = folder.components().skip(n_common).map(|_| "..".to_owned());
+    let down = place.components().skip(n_common).map(|part| part.as_os_str().to_string_lossy().into_owned());
+    let parts: Vec<String> = up.chain(down).collect();
+    match parts.first().map(String::as_str) {
+        Some("..") => parts.join("/"),
+        _ => format!("./{}", parts.join("/")),
+    }
+}
+
+/// A starting file for data that is on this machine, checked against it; what is wrong where no file would be accepted.
+fn text_for(stem: &str, data: &str, target: &Path, notes: &mut Vec<String>) -> (String, Option<Findings>) {
+    let base = target.parent().filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_owned);
+    let options = DataOptions { is_local: true, base, ..DataOptions::from_env() };
+    let mut sources = SourceMap::default();
+    let Ok(call) = data::parse_call(data, &mut sources) else {
+        return (starter::starting_file(stem, data, &Start::default()), None);
+    };
+    let dataset = match data::load(&call, &options) {
+        Ok(dataset) => dataset,
+        Err(error) if error.code == "data::not_here" => {
             notes.push(format!(
                 "the data cannot be read here ({}), so the file takes it for graphs in classes",
                 error.message
             ));
-            None
+            return (starter::starting_file(stem, data, &Start::default()), None);
         }
-    }
+        Err(error) => {
+            let found = error.to_diagnostic(call.span);
+            return (String::new(), Some((sources, vec![found])));
+        }
+    };
+    let text = starter::starting_file(stem, data, &Start::of(&dataset));
+    let mut sources = SourceMap::default();
+    let main = sources.add(target.display().to_string(), text.as_str());
+    let no_files = |_: &str| Err(io::ErrorKind::NotFound.into());
+    let (program, mut findings) = syntax::load_program(&mut sources, main, &no_files);
+    // Degrees were put in where the data has no features: what is checked is what the file names.
+    let dataset = match check::data_call(&program) {
+        Ok(Some(call)) => data::load(&call, &options).ok(),
+        _ => None,
+    };
+    findings.extend(check::check(&program, dataset.map(|dataset| dataset.facts()).as_ref()).diagnostics);
+    let is_refused = findings.iter().any(crate::diagnostic::Diagnostic::is_error);
+    (text, is_refused.then_some((sources, findings)))
 }
 
 /// A shipped model or a file, and why it cannot be copied.

@@ -173,6 +173,7 @@ pub fn json(places: &Places, diagnostic: &Diagnostic) -> serde_json::Value {
         "labels": diagnostic.labels.iter().map(|label| place(label.span, &label.text)).collect::<Vec<_>>(),
         "help": diagnostic.help,
         "fix": fix,
+        "fix_is_guess": diagnostic.fix.as_deref().map(|fix| fix.is_guess),
     })
 }
 

@@ -10,7 +10,7 @@ use crate::migrate;
 use crate::source::{FileId, SourceMap};
 use crate::syntax::{self, Program};
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Data to check against: options of the commands that read data only where it is there.
 #[derive(Debug, Clone, clap::Args)]
@@ -95,8 +95,13 @@ pub fn load(path: &str) -> Result<Loaded, Failure> {
 fn unreadable(name: &str, error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::NotFound => Failure::of_file(format!("the file `{name}` does not exist")),
-        io::ErrorKind::IsADirectory => Failure::of_file(format!("`{name}` is a folder"))
-            .help(format!("name its files, as in `{name}/*.hgnn`")),
+        io::ErrorKind::IsADirectory => {
+            let help = match Path::new(name).join("run.json").is_file() {
+                true => format!("it is the folder of a run, whose model is `{name}/model.hgnn`"),
+                false => format!("name its files, as in `{name}/*.hgnn`"),
+            };
+            Failure::of_file(format!("`{name}` is a folder")).help(help)
+        }
         _ => Failure::of_file(format!("the file `{name}` cannot be read: {error}")),
     }
 }

@@ -235,7 +235,8 @@ fn without_effect(call: &BoundCall, arg: &str, why: &str, help: &str) -> Option<
     Some(
         Diagnostic::error("data::no_effect", format!("`{arg}` has no effect here: {why}"))
             .label(span, "this changes nothing")
-            .help(help),
+            .help(help)
+            .guess(span, ""),
     )
 }
 

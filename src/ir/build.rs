@@ -8,10 +8,11 @@ use super::{Author, COMBINATORS, Node, Scope, Size};
 use crate::args::{
     self, Args, Binding, Callee, Definition, DefinitionKind, Env, Evaluator, Given, Pipeline, Thunk,
 };
-use crate::check::{args as args_check, names};
+use crate::check::{args as args_check, elsewhere, names};
 use crate::ops::{self, Operator, Ports, WidthRule};
 use crate::source::Span;
 use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind, Ident, Param};
+use crate::syntax::cut::stage_cut;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use std::collections::{HashMap, HashSet};
@@ -76,6 +77,8 @@ pub(crate) struct Builder<'p> {
     n_opened: u32,
     /// The `as` name of the stage being built, for the scope of a block.
     stage_name: Option<&'p str>,
+    /// What to delete so that the stage being built is gone, with its arrow.
+    cut: Option<Span>,
     is_too_large: bool,
     /// Of the stages that are built now.
     author: Author,
@@ -96,6 +99,7 @@ impl<'p> Builder<'p> {
             scope: Vec::new(),
             n_opened: 0,
             stage_name: None,
+            cut: None,
             is_too_large: false,
             author: Author::File,
             provisional: Provisional::default(),
@@ -206,7 +210,8 @@ impl<'p> Builder<'p> {
         let got = match &expr.kind {
             ExprKind::Pipeline(stages) => {
                 let mut cursor = cursor;
-                for stage in stages {
+                for (idx, stage) in stages.iter().enumerate() {
+                    self.cut = Some(stage_cut(stages, idx));
                     self.stage_name = stage.name.as_ref().map(|name| name.text.as_str());
                     let before = self.graph.node_count();
                     let next = self.apply(&stage.value, env, cursor)?;
@@ -356,9 +361,17 @@ impl<'p> Builder<'p> {
         let given: Vec<Given> = args.iter().map(Given::from).collect();
         if let Some(combinator) = COMBINATORS.iter().find(|combinator| combinator.spec.name == name) {
             let example = Some(combinator.spec.example);
-            let callee = Callee { name, place, noun: "argument", takes_branches: false, example };
+            let callee = Callee { name, place, noun: "argument", takes_branches: false, example, call: None };
             let bound = args::bind(&mut self.ev, callee, combinator.spec.args, &given, args_env);
             let span = self.ev.at(span);
+            // A number that comes through a name may be another one elsewhere.
+            let is_once = |arg: &Given| matches!(arg.value.kind, ExprKind::Number { value: 1.0, .. });
+            if let ("repeat", [times, stages]) = (name, &given[..])
+                && is_once(times)
+                && self.ev.place.is_none()
+            {
+                self.ev.report(args_check::repeat_once(span, times.span(), stages.value.span));
+            }
             return (combinator.expand)(self, bound, cursor, span);
         }
         if let Some(op) = ops::find(name) {
@@ -370,7 +383,12 @@ impl<'p> Builder<'p> {
             if let Some(meant) = names::did_you_mean(name, visible.iter().copied()) {
                 self.ev.touch_name(meant, &callee.env);
             }
-            self.ev.report(names::unknown_stage(name, place, &visible));
+            let given: Vec<Given> = args.iter().map(Given::from).collect();
+            let whole = self.ev.at(span);
+            let is_here = whole.file == place.file && whole.start <= place.start && place.end <= whole.end;
+            let cut = self.cut.filter(|cut| is_here && cut.start <= whole.start && whole.end <= cut.end);
+            let call = is_here.then_some((whole, &given[..]));
+            self.ev.report(names::unknown_stage(elsewhere::Found { name, place, call, cut }, &visible));
         }
         args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
         self.unknown_stage(span, cursor)
@@ -487,7 +505,7 @@ impl<'p> Builder<'p> {
                 self.ev.at(arg.name.as_ref().map_or(arg.value.span, |n| n.span.to(arg.value.span)));
             let idx = match (&arg.name, after_name) {
                 (Some(name), _) => {
-                    after_name = Some(name);
+                    after_name.get_or_insert(name);
                     let idx = places.get(name.text.as_str()).copied();
                     if idx.is_none() {
                         let name_place = self.ev.at(name.span);
@@ -503,8 +521,12 @@ impl<'p> Builder<'p> {
                 }
                 (None, Some(name)) => {
                     let name_place = self.ev.at(name.span);
-                    self.ev
-                        .report(args_check::positional_after_named(block, arg_place, &name.text, name_place));
+                    self.ev.report(args_check::positional_after_named(
+                        block,
+                        (arg_place, &arg.value),
+                        &name.text,
+                        name_place,
+                    ));
                     None
                 }
                 (None, None) => {
@@ -513,7 +535,7 @@ impl<'p> Builder<'p> {
                     }
                     let idx = first_open;
                     if idx == params.len() && is_certain {
-                        self.ev.report(args_check::too_many(block, arg_place, &known, &[]));
+                        self.ev.report(args_check::too_many(block, &[arg_place], &known, &[]));
                     }
                     (idx < params.len()).then_some(idx)
                 }
@@ -557,7 +579,8 @@ impl<'p> Builder<'p> {
         cursor: Cursor,
     ) -> Result<Cursor, Stop> {
         let takes_branches = matches!(op.ports(), Ports::Many(_));
-        let callee = Callee { name: op.name(), place, noun: "argument", takes_branches, example: None };
+        let call = Some(self.ev.at(span)).filter(|call| call.start <= place.start && place.end <= call.end);
+        let callee = Callee { name: op.name(), place, noun: "argument", takes_branches, example: None, call };
         let bound = args::bind(&mut self.ev, callee, op.args(), given, env);
         let mut broken_args = bound.broken;
         let mut inputs = Vec::new();
@@ -565,7 +588,8 @@ impl<'p> Builder<'p> {
         if let Ports::Many(least) = op.ports() {
             if bound.branches.len() < least {
                 let span = self.ev.at(span);
-                self.ev.report(args_check::too_few_branches(op.name(), bound.branches.len(), least, span));
+                let branches: Vec<Span> = bound.branches.iter().map(|branch| branch.expr.span).collect();
+                self.ev.report(args_check::too_few_branches(op.name(), &branches, least, span));
                 broken_args.push("branches");
             }
             for (port, branch) in bound.branches.iter().enumerate() {
@@ -628,8 +652,14 @@ impl<'p> Builder<'p> {
     fn add_projection(&mut self, from: NodeIndex, span: Span) -> Result<NodeIndex, Stop> {
         let linear = ops::find("linear").expect("the catalogue has `linear`");
         let env = Env::root(crate::source::FileId(u32::MAX));
-        let callee =
-            Callee { name: "linear", place: span, noun: "argument", takes_branches: false, example: None };
+        let callee = Callee {
+            name: "linear",
+            place: span,
+            noun: "argument",
+            takes_branches: false,
+            example: None,
+            call: None,
+        };
         let bound = args::bind(&mut self.ev, callee, linear.args(), &[], &env);
         let author = std::mem::replace(&mut self.author, Author::Compiler);
         let node = self.add_node(linear, bound.args, span, &[(0, from)]);

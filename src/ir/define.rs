@@ -171,6 +171,14 @@ pub(crate) fn main_items<'p>(program: &'p Program, findings: &mut Findings) -> M
     for file in &program.files {
         let mut items = MainItems::default();
         let mut places: HashMap<&str, Span> = HashMap::new();
+        let section_end = |wanted: &str| {
+            file.items.iter().find_map(|item| match &item.kind {
+                ItemKind::Section { name, entries } if name.text == wanted => {
+                    entries.last().map(|entry| entry.value.span)
+                }
+                _ => None,
+            })
+        };
         for item in &file.items {
             let (key, place) = match &item.kind {
                 ItemKind::Setting { key, value } => {
@@ -180,7 +188,14 @@ pub(crate) fn main_items<'p>(program: &'p Program, findings: &mut Findings) -> M
                         "loss" => &mut items.loss,
                         "task" => &mut items.task,
                         _ => {
-                            findings.push(names::unknown_setting(&key.text, key.span, SETTINGS, SECTIONS));
+                            findings.push(names::unknown_setting(
+                                key,
+                                value,
+                                item.span,
+                                &section_end,
+                                SETTINGS,
+                                SECTIONS,
+                            ));
                             continue;
                         }
                     };
@@ -197,7 +212,7 @@ pub(crate) fn main_items<'p>(program: &'p Program, findings: &mut Findings) -> M
                         "evaluate" => &mut items.evaluate,
                         "published" => &mut items.published,
                         _ => {
-                            findings.push(names::unknown_section(&name.text, name.span, SECTIONS, SETTINGS));
+                            findings.push(names::unknown_section(name, entries, SECTIONS, SETTINGS));
                             continue;
                         }
                     };

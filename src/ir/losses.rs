@@ -2,6 +2,7 @@
 
 use super::LossTerm;
 use crate::args::{Callee, DefinitionKind, Env, Evaluator, Given, Value, bind};
+use crate::check::elsewhere::Found;
 use crate::check::{args as args_check, names, task, unused};
 use crate::ops;
 use crate::source::Span;
@@ -111,7 +112,7 @@ fn read_name<'p>(
                 read(ev, value, &Env::instance(definition.file, definition.name, env))
             }
             DefinitionKind::Block { .. } => {
-                ev.report(names::unknown_loss(name, span));
+                ev.report(names::unknown_loss(found(name, span, &[])));
                 Part::Bad
             }
         };
@@ -125,6 +126,7 @@ fn read_name<'p>(
                 noun: "argument",
                 takes_branches: false,
                 example: None,
+                call: Some(span),
             };
             let args = bind(ev, callee, loss.args(), &given, env).args;
             Part::Sum(vec![LossTerm { loss, args, weight: 1.0, span }])
@@ -132,11 +134,16 @@ fn read_name<'p>(
         None => {
             given.iter().for_each(|arg| ev.touch(&arg.value, env));
             if !ev.is_missing(env.file, name) {
-                ev.report(names::unknown_loss(name, span));
+                let given: Vec<Given> = given.iter().map(Given::from).collect();
+                ev.report(names::unknown_loss(found(name, span, &given)));
             }
             Part::Bad
         }
     }
+}
+
+fn found<'a, 'p>(name: &'a str, span: Span, given: &'a [Given<'p>]) -> Found<'a, 'p> {
+    Found { name, place: span, call: Some((span, given)), cut: None }
 }
 
 fn scale(part: Part, by: f64, span: Span) -> Part {

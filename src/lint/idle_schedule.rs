@@ -21,6 +21,12 @@ pub static LINT: Lint = Lint {
 enum End {
     Epochs,
     EarlyStop,
+    /// Nothing: the rate is as low as the schedule lets it go.
+    Floor,
+}
+
+fn learning_rate(settings: &Settings) -> f64 {
+    settings.optimizer.args.opt_float("lr").unwrap_or(1.0)
 }
 
 fn find(cx: &Cx) -> Vec<Diagnostic> {
@@ -30,6 +36,21 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
         return Vec::new();
     };
     let text = cx.text(call.span);
+    if end == End::Floor {
+        let floor = call.args.get("min_lr").and_then(|arg| arg.span).unwrap_or(call.span);
+        return vec![
+            Diagnostic::warning(
+                LINT.code,
+                format!("`{text}` never changes the learning rate: it begins at the lowest"),
+            )
+            .label(floor, "not lowered below this")
+            .label(
+                settings.optimizer.span,
+                format!("the learning rate is {lr}", lr = learning_rate(&settings)),
+            )
+            .help("write a lower `min_lr`, or leave it out"),
+        ];
+    }
     let finding = Diagnostic::warning(
         LINT.code,
         format!("`{text}` never changes the learning rate: the run ends before"),
@@ -51,7 +72,14 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
 /// Runs the schedule over a training that never gets better, which is when it has most to do. What ended the run
 /// without a change, and after how many epochs.
 fn never_changes(settings: &Settings) -> Option<(End, usize)> {
-    let mut schedule = schedule::kind(&settings.schedule).build(&settings.schedule, 1.0, settings.epochs);
+    // Far above every floor, then from the rate that the run begins with.
+    never_changes_from(settings, 1e9).or_else(|| {
+        never_changes_from(settings, learning_rate(settings)).map(|(_, epochs)| (End::Floor, epochs))
+    })
+}
+
+fn never_changes_from(settings: &Settings, lr: f64) -> Option<(End, usize)> {
+    let mut schedule = schedule::kind(&settings.schedule).build(&settings.schedule, lr, settings.epochs);
     let mut stop = early_stop::kind(&settings.early_stop).build(&settings.early_stop);
     let watched = schedule::kind(&settings.schedule).monitor(&settings.schedule);
     // A stop that watches something else may wait on while this figure stands still.
@@ -93,6 +121,8 @@ mod tests {
             "schedule = plateau(patience = 30), early_stop = patience(20)",
             "schedule = plateau(patience = 200)",
             "schedule = step(every = 50), epochs = 50",
+            "schedule = plateau(patience = 10, min_lr = 0.001)",
+            "optimizer = adam(lr = 1e-4), schedule = plateau(patience = 10, min_lr = 1e-3)",
         ] {
             assert_eq!(of(train), ["idle_schedule"], "{train}");
         }
@@ -105,6 +135,7 @@ mod tests {
             "schedule = plateau(patience = 30), early_stop = patience(20, monitor = val_accuracy)",
             "schedule = step(every = 50), epochs = 51",
             "schedule = cosine, epochs = 5",
+            "optimizer = adam(lr = 0.01), schedule = plateau(patience = 10, min_lr = 1e-3)",
             "schedule = warmup(epochs = 3), epochs = 5",
             "epochs = 5",
         ] {

@@ -13,14 +13,18 @@ mod constant_features;
 mod cx;
 mod dead_assignment;
 mod dead_dropout;
+mod idle_class_weights;
 mod idle_schedule;
+mod idle_stage;
 mod inexpressive_pooling;
 mod missing_activation;
+mod one_way_edges;
 mod over_smoothing;
 mod single_cluster;
 mod statistics;
 #[cfg(test)]
 mod testing;
+mod unread_data;
 mod unused_allow;
 mod unused_clusters;
 
@@ -83,7 +87,11 @@ pub static LINTS: &[&Lint] = &[
     &attention_without_edges::LINT,
     &batch_of_one::LINT,
     &class_balance::LINT,
+    &idle_class_weights::LINT,
+    &unread_data::LINT,
+    &one_way_edges::LINT,
     &dead_dropout::LINT,
+    &idle_stage::LINT,
     &missing_activation::LINT,
     &activation_before_loss::LINT,
     &idle_schedule::LINT,

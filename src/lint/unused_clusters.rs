@@ -40,6 +40,10 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
         Select::Assign => pooling.ty.rows.known()?,
         Select::Keep => usize::try_from(pooling.args.opt_int("k")?).ok()?,
     };
+    // Where no graph has as many nodes, `check` says so.
+    if select == Select::Assign && k > data.facts.max_nodes {
+        return None;
+    }
     let sizes = data.sizes();
     let mut before: Vec<usize> = sizes.iter().filter_map(|&size| cx.rows_of_graph(input, size)).collect();
     before.sort_unstable();

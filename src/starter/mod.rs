@@ -1,5 +1,6 @@
 //! What a new file begins with: a commented starting file, or a copy of a model that is shipped.
 
+use crate::data::Dataset;
 use crate::fmt;
 use crate::ir::{Entity, TargetKind, Task};
 use crate::source::SourceMap;
@@ -38,16 +39,94 @@ impl Shipped {
 /// The data of a new file: built in, so that it trains at once.
 pub const DATA: &str = "hierarchy(1000, communities = 8, rings = [1, 2])";
 
+/// What a starting file has to know of its data.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Start {
+    pub task: Task,
+    /// Clusters a graph that most graphs can fill; `None` where graphs are too small to be pooled.
+    pub n_clusters: Option<usize>,
+    pub has_edges: bool,
+    pub has_features: bool,
+    /// One class has several times as many items as another.
+    pub is_unbalanced: bool,
+}
+
+/// Clusters of the built-in data, and at most so many of others.
+const MAX_CLUSTERS: usize = 12;
+
+/// From this ratio on, classes are weighed: a little below the one from which the lint `class_balance` speaks, because the
+/// training part can be less even than the whole.
+const UNBALANCED: f64 = 2.5;
+
+impl Default for Start {
+    /// Graphs in classes, as the built-in data has them.
+    fn default() -> Self {
+        Self {
+            task: Task { entity: Entity::Graph, kind: TargetKind::Classification },
+            n_clusters: Some(MAX_CLUSTERS),
+            has_edges: true,
+            has_features: true,
+            is_unbalanced: false,
+        }
+    }
+}
+
+impl Start {
+    pub fn of(dataset: &Dataset) -> Self {
+        let facts = dataset.facts();
+        let mut sizes: Vec<usize> =
+            (0..dataset.n_graphs()).map(|graph| dataset.graph_nodes(graph).len()).collect();
+        sizes.sort_unstable();
+        let median = sizes.get(sizes.len() / 2).copied().unwrap_or(0);
+        let n_clusters = (median / 2).min(MAX_CLUSTERS);
+        let counts: Vec<usize> = facts.class_counts.iter().copied().filter(|count| *count > 0).collect();
+        let (most, least) = (counts.iter().max(), counts.iter().min());
+        let is_unbalanced =
+            most.zip(least).is_some_and(|(most, least)| *most as f64 >= UNBALANCED * *least as f64);
+        Self {
+            task: facts.task.unwrap_or(Self::default().task),
+            n_clusters: (n_clusters >= 2 && facts.total_edges > 0).then_some(n_clusters),
+            has_edges: facts.total_edges > 0,
+            has_features: facts.n_features > 0,
+            is_unbalanced,
+        }
+    }
+}
+
 /// A starting file for data, with a network that ends in what the task needs.
-pub fn starting_file(name: &str, data: &str, task: Option<Task>) -> String {
-    let is_nodes = task.is_some_and(|task| task.entity == Entity::Nodes);
-    let is_regression = task.is_some_and(|task| task.kind == TargetKind::Regression);
-    let text = if is_nodes { include_str!("nodes.hgnn.in") } else { include_str!("graphs.hgnn.in") };
+pub fn starting_file(name: &str, data: &str, start: &Start) -> String {
+    let is_nodes = start.task.entity == Entity::Nodes;
+    let text = match start.n_clusters {
+        _ if is_nodes => include_str!("nodes.hgnn.in"),
+        Some(_) => include_str!("graphs.hgnn.in"),
+        None => include_str!("flat.hgnn.in"),
+    };
+    let loss = match (start.task.kind, start.is_unbalanced) {
+        (TargetKind::Regression, _) => "mse",
+        (TargetKind::Classification, true) => "cross_entropy(class_weights = balanced)",
+        (TargetKind::Classification, false) => "cross_entropy",
+    };
+    // Accuracy alone is about the frequent class.
+    let metrics = if start.is_unbalanced { "\n    metrics  = [accuracy, macro_f1]" } else { "" };
     // The name stands in a comment, which ends with its line.
     let name = name.replace(char::is_control, " ");
-    text.replace("NAME", &name)
-        .replace("DATA", data)
-        .replace("LOSS", if is_regression { "mse" } else { "cross_entropy" })
+    let text = text
+        .replace("NAME", &name)
+        .replace("LOSS", loss)
+        .replace("LAYER", if start.has_edges { "gcn" } else { "linear" })
+        .replace("CLUSTERS", &start.n_clusters.unwrap_or(MAX_CLUSTERS).to_string())
+        .replace("METRICS", metrics);
+    let data = if start.has_features { data.to_owned() } else { with_degrees(data) };
+    text.replace("DATA", &data)
+}
+
+/// A call with degrees in the place of features that the data does not have.
+fn with_degrees(data: &str) -> String {
+    match data.strip_suffix(')') {
+        Some(call) if call.ends_with('(') => format!("{call}features = degree)"),
+        Some(call) => format!("{call}, features = degree)"),
+        None => data.to_owned(),
+    }
 }
 
 /// The text with other data; `data = …` is put on top where it names none. A text that does not parse stays as it is.
@@ -105,9 +184,12 @@ mod tests {
 
     #[test]
     fn starting_files_are_right_and_in_layout() {
-        let nodes = Task { entity: Entity::Nodes, kind: TargetKind::Classification };
-        for (data, task) in [(DATA, None), ("karate()", Some(nodes))] {
-            let text = starting_file("new", data, task);
+        let nodes = Start {
+            task: Task { entity: Entity::Nodes, kind: TargetKind::Classification },
+            ..Start::default()
+        };
+        for (data, start) in [(DATA, Start::default()), ("karate()", nodes)] {
+            let text = starting_file("new", data, &start);
             assert_eq!(layout(&text), text);
             // Fewer graphs, which is the same to the checker and quicker to make.
             let text = text.replace("1000", "40");
@@ -119,8 +201,8 @@ mod tests {
 
     #[test]
     fn a_starting_file_for_values_compares_values() {
-        let graphs = Task { entity: Entity::Graph, kind: TargetKind::Regression };
-        let text = starting_file("new", "tu(\"X\")", Some(graphs));
+        let task = Task { entity: Entity::Graph, kind: TargetKind::Regression };
+        let text = starting_file("new", "tu(\"X\")", &Start { task, ..Start::default() });
         assert!(text.contains("loss = mse + 0.1 * entropy\n") && text.contains("data = tu(\"X\")\n"));
     }
 

@@ -34,7 +34,10 @@ pub fn load_program(
     loader.known.push((name, main));
     loader.load(main);
     let has_errors = loader.found.iter().any(Diagnostic::is_error);
-    (Program { files: loader.files, main, uses: loader.uses, has_errors }, loader.found)
+    let (files, uses, mut found) = (loader.files, loader.uses, loader.found);
+    let program = Program { files, main, uses, has_errors };
+    super::cut::widen(&program, &mut found);
+    (program, found)
 }
 
 struct Loader<'a> {
@@ -111,7 +114,8 @@ impl Loader<'_> {
         if cycle.len() == 1 {
             return Diagnostic::error("names::circular_use", format!("`{first}` uses itself"))
                 .label(last, "this names the file it stands in")
-                .help("delete the line");
+                .help("delete the line")
+                .fix(last, "");
         }
         let mut diagnostic = Diagnostic::error(
             "names::circular_use",

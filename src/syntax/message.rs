@@ -4,6 +4,7 @@
 use super::lex::{Bracket, Fault, ITEM_WORDS, Kind, RESERVED};
 use super::split::{MAX_NESTING, SETTINGS, Splitter};
 use crate::diagnostic::Diagnostic;
+use crate::elsewhere::{self, Here, Place as Where};
 use crate::source::Span;
 use std::ops::Range;
 
@@ -52,17 +53,77 @@ pub fn bad_token(text: &Splitter, idx: usize, fault: Fault) -> Diagnostic {
                 .help("the escapes are `\\\"`, `\\\\`, `\\n` and `\\t`; for a backslash write `\\\\`")
         }
         Fault::Number => bad_number(span, word),
+        Fault::Character if is_dotted(text, idx) => dotted_name(text, idx),
         Fault::Character => bad_character(span, word),
     }
 }
 
+/// Whether a point stands in the middle of a name, as in `nn.ReLU`.
+fn is_dotted(text: &Splitter, idx: usize) -> bool {
+    let is_name = |idx: usize| text.kind(idx) == Some(Kind::Name);
+    let joins = |idx: usize| text.tokens[idx].end == text.tokens[idx + 1].start;
+    text.word(idx) == "." && idx > 0 && is_name(idx - 1) && is_name(idx + 1) && joins(idx - 1) && joins(idx)
+}
+
+/// `nn.ReLU`, `torch.nn.functional.relu`, `gnn.layers_mp`: names of other libraries with what they stand in.
+fn dotted_name(text: &Splitter, idx: usize) -> Diagnostic {
+    let mut end = idx + 1;
+    while end + 1 < text.tokens.len() && is_dotted(text, end + 1) {
+        end += 2;
+    }
+    let (first, last) = (text.tokens[idx - 1].start, text.tokens[end].end);
+    let (span, name) = (Span::new(text.file, first, last), &text.text[first..last]);
+    let (tail, is_call) = (text.word(end), text.kind(end + 1) == Some(Kind::Open(Bracket::Round)));
+    let finding =
+        Diagnostic::error("syntax::character", format!("names have no points, as in {}", quoted(name)))
+            .label(span, "a name is letters, digits and `_`");
+    let is_setting =
+        text.kind(end + 1) == Some(Kind::Equals) || !is_call && !text.word(idx - 1).contains("nn");
+    let setting = elsewhere::key(tail).filter(|_| is_setting).map(|key| match key.place {
+        Where::Optimizer(arg) => format!("write `train {{ optimizer = adam({arg} = …) }}`"),
+        Where::Stop => "write `train { early_stop = patience(30) }`".to_owned(),
+        Where::Train(key) => format!("write `train {{ {key} = … }}`"),
+        Where::Evaluate(key) => format!("write `evaluate {{ {key} = … }}`"),
+        Where::Protocol { call, .. } => format!("write `evaluate {{ protocol = {call}(…) }}`"),
+        Where::Loss => "write `loss = cross_entropy`".to_owned(),
+        Where::Elsewhere(setting) => format!("write `{setting} = …`"),
+        Where::Stage(example) => format!("it is a matter of the model, as in `{example}`"),
+        Where::NotHere(why) => format!("leave it out: {why}"),
+    });
+    if let Some(help) = setting {
+        return finding.help(help);
+    }
+    match elsewhere::find(elsewhere::STAGES, tail).map(|word| word.here) {
+        Some(Here::Is { op, .. }) => {
+            let lower = tail.to_lowercase();
+            let own = if lower == op { lower } else { tail.to_owned() };
+            match is_call {
+                // Its arguments are translated where the name is looked up.
+                true => finding.help(format!("write `{own}`")).fix(span, own),
+                false => finding.help(format!("write `{op}`")).fix(span, op),
+            }
+        }
+        Some(Here::NotYet { why, nearest }) => finding
+            .help(format!("there is no counterpart here yet ({why}); what comes nearest is `{nearest}`"))
+            .guess(span, nearest),
+        Some(Here::LeaveOut(why)) => finding.help(format!("leave it out: {why}")),
+        _ if tail.starts_with("num_") => finding
+            .help("write a number; widths of the input and the output are inferred where they are left out"),
+        _ => finding.help(format!("write `{tail}` alone")).guess(span, tail),
+    }
+}
+
 fn bad_number(span: Span, word: &str) -> Diagnostic {
+    let mut meant = None;
     let digits: String = word.chars().filter(|ch| *ch != '_').collect();
     let help = if digits.len() < word.len() && digits.parse::<f64>().is_ok_and(f64::is_finite) {
+        meant = Some(digits.clone());
         format!("write `{digits}`, without `_`")
     } else if word.starts_with('.') && word[1..].bytes().all(|byte| byte.is_ascii_digit()) {
+        meant = Some(format!("0{word}"));
         format!("write `0{word}`")
     } else if word.ends_with('.') && word[..word.len() - 1].bytes().all(|byte| byte.is_ascii_digit()) {
+        meant = Some(format!("{word}0"));
         format!("write `{word}0`, or `{}` for a whole number", &word[..word.len() - 1])
     } else {
         let end = word.bytes().take_while(u8::is_ascii_digit).count();
@@ -76,9 +137,13 @@ fn bad_number(span: Span, word: &str) -> Diagnostic {
             "numbers are written `64`, `0.25` or `1e-3`".to_owned()
         }
     };
-    Diagnostic::error("syntax::number", format!("{} is not a number", quoted(word)))
+    let finding = Diagnostic::error("syntax::number", format!("{} is not a number", quoted(word)))
         .label(span, "not a number and not a name")
-        .help(help)
+        .help(help);
+    match meant {
+        Some(meant) => finding.fix(span, meant),
+        None => finding,
+    }
 }
 
 fn bad_character(span: Span, word: &str) -> Diagnostic {
@@ -106,9 +171,22 @@ fn bad_character(span: Span, word: &str) -> Diagnostic {
         }
         _ => "delete it, or put it into a string",
     };
-    Diagnostic::error("syntax::character", format!("{} is not part of the language", quoted(word)))
-        .label(span, "not understood here")
-        .help(help)
+    let finding =
+        Diagnostic::error("syntax::character", format!("{} is not part of the language", quoted(word)))
+            .label(span, "not understood here")
+            .help(help);
+    let meant = match word {
+        "=>" | "|>" | "→" | "⟶" | "⇒" | ">" | "|" => "->",
+        "==" | ":" => "=",
+        "×" | "·" | "∗" => "*",
+        "−" | "–" | "—" => "-",
+        "÷" => "/",
+        "#" => "//",
+        ";" => "",
+        "\u{a0}" | "\u{2003}" | "\u{2002}" | "\u{3000}" => " ",
+        _ => return finding,
+    };
+    finding.guess(span, meant)
 }
 
 /// A number that a 64-bit float cannot hold, or a whole number that it cannot hold exactly.
@@ -134,7 +212,7 @@ pub fn expression_too_deep(span: Span) -> Diagnostic {
 }
 
 /// The call or list that opens at `open`, up to where it most likely should close.
-fn closed_here(text: &Splitter, open: usize, end: usize) -> Option<String> {
+fn closed_here(text: &Splitter, open: usize, end: usize) -> Option<(String, Span)> {
     let Some(Kind::Open(bracket)) = text.kind(open) else { return None };
     let start = match open.checked_sub(1).map(|before| text.tokens[before]) {
         Some(token) if token.kind == Kind::Name && bracket == Bracket::Round => token.start,
@@ -159,7 +237,9 @@ fn closed_here(text: &Splitter, open: usize, end: usize) -> Option<String> {
         last -= 1;
     }
     let written = &text.text[start..text.tokens[last].end];
-    (depth == 0 && last > open && written.len() < 80).then(|| format!("write `{written}{}`", bracket.close()))
+    let behind = Span::new(text.file, text.tokens[last].end, text.tokens[last].end);
+    (depth == 0 && last > open && written.len() < 80)
+        .then(|| (format!("write `{written}{}`", bracket.close()), behind))
 }
 
 /// `(` or `[` without its partner; `end` is the token before which it should have come.
@@ -174,13 +254,16 @@ pub fn unclosed(text: &Splitter, open: usize, end: usize) -> Diagnostic {
         _ => String::new(),
     };
     let (sign, partner) = (bracket.open(), bracket.close());
-    let help = closed_here(text, open, end).unwrap_or_else(|| format!("add `{partner}` where it ends"));
-    Diagnostic::error(
+    let closed = closed_here(text, open, end);
+    let finding = Diagnostic::error(
         "syntax::unclosed",
         format!("the `{sign}`{owner} is never closed; did you forget `{partner}`?"),
     )
-    .label(text.span(open..open + 1), format!("no `{partner}` for this"))
-    .help(help)
+    .label(text.span(open..open + 1), format!("no `{partner}` for this"));
+    match closed {
+        Some((help, behind)) => finding.help(help).guess(behind, partner.to_string()),
+        None => finding.help(format!("add `{partner}` where it ends")),
+    }
 }
 
 pub fn unclosed_section(text: &Splitter, section: usize, end: usize) -> Diagnostic {
@@ -207,6 +290,7 @@ pub fn mismatch(text: &Splitter, open: usize, close: usize) -> Diagnostic {
         .label(text.span(close..close + 1), format!("`{partner}` is expected here"))
         .label(text.span(open..open + 1), "opened here")
         .help(format!("write `{partner}`"))
+        .guess(text.span(close..close + 1), partner.to_string())
 }
 
 pub fn stray_bracket(text: &Splitter, idx: usize) -> Diagnostic {
@@ -214,12 +298,14 @@ pub fn stray_bracket(text: &Splitter, idx: usize) -> Diagnostic {
     Diagnostic::error("syntax::stray_bracket", format!("{word} closes nothing"))
         .label(text.span(idx..idx + 1), "no open bracket before it")
         .help(format!("delete {word}"))
+        .fix(text.span(idx..idx + 1), "")
 }
 
 pub fn lone_comma(text: &Splitter, idx: usize) -> Diagnostic {
     Diagnostic::error("syntax::unexpected", "this `,` has no entry before it")
         .label(text.span(idx..idx + 1), "an entry such as `epochs = 200` is expected before it")
         .help("delete the `,`; entries are separated by a new line or one `,`")
+        .fix(text.span(idx..idx + 1), "")
 }
 
 /// Something in a section that does not begin with `key =`.

@@ -1,6 +1,7 @@
 //! Text to syntax tree: `grammar/hgnn.pest`, error recovery, and the files named by `use`.
 
 pub mod ast;
+pub mod cut;
 mod decode;
 pub(crate) mod lex;
 mod load;

@@ -2,7 +2,7 @@
 
 use crate::spec::{diagnose, facts};
 use hgnn::check::EXPLANATIONS;
-use hgnn::data::{Dataset, DatasetParts, Features, Targets, Vocabulary};
+use hgnn::data::{Dataset, DatasetParts, Features, Targets, Unread, Vocabulary};
 use hgnn::ir::{Entity, TargetKind, Task};
 use hgnn::lint::{Config, lint};
 use hgnn::source::SourceMap;
@@ -50,14 +50,15 @@ fn small_data(name: &str) -> Dataset {
         let (first, n_nodes) = (node_offsets[graph], size(graph));
         node_offsets.push(first + n_nodes);
         if name != "points" || graph % 2 == 0 {
-            edges.extend((first + 1..first + n_nodes).flat_map(|node| [(node - 1, node), (node, node - 1)]));
+            let both = (first + 1..first + n_nodes).flat_map(|node| [(node - 1, node), (node, node - 1)]);
+            edges.extend(both.filter(|(from, to)| name != "one_way" || from < to));
         }
     }
     let class = |graph: usize| {
         i64::from(if name == "rare" { graph.is_multiple_of(10) } else { graph.is_multiple_of(2) })
     };
     let n_nodes = node_offsets[n_graphs];
-    Dataset::new(DatasetParts {
+    let mut dataset = Dataset::new(DatasetParts {
         name: "SMALL".into(),
         task: Some(Task { entity: Entity::Graph, kind: TargetKind::Classification }),
         node_offsets,
@@ -68,7 +69,12 @@ fn small_data(name: &str) -> Dataset {
         fixed_split: None,
         graph_ids: (1..=n_graphs as u32).collect(),
         vocabulary: Vocabulary::default(),
-    })
+    });
+    if name == "edge_labels" {
+        let (what, file) = ("edge labels".into(), "SMALL_edge_labels.txt".into());
+        dataset.unread = vec![Unread { what, file, n_columns: Some(1), setting: None }];
+    }
+    dataset
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Tests of the whole program, in one binary.
 
+mod advice;
 mod begin;
 mod commands;
 mod compare;
@@ -7,6 +8,7 @@ mod damage;
 mod data;
 mod direction;
 mod draw;
+mod elsewhere;
 mod estimate;
 mod explanations;
 mod failures;
@@ -27,4 +29,5 @@ mod run_folder;
 mod runs;
 mod skip;
 mod spec;
+mod start;
 mod terminal;

@@ -279,6 +279,7 @@ impl<'p> Reader<'p> {
             noun: "argument",
             takes_branches: false,
             example: None,
+            call: None,
         };
         let mut args = bind(&mut self.ev, callee, op.args(), &given, &self.env).args;
         self.checked()?;
@@ -311,6 +312,7 @@ impl<'p> Reader<'p> {
             noun: "argument",
             takes_branches: false,
             example: None,
+            call: None,
         };
         let mut args = bind(&mut self.ev, callee, loss.args(), &given, &self.env).args;
         self.checked()?;
@@ -333,7 +335,8 @@ impl<'p> Reader<'p> {
         specs: &'static [ArgSpec],
         given: &[Given<'p>],
     ) -> Result<Args> {
-        let callee = Callee { name, place: place(1), noun: "key", takes_branches: false, example: None };
+        let callee =
+            Callee { name, place: place(1), noun: "key", takes_branches: false, example: None, call: None };
         let mut args = bind(&mut self.ev, callee, specs, given, &self.env.clone()).args;
         self.checked()?;
         without_places(&mut args);

@@ -129,12 +129,16 @@ impl Operator for Gat {
         if let Some(n) = width.known()
             && n % n_parts != 0
         {
-            return Err(check::args::does_not_fit(
+            let finding = check::args::does_not_fit(
                 cx,
                 "heads",
                 &format!("`gat` has to make {n} features, which {heads} heads cannot share evenly"),
                 "write `concat = false`, which takes the mean of the heads, or another number of heads",
-            ));
+            );
+            return Err(match cx.args.get("concat").and_then(|arg| arg.span) {
+                Some(place) => finding.guess(place, "concat = false"),
+                None => check::args::with_argument(cx, finding, "concat = false"),
+            });
         }
         convolved(cx, width)
     }

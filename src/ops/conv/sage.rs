@@ -92,7 +92,8 @@ impl Operator for Sage {
                 "aggregate",
                 &format!("`sage(aggregate = {aggregate})` works on nodes, but gets {}", cx.inputs[0]),
                 "clusters are linked by weights: write `aggregate = mean` or `aggregate = sum`",
-            ));
+            )
+            .guess(check::args::place(cx, "aggregate"), "aggregate = mean"));
         }
         let mut ty = convolved(cx, check::shape::output_width(cx, "out")?)?;
         if aggregate == "lstm" {

@@ -49,6 +49,7 @@ use record::Resources;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -493,6 +494,7 @@ fn kept_any(summary: &Option<RunSummary>, folder: &str) -> bool {
 /// Where there is none, or the run that they belong to is not whole.
 pub fn find(path: &Path) -> Result<Found> {
     if path.is_file() {
+        no_checkpoint(path)?;
         return Ok(Found { checkpoints: vec![path.to_path_buf()], notes: Vec::new() });
     }
     if !RunFolder::is_run(path)
@@ -506,6 +508,32 @@ pub fn find(path: &Path) -> Result<Found> {
         return Ok(Found { checkpoints: vec![checkpoint], notes: Vec::new() });
     }
     RunFolder::open(path)?.checkpoints()
+}
+
+/// Refuses a file that is something else than a checkpoint: a model, a table, another file of a run. One that calls
+/// itself a checkpoint is read, so that what is wrong with it is said.
+fn no_checkpoint(path: &Path) -> Result<()> {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    if extension == "safetensors" {
+        return Ok(());
+    }
+    let mut first = [0; 9];
+    let is_read = regular::open(path).is_ok_and(|mut file| file.read_exact(&mut first).is_ok());
+    if is_read && first[8] == b'{' && first[..8].iter().rev().take(3).all(|byte| *byte == 0) {
+        return Ok(());
+    }
+    let given = "a run is expected: the folder that `hgnnc train` named at its end, like runs/NAME-DATE-TIME";
+    Err(match extension.as_str() {
+        "hgnn" => TrainError::unusable(
+            path,
+            "this is a model, and a run is expected",
+            format!(
+                "train it with `hgnnc train {}`, then give the folder that the command names at its end",
+                path.display()
+            ),
+        ),
+        _ => TrainError::unusable(path, "this is no checkpoint", given),
+    })
 }
 
 /// The run that a fold's or seed's folder belongs to.

@@ -1,0 +1,353 @@
+//! Names of other libraries: each is answered in one message, and what the message says to write is accepted.
+
+use crate::spec::diagnose;
+use hgnn::diagnostic::Diagnostic;
+use hgnn::elsewhere::{self, Here, Word};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+fn check(text: &str) -> Vec<Diagnostic> {
+    diagnose("model.hgnn", text, &BTreeMap::new(), None).1
+}
+
+fn shown(found: &[Diagnostic]) -> String {
+    found
+        .iter()
+        .map(|finding| format!("\n    {}: {} ({:?})", finding.code, finding.message, finding.help))
+        .collect()
+}
+
+/// Each text has one finding, whose fix is accepted without another.
+fn one_message(texts: &[String]) {
+    let mut report = String::new();
+    for text in texts {
+        let found = check(text);
+        let [finding] = &found[..] else {
+            let _ = writeln!(report, "{text}: {} findings{}", found.len(), shown(&found));
+            continue;
+        };
+        let Some(fix) = &finding.fix else {
+            let _ = writeln!(report, "{text}: nothing to apply{}", shown(&found));
+            continue;
+        };
+        let mended = fix.apply(text);
+        let after = check(&mended);
+        if !after.is_empty() {
+            let _ = writeln!(report, "{text}\n  → {mended}:{}", shown(&after));
+        }
+    }
+    assert!(report.is_empty(), "\n{report}");
+}
+
+fn names(list: &'static [Word]) -> impl Iterator<Item = (&'static str, &'static Word)> {
+    list.iter().flat_map(|word| word.names.iter().map(move |name| (*name, word)))
+}
+
+/// A model in which a name can stand where it would in its own library, with its usual arguments.
+fn around(name: &str, word: &Word) -> Option<Vec<String>> {
+    let op = match word.here {
+        Here::Is { op, .. } | Here::NotYet { nearest: op, .. } => op,
+        Here::LeaveOut(_) => return None,
+        Here::Write { .. } => return None,
+    };
+    let op = hgnn::ops::find(op)?;
+    let stages: Vec<String> = match op.family() {
+        hgnn::ops::Family::Convolution => [format!("{name}(16, 32)"), format!("{name}(32)"), name.to_owned()]
+            .map(|conv| format!("{conv} -> relu -> mean -> mlp"))
+            .into(),
+        hgnn::ops::Family::Pooling => [format!("{name}(32, ratio = 0.5)"), name.to_owned()]
+            .map(|pool| format!("gcn(32) -> relu -> {pool} -> gcn(32) -> relu -> mean -> mlp"))
+            .into(),
+        hgnn::ops::Family::Readout if op.name() == "flatten" => {
+            vec![format!("gcn(32) -> relu -> sort_pool(8) -> {name} -> mlp")]
+        }
+        hgnn::ops::Family::Readout if op.name() == "sort_pool" => {
+            vec![
+                format!("gcn(32) -> relu -> {name}(k = 8) -> flatten -> mlp"),
+                format!("gcn(32) -> relu -> {name} -> flatten -> mlp"),
+            ]
+        }
+        hgnn::ops::Family::Readout => vec![
+            format!("gcn(32) -> relu -> {name} -> mlp"),
+            format!("gcn(32) -> relu -> {name}(x, batch) -> mlp"),
+        ],
+        _ if op.name() == "linear" => vec![
+            format!("gcn(32) -> relu -> mean -> {name}(32, 2)"),
+            format!("gcn(32) -> relu -> mean -> {name}"),
+        ],
+        _ if op.name() == "mlp" => vec![format!("gcn(32) -> relu -> mean -> {name}")],
+        _ if op.name() == "dropout" => vec![
+            format!("gcn(32) -> relu -> {name}(0.3) -> mean -> mlp"),
+            format!("gcn(32) -> relu -> {name}(p = 0.3) -> mean -> mlp"),
+        ],
+        _ if op.name() == "identity" => return None,
+        _ => vec![format!("gcn(32) -> {name} -> mean -> mlp"), format!("gcn(32) -> {name}() -> mean -> mlp")],
+    };
+    Some(stages)
+}
+
+#[test]
+fn every_stage_of_the_list_is_answered_in_one_message() {
+    let texts: Vec<String> =
+        names(elsewhere::STAGES).filter_map(|(name, word)| around(name, word)).flatten().collect();
+    assert!(texts.len() > 400, "{}", texts.len());
+    one_message(&texts);
+}
+
+#[test]
+fn every_loss_and_every_setting_of_training_is_answered_in_one_message() {
+    let mut texts = Vec::new();
+    let losses = |word: &Word| match word.here {
+        Here::Is { op, .. } | Here::NotYet { nearest: op, .. } => op,
+        _ => "",
+    };
+    for (name, word) in names(elsewhere::LOSSES) {
+        texts.push(match losses(word) {
+            "mse" => {
+                format!("task = graph_regression\nmodel = gcn(32) -> relu -> mean -> mlp\nloss = {name}")
+            }
+            "cross_entropy" => format!("model = gcn(32) -> relu -> mean -> mlp\nloss = {name}()"),
+            _ => format!(
+                "model = gcn(32) -> relu -> diffpool(k = 8) -> mean -> mlp\nloss = cross_entropy + {name}"
+            ),
+        });
+    }
+    for (key, list) in [
+        ("optimizer", elsewhere::OPTIMIZERS),
+        ("schedule", elsewhere::SCHEDULES),
+        ("early_stop", elsewhere::STOPS),
+    ] {
+        texts.extend(
+            names(list)
+                .map(|(name, _)| format!("model = gcn(32) -> mean -> mlp\ntrain {{ {key} = {name} }}")),
+        );
+    }
+    texts.extend(names(elsewhere::OPTIMIZERS).map(|(name, _)| {
+        format!("model = gcn(32) -> mean -> mlp\ntrain {{ optimizer = {name}(learning_rate = 0.01) }}")
+    }));
+    // The parts of a name that are the language's own are no other library's.
+    texts.retain(|text| !check(text).is_empty());
+    assert!(texts.len() > 120, "{}", texts.len());
+    let is_about_data = |text: &String| text.contains("public") || text.contains("standard");
+    texts.retain(|text| !is_about_data(text));
+    one_message(&texts);
+}
+
+#[test]
+fn every_task_and_metric_is_answered_in_one_message() {
+    let mut texts = Vec::new();
+    for (name, word) in names(elsewhere::TASKS) {
+        let (Here::Is { op, .. } | Here::NotYet { nearest: op, .. }) = word.here else { continue };
+        let model = if op.starts_with("node") { "gcn(32) -> relu -> gcn" } else { "gcn(32) -> mean -> mlp" };
+        texts.push(format!("model = {model}\ntask = {name}"));
+    }
+    for (name, word) in names(elsewhere::METRICS) {
+        let (Here::Is { op, .. } | Here::NotYet { nearest: op, .. }) = word.here else { continue };
+        let task = if ["mae", "rmse", "r2"].contains(&op) { "task = graph_regression\n" } else { "" };
+        texts.push(format!("{task}model = gcn(32) -> mean -> mlp\nevaluate {{ metrics = [{name}] }}"));
+        texts.push(format!("{task}model = gcn(32) -> mean -> mlp\npublished {{ {name} = 0.5 }}"));
+    }
+    texts.retain(|text| !check(text).is_empty());
+    one_message(&texts);
+}
+
+/// What is written and what one message says to write in its place.
+const LINES: &[(&str, &str)] = &[
+    (
+        "GCNConv(16, 64) -> ReLU -> GCNConv(64, 64) -> ReLU -> global_mean_pool -> Linear(64, 2)",
+        "gcn(64) -> relu -> gcn(64) -> relu -> mean -> linear(2)",
+    ),
+    (
+        "SAGEConv(in_channels = 3, out_channels = 64, aggr = max) -> ReLU -> Dropout(p = 0.5) -> global_add_pool -> Linear",
+        "sage(64, aggregate = max) -> relu -> dropout(0.5) -> sum -> linear",
+    ),
+    ("GraphConv(64) -> relu -> mean -> mlp", "sage(64, aggregate = sum) -> relu -> mean -> mlp"),
+    (
+        "GINConv(Sequential(Linear(3, 64), ReLU(), Linear(64, 32)), train_eps = True) -> relu -> sum -> mlp",
+        "gin(32, train_eps = true) -> relu -> sum -> mlp",
+    ),
+    (
+        "GATConv(16, 8, heads = 4, dropout = 0.6) -> elu -> mean -> mlp",
+        "gat(8, heads = 4, dropout = 0.6) -> elu -> mean -> mlp",
+    ),
+    ("gcn(in_channels = 3, out_channels = 64) -> relu -> mean -> mlp", "gcn(64) -> relu -> mean -> mlp"),
+    ("gcn(64, num_layers = 3) -> mean -> mlp", "repeat(3, gcn(64) -> relu) -> mean -> mlp"),
+    (
+        "gcn(hidden_channels = 64, num_layers = 3, act = \"relu\", dropout = 0.2) -> mean -> mlp",
+        "repeat(3, gcn(64) -> relu -> dropout(0.2)) -> mean -> mlp",
+    ),
+    ("gcn(64, activation = relu) -> mean -> mlp", "gcn(64) -> relu -> mean -> mlp"),
+    (
+        "gcn(64, activation = \"elu\", batch_norm = true) -> mean -> mlp",
+        "gcn(64) -> batch_norm -> elu -> mean -> mlp",
+    ),
+    ("GCN(16, 64, 3) -> mean -> mlp", "repeat(3, gcn(64) -> relu) -> mean -> mlp"),
+    ("gcn(64) -> relu -> mean -> Dense(units = 2)", "gcn(64) -> relu -> mean -> linear(2)"),
+    (
+        "gcn(64) -> relu -> mean -> Dense(32, activation = relu) -> linear",
+        "gcn(64) -> relu -> mean -> linear(32) -> relu -> linear",
+    ),
+    ("gcn(64) -> relu -> mean -> mlp(hidden_channels = 32)", "gcn(64) -> relu -> mean -> mlp(hidden = [32])"),
+    ("gcn(64) -> relu -> mean -> linear -> log_softmax", "gcn(64) -> relu -> mean -> linear"),
+    ("gcn(64) -> relu -> mean -> linear -> softmax(dim = 1)", "gcn(64) -> relu -> mean -> linear"),
+    (
+        "gcn(64) -> relu -> TopKPooling(64, ratio = 0.8) -> gcn(64) -> relu -> mean -> mlp",
+        "gcn(64) -> relu -> topk(ratio = 0.8) -> gcn(64) -> relu -> mean -> mlp",
+    ),
+    (
+        "gcn(64) -> relu -> dense_diff_pool -> gcn(64) -> relu -> mean -> mlp",
+        "gcn(64) -> relu -> diffpool(ratio = 0.25) -> gcn(64) -> relu -> mean -> mlp",
+    ),
+    (
+        "gcn(64) -> relu -> SAGPooling(64, ratio = 0.5) -> mean -> mlp",
+        "gcn(64) -> relu -> topk(ratio = 0.5) -> mean -> mlp",
+    ),
+    ("GINEConv(64, edge_dim = 4) -> relu -> mean -> mlp", "gin(64) -> relu -> mean -> mlp"),
+    (
+        "Sequential(GCNConv(3, 16), ReLU(), global_mean_pool, Linear(16, 2))",
+        "gcn(16) -> relu -> mean -> linear(2)",
+    ),
+    (
+        "repeat(num_layers = 3, pipeline = gcn(16) -> relu) -> mean -> mlp",
+        "repeat(n = 3, pipeline = gcn(16) -> relu) -> mean -> mlp",
+    ),
+    ("gine(64) -> relu -> mean -> mlp", "gin(64) -> relu -> mean -> mlp"),
+    (
+        "gat(16, num_heads = 4, edge_dim = 3) -> elu -> mean -> mlp",
+        "gat(16, heads = 4) -> elu -> mean -> mlp",
+    ),
+    ("sage(64, aggregate = add) -> relu -> mean -> mlp", "sage(64, aggregate = sum) -> relu -> mean -> mlp"),
+    ("nn.Linear(8) -> relu -> mean -> mlp", "linear(8) -> relu -> mean -> mlp"),
+    ("gcn(64) -> F.relu -> mean -> mlp", "gcn(64) -> relu -> mean -> mlp"),
+    ("gcn(64) -> torch.nn.ReLU -> mean -> mlp", "gcn(64) -> relu -> mean -> mlp"),
+    (
+        "gcn(64) -> mean -> mlp\ntrain { early_stop = patience(20, monitor = val_acc) }",
+        "gcn(64) -> mean -> mlp\ntrain { early_stop = patience(20, monitor = val_accuracy) }",
+    ),
+    (
+        "model = gcn(64) -> mean -> mlp\nloss = BCEWithLogitsLoss",
+        "model = gcn(64) -> mean -> mlp\nloss = cross_entropy",
+    ),
+    (
+        "model = gcn(64) -> mean -> mlp\nloss = CrossEntropyLoss()",
+        "model = gcn(64) -> mean -> mlp\nloss = cross_entropy",
+    ),
+    (
+        "model = gcn(64) -> mean -> mlp\nloss = NLLLoss",
+        "model = gcn(64) -> mean -> mlp\nloss = cross_entropy",
+    ),
+    (
+        "model = gcn(64) -> mean -> mlp\ntrain { lr = 0.01 }",
+        "model = gcn(64) -> mean -> mlp\ntrain { optimizer = adam(lr = 0.01) }",
+    ),
+    (
+        "model = gcn(64) -> mean -> mlp\ntrain { lr = 0.01, epochs = 3, weight_decay = 5e-4 }",
+        "model = gcn(64) -> mean -> mlp\ntrain { optimizer = adam(lr = 0.01, weight_decay = 5e-4), epochs = 3 }",
+    ),
+    (
+        "model = gcn(64) -> mean -> mlp\ntrain { optimizer = sgd, lr = 0.1, momentum = 0.9 }",
+        "model = gcn(64) -> mean -> mlp\ntrain { optimizer = sgd(lr = 0.1, momentum = 0.9) }",
+    ),
+    (
+        "model = gcn(64) -> mean -> mlp\ntrain { max_epoch = 20 }",
+        "model = gcn(64) -> mean -> mlp\ntrain { epochs = 20 }",
+    ),
+    (
+        "model = gcn(64) -> mean -> mlp\ntrain { patience = 20 }",
+        "model = gcn(64) -> mean -> mlp\ntrain { early_stop = patience(20) }",
+    ),
+    (
+        "model = gcn(64) -> mean -> mlp\ntrain { num_workers = 4, epochs = 2 }",
+        "model = gcn(64) -> mean -> mlp\ntrain { epochs = 2 }",
+    ),
+    ("model = gcn(64) -> mean -> mlp\nepochs = 20", "model = gcn(64) -> mean -> mlp\ntrain { epochs = 20 }"),
+    (
+        "model = gcn(64) -> mean -> mlp\nlr = 0.01",
+        "model = gcn(64) -> mean -> mlp\ntrain { optimizer = adam(lr = 0.01) }",
+    ),
+    (
+        "model = gcn(64) -> mean -> mlp\nmetrics = [acc]",
+        "model = gcn(64) -> mean -> mlp\nevaluate { metrics = [accuracy] }",
+    ),
+    (
+        "model = gcn(64) -> mean -> mlp\ndataset = \"PROTEINS\"",
+        "model = gcn(64) -> mean -> mlp\ndata = tu(\"PROTEINS\")",
+    ),
+    (
+        "model = gcn(64) -> mean -> mlp\ndata = TUDataset(root = \"/tmp\", name = \"PROTEINS\")",
+        "model = gcn(64) -> mean -> mlp\ndata = tu(\"PROTEINS\")",
+    ),
+    (
+        "model = gcn(64) -> mean -> mlp\ncriterion = CrossEntropyLoss()",
+        "model = gcn(64) -> mean -> mlp\nloss = cross_entropy",
+    ),
+    (
+        "model = gcn(64) -> mean -> mlp\ntrain { schedule = StepLR(step_size = 50, gamma = 0.5) }",
+        "model = gcn(64) -> mean -> mlp\ntrain { schedule = step(50, factor = 0.5) }",
+    ),
+    (
+        "model = gcn(64) -> mean -> mlp\ntrain { early_stop = EarlyStopping(patience = 10) }",
+        "model = gcn(64) -> mean -> mlp\ntrain { early_stop = patience(10) }",
+    ),
+    (
+        "model = gcn(64) -> mean -> mlp\ntrain { optimizer = adam(learning_rate = 0.01) }",
+        "model = gcn(64) -> mean -> mlp\ntrain { optimizer = adam(lr = 0.01) }",
+    ),
+];
+
+#[test]
+fn what_is_written_elsewhere_has_a_line_here() {
+    let mut report = String::new();
+    for (text, right) in LINES {
+        let found = check(text);
+        let mended = found.first().and_then(|finding| finding.fix.as_deref()).map(|fix| fix.apply(text));
+        if found.len() != 1 || mended.as_deref() != Some(*right) {
+            let _ = writeln!(
+                report,
+                "{text}\n  → {}\n  in place of {right}{}",
+                mended.unwrap_or_default(),
+                shown(&found)
+            );
+        } else if !check(right).is_empty() {
+            let _ = writeln!(report, "{right}: {}", shown(&check(right)));
+        }
+    }
+    assert!(report.is_empty(), "\n{report}");
+}
+
+#[test]
+fn a_section_of_graphgym_becomes_a_model() {
+    for (text, line) in [
+        (
+            "gnn { layers_pre_mp = 1, layers_mp = 3, layers_post_mp = 2, dim_inner = 64, layer_type = gcnconv, stage_type = skipsum, act = relu, batchnorm = true }",
+            "model = linear(64) -> relu -> repeat(3, residual(gcn(64) -> batch_norm -> relu)) -> mean -> mlp",
+        ),
+        (
+            "optim { optimizer = adam, base_lr = 0.01, max_epoch = 100, weight_decay = 5e-4 }",
+            "train { optimizer = adam(lr = 0.01, weight_decay = 5e-4), epochs = 100 }",
+        ),
+        ("dataset { name = TU_ENZYMES, task = graph }", "data = tu(\"ENZYMES\")"),
+    ] {
+        let model = if line.starts_with("model") { "" } else { "model = gcn(8) -> mean -> mlp\n" };
+        let found = check(&format!("{model}{text}"));
+        let found: Vec<_> = found.iter().filter(|finding| finding.code != "names::no_model").collect();
+        assert_eq!(found.len(), 1, "{text}: {found:#?}");
+        assert_eq!(found[0].help.as_deref(), Some(&*format!("write `{line}`")), "{text}");
+        let after = check(&format!("{model}{line}"));
+        assert!(after.is_empty(), "{line}: {after:#?}");
+    }
+}
+
+#[test]
+fn a_name_that_the_field_knows_is_no_slip_of_the_keyboard() {
+    for (text, word) in [
+        ("gine(64) -> relu -> mean -> mlp", "no stage reads edge features"),
+        ("concat(edge_features -> mean, mean) -> mlp", "no stage reads edge features"),
+        ("gatv2(64) -> relu -> mean -> mlp", "has no counterpart here yet"),
+        ("gcn(64) -> relu -> set2set -> mlp", "has no counterpart here yet"),
+    ] {
+        let found = check(text);
+        assert_eq!(found.len(), 1, "{text}: {found:#?}");
+        assert!(found[0].message.contains(word), "{}", found[0].message);
+    }
+}
