@@ -5,10 +5,12 @@ use crate::check::{self, Checked};
 use crate::data::{self, DataOptions, Dataset};
 use crate::diagnostic::Diagnostic;
 use crate::ir::Model;
+use crate::reach::{self, Reach};
 use crate::source::SourceMap;
 use crate::syntax;
 use crate::train::ModelSource;
 use std::fmt;
+use std::path::Path;
 
 /// A model that was checked against its data, ready to be trained.
 #[derive(Debug)]
@@ -57,15 +59,16 @@ impl fmt::Display for CompileError {
 impl std::error::Error for CompileError {}
 
 /// Compiles a text: parses it, reads the data that it names, and checks it against that data. `use` is looked up
-/// relative to the current folder.
+/// relative to the current folder, and only in the folder of the file called `name` and the repository around it; the
+/// environment can allow more ([`reach::VARIABLE`]).
 ///
 /// # Errors
 /// All findings where any of them is an error, or that the text names no data.
 pub fn compile(name: &str, text: &str, options: &DataOptions) -> Result<Compiled, CompileError> {
     let mut sources = SourceMap::default();
     let main = sources.add(name, text);
-    let (program, mut diagnostics) =
-        syntax::load_program(&mut sources, main, &|path| std::fs::read_to_string(path));
+    let reach = Reach::of(Path::new(name), &reach::allowed_by_environment());
+    let (program, mut diagnostics) = syntax::load_program(&mut sources, main, &|path| reach.read_used(path));
     let dataset = match check::data_call(&program) {
         Ok(Some(call)) => match data::load(&call, options) {
             Ok(dataset) => Some(dataset),

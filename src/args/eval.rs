@@ -2,7 +2,7 @@
 
 use super::scope::{Binding, Definition, DefinitionKind, Env, FileScope, Thunk};
 use crate::check::{args as args_check, names};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{self, Diagnostic, MORE};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Ident};
 use std::collections::{HashMap, HashSet};
@@ -57,38 +57,45 @@ impl Value<'_> {
 /// Collects findings; the same one at the same place (a block used twice) counts once.
 #[derive(Debug, Default)]
 pub struct Findings {
-    list: Vec<Diagnostic>,
+    list: diagnostic::Findings,
     seen: HashSet<(&'static str, Span)>,
+    /// Places of all labels.
+    places: HashSet<Span>,
 }
 
 impl Findings {
     pub fn push(&mut self, finding: Diagnostic) {
         let is_new = match finding.labels.first() {
             Some(label) => self.seen.insert((finding.code, label.span)),
-            None => !self.list.contains(&finding),
+            None => !self.list.kept().contains(&finding),
         };
         if is_new {
+            self.places.extend(finding.labels.iter().map(|label| label.span));
             self.list.push(finding);
         }
     }
+
     /// Puts others in the place of all findings so far.
     pub fn replace(&mut self, with: impl FnOnce(Vec<Diagnostic>) -> Vec<Diagnostic>) {
-        self.list = with(std::mem::take(&mut self.list));
+        self.list.replace(with);
+        self.places =
+            self.list.kept().iter().flat_map(|found| &found.labels).map(|label| label.span).collect();
     }
     pub fn has_errors(&self) -> bool {
-        self.list.iter().any(Diagnostic::is_error)
+        self.list.kept().iter().any(Diagnostic::is_error)
     }
     pub fn list(&self) -> &[Diagnostic] {
-        &self.list
+        self.list.kept()
     }
     /// Whether a finding points at this place.
     pub fn points_at(&self, span: Span) -> bool {
-        self.list.iter().flat_map(|finding| &finding.labels).any(|label| label.span == span)
+        self.places.contains(&span)
     }
     /// In the order of the files and of the places in them.
-    pub fn into_sorted(mut self) -> Vec<Diagnostic> {
-        self.list.sort_by_key(|finding| finding.labels.first().map(|label| label.span));
-        self.list
+    pub fn into_sorted(self) -> Vec<Diagnostic> {
+        let mut list = self.list.into_list();
+        list.sort_by_key(|finding| (finding.code == MORE, finding.labels.first().map(|label| label.span)));
+        list
     }
 }
 

@@ -14,7 +14,7 @@ macro_rules! pages {
 
 pages! {
     syntax: character, conv, encoding, number, stray_bracket, string, too_deep, too_large, unclosed, unexpected;
-    names: unknown, unknown_setting, unknown_section, unknown_loss, unknown_metric, unknown_task, unknown_lint, renamed, duplicate, reserved, recursive, too_deep, too_many_stages, not_first, no_model, missing_file, circular_use;
+    names: unknown, unknown_setting, unknown_section, unknown_loss, unknown_metric, unknown_task, unknown_lint, renamed, duplicate, reserved, recursive, too_deep, too_many_stages, not_first, no_model, missing_file, out_of_reach, not_a_model, circular_use;
     args: unknown, missing, duplicate, too_many, positional_after_named, wrong_kind, wrong_word, out_of_range, arithmetic, not_a_stage, no_effect, conflict, does_not_fit;
     shape: width_mismatch, widths_differ, no_width, output_width, too_wide;
     levels: needs_edges, needs_rows, needs_nodes, mixed_levels;

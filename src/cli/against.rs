@@ -152,7 +152,7 @@ fn compare(
         (Some(Found::Broken), Some(_)) => broken(&before.to_string()),
         (Some(Found::Model(old)), Some(Found::Model(new))) => {
             // Findings against the data go to standard error: standard output has one document.
-            let told = Global { format: Format::Full, threads: None };
+            let told = Global::to_people();
             match operand::read_pair([&old, &new], options, &told) {
                 Ok([old, new]) => Ok(Outcome::Diff(Box::new(diff::compare(&old, &new)))),
                 Err(_) => broken(NOW),
@@ -196,7 +196,7 @@ fn found(name: &str, loaded: Result<Loaded, Failure>) -> Result<Found, Failure> 
 }
 
 fn tell(refused: Refused) -> Result<(), Failure> {
-    match refused.told::<()>(&Global { format: Format::Full, threads: None }) {
+    match refused.told::<()>(&Global::to_people()) {
         Err(failure) => {
             eprint(&failure.text(prose_width(&io::stderr())));
             Ok(())

@@ -3,7 +3,7 @@
 use super::source::{self, Compiled, Data, LocalData, Need};
 use super::{Exit, Failure, Format, Global, closest, report, stdout_look};
 use crate::check::{Checked, WARNINGS};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{self, Diagnostic, MORE, Severity};
 use crate::lint::config::ALL;
 use crate::lower::{self, Witness, WitnessError};
 use std::io::{self, Write};
@@ -51,8 +51,8 @@ impl Check {
             let compiled = source::compile_with(path, options.as_ref(), need)?;
             let findings = self.findings(&compiled);
             n_absent += usize::from(matches!(compiled.data, Data::Absent(_)));
-            let n_errors = findings.iter().filter(|found| found.is_error()).count();
-            counts = (counts.0 + n_errors, counts.1 + findings.len() - n_errors);
+            let (n_errors, n_warnings) = diagnostic::counts(&findings);
+            counts = (counts.0 + n_errors, counts.1 + n_warnings);
             if n_errors > 0 {
                 exit = Exit::Findings;
             }
@@ -60,7 +60,7 @@ impl Check {
                 Format::Json => {
                     let places = report::Places::new(&compiled.sources);
                     let sorted = report::sorted(&findings);
-                    all.extend(sorted.into_iter().map(|found| report::json(&places, found)));
+                    all.extend(sorted.iter().map(|found| report::json(&places, found)));
                 }
                 format => {
                     report::write(out, &compiled.sources, &findings, format, stdout_look())?;
@@ -108,7 +108,9 @@ impl Check {
         for finding in findings.iter_mut().filter(|finding| is_denied(finding.code)) {
             finding.severity = Severity::Error;
         }
-        let is_listed = |finding: &Diagnostic| finding.is_error() || WARNINGS.contains(&finding.code);
+        let is_listed = |finding: &Diagnostic| {
+            finding.is_error() || WARNINGS.contains(&finding.code) || finding.code == MORE
+        };
         debug_assert!(findings.iter().all(is_listed), "a warning that `--deny` does not know: {findings:?}");
         findings
     }

@@ -1,6 +1,6 @@
 //! `hgnn.toml`: found upward from a file.
 
-use super::{Failure, Format, Global, code, report, stderr_look};
+use super::{Failure, Format, Global, code, report, source, stderr_look};
 use crate::lint::Config;
 use crate::lint::config::FILE;
 use crate::source::SourceMap;
@@ -43,8 +43,9 @@ fn shown(path: &Path) -> String {
 
 fn read(path: &Path, global: &Global) -> Result<Config, Failure> {
     let name = shown(path);
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::of_file(format!("the file `{name}` cannot be read: {error}")))?;
+    let bytes = source::read_bytes(path)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::of_file(format!("the file `{name}` cannot be read: it is not UTF-8 text")))?;
     let mut sources = SourceMap::default();
     let file = sources.add(name.as_str(), text);
     Config::parse(&sources, file).map_err(|found| {

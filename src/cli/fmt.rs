@@ -1,13 +1,13 @@
 //! `hgnnc fmt`: one layout for files.
 
-use super::{Exit, Failure, Format, Global, Look, files, report, stderr_look, stdout_look};
+use super::{Exit, Failure, Format, Global, Look, files, report, source, stderr_look, stdout_look};
 use crate::diagnostic::Diagnostic;
 use crate::source::SourceMap;
 use crate::{fmt, syntax};
 use owo_colors::OwoColorize;
 use serde_json::json;
 use similar::TextDiff;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Bring files into the one layout, comments and meaning unchanged
@@ -73,9 +73,7 @@ impl Fmt {
         }
         let mut all = Vec::new();
         for path in files::find(&self.files)? {
-            let bytes = std::fs::read(&path).map_err(|error| {
-                Failure::of_file(format!("the file `{}` cannot be read: {error}", path.display()))
-            })?;
+            let bytes = source::read_bytes(&path)?;
             all.push(Laid::of(path, &bytes));
         }
         if !self.only_looks() {
@@ -101,11 +99,7 @@ impl Fmt {
 
     /// Standard output is for the layout alone, so what is wrong goes to standard error.
     fn standard_input(&self, global: &Global) -> Result<Exit, Failure> {
-        let mut bytes = Vec::new();
-        io::stdin()
-            .lock()
-            .read_to_end(&mut bytes)
-            .map_err(|error| Failure::of_file(format!("standard input cannot be read: {error}")))?;
+        let bytes = source::read_stdin()?;
         let laid = Laid::of("<stdin>".into(), &bytes);
         let changes = laid.change().is_some();
         let out = &mut super::data_stdout();
@@ -185,7 +179,7 @@ impl Fmt {
             let mut file = json!({ "file": laid.path.display().to_string(), "status": status });
             if let Err(found) = &laid.after {
                 let places = report::Places::new(&laid.sources);
-                findings.extend(report::sorted(found).into_iter().map(|found| report::json(&places, found)));
+                findings.extend(report::sorted(found).iter().map(|found| report::json(&places, found)));
             }
             if self.diff && laid.change().is_some() {
                 file["diff"] = unified(laid).into();

@@ -5,7 +5,7 @@ use super::source::{Loaded, LocalData};
 use super::{Exit, Failure, Global};
 use crate::git::{Repository, Snapshot};
 use crate::source::SourceMap;
-use crate::{diff, fmt, syntax};
+use crate::{diff, fmt, reach, regular, syntax};
 use similar::TextDiff;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -54,7 +54,7 @@ impl GitDiffDriver {
             given.push(if file == "/dev/null" {
                 None
             } else {
-                let bytes = std::fs::read(file).map_err(|error| {
+                let bytes = regular::read(Path::new(file), reach::MAX_BYTES).map_err(|error| {
                     Failure::of_file(format!("the file `{file}` cannot be read: {error}"))
                 })?;
                 Some(Given { path: path.clone(), bytes, hash: hash.clone() })

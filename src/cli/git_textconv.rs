@@ -2,7 +2,7 @@
 
 use super::{Exit, Failure, Global};
 use crate::source::SourceMap;
-use crate::{fmt, syntax};
+use crate::{fmt, regular, syntax};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -21,7 +21,8 @@ pub struct GitTextconv {
 
 impl GitTextconv {
     pub fn run(&self, _: &Global) -> Result<Exit, Failure> {
-        let bytes = std::fs::read(&self.file).map_err(|error| {
+        // It is git that says which file, so its size is git's matter.
+        let bytes = regular::read(&self.file, u64::MAX).map_err(|error| {
             Failure::of_file(format!("the file `{}` cannot be read: {error}", self.file.display()))
         })?;
         // A failure here would end the whole of `git diff`, so a broken file is shown as it is.

@@ -4,7 +4,7 @@ use super::config::Configs;
 use super::source::{self, Compiled, Data, LocalData, Need};
 use super::table::{plain_table, write_table};
 use super::{Exit, Failure, Format, Global, files, help, report, stdout_look};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{self, Diagnostic, Severity};
 use crate::lint::config::ALL;
 use crate::lint::{Config, LINTS, NeedsData, lint};
 use serde_json::json;
@@ -58,12 +58,12 @@ impl Lint {
             let compiled = source::compile_with(path, options.as_ref(), Need::Dataset)?;
             let found = findings(&compiled, &config);
             n_absent += usize::from(matches!(compiled.data, Data::Absent(_)));
-            let errors = found.iter().filter(|found| found.is_error()).count();
-            (n_errors, n_warnings) = (n_errors + errors, n_warnings + found.len() - errors);
+            let (errors, warnings) = diagnostic::counts(&found);
+            (n_errors, n_warnings) = (n_errors + errors, n_warnings + warnings);
             match global.format {
                 Format::Json => {
                     let places = report::Places::new(&compiled.sources);
-                    json.extend(report::sorted(&found).into_iter().map(|found| report::json(&places, found)));
+                    json.extend(report::sorted(&found).iter().map(|found| report::json(&places, found)));
                 }
                 format => report::write(out, &compiled.sources, &found, format, stdout_look())?,
             }

@@ -130,7 +130,7 @@ impl Migrate {
         for found in all {
             let places = report::Places::new(&found.sources);
             let sorted = report::sorted(&found.refused);
-            findings.extend(sorted.into_iter().map(|found| report::json(&places, found)));
+            findings.extend(sorted.iter().map(|found| report::json(&places, found)));
             let status = match () {
                 () if !found.refused.is_empty() => "refused",
                 () if found.edits.is_empty() => "unchanged",
@@ -192,7 +192,7 @@ fn find(path: PathBuf) -> Result<Found, Failure> {
 fn write(found: &Found) -> Result<(), Failure> {
     let text = migrate::rewrite(&found.sources.file(crate::source::FileId(0)).text, &found.edits);
     // Reading has taken off a byte order mark, which is not ours to take.
-    let has_mark = std::fs::read(&found.path).is_ok_and(|bytes| bytes.starts_with(b"\xEF\xBB\xBF"));
+    let has_mark = source::read_bytes(&found.path).is_ok_and(|bytes| bytes.starts_with(b"\xEF\xBB\xBF"));
     let mark = if has_mark { "\u{feff}" } else { "" };
     files::rewrite(&found.path, &format!("{mark}{text}"))
 }

@@ -50,6 +50,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::panic::{self, AssertUnwindSafe};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Check, explain and train hierarchical graph neural networks described in .hgnn files.
@@ -71,6 +72,18 @@ pub struct Global {
     /// Threads to compute with, 1 to 1024; all cores where absent. Results do not depend on it
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+    // The environment is read beside it, for hooks.
+    /// Let `use` name files below this folder too, besides those of the model's folder and repository; may be repeated
+    /// [env: HGNN_ALLOW_USE]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub allow_use: Vec<PathBuf>,
+}
+
+impl Global {
+    /// Findings for people, whatever the command line asks for.
+    fn to_people() -> Self {
+        Self { format: Format::Full, threads: None, allow_use: Vec::new() }
+    }
 }
 
 /// Every command, in the order of `hgnnc --help`.
@@ -210,6 +223,7 @@ pub fn main() -> ExitCode {
         stdout::write_data_only();
     }
     threads::set_up(cli.global.threads.map(usize::from));
+    source::allow_use(&cli.global.allow_use);
     let run = || {
         let exit = cli.command.run(&cli.global)?;
         stdout().flush()?;

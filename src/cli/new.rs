@@ -1,7 +1,7 @@
 //! `hgnnc new`: a file to begin with.
 
 use super::table::{plain_table, write_table};
-use super::{Exit, Failure, Format, Global, help, report, stderr_look};
+use super::{Exit, Failure, Format, Global, help, report, source, stderr_look};
 use crate::check;
 use crate::data::{self, DataOptions};
 use crate::source::SourceMap;
@@ -238,16 +238,14 @@ fn read_model(from: &str, target: &Path, notes: &mut Vec<String>) -> Result<Find
         sources.add(from, model.text);
         return Ok((sources, Vec::new()));
     }
-    let bytes = std::fs::read(from).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            let help = match super::closest(name, SHIPPED.iter().map(|model| model.name)) {
-                Some(close) => format!("did you mean `{close}`? `hgnnc new --list` lists the shipped models"),
-                None => "`hgnnc new --list` lists the shipped models".to_owned(),
-            };
-            Failure::of_file(format!("`{from}` is neither a shipped model nor a file")).help(help)
-        }
-        _ => Failure::of_file(format!("the file `{from}` cannot be read: {error}")),
-    })?;
+    if !Path::new(from).exists() {
+        let help = match super::closest(name, SHIPPED.iter().map(|model| model.name)) {
+            Some(close) => format!("did you mean `{close}`? `hgnnc new --list` lists the shipped models"),
+            None => "`hgnnc new --list` lists the shipped models".to_owned(),
+        };
+        return Err(Failure::of_file(format!("`{from}` is neither a shipped model nor a file")).help(help));
+    }
+    let bytes = source::read_bytes(Path::new(from))?;
     let text = match syntax::decode(from, &bytes) {
         Ok(text) => text,
         Err(found) => return Ok((sources, vec![found])),

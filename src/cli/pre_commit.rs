@@ -122,7 +122,7 @@ fn write_json(out: &mut dyn Write, all: &[Checked]) -> io::Result<()> {
                 "file": checked.file.path,
                 "change": checked.file.words(),
                 "in_layout": checked.is_in_layout,
-                "findings": found.into_iter().map(|found| report::json(&places, found)).collect::<Vec<_>>(),
+                "findings": found.iter().map(|found| report::json(&places, found)).collect::<Vec<_>>(),
             })
         })
         .collect();

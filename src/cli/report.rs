@@ -2,9 +2,10 @@
 
 use super::excerpt::{Mark, excerpt};
 use super::wrap;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{self, Diagnostic, MORE, Severity};
 use crate::source::{FileId, SourceMap, Span};
 use owo_colors::{OwoColorize, Style};
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// How findings and results are written.
@@ -32,11 +33,33 @@ pub struct Look {
 /// Labels in lines longer than this name their place and show no source, which no one wrote by hand.
 const MAX_LINE_BYTES: usize = 64 << 10;
 
-/// Diagnostics in the order of their files and places; those without a place come first.
-pub fn sorted(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
-    let mut sorted: Vec<_> = diagnostics.iter().collect();
-    sorted
-        .sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| (label.span.file, label.span.start)));
+/// So many findings of a file are written; the others are counted.
+const MAX_LISTED: usize = 100;
+
+/// Diagnostics in the order of their files and places; those without a place come first. Of many, the first hundred,
+/// errors before warnings, and behind them how many others there are.
+pub fn sorted(diagnostics: &[Diagnostic]) -> Vec<Cow<'_, Diagnostic>> {
+    let place = |found: &&Diagnostic| found.labels.first().map(|label| (label.span.file, label.span.start));
+    let mut listed: Vec<&Diagnostic> = diagnostics.iter().filter(|found| found.code != MORE).collect();
+    listed.sort_by_key(place);
+    if listed.len() > MAX_LISTED {
+        // Sorting keeps the order of equals.
+        listed.sort_by_key(|found| !found.is_error());
+        listed.truncate(MAX_LISTED);
+        listed.sort_by_key(place);
+    }
+    let all = diagnostic::counts(diagnostics);
+    let n_listed = listed.iter().fold((0, 0), |(errors, warnings), found| match found.is_error() {
+        true => (errors + 1, warnings),
+        false => (errors, warnings + 1),
+    });
+    let mut sorted: Vec<_> = listed.into_iter().map(Cow::Borrowed).collect();
+    for (severity, n_more) in [(Severity::Error, all.0 - n_listed.0), (Severity::Warning, all.1 - n_listed.1)]
+    {
+        if n_more > 0 {
+            sorted.push(Cow::Owned(Diagnostic::more(severity, n_more)));
+        }
+    }
     sorted
 }
 
@@ -107,13 +130,13 @@ pub fn write(
     match format {
         Format::Full => {
             for diagnostic in sorted(diagnostics) {
-                write!(out, "{}", full(&places, diagnostic, look))?;
+                write!(out, "{}", full(&places, &diagnostic, look))?;
                 writeln!(out)?;
             }
             Ok(())
         }
         Format::Short => {
-            sorted(diagnostics).into_iter().try_for_each(|found| writeln!(out, "{}", short(&places, found)))
+            sorted(diagnostics).iter().try_for_each(|found| writeln!(out, "{}", short(&places, found)))
         }
         Format::Json => {
             serde_json::to_writer_pretty(&mut *out, &all_json(sources, diagnostics))?;
@@ -125,7 +148,7 @@ pub fn write(
 /// All findings as data, in the order in which they are written.
 pub fn all_json(sources: &SourceMap, diagnostics: &[Diagnostic]) -> Vec<serde_json::Value> {
     let places = Places::new(sources);
-    sorted(diagnostics).into_iter().map(|found| json(&places, found)).collect()
+    sorted(diagnostics).iter().map(|found| json(&places, found)).collect()
 }
 
 fn word(severity: Severity) -> &'static str {
@@ -138,6 +161,9 @@ fn word(severity: Severity) -> &'static str {
 /// `file:line:column: error[code]: message`
 pub fn short(places: &Places, diagnostic: &Diagnostic) -> String {
     let Diagnostic { code, severity, message, .. } = diagnostic;
+    if *code == MORE {
+        return message.clone();
+    }
     let finding = format!("{}[{code}]: {message}", word(*severity));
     match diagnostic.labels.first() {
         Some(label) => {
@@ -179,6 +205,9 @@ pub fn json(places: &Places, diagnostic: &Diagnostic) -> serde_json::Value {
 
 /// The finding with its source: the code on top, the message alone in one line, then labels and help.
 pub fn full(places: &Places, diagnostic: &Diagnostic, look: Look) -> String {
+    if diagnostic.code == MORE {
+        return format!("{}\n", diagnostic.message);
+    }
     let (style, sign) = match diagnostic.severity {
         Severity::Error => (Style::new().red(), "×"),
         Severity::Warning => (Style::new().yellow(), "⚠"),

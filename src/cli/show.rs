@@ -7,7 +7,7 @@ use crate::args::{ArgSpec, ArgValue, Args};
 use crate::ir::{Author, LossTerm, Model, Node, Scope, Type};
 use crate::ops::FactCx;
 use crate::plan::average_costs;
-use crate::plan::words::{Count, bytes, scaled};
+use crate::plan::words::{Count, bytes, grouped, scaled};
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -171,8 +171,7 @@ impl<'a> Shown<'a> {
                 table.add_row(["", &format!("{}:", node.scope.texts().join(" › "))]);
             }
             scope = &node.scope;
-            let from =
-                stage.inputs.iter().map(|input| input.index().to_string()).collect::<Vec<_>>().join(", ");
+            let from = numbers(&stage.inputs);
             let is_plain = stage.inputs.len() == 1 && stage.inputs[0].index() + 1 == stage.idx.index();
             let mut row = vec![
                 stage.idx.index().to_string(),
@@ -273,6 +272,17 @@ impl<'a> Shown<'a> {
             })),
         })
     }
+}
+
+/// Stages that are listed as the inputs of one; of more, the others are counted.
+const MAX_INPUTS: usize = 12;
+
+/// `1, 4`; of many inputs the first ones, and how many more there are.
+fn numbers(inputs: &[NodeIndex]) -> String {
+    let shown = inputs.iter().take(MAX_INPUTS).map(|input| input.index().to_string());
+    let n_more = inputs.len().saturating_sub(MAX_INPUTS);
+    let more = (n_more > 0).then(|| format!("and {} more", grouped(n_more)));
+    shown.chain(more).collect::<Vec<_>>().join(", ")
 }
 
 /// The stage as a call with the arguments written, and its name.

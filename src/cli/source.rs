@@ -7,10 +7,13 @@ use crate::data::{DataOptions, Dataset};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{DataFacts, Model};
 use crate::migrate;
+use crate::reach::{self, MAX_BYTES, Reach};
+use crate::regular::{self, ReadError};
 use crate::source::{FileId, SourceMap};
 use crate::syntax::{self, Program};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Data to check against: options of the commands that read data only where it is there.
 #[derive(Debug, Clone, clap::Args)]
@@ -69,14 +72,12 @@ impl Loaded {
 /// # Errors
 /// Where the file itself cannot be read. Mistakes inside, and in the files it uses, are among the diagnostics.
 pub fn load(path: &str) -> Result<Loaded, Failure> {
+    let reach = Reach::of(Path::new(path), allowed());
     let (name, bytes) = if path == "-" {
-        let mut bytes = Vec::new();
-        let read = io::stdin().lock().read_to_end(&mut bytes);
-        ("<stdin>", read.map(|_| bytes))
+        ("<stdin>", read_stdin()?)
     } else {
-        (path, std::fs::read(path))
+        (path, reach.read(Path::new(path), MAX_BYTES).map_err(|error| unreadable(path, &error))?)
     };
-    let bytes = bytes.map_err(|error| unreadable(name, &error))?;
     let mut sources = SourceMap::default();
     let mut diagnostics = Vec::new();
     let text = syntax::decode(name, &bytes).unwrap_or_else(|error| {
@@ -88,28 +89,62 @@ pub fn load(path: &str) -> Result<Loaded, Failure> {
         let program = Program { files: Vec::new(), main, uses: Vec::new(), has_errors: true };
         return Ok(Loaded { sources, program, diagnostics });
     }
-    let (program, diagnostics) = syntax::load_program(&mut sources, main, &read_used);
+    let (program, diagnostics) = syntax::load_program(&mut sources, main, &|path| reach.read_used(path));
     Ok(Loaded { sources, program, diagnostics })
 }
 
-fn unreadable(name: &str, error: &io::Error) -> Failure {
-    match error.kind() {
-        io::ErrorKind::NotFound => Failure::of_file(format!("the file `{name}` does not exist")),
-        io::ErrorKind::IsADirectory => {
+/// The bytes of a file that is given as a model: a regular file of its folder or repository, of bounded size.
+///
+/// # Errors
+/// Where it cannot be read, or is a link that leads elsewhere.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    let read = Reach::of(path, allowed()).read(path, MAX_BYTES);
+    read.map_err(|error| unreadable(&path.display().to_string(), &error))
+}
+
+/// All of standard input.
+///
+/// # Errors
+/// Where it cannot be read, or is larger than a model may be.
+pub fn read_stdin() -> Result<Vec<u8>, Failure> {
+    let read = regular::read_stream(io::stdin().lock(), MAX_BYTES);
+    read.map_err(|error| Failure::of_file(format!("standard input cannot be read: {error}")))
+}
+
+/// Folders that `use` may name beside those of the model, as the command line and the environment say.
+static ALLOWED: OnceLock<Vec<PathBuf>> = OnceLock::new();
+
+/// Lets every model of this process use files of these folders, and of those that the environment names.
+pub fn allow_use(folders: &[PathBuf]) {
+    let all = folders.iter().cloned().chain(reach::allowed_by_environment());
+    // The command line is read once.
+    let _ = ALLOWED.set(all.collect());
+}
+
+fn allowed() -> &'static [PathBuf] {
+    ALLOWED.get_or_init(reach::allowed_by_environment)
+}
+
+fn unreadable(name: &str, error: &reach::Error) -> Failure {
+    let failed =
+        |why: &dyn std::fmt::Display| Failure::of_file(format!("the file `{name}` cannot be read: {why}"));
+    match error {
+        reach::Error::OutOfReach(why) => failed(why).help(why.help.as_str()),
+        reach::Error::Unreadable(ReadError::NotFound) => {
+            Failure::of_file(format!("the file `{name}` does not exist"))
+        }
+        reach::Error::Unreadable(ReadError::Folder) => {
             let help = match Path::new(name).join("run.json").is_file() {
                 true => format!("it is the folder of a run, whose model is `{name}/model.hgnn`"),
                 false => format!("name its files, as in `{name}/*.hgnn`"),
             };
             Failure::of_file(format!("`{name}` is a folder")).help(help)
         }
-        _ => Failure::of_file(format!("the file `{name}` cannot be read: {error}")),
+        reach::Error::Unreadable(error @ ReadError::NotRegular(_)) => {
+            failed(error).help("write `-` to read standard input, as in `… | hgnnc check -`")
+        }
+        reach::Error::Unreadable(error) => failed(error),
     }
-}
-
-/// Reads a file named by `use`.
-fn read_used(path: &str) -> io::Result<String> {
-    let bytes = std::fs::read(path)?;
-    syntax::decode(path, &bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error.message))
 }
 
 /// Whether the data that a file names was there to check against.

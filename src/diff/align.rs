@@ -3,6 +3,7 @@
 
 use super::view::{Stage, View};
 use crate::ops::{Family, WidthRule};
+use std::collections::{HashMap, VecDeque};
 
 /// What an operator with weights costs to be put in or taken out, and one without.
 const GAP: [u32; 2] = [25, 40];
@@ -21,6 +22,9 @@ const SCOPE: u32 = 1;
 
 /// Beyond this many pairs of stages the middle is paired by place alone.
 const MAX_PAIRS: usize = 9_000_000;
+
+/// Of the stages that read a value, as many are compared: they only decide between pairs that are alike.
+const MAX_READERS: usize = 16;
 
 /// Stages that belong together, in order of both sides, and those that moved.
 #[derive(Debug, Default)]
@@ -48,16 +52,14 @@ pub(super) fn align(before: &View, after: &View) -> Alignment {
     let mut moved = Vec::new();
     let mut is_taken = vec![false; b.stages.len()];
     mates.iter().flatten().for_each(|&mate| is_taken[mate] = true);
-    for (idx, stage) in a.stages.iter().enumerate() {
-        if mates[idx].is_some() {
-            continue;
-        }
-        let is_same = |other: &Stage| other.call == stage.call && other.weights == stage.weights;
-        let mate = (0..b.stages.len()).find(|&other| !is_taken[other] && is_same(&b.stages[other]));
-        if let Some(mate) = mate {
-            is_taken[mate] = true;
-            moved.push((idx, mate));
-        }
+    // What is left of `b`, by what it is, each in order.
+    let mut left: HashMap<_, VecDeque<usize>> = HashMap::new();
+    for (idx, stage) in b.stages.iter().enumerate().filter(|&(idx, _)| !is_taken[idx]) {
+        left.entry((&stage.call, &stage.weights)).or_default().push_back(idx);
+    }
+    for (idx, stage) in a.stages.iter().enumerate().filter(|&(idx, _)| mates[idx].is_none()) {
+        let mate = left.get_mut(&(&stage.call, &stage.weights)).and_then(VecDeque::pop_front);
+        moved.extend(mate.map(|mate| (idx, mate)));
     }
     moved.iter().for_each(|&(idx, mate)| mates[idx] = Some(mate));
     let mut back = vec![None; b.stages.len()];
@@ -191,8 +193,9 @@ fn neighbours(a: &[Stage], b: &[Stage], i: usize, j: usize, last: Option<&[Optio
         (None, None) => {}
         _ => cost += NEIGHBOUR,
     }
-    let is_read_alike =
-        a[i].readers.iter().any(|&one| last[one].is_some_and(|mate| b[j].readers.contains(&mate)));
+    // Readers stand in order.
+    let is_of_b = |mate: usize| b[j].readers.binary_search(&mate).is_ok();
+    let is_read_alike = a[i].readers.iter().take(MAX_READERS).any(|&one| last[one].is_some_and(is_of_b));
     let are_unread = a[i].readers.is_empty() && b[j].readers.is_empty();
     if !(is_read_alike || are_unread) {
         cost += NEIGHBOUR;

@@ -5,13 +5,22 @@ use super::view::{Stage, View, short_call, value_or_absence};
 use super::{Change, Class, Kind, WeightMatch, WeightState};
 use crate::args::{ArgSpec, ArgValue};
 use crate::ops::{Operator, Ports, WidthRule};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::plan::words::grouped;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 /// The stage that a weight belongs to, before and after.
 type Owner = (Option<usize>, Option<usize>);
 
-/// Where an input comes from, looking through stages that are gone or new: before and after.
-type Sources = (BTreeSet<usize>, BTreeSet<usize>);
+/// The stages that a value comes from, looking through stages that are gone or new; `None` where they are too many to
+/// be compared. Stages that look through to the same ones share the set.
+type Sources = Option<Rc<BTreeSet<usize>>>;
+
+/// More sources of one value are not compared, so that comparing stays linear in the number of stages.
+const MAX_SOURCES: usize = 64;
+
+/// Inputs that are named one by one; of more, the others are counted.
+const MAX_INPUTS: usize = 8;
 
 /// A change with the stages that it is about, in each view.
 struct Found {
@@ -29,7 +38,10 @@ pub(super) struct Network<'v, 'a> {
     before: &'v View<'a>,
     after: &'v View<'a>,
     alignment: &'v Alignment,
-    moved: BTreeSet<usize>,
+    moved: HashSet<usize>,
+    /// Of each stage, in terms of `after`.
+    sources_before: Vec<Sources>,
+    sources_after: Vec<Sources>,
     found: Vec<Found>,
 }
 
@@ -39,8 +51,20 @@ impl<'v, 'a> Network<'v, 'a> {
         after: &'v View<'a>,
         alignment: &'v Alignment,
     ) -> (Vec<Change>, Vec<WeightMatch>) {
-        let moved = alignment.moved.iter().map(|&(idx, _)| idx).collect();
-        let mut network = Self { before, after, alignment, moved, found: Vec::new() };
+        let moved: HashSet<usize> = alignment.moved.iter().map(|&(idx, _)| idx).collect();
+        let stays = |mate: Option<usize>, idx: usize| mate.filter(|_| !moved.contains(&idx));
+        let of_before = sources(&before.stages, |idx| stays(alignment.after[idx], idx));
+        let of_after =
+            sources(&after.stages, |idx| alignment.before[idx].and_then(|mate| stays(Some(idx), mate)));
+        let mut network = Self {
+            before,
+            after,
+            alignment,
+            sources_before: of_before,
+            sources_after: of_after,
+            moved,
+            found: Vec::new(),
+        };
         network.find_repeats();
         network.find_pairs();
         network.find_moves();
@@ -168,23 +192,25 @@ impl<'v, 'a> Network<'v, 'a> {
             }
             return;
         }
-        let sources: Vec<_> = a
+        let sources: Vec<(&Sources, &Sources)> = a
             .inputs
             .iter()
             .zip(&b.inputs)
-            .map(|(&one, &other)| (self.sources_before(one), self.sources_after(other)))
+            .map(|(&one, &other)| (&self.sources_before[one], &self.sources_after[other]))
             .collect();
-        if sources.iter().all(|(one, other)| !one.is_disjoint(other)) {
-            return;
-        }
-        let all = |of: fn(&Sources) -> &BTreeSet<usize>| -> BTreeSet<usize> {
-            sources.iter().flat_map(|pair| of(pair).iter().copied()).collect()
+        let has_changed = |pair: &(&Sources, &Sources)| match pair {
+            (Some(one), Some(other)) => one.is_disjoint(other),
+            // What is not known is taken for the same.
+            _ => false,
+        };
+        let Some(changed) = sources.iter().position(has_changed) else { return };
+        let all = |of: fn(&(&Sources, &Sources)) -> Sources| -> BTreeSet<usize> {
+            sources.iter().filter_map(of).flat_map(|set| set.iter().copied().collect::<Vec<_>>()).collect()
         };
         let who = self.after.place(j);
-        let text = if a.inputs.len() > 1 && all(|pair| &pair.0) == all(|pair| &pair.1) {
+        let text = if a.inputs.len() > 1 && all(|pair| pair.0.clone()) == all(|pair| pair.1.clone()) {
             format!("{who} reads its branches in another order")
         } else {
-            let changed = sources.iter().position(|(one, other)| one.is_disjoint(other)).unwrap_or(0);
             format!(
                 "{who} reads {} instead of {}",
                 self.after.place(b.inputs[changed]),
@@ -192,18 +218,6 @@ impl<'v, 'a> Network<'v, 'a> {
             )
         };
         self.note(Kind::Rewired, text, Class::WeightCompatible, vec![i], vec![j]);
-    }
-
-    /// The stages of `after` that a value of `before` stands for, looking through stages that are gone.
-    fn sources_before(&self, idx: usize) -> BTreeSet<usize> {
-        let is_gone = |idx: usize| self.alignment.after[idx].is_none() || self.moved.contains(&idx);
-        let found = through(&self.before.stages, idx, is_gone);
-        found.into_iter().filter_map(|idx| self.alignment.after[idx]).collect()
-    }
-
-    fn sources_after(&self, idx: usize) -> BTreeSet<usize> {
-        let is_new = |idx: usize| self.alignment.before[idx].is_none_or(|mate| self.moved.contains(&mate));
-        through(&self.after.stages, idx, is_new)
     }
 
     fn find_moves(&mut self) {
@@ -226,16 +240,22 @@ impl<'v, 'a> Network<'v, 'a> {
     fn find_repeats(&mut self) {
         let (before, after) = (repeats(&self.before.stages), repeats(&self.after.stages));
         let mate_of = |stage: usize| self.alignment.after[stage];
+        // The first repeat that a stage lies in.
+        let mut of_stage: HashMap<usize, usize> = HashMap::new();
+        for (idx, repeat) in after.iter().enumerate() {
+            for &stage in repeat.iter().flatten() {
+                of_stage.entry(stage).or_insert(idx);
+            }
+        }
         let mut found = Vec::new();
+        let mut is_compared = HashSet::new();
         for one in &before {
             let Some(first) = one.first().and_then(|round| round.first()).and_then(|&stage| mate_of(stage))
             else {
                 continue;
             };
-            let Some(other) = after.iter().find(|other| other.iter().any(|round| round.contains(&first)))
-            else {
-                continue;
-            };
+            let Some(&idx) = of_stage.get(&first).filter(|&&idx| is_compared.insert(idx)) else { continue };
+            let other = &after[idx];
             let (n, m) = (one.len(), other.len());
             let (longer, mates, n_kept) =
                 if n < m { (other, &self.alignment.before, n) } else { (one, &self.alignment.after, m) };
@@ -263,15 +283,14 @@ impl<'v, 'a> Network<'v, 'a> {
             (Kind::Removed, self.before, &self.alignment.after),
             (Kind::Added, self.after, &self.alignment.before),
         ] {
-            let is_told = |stage: usize, found: &[Found]| {
-                found.iter().any(|found| {
-                    let stages = if kind == Kind::Added { &found.after } else { &found.before };
-                    stages.contains(&stage)
-                })
+            let stages_of = |found: &Found| match kind {
+                Kind::Added => found.after.clone(),
+                _ => found.before.clone(),
             };
+            let told: HashSet<usize> = self.found.iter().flat_map(stages_of).collect();
             let mut chains: Vec<Vec<usize>> = Vec::new();
             for idx in (0..view.stages.len()).filter(|&idx| mates[idx].is_none()) {
-                if is_told(idx, &self.found) {
+                if told.contains(&idx) {
                     continue;
                 }
                 match chains.last_mut() {
@@ -294,7 +313,11 @@ impl<'v, 'a> Network<'v, 'a> {
                     [] => String::new(),
                     [input] => format!(" behind {}", view.place(*input)),
                     inputs => {
-                        let places: Vec<_> = inputs.iter().map(|&input| view.place(input)).collect();
+                        let shown = inputs.iter().take(MAX_INPUTS);
+                        let mut places: Vec<_> = shown.map(|&input| view.place(input)).collect();
+                        if inputs.len() > places.len() {
+                            places.push(format!("{} more", grouped(inputs.len() - places.len())));
+                        }
                         format!(" of {}", places.join(" and "))
                     }
                 };
@@ -313,31 +336,19 @@ impl<'v, 'a> Network<'v, 'a> {
 
     /// Finds for every weight that does not fit the changes that are the reason, and gives them their class.
     fn find_causes(&mut self, weights: &[(Owner, WeightMatch)]) {
-        let mut causes: BTreeSet<usize> = BTreeSet::new();
+        let mut causes = Causes::new(self);
         let mut unexplained = BTreeSet::new();
         for ((i, j), _) in weights.iter().filter(|(_, weight)| weight.state != WeightState::Kept) {
-            let own: Vec<usize> = (0..self.found.len())
-                .filter(|&idx| {
-                    let found = &self.found[idx];
-                    let is_here = i.is_some_and(|i| found.before.contains(&i))
-                        || j.is_some_and(|j| found.after.contains(&j));
-                    is_here && !matches!(found.class, Class::Training | Class::Cosmetic)
-                })
-                .collect();
-            let mut reasons: BTreeSet<usize> = BTreeSet::new();
+            let mut is_explained = causes.take_own(*i, *j);
             if let (Some(i), Some(j)) = (i, j) {
-                self.causes_upstream(*i, *j, &mut reasons);
-                self.causes_downstream(*i, *j, &mut reasons);
-                reasons.extend(own);
-            } else {
-                reasons.extend(own);
+                is_explained |= causes.take_upstream(*i, *j);
+                is_explained |= causes.take_downstream(*i, *j);
             }
-            if reasons.is_empty() {
+            if !is_explained {
                 unexplained.extend(*j);
             }
-            causes.extend(reasons);
         }
-        for idx in causes {
+        for idx in causes.taken {
             let found = &mut self.found[idx];
             found.class = found.class.max(Class::WeightBreaking);
         }
@@ -348,70 +359,6 @@ impl<'v, 'a> Network<'v, 'a> {
                 let text = format!("{} has weights of another shape", self.after.stages[j].op.name());
                 let i = self.alignment.before[j];
                 self.note(Kind::Changed, text, Class::WeightBreaking, i.into_iter().collect(), vec![j]);
-            }
-        }
-    }
-
-    /// Changes of the width of what a pair reads.
-    fn causes_upstream(&self, i: usize, j: usize, causes: &mut BTreeSet<usize>) {
-        let mut seen = BTreeSet::new();
-        let mut open: Vec<(bool, usize)> = self.before.stages[i].inputs.iter().map(|&s| (false, s)).collect();
-        open.extend(self.after.stages[j].inputs.iter().map(|&s| (true, s)));
-        while let Some((is_after, idx)) = open.pop() {
-            if !seen.insert((is_after, idx)) {
-                continue;
-            }
-            let (view, other, mates) = match is_after {
-                true => (self.after, self.before, &self.alignment.before),
-                false => (self.before, self.after, &self.alignment.after),
-            };
-            let stage = &view.stages[idx];
-            let width = |stage: &Stage| stage.ty.width.size.clone();
-            let of_stage = (0..self.found.len()).filter(|&found| {
-                let found = &self.found[found];
-                let stages = if is_after { &found.after } else { &found.before };
-                stages.contains(&idx) && !matches!(found.class, Class::Training | Class::Cosmetic)
-            });
-            let of_stage: Vec<usize> = of_stage.collect();
-            let keeps = stage.op.width_rule() == WidthRule::Kept;
-            let is_cause = match mates[idx] {
-                Some(mate) => {
-                    if width(&other.stages[mate]) == width(stage) {
-                        continue;
-                    }
-                    !keeps
-                }
-                None => stage.inputs.first().is_none_or(|&input| width(&view.stages[input]) != width(stage)),
-            };
-            if is_cause && !of_stage.is_empty() {
-                causes.extend(of_stage);
-                continue;
-            }
-            open.extend(stage.inputs.iter().map(|&input| (is_after, input)));
-        }
-    }
-
-    /// Where a stage takes its width from what reads it (the clusters of a pooling): the change of that one.
-    fn causes_downstream(&self, i: usize, j: usize, causes: &mut BTreeSet<usize>) {
-        let (a, b) = (&self.before.stages[i], &self.after.stages[j]);
-        let is_inferred = |stage: &Stage| match stage.op.width_rule() {
-            WidthRule::Argument(name) => stage.args.opt_int(name).is_none(),
-            _ => false,
-        };
-        if a.ty.width.size == b.ty.width.size || !is_inferred(a) || !is_inferred(b) {
-            return;
-        }
-        let mut open = b.readers.clone();
-        while let Some(idx) = open.pop() {
-            let of_stage = (0..self.found.len()).filter(|&found| {
-                let found = &self.found[found];
-                found.after.contains(&idx) && !matches!(found.class, Class::Training | Class::Cosmetic)
-            });
-            let stage = &self.after.stages[idx];
-            if stage.op.width_rule() == WidthRule::Kept {
-                open.extend(&stage.readers);
-            } else {
-                causes.extend(of_stage);
             }
         }
     }
@@ -457,6 +404,148 @@ impl<'v, 'a> Network<'v, 'a> {
     }
 }
 
+/// Why weights do not fit. Each stage is walked through once, however many weights lie behind it.
+struct Causes<'v, 'a> {
+    before: &'v View<'a>,
+    after: &'v View<'a>,
+    /// The changes of each stage that can be a reason, by their place in the list.
+    of_before: Vec<Vec<usize>>,
+    of_after: Vec<Vec<usize>>,
+    /// What a walk finds at each stage: see [`Step`].
+    up_before: Vec<Step>,
+    up_after: Vec<Step>,
+    down_after: Vec<Step>,
+    is_walked: HashSet<(Way, usize)>,
+    /// The changes that are the reason for some weight.
+    taken: BTreeSet<usize>,
+}
+
+/// Which way a walk goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Way {
+    UpBefore,
+    UpAfter,
+    DownAfter,
+}
+
+/// What a walk from a weight does at a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The stage's own changes are the reason.
+    Reason,
+    /// The reason lies further on.
+    Further,
+    /// There is no reason this way.
+    Nothing,
+}
+
+impl<'v, 'a> Causes<'v, 'a> {
+    fn new(network: &Network<'v, 'a>) -> Self {
+        let Network { before, after, alignment, found, .. } = network;
+        let (mut of_before, mut of_after) =
+            (vec![Vec::new(); before.stages.len()], vec![Vec::new(); after.stages.len()]);
+        for (idx, change) in found.iter().enumerate() {
+            if !matches!(change.class, Class::Training | Class::Cosmetic) {
+                change.before.iter().for_each(|&stage| of_before[stage].push(idx));
+                change.after.iter().for_each(|&stage| of_after[stage].push(idx));
+            }
+        }
+        let up_before = upstream(before, after, &alignment.after, &of_before);
+        let up_after = upstream(after, before, &alignment.before, &of_after);
+        // Readers come behind what they read.
+        let mut down_after = vec![Step::Nothing; after.stages.len()];
+        for (idx, stage) in after.stages.iter().enumerate().rev() {
+            let goes_on = stage.op.width_rule() == WidthRule::Kept;
+            let has_reason = |&reader: &usize| down_after[reader] != Step::Nothing;
+            down_after[idx] = match goes_on {
+                true if stage.readers.iter().any(has_reason) => Step::Further,
+                false if !of_after[idx].is_empty() => Step::Reason,
+                _ => Step::Nothing,
+            };
+        }
+        let (is_walked, taken) = (HashSet::new(), BTreeSet::new());
+        Self { before, after, of_before, of_after, up_before, up_after, down_after, is_walked, taken }
+    }
+
+    /// The changes of the stages that a weight belongs to.
+    fn take_own(&mut self, i: Option<usize>, j: Option<usize>) -> bool {
+        let own = i.map(|i| &self.of_before[i]).into_iter().chain(j.map(|j| &self.of_after[j]));
+        let own: Vec<usize> = own.flatten().copied().collect();
+        let is_explained = !own.is_empty();
+        self.taken.extend(own);
+        is_explained
+    }
+
+    /// Changes of the width of what a pair reads.
+    fn take_upstream(&mut self, i: usize, j: usize) -> bool {
+        let (before, after) = (self.before, self.after);
+        let one = self.walk(Way::UpBefore, &before.stages[i].inputs);
+        let other = self.walk(Way::UpAfter, &after.stages[j].inputs);
+        one || other
+    }
+
+    /// Where a stage takes its width from what reads it (the clusters of a pooling): the change of that one.
+    fn take_downstream(&mut self, i: usize, j: usize) -> bool {
+        let (a, b) = (&self.before.stages[i], &self.after.stages[j]);
+        let is_inferred = |stage: &Stage| match stage.op.width_rule() {
+            WidthRule::Argument(name) => stage.args.opt_int(name).is_none(),
+            _ => false,
+        };
+        if a.ty.width.size == b.ty.width.size || !is_inferred(a) || !is_inferred(b) {
+            return false;
+        }
+        let after = self.after;
+        self.walk(Way::DownAfter, &after.stages[j].readers)
+    }
+
+    /// Takes all reasons on the way from some stages on; whether there are any.
+    fn walk(&mut self, way: Way, from: &[usize]) -> bool {
+        let (steps, reasons, view) = match way {
+            Way::UpBefore => (&self.up_before, &self.of_before, self.before),
+            Way::UpAfter => (&self.up_after, &self.of_after, self.after),
+            Way::DownAfter => (&self.down_after, &self.of_after, self.after),
+        };
+        let is_explained = from.iter().any(|&idx| steps[idx] != Step::Nothing);
+        let mut open: Vec<usize> = from.to_vec();
+        while let Some(idx) = open.pop() {
+            if steps[idx] == Step::Nothing || !self.is_walked.insert((way, idx)) {
+                continue;
+            }
+            match (steps[idx], way) {
+                (Step::Reason, _) => self.taken.extend(&reasons[idx]),
+                (_, Way::DownAfter) => open.extend(&view.stages[idx].readers),
+                _ => open.extend(&view.stages[idx].inputs),
+            }
+        }
+        is_explained
+    }
+}
+
+/// What a walk to the inputs does at each stage of a view. It ends where the width has not changed.
+fn upstream(view: &View, other: &View, mates: &[Option<usize>], reasons: &[Vec<usize>]) -> Vec<Step> {
+    let width = |stage: &Stage| stage.ty.width.size.fingerprint();
+    let mut steps: Vec<Step> = Vec::with_capacity(view.stages.len());
+    for (idx, stage) in view.stages.iter().enumerate() {
+        let is_cause = match mates[idx] {
+            Some(mate) if width(&other.stages[mate]) == width(stage) => {
+                steps.push(Step::Nothing);
+                continue;
+            }
+            Some(_) => stage.op.width_rule() != WidthRule::Kept,
+            None => stage.inputs.first().is_none_or(|&input| width(&view.stages[input]) != width(stage)),
+        };
+        // Inputs come before what reads them.
+        steps.push(if is_cause && !reasons[idx].is_empty() {
+            Step::Reason
+        } else if stage.inputs.iter().any(|&input| steps[input] != Step::Nothing) {
+            Step::Further
+        } else {
+            Step::Nothing
+        });
+    }
+    steps
+}
+
 /// Whether an argument acts in training alone, so that the trained network computes the same.
 fn is_for_training(op: &dyn Operator, spec: Option<&'static ArgSpec>) -> bool {
     op.name() == "dropout" || spec.is_some_and(|spec| spec.name == "dropout")
@@ -489,52 +578,67 @@ fn elided(calls: &[String]) -> String {
     }
 }
 
-/// The stages that a value comes from, looking through those that `is_open`.
-fn through(stages: &[Stage], idx: usize, is_open: impl Fn(usize) -> bool) -> BTreeSet<usize> {
-    let (mut found, mut seen, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![idx]);
-    while let Some(idx) = open.pop() {
-        if !seen.insert(idx) {
-            continue;
-        }
-        if is_open(idx) {
-            open.extend(&stages[idx].inputs);
-        } else {
-            found.insert(idx);
-        }
+/// The stages that each value comes from, as `named` calls them; those that it does not name are looked through.
+fn sources(stages: &[Stage], named: impl Fn(usize) -> Option<usize>) -> Vec<Sources> {
+    let mut sources: Vec<Sources> = Vec::with_capacity(stages.len());
+    for (idx, stage) in stages.iter().enumerate() {
+        let of_stage = match (named(idx), stage.inputs.as_slice()) {
+            (Some(name), _) => Some(Rc::new(BTreeSet::from([name]))),
+            (None, [input]) => sources[*input].clone(),
+            (None, inputs) => {
+                let mut all = Some(BTreeSet::new());
+                for &input in inputs {
+                    match (&mut all, &sources[input]) {
+                        (Some(all), Some(others)) => all.extend(others.iter().copied()),
+                        _ => all = None,
+                    }
+                    if all.as_ref().is_none_or(|all| all.len() > MAX_SOURCES) {
+                        all = None;
+                        break;
+                    }
+                }
+                all.map(Rc::new)
+            }
+        };
+        sources.push(of_stage);
     }
-    found
+    sources
 }
 
 /// Every `repeat` as its rounds, each with its stages in order.
 fn repeats(stages: &[Stage]) -> Vec<Vec<Vec<usize>>> {
-    // A round is an opening of its own; rounds of one repeat follow each other inside the same openings.
-    let mut rounds: Vec<(Vec<u32>, u32, usize, Vec<usize>)> = Vec::new();
+    // A round is an opening of its own; rounds of one repeat follow each other inside the same opening.
+    struct Round {
+        around: Option<u32>,
+        number: usize,
+        members: Vec<usize>,
+    }
+    // By opening, which is the order of the file and not of the canonical form.
+    let mut rounds: BTreeMap<u32, Round> = BTreeMap::new();
     for (idx, stage) in stages.iter().enumerate() {
-        let openings = stage.scope.openings();
-        for (depth, (text, instance)) in openings.iter().enumerate() {
-            let Some(number) = text.strip_prefix("repeat ").and_then(|number| number.parse().ok()) else {
-                continue;
-            };
-            match rounds.iter_mut().find(|(_, known, ..)| known == instance) {
-                Some((.., members)) => members.push(idx),
-                None => {
-                    let around = openings[..depth].iter().map(|&(_, instance)| instance).collect();
-                    rounds.push((around, *instance, number, vec![idx]));
-                }
+        let mut around = None;
+        for (text, instance) in stage.scope.openings() {
+            if let Some(number) = text.strip_prefix("repeat ").and_then(|number| number.parse().ok()) {
+                let round = rounds.entry(instance).or_insert(Round { around, number, members: Vec::new() });
+                round.members.push(idx);
+            }
+            around = Some(instance);
+        }
+    }
+    let mut repeats: Vec<Vec<Vec<usize>>> = Vec::new();
+    // The last repeat inside each opening, with the number of its last round.
+    let mut last: HashMap<Option<u32>, (usize, usize)> = HashMap::new();
+    for Round { around, number, members } in rounds.into_values() {
+        match last.get_mut(&around) {
+            Some((repeat, round)) if number == *round + 1 => {
+                *round = number;
+                repeats[*repeat].push(members);
+            }
+            _ => {
+                last.insert(around, (repeats.len(), number));
+                repeats.push(vec![members]);
             }
         }
     }
-    // In the order of the file, not of the canonical form.
-    rounds.sort_by_key(|&(_, instance, ..)| instance);
-    let mut repeats: Vec<(Vec<u32>, usize, Vec<Vec<usize>>)> = Vec::new();
-    for (around, _, number, members) in rounds {
-        match repeats.iter_mut().rev().find(|(known, ..)| *known == around) {
-            Some((_, last, rounds)) if number == *last + 1 => {
-                *last = number;
-                rounds.push(members);
-            }
-            _ => repeats.push((around, number, vec![members])),
-        }
-    }
-    repeats.into_iter().map(|(_, _, rounds)| rounds).collect()
+    repeats
 }

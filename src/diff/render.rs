@@ -9,7 +9,9 @@ use crate::ir::canonical::Part;
 use crate::ir::{Canonical, Size};
 use crate::plan::words::{Count, bytes};
 use owo_colors::{OwoColorize, Style};
+use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 /// Weights that are listed one by one.
@@ -191,8 +193,7 @@ pub fn json(diff: &Diff) -> Value {
         })
     };
     let change = |change: &Change| {
-        let numbers =
-            |nodes: &[petgraph::graph::NodeIndex]| nodes.iter().map(|n| n.index()).collect::<Vec<_>>();
+        let numbers = |nodes: &[NodeIndex]| nodes.iter().map(|n| n.index()).collect::<Vec<_>>();
         json!({
             "class": change.class,
             "kind": change.kind,
@@ -269,16 +270,21 @@ fn escaped(text: &str) -> String {
 
 /// Both networks side by side, with what changed marked.
 pub fn svg(before: &Side, after: &Side, diff: &Diff) -> String {
-    let is_changed = |pair: &(_, _)| {
-        let of = |change: &&Change| {
-            matches!(change.kind, Kind::Changed | Kind::Moved | Kind::Rewired)
-                && change.before.contains(&pair.0)
-                && change.after.contains(&pair.1)
-        };
-        diff.changes.iter().any(|change| of(&change))
+    // The changes of each stage, by their place in the list.
+    let mut of_before: HashMap<NodeIndex, HashSet<usize>> = HashMap::new();
+    let mut of_after: HashMap<NodeIndex, HashSet<usize>> = HashMap::new();
+    for (idx, change) in diff.changes.iter().enumerate() {
+        if matches!(change.kind, Kind::Changed | Kind::Moved | Kind::Rewired) {
+            change.before.iter().for_each(|&node| _ = of_before.entry(node).or_default().insert(idx));
+            change.after.iter().for_each(|&node| _ = of_after.entry(node).or_default().insert(idx));
+        }
+    }
+    let is_changed = |pair: &(NodeIndex, NodeIndex)| match (of_before.get(&pair.0), of_after.get(&pair.1)) {
+        (Some(one), Some(other)) => !one.is_disjoint(other),
+        _ => false,
     };
     let (changed, pairs): (Vec<_>, Vec<_>) = diff.pairs.iter().copied().partition(is_changed);
-    let alone = |side: &Side, mates: Vec<petgraph::graph::NodeIndex>| {
+    let alone = |side: &Side, mates: HashSet<NodeIndex>| {
         let (_, nodes) = Canonical::with_nodes(&side.model);
         nodes.into_iter().filter(|node| !mates.contains(node)).collect::<Vec<_>>()
     };
@@ -291,7 +297,8 @@ pub fn svg(before: &Side, after: &Side, diff: &Diff) -> String {
 pub(super) fn canonical_lines(before: &View, after: &View, alignment: &Alignment) -> Vec<(char, String)> {
     let mut lines = Vec::new();
     let mut next = 0;
-    let is_moved = |i: usize| alignment.moved.iter().any(|&(moved, _)| moved == i);
+    let moved: HashSet<usize> = alignment.moved.iter().map(|&(moved, _)| moved).collect();
+    let is_moved = |i: usize| moved.contains(&i);
     for (i, stage) in before.stages.iter().enumerate() {
         match alignment.after[i].filter(|_| !is_moved(i)) {
             Some(mate) => {

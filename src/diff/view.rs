@@ -8,8 +8,11 @@ use crate::ops::{FactCx, Operator};
 use crate::plan::words;
 use petgraph::graph::NodeIndex;
 
+/// As many stages are named by their numbers; of more, the others are counted.
+const MAX_NUMBERS: usize = 24;
+
 /// One weight or buffer of a stage.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Weight {
     pub name: &'static str,
     pub shape: Vec<Size>,
@@ -113,11 +116,16 @@ impl<'a> View<'a> {
         }
     }
 
+    /// `stage 3`, `stages 3, 7`; of many, the first ones and how many more there are.
     pub fn numbers(&self, stages: &[usize]) -> String {
         let mut numbers: Vec<usize> = stages.iter().map(|&idx| self.stages[idx].node.index()).collect();
         numbers.sort_unstable();
-        let shown: Vec<String> = numbers.iter().map(usize::to_string).collect();
-        if shown.len() == 1 { format!("stage {}", shown[0]) } else { format!("stages {}", shown.join(", ")) }
+        let shown: Vec<String> = numbers.iter().take(MAX_NUMBERS).map(usize::to_string).collect();
+        match numbers.len() - shown.len() {
+            0 if shown.len() == 1 => format!("stage {}", shown[0]),
+            0 => format!("stages {}", shown.join(", ")),
+            n_more => format!("stages {} and {} more", shown.join(", "), words::grouped(n_more)),
+        }
     }
 }
 

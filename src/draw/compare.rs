@@ -10,6 +10,7 @@ use crate::plan;
 use petgraph::graph::NodeIndex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::rc::Rc;
 
 /// What became of the stages from one model to another.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,25 @@ pub struct Marks {
     pub changed: Vec<(NodeIndex, NodeIndex)>,
     pub removed: Vec<NodeIndex>,
     pub added: Vec<NodeIndex>,
+}
+
+/// What a box shows of a stage.
+struct Shown {
+    title: String,
+    arguments: String,
+    parameters: String,
+    ty: String,
+}
+
+impl Shown {
+    fn of(part: &Part, ty: &str) -> Self {
+        Self {
+            title: part.title.clone(),
+            arguments: part.arguments.clone(),
+            parameters: part.parameters.clone(),
+            ty: ty.to_owned(),
+        }
+    }
 }
 
 /// Marks of one side, by unit and part.
@@ -43,14 +63,14 @@ impl Side {
         model: &Model,
         marked: &BTreeMap<NodeIndex, u8>,
         alone: Mark,
-        before: &BTreeMap<NodeIndex, (Part, String)>,
+        before: &BTreeMap<NodeIndex, Rc<Shown>>,
     ) -> Self {
         let mark = |node: NodeIndex| marked.get(&node).copied().unwrap_or(KEPT);
         let mut scene = Scene::marked(model, None, Detail::Blocks, &mark);
         for unit in &mut scene.units {
             let last = unit.parts.len().saturating_sub(1);
             for (idx, part) in unit.parts.iter_mut().enumerate() {
-                let Some((old, old_type)) = part.nodes.iter().find_map(|node| before.get(node)) else {
+                let Some(old) = part.nodes.iter().find_map(|node| before.get(node)) else {
                     continue;
                 };
                 part.title = arrow(&old.title, &part.title);
@@ -60,7 +80,7 @@ impl Side {
                     part.parameters = arrow(&none(&old.parameters), &none(&part.parameters));
                 }
                 if idx == last {
-                    unit.ty = words_changed(old_type, &unit.ty);
+                    unit.ty = words_changed(&old.ty, &unit.ty);
                 }
             }
         }
@@ -158,19 +178,16 @@ pub fn side_by_side(before: &Model, after: &Model, marks: &Marks) -> String {
         marked
     };
     let mut left = Side::new(before, &own(|pair| pair.0, &marks.removed), Mark::Removed, &BTreeMap::new());
-    let mut old: BTreeMap<NodeIndex, (Part, String)> = BTreeMap::new();
-    let of_left: BTreeMap<NodeIndex, (&Part, &str)> = left
-        .scene
-        .units
-        .iter()
-        .flat_map(|unit| unit.parts.iter().map(move |part| (part, unit.ty.as_str())))
-        .flat_map(|(part, ty)| part.nodes.iter().map(move |&node| (node, (part, ty))))
-        .collect();
-    for (a, b) in &marks.changed {
-        if let Some(&(part, ty)) = of_left.get(a) {
-            old.insert(*b, (part.clone(), ty.to_owned()));
+    // A folded box stands for many stages, which share what it shows.
+    let mut of_left: BTreeMap<NodeIndex, Rc<Shown>> = BTreeMap::new();
+    for unit in &left.scene.units {
+        for part in &unit.parts {
+            let shown = Rc::new(Shown::of(part, &unit.ty));
+            of_left.extend(part.nodes.iter().map(|&node| (node, Rc::clone(&shown))));
         }
     }
+    let changed = marks.changed.iter().filter_map(|(a, b)| Some((*b, Rc::clone(of_left.get(a)?))));
+    let old: BTreeMap<NodeIndex, Rc<Shown>> = changed.collect();
     let mut right = Side::new(after, &own(|pair| pair.1, &marks.added), Mark::Added, &old);
     let pairs = matched_units(&left, &right, marks);
     align(&mut left, &mut right, &pairs);

@@ -556,7 +556,7 @@ mod tests {
                 1 => "sage(8) -> relu".to_owned(),
                 2 => "batch_norm".to_owned(),
                 3 => format!("residual({} -> gcn(8))", pipeline(rng, depth - 1)),
-                4 => format!("repeat({}, {})", rng.random_range(1..4), pipeline(rng, depth - 1)),
+                4 => format!("repeat({}, {})", rng.random_range(2..5), pipeline(rng, depth - 1)),
                 5 => format!("concat(identity, {}, gcn(4)) -> gcn(8)", pipeline(rng, depth - 1)),
                 6 => format!("add({} -> gcn(8), input -> gcn(8)) -> relu", pipeline(rng, depth - 1)),
                 _ => format!("part({})", 8),

@@ -6,7 +6,7 @@ use crate::ir::Model;
 use crate::ops::Family;
 use crate::plan::StageRow;
 use petgraph::graph::NodeIndex;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 /// Which rounds of which repeats are drawn as one.
@@ -73,10 +73,12 @@ impl Folding {
             // The outermost shift first; the place found lies in an equal round, whose own shifts follow.
             let mut at = idx;
             let mut depth = 0;
-            loop {
-                let openings = model.graph[NodeIndex::new(at)].scope.openings();
-                let Some((_, instance)) = openings.get(depth) else { break };
-                at -= shifts.get(instance).copied().unwrap_or(0);
+            let mut openings = model.graph[NodeIndex::new(at)].scope.openings();
+            while let Some((_, instance)) = openings.get(depth) {
+                if let Some(&shift) = shifts.get(instance).filter(|&&shift| shift > 0) {
+                    at -= shift;
+                    openings = model.graph[NodeIndex::new(at)].scope.openings();
+                }
                 depth += 1;
             }
             folding.drawn[idx] = at;
@@ -217,9 +219,16 @@ fn same_inner_scopes(a: &crate::ir::Node, b: &crate::ir::Node) -> bool {
 const MOST_UNITS: usize = 240;
 const MOST_IN_ROW: usize = 24;
 
+/// More stages than these in one box are too many.
+const MOST_PARTS: usize = 24;
+
+/// The title of what stands for stages that are not shown.
+pub(super) const MIDDLE: &str = "…";
+
 /// Makes a scene small enough to be looked at: blocks become one box each, the innermost first; then the middle of
 /// each group; then the middle of the whole.
 pub(super) fn limit(scene: &mut Scene) {
+    fold_parts(scene);
     fold_rows(scene);
     while scene.units.len() > MOST_UNITS {
         let Some(deepest) = deepest_blocks(scene) else { break };
@@ -233,6 +242,20 @@ pub(super) fn limit(scene: &mut Scene) {
     }
     if scene.units.len() > MOST_UNITS {
         fold_middles(scene, false);
+    }
+}
+
+/// Folds the middle of a box to which many stages are attached.
+fn fold_parts(scene: &mut Scene) {
+    for unit in scene.units.iter_mut().filter(|unit| unit.parts.len() > MOST_PARTS) {
+        let kept = MOST_PARTS / 2;
+        let middle = kept..unit.parts.len() - kept;
+        let folded: Vec<Part> = unit.parts.drain(middle).collect();
+        let nodes: Vec<NodeIndex> = folded.into_iter().flat_map(|part| part.nodes).collect();
+        scene.n_hidden += nodes.len();
+        let arguments = format!("{} stages", grouped(nodes.len()));
+        let (title, parameters) = (MIDDLE.to_owned(), String::new());
+        unit.parts.insert(kept, Part { family: Family::Structure, title, arguments, parameters, nodes });
     }
 }
 
@@ -260,7 +283,7 @@ fn fold_rows(scene: &mut Scene) {
 }
 
 /// The innermost blocks that hold only boxes.
-fn deepest_blocks(scene: &Scene) -> Option<Vec<usize>> {
+fn deepest_blocks(scene: &Scene) -> Option<HashSet<usize>> {
     let mut depth = vec![0; scene.groups.len()];
     for idx in 1..scene.groups.len() {
         depth[idx] = depth[scene.groups[idx].parent] + 1;
@@ -334,7 +357,7 @@ fn merge(scene: &mut Scene, key: &[Option<usize>], is_block: bool) {
                 (unit.group, if *times > 1 { format!("{label} × {times}") } else { label.clone() })
             }
             Some(Group { times, .. }) if is_block => (unit.group, format!("repeat × {times}")),
-            _ => (unit.group, "…".to_owned()),
+            _ => (unit.group, MIDDLE.to_owned()),
         };
         let nodes = nodes.collect();
         units.push(Unit {

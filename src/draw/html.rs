@@ -1,5 +1,6 @@
 //! One page with the drawing, which shows each stage's arguments, type, cost and reference. It needs no network.
 
+use super::fold::MIDDLE;
 use super::scene::{Part, Scene, grouped};
 use super::svg::{Look, description, escape, svg};
 use crate::args::ArgValue;
@@ -53,18 +54,26 @@ fn unit_facts(unit: &super::scene::Unit, model: &Model, rows: &[StageRow], scene
             "summary": format!("What the model predicts: {} outputs.", model.outputs.size),
             "facts": [], "arguments": [],
         })],
-        super::scene::Kind::Folded => vec![json!({
-            "title": unit.parts[0].title,
-            "summary": format!("{}, drawn as one box.", unit.parts[0].arguments),
-            "facts": facts(&unit.parts[0], rows, model), "arguments": [],
-        })],
+        super::scene::Kind::Folded => vec![folded_facts(&unit.parts[0], model, rows)],
         super::scene::Kind::Stage(_) => unit.parts.iter().map(|part| part_facts(part, model, rows)).collect(),
     };
     let label = unit.parts.iter().map(|part| part.title.as_str()).collect::<Vec<_>>().join(", ");
     json!({ "label": label, "parts": parts, "losses": losses })
 }
 
+/// What stands for several stages.
+fn folded_facts(part: &Part, model: &Model, rows: &[StageRow]) -> Value {
+    json!({
+        "title": part.title,
+        "summary": format!("{}, drawn as one.", part.arguments),
+        "facts": facts(part, rows, model), "arguments": [],
+    })
+}
+
 fn part_facts(part: &Part, model: &Model, rows: &[StageRow]) -> Value {
+    if part.title == MIDDLE {
+        return folded_facts(part, model, rows);
+    }
     let Some(&idx) = part.nodes.first() else { return Value::Null };
     let node = &model.graph[idx];
     let doc = node.op.doc();

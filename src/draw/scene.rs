@@ -6,7 +6,7 @@ use crate::ir::{Author, DataFacts, Entity, Level, Model, Node, Type};
 use crate::ops::{Family, LossKind, Ports, WidthRule};
 use crate::plan::{self, StageRow};
 use petgraph::graph::{DiGraph, NodeIndex};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// How much is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, std::default::Default)]
@@ -289,6 +289,8 @@ impl<'m> Draft<'m> {
             let (node, row) = (self.node(idx), &self.rows[idx]);
             let superseding = superseding_port(node, row);
             let mut found: Vec<Edge> = Vec::new();
+            // The place of each in `found`, by where it comes from: a stage may have as many inputs as there are stages.
+            let mut found_from: HashMap<usize, usize> = HashMap::new();
             // The first round says what comes from outside; in later ones only what differs is new.
             for &round in &self.rounds[&idx] {
                 for (port, &input) in self.rows[round].inputs.iter().enumerate() {
@@ -302,7 +304,7 @@ impl<'m> Draft<'m> {
                     }
                     let label = port_name(node, port).unwrap_or("");
                     let is_structure = port == 0 && superseding.is_some();
-                    match found.iter_mut().find(|edge| edge.from == from) {
+                    match found_from.get(&from).map(|&at| &mut found[at]) {
                         Some(edge) => {
                             edge.is_structure &= is_structure;
                             if edge.label.is_empty() {
@@ -312,13 +314,16 @@ impl<'m> Draft<'m> {
                                 edge.label = format!("{}, {label}", edge.label);
                             }
                         }
-                        None => found.push(Edge {
-                            from,
-                            to: unit,
-                            is_main: false,
-                            is_structure,
-                            label: label.to_owned(),
-                        }),
+                        None => {
+                            found_from.insert(from, found.len());
+                            found.push(Edge {
+                                from,
+                                to: unit,
+                                is_main: false,
+                                is_structure,
+                                label: label.to_owned(),
+                            });
+                        }
                     }
                 }
             }
@@ -596,13 +601,14 @@ fn open_circles(scene: &mut Scene) {
         // The innermost first: that may do.
         let deepest = opened.iter().map(|&group| depth[group]).max();
         opened.retain(|&group| Some(depth[group]) == deepest);
+        let is_opened: HashSet<usize> = opened.iter().copied().collect();
         for unit in &mut scene.units {
-            if opened.contains(&unit.group) {
+            if is_opened.contains(&unit.group) {
                 unit.group = scene.groups[unit.group].parent;
             }
         }
         for idx in 1..scene.groups.len() {
-            if opened.contains(&scene.groups[idx].parent) {
+            if is_opened.contains(&scene.groups[idx].parent) {
                 scene.groups[idx].parent = scene.groups[scene.groups[idx].parent].parent;
             }
         }
@@ -618,10 +624,10 @@ fn open_circles(scene: &mut Scene) {
 pub(super) fn tidy_groups(scene: &mut Scene) {
     let n = scene.groups.len();
     let mut members = vec![0usize; n];
-    let mut inner: Vec<Vec<usize>> = vec![Vec::new(); n];
+    let mut inner: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); n];
     scene.units.iter().for_each(|unit| members[unit.group] += 1);
     for idx in 1..n {
-        inner[scene.groups[idx].parent].push(idx);
+        inner[scene.groups[idx].parent].insert(idx);
     }
     // What each group becomes: itself, or its parent.
     let mut kept = vec![true; n];
@@ -635,11 +641,10 @@ pub(super) fn tidy_groups(scene: &mut Scene) {
             kept[idx] = false;
             let parent = group.parent;
             members[parent] += n_units;
-            inner[parent].retain(|&other| other != idx);
+            inner[parent].remove(&idx);
             continue;
         }
-        if let ([only], 0) = (groups.as_slice(), n_units) {
-            let only = *only;
+        if let (Some(&only), 1, 0) = (groups.first(), groups.len(), n_units) {
             let child = scene.groups[only].clone();
             let can_join =
                 is_block && child.kind == GroupKind::Block && (group.times == 1 || child.times == 1);

@@ -6,7 +6,7 @@ use super::snapshot::Snapshot;
 use crate::diagnostic::Diagnostic;
 use crate::source::SourceMap;
 use crate::syntax::ast::ItemKind;
-use crate::syntax::{self, Program};
+use crate::syntax::{self, OutOfReach, Program};
 use std::io;
 use std::path::Path;
 
@@ -93,8 +93,13 @@ impl Repository {
     /// In the kinds that `load_program` tells apart.
     pub fn read_used(&self, snapshot: &Snapshot, path: &str) -> io::Result<String> {
         let Some(inside) = self.inside(path) else {
-            let message = format!("it lies outside of the repository, so {snapshot} does not have it");
-            return Err(io::Error::other(message));
+            return Err(io::Error::new(
+                io::ErrorKind::PermissionDenied,
+                OutOfReach {
+                    reason: format!("it lies outside of the repository, so {snapshot} does not have it"),
+                    help: "put the file into the repository".to_owned(),
+                },
+            ));
         };
         self.read_text(snapshot, &inside).map_err(|error| {
             let kind = match error.kind {

@@ -2,10 +2,11 @@
 
 use super::error::{ErrorKind, GitError, Result, either, similar};
 use super::repository::{Repository, not_utf8};
+use crate::reach::{self, Reach};
+use crate::regular::ReadError;
 use git2::{ObjectType, Oid, StatusOptions, StatusShow, TreeWalkMode, TreeWalkResult};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
-use std::io;
 use std::path::Path;
 
 /// One state of all files.
@@ -69,6 +70,10 @@ const SUBMODULE: u32 = 0o160_000;
 /// As many links in a row as Linux follows.
 const MAX_LINKS: usize = 40;
 
+fn cannot_be_read(name: &str, error: &dyn fmt::Display) -> GitError {
+    GitError::new(ErrorKind::NotAFile, format!("`{name}` cannot be read: {error}"))
+}
+
 impl Repository {
     /// The content of a file. Links are followed within the same snapshot.
     ///
@@ -79,6 +84,12 @@ impl Repository {
             return self.read_on_disk(path);
         }
         let oid = self.find(snapshot, path)?;
+        // The size is known before the content is unpacked.
+        let size = self.inner.odb().and_then(|all| all.read_header(oid)).map_or(0, |(size, _)| size as u64);
+        if size > reach::MAX_BYTES {
+            let error = ReadError::TooLarge { size: Some(size), max_bytes: reach::MAX_BYTES };
+            return Err(cannot_be_read(&snapshot.name_of(path), &error));
+        }
         let blob = self.inner.find_blob(oid).map_err(|error| {
             let name = snapshot.name_of(path);
             let error = GitError::broken(&format!("`{name}` cannot be read"), &error);
@@ -88,11 +99,13 @@ impl Repository {
     }
 
     fn read_on_disk(&self, path: &str) -> Result<Vec<u8>> {
-        let place = self.root()?.join(path);
-        std::fs::read(&place).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => self.not_there(&Snapshot::WorkingTree, path),
-            io::ErrorKind::IsADirectory => is_folder(&Snapshot::WorkingTree, path),
-            _ => GitError::new(ErrorKind::NotAFile, format!("`{path}` cannot be read: {error}")),
+        let root = self.root()?;
+        let read = Reach::within(root).read(&root.join(path), reach::MAX_BYTES);
+        read.map_err(|error| match error {
+            reach::Error::Unreadable(ReadError::NotFound) => self.not_there(&Snapshot::WorkingTree, path),
+            reach::Error::Unreadable(ReadError::Folder) => is_folder(&Snapshot::WorkingTree, path),
+            reach::Error::Unreadable(error) => cannot_be_read(path, &error),
+            reach::Error::OutOfReach(error) => cannot_be_read(path, &error),
         })
     }
 

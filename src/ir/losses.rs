@@ -58,7 +58,7 @@ fn read_inner<'p>(ev: &mut Evaluator<'p>, expr: &'p Expr, env: &Rc<Env<'p>>) -> 
         ExprKind::Call(call) => read_name(ev, &call.callee.text, expr.span, &call.args, env),
         ExprKind::Neg(inner) => match read(ev, inner, env) {
             Part::Number(value) => Part::Number(-value),
-            part => scale(part, -1.0, expr.span),
+            part => scaled(part, expr.span, |weight| -weight).unwrap_or(Part::Bad),
         },
         ExprKind::Binary { .. } => {
             let mut spine = Vec::new();
@@ -146,21 +146,23 @@ fn found<'a, 'p>(name: &'a str, span: Span, given: &'a [Given<'p>]) -> Found<'a,
     Found { name, place: span, call: Some((span, given)), cut: None }
 }
 
-fn scale(part: Part, by: f64, span: Span) -> Part {
+/// A part whose numbers are changed; `None` where one of them is not finite any more.
+fn scaled(part: Part, span: Span, by: impl Fn(f64) -> f64) -> Option<Part> {
+    let finite = |value: f64| Some(by(value)).filter(|value| value.is_finite());
     match part {
         Part::Sum(mut terms) => {
             // Where one loss is scaled, the weight belongs to its place.
             let is_single = terms.len() == 1;
             for term in &mut terms {
-                term.weight *= by;
+                term.weight = finite(term.weight)?;
                 if is_single {
                     term.span = span;
                 }
             }
-            Part::Sum(terms)
+            Some(Part::Sum(terms))
         }
-        Part::Number(value) => Part::Number(value * by),
-        Part::Bad => Part::Bad,
+        Part::Number(value) => finite(value).map(Part::Number),
+        Part::Bad => Some(Part::Bad),
     }
 }
 
@@ -191,18 +193,14 @@ fn combine(ev: &mut Evaluator, op: BinaryOp, op_span: Span, lhs: Part, rhs: Part
             finite(a - b).unwrap_or_else(|| refuse("the result is too large"))
         }
         (BinaryOp::Add | BinaryOp::Sub, _, _) => refuse("a loss and a number cannot be added"),
-        (BinaryOp::Mul, Part::Number(a), Part::Number(b)) => {
-            finite(a * b).unwrap_or_else(|| refuse("the result is too large"))
-        }
         (BinaryOp::Mul, Part::Number(by), part) | (BinaryOp::Mul, part, Part::Number(by)) => {
-            scale(part, by, span)
+            scaled(part, span, |value| value * by).unwrap_or_else(|| refuse("the result is too large"))
         }
         (BinaryOp::Mul, _, _) => refuse("two losses cannot be multiplied"),
         (BinaryOp::Div, _, Part::Number(0.0)) => refuse("division by zero"),
-        (BinaryOp::Div, Part::Number(a), Part::Number(b)) => {
-            finite(a / b).unwrap_or_else(|| refuse("the result is too large"))
+        (BinaryOp::Div, part, Part::Number(by)) => {
+            scaled(part, span, |value| value / by).unwrap_or_else(|| refuse("the result is too large"))
         }
-        (BinaryOp::Div, part, Part::Number(by)) => scale(part, 1.0 / by, span),
         (BinaryOp::Div, _, _) => refuse("only a number can stand behind `/` in a loss"),
     }
 }

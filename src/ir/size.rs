@@ -223,6 +223,14 @@ impl PartialEq for Size {
     }
 }
 
+impl Eq for Size {}
+
+impl Hash for Size {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.fingerprint().hash(state);
+    }
+}
+
 /// A chain of ratios is let go one by one, however long it is.
 impl Drop for Ratio {
     fn drop(&mut self) {

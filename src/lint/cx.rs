@@ -1,12 +1,14 @@
 //! What a lint sees: the model with its readers, the text, the data and the configuration.
 
 use super::{Config, Lint, Statistics};
-use crate::ir::{Entity, Model, Node, Size};
+use crate::ir::{Entity, Level, Model, Node, Size};
 use crate::ops::{Action, Select};
 use crate::source::{SourceMap, Span};
-use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
+use std::cell::OnceCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 /// The model and everything around it.
 pub struct Cx<'a> {
@@ -17,6 +19,23 @@ pub struct Cx<'a> {
     pub config: &'a Config,
     /// Whether the output depends on a node.
     is_live: Vec<bool>,
+    /// The stages that read each value and that the output depends on, with the port where it comes in.
+    readers: Vec<Vec<(NodeIndex, usize)>>,
+    /// Rows in each graph of the data, by the level that poolings make: see [`Cx::rows_of_graphs`].
+    rows: OnceCell<HashMap<Level, Option<GraphRows>>>,
+}
+
+/// How many rows a value has in graphs of each size of the data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GraphRows(Rc<Vec<RowsOf>>);
+
+/// Rows in all graphs of one size.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RowsOf {
+    pub rows: usize,
+    /// Nodes of the graphs, and how many of these there are.
+    pub n_nodes: usize,
+    pub n_graphs: usize,
 }
 
 impl<'a> Cx<'a> {
@@ -33,7 +52,12 @@ impl<'a> Cx<'a> {
                 open.extend(model.inputs(node));
             }
         }
-        Self { model, sources, data, config, is_live }
+        let mut readers = vec![Vec::new(); model.graph.node_count()];
+        for edge in model.graph.edge_references().filter(|edge| is_live[edge.target().index()]) {
+            readers[edge.source().index()].push((edge.target(), *edge.weight()));
+        }
+        readers.iter_mut().for_each(|readers| readers.sort_unstable());
+        Self { model, sources, data, config, is_live, readers, rows: OnceCell::new() }
     }
 
     /// The stages that the output depends on, inputs first. What nothing reads has its own warning.
@@ -56,14 +80,8 @@ impl<'a> Cx<'a> {
     }
 
     /// The stages that read a value, with the port where it comes in.
-    pub fn readers(&self, node: NodeIndex) -> Vec<(NodeIndex, usize)> {
-        let edges = self.model.graph.edges_directed(node, Direction::Outgoing);
-        let mut readers: Vec<_> = edges
-            .map(|edge| (edge.target(), *edge.weight()))
-            .filter(|(reader, _)| self.is_live[reader.index()])
-            .collect();
-        readers.sort_unstable();
-        readers
+    pub fn readers(&self, node: NodeIndex) -> &[(NodeIndex, usize)] {
+        &self.readers[node.index()]
     }
 
     /// A stage as the file has it, on one line; shortened where it is long.
@@ -86,35 +104,67 @@ impl<'a> Cx<'a> {
         self.config.threshold(lint, name)
     }
 
-    /// The row count of a value for an input graph of `n_nodes`: poolings that keep a share take it of each graph.
-    /// `None` where it is not known without data.
-    pub fn rows_of_graph(&self, node: NodeIndex, n_nodes: usize) -> Option<usize> {
-        let mut kept = Vec::new();
-        let mut at = node;
-        let mut rows = loop {
-            let ty = &self.node(at).ty;
-            match ty.entity {
-                Entity::Graph => break 1,
-                Entity::Clusters | Entity::Slots => break ty.rows.known()?,
-                Entity::Nodes | Entity::Edges => {}
+    /// The row count of a value in every graph of the data, the smallest graphs first: poolings that keep a share take
+    /// it of each graph. `None` where it is not known.
+    pub fn rows_of_graphs(&self, node: NodeIndex) -> Option<GraphRows> {
+        let rows = self.rows.get_or_init(|| self.rows_by_level());
+        self.rows_in(rows, node)
+    }
+
+    fn rows_in(&self, rows: &HashMap<Level, Option<GraphRows>>, node: NodeIndex) -> Option<GraphRows> {
+        let ty = &self.node(node).ty;
+        let input = || rows.get(&Level(0)).cloned().flatten();
+        match ty.entity {
+            Entity::Graph => Some(input()?.with(|_| 1)),
+            Entity::Clusters | Entity::Slots => {
+                let known = ty.rows.known()?;
+                Some(input()?.with(|_| known))
             }
-            if ty.level.0 == 0 {
-                break n_nodes;
-            }
-            if let Action::Pooling(Select::Keep) = self.action(at) {
-                kept.push(at);
-            }
-            at = self.input(at)?;
-        };
-        for pooling in kept.into_iter().rev() {
-            let args = &self.node(pooling).args;
-            rows = match (args.opt_float("ratio"), args.opt_int("k")) {
-                (Some(ratio), _) => Size::ratio(ratio, Size::Known(rows)).known()?,
-                (None, Some(k)) => rows.min(k as usize),
-                (None, None) => rows,
-            };
+            Entity::Nodes | Entity::Edges => rows.get(&ty.level).cloned().flatten(),
         }
-        Some(rows)
+    }
+
+    /// Each pooling that keeps nodes makes a level of its own, and takes its rows from the level before.
+    fn rows_by_level(&self) -> HashMap<Level, Option<GraphRows>> {
+        let sizes = self.data.map(|data| data.sizes().to_vec()).unwrap_or_default();
+        let of_input = sizes.chunk_by(|a, b| a == b).map(|equal| RowsOf {
+            rows: equal[0],
+            n_nodes: equal[0],
+            n_graphs: equal.len(),
+        });
+        let mut rows = HashMap::from([(Level(0), Some(GraphRows(Rc::new(of_input.collect()))))]);
+        for node in self.model.graph.node_indices() {
+            let place = self.node(node);
+            if self.action(node) != Action::Pooling(Select::Keep) || place.ty.entity != Entity::Nodes {
+                continue;
+            }
+            let before = self.input(node).and_then(|input| self.rows_in(&rows, input));
+            let kept = |n: usize| match (place.args.opt_float("ratio"), place.args.opt_int("k")) {
+                (Some(ratio), _) => Size::ratio(ratio, Size::Known(n)).known().unwrap_or(n),
+                (None, Some(k)) => usize::try_from(k).map_or(n, |k| n.min(k)),
+                (None, None) => n,
+            };
+            rows.insert(place.ty.level, before.map(|before| before.with(kept)));
+        }
+        rows
+    }
+}
+
+impl GraphRows {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = RowsOf> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// Other rows in the same graphs. Where they are the same, as those of graphs that cannot become smaller are, both
+    /// share them.
+    fn with(&self, of: impl Fn(usize) -> usize) -> Self {
+        let with: Vec<RowsOf> = self.iter().map(|found| RowsOf { rows: of(found.rows), ..found }).collect();
+        if with == *self.0 { self.clone() } else { Self(Rc::new(with)) }
+    }
+
+    /// How many graphs there are for which this holds.
+    pub fn count(&self, holds: impl Fn(RowsOf) -> bool) -> usize {
+        self.iter().filter(|&found| holds(found)).map(|found| found.n_graphs).sum()
     }
 }
 

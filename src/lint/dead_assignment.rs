@@ -27,11 +27,18 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
     let mut is_summed = vec![false; n_nodes];
     // Nothing that is learned depends on the value at all:
     let mut is_dead = vec![false; n_nodes];
+    // The readout that the first of a value's readers leads to:
+    let mut readouts: Vec<Option<NodeIndex>> = vec![None; n_nodes];
     let mut found = Vec::new();
     for node in cx.nodes().rev() {
+        readouts[node.index()] = cx.readers(node).first().and_then(|&(reader, _)| match cx.action(reader) {
+            Action::Readout(_) => Some(reader),
+            _ => readouts[reader.index()],
+        });
         let readers: Vec<_> = cx
             .readers(node)
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|&(reader, port)| !reads_nothing(cx, reader, port, &is_summed, &is_dead))
             .collect();
         is_dead[node.index()] = readers.is_empty() && node != cx.model.output;
@@ -46,7 +53,7 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
             });
         if cx.action(node) == Action::Pooling(Select::Assign) && is_summed[node.index()] && !reports(cx, node)
         {
-            found.push(finding(cx, node));
+            found.push(finding(cx, node, readouts[node.index()]));
         }
     }
     found.reverse();
@@ -81,12 +88,7 @@ fn reads_nothing(cx: &Cx, reader: NodeIndex, port: usize, is_summed: &[bool], is
     }
 }
 
-fn finding(cx: &Cx, pooling: NodeIndex) -> Diagnostic {
-    let readers = cx.readers(pooling);
-    let mut readout = readers.first().map(|&(reader, _)| reader);
-    while let Some(node) = readout.filter(|&node| !matches!(cx.action(node), Action::Readout(_))) {
-        readout = cx.readers(node).first().map(|&(reader, _)| reader);
-    }
+fn finding(cx: &Cx, pooling: NodeIndex, readout: Option<NodeIndex>) -> Diagnostic {
     let name = cx.name(pooling);
     let rows = &cx.node(pooling).ty.rows.size;
     let mut finding = Diagnostic::warning(

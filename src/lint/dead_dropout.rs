@@ -46,7 +46,7 @@ fn finding(cx: &Cx, node: NodeIndex, p: f64) -> Option<Diagnostic> {
             );
         }
         // Followed by one stage alone, else the others may need it.
-        let [(reader, _)] = cx.readers(at)[..] else { return None };
+        let &[(reader, _)] = cx.readers(at) else { return None };
         match cx.action(reader) {
             Action::Dropout { p: again } if again > 0.0 => {
                 let both = 1.0 - (1.0 - p) * (1.0 - again);

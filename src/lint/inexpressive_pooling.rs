@@ -4,7 +4,6 @@ use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
 use crate::ops::{Action, Gather, Select};
 use petgraph::graph::NodeIndex;
-use std::collections::BTreeSet;
 
 /// A pooling keeps the power of the layers before (that of the 1-WL test at most) if those layers are as strong as
 /// the test, if every node is shared out wholly (the rows of `S` add up to the same number), and if clusters sum
@@ -21,26 +20,45 @@ pub static LINT: Lint = Lint {
 
 fn find(cx: &Cx) -> Vec<Diagnostic> {
     let drops = |&node: &NodeIndex| cx.action(node) == Action::Pooling(Select::Keep);
-    cx.nodes().filter(drops).filter_map(|node| finding(cx, node)).collect()
+    if !cx.nodes().any(|node| drops(&node)) {
+        return Vec::new();
+    }
+    let is_summed_up = summed_up(cx);
+    let layers = layers(cx);
+    let find = |node: NodeIndex| {
+        let before = cx.input(node)?;
+        // A share of 1 keeps every node.
+        let keeps_all = cx.node(node).args.opt_float("ratio") == Some(1.0);
+        let is_told = !keeps_all && !is_summed_up[before.index()];
+        is_told.then(|| finding(cx, node, layers[before.index()]))
+    };
+    cx.nodes().filter(drops).filter_map(find).collect()
 }
 
-fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
-    let before = cx.input(node)?;
-    // A share of 1 keeps every node.
-    if cx.node(node).args.opt_float("ratio") == Some(1.0) || is_summed_up(cx, before) {
-        return None;
+/// The nearest layers of one level that lead to a value: one that sums, and one that does not.
+#[derive(Debug, Clone, Copy, Default)]
+struct Layers {
+    strong: Option<NodeIndex>,
+    weak: Option<NodeIndex>,
+}
+
+/// Those of every stage, each from its input's.
+fn layers(cx: &Cx) -> Vec<Layers> {
+    let mut layers = vec![Layers::default(); cx.model.graph.node_count()];
+    for node in cx.nodes() {
+        let Some(input) = cx.input(node) else { continue };
+        let before = layers[input.index()];
+        layers[node.index()] = match cx.action(node) {
+            Action::Messages { gather: Gather::Sum, .. } => Layers { strong: Some(node), ..before },
+            Action::Messages { .. } => Layers { weak: Some(node), ..before },
+            Action::Pooling(_) => Layers::default(),
+            _ => before,
+        };
     }
-    let (mut strong, mut weak) = (None, None);
-    let mut at = before;
-    while let Some(input) = cx.input(at) {
-        match cx.action(at) {
-            Action::Messages { gather: Gather::Sum, .. } => strong = strong.or(Some(at)),
-            Action::Messages { .. } => weak = weak.or(Some(at)),
-            Action::Pooling(_) => break,
-            _ => {}
-        }
-        at = input;
-    }
+    layers
+}
+
+fn finding(cx: &Cx, node: NodeIndex, Layers { strong, weak }: Layers) -> Diagnostic {
     let name = cx.name(node);
     let mut finding = Diagnostic::warning(
         LINT.code,
@@ -59,41 +77,34 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
     };
     let pooling = "`diffpool(ratio = 0.25)`, which shares every node out over the clusters and sums";
     let layers = if weak.is_some() { ", behind layers that sum, such as `gin(64)`" } else { "" };
-    Some(finding.help(format!(
+    finding.help(format!(
         "write {pooling}{layers}; or read the level before the pooling out too: name it with `as before` and end in \
          `concat(before -> sum, …)`"
-    )))
+    ))
 }
 
-/// Whether a `sum` over the rows reaches the output beside the pooling.
-fn is_summed_up(cx: &Cx, value: NodeIndex) -> bool {
-    // The value may get a name in front of what is done to each of its rows.
-    let mut same_rows = BTreeSet::from([value]);
-    let mut at = value;
-    while matches!(
-        cx.action(at),
-        Action::Activation | Action::Dropout { .. } | Action::BatchNorm | Action::RowNorm
-    ) {
-        let Some(input) = cx.input(at) else { break };
-        same_rows.insert(input);
-        at = input;
+/// Of every value, whether a `sum` over its rows reaches the output beside the poolings that read it.
+fn summed_up(cx: &Cx) -> Vec<bool> {
+    // Readers come after what they read, so going backwards each is known before.
+    let mut is_summed = vec![false; cx.model.graph.node_count()];
+    for node in cx.nodes().rev() {
+        is_summed[node.index()] = cx.readers(node).iter().any(|&(reader, _)| match cx.action(reader) {
+            Action::Readout(Gather::Sum) => true,
+            Action::Pooling(_) | Action::Readout(_) => false,
+            _ => is_summed[reader.index()],
+        });
     }
-    let mut open: Vec<NodeIndex> = same_rows.into_iter().collect();
-    let mut seen: BTreeSet<NodeIndex> = open.iter().copied().collect();
-    while let Some(node) = open.pop() {
-        for (reader, _) in cx.readers(node) {
-            match cx.action(reader) {
-                Action::Readout(Gather::Sum) => return true,
-                Action::Pooling(_) | Action::Readout(_) => {}
-                _ => {
-                    if seen.insert(reader) {
-                        open.push(reader);
-                    }
-                }
-            }
+    // The value may get a name in front of what is done to each of its rows.
+    for node in cx.nodes() {
+        let is_of_rows = matches!(
+            cx.action(node),
+            Action::Activation | Action::Dropout { .. } | Action::BatchNorm | Action::RowNorm
+        );
+        if let Some(input) = cx.input(node).filter(|_| is_of_rows) {
+            is_summed[node.index()] |= is_summed[input.index()];
         }
     }
-    false
+    is_summed
 }
 
 #[cfg(test)]

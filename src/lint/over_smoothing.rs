@@ -8,6 +8,7 @@ use crate::ir::Entity;
 use crate::ops::{Action, Gather};
 use crate::source::Span;
 use petgraph::graph::NodeIndex;
+use std::collections::{HashMap, HashSet};
 
 /// With data: no fewer layers than this are spoken of, because networks of two and three layers are the rule
 /// whatever the graphs (Li et al. 2018, section 3, where the fall begins behind the third layer).
@@ -33,11 +34,26 @@ pub static LINT: Lint = Lint {
     find,
 };
 
-/// Averaging layers behind one another that lead to a value, without a way around them.
-#[derive(Clone, Default)]
+/// Averaging layers behind one another that lead to a value, without a way around them: the last of them, how many
+/// they are, and in [`Rows::before`] the one before each.
+#[derive(Debug, Clone, Copy, Default)]
 struct Row {
-    layers: Vec<NodeIndex>,
+    n_layers: usize,
+    last: Option<NodeIndex>,
 }
+
+/// The layer before each averaging layer of a row. Rows share what they begin with.
+struct Rows {
+    before: Vec<Option<NodeIndex>>,
+    /// Last layers of rows that were looked at.
+    seen: HashSet<NodeIndex>,
+    /// Layers that may still be gone through, over all rows.
+    budget: usize,
+}
+
+/// Rows that share layers go through them again and again: after so many steps, only the last ones of a row are.
+const MAX_STEPS: usize = 1_000_000;
+const LEAST_STEPS: usize = 100;
 
 fn averages(action: Action) -> bool {
     // Sums keep how many neighbours there were, and a maximum is no average.
@@ -46,40 +62,46 @@ fn averages(action: Action) -> bool {
 }
 
 fn find(cx: &Cx) -> Vec<Diagnostic> {
-    let mut rows: Vec<Row> = vec![Row::default(); cx.model.graph.node_count()];
+    let n_nodes = cx.model.graph.node_count();
+    let mut rows: Vec<Row> = vec![Row::default(); n_nodes];
+    let mut all = Rows { before: vec![None; n_nodes], seen: HashSet::new(), budget: MAX_STEPS };
     let mut found = Vec::new();
     for node in cx.nodes() {
         let inputs = cx.model.inputs(node);
-        let row = match cx.action(node) {
+        rows[node.index()] = match cx.action(node) {
             Action::Input => Row::default(),
             Action::Pooling(_) => {
                 // A new graph begins; what led to it ends here, in each of its networks.
-                inputs.iter().for_each(|input| found.extend(finding(cx, &rows[input.index()])));
+                inputs.iter().for_each(|input| found.extend(finding(cx, rows[input.index()], &mut all)));
                 Row::default()
             }
             // The shortest way around the layers is what keeps the nodes apart.
             Action::Concat | Action::Add => {
-                let shortest =
-                    inputs.iter().map(|input| &rows[input.index()]).min_by_key(|row| row.layers.len());
-                shortest.cloned().unwrap_or_default()
+                let shortest = inputs.iter().map(|input| rows[input.index()]).min_by_key(|row| row.n_layers);
+                shortest.unwrap_or_default()
             }
             action => {
-                let mut row = inputs.first().map(|input| rows[input.index()].clone()).unwrap_or_default();
+                let row = inputs.first().map(|input| rows[input.index()]).unwrap_or_default();
                 if averages(action) {
-                    row.layers.push(node);
+                    all.before[node.index()] = row.last;
+                    Row { n_layers: row.n_layers + 1, last: Some(node) }
+                } else {
+                    row
                 }
-                row
             }
         };
-        rows[node.index()] = row;
     }
-    found.extend(finding(cx, &rows[cx.model.output.index()]));
+    found.extend(finding(cx, rows[cx.model.output.index()], &mut all));
     found
 }
 
-fn finding(cx: &Cx, row: &Row) -> Option<Diagnostic> {
-    let n_layers = row.layers.len();
-    let &last = row.layers.last()?;
+fn finding(cx: &Cx, row: Row, rows: &mut Rows) -> Option<Diagnostic> {
+    let n_layers = row.n_layers;
+    let last = row.last?;
+    // Many poolings may read one value.
+    if !rows.seen.insert(last) {
+        return None;
+    }
     let ty = &cx.node(last).ty;
     let is_input_graph = ty.entity == Entity::Nodes && ty.level.0 == 0;
     let depth = cx.data.filter(|_| is_input_graph).map(|data| (data.name(), data.depth()));
@@ -98,9 +120,16 @@ fn finding(cx: &Cx, row: &Row) -> Option<Diagnostic> {
     };
     // Places in the file, each with how many of the layers it stands for.
     let mut places: Vec<(Span, usize)> = Vec::new();
-    for &layer in &row.layers {
+    let mut place_of: HashMap<Span, usize> = HashMap::new();
+    let n_steps = n_layers.min(rows.budget.max(LEAST_STEPS));
+    rows.budget = rows.budget.saturating_sub(n_steps);
+    let mut layers: Vec<NodeIndex> =
+        std::iter::successors(Some(last), |layer| rows.before[layer.index()]).take(n_steps).collect();
+    layers.reverse();
+    for layer in layers {
         let span = cx.node(layer).span;
-        match places.iter_mut().find(|(known, _)| *known == span) {
+        let place = *place_of.entry(span).or_insert(places.len());
+        match places.get_mut(place) {
             Some((_, count)) => *count += 1,
             None => places.push((span, 1)),
         }

@@ -68,8 +68,9 @@ fn kept(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
     }
     let data = cx.data?;
     let sizes = data.sizes();
-    let one = sizes.iter().filter(|&&size| size > 1 && cx.rows_of_graph(node, size) == Some(1)).count();
-    let largest = cx.rows_of_graph(node, sizes.last().copied()?)?;
+    let rows = cx.rows_of_graphs(node)?;
+    let one = rows.count(|found| found.n_nodes > 1 && found.rows == 1);
+    let largest = rows.iter().next_back()?.rows;
     ((one as f64) >= cx.threshold(&LINT, "share") * sizes.len() as f64 && one > 0).then(|| {
         Diagnostic::warning(
             LINT.code,

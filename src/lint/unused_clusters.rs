@@ -45,14 +45,19 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
         return None;
     }
     let sizes = data.sizes();
-    let mut before: Vec<usize> = sizes.iter().filter_map(|&size| cx.rows_of_graph(input, size)).collect();
-    before.sort_unstable();
-    let is_smaller = |&&rows: &&usize| if select == Select::Assign { rows < k } else { rows <= k };
-    let n_smaller = before.iter().filter(is_smaller).count();
+    let before = cx.rows_of_graphs(input)?;
+    let is_smaller = |rows: usize| if select == Select::Assign { rows < k } else { rows <= k };
+    let n_smaller = before.count(|found| is_smaller(found.rows));
     if n_smaller == 0 || (n_smaller as f64) < cx.threshold(&LINT, "share") * sizes.len() as f64 {
         return None;
     }
-    let median = before[before.len() / 2];
+    // Larger graphs have no fewer rows.
+    let mut n_before = 0;
+    let median = before.iter().find(|found| {
+        n_before += found.n_graphs;
+        n_before > sizes.len() / 2
+    });
+    let median = median?.rows;
     let (name, share) = (data.name(), percent(n_smaller, sizes.len()));
     let quarter = median.div_ceil(4).max(2);
     let place = pooling.ty.rows.origin.span.unwrap_or(pooling.span);

@@ -7,6 +7,9 @@ use std::fmt;
 /// Sums are multiplied out into this many terms at most; beyond, a sum is a factor like any other.
 const MAX_MULTIPLIED: usize = 100;
 
+/// Symbolic terms of a sum that are written; more are counted.
+const MAX_WRITTEN: usize = 24;
+
 /// A number of things that may be symbolic, such as the parameters of a model: `Σ count · Π sizes`. It is exact up to
 /// 2¹²⁸, which is far beyond any machine; larger numbers stay there and are written with "or more".
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -115,7 +118,8 @@ impl fmt::Display for Count {
         // The plain number, which sorts first, is written last.
         let (plain, symbolic): (Vec<_>, Vec<_>) =
             self.terms.iter().partition(|(factors, _)| factors.is_empty());
-        for (idx, (factors, &count)) in symbolic.into_iter().chain(plain).enumerate() {
+        let n_more = symbolic.len().saturating_sub(MAX_WRITTEN);
+        for (idx, (factors, &count)) in symbolic.into_iter().take(MAX_WRITTEN).chain(plain).enumerate() {
             if idx > 0 {
                 f.write_str(" + ")?;
             }
@@ -126,7 +130,11 @@ impl fmt::Display for Count {
                 (count, factors) => write!(f, "{}·{}", grouped(count), factors.join("·"))?,
             }
         }
-        Ok(())
+        match n_more {
+            0 => Ok(()),
+            1 => f.write_str(" + 1 more term"),
+            n => write!(f, " + {} more terms", grouped(n)),
+        }
     }
 }
 

@@ -90,7 +90,13 @@ pub struct Lexed<'a> {
     pub comments: Vec<Comment>,
     /// Line number and what follows the slashes, ascending.
     pub docs: Vec<(usize, &'a str)>,
+    /// The text has more than [`MAX_TOKENS`] tokens or comments, and those behind are not among them.
+    pub is_cut: bool,
 }
+
+/// Words, numbers and signs of one file. The largest model that can be built has a hundred thousand stages, which take
+/// a million of them.
+pub const MAX_TOKENS: usize = 2_000_000;
 
 pub fn lex(text: &str) -> Lexed<'_> {
     let mut lexed = Lexed::default();
@@ -102,6 +108,10 @@ pub fn lex(text: &str) -> Lexed<'_> {
         (pos, line_start) = (3, 3);
     }
     while pos < bytes.len() {
+        if lexed.tokens.len().max(lexed.comments.len()) > MAX_TOKENS {
+            lexed.is_cut = true;
+            break;
+        }
         match bytes[pos] {
             b'\n' => {
                 (pos, line) = (pos + 1, line + 1);

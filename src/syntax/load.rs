@@ -5,17 +5,41 @@ use super::ast::{File, ItemKind};
 use super::parse::parse;
 use crate::diagnostic::Diagnostic;
 use crate::source::{FileId, SourceMap, Span};
+use std::collections::HashMap;
+use std::fmt;
 use std::io;
 
 /// How long a chain of files that use each other may be.
 const MAX_USE_DEPTH: usize = 64;
 
+/// How many files one model may use.
+const MAX_FILES: usize = 1000;
+
+/// What the names of model files end in. Nothing else is read, so that no message can quote it.
+const ENDING: &str = ".hgnn";
+
+/// Why a file that exists may not be read: the inner error of an [`io::Error`] that `read` gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutOfReach {
+    /// The end of a sentence: "it lies outside of the repository".
+    pub reason: String,
+    pub help: String,
+}
+
+impl fmt::Display for OutOfReach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for OutOfReach {}
+
 /// Parses `main` and, through `read`, the files it names with `use`, each once. A path is taken
 /// relative to the file that names it; `read` gets it joined to that file's folder.
 ///
 /// # Errors
-/// Among the diagnostics: `names::circular_use`, `names::missing_file`, `syntax::encoding` (where `read` fails
-/// with [`io::ErrorKind::InvalidData`]) and those of [`parse`].
+/// Among the diagnostics: `names::circular_use`, `names::missing_file`, `names::out_of_reach` (where `read` fails with
+/// [`OutOfReach`]), `syntax::encoding` (where it fails with [`io::ErrorKind::InvalidData`]) and those of [`parse`].
 pub fn load_program(
     sources: &mut SourceMap,
     main: FileId,
@@ -24,15 +48,16 @@ pub fn load_program(
     let mut loader = Loader {
         sources,
         read,
-        known: Vec::new(),
+        known: HashMap::new(),
         open: Vec::new(),
         files: Vec::new(),
         uses: Vec::new(),
         found: Vec::new(),
+        has_too_many: false,
     };
     let name = join("", &loader.sources.file(main).name);
-    loader.known.push((name, main));
-    loader.load(main);
+    loader.known.insert(name, main);
+    loader.load(main, None);
     let has_errors = loader.found.iter().any(Diagnostic::is_error);
     let (files, uses, mut found) = (loader.files, loader.uses, loader.found);
     let program = Program { files, main, uses, has_errors };
@@ -43,19 +68,33 @@ pub fn load_program(
 struct Loader<'a> {
     sources: &'a mut SourceMap,
     read: &'a dyn Fn(&str) -> io::Result<String>,
-    /// Normalised names of the files seen, in order of first use.
-    known: Vec<(String, FileId)>,
+    /// The files seen, by their normalised names.
+    known: HashMap<String, FileId>,
     /// The chain from the main file to the one being loaded, with the `use` that leads to the next.
     open: Vec<(FileId, Span)>,
     files: Vec<File>,
     uses: Vec<(Span, FileId)>,
     found: Vec<Diagnostic>,
+    has_too_many: bool,
 }
 
 impl Loader<'_> {
-    fn load(&mut self, id: FileId) {
+    /// `used` is the place of the `use` that names the file.
+    fn load(&mut self, id: FileId, used: Option<Span>) {
         let (file, diagnostics) = parse(self.sources, id);
-        self.found.extend(diagnostics);
+        let is_foreign = file.items.is_empty() && file.broken.iter().all(|item| item.defines.is_none());
+        match used {
+            // Its name ends as that of a model, and nothing in it is one: what else it is stays where it is.
+            Some(place) if is_foreign && !diagnostics.is_empty() => {
+                let name = &self.sources.file(id).name;
+                self.found.push(
+                    Diagnostic::error("names::not_a_model", format!("the file `{name}` is no model file"))
+                        .label(place, "nothing in it could be read")
+                        .help("`use` names a file with `let`s and blocks"),
+                );
+            }
+            _ => self.found.extend(diagnostics),
+        }
         for item in &file.items {
             let ItemKind::Use { path } = &item.kind else { continue };
             self.open.push((id, path.span));
@@ -74,8 +113,16 @@ impl Loader<'_> {
             );
             return;
         }
+        if !path.ends_with(ENDING) {
+            self.found.push(
+                Diagnostic::error("names::missing_file", "`use` names a file that is no model")
+                    .label(span, format!("this name does not end in `{ENDING}`"))
+                    .help(format!("only files whose names end in `{ENDING}` are read")),
+            );
+            return;
+        }
         let name = resolve_use(&self.sources.file(from).name, path);
-        if let Some(&(_, id)) = self.known.iter().find(|(known, _)| *known == name) {
+        if let Some(&id) = self.known.get(&name) {
             if let Some(start) = self.open.iter().position(|&(open, _)| open == id) {
                 self.found.push(self.circular(start));
             } else {
@@ -94,12 +141,23 @@ impl Loader<'_> {
             );
             return;
         }
+        if self.known.len() > MAX_FILES {
+            // One message, at the first file that is too many.
+            if !std::mem::replace(&mut self.has_too_many, true) {
+                self.found.push(
+                    Diagnostic::error("names::missing_file", format!("more than {MAX_FILES} files are used"))
+                        .label(span, "this one and the others are not read")
+                        .help("put what belongs together into one file"),
+                );
+            }
+            return;
+        }
         match (self.read)(&name) {
             Ok(text) => {
                 let id = self.sources.add(name.clone(), text);
-                self.known.push((name, id));
+                self.known.insert(name, id);
                 self.uses.push((span, id));
-                self.load(id);
+                self.load(id, Some(span));
             }
             Err(error) => self.found.push(unreadable(&name, span, &error)),
         }
@@ -138,6 +196,11 @@ fn plural(count: usize) -> &'static str {
 }
 
 fn unreadable(name: &str, span: Span, error: &io::Error) -> Diagnostic {
+    if let Some(OutOfReach { reason, help }) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        return Diagnostic::error("names::out_of_reach", format!("the file `{name}` may not be read"))
+            .label(span, reason.as_str())
+            .help(help.as_str());
+    }
     match error.kind() {
         io::ErrorKind::NotFound => {
             Diagnostic::error("names::missing_file", format!("the file `{name}` does not exist"))

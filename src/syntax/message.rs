@@ -1,11 +1,11 @@
 //! What the parser says, in plain words: one function a mistake, and pest's expectations translated.
 //! Codes are `syntax::…`.
 
-use super::lex::{Bracket, Fault, ITEM_WORDS, Kind, RESERVED};
+use super::lex::{Bracket, Fault, ITEM_WORDS, Kind, Lexed, MAX_TOKENS, RESERVED};
 use super::split::{MAX_NESTING, SETTINGS, Splitter};
 use crate::diagnostic::Diagnostic;
 use crate::elsewhere::{self, Here, Place as Where};
-use crate::source::Span;
+use crate::source::{FileId, Span};
 use std::ops::Range;
 
 /// How deep an expression may nest, brackets and operators together: `a + b + c` is two deep.
@@ -26,6 +26,19 @@ fn quoted(word: &str) -> String {
             let short: String = line.chars().take(32).collect();
             if short.len() < word.len() { format!("`{short}…`") } else { format!("`{short}`") }
         }
+    }
+}
+
+/// A file with more words and signs than any model has.
+pub fn too_many_tokens(file: FileId, lexed: &Lexed) -> Diagnostic {
+    let finding = Diagnostic::error(
+        "syntax::too_large",
+        format!("the file has more than {MAX_TOKENS} words and signs, or as many comments"),
+    )
+    .help("a model has at most 100000 stages; `repeat(n, …)` and blocks write many in a few words");
+    match lexed.tokens.last() {
+        Some(last) => finding.label(Span::new(file, last.start, last.end), "nothing is read from here on"),
+        None => finding,
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) mod split;
 use crate::source::{FileId, Span};
 pub use decode::decode;
 pub use lex::RESERVED;
-pub use load::{load_program, resolve_use};
+pub use load::{OutOfReach, load_program, resolve_use};
 pub use parse::parse;
 
 /// A parsed file with all files it uses, each once; a file comes after those it uses, the main file is the last.

@@ -4,7 +4,7 @@ use super::ast::*;
 use super::lex::{Lexed, lex};
 use super::message;
 use super::split::{Chunk, Piece, SETTINGS, Splitter};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Findings};
 use crate::source::{FileId, SourceMap, Span};
 use pest::Parser;
 use pest::error::{ErrorVariant, InputLocation};
@@ -21,13 +21,18 @@ struct Grammar;
 /// The diagnostics have the codes `syntax::…`.
 pub fn parse(sources: &SourceMap, id: FileId) -> (File, Vec<Diagnostic>) {
     let text = &*sources.file(id).text;
-    let mut diagnostics = Vec::new();
+    let mut diagnostics = Findings::default();
     let mut file = File { id, items: Vec::new(), broken: Vec::new() };
     if u32::try_from(text.len()).is_err() {
-        diagnostics.push(Diagnostic::error("syntax::too_large", "the file is larger than 4 GiB"));
-        return (file, diagnostics);
+        return (file, vec![Diagnostic::error("syntax::too_large", "the file is larger than 4 GiB")]);
     }
     let lexed = lex(text);
+    if lexed.is_cut {
+        // Anything may stand in what is not read.
+        let end = lexed.tokens.last().map_or(0, |last| last.end);
+        file.broken.push(BrokenItem { defines: None, span: Span::new(id, end, end) });
+        return (file, vec![message::too_many_tokens(id, &lexed)]);
+    }
     let splitter = Splitter { file: id, text, tokens: &lexed.tokens };
     for piece in splitter.split() {
         let (tokens, kind) = match piece {
@@ -57,7 +62,7 @@ pub fn parse(sources: &SourceMap, id: FileId) -> (File, Vec<Diagnostic>) {
             }
         }
     }
-    (file, diagnostics)
+    (file, diagnostics.into_list())
 }
 
 fn ident(file: FileId, text: &str, start: usize) -> Ident {
