@@ -90,7 +90,7 @@ impl EstimateCommand {
         let measured = (!self.no_time).then(|| Machine::cached(cache.as_deref())).transpose();
         let machine =
             measured.map_err(|error| Failure::new(format!("this machine cannot be measured: {error}")))?;
-        let request = Request { model: &ready.model, dataset, settings: &settings, process, machine };
+        let request = Request { model, dataset, settings: &settings, process, machine };
         let estimator = Estimator::new(request)?;
         let estimate = estimator.estimate();
         let proposal = self.memory_limit.map(|limit| estimator.propose(limit as f64));
@@ -311,6 +311,11 @@ fn print(
         ("activations", memory.activations_bytes, "results of the largest batch, kept for the backward pass"),
         ("temporary", memory.temporary_bytes, "gradients on their way, and scratch"),
         ("allocator", memory.allocator_bytes, "pages that it keeps beyond what is in use"),
+        (
+            "evaluation",
+            memory.evaluation_bytes,
+            "measuring the largest batch of any part, beyond a training step",
+        ),
     ] {
         if value > 0.0 {
             let share = format!("{:.0} %", 100.0 * value / memory.peak_bytes.max(1.0));

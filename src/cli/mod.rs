@@ -33,6 +33,7 @@ mod predict;
 mod progress_line;
 pub mod report;
 pub mod results;
+mod room;
 mod show;
 pub mod source;
 mod stdout;
@@ -209,6 +210,7 @@ pub fn main() -> ExitCode {
     if cli.global.format == Format::Json {
         stdout::write_data_only();
     }
+    room::answer_where_memory_ends(cli.global.format);
     threads::set_up(cli.global.threads.map(usize::from));
     let run = || {
         let exit = cli.command.run(&cli.global)?;

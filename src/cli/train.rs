@@ -2,6 +2,7 @@
 
 use super::data::DataArgs;
 use super::device::DeviceArg;
+use super::room::MemoryArgs;
 use super::source::{self, Loaded};
 use super::watcher::Watcher;
 use super::{
@@ -9,14 +10,16 @@ use super::{
 };
 use crate::args::BoundCall;
 use crate::check::{self, Checked};
-use crate::data::{self, DataOptions, Dataset};
+use crate::data::{self, DataOptions, Dataset, Targets};
 use crate::diagnostic::Diagnostic;
+use crate::estimate::{ProcessMemory, Request, fits};
 use crate::git;
 use crate::ir::Model;
+use crate::memory;
 use crate::source::SourceMap;
 use crate::train::{
-    self, GitState, ModelSource, Origin, Output, Overrides, RunFolder, RunSummary, Status, TrainError,
-    TrainRequest,
+    self, GitState, ModelSource, Origin, Output, Overrides, RunFolder, RunSummary, Settings, Status,
+    TrainError, TrainRequest,
 };
 use candle_core::Device;
 use std::io::{self, Write};
@@ -62,6 +65,8 @@ pub struct Train {
     epochs: Option<u32>,
     #[command(flatten)]
     device: DeviceArg,
+    #[command(flatten)]
+    memory: MemoryArgs,
     /// Go on with the run in this folder, with the same result as if it had not been stopped
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
@@ -154,6 +159,8 @@ struct Ready {
 /// What several runs of one process share.
 pub(super) struct Session {
     device: Device,
+    /// What the process had taken before it read any data.
+    base_bytes: Option<u64>,
     command: Vec<String>,
     /// How often Ctrl-C was pressed.
     interrupts: Arc<AtomicUsize>,
@@ -165,7 +172,8 @@ impl Session {
     pub(super) fn open(train: &Train, format: Format) -> Result<Self, Failure> {
         let device = train.device.open()?;
         let command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-        Ok(Self { device, command, interrupts: listen_for_interrupts(format) })
+        let base_bytes = memory::resident_bytes();
+        Ok(Self { device, base_bytes, command, interrupts: listen_for_interrupts(format) })
     }
 }
 
@@ -244,6 +252,7 @@ impl Train {
         session: &Session,
         format: Format,
     ) -> Result<Trained, Failure> {
+        self.fits(&ready, overrides, session)?;
         let git = git_state(&ready.file);
         let request = TrainRequest {
             name: ready.name,
@@ -267,6 +276,24 @@ impl Train {
             results::print(&mut super::stdout(), &summary, &ready.model, &ready.dataset, format)?;
         }
         Ok(Trained::Done(Box::new(summary)))
+    }
+
+    /// Refuses a run that needs more memory than there is.
+    ///
+    /// # Errors
+    /// The refusal, or where the data cannot be cut as the protocol asks.
+    fn fits(&self, ready: &Ready, overrides: Overrides, session: &Session) -> Result<(), Failure> {
+        // On a GPU, batches and results lie in its own memory, of which Candle does not say how much there is.
+        if !session.device.is_cpu() || matches!(ready.dataset.targets, Targets::None) {
+            return Ok(());
+        }
+        let Some(room) = memory::room::room() else { return Ok(()) };
+        let (model, dataset) = (ready.model.get(), &ready.dataset);
+        let settings = Settings::new(model, overrides);
+        let process = ProcessMemory::new(session.base_bytes, memory::resident_bytes());
+        let request = Request { model, dataset, settings: &settings, process, machine: None };
+        let shortage = fits::training(&request, room)?;
+        self.memory.judge(&format!("training {} on {}", ready.file, dataset.name), shortage.as_ref())
     }
 
     /// Compiles the file against its data; `None` where it is wrong, which was said.
@@ -294,7 +321,9 @@ impl Train {
         };
         let facts = dataset.as_ref().map(Dataset::facts);
         let outcome = check::check(&program, facts.as_ref());
-        diagnostics.extend(outcome.diagnostics);
+        // The run itself says which classes its parts do not hold, by their names.
+        let is_said_later = |finding: &Diagnostic| finding.code == "training::absent_class";
+        diagnostics.extend(outcome.diagnostics.into_iter().filter(|finding| !is_said_later(finding)));
         print_findings(&sources, &diagnostics, global)?;
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Ok(None);

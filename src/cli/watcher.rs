@@ -152,6 +152,9 @@ impl Progress for Watcher {
                 earlier_s,
                 dir,
             } => {
+                if let Some(dir) = dir {
+                    super::room::note_run(dir, name.is_some());
+                }
                 self.n_units = n_units;
                 self.n_epochs = n_epochs;
                 self.last = None;

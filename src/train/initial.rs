@@ -61,7 +61,7 @@ impl Initial {
     pub fn read(from: &Path, model: &Checked<Model>, dataset: &Dataset, units: &[Unit]) -> Result<Self> {
         let Found { checkpoints: paths, mut notes } = folder::find(from)?;
         let all: Vec<Checkpoint> = paths.iter().map(|path| Checkpoint::read(path)).collect::<Result<_>>()?;
-        notes.extend(all.iter().filter_map(Checkpoint::note));
+        notes.extend(all.iter().flat_map(Checkpoint::notes));
         let splits: Vec<Option<Split>> = all.iter().map(Checkpoint::split).collect::<Result<_>>()?;
         let is_same_data = |idx: usize| all[idx].facts.data_fingerprint == dataset.fingerprint;
         let own = |unit: &Unit| {
@@ -97,6 +97,11 @@ impl Initial {
                 ));
             }
         }
+        let used: BTreeSet<usize> = of_run.iter().copied().collect();
+        for &idx in &used {
+            notes.extend(other_meaning(&all[idx], dataset));
+        }
+        notes.dedup();
         let after = Side {
             name: "this model".into(),
             model: model.get().clone(),
@@ -217,6 +222,32 @@ impl Initial {
         let weights = weights.collect::<Result<Vec<Named>>>()?;
         Ok(Self { record, weights })
     }
+}
+
+/// What the features and outputs of a checkpoint's data mean, where this data's mean something else.
+fn other_meaning(checkpoint: &Checkpoint, dataset: &Dataset) -> Vec<String> {
+    let (then, now) = (&checkpoint.facts.vocabulary, &dataset.vocabulary);
+    let from = &checkpoint.facts.data.name;
+    let mut notes = Vec::new();
+    if !then.has_columns_of(now) {
+        notes.push(format!(
+            "features mean something else: {from} has {}, {} has {}; weights that read them are taken over as far as \
+             their shapes fit, and have to be learned anew",
+            then.features_in_words(),
+            dataset.name,
+            now.features_in_words()
+        ));
+    }
+    if !then.has_target_of(now) {
+        notes.push(format!(
+            "what is predicted means something else: {from} has {}, {} has {}; weights of the last layer are taken \
+             over as far as their shapes fit, and have to be learned anew",
+            then.target_in_words(),
+            dataset.name,
+            now.target_in_words()
+        ));
+    }
+    notes
 }
 
 /// Sets the weights that are given; the others stay as they were initialised.

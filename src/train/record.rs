@@ -101,6 +101,9 @@ pub struct UnitSummary {
     pub train: Figures,
     pub validation: Figures,
     pub test: Figures,
+    /// Classes that a part (`train`, `validation`, `test`) does not hold: its means over classes leave them out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub absent_classes: BTreeMap<String, Vec<String>>,
     pub n_parameters: usize,
     /// Median seconds of a training epoch, validation not counted. Times and memory are kept apart, in
     /// `resources.json`: they are not the same each time.

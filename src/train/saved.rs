@@ -74,7 +74,7 @@ impl SavedModel {
     /// Where the file is damaged, or was made for another model; the message says what differs.
     pub fn open(path: &Path, device: &Device) -> Result<Self> {
         let checkpoint = Checkpoint::read(path)?;
-        let mut notes: Vec<String> = checkpoint.note().into_iter().collect();
+        let mut notes = checkpoint.notes();
         if let Some(folder) = folder::run_of(path) {
             let form = compare(&checkpoint, &folder.source()?)?;
             if !checkpoint.canonical()?.agrees_with(&form, Part::All) {
@@ -104,6 +104,21 @@ impl SavedModel {
         Ok(Self { checkpoint, model, notes: Vec::new(), network, batch_size, metrics })
     }
 
+    /// Whether it computes in the memory of the machine, not in that of a GPU.
+    pub fn is_on_cpu(&self) -> bool {
+        self.network.device().is_cpu()
+    }
+
+    /// The graphs that hold these items (graphs or nodes), in the order in which they are measured.
+    pub fn graphs_of(&self, dataset: &Dataset, items: &[u32]) -> Vec<u32> {
+        Feed::new(dataset, self.model.get().task, items, self.network.device()).graphs
+    }
+
+    /// How many graphs pass through the network at once.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
     /// The model's metrics, the most important first.
     pub fn metrics(&self) -> impl Iterator<Item = &'static str> {
         self.metrics.iter().map(|metric| metric.name())
@@ -131,11 +146,24 @@ impl SavedModel {
     /// Whether the network can read this data, and with `is_scored` whether its labels are those it was trained for.
     ///
     /// # Errors
-    /// Where the number of features, the task or the classes differ.
+    /// Where the features mean something else or are not as many, or the task, the classes or the values differ.
     pub fn check_data(&self, dataset: &Dataset, is_scored: bool) -> Result<()> {
         let trained = &self.checkpoint.facts.data;
         let refuse =
             |message: String, help: &str| Err(TrainError::unusable(&self.checkpoint.path, message, help));
+        let (known, now) = (&self.checkpoint.facts.vocabulary, &dataset.vocabulary);
+        if !known.has_columns_of(now) {
+            return refuse(
+                format!(
+                    "it was trained on {} with {}, {} has {}",
+                    trained.name,
+                    known.features_in_words(),
+                    dataset.name,
+                    now.features_in_words()
+                ),
+                "name data with the same features, or train a model on these",
+            );
+        }
         if dataset.n_features() != trained.n_features {
             return refuse(
                 format!(

@@ -67,6 +67,16 @@ impl Settings {
         [of_schedule, of_stop].into_iter().flatten()
     }
 
+    /// The settings that watch a figure: `early_stop`, `schedule`.
+    pub fn watching(&self, monitor: &str) -> impl Iterator<Item = &'static str> {
+        let of_schedule = schedule::kind(&self.schedule).monitor(&self.schedule) == Some(monitor);
+        let of_stop = early_stop::kind(&self.early_stop).monitor(&self.early_stop) == Some(monitor);
+        [("early_stop", of_stop), ("schedule", of_schedule)]
+            .into_iter()
+            .filter(|(_, watches)| *watches)
+            .map(|(name, _)| name)
+    }
+
     /// The metrics to compute in every epoch: those asked for and those watched.
     pub fn all_metrics(&self) -> Vec<&'static dyn Metric> {
         let mut all = self.metrics.clone();

@@ -2,6 +2,7 @@
 
 mod advice;
 mod begin;
+mod columns;
 mod commands;
 mod compare;
 mod damage;
@@ -20,6 +21,7 @@ mod labels;
 mod laws;
 mod layout;
 mod lint;
+mod memory;
 mod migrate;
 mod models;
 mod operator;
@@ -31,3 +33,4 @@ mod skip;
 mod spec;
 mod start;
 mod terminal;
+mod undefined;

@@ -583,6 +583,11 @@ fn unit_folders(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
+/// The weights that one run of a protocol has kept so far, by its folder; `None` where there are none yet.
+pub fn kept_weights(unit: &Path) -> Option<PathBuf> {
+    Some(unit.join(CHECKPOINT)).filter(|path| path.is_file())
+}
+
 /// The split that lies beside a checkpoint; `None` where there is none.
 ///
 /// # Errors

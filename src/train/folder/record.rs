@@ -1,5 +1,6 @@
 //! `run.json` and `resources.json`.
 
+use crate::data::Vocabulary;
 use crate::train::initial::InitialRecord;
 use crate::train::record::RunSummary;
 use crate::train::session::Session;
@@ -23,6 +24,9 @@ pub struct RunRecord {
     /// The data's name, and the SHA-256 of its content.
     pub data: String,
     pub data_fingerprint: String,
+    /// What the columns of its features and its targets mean; empty in records of earlier versions.
+    #[serde(default)]
+    pub columns: Vocabulary,
     pub overrides: Overrides,
     /// The `train` and `evaluate` sections, every default filled in.
     pub settings: serde_json::Value,

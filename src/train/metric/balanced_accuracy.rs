@@ -23,6 +23,10 @@ impl Metric for BalancedAccuracy {
         true
     }
 
+    fn is_over_classes(&self) -> bool {
+        true
+    }
+
     fn compute(&self, predictions: &Predictions) -> Option<f64> {
         let (width, counts) = (predictions.width, predictions.confusion());
         let recalls: Vec<f64> = (0..width)

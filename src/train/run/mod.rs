@@ -9,6 +9,7 @@ use crate::train::error::{Result, TrainError};
 use crate::train::fit::{self, FitCx, Unit};
 use crate::train::folder::{RECORD_FORMAT, RunFolder, RunRecord};
 use crate::train::initial::{self, Initial};
+use crate::train::presence;
 use crate::train::progress::{Event, Progress};
 use crate::train::protocol;
 use crate::train::record::{RunSummary, Status, UnitSummary, median, spreads};
@@ -70,6 +71,7 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
     let settings = Settings::new(model, request.overrides);
     let units = units(&settings, dataset)?;
     settings.check(model, units.iter().all(|unit| !unit.split.validation.is_empty()))?;
+    let lacks = presence::look(&settings, model, dataset, &units)?;
     let checkpoint = CheckpointFacts::new(request.source.clone(), model, dataset, request.overrides);
     let is_new = !matches!(request.out, Output::Resume(_));
     let mut initial = match request.init_from.as_ref().filter(|_| is_new) {
@@ -106,6 +108,7 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
         checkpoint: &checkpoint,
         title: &format!("{} on {}", request.name, dataset.name),
     };
+    lacks.iter().for_each(|text| progress.on(Event::Warning(text)));
     progress.on(Event::RunStarted { finished: &finished, n_units: units.len(), n_epochs: settings.epochs });
     for (idx, unit) in units.iter().enumerate() {
         if finished.iter().any(|done| done.folder == unit.folder) {
@@ -213,6 +216,7 @@ fn open_folder(
         task: request.model.get().task.name().into(),
         data: request.dataset.name.clone(),
         data_fingerprint: request.dataset.fingerprint.clone(),
+        columns: request.dataset.vocabulary.clone(),
         overrides: request.overrides,
         settings: settings.to_json(request.dataset),
         canonical_hash: checkpoint.canonical_hash.clone(),
@@ -272,6 +276,21 @@ fn resume_folder(
         return Err(TrainError::unusable(
             &record_path,
             format!("the content of {} has changed since this run began", record.data),
+            "name the data that it was trained on with `--data-dir` or HGNN_DATA, or train again",
+        ));
+    }
+    let (then, now) = (&record.columns, &request.dataset.vocabulary);
+    if !then.has_columns_of(now) || !then.has_target_of(now) {
+        return Err(TrainError::unusable(
+            &record_path,
+            format!(
+                "the columns of {} mean something else than when this run began: {} and {} then, {} and {} now",
+                record.data,
+                then.features_in_words(),
+                then.target_in_words(),
+                now.features_in_words(),
+                now.target_in_words()
+            ),
             "name the data that it was trained on with `--data-dir` or HGNN_DATA, or train again",
         ));
     }

@@ -89,16 +89,14 @@ impl Schedule for Falling {
     }
 
     fn observe(&mut self, _epoch: usize, monitored: Option<f64>) {
-        let gain = match (monitored, self.state.best) {
-            (None, _) => None,
-            (Some(_), None) => Some(f64::INFINITY),
-            (Some(value), Some(best)) => {
-                let gain = if self.higher_is_better { value - best } else { best - value };
-                Some(gain - self.threshold * best.abs())
-            }
-        };
-        if gain.is_some_and(|gain| gain > 0.0) {
-            self.state.best = monitored;
+        // An epoch in which the figure is not defined is neither better nor worse than another, and is not counted.
+        let Some(value) = monitored.filter(|value| !value.is_nan()) else { return };
+        let is_better = self.state.best.is_none_or(|best| {
+            let gain = if self.higher_is_better { value - best } else { best - value };
+            gain > self.threshold * best.abs()
+        });
+        if is_better {
+            self.state.best = Some(value);
             self.state.bad_epochs = 0;
         } else {
             self.state.bad_epochs += 1;
@@ -154,9 +152,18 @@ mod tests {
 
     #[test]
     fn the_rate_falls_after_more_bad_epochs_than_patience() {
-        // 0.95 is not better than 1.0 by a tenth; an undefined figure is no better either.
-        let figures = [Some(1.0), Some(0.95), Some(0.8), Some(0.8), None, Some(0.8), Some(0.8)];
+        // 0.95 is not better than 1.0 by a tenth.
+        let figures = [Some(1.0), Some(0.95), Some(0.8), Some(0.8), Some(0.8), Some(0.8), Some(0.8)];
         assert_eq!(rates(&mut *plateau("val_loss"), &figures), [0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.03]);
+    }
+
+    #[test]
+    fn an_undefined_figure_never_lowers_the_rate() {
+        let mut schedule = plateau("val_accuracy");
+        assert_eq!(rates(&mut *schedule, &[None; 20]), [0.1; 20]);
+        // Of two bad epochs in a row only those with a figure count.
+        let figures = [Some(0.5), None, Some(0.5), None, Some(f64::NAN), Some(0.5)];
+        assert_eq!(rates(&mut *schedule, &figures), [0.1, 0.1, 0.1, 0.1, 0.1, 0.05]);
     }
 
     #[test]
