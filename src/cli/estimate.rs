@@ -7,7 +7,7 @@ use super::train::named_data;
 use super::{Exit, Failure, Format, Global, help, report, stderr_look, stdout_look};
 use crate::check::{self, Checked};
 use crate::data::files::parse_size;
-use crate::data::{self, Dataset};
+use crate::data::{self, DataOptions, Dataset};
 use crate::diagnostic::Diagnostic;
 use crate::estimate::limit::Proposal;
 use crate::estimate::machine::Machine;
@@ -22,6 +22,7 @@ use crate::train::{Overrides, Settings};
 use petgraph::graph::NodeIndex;
 use serde_json::json;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 /// Say what training a file takes before it begins: parameters, FLOPs, memory and time
 ///
@@ -116,7 +117,7 @@ impl EstimateCommand {
 
     /// Compiles the file against its data; `None` where it is wrong, which was said.
     fn compile(&self, global: &Global) -> Result<Option<Ready>, Failure> {
-        let Loaded { sources, program, mut diagnostics } = source::load(&self.file)?;
+        let Loaded { sources, program, mut diagnostics, base } = source::load(&self.file)?;
         let named = match &self.data {
             Some(text) => match named_data(text, global)? {
                 Some((_, call)) => Some(call),
@@ -140,7 +141,7 @@ impl EstimateCommand {
             (Some(_), None) => {
                 missing = Some(("no data was read".to_owned(), "leave `--no-data` out".to_owned()));
             }
-            (Some(call), Some(options)) => match data::load(call, &options) {
+            (Some(call), Some(options)) => match data::load(call, &from_base(options, base, is_named)) {
                 Ok(loaded) => dataset = Some(loaded),
                 Err(error) if error.is_absent() && !is_named => {
                     missing = Some((error.to_string(), error.help.unwrap_or_default()));
@@ -213,6 +214,11 @@ fn trained(model: &Model, idx: NodeIndex) -> Count {
     let inputs: Vec<&Type> = model.inputs(idx).into_iter().map(|input| &model.graph[input].ty).collect();
     let weights = node.op.weights(&FactCx { args: &node.args, inputs: &inputs, output: &node.ty });
     Count::of_shapes(weights.iter().filter(|weight| weight.is_trained).map(|weight| weight.shape.as_slice()))
+}
+
+/// A path on the command line starts from the current folder, one in the file from the file's.
+fn from_base(options: DataOptions, base: Option<PathBuf>, is_named: bool) -> DataOptions {
+    if is_named { options } else { DataOptions { base, ..options } }
 }
 
 impl From<EstimateError> for Failure {

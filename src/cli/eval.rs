@@ -9,7 +9,7 @@ use super::train::{load_data, named_data, run_data};
 use super::{Exit, Failure, Format, Global, help, note};
 use crate::data::{DataOptions, Dataset};
 use crate::memory;
-use crate::train::{Figures, Found, SavedModel, Spread, absent_classes, find_run, metric};
+use crate::train::{Figures, Found, SavedModel, Spread, absent_classes, find_run, metric, run_of};
 use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -91,7 +91,11 @@ pub fn data_for(
             Some((sources, call)) => load_data(&call, &sources, &options, global),
             None => Ok(None),
         },
-        None => run_data(&facts.source, &model.checkpoint.path, options).map(Some),
+        None => {
+            let record = run_of(&model.checkpoint.path).map(|run| run.record()).transpose()?;
+            let options = DataOptions { base: record.and_then(|record| record.data_folder()), ..options };
+            run_data(&facts.source, &model.checkpoint.path, options).map(Some)
+        }
     }
 }
 

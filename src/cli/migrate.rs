@@ -171,7 +171,7 @@ fn changes(found: &Found) -> Vec<Change<'_>> {
 }
 
 fn find(path: PathBuf) -> Result<Found, Failure> {
-    let Loaded { sources, program, diagnostics } = source::load(&path.to_string_lossy())?;
+    let Loaded { sources, program, diagnostics, .. } = source::load(&path.to_string_lossy())?;
     let main = program.main;
     // What is wrong in a file it uses, or with finding that, is no reason to leave this one.
     let refused: Vec<_> = diagnostics

@@ -158,7 +158,8 @@ impl Operand {
             // Where standard error is closed, there is no one to tell.
             let _ = writeln!(io::stderr(), "note: {note}");
         }
-        let loaded = Loaded::from(repository.load(&snapshot, &located.path)?);
+        let loaded = repository.load(&snapshot, &located.path)?;
+        let loaded = Loaded::of_repository(loaded, &repository, &located.path);
         Ok(Self::of_text(name, loaded.brought_forward()))
     }
 
@@ -197,7 +198,8 @@ impl Operand {
             return Err(Failure::new(message).help("name the file itself, or put back what it was"));
         }
         let source = folder.source()?;
-        Ok(Self { overrides: record.overrides, ..Self::of_text(name, parsed(&source)) })
+        let loaded = Loaded { base: record.data_folder(), ..parsed(&source) };
+        Ok(Self { overrides: record.overrides, ..Self::of_text(name, loaded) })
     }
 
     fn of_checkpoint(name: &str, checkpoint: &Checkpoint) -> Result<Self, Failure> {
@@ -277,12 +279,12 @@ impl Operand {
 
 fn parsed(source: &ModelSource) -> Loaded {
     let (sources, program, diagnostics) = source.parse();
-    Loaded { sources, program, diagnostics }
+    Loaded { sources, program, diagnostics, base: None }
 }
 
 /// Checks texts against sizes that are known.
 fn checked(loaded: &Loaded, facts: Option<&DataFacts>) -> Compiled {
-    let Loaded { sources, program, mut diagnostics } = loaded.clone();
+    let Loaded { sources, program, mut diagnostics, .. } = loaded.clone();
     let has_syntax_errors = diagnostics.iter().any(Diagnostic::is_error);
     let (mut model, mut is_library) = (None, false);
     if !program.files.is_empty() {

@@ -1,6 +1,6 @@
 //! `hgnnc pre-commit`: what the hook of `install-git` runs.
 
-use super::source::{self, LocalData, Need};
+use super::source::{self, Loaded, LocalData, Need};
 use super::{Exit, Failure, Format, Global, report, stdout_look};
 use crate::diagnostic::Diagnostic;
 use crate::git::{Change, Changed, Repository, Snapshot};
@@ -50,7 +50,8 @@ impl PreCommit {
                 loaded.map_err(|error| Failure::from(error).help("stage the file anew: `git add`"))?;
             let is_own = !matches!(file.change, Change::Used { .. });
             let is_in_layout = !is_own || is_in_layout(&repository, &file.path)?;
-            let compiled = source::compile_loaded(loaded.into(), options.as_ref(), Need::Facts);
+            let loaded = Loaded::of_repository(loaded, &repository, &file.path);
+            let compiled = source::compile_loaded(loaded, options.as_ref(), Need::Facts);
             let diagnostics = compiled.findings();
             all.push(Checked { file, is_in_layout, sources: compiled.sources, diagnostics });
         }

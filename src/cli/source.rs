@@ -44,16 +44,38 @@ pub struct Loaded {
     pub program: Program,
     /// What is wrong with the text and with `use`.
     pub diagnostics: Vec<Diagnostic>,
+    /// The folder that paths of data start from: the file's. The current one where absent.
+    pub base: Option<PathBuf>,
 }
 
 impl From<crate::git::Loaded> for Loaded {
     fn from(loaded: crate::git::Loaded) -> Self {
         let crate::git::Loaded { sources, program, diagnostics } = loaded;
-        Self { sources, program, diagnostics }
+        Self { sources, program, diagnostics, base: None }
     }
 }
 
+/// The folder of a file; `None` where that is the current one.
+pub fn folder_of(file: &str) -> Option<PathBuf> {
+    let folder = Path::new(file).parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.filter(|_| file != "-").map(Path::to_path_buf)
+}
+
 impl Loaded {
+    /// A file of a repository, as it is at some revision; its data lies where that of the file on disk does.
+    pub fn of_repository(
+        loaded: crate::git::Loaded,
+        repository: &crate::git::Repository,
+        path: &str,
+    ) -> Self {
+        let base = repository
+            .root()
+            .ok()
+            .map(|root| root.join(path))
+            .and_then(|file| file.parent().map(Path::to_path_buf));
+        Self { base, ..Self::from(loaded) }
+    }
+
     /// The same with the names of today, for texts from the past that nobody can be asked to rewrite.
     #[must_use]
     pub fn brought_forward(self) -> Self {
@@ -86,10 +108,10 @@ pub fn load(path: &str) -> Result<Loaded, Failure> {
     let main = sources.add(name, text);
     if !diagnostics.is_empty() {
         let program = Program { files: Vec::new(), main, uses: Vec::new(), has_errors: true };
-        return Ok(Loaded { sources, program, diagnostics });
+        return Ok(Loaded { sources, program, diagnostics, base: folder_of(path) });
     }
     let (program, diagnostics) = syntax::load_program(&mut sources, main, &read_used);
-    Ok(Loaded { sources, program, diagnostics })
+    Ok(Loaded { sources, program, diagnostics, base: folder_of(path) })
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Failure {
@@ -194,7 +216,7 @@ pub fn compile_with(path: &str, options: Option<&DataOptions>, need: Need) -> Re
 
 /// The same for a file that was read and parsed, from disk or from a git revision.
 pub fn compile_loaded(loaded: Loaded, options: Option<&DataOptions>, need: Need) -> Compiled {
-    let Loaded { sources, program, mut diagnostics } = loaded;
+    let Loaded { sources, program, mut diagnostics, base } = loaded;
     if program.files.is_empty() {
         let (model, refused, data) = (None, None, Data::None);
         return Compiled { sources, program, model, refused, is_library: false, data, diagnostics };
@@ -202,6 +224,7 @@ pub fn compile_loaded(loaded: Loaded, options: Option<&DataOptions>, need: Need)
     let mut data = Data::None;
     // What is wrong with the call itself is said by the check of the whole program.
     if let (Some(options), Ok(Some(call))) = (options, check::data_call(&program)) {
+        let options = &DataOptions { base, ..options.clone() };
         let found = match need {
             Need::Facts => crate::data::facts(&call, options).map(|facts| Data::Known(Box::new(facts))),
             Need::Dataset => crate::data::load(&call, options).map(|dataset| Data::Loaded(Box::new(dataset))),

@@ -154,6 +154,8 @@ struct Ready {
     model: Checked<Model>,
     dataset: Dataset,
     source: ModelSource,
+    /// The folder that a path of the data starts from.
+    data_folder: Option<PathBuf>,
 }
 
 /// What several runs of one process share.
@@ -261,7 +263,7 @@ impl Train {
             dataset: &ready.dataset,
             source: ready.source,
             overrides,
-            origin: Origin { command: session.command.clone(), git },
+            origin: Origin { command: session.command.clone(), git, data_folder: ready.data_folder },
             init_from: self.init_from.clone(),
             device: session.device.clone(),
             out: output,
@@ -298,7 +300,7 @@ impl Train {
 
     /// Compiles the file against its data; `None` where it is wrong, which was said.
     fn compile(&self, path: &str, options: &DataOptions, global: &Global) -> Result<Option<Ready>, Failure> {
-        let Loaded { sources, program, mut diagnostics } = source::load(path)?;
+        let Loaded { sources, program, mut diagnostics, base } = source::load(path)?;
         let named = match &self.data {
             Some(text) => match named_data(text, global)? {
                 Some(call) => Some(call),
@@ -312,6 +314,9 @@ impl Train {
             Some((texts, call)) => Some((texts, call)),
             None => own.as_ref().map(|call| (&sources, call)),
         };
+        // A path on the command line starts from the current folder, one in the file from the file's.
+        let base = base.filter(|_| named.is_none());
+        let options = &DataOptions { base: base.clone(), ..options.clone() };
         let dataset = match call {
             None => None,
             Some((texts, call)) => match load_data(call, texts, options, global)? {
@@ -351,6 +356,7 @@ impl Train {
             model,
             dataset,
             source,
+            data_folder: std::env::current_dir().ok().map(|current| current.join(base.unwrap_or_default())),
         }))
     }
 }
@@ -367,13 +373,18 @@ fn reopen(path: &Path, options: DataOptions) -> Result<(Ready, Overrides), Failu
     let folder = RunFolder::open(path)?;
     let record = folder.record()?;
     let source = folder.source()?;
+    let options = DataOptions { base: record.data_folder(), ..options };
     let dataset = run_data(&source, &folder.model_path(), options)?;
     let model = source.compile(Some(&dataset.facts())).outcome.model;
     let Some(model) = model else {
         return Err(Failure::new(format!("`{}` does not compile", folder.model_path().display()))
             .help("run `hgnnc check` on it; it has to be as `hgnnc train` wrote it"));
     };
-    Ok((Ready { name: record.name, file: record.file, model, dataset, source }, record.overrides))
+    let data_folder = record.data_folder.clone();
+    Ok((
+        Ready { name: record.name, file: record.file, model, dataset, source, data_folder },
+        record.overrides,
+    ))
 }
 
 /// What source control says of a model file; `None` outside of a repository.

@@ -59,7 +59,7 @@ pub enum TrainError {
     Candle(#[from] candle_core::Error),
 }
 
-/// "process 4711 on ada, since 2026-01-31 23:59:59 UTC (`hgnnc train m.hgnn`)"
+/// "process 4711 on ada, since 2026-01-31T23:59:59Z (`hgnnc train m.hgnn`)"
 fn writer(holder: Option<&Holder>) -> String {
     holder.map_or_else(|| "another process".to_owned(), Holder::to_string)
 }

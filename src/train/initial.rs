@@ -61,7 +61,7 @@ impl Initial {
     pub fn read(from: &Path, model: &Checked<Model>, dataset: &Dataset, units: &[Unit]) -> Result<Self> {
         let Found { checkpoints: paths, mut notes } = folder::find(from)?;
         let all: Vec<Checkpoint> = paths.iter().map(|path| Checkpoint::read(path)).collect::<Result<_>>()?;
-        notes.extend(all.iter().flat_map(Checkpoint::notes));
+        notes.extend(all.iter().filter_map(Checkpoint::note));
         let splits: Vec<Option<Split>> = all.iter().map(Checkpoint::split).collect::<Result<_>>()?;
         let is_same_data = |idx: usize| all[idx].facts.data_fingerprint == dataset.fingerprint;
         let own = |unit: &Unit| {

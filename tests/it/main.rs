@@ -7,6 +7,7 @@ mod commands;
 mod compare;
 mod damage;
 mod data;
+mod data_paths;
 mod direction;
 mod draw;
 mod elsewhere;

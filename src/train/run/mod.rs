@@ -216,6 +216,7 @@ fn open_folder(
         task: request.model.get().task.name().into(),
         data: request.dataset.name.clone(),
         data_fingerprint: request.dataset.fingerprint.clone(),
+        data_folder: request.origin.data_folder.clone(),
         columns: request.dataset.vocabulary.clone(),
         overrides: request.overrides,
         settings: settings.to_json(request.dataset),
