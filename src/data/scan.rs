@@ -57,12 +57,16 @@ trait Number: Copy {
     /// Reads a value at `at` and moves `at` behind it.
     fn read(bytes: &[u8], at: &mut usize) -> Result<Self, Wrong>;
 
+    /// Whether fractions are no such numbers.
+    const IS_WHOLE: bool;
+
     /// A whole number that was written as a real one: `1.0`, or `1.000000e+00` as `numpy.savetxt` does.
     fn of_real(value: f64) -> Option<Self>;
 }
 
 impl Number for u32 {
     const RANGE: &'static str = "numbers of nodes and graphs go up to 4294967295";
+    const IS_WHOLE: bool = true;
 
     #[inline]
     fn read(bytes: &[u8], at: &mut usize) -> Result<Self, Wrong> {
@@ -77,6 +81,7 @@ impl Number for u32 {
 impl Number for i64 {
     const RANGE: &'static str =
         "labels go from -9223372036854775808 to 9223372036854775807: number them from 0 on";
+    const IS_WHOLE: bool = true;
 
     #[inline]
     fn read(bytes: &[u8], at: &mut usize) -> Result<Self, Wrong> {
@@ -91,6 +96,7 @@ impl Number for i64 {
 
 impl Number for f32 {
     const RANGE: &'static str = "values go up to 3.4e38";
+    const IS_WHOLE: bool = false;
 
     #[inline]
     fn read(bytes: &[u8], at: &mut usize) -> Result<Self, Wrong> {
@@ -415,6 +421,8 @@ impl<T: Number> Parser<'_, T> {
                 )
                 .help(help);
         }
+        // A real number where a whole one is asked for.
+        let real = value.parse::<f64>().ok().filter(|real| T::IS_WHOLE && real.is_finite());
         let is_missing =
             matches!(value.to_ascii_lowercase().as_str(), "nan" | "na" | "none" | "null" | "?" | "-");
         let (code, message, help) = match wrong {
@@ -432,6 +440,17 @@ impl<T: Number> Parser<'_, T> {
                 "data::not_a_number",
                 format!("expected {expected}, but found `{value}`"),
                 "the TU layout has no missing values: write a number that stands for \"unknown\", or drop what lacks it",
+            ),
+            Wrong::NotANumber if real.is_some_and(|real| real.fract() != 0.0) => (
+                "data::not_a_number",
+                format!("expected {expected}, but found `{value}`"),
+                "this file holds whole numbers: real values of nodes stand in NAME_node_attributes.txt, those to be \
+                 predicted in NAME_graph_attributes.txt",
+            ),
+            Wrong::NotANumber if real.is_some_and(|real| real >= 0.0) => (
+                "data::out_of_range",
+                format!("expected {expected}, but `{value}` is too large to be exact"),
+                "write all its digits, or number what it stands for from 0 on",
             ),
             Wrong::NotANumber => (
                 "data::not_a_number",
@@ -706,6 +725,14 @@ mod tests {
         assert_eq!(error.code, "data::out_of_range");
         let error = text(b"1\n-2\n").naturals(1, ALL, "a node").expect_err("negative");
         assert_eq!(error.to_string(), "t.txt:2: expected a node, but found `-2`");
+        let error = text(b"1\n1e20\n").integers(Some(1), ALL, "a label").expect_err("not exact");
+        assert_eq!((error.code, error.line), ("data::out_of_range", Some(2)));
+        let error =
+            text(b"1\n99999999999999999999\n").integers(Some(1), ALL, "a label").expect_err("67 bits");
+        assert_eq!(error.code, "data::out_of_range");
+        let error = text(b"1\n1.5\n").integers(Some(1), ALL, "a label").expect_err("a fraction");
+        assert_eq!(error.code, "data::not_a_number");
+        assert!(error.help.expect("help").contains("node_attributes"));
         let error = text(b"1\nNone\n").integers(Some(1), ALL, "a label").expect_err("missing");
         assert!(error.help.expect("help").contains("no missing values"));
     }

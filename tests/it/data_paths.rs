@@ -74,7 +74,7 @@ fn a_path_on_the_command_line_starts_from_the_current_folder() {
     let (code, _, err) = hgnnc(elsewhere.path(), &["eval", path.join("run").to_str().unwrap()]);
     assert_eq!(code, Some(0), "{err}");
     let (code, _, err) = hgnnc(path, &["eval", "run", "--data", "../sets/PAIRS"]);
-    assert!(code == Some(2) && err.contains("`../sets/PAIRS` does not exist"), "{err}");
+    assert!(code == Some(1) && err.contains("`../sets/PAIRS` does not exist"), "{err}");
 }
 
 #[test]

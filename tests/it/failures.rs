@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-const RIGHT: &str = "data = hierarchy(12, community_size = 16)
+const RIGHT: &str = "data = hierarchy(40, community_size = 16)
 model = gcn(4) -> relu -> mean -> mlp
 train { epochs = 1, batch_size = 8 }
 ";
