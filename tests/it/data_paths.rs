@@ -89,7 +89,7 @@ fn a_new_file_in_another_folder_names_the_same_data() {
         assert_eq!(code, Some(0), "{out}{err}");
         let file = format!("{name}.hgnn");
         let text = fs::read_to_string(path.join(&file)).unwrap();
-        assert!(text.contains("\"../../project/sets/PAIRS\""), "{text}");
+        assert!(text.contains("\"../sets/PAIRS\""), "{text}");
         let (code, out, err) = hgnnc(path, &["check", &file]);
         assert!(code == Some(0) && out.contains("checked against PAIRS"), "{out}{err}");
     }
