@@ -269,7 +269,7 @@ fn text(before: &Snapshot, all: &[Compared], colours: bool) -> String {
             Outcome::Deleted => {
                 let what = match compared.changed.change {
                     Change::Deleted => "deleted",
-                    _ => "has no model any more",
+                    _ => "no longer defines a model",
                 };
                 let _ = writeln!(out, "{file}: {what} ({})", Class::InterfaceBreaking.name());
             }
@@ -338,7 +338,7 @@ fn markdown(before: &Snapshot, all: &[Compared]) -> String {
             Outcome::Deleted => {
                 let _ = writeln!(
                     out,
-                    "\n### `{file}`: {}\n\nThe model is not there any more.",
+                    "\n### `{file}`: {}\n\nThe model no longer exists.",
                     Class::InterfaceBreaking.name()
                 );
             }

@@ -128,7 +128,7 @@ fn verdict(
     if then.has_errors() {
         return Ok(reason(&format!("did not compile at {before}")));
     }
-    let Some(old) = then.model else { return Ok(reason(&format!("was no model at {before}"))) };
+    let Some(old) = then.model else { return Ok(reason(&format!("defined no model at {before}"))) };
     let parts = changed_parts(old.get(), model.get());
     if parts.is_empty() { Ok(Verdict::Same) } else { Ok(reason(&format!("{} changed", parts.join(" and ")))) }
 }

@@ -14,7 +14,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-/// List the data sources and the data sets found, or sum up one data set
+/// List the data sources and the data sets found, or summarise one data set
 ///
 /// Edges are counted as published sets count them, an edge and its reverse as one, with the directed number beside.
 /// What a set carries and no model sees (edge labels, edge attributes, weights) is named, and so are the self-loops and
@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex};
                         hgnnc data 'tu(\"REDDIT-BINARY\", features = degree)'\n\n\
                         Exit codes: 0 done, 1 the call is wrong, 2 the data cannot be found or read")]
 pub struct Data {
-    #[arg(value_name = "CALL", help = help::data_call("Data to sum up"))]
+    #[arg(value_name = "CALL", help = help::data_call("Data to summarise"))]
     call: Option<String>,
     #[command(flatten)]
     place: DataArgs,
@@ -43,7 +43,7 @@ pub struct DataArgs {
     /// Download nothing [env: HGNN_OFFLINE=1]
     #[arg(long)]
     pub offline: bool,
-    /// Read at most so much of a data set, as its files unpack to: a number of B, kB, MB, GB, TB, KiB, MiB, GiB or TiB
+    /// Read at most this much of a data set, unpacked: a number of B, kB, MB, GB, TB, KiB, MiB, GiB or TiB
     /// [env: HGNN_MAX_DATA_SIZE] [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_data_size: Option<u64>,
@@ -297,8 +297,8 @@ fn page(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     writeln!(out)?;
     let mut rows: Vec<(String, Quantiles)> = vec![("degree".into(), summary.degree)];
     if summary.n_graphs > 1 {
-        rows.insert(0, ("nodes a graph".into(), summary.nodes_per_graph));
-        rows.insert(1, ("edges a graph".into(), summary.edges_per_graph));
+        rows.insert(0, ("nodes per graph".into(), summary.nodes_per_graph));
+        rows.insert(1, ("edges per graph".into(), summary.edges_per_graph));
     }
     for (idx, value) in summary.values.iter().enumerate() {
         let name = if summary.values.len() == 1 { "target".into() } else { format!("target {}", idx + 1) };

@@ -23,7 +23,7 @@ use petgraph::graph::NodeIndex;
 use serde_json::json;
 use std::io::{self, Write};
 
-/// Say what training a file takes before it begins: parameters, FLOPs, memory and time
+/// Estimate what training a file takes: parameters, FLOPs, memory and time
 ///
 /// Nothing is trained. The data is read, because its sizes decide; the seed decides the shuffles, so the batches
 /// themselves are known. Time is that of this machine, whose speed is measured once, in a quarter of a second.
@@ -53,7 +53,7 @@ pub struct EstimateCommand {
     /// Epochs in place of the file's, 1 to 1,000,000
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     epochs: Option<u32>,
-    /// Leave time out, and measure nothing
+    /// Leave the time out and measure nothing
     #[arg(long)]
     no_time: bool,
     #[command(flatten)]
@@ -71,7 +71,7 @@ struct Ready {
 impl EstimateCommand {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
         if !self.device.is_cpu() {
-            return Err(Failure::new("estimates are of training on the CPU").help(
+            return Err(Failure::new("estimates are for training on the CPU").help(
                 "leave `--device cuda` out; on a GPU the sum of weights and activations is a lower bound",
             ));
         }
@@ -306,10 +306,10 @@ fn print(
         ("process", memory.process_bytes, "the program itself"),
         ("data set", memory.dataset_bytes, ""),
         ("weights", weights, "with gradients, the optimizer's state and the best epoch's copy"),
-        ("validation", memory.validation_bytes, "its batches are made once and stay"),
+        ("validation", memory.validation_bytes, "its batches are made once and kept"),
         ("batch", memory.batch_bytes, "features and edges of the largest batch"),
         ("activations", memory.activations_bytes, "results of the largest batch, kept for the backward pass"),
-        ("temporary", memory.temporary_bytes, "gradients on their way, and scratch"),
+        ("temporary", memory.temporary_bytes, "gradients in flight, and scratch space"),
         ("allocator", memory.allocator_bytes, "pages that it keeps beyond what is in use"),
     ] {
         if value > 0.0 {
@@ -351,7 +351,7 @@ fn print(
             }
             None => writeln!(
                 out,
-                "Batch size  none stays below {limit}: a single graph a batch peaks at {}",
+                "Batch size  none stays below {limit}: a single graph per batch peaks at {}",
                 bytes(proposal.peak_bytes)
             )?,
         }

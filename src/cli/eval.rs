@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// Measure a saved model on data with labels
 ///
-/// Without `--data`, on the data it was trained on, each part of its split for itself.
+/// Without `--data`, on the data it was trained on, each part of its split separately.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  hgnnc eval runs/first\n  hgnnc eval runs/first --data 'tu(\"MUTAG\")'\n  \
@@ -94,7 +94,7 @@ impl Eval {
                 None => {
                     if data.fingerprint == model.checkpoint.facts.data_fingerprint {
                         note(&format!(
-                            "no split lies beside {}, so the items that it was trained on are measured too",
+                            "there is no split beside {}, so the items that it was trained on are measured too",
                             path.display()
                         ));
                     }

@@ -67,7 +67,7 @@ impl Fmt {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
         if self.files.iter().any(|path| path == Path::new("-")) {
             if self.files.len() > 1 {
-                return Err(Failure::of_usage("`-` stands alone: standard input is one file"));
+                return Err(Failure::of_usage("`-` cannot be combined with other files"));
             }
             return self.standard_input(global);
         }
@@ -167,7 +167,7 @@ impl Fmt {
         } else {
             part(n_changed, "reformatted", "reformatted");
         }
-        part(n_same, "already in layout", "already in layout");
+        part(n_same, "already formatted", "already formatted");
         part(n_refused, "refused and left as it is", "refused and left as they are");
         writeln!(out, "{}", parts.join(", "))
     }

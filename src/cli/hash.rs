@@ -24,7 +24,7 @@ pub struct Hash {
     /// reads standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<String>,
-    /// What of the model counts
+    /// Which part of the model is hashed
     #[arg(long, value_enum, default_value_t, value_name = "PART")]
     part: PartArg,
     /// Print the canonical text instead of its hash

@@ -68,7 +68,7 @@ pub struct Global {
     /// How findings and results are written
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
-    /// Threads to compute with, 1 to 1024; all cores where absent. Results do not depend on it
+    /// Threads to compute with, 1 to 1024; all cores by default. Results do not depend on it
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
 }
@@ -217,7 +217,7 @@ pub fn main() -> ExitCode {
     };
     // A panic is a fault of ours, which has written its place on standard error.
     let Ok(result) = panic::catch_unwind(AssertUnwindSafe(run)) else {
-        let failure = Failure::new("hgnnc has failed through a fault of its own")
+        let failure = Failure::new("hgnnc has stopped on an internal error")
             .code(code::INTERNAL)
             .help("please report it with the command, the file and the lines on standard error");
         fail(&failure, cli.global.format);

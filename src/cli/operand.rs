@@ -194,7 +194,7 @@ impl Operand {
         if let Some(changed) = folder.changed_texts(record)?.first() {
             let path = folder.path().join(changed);
             let message = format!("`{}` has changed since its run began", path.display());
-            return Err(Failure::new(message).help("name the file itself, or put back what it was"));
+            return Err(Failure::new(message).help("name the file itself, or restore it"));
         }
         let source = folder.source()?;
         Ok(Self { overrides: record.overrides, ..Self::of_text(name, parsed(&source)) })

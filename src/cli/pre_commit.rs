@@ -91,7 +91,7 @@ fn write_text(out: &mut dyn Write, all: &[Checked], format: Format) -> io::Resul
     let n_refused = all.iter().filter(|checked| checked.is_refused()).count();
     let count = |n: usize| if n == 1 { "1 staged file".to_owned() } else { format!("{n} staged files") };
     if n_refused == 0 {
-        return writeln!(out, "{} checked, all in order", count(all.len()));
+        return writeln!(out, "{} checked, all correct", count(all.len()));
     }
     let verb = if n_refused == 1 { "is" } else { "are" };
     writeln!(out, "the commit is stopped: {n_refused} of {} {verb} not in order", count(all.len()))?;

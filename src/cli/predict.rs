@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-/// Predict with a saved model, one line a graph (or node); the data needs no labels
+/// Predict with a saved model, one line per graph (or node); the data needs no labels
 ///
 /// A line names the item, counted from 0, its number in the data's files, the predicted class and the probability of
 /// each class; for values, the values. Lines are CSV; JSON lines with `--format jsonl` or a file that ends in .jsonl.
@@ -34,7 +34,7 @@ pub struct Predict {
     place: DataArgs,
     #[command(flatten)]
     device: DeviceArg,
-    /// File to write, as JSON lines where its name ends in .jsonl; standard output where absent
+    /// File to write, as JSON lines if its name ends in .jsonl; standard output by default
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }

@@ -81,7 +81,7 @@ pub fn print(
         };
         writeln!(
             out,
-            "  {} a training epoch; {} in {}{kept}",
+            "  {} per training epoch; {} in {}{kept}",
             seconds(epoch_s),
             epochs(n_epochs),
             seconds(summary.wall_s)
@@ -91,7 +91,7 @@ pub fn print(
         writeln!(out, "  written to {place}")?;
     }
     if summary.status == Status::Interrupted {
-        writeln!(out, "  interrupted; go on with `hgnnc train --resume {place}`")?;
+        writeln!(out, "  interrupted; resume with `hgnnc train --resume {place}`")?;
     }
     Ok(())
 }

@@ -39,7 +39,7 @@ impl Show {
                 source::print_findings(&compiled, global)?;
             }
             if !compiled.has_errors() {
-                return Err(Failure::new(format!("`{}` has no model to show", self.file))
+                return Err(Failure::new(format!("`{}` defines no model to show", self.file))
                     .help("its definitions are for other files; show one that uses them"));
             }
             return Ok(Exit::Findings);
@@ -108,7 +108,8 @@ impl<'a> Shown<'a> {
     fn print(&self, out: &mut dyn Write, path: &str) -> io::Result<()> {
         let model = self.model;
         let task = model.task.name().replace('_', " ");
-        writeln!(out, "{path}: {task}, {} outputs\n", model.outputs.size)?;
+        let outputs = if model.outputs.size.to_string() == "1" { "output" } else { "outputs" };
+        writeln!(out, "{path}: {task}, {} {outputs}\n", model.outputs.size)?;
         self.print_stages(out)?;
         self.print_defaults(out)?;
         writeln!(out, "\nLoss")?;

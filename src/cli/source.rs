@@ -19,10 +19,10 @@ pub struct LocalData {
     /// Folder of data sets, searched before the cache [env: HGNN_DATA]. Nothing is downloaded
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
-    /// Read no data even where it is there
+    /// Read no data, even if it is on this machine
     #[arg(long, conflicts_with = "data_dir")]
     no_data: bool,
-    /// Read at most so much of a data set, as its files unpack to [env: HGNN_MAX_DATA_SIZE] [default: 1GiB]
+    /// Read at most this much of a data set, unpacked [env: HGNN_MAX_DATA_SIZE] [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_data_size: Option<u64>,
 }

@@ -48,10 +48,10 @@ pub struct Train {
     data: Option<String>,
     #[command(flatten)]
     place: DataArgs,
-    /// Folder of the run; a new one in `runs` where absent. With --changed-since the folder of all runs
+    /// Folder of the run; by default a new one in `runs`. With --changed-since the folder of all runs
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
-    /// Replace a run that is in that folder
+    /// Replace the run in that folder
     #[arg(long, requires = "out", conflicts_with = "changed_since")]
     force: bool,
     /// Seed in place of the file's, a whole number from 0
@@ -62,10 +62,10 @@ pub struct Train {
     epochs: Option<u32>,
     #[command(flatten)]
     device: DeviceArg,
-    /// Go on with the run in this folder, with the same result as if it had not been stopped
+    /// Resume the run in this folder, with the same result as if it had never stopped
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
-    /// Begin with the weights of another run or checkpoint, as far as they fit; what is new begins at random
+    /// Start from the weights of another run or checkpoint as far as they fit; new weights start at random
     #[arg(long, value_name = "RUN", conflicts_with = "resume")]
     init_from: Option<PathBuf>,
     /// Train only the models whose canonical form has changed since this revision (a branch, tag or commit, as in
@@ -196,10 +196,10 @@ impl Train {
             }
             (None, files) => {
                 return Err(Failure::of_usage(format!(
-                    "one file is trained at a time, and {} are given",
+                    "one file is trained at a time, but {} are given",
                     files.len()
                 ))
-                .help("several are trained with `--changed-since git:REV`, as far as they have changed"));
+                .help("`--changed-since git:REV` trains several: those that have changed"));
             }
         };
         match trained {
@@ -384,7 +384,7 @@ fn listen_for_interrupts(format: Format) -> Arc<AtomicUsize> {
             }
             std::process::exit(130);
         }
-        let _ = io::stderr().write_all(b"\nstopping after this batch; once more to stop at once\n");
+        let _ = io::stderr().write_all(b"\nstopping after this batch; press Ctrl-C again to stop at once\n");
     });
     count
 }

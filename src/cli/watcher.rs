@@ -166,7 +166,7 @@ impl Progress for Watcher {
                 }
                 let [train, validation, test] = n_items;
                 let resumed =
-                    if n_done > 0 { format!(", going on after epoch {n_done}") } else { String::new() };
+                    if n_done > 0 { format!(", resumed after epoch {n_done}") } else { String::new() };
                 let place = dir.map_or_else(String::new, |dir| format!(" → {}", dir.display()));
                 if n_units == 1 || !io::stderr().is_terminal() {
                     let of = if self.unit.is_empty() { String::new() } else { format!("{}: ", self.unit) };

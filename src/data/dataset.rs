@@ -146,7 +146,7 @@ impl Split {
                             return Err(format!("{what} has no label"));
                         }
                         if std::mem::replace(is_taken, true) {
-                            return Err(format!("{what} stands twice in it"));
+                            return Err(format!("{what} occurs twice in it"));
                         }
                     }
                     _ => return Err(format!("{what} does not exist: the data has {} items", strata.len())),

@@ -129,11 +129,8 @@ impl DataOptions {
     /// Where the setting is no size.
     pub fn max_bytes(&self) -> Result<u64, DataError> {
         self.max_size.clone().map_err(|why| {
-            DataError::new(
-                "data::wrong_limit",
-                format!("{} is set to something else than a size", files::MAX_SIZE_VARIABLE),
-            )
-            .help(format!("{why}; unset it for the default, 1 GiB"))
+            DataError::new("data::wrong_limit", format!("{} is not set to a size", files::MAX_SIZE_VARIABLE))
+                .help(format!("{why}; unset it for the default, 1 GiB"))
         })
     }
 }

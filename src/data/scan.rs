@@ -398,7 +398,7 @@ impl<T: Number> Parser<'_, T> {
         // What separates the lines or values of the whole file is the mistake, not the value.
         if line.strip_suffix(b"\r").unwrap_or(line).contains(&b'\r') {
             return self
-                .error("data::line_ends", "a carriage return stands inside the line")
+                .error("data::line_ends", "the line contains a carriage return")
                 .help("lines end with a newline, with or without a carriage return before it: `tr '\\r' '\\n'` rewrites the file");
         }
         if let Some(separator) = [b';', b'|', b':'].into_iter().find(|separator| line.contains(separator)) {
@@ -700,7 +700,7 @@ mod tests {
             "t.txt:1: expected a feature, but the values are separated by `;`",
         );
         assert!(help.starts_with("write decimal points for the commas first"), "{help}");
-        check(b"1\r2\r3\r", "data::line_ends", "t.txt:1: a carriage return stands inside the line");
+        check(b"1\r2\r3\r", "data::line_ends", "t.txt:1: the line contains a carriage return");
         check(b"\xFF\xFE1\x00\n\x00", "data::encoding", "t.txt: is UTF-16 text");
         let error = text(b"1\n4294967296\n").naturals(1, ALL, "a node").expect_err("33 bits");
         assert_eq!(error.code, "data::out_of_range");

@@ -44,7 +44,7 @@ pub enum Class {
     Training,
     /// The network computes something else, and every trained weight still loads.
     WeightCompatible,
-    /// Some weight is new, has no place any more or has another shape.
+    /// A weight is new, is dropped or has another shape.
     WeightBreaking,
     /// What goes in or comes out is something else: features, task, number of outputs.
     InterfaceBreaking,
@@ -80,7 +80,7 @@ impl Class {
             Class::WeightCompatible => {
                 "the network computes something else, and every trained weight still loads"
             }
-            Class::WeightBreaking => "some weight is new, has no place any more or has another shape",
+            Class::WeightBreaking => "a weight is new, is dropped or has another shape",
             Class::InterfaceBreaking => "what goes in or comes out is something else",
         }
     }

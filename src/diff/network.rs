@@ -214,7 +214,7 @@ impl<'v, 'a> Network<'v, 'a> {
             };
             let call = short_call(a.op, a.args);
             let text = format!(
-                "{call} moved: behind {}, was behind {}",
+                "{call} moved: after {}, was after {}",
                 behind(self.after, b),
                 behind(self.before, a)
             );
@@ -292,7 +292,7 @@ impl<'v, 'a> Network<'v, 'a> {
                 let class = if has_weights { Class::WeightBreaking } else { Class::WeightCompatible };
                 let place = match view.stages[stages[0]].inputs.as_slice() {
                     [] => String::new(),
-                    [input] => format!(" behind {}", view.place(*input)),
+                    [input] => format!(" after {}", view.place(*input)),
                     inputs => {
                         let places: Vec<_> = inputs.iter().map(|&input| view.place(input)).collect();
                         format!(" of {}", places.join(" and "))

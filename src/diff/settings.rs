@@ -176,7 +176,7 @@ pub(super) fn cosmetic(before: &View, after: &View, pairs: &[(usize, usize)], is
             change(Kind::Published, "published figures".to_owned());
         }
         if is_same && changes.is_empty() && before.side.text != after.side.text {
-            let text = "written in another way: formatting, comments, names, order or defaults".to_owned();
+            let text = "written differently: formatting, comments, names, order or defaults".to_owned();
             changes.push(Change::of(Class::Cosmetic, Kind::Text, text));
         }
     }

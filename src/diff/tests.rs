@@ -156,7 +156,7 @@ fn what_goes_in_and_comes_out_breaks_the_interface() {
 fn names_and_comments_are_cosmetic() {
     let one = "model = gcn(8) as fine -> relu -> concat(fine -> mean, max) -> mlp";
     check(one, &one.replace("fine", "first"), &["cosmetic: name fine → first"]);
-    let text = "cosmetic: written in another way: formatting, comments, names, order or defaults";
+    let text = "cosmetic: written differently: formatting, comments, names, order or defaults";
     check(one, &format!("// A comment.\n{one}"), &[text]);
     assert_eq!(compare(&side(one), &side(one)).class, Class::Same);
 }

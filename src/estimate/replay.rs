@@ -12,7 +12,7 @@ pub struct StepMemory {
 }
 
 impl StepMemory {
-    /// What is in use at that time beyond the results that are kept: gradients on their way, and scratch.
+    /// What is in use at that time beyond the results that are kept: gradients in flight, and scratch space.
     pub fn temporary_bytes(&self) -> f64 {
         self.peak_bytes - self.kept_bytes
     }

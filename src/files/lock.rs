@@ -65,7 +65,7 @@ impl FolderLock {
             );
             let mut file = options.open(&path)?;
             if !file.metadata()?.is_file() {
-                return Err(io::Error::other("it is in the way of a lock and is no file").into());
+                return Err(io::Error::other("it is not a regular file, so no lock can be taken").into());
             }
             match file.try_lock() {
                 Ok(()) => {}

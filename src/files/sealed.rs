@@ -29,7 +29,7 @@ pub enum SealError {
     #[error("it is not what hgnnc writes (line {line}, column {column})")]
     Foreign { line: usize, column: usize },
     /// The name of the member.
-    #[error("`{0}` stands twice in it")]
+    #[error("`{0}` occurs twice in it")]
     Doubled(String),
 }
 
@@ -173,7 +173,7 @@ struct Members {
     doubled: Option<String>,
 }
 
-/// Passes over a value of any kind and notes a member that stands twice in its object.
+/// Passes over a value of any kind and notes a member that occurs twice in its object.
 struct EachOnce<'a>(&'a mut Members);
 
 impl<'de> serde::de::DeserializeSeed<'de> for EachOnce<'_> {

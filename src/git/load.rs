@@ -93,7 +93,7 @@ impl Repository {
     /// In the kinds that `load_program` tells apart.
     pub fn read_used(&self, snapshot: &Snapshot, path: &str) -> io::Result<String> {
         let Some(inside) = self.inside(path) else {
-            let message = format!("it lies outside of the repository, so {snapshot} does not have it");
+            let message = format!("it is outside the repository, so {snapshot} does not have it");
             return Err(io::Error::other(message));
         };
         self.read_text(snapshot, &inside).map_err(|error| {

@@ -121,7 +121,7 @@ impl Repository {
             );
         }
         if base_is_there && base != revision {
-            return unknown.help(format!("`{base}` is there, but has not that much history"));
+            return unknown.help(format!("`{base}` exists, but its history is not that long"));
         }
         let known = self.references();
         let remote = format!("/{revision}");
@@ -193,11 +193,8 @@ impl Repository {
             _ => slashed(&normalised(&Path::new("/").join(path.trim_start_matches('/')))).ok(),
         };
         if from_here.is_none() && is_relative && self.root().is_ok() {
-            return Err(GitError::new(
-                ErrorKind::Outside,
-                format!("`{path}` lies outside of the repository"),
-            )
-            .help("give a path inside of it, from the current folder or from its root"));
+            return Err(GitError::new(ErrorKind::Outside, format!("`{path}` is outside the repository"))
+                .help("give a path inside it, from the current folder or from its root"));
         }
         let is_there = |path: &Option<String>| path.as_ref().is_some_and(|path| self.exists(snapshot, path));
         match (from_here, from_root) {
@@ -231,8 +228,8 @@ fn cannot_open(folder: &Path, error: &git2::Error) -> GitError {
     let folder = folder.display();
     match error.code() {
         ErrorCode::NotFound => {
-            GitError::new(ErrorKind::NoRepository, format!("{folder} lies in no git repository"))
-                .help("run this inside of one, or make one: `git init`")
+            GitError::new(ErrorKind::NoRepository, format!("{folder} is not in a git repository"))
+                .help("run this inside one, or create one: `git init`")
         }
         ErrorCode::Owner => GitError::new(
             ErrorKind::NoRepository,

@@ -47,7 +47,7 @@ impl CollapseWatch {
                 bad[1] += 1;
                 warnings.push(format!(
                     "`{}` spreads each node evenly over all its {k} clusters (assignment entropy {:.2} of at most \
-                     {:.2} nats), so they hold the same. Try `loss = … + 0.1 * entropy` or fewer clusters",
+                     {:.2} nats), so all clusters are alike. Try `loss = … + 0.1 * entropy` or fewer clusters",
                     pooling.stage,
                     pooling.assignment_entropy,
                     k.ln()

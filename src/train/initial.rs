@@ -145,7 +145,7 @@ impl Initial {
                     from.display(),
                     diff::text(&found, false).trim_end()
                 ),
-                "train without `--init-from`, or name a run of a model that is more alike",
+                "train without `--init-from`, or name a run of a more similar model",
             ));
         }
         // The checkpoints that are used, each once, in their order.

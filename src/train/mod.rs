@@ -63,7 +63,7 @@ pub static TRAIN_SECTION: &[ArgSpec] = &[
         kind: ArgKind::Call("optimizer"),
         default: Default::Source("adam"),
         positional: false,
-        doc: "How a step follows from the gradient.",
+        doc: "How the gradient becomes a step.",
     },
     ArgSpec {
         name: "schedule",

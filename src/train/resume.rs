@@ -136,7 +136,7 @@ impl ResumeState {
             let saved = self.find(&format!("weights.{}", parameter.name))?;
             if saved.shape() != parameter.var.shape() {
                 return Err(self.does_not_fit(&format!(
-                    "`{}` is {:?} there and {:?} here",
+                    "`{}` is {:?} in the state and {:?} in the model",
                     parameter.name,
                     saved.dims(),
                     parameter.var.dims()

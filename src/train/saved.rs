@@ -123,7 +123,7 @@ impl SavedModel {
             Err(reason) => Err(TrainError::unusable(
                 &folder::split_path(&self.checkpoint.path),
                 format!("it is damaged: {reason}"),
-                "copy it again from where it is whole, or train again",
+                "copy it again from an intact copy, or train again",
             )),
         }
     }

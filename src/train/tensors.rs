@@ -175,7 +175,7 @@ impl Contents {
 }
 
 fn damaged(path: &Path, message: impl Into<String>) -> TrainError {
-    TrainError::unusable(path, message, "train again, or copy the file again from where it is whole")
+    TrainError::unusable(path, message, "train again, or copy the file again from an intact copy")
 }
 
 /// A name of a foreign file as a message may show it: short, and of plain characters.
@@ -238,9 +238,11 @@ fn reason(error: &safetensors::SafeTensorError) -> &'static str {
     use safetensors::SafeTensorError as Error;
     match error {
         Error::InvalidOffset(_) => "the places of its tensors overlap or leave a gap",
-        Error::TensorInvalidInfo | Error::MisalignedSlice => "a tensor has another length than its shape",
+        Error::TensorInvalidInfo | Error::MisalignedSlice => {
+            "the length of a tensor does not match its shape"
+        }
         Error::ValidationOverflow => "a shape is too large",
-        Error::MetadataIncompleteBuffer => "it has another length than its header says",
+        Error::MetadataIncompleteBuffer => "its length differs from that in its header",
         Error::HeaderTooLarge => "its header is too long",
         _ => "its header cannot be read",
     }

@@ -24,7 +24,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     let (number, unit) = (&text[..digits], text[digits..].trim());
     let number: f64 = number
         .parse()
-        .map_err(|_| format!("`{text}` is no size: write a number with a unit, as in `2GB`"))?;
+        .map_err(|_| format!("`{text}` is not a size: write a number with a unit, as in `2GB`"))?;
     let factor: f64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1.0,
         "k" | "kb" => 1e3,
@@ -37,7 +37,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         "tib" => 1024f64.powi(4),
         other => {
             return Err(format!(
-                "`{other}` is no unit of memory: write B, kB, MB, GB, TB, KiB, MiB, GiB or TiB"
+                "`{other}` is not a unit of memory: write B, kB, MB, GB, TB, KiB, MiB, GiB or TiB"
             ));
         }
     };
@@ -89,7 +89,7 @@ impl Exceeded {
         )
         .file(self.place.display().to_string())
         .help(format!(
-            "where it is meant to be so large, allow it: `--max-data-size {gibibytes}GiB`, or \
+            "if it is meant to be that large, allow it: `--max-data-size {gibibytes}GiB`, or \
              {MAX_SIZE_VARIABLE}={gibibytes}GiB"
         ))
     }

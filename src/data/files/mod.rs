@@ -294,5 +294,5 @@ fn unreadable(path: &Path, error: &ReadError) -> DataError {
 fn broken_gzip(label: &str, error: &io::Error) -> DataError {
     DataError::new("data::corrupt_archive", format!("is not a complete gzip file: {error}"))
         .file(label)
-        .help("it is cut short or damaged: get it again, or unpack it by other means with `gunzip`")
+        .help("it is incomplete or damaged: download it again, or unpack it with `gunzip`")
 }

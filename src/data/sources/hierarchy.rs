@@ -40,7 +40,7 @@ pub static SPEC: CallSpec = CallSpec {
             kind: ArgKind::Int { min: 6, max: 1024 },
             default: Default::Int(12),
             positional: false,
-            doc: "Communities a graph, each of its own colour: the width of the features.",
+            doc: "Communities per graph, each of its own colour: the width of the features.",
         },
         ArgSpec {
             name: "rings",
@@ -54,7 +54,7 @@ pub static SPEC: CallSpec = CallSpec {
             kind: ArgKind::Int { min: 8, max: 100_000 },
             default: Default::Int(24),
             positional: false,
-            doc: "Nodes a community, at least eight times `links`; a quarter of them steps across.",
+            doc: "Nodes per community, at least eight times `links`; a quarter of them steps across.",
         },
         ArgSpec {
             name: "links",
@@ -128,7 +128,7 @@ impl Source for Hierarchy {
                 Diagnostic::error(
                     "data::hierarchy",
                     format!(
-                        "{links} exchanges with each of two neighbours need {} nodes a community",
+                        "{links} exchanges with each of two neighbours need {} nodes per community",
                         8 * links
                     ),
                 )
@@ -162,7 +162,7 @@ impl Source for Hierarchy {
                 "data::too_large",
                 format!("`hierarchy` is asked for {n_nodes} nodes in all, and makes at most {MAX_NODES}"),
             )
-            .help("ask for fewer graphs, communities or nodes a community")
+            .help("ask for fewer graphs, communities or nodes per community")
             .span(Some(call.span)));
         }
         let seed = call.args.int("seed") as u64;

@@ -1,4 +1,4 @@
-//! Stop when a figure has not become better for some epochs.
+//! Stop when a figure has not improved for some epochs.
 
 use super::{EarlyStop, EarlyStopKind, Verdict};
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 pub static SPEC: CallSpec = CallSpec {
     name: "patience",
-    doc: "Stops when the monitored figure has not become better for `epochs` epochs, and keeps the weights of the \
+    doc: "Stops when the monitored figure has not improved for `epochs` epochs, and keeps the weights of the \
           best one.",
     example: "patience(30)",
     args: &[

@@ -107,17 +107,17 @@ impl RunFolder {
         if !is_empty && !Self::is_run(path) && !is_left_over(path)? {
             return Err(TrainError::Occupied {
                 path: path.to_path_buf(),
-                reason: "holds other files and no run of hgnnc".into(),
+                reason: "holds other files, but no run".into(),
                 help: "name a folder that is empty or does not exist yet".into(),
             });
         }
         let folder = Self::locked(path, session)?;
         if Self::is_run(path) && !force {
             let is_open = folder.is_open();
-            let resume = format!("go on with it by `hgnnc train --resume {}`, ", path.display());
+            let resume = format!("resume it with `hgnnc train --resume {}`, ", path.display());
             return Err(TrainError::Occupied {
                 path: path.to_path_buf(),
-                reason: if is_open { "holds a run that is not finished" } else { "holds a run already" }
+                reason: if is_open { "holds a run that is not finished" } else { "already holds a run" }
                     .into(),
                 help: format!(
                     "{}name another folder, or replace it with `--force`",
@@ -207,13 +207,13 @@ impl RunFolder {
         let (reason, help) = if !path.exists() {
             ("does not exist", name)
         } else if !path.is_dir() {
-            ("is no folder of a run", name)
+            ("is not the folder of a run", name)
         } else if is_left_over(path)? {
             ("holds what is left of a run that was killed before it began", begin)
         } else if path.join(CHECKPOINT).is_file() {
             let checkpoint = path.join(CHECKPOINT);
             (
-                "holds a checkpoint and no run.json, so it is not a whole run",
+                "holds a checkpoint but no run.json, so it is not a complete run",
                 format!(
                     "copy the whole folder of the run, or name the checkpoint alone: {}",
                     checkpoint.display()
@@ -260,7 +260,11 @@ impl RunFolder {
         let is_unit = |name: &String| name.is_empty() || names::is_unit_folder(name);
         // The names of others' records lead nowhere else.
         if !record.files.keys().all(|name| is_file_of_run(name)) || !record.units.iter().all(is_unit) {
-            return Err(TrainError::unusable(&path, "it names files that are not of a run", "train again"));
+            return Err(TrainError::unusable(
+                &path,
+                "it names files that do not belong to a run",
+                "train again",
+            ));
         }
         match record.format {
             RECORD_FORMAT if is_sealed => Ok(record),
@@ -451,9 +455,9 @@ impl RunFolder {
                 reason: if n_units > 1 {
                     format!("has finished none of its {n_units} runs yet")
                 } else {
-                    "holds no checkpoint yet: the run was broken off before its first epoch was done".into()
+                    "holds no checkpoint yet: the run was stopped before the end of its first epoch".into()
                 },
-                help: format!("go on with it by `hgnnc train --resume {}`", self.path.display()),
+                help: format!("resume it with `hgnnc train --resume {}`", self.path.display()),
             });
         }
         Ok(found)

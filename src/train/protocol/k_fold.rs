@@ -10,7 +10,7 @@ use crate::train::error::{Result, TrainError};
 
 pub static SPEC: CallSpec = CallSpec {
     name: "k_fold",
-    doc: "Stratified cross-validation: `k` runs, each tested on another of `k` parts; a share of the other parts is \
+    doc: "Stratified cross-validation: `k` runs, each tested on a different one of `k` parts; a share of the other parts is \
           kept for validation. Errica et al. 2020, \"A Fair Comparison of Graph Neural Networks for Graph \
           Classification\"",
     example: "k_fold(10)",
@@ -20,7 +20,7 @@ pub static SPEC: CallSpec = CallSpec {
             kind: ArgKind::Int { min: 2, max: 1000 },
             default: Default::Int(10),
             positional: true,
-            doc: "Parts, and runs.",
+            doc: "Number of parts, and of runs.",
         },
         ArgSpec {
             name: "inner_holdout",

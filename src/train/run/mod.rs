@@ -232,7 +232,8 @@ fn open_folder(
 fn warn_without_lock(folder: &RunFolder, progress: &mut dyn Progress) {
     if !folder.is_locked() {
         let path = folder.path().display();
-        let text = format!("the file system of {path} has no locks: see that no other process writes there");
+        let text =
+            format!("the file system of {path} has no locks: make sure that no other process writes there");
         progress.on(Event::Warning(&text));
     }
 }
@@ -277,7 +278,7 @@ fn resume_folder(
     }
     for name in folder.changed_texts(&record)? {
         let text = format!(
-            "{} has changed since this run began, in what does not change the model",
+            "{} has changed since this run began, but the model is the same",
             path.join(name).display()
         );
         progress.on(Event::Warning(&text));

@@ -1,4 +1,4 @@
-//! A lower learning rate when a figure stops getting better.
+//! A lower learning rate when a figure stops improving.
 
 use super::{Schedule, ScheduleKind};
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 pub static SPEC: CallSpec = CallSpec {
     name: "plateau",
-    doc: "Multiplies the learning rate by `factor` when the monitored figure has not become better for more than \
+    doc: "Multiplies the learning rate by `factor` when the monitored figure has not improved for more than \
           `patience` epochs. torch.optim.lr_scheduler.ReduceLROnPlateau",
     example: "plateau(factor = 0.5, patience = 10)",
     args: &[
@@ -17,14 +17,14 @@ pub static SPEC: CallSpec = CallSpec {
             kind: ArgKind::Float(Range::open(0.0, 1.0)),
             default: Default::Float(0.5),
             positional: false,
-            doc: "What the learning rate is multiplied with.",
+            doc: "What the learning rate is multiplied by.",
         },
         ArgSpec {
             name: "patience",
             kind: ArgKind::Int { min: 0, max: 1_000_000 },
             default: Default::Int(10),
             positional: false,
-            doc: "Epochs without improvement that are borne.",
+            doc: "Epochs without improvement that are tolerated.",
         },
         monitor::ARG,
         ArgSpec {

@@ -198,7 +198,7 @@ fn expect_rows(name: &FileName, found: usize, expected: usize, items: &str) -> R
         )
         .help(format!(
             "line i belongs to {items} i: {}",
-            if found < expected { "add the missing lines" } else { "drop the lines too many" }
+            if found < expected { "add the missing lines" } else { "delete the surplus lines" }
         )))
 }
 
