@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 /// List the data sources and the data sets found, or summarise one data set
 ///
 /// Edges are counted as published sets count them, an edge and its reverse as one, with the directed number beside.
-/// What a set carries and no model sees (edge labels, edge attributes, weights) is named, and so are the self-loops and
+/// What a set carries but no model sees (edge labels, edge attributes, weights) is listed, as are the self-loops and
 /// repeated edges that are dropped. `hgnnc ops tu` describes the files of a set.
 ///
 /// Data sets are looked for in --data-dir, then in the cache. A published set that is named and not found is
@@ -204,20 +204,20 @@ fn task(summary: &Summary) -> String {
 }
 
 fn line(summary: &Summary) -> String {
-    let outputs = if summary.values.is_empty() {
-        format!("{} classes", summary.classes.len())
-    } else {
-        format!("{} values", summary.values.len())
+    let outputs = match (summary.values.len(), summary.classes.len()) {
+        (0, 1) => "1 class".to_owned(),
+        (0, n) => format!("{n} classes"),
+        (n, _) => count(n, "value"),
     };
     format!(
-        "{}: {}, {} graphs, {} nodes, {} edges ({} directed), {} features, {outputs}",
+        "{}: {}, {}, {}, {} ({} directed), {}, {outputs}",
         summary.name,
         task(summary),
-        summary.n_graphs,
-        summary.n_nodes,
-        summary.n_edges,
+        count(summary.n_graphs, "graph"),
+        count(summary.n_nodes, "node"),
+        count(summary.n_edges, "edge"),
         summary.n_directed_edges,
-        summary.n_features
+        count(summary.n_features, "feature")
     )
 }
 
@@ -243,11 +243,11 @@ fn features(summary: &Summary) -> String {
     }
 }
 
-/// `2 self-loops and 6 repeated lines of the edges`
+/// `2 self-loops and 6 repeated edges`
 fn dropped(summary: &Summary) -> Option<String> {
     let DroppedEdges { self_loops, repeated } = summary.dropped;
     let self_loops = (self_loops > 0).then(|| count(self_loops, "self-loop"));
-    let repeated = (repeated > 0).then(|| format!("{} of the edges", count(repeated, "repeated line")));
+    let repeated = (repeated > 0).then(|| count(repeated, "repeated edge"));
     let all: Vec<String> = self_loops.into_iter().chain(repeated).collect();
     (!all.is_empty()).then(|| all.join(" and "))
 }

@@ -104,7 +104,7 @@ impl EstimateCommand {
         } else if global.format == Format::Short {
             let time = estimate
                 .time
-                .map_or_else(String::new, |time| format!(", {} an epoch", seconds(time.epoch_s)));
+                .map_or_else(String::new, |time| format!(", {} per epoch", seconds(time.epoch_s)));
             let (n, peak) = (grouped(estimate.n_parameters), bytes(estimate.memory.peak_bytes));
             writeln!(out, "{}: {n} parameters, peak {peak}{time}", self.file)?;
         } else {
@@ -256,7 +256,7 @@ fn print(
     writeln!(out, "\nParameters  {}", grouped(estimate.n_parameters))?;
     writeln!(
         out,
-        "FLOPs       {} forward and {} a training step, of an average graph; {} an epoch",
+        "FLOPs       {} forward and {} per training step, for an average graph; {} per epoch",
         count(flops.forward_per_graph),
         count(flops.step_per_graph),
         count(flops.epoch)
@@ -264,7 +264,7 @@ fn print(
     let graphs = if estimate.n_train_graphs == 1 { "graph" } else { "graphs" };
     writeln!(
         out,
-        "Batches     {} of {} an epoch, of {} training {graphs}{runs}",
+        "Batches     {} of {} per epoch, from {} training {graphs}{runs}",
         grouped(batches.per_epoch),
         grouped(batches.size.min(estimate.n_train_graphs.max(1))),
         grouped(estimate.n_train_graphs),
@@ -277,12 +277,12 @@ fn print(
     // As published sets count edges: an edge and its reverse are one, with the directed number beside.
     let edges = |directed: f64| match dataset.is_symmetric() {
         true => {
-            format!("{} edges ({} directed)", grouped((directed / 2.0) as usize), grouped(directed as usize))
+            format!("{} ({} directed)", plural((directed / 2.0) as usize, "edge"), grouped(directed as usize))
         }
-        false => format!("{} directed edges", grouped(directed as usize)),
+        false => plural(directed as usize, "directed edge"),
     };
     let size =
-        |nodes: f64, directed: f64| format!("{} nodes and {}", grouped(nodes as usize), edges(directed));
+        |nodes: f64, directed: f64| format!("{} and {}", plural(nodes as usize, "node"), edges(directed));
     writeln!(out, "            {} on average", size(batches.mean_nodes.round(), batches.mean_edges.round()))?;
     writeln!(
         out,
@@ -292,7 +292,7 @@ fn print(
     if batches.bound_nodes > batches.largest_nodes {
         writeln!(
             out,
-            "            {} if the largest {items_of} met, which would peak at {}",
+            "            {} if the largest {items_of} fell into one batch, which would peak at {}",
             size(batches.bound_nodes, batches.bound_edges),
             bytes(batches.bound_peak_bytes),
             items_of = if items == "nodes" { "graphs" } else { items },
@@ -322,7 +322,7 @@ fn print(
     if let (Some(time), Some(machine)) = (&estimate.time, machine) {
         writeln!(
             out,
-            "\nTime        {} a training epoch, {} its validation; {} for {} of {}",
+            "\nTime        {} per training epoch, {} for its validation; {} for {} of {}",
             seconds(time.epoch_s),
             seconds(time.validation_s),
             seconds(time.total_s),

@@ -173,7 +173,7 @@ impl Progress for Watcher {
                     self.say(&format!(
                         "{of}{train} {} to train on, {validation} for validation, {test} for the test; {n_parameters} \
                          parameters{resumed}{place}",
-                        self.items
+                        if train == 1 { self.items.trim_end_matches('s') } else { self.items }
                     ));
                 }
                 {
@@ -250,7 +250,7 @@ fn initial_lines(record: &InitialRecord) -> Vec<String> {
         _ => format!("{}, {n_checkpoints} checkpoints, each run from its own", record.from.display()),
     };
     let mut lines = vec![format!(
-        "begins with {} of {n_tensors} tensors ({} of {} numbers) of {from}; the models differ: {}",
+        "starts from {} of {n_tensors} tensors ({} of {} numbers) of {from}; the models differ: {}",
         record.loaded.len(),
         record.n_loaded,
         record.n_numbers,

@@ -149,7 +149,10 @@ impl Split {
                             return Err(format!("{what} occurs twice in it"));
                         }
                     }
-                    _ => return Err(format!("{what} does not exist: the data has {} items", strata.len())),
+                    _ => {
+                        let n_items = super::error::count(strata.len(), "item");
+                        return Err(format!("{what} does not exist: the data has {n_items}"));
+                    }
                 }
             }
         }

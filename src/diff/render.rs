@@ -92,6 +92,7 @@ fn weight_line(diff: &Diff) -> String {
     let n_old = diff.weights.iter().filter(|weight| weight.before.is_some()).count();
     let mut line = match (n_old, count(WeightState::Kept)) {
         (0, _) => "weights: there were none".to_owned(),
+        (1, 1) => "weights: the only tensor loads".to_owned(),
         (n, kept) if n == kept => format!("weights: all {n} tensors load"),
         (n, kept) => format!("weights: {kept} of {n} tensors load"),
     };

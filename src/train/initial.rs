@@ -90,9 +90,10 @@ impl Initial {
             let n_seen = unit.split.test.iter().filter(|item| seen.contains(item)).count();
             if n_seen > 0 {
                 let name = unit.name.as_ref().map_or_else(String::new, |name| format!("{name}: "));
+                let was = if n_seen == 1 { "was" } else { "were" };
                 notes.push(format!(
-                    "{name}{n_seen} of {} test items were trained or validated on before: the figures of the test \
-                     part will flatter",
+                    "{name}{n_seen} of {} test items {was} trained or validated on before: the figures of the test \
+                     part will be too good",
                     unit.split.test.len()
                 ));
             }

@@ -139,9 +139,9 @@ impl SavedModel {
         if dataset.n_features() != trained.n_features {
             return refuse(
                 format!(
-                    "it was trained on {} with {} node features, {} has {}",
+                    "it was trained on {} with {}, but {} has {}",
                     trained.name,
-                    trained.n_features,
+                    crate::data::error::count(trained.n_features, "node feature"),
                     dataset.name,
                     dataset.n_features()
                 ),
@@ -163,7 +163,12 @@ impl SavedModel {
         let task = self.model.get().task;
         if let Some(other) = dataset.task.filter(|other| *other != task) {
             return refuse(
-                format!("it was trained for {}, {} is made for {}", task.name(), dataset.name, other.name()),
+                format!(
+                    "it was trained for {}, but {} is for {}",
+                    task.name().replace('_', " "),
+                    dataset.name,
+                    other.name().replace('_', " ")
+                ),
                 "name data for the same task",
             );
         }
@@ -171,7 +176,7 @@ impl SavedModel {
         if facts.n_outputs != trained.n_outputs || dataset.class_names != self.checkpoint.facts.class_names {
             return refuse(
                 format!(
-                    "it was trained on {}, {} has {}",
+                    "it was trained on {}, but {} has {}",
                     outputs_in_words(trained.n_outputs, &self.checkpoint.facts.class_names),
                     dataset.name,
                     outputs_in_words(facts.n_outputs, &dataset.class_names)
@@ -273,7 +278,7 @@ fn softmax(row: &mut [f32]) {
 fn outputs_in_words(n_outputs: usize, class_names: &[String]) -> String {
     const N_SHOWN: usize = 10;
     if class_names.is_empty() {
-        return format!("{n_outputs} values");
+        return crate::data::error::count(n_outputs, "value");
     }
     let shown: Vec<&str> = class_names.iter().take(N_SHOWN).map(String::as_str).collect();
     let more = if class_names.len() > N_SHOWN { ", …" } else { "" };

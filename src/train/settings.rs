@@ -87,7 +87,7 @@ impl Settings {
         for metric in self.all_metrics() {
             if metric.applies_to() != kind {
                 return Err(TrainError::setup(
-                    format!("`{}` does not measure a {}", metric.name(), model.task.name()),
+                    format!("`{}` does not measure {}", metric.name(), model.task.name().replace('_', " ")),
                     format!("write `metrics = [{}]`", metric::defaults(kind).join(", ")),
                 ));
             }

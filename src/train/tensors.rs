@@ -394,9 +394,9 @@ mod tests {
         };
         let a = r#""a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#;
         let doubled = message(&with_header(&format!("{{{a},{a}}}"), 8));
-        assert!(doubled.contains("`a` stands twice"), "{doubled}");
+        assert!(doubled.contains("`a` occurs twice"), "{doubled}");
         let doubled = message(&with_header(&format!(r#"{{"__metadata__":{{"x":"1","x":"2"}},{a}}}"#), 8));
-        assert!(doubled.contains("`x` stands twice"), "{doubled}");
+        assert!(doubled.contains("`x` occurs twice"), "{doubled}");
         let b = r#""b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}"#;
         let overlap = message(&with_header(&format!("{{{a},{b}}}"), 12));
         assert!(overlap.contains("overlap"), "{overlap}");

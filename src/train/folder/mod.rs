@@ -444,10 +444,14 @@ impl RunFolder {
         }
         let (n_found, n_units) = (found.checkpoints.len(), self.units_of(&record)?.len());
         if n_units > 1 && n_found < n_units {
-            found.notes.push(format!(
-                "{n_found} of the {n_units} runs in {} are finished, and only these are read",
-                self.path.display()
-            ));
+            let verbs = if n_found == 1 {
+                "is finished, and only this one is"
+            } else {
+                "are finished, and only these are"
+            };
+            found
+                .notes
+                .push(format!("{n_found} of the {n_units} runs in {} {verbs} read", self.path.display()));
         }
         if found.checkpoints.is_empty() {
             return Err(TrainError::Occupied {
@@ -635,7 +639,7 @@ mod tests {
         create(&path, false).unwrap();
         fs::write(path.join("notes.txt"), "mine").unwrap();
         let error = create(&path, true).unwrap_err();
-        assert!(error.to_string().contains("no run of hgnnc"), "{error}");
+        assert!(error.to_string().contains("but no run"), "{error}");
         fs::write(path.join(RECORD), "{}").unwrap();
         fs::write(path.join(METRICS), "1\n").unwrap();
         for folder in ["fold-1", "mine"] {
@@ -704,6 +708,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(CHECKPOINT), "").unwrap();
         let error = find(folder.path()).unwrap_err();
-        assert!(error.to_string().contains("not a whole run"), "{error}");
+        assert!(error.to_string().contains("not a complete run"), "{error}");
     }
 }

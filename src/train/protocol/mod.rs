@@ -61,7 +61,10 @@ pub fn splits(call: Option<&BoundCall>, dataset: &Dataset, seed: u64) -> Result<
         if split.train.is_empty() {
             return Err(TrainError::setup(
                 format!("the protocol leaves nothing of {} to train on", dataset.name),
-                format!("it has {} labelled items: hold out a smaller share", n_labelled(dataset)),
+                format!(
+                    "it has {}: hold out a smaller share",
+                    crate::data::error::count(n_labelled(dataset), "labelled item")
+                ),
             ));
         }
     }

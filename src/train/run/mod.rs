@@ -263,7 +263,7 @@ fn resume_folder(
             &record_path,
             format!("the model has changed since this run began{}", changes(request, folder)),
             format!(
-                "put model.hgnn back, or start another run from the weights of this one:\n\
+                "restore model.hgnn, or start another run from the weights of this one:\n\
                  `hgnnc train FILE --init-from {}`",
                 path.display()
             ),

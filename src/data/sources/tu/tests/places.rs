@@ -383,7 +383,7 @@ fn the_limit_is_a_setting_that_is_read() {
         DataOptions { max_size: data::files::parse_size("lots"), ..DataOptions::folder(root.path()) };
     let error = data::load(&call("TINY", &[]), &options).expect_err("no size");
     assert_eq!(error.code, "data::wrong_limit");
-    assert!(error.help.expect("help").contains("`lots` is no size"));
+    assert!(error.help.expect("help").contains("`lots` is not a size"));
 }
 
 #[test]
