@@ -11,7 +11,7 @@ use std::io::{self, Write};
 /// Prove that files are correct, or report every mistake in them
 ///
 /// A file is proved to build: names, arguments, widths and levels fit, and the result cannot depend on how the nodes
-/// of a graph are numbered. The data that a file names is read where it is on this machine, and the file is checked
+/// of a graph are numbered. The data that a file names is read if it is on this machine, and the file is checked
 /// against it; otherwise sizes stay symbolic. Files that it names with `use` are read too.
 ///
 /// A model that sorts or selects rows by their values is also run on small random graphs with many equal rows, which

@@ -25,8 +25,9 @@ use std::io::{self, Write};
 
 /// Estimate what training a file takes: parameters, FLOPs, memory and time
 ///
-/// Nothing is trained. The data is read, because its sizes decide; the seed decides the shuffles, so the batches
-/// themselves are known. Time is that of this machine, whose speed is measured once, in a quarter of a second.
+/// Nothing is trained. The data is read, because the estimate depends on its sizes; the seed determines the shuffles,
+/// so the batches themselves are known. Times are for this machine, whose speed is measured once, in a quarter of a
+/// second.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc estimate models/proteins_diffpool.hgnn\n  \
     hgnnc estimate one_line.hgnn --data PROTEINS --batch-size 64\n  \

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// Bring files into the one layout, comments and meaning unchanged
 ///
 /// Without FILE, all `.hgnn` files below the current folder, without runs and what `.gitignore` leaves out. A file that does
-/// not parse is refused with the messages of `check` and stays as it is; files that parse and are wrong otherwise
+/// not parse is refused with the messages of `check` and stays as it is; files that parse but have other errors
 /// are laid out. `grammar/README.md` describes the layout.
 #[derive(Debug, clap::Args)]
 #[command(

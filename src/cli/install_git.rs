@@ -10,7 +10,7 @@ use std::path::Path;
 
 /// Set up git for .hgnn files: a diff driver, and a check before each commit
 ///
-/// Into the repository of the current folder go: a diff driver in its configuration, by which `git diff` and `git
+/// Adds to the repository of the current folder: a diff driver in its configuration, by which `git diff` and `git
 /// log -p` show files in their one layout; the line `*.hgnn diff=hgnn` in `.gitattributes`; and a pre-commit hook
 /// that runs `fmt --check` and `check` on the staged content. What is already there stays, and a hook or driver of
 /// yours is never changed: what to add to it is printed.

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Rewrite names that the language has given up, and nothing else
 ///
 /// Names that were given up are never used for something else, so files need no version: what is old is found by its
-/// name. Comments and layout stay byte for byte. Files that FILE uses are rewritten where they are named too.
+/// name. Comments and layout stay byte for byte. Files that FILE uses are rewritten only if they are named too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc migrate model.hgnn\n  hgnnc migrate --check .\n\n\
     Exit codes: 0 done, 1 a file does not parse or, with --check, is of an older version, 2 could not run")]

@@ -65,7 +65,7 @@ struct Cli {
 /// Options of every command.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Global {
-    /// How findings and results are written
+    /// Format of findings and results
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
     /// Threads to compute with, 1 to 1024; all cores by default. Results do not depend on it

@@ -94,7 +94,7 @@ fn write_text(out: &mut dyn Write, all: &[Checked], format: Format) -> io::Resul
         return writeln!(out, "{} checked, all correct", count(all.len()));
     }
     let verb = if n_refused == 1 { "is" } else { "are" };
-    writeln!(out, "the commit is stopped: {n_refused} of {} {verb} not in order", count(all.len()))?;
+    writeln!(out, "the commit is stopped: {n_refused} of {} {verb} refused", count(all.len()))?;
     if !untidy.is_empty() {
         let quoted: Vec<String> = untidy.iter().map(|path| quoted(path)).collect();
         let names = quoted.join(" ");

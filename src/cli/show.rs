@@ -14,7 +14,7 @@ use std::io::{self, Write};
 
 /// Print what a file builds: stages with types, symmetry, parameters and cost, and all settings
 ///
-/// Every default is filled in and marked. The data that the file names is read where it is on this machine; then sizes
+/// Every default is filled in and marked. The data that the file names is read if it is on this machine; then sizes
 /// are numbers, and memory and FLOPs are those of an average graph. Otherwise sizes stay symbolic.
 #[derive(Debug, clap::Args)]
 #[command(

@@ -261,13 +261,13 @@ fn initial_lines(record: &InitialRecord) -> Vec<String> {
     }
     let mut rows: Vec<[String; 3]> = Vec::new();
     rows.extend(record.reshaped.iter().map(|(name, from, to)| {
-        ["other shape".into(), name.clone(), format!("{from} → {to}, begins at random")]
+        ["other shape".into(), name.clone(), format!("{from} → {to}, starts at random")]
     }));
     rows.extend(
         record
             .new
             .iter()
-            .map(|(name, shape)| ["new".into(), name.clone(), format!("{shape}, begins at random")]),
+            .map(|(name, shape)| ["new".into(), name.clone(), format!("{shape}, starts at random")]),
     );
     rows.extend(record.dropped.iter().map(|(name, shape)| ["dropped".into(), name.clone(), shape.clone()]));
     let widths = [0, 1].map(|idx| rows.iter().map(|row| row[idx].chars().count()).max().unwrap_or(0));

@@ -227,7 +227,7 @@ fn fetch_of(published: &[Published], name: &str, options: &DataOptions) -> Resul
         )));
     };
     let unwritable = |error: &dyn std::fmt::Display| {
-        DataError::new("data::cache_unwritable", format!("`{name}` cannot be kept here: {error}"))
+        DataError::new("data::cache_unwritable", format!("`{name}` cannot be stored here: {error}"))
             .file(folder.display().to_string())
             .help(format!("free space or make the folder writable, or: {manual}"))
     };

@@ -65,8 +65,8 @@ fn data(before: &View, after: &View, changes: &mut Vec<Change>) {
     let mut change = |text| changes.push(Change::of(Class::Training, Kind::Data, text));
     match (&before.canonical.data, &after.canonical.data) {
         (None, None) => {}
-        (Some(from), None) => change(format!("data {} → none named", call_words(from, "data"))),
-        (None, Some(to)) => change(format!("data none named → {}", call_words(to, "data"))),
+        (Some(from), None) => change(format!("data {} → none", call_words(from, "data"))),
+        (None, Some(to)) => change(format!("data none → {}", call_words(to, "data"))),
         (Some(from), Some(to)) => {
             let texts = calls("data", "data", from, to);
             let is_told = |text: &String| {

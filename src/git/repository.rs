@@ -105,7 +105,7 @@ impl Repository {
                 return unknown("is short for more than one commit").help("write more of its digits");
             }
             ErrorCode::InvalidSpec => {
-                return unknown("is not written as a revision")
+                return unknown("is not a valid revision")
                     .help("write a branch, a tag, a hash or something like `HEAD~2`");
             }
             _ => {}
@@ -134,7 +134,7 @@ impl Repository {
         match close.as_slice() {
             [] if known.is_empty() => unknown.help("there are no branches and no tags"),
             [] if known.len() == 1 => unknown.help(format!("there is only `{}`", known[0])),
-            [] if known.len() <= 8 => unknown.help(format!("there are {}", either(&known))),
+            [] if known.len() <= 8 => unknown.help(format!("name {}", either(&known))),
             [] => unknown.help("`git branch --all` and `git tag` list what there is"),
             close => unknown.help(format!("did you mean {}?", either(close))),
         }

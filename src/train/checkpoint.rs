@@ -213,7 +213,7 @@ impl Checkpoint {
             return Err(TrainError::unusable(
                 &path,
                 format!("it is not the split that {} was trained with", self.path.display()),
-                "copy the whole folder of the run again, or name a checkpoint that lies elsewhere alone",
+                "copy the whole folder of the run again, or copy the checkpoint elsewhere and name it alone",
             ));
         }
         Ok(Some(split))

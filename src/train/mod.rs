@@ -131,6 +131,6 @@ pub static EVALUATE_SECTION: &[ArgSpec] = &[
         kind: ArgKind::ChoiceList(metric::NAMES),
         default: Default::Inferred("accuracy for classes, mae and rmse for values"),
         positional: false,
-        doc: "What is measured, the first one on top.",
+        doc: "What is measured, the most important first.",
     },
 ];

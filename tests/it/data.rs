@@ -222,7 +222,7 @@ fn a_set_that_is_too_large_is_refused_with_the_way_to_allow_it() {
     assert_data_eq!(
         errors,
         str![[r#"
-error: ./SMALL: the data set has 66 bytes of text when unpacked, and at most 40 bytes are read [data::too_large]
+error: ./SMALL: the data set has 66 bytes of text when unpacked; the limit is 40 bytes [data::too_large]
   help: if it is meant to be that large, allow it: `--max-data-size 1GiB`, or HGNN_MAX_DATA_SIZE=1GiB
 
 "#]]

@@ -113,7 +113,7 @@ pub fn corrupt(label: &str, error: &(dyn std::error::Error + 'static)) -> DataEr
 fn too_many(label: &str, found: &str) -> DataError {
     DataError::new(
         "data::too_many_files",
-        format!("the archive has {found}, and a data set in TU layout has about ten"),
+        format!("the archive has {found}, but a data set in TU layout has about ten"),
     )
     .file(label)
     .help("put the files of the data set into an archive or folder of their own")

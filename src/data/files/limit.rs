@@ -85,7 +85,7 @@ impl Exceeded {
         let gibibytes = wanted.div_ceil(1 << 30).max(1);
         DataError::new(
             "data::too_large",
-            format!("the data set has {found} of text when unpacked, and at most {max} are read"),
+            format!("the data set has {found} of text when unpacked; the limit is {max}"),
         )
         .file(self.place.display().to_string())
         .help(format!(

@@ -160,7 +160,7 @@ impl Source for Hierarchy {
         if n_nodes > MAX_NODES {
             return Err(DataError::new(
                 "data::too_large",
-                format!("`hierarchy` is asked for {n_nodes} nodes in all, and makes at most {MAX_NODES}"),
+                format!("`hierarchy` is asked for {n_nodes} nodes in all, but makes at most {MAX_NODES}"),
             )
             .help("ask for fewer graphs, communities or nodes per community")
             .span(Some(call.span)));

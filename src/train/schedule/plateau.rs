@@ -32,7 +32,7 @@ pub static SPEC: CallSpec = CallSpec {
             kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
             default: Default::Float(1e-4),
             positional: false,
-            doc: "Relative change below which a figure counts as no better.",
+            doc: "Relative change below which a figure counts as not improved.",
         },
         ArgSpec {
             name: "min_lr",

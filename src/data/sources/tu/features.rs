@@ -117,7 +117,7 @@ fn of_files(
             .whole(
                 "data::too_large",
                 format!(
-                    "the features of {n_nodes} nodes in {total} columns take {}, and at most {} are made",
+                    "the features of {n_nodes} nodes in {total} columns take {}; the limit is {}",
                     size_in_words(n_bytes),
                     size_in_words(max_bytes)
                 ),

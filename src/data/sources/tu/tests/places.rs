@@ -263,7 +263,7 @@ fn a_file_that_is_no_archive_is_named_for_what_it_is() {
         "X.zip",
         b"",
         "data::corrupt_archive",
-        "is not a zip archive, whatever its name says",
+        "is not a zip archive, despite its name",
         "download it again",
     );
     let error = at(&root.path().join("TINY/TINY_A.txt")).expect_err("a part");
