@@ -18,7 +18,7 @@ unsafe extern "C" {
 /// `mi_option_purge_delay` of `mimalloc.h`, the same number in versions 2 and 3.
 const PURGE_DELAY: c_int = 15;
 
-/// Tells mimalloc to keep the pages of freed memory. For programs whose allocator is mimalloc, first thing in `main`.
+/// Makes mimalloc keep the pages of freed memory. For programs whose allocator is mimalloc, first thing in `main`.
 ///
 /// A step frees its activations and the next allocates them again. By default mimalloc hands their pages back
 /// to the system after 10 ms, and the system's zeroing of fresh pages then took as long as half of all

@@ -36,11 +36,11 @@ enum Outcome {
     Diff(Box<diff::Diff>),
     /// A model that was not there before, with its parameters in words.
     New(String),
-    /// There is no model any more.
+    /// The model no longer exists.
     Deleted,
     /// Definitions for other files.
     Library,
-    /// One side has errors, which were told: `main` or `now`.
+    /// One side has errors, which were reported: `main` or `now`.
     Broken { side: String },
 }
 
@@ -63,7 +63,7 @@ impl Compared {
         }
     }
 
-    /// What is said of it beside its class; nothing where it was simply edited.
+    /// What is added to its class; nothing where it was simply edited.
     fn remark(&self) -> Option<String> {
         (self.changed.change != Change::Modified).then(|| self.changed.words())
     }
@@ -170,7 +170,7 @@ fn compare(
     }
 }
 
-/// What a file holds. Its errors are told.
+/// What a file holds. Its errors are reported.
 fn found(name: &str, loaded: Result<Loaded, Failure>) -> Result<Found, Failure> {
     let loaded = match loaded {
         Ok(loaded) => loaded,
@@ -184,7 +184,7 @@ fn found(name: &str, loaded: Result<Loaded, Failure>) -> Result<Found, Failure> 
     if compiled.has_errors() {
         let errors: Vec<Diagnostic> =
             compiled.diagnostics.iter().filter(|found| found.is_error()).cloned().collect();
-        // Where standard error is closed, there is no one to tell.
+        // Where standard error is closed, no one reads it.
         let _ =
             report::write(&mut io::stderr().lock(), &compiled.sources, &errors, Format::Full, stderr_look());
         return Ok(Found::Broken);
@@ -206,7 +206,7 @@ fn tell(refused: Refused) -> Result<(), Failure> {
 }
 
 fn eprint(text: &str) {
-    // Where standard error is closed, there is no one to tell.
+    // Where standard error is closed, no one reads it.
     let _ = io::stderr().write_all(text.as_bytes());
 }
 

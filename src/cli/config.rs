@@ -52,7 +52,7 @@ fn read(path: &Path, global: &Global) -> Result<Config, Failure> {
         if global.format == Format::Json {
             return failure.findings(report::all_json(&sources, &found));
         }
-        // Where the stream is closed, the exit code still tells.
+        // Where the stream is closed, the exit code still reports it.
         let _ = report::write(&mut io::stderr().lock(), &sources, &found, global.format, stderr_look());
         failure
     })

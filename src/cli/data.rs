@@ -129,7 +129,7 @@ impl Data {
     }
 }
 
-/// Tells what is wrong with the call: JSON is what a program reads from standard output, findings for people go where
+/// Reports what is wrong with the call: JSON is what a program reads from standard output, findings for people go where
 /// errors go.
 fn found(sources: &SourceMap, findings: &[Diagnostic], global: &Global) -> Result<Exit, Failure> {
     if global.format == Format::Json {

@@ -115,7 +115,7 @@ impl EstimateCommand {
         Ok(Exit::Clean)
     }
 
-    /// Compiles the file against its data; `None` where it is wrong, which was said.
+    /// Compiles the file against its data; `None` where it has errors, which were reported.
     fn compile(&self, global: &Global) -> Result<Option<Ready>, Failure> {
         let Loaded { sources, program, mut diagnostics } = source::load(&self.file)?;
         let named = match &self.data {
@@ -126,7 +126,7 @@ impl EstimateCommand {
             None => None,
         };
         let is_named = named.is_some();
-        // What is wrong with the file's own call is said by the check below.
+        // What is wrong with the file's own call is reported by the check below.
         let call = named.or_else(|| check::data_call(&program).unwrap_or(None));
         let mut dataset = None;
         let mut missing = None;
@@ -233,7 +233,7 @@ fn print_findings(sources: &SourceMap, findings: &[Diagnostic], global: &Global)
             report::write(&mut super::stdout(), sources, findings, global.format, stdout_look())?;
         }
     } else {
-        // Where standard error is closed, the exit code still tells.
+        // Where standard error is closed, the exit code still reports it.
         let _ = report::write(&mut io::stderr().lock(), sources, findings, global.format, stderr_look());
     }
     Ok(())

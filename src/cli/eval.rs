@@ -46,7 +46,7 @@ impl Scored {
 }
 
 /// The data to run a saved model on, read with the columns and classes of its training data; `None` where `--data` is
-/// wrong, which was said.
+/// wrong, which was reported.
 ///
 /// # Errors
 /// Where it cannot be read.

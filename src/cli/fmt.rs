@@ -115,7 +115,7 @@ impl Fmt {
             match &laid.after {
                 Err(found) => {
                     let look = stderr_look();
-                    // Where standard error is closed, the exit code still tells.
+                    // Where standard error is closed, the exit code still reports it.
                     let _ =
                         report::write(&mut io::stderr().lock(), &laid.sources, found, global.format, look);
                 }

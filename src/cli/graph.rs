@@ -137,7 +137,7 @@ impl Graph {
                         stdout_look(),
                     )?;
                 } else {
-                    // Where standard error is closed, the exit code still tells.
+                    // Where standard error is closed, the exit code still reports it.
                     let _ = report::write(
                         &mut io::stderr().lock(),
                         &sources,

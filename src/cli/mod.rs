@@ -135,7 +135,7 @@ impl Command {
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Nothing to say against the input: exit code 0.
+    /// No errors in the input: exit code 0.
     Clean,
     /// Errors were found in the input: exit code 1.
     Findings,
@@ -143,9 +143,9 @@ pub enum Exit {
     Interrupted,
 }
 
-/// Tells what a user has to know and did not ask for, on standard error.
+/// Prints what a user has to know and did not ask for, on standard error.
 pub fn note(text: &str) {
-    // Where standard error is closed, there is no one to tell.
+    // Where standard error is closed, no one reads it.
     let _ = writeln!(io::stderr(), "{}", wrap::fill(text, prose_width(&io::stderr()), "note: ", "      "));
 }
 
@@ -231,9 +231,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Tells a failure: people on standard error, programs on standard output.
+/// Reports a failure: to people on standard error, to programs on standard output.
 fn fail(failure: &Failure, format: Format) -> ExitCode {
-    // Where the stream is closed, there is no one to tell but by the exit code.
+    // Where the stream is closed, only the exit code reports it.
     let _ = match format {
         Format::Json => {
             let mut out = data_stdout();

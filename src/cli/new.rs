@@ -229,7 +229,7 @@ fn print(sources: &SourceMap, findings: &[crate::diagnostic::Diagnostic], global
     if global.format == Format::Json {
         return report::write(&mut super::stdout(), sources, findings, global.format, super::stdout_look());
     }
-    // Where standard error is closed, the exit code still tells.
+    // Where standard error is closed, the exit code still reports it.
     let _ = report::write(&mut io::stderr().lock(), sources, findings, global.format, stderr_look());
     Ok(())
 }

@@ -56,7 +56,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// Tells findings on standard error (as JSON they are part of the failure), and gives the failure of a command that
+    /// Reports findings on standard error (as JSON they are part of the failure), and gives the failure of a command that
     /// cannot go on without the model.
     ///
     /// # Errors
@@ -71,7 +71,7 @@ impl Refused {
                 if global.format == Format::Json {
                     return Err(failure.findings(report::all_json(&sources, &diagnostics)));
                 } else {
-                    // Where standard error is closed, the exit code still tells.
+                    // Where standard error is closed, the exit code still reports it.
                     let out = &mut io::stderr().lock();
                     let _ = report::write(out, &sources, &diagnostics, global.format, stderr_look());
                 }
@@ -84,7 +84,7 @@ impl Refused {
 /// Reads one operand and compiles it.
 ///
 /// # Errors
-/// Where it is not there, is damaged, or is wrong in itself, which is then told on standard error.
+/// Where it is not there, is damaged, or is wrong in itself, which is then reported on standard error.
 pub fn read(text: &str, options: Option<&DataOptions>, global: &Global) -> Result<Side, Failure> {
     let sizes = options.map_or(Sizes::Symbolic, Sizes::Local);
     Operand::find(text)?.side(sizes).or_else(|refused| refused.told(global))
@@ -155,7 +155,7 @@ impl Operand {
                 .help(format!("write its path alone: `{}`", spec.path)));
         }
         if let Some(note) = located.note {
-            // Where standard error is closed, there is no one to tell.
+            // Where standard error is closed, no one reads it.
             let _ = writeln!(io::stderr(), "note: {note}");
         }
         let loaded = Loaded::from(repository.load(&snapshot, &located.path)?);
@@ -176,7 +176,7 @@ impl Operand {
         if RunFolder::is_run(path) {
             let folder = RunFolder::open(path)?;
             let record = folder.record()?;
-            // A run that was broken off early has its texts and no checkpoint yet.
+            // A run that was interrupted early has its texts, but no checkpoint yet.
             if !folder.has_checkpoint(&record)? {
                 return Self::of_texts(name, &folder, &record);
             }

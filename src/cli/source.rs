@@ -153,7 +153,7 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// Everything that is said of the file and of the data that it names, for commands that judge it.
+    /// Every finding about the file and the data that it names, for commands that judge it.
     pub fn findings(&self) -> Vec<Diagnostic> {
         let mut findings = self.diagnostics.clone();
         if let Data::Absent(finding) = &self.data {
@@ -195,7 +195,7 @@ pub fn compile_loaded(loaded: Loaded, options: Option<&DataOptions>, need: Need)
         return Compiled { sources, program, model, refused, is_library: false, data, diagnostics };
     }
     let mut data = Data::None;
-    // What is wrong with the call itself is said by the check of the whole program.
+    // What is wrong with the call itself is reported by the check of the whole program.
     if let (Some(options), Ok(Some(call))) = (options, check::data_call(&program)) {
         let found = match need {
             Need::Facts => crate::data::facts(&call, options).map(|facts| Data::Known(Box::new(facts))),
@@ -231,7 +231,7 @@ pub fn print_findings(compiled: &Compiled, global: &Global) -> Result<(), Failur
     if global.format == Format::Json {
         report::write(&mut super::stdout(), sources, diagnostics, global.format, super::stdout_look())?;
     } else {
-        // Where standard error is closed, the exit code still tells.
+        // Where standard error is closed, the exit code still reports it.
         let look = super::stderr_look();
         let _ = report::write(&mut io::stderr().lock(), sources, diagnostics, global.format, look);
     }

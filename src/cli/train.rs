@@ -1,4 +1,4 @@
-//! `hgnnc train`: train a file, or go on with a run.
+//! `hgnnc train`: train a file, or resume a run.
 
 use super::data::DataArgs;
 use super::device::DeviceArg;
@@ -136,7 +136,7 @@ fn print_findings(sources: &SourceMap, findings: &[Diagnostic], global: &Global)
             report::write(&mut super::stdout(), sources, findings, global.format, stdout_look())?;
         }
     } else {
-        // Where standard error is closed, the exit code still tells.
+        // Where standard error is closed, the exit code still reports it.
         let _ = report::write(&mut io::stderr().lock(), sources, findings, global.format, stderr_look());
     }
     Ok(())
@@ -172,7 +172,7 @@ impl Session {
 /// What became of one file.
 pub(super) enum Trained {
     Done(Box<RunSummary>),
-    /// It is wrong, which was told.
+    /// It has errors, which were reported.
     Refused,
 }
 
@@ -217,7 +217,7 @@ impl Train {
         self.out.as_deref()
     }
 
-    /// Compiles and trains one file. Findings are told as `told` says, progress and results as `format` says.
+    /// Compiles and trains one file. Findings are reported as `told` says, progress and results as `format` says.
     ///
     /// # Errors
     /// Where it cannot be read or trained.
@@ -269,7 +269,7 @@ impl Train {
         Ok(Trained::Done(Box::new(summary)))
     }
 
-    /// Compiles the file against its data; `None` where it is wrong, which was said.
+    /// Compiles the file against its data; `None` where it has errors, which were reported.
     fn compile(&self, path: &str, options: &DataOptions, global: &Global) -> Result<Option<Ready>, Failure> {
         let Loaded { sources, program, mut diagnostics } = source::load(path)?;
         let named = match &self.data {
@@ -279,7 +279,7 @@ impl Train {
             },
             None => None,
         };
-        // What is wrong with the file's own call is said by the check below.
+        // What is wrong with the file's own call is reported by the check below.
         let own = if named.is_some() { None } else { check::data_call(&program).unwrap_or(None) };
         let call = match &named {
             Some((texts, call)) => Some((texts, call)),

@@ -125,7 +125,7 @@ fn clear_wrapped_rows(columns: usize, width: usize) {
     }
 }
 
-/// Standard error may be closed; then there is no one to tell.
+/// Standard error may be closed; then no one reads it.
 fn eprintln_lossy(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }

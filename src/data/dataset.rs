@@ -88,7 +88,7 @@ impl Features {
     }
 }
 
-/// What the data carry and a model never sees, named so that it is not dropped in silence.
+/// What the data carries but a model never sees, named so that it is not dropped silently.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Unread {
     /// What it is: `edge labels`, `node attributes`.

@@ -68,7 +68,7 @@ pub struct DataOptions {
     pub is_local: bool,
     /// Where published sets are downloaded from: `{base_url}/NAME.zip`.
     pub base_url: String,
-    /// Told of a download as it goes.
+    /// Called with the progress of a download.
     pub progress: Option<Arc<dyn Fn(download::DownloadProgress) + Send + Sync>>,
     /// Columns and classes of the data that a model was trained with, so that `eval` and `predict` read the same.
     pub vocabulary: Option<Vocabulary>,

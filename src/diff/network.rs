@@ -126,7 +126,7 @@ impl<'v, 'a> Network<'v, 'a> {
             let spec = op.args().iter().find(|spec| spec.name == one.name);
             let is_pipeline = |value: &ArgValue| *value == ArgValue::Pipeline;
             if is_pipeline(&one.value) || is_pipeline(&other.value) {
-                // The stages of the pipeline are told; that the operator reads them is told by its inputs.
+                // The stages of the pipeline are reported; that the operator reads them follows from its inputs.
                 continue;
             }
             let is_one_inferred = one.value == ArgValue::Absent || other.value == ArgValue::Absent;
@@ -341,7 +341,7 @@ impl<'v, 'a> Network<'v, 'a> {
             let found = &mut self.found[idx];
             found.class = found.class.max(Class::WeightBreaking);
         }
-        // Sizes that come from the data are told as such; what is left is told by the stages themselves.
+        // Sizes that come from the data are reported as such; the stages themselves report the rest.
         let is_of_data = |view: &View| view.side.facts.is_some();
         if !is_of_data(self.before) || !is_of_data(self.after) {
             for j in unexplained {
@@ -416,7 +416,7 @@ impl<'v, 'a> Network<'v, 'a> {
         }
     }
 
-    /// The changes as they are told, the same one at several stages once.
+    /// The changes as they are reported, the same one at several stages once.
     fn told(self) -> Vec<Change> {
         let mut groups: BTreeMap<(Class, Kind, String), Vec<Found>> = BTreeMap::new();
         let mut order = Vec::new();

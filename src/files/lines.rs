@@ -1,4 +1,4 @@
-//! A text file of records, one a line, that grows by whole lines.
+//! A text file of records, one per line, that grows by whole lines.
 
 use super::sealed::{Chain, SealError};
 use crate::regular;

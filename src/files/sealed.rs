@@ -1,7 +1,7 @@
 //! JSON that carries a checksum of itself, so that damage is found before anything is read from it.
 //!
 //! The last member of the outermost object is `"checksum": "sha256:…"`, over every byte before the comma that it
-//! stands behind. In a file of one object a line, each line's checksum covers that of the line before too, so a line
+//! stands behind. In a file of one object per line, each line's checksum covers that of the line before too, so a line
 //! that is missing, moved or doubled is found like a changed one.
 
 use serde::Serialize;

@@ -18,7 +18,7 @@ pub struct Repository {
 pub struct Located {
     /// From the root of the repository.
     pub path: String,
-    /// To be told: the same path names another file too.
+    /// To be reported: the same path names another file too.
     pub note: Option<String>,
 }
 
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Repository {
 }
 
 impl Repository {
-    /// The repository that a folder lies in. What git tells its hooks in the environment (`GIT_DIR`,
+    /// The repository that a folder lies in. What git passes to its hooks in the environment (`GIT_DIR`,
     /// `GIT_INDEX_FILE`) is followed as git itself does.
     ///
     /// # Errors

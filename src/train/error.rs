@@ -105,7 +105,7 @@ impl TrainError {
         )
     }
 
-    /// A file of records, one a line, that is damaged.
+    /// A file of records, one per line, that is damaged.
     pub(crate) fn damaged_lines(path: &Path, error: LinesError) -> Self {
         match error {
             LinesError::Read(error) => Self::unreadable(path, &error),

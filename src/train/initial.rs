@@ -1,6 +1,6 @@
 //! Weights that a run begins with instead of random ones: those of another run, as far as they fit.
 //!
-//! What fits is copied into the run's folder (`initial.safetensors`, one a fold where the folds have their own), so
+//! What fits is copied into the run's folder (`initial.safetensors`, one per fold where the folds have their own), so
 //! that a run goes on after a break without the one that it came from.
 
 use super::checkpoint::Checkpoint;

@@ -142,7 +142,7 @@ pub struct RunSummary {
     #[serde(skip)]
     pub peak_memory_bytes: Option<u64>,
     pub n_units: usize,
-    /// Runs that are done or were broken off, in their order.
+    /// Runs that are done or were interrupted, in their order.
     pub units: Vec<UnitSummary>,
     /// Where it was written; `None` where nothing was.
     #[serde(skip)]

@@ -170,7 +170,7 @@ impl ResumeState {
         Ok(Some(Kept { epoch, tensors: tensors.collect::<Result<_>>()? }))
     }
 
-    /// What the broken-off epoch had come to.
+    /// What the interrupted epoch had come to.
     ///
     /// # Errors
     /// Where its outputs are missing.

@@ -44,7 +44,7 @@ impl std::fmt::Debug for dyn Metric {
 /// What a model says of some items.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outputs {
-    /// Classes, or values an item.
+    /// Classes, or values per item.
     pub width: usize,
     /// Row-major `[n_items, width]`: probabilities, or values.
     pub values: Vec<f32>,

@@ -42,7 +42,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         }
     };
     let size = number * factor;
-    // Beyond 2⁵³ bytes a number of bytes is not exact any more, and no machine has as many.
+    // Beyond 2⁵³ bytes a number of bytes is no longer exact, and no machine has as many.
     if size < 1.0 {
         Err("a limit has to be larger than zero".to_owned())
     } else if size > 9e15 {

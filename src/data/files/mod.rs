@@ -248,7 +248,7 @@ fn only(
     if candidates.len() > 1 {
         return Err(ambiguous(&candidates, path, what));
     }
-    // A set without its edges is told by what it lacks.
+    // A set without its edges is recognised by what it lacks.
     if let [set] = partial.as_slice() {
         return Ok(set.clone());
     }

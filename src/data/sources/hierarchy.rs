@@ -9,7 +9,7 @@
 //!
 //! Nothing else differs. Graphs of all classes have the same number of nodes and edges, every node has degree 4,
 //! every community has the same number of edges inside and out, and is drawn in the same way. Which colours meet is
-//! random. Only following a ring until it closes tells the class: a walk over whole communities, which is many steps
+//! random. Only following a ring until it closes reveals the class: a walk over whole communities, which is many steps
 //! between nodes and few between pooled communities.
 
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
@@ -173,7 +173,7 @@ impl Source for Hierarchy {
             let base = node_offsets[g];
             let mut rng = generator(seed, g as u64);
             let graph = shape.graph(&mut rng, rings[g % n_classes]);
-            // Node numbers are shuffled, so the order of the rows tells nothing.
+            // Node numbers are shuffled, so the order of the rows reveals nothing.
             let place = permutation(&mut rng, graph.colours.len());
             edges.extend(
                 graph.edges.iter().map(|&(a, b)| (base + place[a as usize], base + place[b as usize])),

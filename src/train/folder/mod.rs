@@ -129,7 +129,7 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// The folder of a run to go on with.
+    /// The folder of a run to resume.
     ///
     /// # Errors
     /// Where it is none, or another process works on it.
@@ -242,7 +242,7 @@ impl RunFolder {
         write_json(&self.path.join(RECORD), &record)
     }
 
-    /// Writes down that another process goes on with the run.
+    /// Records that another process goes on with the run.
     ///
     /// # Errors
     /// Where the record is damaged or cannot be written.
@@ -290,7 +290,7 @@ impl RunFolder {
             files.push(SourceText { text: read_text(&path)?, name });
         }
         let source = ModelSource::from_files(files).brought_forward();
-        // A run that was broken off very early has no form.
+        // A run that was interrupted very early has no form.
         Ok(match self.form() {
             Some(form) => source.as_trained(&form),
             None => source,
@@ -376,7 +376,7 @@ impl RunFolder {
         Ok(Some(summary))
     }
 
-    /// Makes the folder of one run, new or to be resumed. The state is there where it was broken off.
+    /// Makes the folder of one run, new or to be resumed. The state is there where it was interrupted.
     ///
     /// # Errors
     /// Where it cannot be written, or what it holds is damaged or of another run.
@@ -388,7 +388,7 @@ impl RunFolder {
         if folder.is_empty() { self.path.clone() } else { self.path.join(folder) }
     }
 
-    /// Whether one of its runs was broken off.
+    /// Whether one of its runs was interrupted.
     fn is_open(&self) -> bool {
         let units = unit_folders(&self.path).unwrap_or_default();
         units.iter().chain([&self.path]).any(|folder| folder.join(STATE).is_file())

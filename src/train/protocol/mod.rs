@@ -19,11 +19,11 @@ pub static SPECS: &[&CallSpec] = &[&holdout::SPEC, &k_fold::SPEC, &fixed::SPEC];
 /// A protocol that a file can name.
 pub trait ProtocolKind: Sync {
     fn spec(&self) -> &'static CallSpec;
-    /// What is wrong with a call that can be told before anything is cut, with the data as far as it is known.
+    /// What is wrong with a call and can be found before anything is cut, with the data as far as it is known.
     fn check(&self, call: &BoundCall, data: Option<&DataFacts>) -> Option<Diagnostic>;
     /// Whether it leaves a part for validation; `None` where that depends on the data.
     fn leaves_validation(&self, args: &Args) -> Option<bool>;
-    /// One split a run, drawn by `seed`. Items without a label are in no part.
+    /// One split per run, drawn by `seed`. Items without a label are in no part.
     ///
     /// # Errors
     /// Where the data cannot be cut so.

@@ -169,7 +169,7 @@ pub(crate) fn units(settings: &Settings, dataset: &Dataset) -> Result<Vec<Unit>>
     Ok(units)
 }
 
-/// Those of a broken-off run that need not be trained again.
+/// Those of an interrupted run that need not be trained again.
 fn finished_units(folder: &RunFolder) -> Result<Vec<UnitSummary>> {
     let Some(summary) = folder.summary()? else { return Ok(Vec::new()) };
     let finished = summary.units.into_iter().filter(|unit| unit.status == Status::Finished);

@@ -4,7 +4,7 @@
 //! Workshop GRL+, <https://chrsmrrs.github.io/datasets/docs/format/>.
 //! PyG: `torch_geometric.datasets.TUDataset`; like there, self loops and duplicate edges are dropped.
 //!
-//! Where the files are looked for is told in [`crate::data::locate`].
+//! [`crate::data::locate`] describes where the files are looked for.
 
 mod edges;
 mod features;
