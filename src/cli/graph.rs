@@ -19,8 +19,8 @@ pub struct Graph {
     /// The file (`-` is standard input), a run's folder, a checkpoint, or `git:REV:PATH`
     #[arg(value_name = "FILE")]
     file: String,
-    /// File to write; its extension gives the format: .svg, .html (.htm), .dot (.gv) or .mmd (.mermaid). Standard output
-    /// by default, and for `-`
+    /// File to write; its extension gives the format: .svg, .html (.htm), .dot (.gv) or .mmd (.mermaid). Standard
+    /// output by default, and for `-`
     #[arg(short, long, value_name = "PATH")]
     out: Option<PathBuf>,
     /// The format, in place of that of the extension; SVG if there is neither

@@ -56,8 +56,8 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// Reports findings on standard error (as JSON they are part of the failure), and gives the failure of a command that
-    /// cannot go on without the model.
+    /// Reports findings on standard error (as JSON they are part of the failure), and gives the failure of a command
+    /// that cannot go on without the model.
     ///
     /// # Errors
     /// Always: the failure.

@@ -10,8 +10,8 @@ use crate::train::error::{Result, TrainError};
 
 pub static SPEC: CallSpec = CallSpec {
     name: "k_fold",
-    doc: "Stratified cross-validation: `k` runs, each tested on a different one of `k` parts; a share of the other parts is \
-          kept for validation. Errica et al. 2020, \"A Fair Comparison of Graph Neural Networks for Graph \
+    doc: "Stratified cross-validation: `k` runs, each tested on a different one of `k` parts; a share of the other parts \
+          is kept for validation. Errica et al. 2020, \"A Fair Comparison of Graph Neural Networks for Graph \
           Classification\"",
     example: "k_fold(10)",
     args: &[
