@@ -40,7 +40,7 @@ fn no_validation(watching: &BoundCall, protocol: &BoundCall) -> Diagnostic {
     };
     Diagnostic::error(
         "training::no_validation",
-        format!("`{}` watches the validation part, and the protocol leaves none", watching.name),
+        format!("`{}` watches the validation part, but the protocol leaves none", watching.name),
     )
     .label(watching.span, "watches the validation part")
     .label(place(protocol, arg), "nothing is kept for validation")

@@ -108,7 +108,7 @@ pub fn run(asked: &Against, global: &Global) -> Result<Exit, Failure> {
         .collect();
     if !broken.is_empty() {
         // Gating on a comparison that could not be made would let anything pass.
-        return Err(Failure::new(format!("{} could not be compared: there are errors", broken.join(", ")))
+        return Err(Failure::new(format!("{} could not be compared because of errors", broken.join(", ")))
             .help("the errors are above; `hgnnc check` shows them again"));
     }
     let fails = (asked.exit_code && all.iter().any(Compared::differs))

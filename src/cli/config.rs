@@ -48,7 +48,7 @@ fn read(path: &Path, global: &Global) -> Result<Config, Failure> {
     let mut sources = SourceMap::default();
     let file = sources.add(name.as_str(), text);
     Config::parse(&sources, file).map_err(|found| {
-        let failure = Failure::new(format!("the configuration `{name}` is wrong")).code(code::MODEL);
+        let failure = Failure::new(format!("the configuration `{name}` has errors")).code(code::MODEL);
         if global.format == Format::Json {
             return failure.findings(report::all_json(&sources, &found));
         }

@@ -20,8 +20,8 @@ use std::path::PathBuf;
 #[command(after_help = "Classes, mildest first; a comparison has that of its most severe change:\n  \
     same                nothing differs\n  \
     cosmetic            formatting, comments, names, defaults written out\n  \
-    training            loss, data, optimizer, schedule, seeds, evaluation, dropout probability\n  \
-    weight-compatible   the network computes something else, every trained weight still loads:\n                      \
+    training            loss, data, optimiser, schedule, seeds, evaluation, dropout probability\n  \
+    weight-compatible   the network computes something else, but every trained weight still loads:\n                      \
     another activation, a stage without weights added or removed\n  \
     weight-breaking     a weight is new, is dropped or has another shape\n  \
     interface-breaking  input features, task, or number of outputs\n\n\

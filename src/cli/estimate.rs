@@ -306,7 +306,7 @@ fn print(
     for (name, value, note) in [
         ("process", memory.process_bytes, "the program itself"),
         ("data set", memory.dataset_bytes, ""),
-        ("weights", weights, "with gradients, the optimizer's state and the best epoch's copy"),
+        ("weights", weights, "with gradients, the optimiser's state and the best epoch's copy"),
         ("validation", memory.validation_bytes, "its batches are made once and kept"),
         ("batch", memory.batch_bytes, "features and edges of the largest batch"),
         ("activations", memory.activations_bytes, "results of the largest batch, kept for the backward pass"),

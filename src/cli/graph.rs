@@ -67,7 +67,7 @@ impl Form {
         let known = Self::ENDINGS.iter().find(|(known, _)| ending.as_deref() == Some(*known));
         known.map(|&(_, form)| form).ok_or_else(|| {
             let what = match ending {
-                Some(ending) => format!("`.{ending}` is not a format of drawings"),
+                Some(ending) => format!("`.{ending}` is not a drawing format"),
                 None => format!("the name `{}` does not say which format to draw", path.display()),
             };
             Failure::of_usage(what).help(

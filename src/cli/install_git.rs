@@ -122,7 +122,7 @@ impl InstallGit {
 /// By its name where the shell finds this very program under it, so that an update is followed; else by its path.
 fn program() -> Result<String, Failure> {
     let own = std::env::current_exe()
-        .map_err(|error| Failure::new(format!("the place of this program is not known: {error}")))?;
+        .map_err(|error| Failure::new(format!("the path of this program is not known: {error}")))?;
     let real = own.canonicalize().unwrap_or_else(|_| own.clone());
     let name = format!("hgnnc{}", std::env::consts::EXE_SUFFIX);
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -134,7 +134,7 @@ fn program() -> Result<String, Failure> {
     match own.to_str() {
         Some(path) => Ok(path.replace('\\', if cfg!(windows) { "/" } else { "\\" })),
         None => Err(Failure::new(format!("the path of this program is not UTF-8: {}", own.display()))
-            .help("put it into a folder of PATH, under the name hgnnc")),
+            .help("put it into a folder on PATH, under the name hgnnc")),
     }
 }
 

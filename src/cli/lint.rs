@@ -123,7 +123,7 @@ impl Lint {
         if let Some(name) =
             self.allow.iter().find(|name| self.deny.iter().any(|other| plain(other) == plain(name)))
         {
-            return Err(Failure::of_usage(format!("`{name}` is given to `--allow` and to `--deny`")));
+            return Err(Failure::of_usage(format!("`{name}` is given to both `--allow` and `--deny`")));
         }
         for name in &self.allow {
             config.allow(name).map_err(|close| unknown("allow", name, close))?;

@@ -426,12 +426,12 @@ impl<T: Number> Parser<'_, T> {
             Wrong::NotFinite => (
                 "data::not_finite",
                 format!("expected {expected}, but `{value}` is not finite"),
-                "replace it by a value (the mean of its column, or 0): a NaN or infinity would spread to every weight",
+                "replace it with a value (the mean of its column, or 0): a NaN or infinity would spread to every weight",
             ),
             Wrong::NotANumber if is_missing => (
                 "data::not_a_number",
                 format!("expected {expected}, but found `{value}`"),
-                "the TU layout has no missing values: write a number that stands for \"unknown\", or drop what lacks it",
+                "the TU layout has no missing values: write a number that stands for \"unknown\", or drop the items without it",
             ),
             Wrong::NotANumber => (
                 "data::not_a_number",

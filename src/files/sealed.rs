@@ -24,7 +24,7 @@ pub enum SealError {
     Changed,
     #[error("its checksum is missing")]
     Unsealed,
-    #[error("it ends in the middle")]
+    #[error("it ends too early")]
     Cut,
     #[error("it is not what hgnnc writes (line {line}, column {column})")]
     Foreign { line: usize, column: usize },

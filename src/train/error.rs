@@ -88,7 +88,7 @@ impl TrainError {
     pub(crate) fn unreadable(path: &Path, error: &ReadError) -> Self {
         let help = match error {
             ReadError::NotFound => "without it the run is incomplete: copy the whole folder, or train again",
-            _ => "copy the run again from an intact copy, or train again",
+            _ => "restore the run from an intact copy, or train again",
         };
         match error {
             ReadError::NotFound => Self::unusable(path, "it is missing", help),
@@ -101,7 +101,7 @@ impl TrainError {
         Self::unusable(
             path,
             format!("it is damaged or was changed: {error}"),
-            "copy it again from an intact copy, or train again",
+            "restore it from an intact copy, or train again",
         )
     }
 
@@ -113,7 +113,7 @@ impl TrainError {
             error => Self::unusable(
                 path,
                 format!("it is damaged or was changed: {error}"),
-                "copy it again from an intact copy, or train again",
+                "restore it from an intact copy, or train again",
             ),
         }
     }

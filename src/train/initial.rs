@@ -75,7 +75,7 @@ impl Initial {
             None => {
                 if all.len() > 1 {
                     notes.push(format!(
-                        "{} holds {} checkpoints and was split in another way: every run begins with {}",
+                        "{} holds {} checkpoints and was split differently: every run begins with {}",
                         from.display(),
                         all.len(),
                         paths[0].display()
@@ -165,7 +165,7 @@ impl Initial {
             {
                 return Err(TrainError::unusable(
                     &checkpoint.path,
-                    format!("it is of another model than {}", paths[of_run[0]].display()),
+                    format!("its model is not that of {}", paths[of_run[0]].display()),
                     "name one of them",
                 ));
             }

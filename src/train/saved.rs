@@ -79,7 +79,7 @@ impl SavedModel {
             let form = compare(&checkpoint, &folder.source()?)?;
             if !checkpoint.canonical()?.agrees_with(&form, Part::All) {
                 notes.push(format!(
-                    "{} has changed since the training; the model in the checkpoint is used",
+                    "{} has changed since training; the model in the checkpoint is used",
                     folder.model_path().display()
                 ));
             }
@@ -123,7 +123,7 @@ impl SavedModel {
             Err(reason) => Err(TrainError::unusable(
                 &folder::split_path(&self.checkpoint.path),
                 format!("it is damaged: {reason}"),
-                "copy it again from an intact copy, or train again",
+                "restore it from an intact copy, or train again",
             )),
         }
     }
@@ -250,7 +250,7 @@ fn compare(checkpoint: &Checkpoint, source: &ModelSource) -> Result<Canonical> {
         &checkpoint.path,
         format!("it was trained for another model\n\n{difference}\n"),
         format!(
-            "put the model file back as it was, or train the new one from these weights:\n\
+            "restore the model file, or train the new one from these weights:\n\
              `hgnnc train FILE --init-from {}`",
             checkpoint.path.display()
         ),

@@ -98,7 +98,7 @@ impl Settings {
                 early_stop::kind(&self.early_stop).monitor(&self.early_stop).map(|_| self.early_stop.name);
             if let Some(name) = schedule.or(stop.filter(|_| self.early_stop_is_written)) {
                 return Err(TrainError::setup(
-                    format!("`{name}` watches the validation part, and the protocol leaves none"),
+                    format!("`{name}` watches the validation part, but the protocol leaves none"),
                     "keep some: `protocol = holdout(validation = 0.1)` or `k_fold(10, inner_holdout = 0.1)`",
                 ));
             }

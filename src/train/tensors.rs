@@ -175,7 +175,7 @@ impl Contents {
 }
 
 fn damaged(path: &Path, message: impl Into<String>) -> TrainError {
-    TrainError::unusable(path, message, "train again, or copy the file again from an intact copy")
+    TrainError::unusable(path, message, "train again, or restore the file from an intact copy")
 }
 
 /// A name of a foreign file as a message may show it: short, and of plain characters.
@@ -212,7 +212,10 @@ pub fn read(path: &Path) -> Result<Contents> {
         };
         // Lengths beside a zero are bound by no file.
         if view.shape().len() > MAX_RANK || view.shape().iter().any(|&length| length > MAX_LENGTH) {
-            return Err(damaged(path, format!("the shape of `{}` is not one of a tensor", shown(&name))));
+            return Err(damaged(
+                path,
+                format!("the shape of `{}` is not a valid tensor shape", shown(&name)),
+            ));
         }
         sum.tensor(&name, view.dtype(), view.shape());
         sum.0.update(view.data());

@@ -293,7 +293,7 @@ fn a_file_is_read_at_a_revision_with_what_it_used_there() {
     assert_eq!(here, eight);
     assert!(note.contains("for `a.hgnn` at the root write `/a.hgnn`"), "{note}");
     let (_, err) = place.hgnnc("m", &["hash", "git:main"], 2);
-    assert!(err.contains("names a revision and no file"), "{err}");
+    assert!(err.contains("names a revision, but no file"), "{err}");
     let (_, err) = place.hgnnc("m", &["hash", "git:main:b.hgnn"], 2);
     assert!(
         err.contains("main has no file") && err.contains("did you mean `m/a.hgnn` or `a.hgnn`?"),

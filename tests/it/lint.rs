@@ -113,7 +113,7 @@ fn a_wrong_configuration_stops_with_its_place() {
     }
     for (arguments, part) in [
         (&["--deny", "dead_dropot"][..], "did you mean `dead_dropout`?"),
-        (&["--deny", "dead_dropout", "--allow", "dead_dropout"], "to `--allow` and to `--deny`"),
+        (&["--deny", "dead_dropout", "--allow", "dead_dropout"], "to both `--allow` and `--deny`"),
         (&["nowhere.hgnn"], "`nowhere.hgnn` does not exist"),
     ] {
         let (_, err, code) = lint(folder.path(), arguments);

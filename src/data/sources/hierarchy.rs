@@ -117,7 +117,7 @@ impl Source for Hierarchy {
             );
         } else if (1..rings.len()).any(|idx| rings[..idx].contains(&rings[idx])) || rings.len() < 2 {
             found.push(
-                Diagnostic::error("data::hierarchy", "`rings` needs two different numbers or more")
+                Diagnostic::error("data::hierarchy", "`rings` needs at least two different numbers")
                     .label(span("rings"), "each number is a class")
                     .help(help),
             );

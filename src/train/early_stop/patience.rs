@@ -25,7 +25,7 @@ pub static SPEC: CallSpec = CallSpec {
             kind: ArgKind::Float(Range::closed_open(0.0, f64::INFINITY)),
             default: Default::Float(0.0),
             positional: false,
-            doc: "Change that a figure has to exceed to count as better.",
+            doc: "Change that a figure has to exceed to count as improved.",
         },
     ],
 };

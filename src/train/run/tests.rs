@@ -257,7 +257,7 @@ fn weights_that_saw_the_test_part_are_told() {
     train_from(Some(&first), &text, &classes(), at(&second), None).unwrap();
     let record = RunFolder::open(&second).unwrap().record().unwrap().init_from.unwrap();
     assert!(
-        record.notes[0].contains("split in another way") && record.notes[0].contains("fold-1"),
+        record.notes[0].contains("split differently") && record.notes[0].contains("fold-1"),
         "{record:?}"
     );
     assert!(record.notes[1].contains("20 test items were trained or validated on before"), "{record:?}");

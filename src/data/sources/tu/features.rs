@@ -170,7 +170,7 @@ fn other_columns(files: &TuFiles, known: &Vocabulary, asked: &Asked, now: &str) 
         Some(choice) if !asked.is_of_model => {
             format!("leave `features` out, and the data is read as the model's was: `features = {choice}`")
         }
-        _ => "the model knows nothing else: give data with these features, or train a model on the ones that there are"
+        _ => "the model has no other inputs: give data with these features, or train a model on those that the data has"
             .to_owned(),
     };
     DataError::new(

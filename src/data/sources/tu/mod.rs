@@ -194,7 +194,12 @@ fn expect_rows(name: &FileName, found: usize, expected: usize, items: &str) -> R
     Err(name
         .whole(
             "data::count",
-            format!("has {}, but there are {}", count(found, "line"), count(expected, items)),
+            format!(
+                "has {}, but there {} {}",
+                count(found, "line"),
+                if expected == 1 { "is" } else { "are" },
+                count(expected, items)
+            ),
         )
         .help(format!(
             "line i belongs to {items} i: {}",
