@@ -108,7 +108,7 @@ impl<'a> Shown<'a> {
     fn print(&self, out: &mut dyn Write, path: &str) -> io::Result<()> {
         let model = self.model;
         let task = model.task.name().replace('_', " ");
-        let outputs = if model.outputs.size.to_string() == "1" { "output" } else { "outputs" };
+        let outputs = if model.outputs.known() == Some(1) { "output" } else { "outputs" };
         writeln!(out, "{path}: {task}, {} {outputs}\n", model.outputs.size)?;
         self.print_stages(out)?;
         self.print_defaults(out)?;

@@ -380,7 +380,7 @@ impl<'a> Estimator<'a> {
             .iter()
             .map(|(graphs, trace)| {
                 let batch = batch_bytes(self.request.dataset, graphs) / FLOAT_BYTES;
-                // The optimiser reads and writes weights, gradients and its state; the gradient's length is one more pass.
+                // The optimiser reads and writes weights, gradients and its state; the gradient's norm is one more pass.
                 let update = 3.0 * self.numbers.trained as f64 + 2.0 * self.numbers.state as f64;
                 machine.step_s(trace)
                     + (batch + update) / machine.streamed

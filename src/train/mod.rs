@@ -91,7 +91,7 @@ pub static TRAIN_SECTION: &[ArgSpec] = &[
         kind: ArgKind::Float(Range::open(0.0, f64::INFINITY)),
         default: Default::Inferred("no clipping"),
         positional: false,
-        doc: "Longest gradient over all weights together; a longer one is scaled down to it.",
+        doc: "Largest norm of the gradient, over all weights together; a larger gradient is scaled down to it.",
     },
     ArgSpec {
         name: "early_stop",

@@ -22,7 +22,7 @@ pub struct EpochRecord {
     pub loss_terms: BTreeMap<String, f64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pooling: Vec<PoolingRecord>,
-    /// Mean length of the gradient over the epoch's steps, before clipping.
+    /// Mean norm of the gradient over the epoch's steps, before clipping.
     pub gradient_norm: f64,
     /// Whether these weights are the ones to keep so far.
     pub is_kept: bool,
