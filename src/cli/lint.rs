@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// Warnings of `hgnnc check`, such as a definition that nothing reads, are among them.
 ///
 /// Without FILE, all `.hgnn` files below the current folder that `.gitignore` does not leave out. The data that a
-/// file names is read where it is on this machine; without it, lints that need it are skipped. A file silences a
+/// file names is read if it is on this machine; without it, lints that need it are skipped. A file silences a
 /// warning with `allow(NAME)`; `hgnn.toml` in its folder or above sets `allow`, `deny` and thresholds for all:
 /// `hgnnc explain lint::NAME` says why a warning is one.
 #[derive(Debug, clap::Args)]
