@@ -70,6 +70,6 @@ pub fn too_many_folds(call: &BoundCall, k: i64, n_labelled: usize, data: &str) -
 /// The data has no split of its own.
 pub fn no_split(call: &BoundCall, data: &str) -> Diagnostic {
     Diagnostic::error("training::no_split", format!("{data} comes without a split of its own"))
-        .label(call.span, "this data has no split to take")
+        .label(call.span, "this data has no split to use")
         .help("write `protocol = holdout(validation = 0.1, test = 0.1)` or `protocol = k_fold(10)`")
 }
