@@ -30,14 +30,14 @@ use candle_core::{Result, Tensor};
 pub struct TopK;
 
 static ARGS: &[ArgSpec] = &[
-    ArgSpec { doc: "Share of the nodes of each graph that is kept, rounded up.", ..RATIO },
-    ArgSpec { doc: "Nodes of each graph that are kept; a graph with fewer keeps them all.", ..K },
+    ArgSpec { doc: "Share of the nodes of each graph to keep, rounded up.", ..RATIO },
+    ArgSpec { doc: "Number of nodes of each graph to keep; a graph with fewer keeps them all.", ..K },
     ArgSpec {
         name: "nonlinearity",
         kind: ArgKind::Choice(&["tanh", "sigmoid"]),
         default: Default::Choice("tanh"),
         positional: false,
-        doc: "What makes a node's weight out of its score.",
+        doc: "Function that maps the score of a node to its weight.",
     },
 ];
 

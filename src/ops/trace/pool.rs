@@ -1,4 +1,4 @@
-//! Poolings and readouts: assignments and what they are judged by, selection, one row a graph.
+//! Poolings and readouts: assignments and what they are judged by, selection, one row per graph.
 
 use super::{FLOAT_BYTES, Graphs, Matrix, Structure, Trace, Work};
 
@@ -161,7 +161,7 @@ impl Trace {
         })
     }
 
-    /// `kernels::segment_reduce`: one row a graph.
+    /// `kernels::segment_reduce`: one row per graph.
     pub fn segment_reduce(&mut self, x: Matrix, of: &Structure) -> Matrix {
         let numbers = x.numbers();
         let work = Work::by_rows(x.rows);
