@@ -34,7 +34,7 @@ pub fn differ(a: &Size, b: &Size) -> bool {
     matches!((a.known(), b.known()), (Some(a), Some(b)) if a != b)
 }
 
-/// An input of `cx.op` has another width than the operator was given to expect (`in = 64`). `help` says what to write.
+/// An input of `cx.op` has another width than the one that is stated (`in = 64`). `help` says what to write.
 pub fn width_mismatch(cx: &InferCx, port: usize, expected: &Dim, help: impl Into<String>) -> Diagnostic {
     let (name, got) = (cx.op.name(), &cx.inputs[port].width);
     let place = expected.origin.span.unwrap_or(cx.span);

@@ -36,7 +36,7 @@ pub fn default_loss(kind: TargetKind) -> Option<&'static dyn ops::Loss> {
     ops::LOSSES.iter().copied().find(|loss| loss.kind() == LossKind::Task(kind))
 }
 
-/// `task = …` says something else than the data.
+/// `task = …` contradicts the data.
 pub fn agrees_with_data(stated: Task, place: Span, data: &DataFacts) -> Option<Diagnostic> {
     let task = data.task.filter(|task| *task != stated)?;
     Some(
@@ -49,7 +49,7 @@ pub fn agrees_with_data(stated: Task, place: Span, data: &DataFacts) -> Option<D
     )
 }
 
-/// The model ends on the rows that the task states. `reason` says who set the task, if anybody did; `gathered` are the
+/// The model ends on the rows that the task states. `reason` says who set the task, if anything did; `gathered` are the
 /// stages that leave fewer rows, readouts and poolings, with their places.
 pub fn ends_right(
     ty: &Type,

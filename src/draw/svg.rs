@@ -401,7 +401,7 @@ impl Canvas {
         }
     }
 
-    /// The outline that tells the kind of a stage.
+    /// The outline that shows the kind of a stage.
     pub fn shape(&mut self, kind: Kind, area: &Area, direction: Direction, style: &str) {
         let (x, y, right, bottom) = (area.x, area.y, area.right(), area.bottom());
         let points = match (kind, direction) {

@@ -54,7 +54,7 @@ pub static COMBINATORS: &[Combinator] = &[
                 kind: ArgKind::Pipeline { port: 0 },
                 default: Default::Required,
                 positional: true,
-                doc: "The pipeline that is skipped; a width that its last stage leaves out is that of the input.",
+                doc: "The pipeline that the input bypasses; a width that its last stage leaves out is that of the input.",
             }],
         },
         doc: Doc {

@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_search_goes_against_the_edges_and_stays_in_its_part() {
-        // 0 → 1 → 2 and 3 alone: node 2 hears of 0 after two layers, node 0 of nobody.
+        // 0 → 1 → 2 and 3 alone: node 2 is reached by 0 after two layers, node 0 by none.
         let data = dataset(&[(4, &[(0, 1), (1, 2)])], &[0, 0, 0, 0], &[0]);
         let depth = depth(&data);
         assert_eq!(depth.diameter, 2.0);

@@ -1,4 +1,4 @@
-//! What the parser says, in plain words: one function a mistake, and pest's expectations translated.
+//! What the parser reports, in plain words: one function per mistake, and pest's expectations translated.
 //! Codes are `syntax::…`.
 
 use super::lex::{Bracket, Fault, ITEM_WORDS, Kind, RESERVED};

@@ -38,7 +38,7 @@ static ARGS: &[ArgSpec] = &[
         kind: ArgKind::Int { min: 1, max: 256 },
         default: Default::Int(1),
         positional: false,
-        doc: "Attention heads, `K`.",
+        doc: "Number of attention heads, `K`.",
     },
     ArgSpec {
         name: "concat",

@@ -49,7 +49,7 @@ static ARGS: &[ArgSpec] = &[
         positional: false,
         doc: "The network whose result, `k` wide, becomes the assignment by a softmax over the clusters. \
               Where its last stage leaves its width out, it gets `k`. A linear layer to `k` is added where it ends in another width, and \
-              where only the data tells `k`; `hgnnc show` marks it.",
+              where only the data gives `k`; `hgnnc show` marks it.",
     },
     ArgSpec {
         name: "embed",

@@ -156,7 +156,7 @@ impl Module for TopKModule {
         let length = self.direction.sqr()?.sum_all()?.sqrt()?;
         let direction = self.direction.broadcast_div(&length)?;
         // Nodes are chosen by the score before the nonlinearity, which rises with it: the choice is the same,
-        // but scores that the nonlinearity rounds to one value are still told apart.
+        // but scores that the nonlinearity rounds to one value are still distinguished.
         let score = kernels::linear(&input.x, &direction, None, Activation::Identity)?;
         let selection = kernels::select_top(&score, graph, self.keep)?;
         let kept = kernels::gather_rows(&input.x, &selection.rows)?;

@@ -99,7 +99,7 @@ impl Trace {
         }
     }
 
-    /// `kernels::link_loss` and `kernels::dense_link_loss`: one value a graph.
+    /// `kernels::link_loss` and `kernels::dense_link_loss`: one value per graph.
     pub fn link_loss(&mut self, s: Matrix, of: &Structure) -> Matrix {
         let (n, k, n_graphs) = (s.rows, s.width, of.n_graphs());
         match of {
@@ -142,7 +142,7 @@ impl Trace {
         }
     }
 
-    /// `kernels::assignment_entropy` and `kernels::cluster_assignment_entropy`: one value a graph.
+    /// `kernels::assignment_entropy` and `kernels::cluster_assignment_entropy`: one value per graph.
     pub fn assignment_entropy(&mut self, s: Matrix, of: &Structure) -> Matrix {
         let (rows, numbers) = (of.rows(), s.numbers());
         let each = Work::by_graph(&rows);
