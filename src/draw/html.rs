@@ -3,6 +3,7 @@
 use super::scene::{Part, Scene, grouped};
 use super::svg::{Look, description, escape, svg};
 use crate::args::ArgValue;
+use crate::check::shape::counted;
 use crate::ir::{DataFacts, Model};
 use crate::ops::WidthRule;
 use crate::plan::{self, StageRow};
@@ -50,7 +51,7 @@ fn unit_facts(unit: &super::scene::Unit, model: &Model, rows: &[StageRow], scene
     let parts: Vec<Value> = match unit.kind {
         super::scene::Kind::Output => vec![json!({
             "title": scene.task,
-            "summary": format!("What the model predicts: {}.", crate::check::shape::counted(&model.outputs.size, "output")),
+            "summary": format!("What the model predicts: {}.", counted(&model.outputs.size, "output")),
             "facts": [], "arguments": [],
         })],
         super::scene::Kind::Folded => vec![json!({

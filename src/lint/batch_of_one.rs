@@ -8,7 +8,8 @@ use crate::ops::Action;
 use crate::source::Span;
 
 /// Batch normalisation of one row subtracts the row from itself and gives its bias, whatever came in. A graph vector
-/// has one row per graph, so a batch of one graph is such a row; so is the last batch of an epoch if a single graph is left.
+/// has one row per graph, so a batch of one graph is such a row; so is the last batch of an epoch if a single graph is
+/// left.
 ///
 /// Paper: Ioffe and Szegedy 2015, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
 /// Covariate Shift", section 3.

@@ -28,8 +28,8 @@ pub struct Statistics<'a> {
 /// How many layers a message needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Depth {
-    /// Mean over the graphs of the longest shortest path: after as many layers every node has received information from every node
-    /// that can reach it.
+    /// Mean over the graphs of the longest shortest path: after as many layers every node has received information
+    /// from every node that can reach it.
     pub diameter: f64,
     /// Mean over nodes of the layers that it takes for one node to receive information from all.
     pub eccentricity: f64,
