@@ -61,7 +61,7 @@ pub fn nothing_to_train_on(call: &BoundCall, validation: f64, test: f64) -> Diag
 pub fn too_many_folds(call: &BoundCall, k: i64, n_labelled: usize, data: &str) -> Diagnostic {
     Diagnostic::error(
         "training::too_many_folds",
-        format!("`k_fold({k})` needs at least {k} labelled items, and {data} has {n_labelled}"),
+        format!("`k_fold({k})` needs at least {k} labelled items, but {data} has {n_labelled}"),
     )
     .label(place(call, "k"), format!("{k} folds"))
     .help(format!("ask for fewer: `k_fold({})`", n_labelled.clamp(2, 10)))
@@ -70,6 +70,6 @@ pub fn too_many_folds(call: &BoundCall, k: i64, n_labelled: usize, data: &str) -
 /// The data has no split of its own.
 pub fn no_split(call: &BoundCall, data: &str) -> Diagnostic {
     Diagnostic::error("training::no_split", format!("{data} comes without a split of its own"))
-        .label(call.span, "there is none to take")
+        .label(call.span, "this data has no split to use")
         .help("write `protocol = holdout(validation = 0.1, test = 0.1)` or `protocol = k_fold(10)`")
 }

@@ -39,8 +39,8 @@ fn findings_name_numbers_places_and_a_line_to_paste() {
     let (out, _, _) = lint(folder.path(), &["deep.hgnn", "--format", "short"]);
     assert_eq!(
         out,
-        "deep.hgnn:2:19: warning[lint::over_smoothing]: 7 averaging layers in a row make nodes alike: the graphs of \
-         karate() are 5 steps wide\n\
+        "deep.hgnn:2:19: warning[lint::over_smoothing]: 7 averaging layers in a row make nodes alike: the mean diameter \
+         of karate() is 5 steps\n\
          deep.hgnn:2:39: warning[lint::dead_dropout]: `dropout(0)` drops nothing\n"
     );
 }

@@ -226,7 +226,7 @@ fn a_damaged_text_names_its_line() {
     }
 }
 
-/// Hashes of version 2. A change here tells every user that unchanged models differ from their checkpoints: give
+/// Hashes of version 2. A change here reports to every user that unchanged models differ from their checkpoints: give
 /// a new argument no place in the text where it has its default, or raise the version.
 #[test]
 fn hashes_stay() {
