@@ -329,7 +329,7 @@ mod tests {
         let help = |revision: &str| repo.open().snapshot(revision).unwrap_err().help.unwrap();
         assert_eq!(help("mian"), "did you mean `main`?");
         assert_eq!(help("paper"), "did you mean `origin/paper`?");
-        assert_eq!(help("zebra"), "there are `main`, `origin/paper` or `v1`");
+        assert_eq!(help("zebra"), "name `main`, `origin/paper` or `v1`");
         assert_eq!(help("main~7"), "`main` exists, but its history is not that long");
         assert_eq!(help("HEAD:top.hgnn"), "name a branch, a tag or a commit");
         let root = repo.open().inner.path().join("shallow");

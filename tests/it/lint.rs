@@ -107,7 +107,7 @@ fn a_wrong_configuration_stops_with_its_place() {
         "config::unknown_key",
         "hgnn.toml:2:1",
         "did you mean `allow`?",
-        "the configuration `hgnn.toml` is wrong",
+        "the configuration `hgnn.toml` has errors",
     ] {
         assert!(err.contains(part), "{part}: {err}");
     }

@@ -201,7 +201,7 @@ fn a_damaged_text_names_its_line() {
         ("gcn(out = 64", "gnc(out = 64", "line 3: there is no operator `gnc`"),
         ("gcn(out = 64", "gcn(out = (64", "line 3: "),
         ("bias = true)", "biass = true)", "line 3: `gcn` has no argument `biass`"),
-        (" of 0", " of 7", "line 3: a stage reads the values of stages above"),
+        (" of 0", " of 7", "line 3: a stage reads only the values"),
         (" of 1", " of 1, 0", "line 4: `mean` cannot have 2 inputs"),
         ("output 3", "output 9", "line 6: there is no stage 9"),
         ("output 3", "output", "line 6: `` is no number"),
