@@ -33,7 +33,7 @@ pub enum CompileError {
 }
 
 impl fmt::Display for CompileError {
-    /// One line a finding: `name:line:column: error[code]: message`.
+    /// One line per finding: `name:line:column: error[code]: message`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (sources, diagnostics) = match self {
             Self::Refused { sources, diagnostics } => (sources, diagnostics),

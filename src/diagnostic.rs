@@ -1,6 +1,6 @@
-//! What the compiler says about a file: one [`Diagnostic`] a mistake.
+//! What the compiler reports about a file: one [`Diagnostic`] per mistake.
 //!
-//! The code's first part names the file that speaks: `shape::…` comes from `src/check/shape.rs`.
+//! The code's first part names the file that reports: `shape::…` comes from `src/check/shape.rs`.
 
 use crate::source::Span;
 use serde::Serialize;
@@ -12,14 +12,14 @@ pub enum Severity {
     Warning,
 }
 
-/// A place in the source with what is to be said there.
+/// A place in the source with the text that belongs to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
     pub span: Span,
     pub text: String,
 }
 
-/// A new text for what stands at `span`; an empty span is an insertion.
+/// A new text for what is at `span`; an empty span is an insertion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
     pub span: Span,

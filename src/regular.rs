@@ -33,12 +33,12 @@ impl fmt::Display for ReadError {
         match self {
             Self::NotFound => f.write_str("it does not exist"),
             Self::Folder => f.write_str("it is a folder"),
-            Self::NotRegular(what) => write!(f, "it is {what}, and only regular files are read"),
+            Self::NotRegular(what) => write!(f, "it is {what}, but only regular files are read"),
             Self::Virtual => {
-                f.write_str("it is a file of the operating system's kernel, and only files on disk are read")
+                f.write_str("it is a file of the operating system's kernel, but only files on disk are read")
             }
             Self::TooLarge { size: Some(size), max_bytes } => {
-                write!(f, "it has {}, and at most {} are read", bytes(*size), bytes(*max_bytes))
+                write!(f, "it has {}, but at most {} are read", bytes(*size), bytes(*max_bytes))
             }
             Self::TooLarge { size: None, max_bytes } => {
                 write!(f, "it has more than {}, which is the limit", bytes(*max_bytes))
@@ -161,7 +161,7 @@ fn regular(metadata: &std::fs::Metadata) -> Result<(), ReadError> {
             return Err(ReadError::NotRegular("a device"));
         }
     }
-    Err(ReadError::NotRegular("no file"))
+    Err(ReadError::NotRegular("not a file"))
 }
 
 /// Whether a file lies in one of the file systems that the kernel makes up, such as `/proc` and `/sys`: regular by
@@ -222,7 +222,7 @@ mod tests {
         std::fs::write(&path, "gcn(8)").unwrap();
         assert_eq!(read(&path, 6).unwrap(), b"gcn(8)");
         assert_eq!(read_text(&path, 1 << 20).unwrap(), "gcn(8)");
-        assert_eq!(reason(&path, 5), "it has 6 bytes, and at most 5 bytes are read");
+        assert_eq!(reason(&path, 5), "it has 6 bytes, but at most 5 bytes are read");
         std::fs::write(&path, b"\xff").unwrap();
         assert!(matches!(read_text(&path, 6), Err(ReadError::NotText)));
         assert!(matches!(read(folder.path(), 6), Err(ReadError::Folder)));
@@ -245,15 +245,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
-        assert_eq!(reason(&pipe, 6), "it is a named pipe, and only regular files are read");
+        assert_eq!(reason(&pipe, 6), "it is a named pipe, but only regular files are read");
         // The same through a link.
         let link = folder.path().join("link.hgnn");
         std::os::unix::fs::symlink(&pipe, &link).unwrap();
-        assert_eq!(reason(&link, 6), "it is a named pipe, and only regular files are read");
+        assert_eq!(reason(&link, 6), "it is a named pipe, but only regular files are read");
         let socket = folder.path().join("socket");
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        assert_eq!(reason(&socket, 6), "it is a socket, and only regular files are read");
-        assert_eq!(reason(Path::new("/dev/zero"), 6), "it is a device, and only regular files are read");
+        assert_eq!(reason(&socket, 6), "it is a socket, but only regular files are read");
+        assert_eq!(reason(Path::new("/dev/zero"), 6), "it is a device, but only regular files are read");
     }
 
     #[cfg(target_os = "linux")]

@@ -74,7 +74,6 @@ impl Findings {
             self.list.push(finding);
         }
     }
-
     /// Puts others in the place of all findings so far.
     pub fn replace(&mut self, with: impl FnOnce(Vec<Diagnostic>) -> Vec<Diagnostic>) {
         self.list.replace(with);
@@ -168,7 +167,7 @@ impl<'p> Evaluator<'p> {
     /// One level deeper; `false`, with a finding, where that is too deep. Pair with [`Self::leave`].
     pub fn enter(&mut self, span: Span) -> bool {
         if self.depth >= MAX_DEPTH {
-            // A long chain is too deep from many places; one is told.
+            // A long chain is too deep from many places; one is reported.
             if !std::mem::replace(&mut self.is_too_deep, true) {
                 let place = self.at(span);
                 self.report(names::too_deep(place, MAX_DEPTH));
@@ -406,7 +405,7 @@ impl<'p> Evaluator<'p> {
         let env = &thunk.env;
         let is_known = crate::ops::find(text).is_some() || self.definition(env.file, text).is_some();
         if self.is_missing(env.file, text) {
-            // The definition is there, but it could not be read, which was told.
+            // The definition is there, but it could not be read, which was reported.
         } else if is_known {
             self.report(args_check::wrong_kind(callee, expected, &format!("`{text}`"), place));
         } else {

@@ -137,8 +137,12 @@ fn int_range(min: i64, max: i64) -> String {
 
 /// "`mean`, `sum` and `max`"
 pub fn words_list(words: &[&str]) -> String {
-    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-    match quoted.split_last() {
+    listed(&words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>())
+}
+
+/// "one, two and three"
+pub fn listed(words: &[String]) -> String {
+    match words.split_last() {
         None => "nothing".into(),
         Some((only, [])) => only.clone(),
         Some((last, others)) => format!("{} and {last}", others.join(", ")),

@@ -111,7 +111,7 @@ pub fn positional_after_named(
 ) -> Diagnostic {
     Diagnostic::error(
         "args::positional_after_named",
-        format!("in `{callee}(…)`, values without a name come first"),
+        format!("in `{callee}(…)`, values without a name have to come first"),
     )
     .label(place, "this one has no name")
     .label(name_place, format!("`{name}` is named before it"))
@@ -128,8 +128,8 @@ pub fn too_many(callee: &str, places: &[Span], positional: &[&str], named: &[&st
         more => format!("only {}", words_list(more)),
     };
     let finding =
-        Diagnostic::error("args::too_many", format!("`{callee}` gets too many values without a name"))
-            .label(places[0], format!("of its arguments, {takes} may stand without a name"));
+        Diagnostic::error("args::too_many", format!("`{callee}` has too many values without a name"))
+            .label(places[0], format!("of its arguments, {takes} may be given without a name"));
     let finding = match named {
         [] => finding.help("leave it out"),
         [one] => finding.help(format!("leave it out, or name it: `{one} = …`")),
@@ -242,7 +242,7 @@ pub fn wrong_word_of(what: &str, given: &str, place: Span, words: &[&str], word:
 
 /// The same word twice in a list.
 pub fn twice_in_list(what: &str, word: &str, place: Span) -> Diagnostic {
-    Diagnostic::error("args::duplicate", format!("`{word}` stands twice in {what}"))
+    Diagnostic::error("args::duplicate", format!("`{word}` appears twice in {what}"))
         .label(place, "again here")
         .help("leave one of them out")
         .fix(place, "")
@@ -275,8 +275,11 @@ pub fn out_of_range(what: &str, given: f64, spec: &ArgSpec, place: Span) -> Diag
 
 /// A list with too many entries.
 pub fn too_long(what: &str, len: usize, max: usize, place: Span) -> Diagnostic {
-    Diagnostic::error("args::out_of_range", format!("{what} has {len} entries, but may have {max}"))
-        .label(place, format!("at most {max} entries"))
+    Diagnostic::error(
+        "args::out_of_range",
+        format!("{what} has {len} entries, but at most {max} are allowed"),
+    )
+    .label(place, format!("at most {max} entries"))
 }
 
 /// A number that is written larger than can be held exactly.
@@ -299,7 +302,7 @@ pub fn not_a_stage(got: &str, place: Span) -> Diagnostic {
 /// Arguments for something that takes none. `what` says what it is: "a pipeline".
 pub fn takes_none(name: &str, what: &str, place: Span) -> Diagnostic {
     Diagnostic::error("args::too_many", format!("`{name}` is {what} and takes no arguments"))
-        .label(place, "nothing takes this")
+        .label(place, "not expected here")
         .help(format!("write `{name}` alone"))
         .fix(place, "")
 }

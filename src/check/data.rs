@@ -1,5 +1,6 @@
 //! The file against the data it names.
 
+use crate::data::error::count;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{DataFacts, Entity, Model, TargetKind};
 use crate::source::Span;
@@ -12,7 +13,7 @@ pub fn is_usable(data: &DataFacts, place: Span) -> Vec<Diagnostic> {
         findings.push(
             Diagnostic::error("data::empty", format!("{name} has no graphs"))
                 .label(place, "this data is empty")
-                .help("look into its files: the reader found nothing to train on"),
+                .help("check its files: nothing to train on was found in them"),
         );
         return findings;
     }
@@ -25,7 +26,7 @@ pub fn is_usable(data: &DataFacts, place: Span) -> Vec<Diagnostic> {
             Diagnostic::error("data::no_features", format!("the graphs of {name} have no node features"))
                 .label(place, "every node would look the same: nothing to compute with")
                 .help(format!(
-                    "let the degree stand in: add `features = degree` to the call, for example `{call}`"
+                    "use node degrees as features: add `features = degree` to the call, for example `{call}`"
                 ));
         findings.push(match place.end.checked_sub(1).filter(|_| place.start < place.end) {
             // Before the bracket that closes the call.
@@ -41,7 +42,7 @@ pub fn is_usable(data: &DataFacts, place: Span) -> Vec<Diagnostic> {
         ),
         Some(task) if task.kind == TargetKind::Classification && data.n_outputs < 2 => findings.push(
             Diagnostic::error("data::one_class", format!("all labels of {name} are the same"))
-                .label(place, "there is nothing to tell apart")
+                .label(place, "with one class there is nothing to learn")
                 .help("check the label file"),
         ),
         Some(_) => {}
@@ -62,9 +63,9 @@ pub fn suits(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
             findings.push(
                 Diagnostic::warning(
                     "data::more_clusters_than_nodes",
-                    format!("{k} clusters are more than the {} nodes of the largest graph", data.max_nodes),
+                    format!("{k} clusters, but the largest graph has {}", count(data.max_nodes, "node")),
                 )
-                .label(place, format!("graphs of {} have {:.0} nodes on average", data.name, data.mean_nodes))
+                .label(place, format!("graphs of {} have {:.1} nodes on average", data.name, data.mean_nodes))
                 .help(format!(
                     "use fewer clusters: `k = {}` is a quarter of the nodes of an average graph",
                     ((data.mean_nodes / 4.0).ceil() as usize).max(2)

@@ -19,7 +19,7 @@ pages! {
     shape: width_mismatch, widths_differ, no_width, output_width, too_wide;
     levels: needs_edges, needs_rows, needs_nodes, mixed_levels;
     task: differs_from_data, differs_from_file, wrong_end, unfinished, wrong_loss, no_task_loss, nothing_reports_loss, negative_loss, wrong_metric;
-    training: no_validation, nothing_to_train_on, too_many_folds, no_split;
+    training: no_validation, nothing_to_train_on, too_many_folds, no_split, undefined_monitor, absent_class;
     symmetry: depends_on_numbering;
     unused: let, block, parameter, name, use, loss, stage;
     lint: over_smoothing, constant_features, inexpressive_pooling, single_cluster, unused_clusters, dead_assignment, attention_without_edges, batch_of_one, class_balance, idle_class_weights, unread_data, one_way_edges, dead_dropout, idle_stage, missing_activation, activation_before_loss, idle_schedule, unused_allow;
@@ -32,6 +32,7 @@ pub static WARNINGS: &[&str] = &[
     "data::more_clusters_than_nodes",
     "data::no_edges",
     "data::not_here",
+    "training::absent_class",
     "unused::let",
     "unused::block",
     "unused::parameter",

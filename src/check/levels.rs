@@ -9,9 +9,9 @@ use crate::ops::InferCx;
 pub fn needs_edges(cx: &InferCx) -> Diagnostic {
     let name = cx.op.name();
     let why = match cx.inputs[0].entity {
-        Entity::Graph => "one vector a graph has no edges",
+        Entity::Graph => "one vector per graph has no edges",
         Entity::Slots => "sorted slots have no edges",
-        Entity::Edges => "edges are not linked by edges",
+        Entity::Edges => "there are no edges between edges",
         Entity::Nodes | Entity::Clusters => "it has no edges",
     };
     made_here(
@@ -38,9 +38,9 @@ pub fn needs_rows(cx: &InferCx) -> Diagnostic {
             format!("`{name}` gathers nodes or clusters, but gets {}", cx.inputs[0]),
         )
         .label(cx.span, "nothing is left to gather"),
-        "one vector a graph already",
+        "already one vector per graph",
     )
-    .help(format!("leave `{name}` out: the value is one vector a graph already"))
+    .help(format!("leave `{name}` out: the value is already one vector per graph"))
     .guess(cx.span, "")
 }
 
@@ -54,14 +54,14 @@ pub fn needs_nodes(cx: &InferCx) -> Diagnostic {
             format!("`{name}` works on nodes of a sparse graph, but gets {}", cx.inputs[0]),
         )
         .label(cx.span, "nodes are needed here"),
-        "these are no nodes",
+        "these are not nodes",
     )
     .help(format!("put `{name}` before the pooling or readout, or leave it out"))
     .guess(cx.span, "")
 }
 
 /// Values that live on different graphs of the hierarchy are combined row by row.
-/// `port` is the first that does not go with port 0.
+/// `port` is the first that does not match port 0.
 pub fn mixed_levels(cx: &InferCx, port: usize) -> Diagnostic {
     let name = cx.op.name();
     let (first, other) = (cx.inputs[0], cx.inputs[port]);
@@ -73,7 +73,7 @@ pub fn mixed_levels(cx: &InferCx, port: usize) -> Diagnostic {
     for port in [0, port] {
         let ty = cx.inputs[port];
         let level = match ty.entity {
-            Entity::Graph => "one row a graph".to_owned(),
+            Entity::Graph => "one row per graph".to_owned(),
             _ if ty.level.0 == 0 => "the input graph".to_owned(),
             _ => format!("level {} of the hierarchy", ty.level.0),
         };

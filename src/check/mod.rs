@@ -146,7 +146,8 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     let is_known = !made.iter().any(|made| made.is_unknown);
     let ty = graph[output].ty.clone();
     let place = if output == input { model_span } else { graph[output].span };
-    // A task that contradicts the data, or all the rest of the file, is one mistake: what follows from it is not told.
+    // A task that contradicts the data, or all the rest of the file, is one mistake: what follows from it is not
+    // reported.
     let mut stated_task = stated_task;
     let mut is_task_certain = true;
     if let Some((stated, task_place)) = stated_task {
@@ -230,7 +231,7 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
 
     training::fits(&model, data).into_iter().for_each(|finding| findings.push(finding));
 
-    // Last, so that what is refused for its symmetry alone can be told.
+    // Last, so that a model that is refused for its symmetry alone can be recognised.
     let is_sound = !findings.has_errors();
     if let Some(finding) = symmetry::output_is_symmetric(&ty, place).filter(|_| !doubts.contains("symmetry"))
     {

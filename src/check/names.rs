@@ -1,4 +1,4 @@
-//! Names: unknown ones with what was probably meant, those defined twice, and definitions that go round in circles.
+//! Names: unknown ones with what was probably meant, those defined twice, and definitions that form a cycle.
 
 use crate::args::words_list;
 use crate::check::elsewhere::{self, Found};
@@ -48,7 +48,7 @@ pub fn renamed(of: Option<&str>, rename: &Rename, place: Span) -> Diagnostic {
     let of = of.map_or_else(String::new, |of| format!(" of `{of}`"));
     Diagnostic::error(
         "names::renamed",
-        format!("`{from}`{of} is called `{to}` since version {since} of the language"),
+        format!("`{from}`{of} has been called `{to}` since version {since} of the language"),
     )
     .label(place, format!("write `{to}`"))
     .help(format!("it is {reason}; `hgnnc migrate FILE` rewrites it"))
@@ -165,7 +165,7 @@ pub fn unknown_metric(given: &str, place: Span, known: &[&str]) -> Diagnostic {
         return finding;
     }
     let finding = Diagnostic::error("names::unknown_metric", format!("there is no metric `{given}`"));
-    let all = format!("metrics are {}; `source` says where the figures stand", words_list(known));
+    let all = format!("metrics are {}; `source` says where the figures come from", words_list(known));
     suggested(finding, place, did_you_mean(given, known.iter().copied()), "not known", &all)
 }
 
@@ -210,7 +210,7 @@ pub fn set_twice(is_section: bool, name: &str, place: Span, first: Span) -> Diag
 
 /// A loss that stands in the sum twice.
 pub fn loss_twice(name: &str, place: Span, first: Span) -> Diagnostic {
-    Diagnostic::error("names::duplicate", format!("the loss `{name}` stands in the sum twice"))
+    Diagnostic::error("names::duplicate", format!("the loss `{name}` appears twice in the sum"))
         .label(place, "again here")
         .label(first, "here first")
         .help(format!("write it once, with one weight: `2 * {name}`"))
@@ -229,30 +229,32 @@ pub fn duplicate(what: &str, name: &str, place: Span, first: Span) -> Diagnostic
 /// A definition with the name of an operator or combinator.
 pub fn reserved(name: &str, place: Span, is_operator: bool) -> Diagnostic {
     let what = if is_operator { "an operator" } else { "a word of the language" };
-    Diagnostic::error("names::reserved", format!("`{name}` is {what} already"))
+    Diagnostic::error("names::reserved", format!("`{name}` is already {what}"))
         .label(place, "this name is taken")
         .help(format!("choose another name, for example `my_{name}`"))
         .guess(place, format!("my_{name}"))
 }
 
-/// Definitions that need each other: `chain[0]` is where the circle closes.
+/// Definitions that need each other: `chain[0]` is where the cycle closes.
 pub fn recursive(chain: &[&Ident]) -> Diagnostic {
     let names: Vec<_> = chain.iter().chain(chain.first()).map(|name| format!("`{}`", name.text)).collect();
     let mut finding = Diagnostic::error(
         "names::recursive",
         format!("`{}` is defined by itself: {}", chain[0].text, names.join(" → ")),
     )
-    .label(chain[0].span, "the circle begins here");
+    .label(chain[0].span, "the cycle begins here");
     for pair in chain.windows(2) {
         finding = finding.label(pair[1].span, format!("`{}` needs `{}`", pair[0].text, pair[1].text));
     }
-    finding.help("a definition is put in where it is used, so it cannot hold itself; `repeat(n, …)` repeats")
+    finding.help(
+        "a definition is expanded where it is used, so it cannot contain itself; `repeat(n, …)` repeats",
+    )
 }
 
 /// Expressions or blocks lie too deep inside each other.
 pub fn too_deep(place: Span, max: usize) -> Diagnostic {
-    Diagnostic::error("names::too_deep", format!("more than {max} blocks, calls or values inside each other"))
-        .label(place, "this lies too deep")
+    Diagnostic::error("names::too_deep", format!("blocks, calls or values nest more than {max} deep"))
+        .label(place, "this is nested too deep")
         .help("write stages one after another, or use `repeat(n, …)`")
 }
 
@@ -262,15 +264,15 @@ pub fn too_many_stages(place: Span, max: usize) -> Diagnostic {
         "names::too_many_stages",
         format!("the model has more than {max} stages after blocks and repeats are expanded"),
     )
-    .label(place, "expanding this goes on and on")
+    .label(place, "expanding this exceeds the limit")
     .help("repeat less often")
 }
 
 /// Evaluating the file's values takes too long: parameters that are doubled again and again.
 pub fn too_much(place: Span) -> Diagnostic {
-    Diagnostic::error("names::too_many_stages", "the values of this file take too long to work out")
+    Diagnostic::error("names::too_many_stages", "the values of this file take too long to evaluate")
         .label(place, "given up here")
-        .help("name intermediate values with `let`; each is worked out once")
+        .help("name intermediate values with `let`; each is evaluated once")
 }
 
 /// A named value stands behind other stages, whose result would be lost.
@@ -279,7 +281,7 @@ pub fn not_first(name: &str, place: Span, defined: Span) -> Diagnostic {
         "names::not_first",
         format!("`{name}` is a value and can only begin a pipeline; the stages before it would be lost"),
     )
-    .label(place, "a pipeline cannot go on with another value")
+    .label(place, "a pipeline cannot continue with another value")
     .label(defined, format!("`{name}` is named here"))
     .help(format!("combine both: `add({name}, identity)` or `concat({name}, identity)`"))
     .guess(place, format!("concat({name}, identity)"))
@@ -291,7 +293,7 @@ pub fn no_model(place: Option<Span>) -> Diagnostic {
         .help("add one, for example `model = gcn(64) -> relu -> mean -> mlp`");
     match place {
         Some(place) => finding
-            .label(place, "this belongs to a model, which is not there")
+            .label(place, "this belongs to a model, which is missing")
             .guess(Span { end: place.start, ..place }, "model = gcn(64) -> relu -> mean -> mlp\n"),
         None => finding,
     }

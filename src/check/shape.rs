@@ -24,18 +24,23 @@ pub fn written_width(cx: &InferCx, arg: &str) -> Option<Dim> {
     Some(Dim::new(Size::Known(n.max(0) as usize), Some(span), format!("the {n} comes from here")))
 }
 
+/// `1 feature`, `64 features`, `⌈N/4⌉ features`
+pub fn counted(size: &Size, noun: &str) -> String {
+    format!("{size} {noun}{}", if size.known() == Some(1) { "" } else { "s" })
+}
+
 /// Whether two sizes differ for certain. Sizes that stay symbolic until data is known may still agree.
 pub fn differ(a: &Size, b: &Size) -> bool {
     matches!((a.known(), b.known()), (Some(a), Some(b)) if a != b)
 }
 
-/// An input of `cx.op` has another width than the operator was told to expect (`in = 64`). `help` says what to write.
+/// An input of `cx.op` has another width than the one that is stated (`in = 64`). `help` says what to write.
 pub fn width_mismatch(cx: &InferCx, port: usize, expected: &Dim, help: impl Into<String>) -> Diagnostic {
     let (name, got) = (cx.op.name(), &cx.inputs[port].width);
     let place = expected.origin.span.unwrap_or(cx.span);
     let mut finding = Diagnostic::error(
         "shape::width_mismatch",
-        format!("`{name}` expects {} features, but gets {}", expected.size, got.size),
+        format!("`{name}` expects {}, but gets {}", counted(&expected.size, "feature"), got.size),
     )
     .label(place, format!("{} is asked for here", expected.size));
     finding = with_origin(finding, got, place);
@@ -58,7 +63,7 @@ pub fn widths_differ(cx: &InferCx, port: usize) -> Diagnostic {
     let (first, other) = (&cx.inputs[0].width, &cx.inputs[port].width);
     let mut finding = Diagnostic::error(
         "shape::widths_differ",
-        format!("`{}` adds values of {} and {} features", cx.op.name(), first.size, other.size),
+        format!("`{}` adds values of different widths: {} and {}", cx.op.name(), first.size, other.size),
     )
     .label(cx.span, "the widths have to be the same");
     for port in [0, port] {
@@ -109,13 +114,13 @@ pub fn with_origin(finding: Diagnostic, dim: &Dim, place: Span) -> Diagnostic {
     }
 }
 
-/// The model gives another number of values than the task has.
+/// The model produces another number of values than the task needs.
 pub fn wrong_output_width(place: Span, got: &Dim, outputs: &Dim) -> Diagnostic {
     let finding = Diagnostic::error(
         "shape::output_width",
-        format!("the model gives {} values, but the task has {}", got.size, outputs.size),
+        format!("the model produces {}, but the task needs {}", counted(&got.size, "value"), outputs.size),
     )
-    .label(place, format!("the model ends here with {} values", got.size));
+    .label(place, format!("the model ends here with {}", counted(&got.size, "value")));
     let finding = with_origin(finding, got, place);
     let reason = &outputs.origin.reason;
     let finding = finding.help(format!("{reason}; leave out the width that is written, and it is inferred"));
@@ -135,7 +140,7 @@ pub fn too_wide(place: Span, width: &Dim, max: usize) -> Diagnostic {
     with_origin(finding, width, place).help("make the stages before it narrower, or join fewer branches")
 }
 
-/// A width that adds up too many sizes that only data can tell.
+/// A width that adds up too many sizes that are not known without data.
 pub fn too_many_terms(place: Span, width: &Dim, n_terms: usize, max: usize) -> Diagnostic {
     let finding = Diagnostic::error(
         "shape::too_wide",

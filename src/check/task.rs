@@ -36,7 +36,7 @@ pub fn default_loss(kind: TargetKind) -> Option<&'static dyn ops::Loss> {
     ops::LOSSES.iter().copied().find(|loss| loss.kind() == LossKind::Task(kind))
 }
 
-/// `task = …` says something else than the data.
+/// `task = …` contradicts the data.
 pub fn agrees_with_data(stated: Task, place: Span, data: &DataFacts) -> Option<Diagnostic> {
     let task = data.task.filter(|task| *task != stated)?;
     Some(
@@ -50,7 +50,7 @@ pub fn agrees_with_data(stated: Task, place: Span, data: &DataFacts) -> Option<D
     )
 }
 
-/// The model ends on the rows that the task states. `reason` says who set the task, if anybody did; `gathered` are the
+/// The model ends on the rows that the task states. `reason` says who set the task, if anything did; `gathered` are the
 /// stages that leave fewer rows, readouts and poolings, with their places.
 pub fn ends_right(
     ty: &Type,
@@ -71,7 +71,9 @@ pub fn ends_right(
         Entity::Nodes | Entity::Graph => {
             ("task::wrong_end", format!("the task is {}, but the model ends in {ty}", in_words(task)))
         }
-        _ => ("task::unfinished", format!("the model ends in {ty}, which is neither nodes nor a graph")),
+        _ => {
+            ("task::unfinished", format!("the model ends in {ty}, which is neither nodes nor a graph vector"))
+        }
     };
     let finding = Diagnostic::error(code, message).label(place, format!("this is {ty}"));
     let why = reason.unwrap_or("a task is about nodes or graphs");
@@ -225,7 +227,7 @@ fn of_wrong_kind_together(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
     for other in wrong {
         for label in other.labels {
             match first.labels.iter_mut().find(|known| known.span == label.span) {
-                Some(known) => known.text = "none of these has a value here".to_owned(),
+                Some(known) => known.text = "none of these is defined for this task".to_owned(),
                 None => first.labels.push(label),
             }
         }
@@ -275,7 +277,7 @@ pub fn negative_loss(name: &str, weight: f64, place: Span) -> Diagnostic {
         "task::negative_loss",
         format!("`{name}` has the weight {weight}: training would make it worse"),
     )
-    .label(place, "counts negatively")
+    .label(place, "this weight is negative")
     .help(format!("give it a weight above zero, or none: `{name}`"))
     .guess(place, name)
 }
@@ -300,7 +302,7 @@ fn metric_fits(name: &str, written: &str, (place, text): (Span, &str), task: Tas
                 in_words(task)
             ),
         )
-        .label(place, format!("`{written}` has no value here"))
+        .label(place, format!("`{written}` is not defined for this task"))
         .help(format!("metrics for this task: {}", words_list(&fitting)))
         .guess(place, text),
     )

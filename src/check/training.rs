@@ -1,10 +1,11 @@
 //! Whether a model can be trained as its `train` and `evaluate` sections say.
 
-use crate::args::BoundCall;
+use crate::args::{BoundCall, listed};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{DataFacts, Model};
 use crate::source::Span;
-use crate::train::{early_stop, protocol, schedule};
+use crate::train::{early_stop, metric, monitor, protocol, schedule};
+use std::collections::BTreeSet;
 
 /// Checks the protocol against the data, and what watches the validation part against the protocol.
 pub fn fits(model: &Model, data: Option<&DataFacts>) -> Vec<Diagnostic> {
@@ -24,7 +25,98 @@ pub fn fits(model: &Model, data: Option<&DataFacts>) -> Vec<Diagnostic> {
         }));
         findings.extend(watching.map(|watching| no_validation(watching, call)));
     }
+    if findings.is_empty()
+        && let Some(data) = data
+        && let Some(runs) = protocol::parts_by_class(call, data)
+    {
+        findings.extend(undefined_monitors(model, data, &runs));
+        if findings.is_empty() {
+            findings.extend(absent_classes(model, data, &runs));
+        }
+    }
     findings
+}
+
+/// Items of each class in the training, validation and test part of a run.
+type PartCounts = [Vec<usize>; 3];
+
+/// The classes that some of these counts are of.
+fn present(counts: &[usize]) -> BTreeSet<i64> {
+    (0i64..).zip(counts).filter(|(_, n)| **n > 0).map(|(class, _)| class).collect()
+}
+
+/// What watches a figure that is not defined on the validation part of some run.
+fn undefined_monitors(model: &Model, data: &DataFacts, runs: &[PartCounts]) -> Vec<Diagnostic> {
+    let watching = [
+        model.train.call("schedule").and_then(|call| Some((call, schedule::kind(call).monitor(call)?))),
+        model.train.call("early_stop").and_then(|call| Some((call, early_stop::kind(call).monitor(call)?))),
+    ];
+    let mut findings = Vec::new();
+    for (call, name) in watching.into_iter().flatten() {
+        let Some(metric) = monitor::metric_of(name) else { continue };
+        let lacks = |parts: &&PartCounts| {
+            let present = present(&parts[1]);
+            !present.is_empty() && !metric::is_defined_on(metric, data.class_counts.len(), &present)
+        };
+        let n_runs = runs.iter().filter(lacks).count();
+        if n_runs == 0 {
+            continue;
+        }
+        let of = if runs.len() == 1 { String::new() } else { format!(" of {n_runs} of {} runs", runs.len()) };
+        findings.push(
+            Diagnostic::error(
+                "training::undefined_monitor",
+                format!("`{name}` is not defined on the validation part{of}, which holds one class alone"),
+            )
+            .label(place(call, "monitor"), "this is watched")
+            .help(
+                "watch a figure that is defined, as in `monitor = val_loss`; or keep more for validation, as in \
+                 `protocol = holdout(validation = 0.2, test = 0.1)`",
+            ),
+        );
+    }
+    findings
+}
+
+/// Classes of the data that the validation or test part of some run does not hold.
+fn absent_classes(model: &Model, data: &DataFacts, runs: &[PartCounts]) -> Option<Diagnostic> {
+    let n_items: usize = data.class_counts.iter().sum();
+    let mut lacking: Vec<(usize, [usize; 3])> = Vec::new();
+    for (class, &n) in data.class_counts.iter().enumerate().filter(|(_, n)| **n > 0) {
+        let mut n_runs = [0; 3];
+        for parts in runs {
+            for (part, n_lacking) in parts.iter().zip(&mut n_runs) {
+                *n_lacking += usize::from(part.iter().any(|&n| n > 0) && part[class] == 0);
+            }
+        }
+        if n_runs != [0; 3] {
+            lacking.push((n, n_runs));
+        }
+    }
+    let &(n, n_runs) = lacking.iter().min_by_key(|(n, _)| *n)?;
+    let parts = ["training", "validation", "test"].into_iter().zip(n_runs).filter(|(_, n)| *n > 0);
+    let parts: Vec<String> = parts
+        .map(|(part, n)| match runs.len() {
+            1 => format!("the {part} part"),
+            n_runs => format!("the {part} part of {n} of {n_runs} runs"),
+        })
+        .collect();
+    let what = match lacking.len() {
+        1 => format!("a class with {n} of {n_items} items is absent"),
+        n_classes => format!(
+            "{n_classes} classes are absent from some part; the smallest, with {n} of {n_items} items,"
+        ),
+    };
+    let call = model.evaluate.call("protocol").or(model.data.as_ref());
+    let span = call.map_or(model.graph[model.output].span, |call| call.span);
+    Some(
+        Diagnostic::warning("training::absent_class", format!("{what} from {}", listed(&parts)))
+            .label(span, "this is how the data is cut")
+            .help(
+                "figures of such a part say nothing about the class, and means over classes skip it: hold out \
+                 larger parts, or measure with `k_fold`",
+            ),
+    )
 }
 
 /// The argument as written, else the whole call.
@@ -40,7 +132,7 @@ fn no_validation(watching: &BoundCall, protocol: &BoundCall) -> Diagnostic {
     };
     Diagnostic::error(
         "training::no_validation",
-        format!("`{}` watches the validation part, and the protocol leaves none", watching.name),
+        format!("`{}` watches the validation part, but the protocol leaves none", watching.name),
     )
     .label(watching.span, "watches the validation part")
     .label(place(protocol, arg), "nothing is kept for validation")
@@ -63,7 +155,7 @@ pub fn nothing_to_train_on(call: &BoundCall, validation: f64, test: f64) -> Diag
 pub fn too_many_folds(call: &BoundCall, k: i64, n_labelled: usize, data: &str) -> Diagnostic {
     Diagnostic::error(
         "training::too_many_folds",
-        format!("`k_fold({k})` needs at least {k} labelled items, and {data} has {n_labelled}"),
+        format!("`k_fold({k})` needs at least {k} labelled items, but {data} has {n_labelled}"),
     )
     .label(place(call, "k"), format!("{k} folds"))
     .help(format!("ask for fewer: `k_fold({})`", n_labelled.clamp(2, 10)))
@@ -73,7 +165,7 @@ pub fn too_many_folds(call: &BoundCall, k: i64, n_labelled: usize, data: &str) -
 /// The data has no split of its own.
 pub fn no_split(call: &BoundCall, data: &str) -> Diagnostic {
     Diagnostic::error("training::no_split", format!("{data} comes without a split of its own"))
-        .label(call.span, "there is none to take")
+        .label(call.span, "this data has no split to use")
         .help("write `protocol = holdout(validation = 0.1, test = 0.1)` or `protocol = k_fold(10)`")
         .guess(call.span, "holdout(validation = 0.1, test = 0.1)")
 }

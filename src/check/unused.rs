@@ -31,9 +31,9 @@ pub fn stage_name(name: &str, place: Span) -> Diagnostic {
         .fix(place, "")
 }
 
-/// A file of which nothing is used.
+/// A file from which nothing is used.
 pub fn import(path: &str, place: Span) -> Diagnostic {
-    Diagnostic::warning("unused::use", format!("nothing of \"{path}\" is used"))
+    Diagnostic::warning("unused::use", format!("nothing from \"{path}\" is used"))
         .label(place, "brings nothing that is needed here")
         .help("leave the line out")
         .fix(place, "")
@@ -48,7 +48,7 @@ pub fn loss_without_weight(name: &str, place: Span) -> Diagnostic {
 }
 
 /// Stages whose result goes nowhere: the last ones of each such chain. Where such a stage has a name that
-/// nothing reads, that was told.
+/// nothing reads, that was reported.
 pub fn stages(model: &Model, unused_names: &HashSet<&str>) -> Vec<Diagnostic> {
     let n_nodes = model.graph.node_count();
     let mut is_live = vec![false; n_nodes];

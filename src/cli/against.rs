@@ -36,11 +36,11 @@ enum Outcome {
     Diff(Box<diff::Diff>),
     /// A model that was not there before, with its parameters in words.
     New(String),
-    /// There is no model any more.
+    /// The model no longer exists.
     Deleted,
     /// Definitions for other files.
     Library,
-    /// One side has errors, which were told: `main` or `now`.
+    /// One side has errors, which were reported: `main` or `now`.
     Broken { side: String },
 }
 
@@ -63,7 +63,7 @@ impl Compared {
         }
     }
 
-    /// What is said of it beside its class; nothing where it was simply edited.
+    /// What is added to its class; nothing where it was simply edited.
     fn remark(&self) -> Option<String> {
         (self.changed.change != Change::Modified).then(|| self.changed.words())
     }
@@ -108,7 +108,7 @@ pub fn run(asked: &Against, global: &Global) -> Result<Exit, Failure> {
         .collect();
     if !broken.is_empty() {
         // Gating on a comparison that could not be made would let anything pass.
-        return Err(Failure::new(format!("{} could not be compared: there are errors", broken.join(", ")))
+        return Err(Failure::new(format!("{} could not be compared because of errors", broken.join(", ")))
             .help("the errors are above; `hgnnc check` shows them again"));
     }
     let fails = (asked.exit_code && all.iter().any(Compared::differs))
@@ -170,7 +170,7 @@ fn compare(
     }
 }
 
-/// What a file holds. Its errors are told.
+/// What a file holds. Its errors are reported.
 fn found(name: &str, loaded: Result<Loaded, Failure>) -> Result<Found, Failure> {
     let loaded = match loaded {
         Ok(loaded) => loaded,
@@ -184,7 +184,7 @@ fn found(name: &str, loaded: Result<Loaded, Failure>) -> Result<Found, Failure> 
     if compiled.has_errors() {
         let errors: Vec<Diagnostic> =
             compiled.diagnostics.iter().filter(|found| found.is_error()).cloned().collect();
-        // Where standard error is closed, there is no one to tell.
+        // Where standard error is closed, no one reads it.
         let _ =
             report::write(&mut io::stderr().lock(), &compiled.sources, &errors, Format::Full, stderr_look());
         return Ok(Found::Broken);
@@ -206,7 +206,7 @@ fn tell(refused: Refused) -> Result<(), Failure> {
 }
 
 fn eprint(text: &str) {
-    // Where standard error is closed, there is no one to tell.
+    // Where standard error is closed, no one reads it.
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
@@ -269,7 +269,7 @@ fn text(before: &Snapshot, all: &[Compared], colours: bool) -> String {
             Outcome::Deleted => {
                 let what = match compared.changed.change {
                     Change::Deleted => "deleted",
-                    _ => "has no model any more",
+                    _ => "no longer defines a model",
                 };
                 let _ = writeln!(out, "{file}: {what} ({})", Class::InterfaceBreaking.name());
             }
@@ -338,7 +338,7 @@ fn markdown(before: &Snapshot, all: &[Compared]) -> String {
             Outcome::Deleted => {
                 let _ = writeln!(
                     out,
-                    "\n### `{file}`: {}\n\nThe model is not there any more.",
+                    "\n### `{file}`: {}\n\nThe model no longer exists.",
                     Class::InterfaceBreaking.name()
                 );
             }

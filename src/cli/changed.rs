@@ -28,7 +28,7 @@ enum Verdict {
     Same,
     /// It has no model of its own.
     Library,
-    /// It does not compile, which was told.
+    /// It does not compile, which was reported.
     Wrong,
 }
 
@@ -98,7 +98,7 @@ fn verdict(
     // The canonical form does not depend on the data that is on this machine.
     let now = source::compile_with(file, None, Need::Facts)?;
     if now.has_errors() {
-        // Where standard error is closed, the exit code still tells.
+        // Where standard error is closed, the exit code still reports it.
         let _ = report::write(
             &mut io::stderr().lock(),
             &now.sources,
@@ -128,7 +128,7 @@ fn verdict(
     if then.has_errors() {
         return Ok(reason(&format!("did not compile at {before}")));
     }
-    let Some(old) = then.model else { return Ok(reason(&format!("was no model at {before}"))) };
+    let Some(old) = then.model else { return Ok(reason(&format!("defined no model at {before}"))) };
     let parts = changed_parts(old.get(), model.get());
     if parts.is_empty() { Ok(Verdict::Same) } else { Ok(reason(&format!("{} changed", parts.join(" and ")))) }
 }
@@ -162,7 +162,7 @@ fn train_all(train: &Train, candidates: &[Candidate], global: &Global) -> Result
         }
         number += 1;
         if global.format != Format::Json {
-            // Where standard error is closed, there is no one to tell.
+            // Where standard error is closed, no one reads it.
             let _ = writeln!(io::stderr(), "\n{} ({number} of {n_models}): {reason}", candidate.file);
         }
         // Standard output has room for one document, which is that of all models.
@@ -178,7 +178,7 @@ fn train_all(train: &Train, candidates: &[Candidate], global: &Global) -> Result
             }
             Ok(Trained::Refused) => Outcome::Wrong,
             Err(failure) => {
-                // Told at once: the next model may take hours.
+                // Reported at once: the next model may take hours.
                 let _ = io::stderr().write_all(failure.text(prose_width(&io::stderr())).as_bytes());
                 Outcome::Failed(failure)
             }
@@ -187,7 +187,7 @@ fn train_all(train: &Train, candidates: &[Candidate], global: &Global) -> Result
     Ok(outcomes)
 }
 
-/// What is told at the end.
+/// What is reported at the end.
 struct Report<'a> {
     before: &'a Snapshot,
     candidates: &'a [Candidate],

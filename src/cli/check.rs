@@ -8,10 +8,10 @@ use crate::lint::config::ALL;
 use crate::lower::{self, Witness, WitnessError};
 use std::io::{self, Write};
 
-/// Prove that files are right, or say everything that is wrong with them
+/// Prove that files are correct, or report every mistake in them
 ///
 /// A file is proved to build: names, arguments, widths and levels fit, and the result cannot depend on how the nodes
-/// of a graph are numbered. The data that a file names is read where it is on this machine, and the file is checked
+/// of a graph are numbered. The data that a file names is read if it is on this machine, and the file is checked
 /// against it; otherwise sizes stay symbolic. Files that it names with `use` are read too.
 ///
 /// A model that sorts or selects rows by their values is also run on small random graphs with many equal rows, which
@@ -19,7 +19,7 @@ use std::io::{self, Write};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc check model.hgnn\n  hgnnc check models/*.hgnn --format short\n  \
     hgnnc check --witness model.hgnn\n  hgnnc check - < model.hgnn\n\n\
-    Exit codes: 0 all files are right, 1 a file has errors or its witness refuses it, 2 could not run")]
+    Exit codes: 0 all files are correct, 1 a file has errors or its witness refutes it, 2 could not run")]
 pub struct Check {
     /// Files to check; `-` reads standard input
     #[arg(required = true, value_name = "FILE")]
@@ -46,7 +46,9 @@ impl Check {
         let out = &mut super::stdout();
         for path in &self.files {
             if path == "-" && std::mem::replace(&mut stdin_is_read, true) {
-                return Err(Failure::of_usage("`-` is given twice, and standard input can be read once"));
+                return Err(Failure::of_usage(
+                    "`-` is given twice, but standard input can be read only once",
+                ));
             }
             let compiled = source::compile_with(path, options.as_ref(), need)?;
             let findings = self.findings(&compiled);
@@ -174,7 +176,7 @@ fn witness_line(found: &Result<Witness, WitnessError>) -> String {
                 change.output, change.graph, change.before, change.after
             )
         }
-        _ => format!("{ran}: the result stays, within {share}"),
+        _ => format!("{ran}: the result is the same, to within {share}"),
     }
 }
 

@@ -49,11 +49,11 @@ fn read(path: &Path, global: &Global) -> Result<Config, Failure> {
     let mut sources = SourceMap::default();
     let file = sources.add(name.as_str(), text);
     Config::parse(&sources, file).map_err(|found| {
-        let failure = Failure::new(format!("the configuration `{name}` is wrong")).code(code::MODEL);
+        let failure = Failure::new(format!("the configuration `{name}` has errors")).code(code::MODEL);
         if global.format == Format::Json {
             return failure.findings(report::all_json(&sources, &found));
         }
-        // Where the stream is closed, the exit code still tells.
+        // Where the stream is closed, the exit code still reports it.
         let _ = report::write(&mut io::stderr().lock(), &sources, &found, global.format, stderr_look());
         failure
     })

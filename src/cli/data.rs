@@ -14,10 +14,10 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-/// List the data sources and the data sets found, or sum up one data set
+/// List the data sources and the data sets found, or summarise one data set
 ///
 /// Edges are counted as published sets count them, an edge and its reverse as one, with the directed number beside.
-/// What a set carries and no model sees (edge labels, edge attributes, weights) is named, and so are the self-loops and
+/// What a set carries but no model sees (edge labels, edge attributes, weights) is listed, as are the self-loops and
 /// repeated edges that are dropped. `hgnnc ops tu` describes the files of a set.
 ///
 /// Data sets are looked for in --data-dir, then in the cache. A published set that is named and not found is
@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex};
                         hgnnc data 'tu(\"REDDIT-BINARY\", features = degree)'\n\n\
                         Exit codes: 0 done, 1 the call is wrong, 2 the data cannot be found or read")]
 pub struct Data {
-    #[arg(value_name = "CALL", help = help::data_call("Data to sum up"))]
+    #[arg(value_name = "CALL", help = help::data_call("Data to summarise"))]
     call: Option<String>,
     #[command(flatten)]
     place: DataArgs,
@@ -43,7 +43,7 @@ pub struct DataArgs {
     /// Download nothing [env: HGNN_OFFLINE=1]
     #[arg(long)]
     pub offline: bool,
-    /// Read at most so much of a data set, as its files unpack to: a number of B, kB, MB, GB, TB, KiB, MiB, GiB or TiB
+    /// Read at most this much of a data set, unpacked: a number of B, kB, MB, GB, TB, KiB, MiB, GiB or TiB
     /// [env: HGNN_MAX_DATA_SIZE] [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_data_size: Option<u64>,
@@ -129,7 +129,7 @@ impl Data {
     }
 }
 
-/// Tells what is wrong with the call: JSON is what a program reads from standard output, findings for people go where
+/// Reports what is wrong with the call: JSON is what a program reads from standard output, findings for people go where
 /// errors go.
 fn found(sources: &SourceMap, findings: &[Diagnostic], global: &Global) -> Result<Exit, Failure> {
     if global.format == Format::Json {
@@ -204,20 +204,20 @@ fn task(summary: &Summary) -> String {
 }
 
 fn line(summary: &Summary) -> String {
-    let outputs = if summary.values.is_empty() {
-        format!("{} classes", summary.classes.len())
-    } else {
-        format!("{} values", summary.values.len())
+    let outputs = match (summary.values.len(), summary.classes.len()) {
+        (0, 1) => "1 class".to_owned(),
+        (0, n) => format!("{n} classes"),
+        (n, _) => count(n, "value"),
     };
     format!(
-        "{}: {}, {} graphs, {} nodes, {} edges ({} directed), {} features, {outputs}",
+        "{}: {}, {}, {}, {} ({} directed), {}, {outputs}",
         summary.name,
         task(summary),
-        summary.n_graphs,
-        summary.n_nodes,
-        summary.n_edges,
+        count(summary.n_graphs, "graph"),
+        count(summary.n_nodes, "node"),
+        count(summary.n_edges, "edge"),
         summary.n_directed_edges,
-        summary.n_features
+        count(summary.n_features, "feature")
     )
 }
 
@@ -243,11 +243,11 @@ fn features(summary: &Summary) -> String {
     }
 }
 
-/// `2 self-loops and 6 repeated lines of the edges`
+/// `2 self-loops and 6 repeated edges`
 fn dropped(summary: &Summary) -> Option<String> {
     let DroppedEdges { self_loops, repeated } = summary.dropped;
     let self_loops = (self_loops > 0).then(|| count(self_loops, "self-loop"));
-    let repeated = (repeated > 0).then(|| format!("{} of the edges", count(repeated, "repeated line")));
+    let repeated = (repeated > 0).then(|| count(repeated, "repeated edge"));
     let all: Vec<String> = self_loops.into_iter().chain(repeated).collect();
     (!all.is_empty()).then(|| all.join(" and "))
 }
@@ -297,8 +297,8 @@ fn page(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     writeln!(out)?;
     let mut rows: Vec<(String, Quantiles)> = vec![("degree".into(), summary.degree)];
     if summary.n_graphs > 1 {
-        rows.insert(0, ("nodes a graph".into(), summary.nodes_per_graph));
-        rows.insert(1, ("edges a graph".into(), summary.edges_per_graph));
+        rows.insert(0, ("nodes per graph".into(), summary.nodes_per_graph));
+        rows.insert(1, ("edges per graph".into(), summary.edges_per_graph));
     }
     for (idx, value) in summary.values.iter().enumerate() {
         let name = if summary.values.len() == 1 { "target".into() } else { format!("target {}", idx + 1) };

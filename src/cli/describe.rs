@@ -18,7 +18,7 @@ pub fn kind(kind: &ArgKind) -> String {
         ArgKind::IntList { min, max, max_len } => {
             format!("list of whole numbers{}, at most {max_len} of them", int_range(min, max))
         }
-        ArgKind::ChoiceList(words) => format!("list out of {}", words.join(", ")),
+        ArgKind::ChoiceList(words) => format!("list of any of {}", words.join(", ")),
         ArgKind::Pipeline { .. } => "pipeline".to_owned(),
         ArgKind::Call(catalogue) => format!("{} (see `hgnnc ops`)", catalogue.replace('_', " ")),
     }

@@ -13,7 +13,7 @@ pub struct DeviceArg {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 enum DeviceKind {
-    /// The processor, with --threads threads
+    /// The CPU, with --threads threads
     #[default]
     Cpu,
     /// The first NVIDIA GPU; needs a build with `--features cuda`
@@ -36,7 +36,7 @@ impl DeviceArg {
             .help("build it with `cargo build --release --features cuda`, or leave `--device cuda` out")),
             DeviceKind::Cuda => Device::new_cuda(0).map_err(|error| {
                 Failure::new(format!("no CUDA device can be used: {error}"))
-                    .help("look at `nvidia-smi`, or leave `--device cuda` out")
+                    .help("check `nvidia-smi`, or leave `--device cuda` out")
             }),
         }
     }

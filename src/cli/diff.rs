@@ -17,13 +17,13 @@ use std::path::PathBuf;
 #[command(
     override_usage = "hgnnc diff [OPTIONS] BEFORE AFTER\n       hgnnc diff [OPTIONS] --against git:REV [PATH]..."
 )]
-#[command(after_help = "Classes, the mildest first; a comparison has that of its furthest change:\n  \
+#[command(after_help = "Classes, mildest first; a comparison has that of its most severe change:\n  \
     same                nothing differs\n  \
     cosmetic            formatting, comments, names, defaults written out\n  \
-    training            loss, data, optimizer, schedule, seeds, evaluation, dropout probability\n  \
-    weight-compatible   the network computes something else, every trained weight still loads:\n                      \
-    another activation, a stage without weights more or less\n  \
-    weight-breaking     some weight is new, has no place any more or has another shape\n  \
+    training            loss, data, optimiser, schedule, seeds, evaluation, dropout probability\n  \
+    weight-compatible   the network computes something else, but every trained weight still loads:\n                      \
+    another activation, a stage without weights added or removed\n  \
+    weight-breaking     a weight is new, is dropped or has another shape\n  \
     interface-breaking  input features, task, or number of outputs\n\n\
     Examples:\n  hgnnc diff old.hgnn new.hgnn\n  \
     hgnnc diff runs/first model.hgnn --fail-on weight-breaking\n  \
@@ -31,7 +31,7 @@ use std::path::PathBuf;
     hgnnc diff old.hgnn new.hgnn --svg diff.svg\n  \
     hgnnc diff git:v1:model.hgnn model.hgnn\n  \
     hgnnc diff --against git:main --fail-on weight-breaking\n\n\
-    Exit codes: 0 done, 1 with --exit-code or --fail-on where the models differ so far, 2 could not run")]
+    Exit codes: 0 done, 1 with --exit-code or --fail-on if the models differ that much, 2 could not run")]
 pub struct Diff {
     /// Two models: files, folders of runs, checkpoints (.safetensors) or files at a git revision
     /// (`git:main:model.hgnn`); `-` reads standard input. With --against, the files and folders to look at
@@ -49,10 +49,10 @@ pub struct Diff {
     /// Also draw both networks side by side into this file
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// End with exit code 1 where anything differs
+    /// Exit with code 1 if anything differs
     #[arg(long)]
     exit_code: bool,
-    /// End with exit code 1 where the class is this one or goes further
+    /// Exit with code 1 if the class is this one or a more severe one
     #[arg(long, value_name = "CLASS", value_parser = class_parser())]
     fail_on: Option<Class>,
 }
@@ -81,14 +81,14 @@ impl Diff {
             return against::run(&asked, global);
         }
         let [before, after] = self.models.as_slice() else {
-            return Err(Failure::of_usage(format!("two models are compared, and {} given", match self.models.len() {
+            return Err(Failure::of_usage(format!("two models are needed, but {} given", match self.models.len() {
                 1 => "one is".to_owned(),
                 n => format!("{n} are"),
             }))
             .help("write `hgnnc diff BEFORE AFTER`, or `hgnnc diff --against git:main` for all that has changed"));
         };
         if before == "-" && after == "-" {
-            return Err(Failure::of_usage("standard input can be one of the two models, and not both"));
+            return Err(Failure::of_usage("standard input can be only one of the two models"));
         }
         let operands = [Operand::find(before)?, Operand::find(after)?];
         let [before, after] = operand::read_pair([&operands[0], &operands[1]], options.as_ref(), global)?;

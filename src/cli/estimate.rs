@@ -7,7 +7,7 @@ use super::train::named_data;
 use super::{Exit, Failure, Format, Global, help, report, stderr_look, stdout_look};
 use crate::check::{self, Checked};
 use crate::data::files::parse_size;
-use crate::data::{self, Dataset};
+use crate::data::{self, DataOptions, Dataset};
 use crate::diagnostic::Diagnostic;
 use crate::estimate::limit::Proposal;
 use crate::estimate::machine::Machine;
@@ -22,11 +22,13 @@ use crate::train::{Overrides, Settings};
 use petgraph::graph::NodeIndex;
 use serde_json::json;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
-/// Say what training a file takes before it begins: parameters, FLOPs, memory and time
+/// Estimate what training a file takes: parameters, FLOPs, memory and time
 ///
-/// Nothing is trained. The data is read, because its sizes decide; the seed decides the shuffles, so the batches
-/// themselves are known. Time is that of this machine, whose speed is measured once, in a quarter of a second.
+/// Nothing is trained. The data is read, because the estimate depends on its sizes; the seed determines the shuffles,
+/// so the batches themselves are known. Times are for this machine, whose speed is measured once, in a quarter of a
+/// second.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc estimate models/proteins_diffpool.hgnn\n  \
     hgnnc estimate one_line.hgnn --data PROTEINS --batch-size 64\n  \
@@ -53,7 +55,7 @@ pub struct EstimateCommand {
     /// Epochs in place of the file's, 1 to 1,000,000
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     epochs: Option<u32>,
-    /// Leave time out, and measure nothing
+    /// Leave the time out and measure nothing
     #[arg(long)]
     no_time: bool,
     #[command(flatten)]
@@ -71,7 +73,7 @@ struct Ready {
 impl EstimateCommand {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
         if !self.device.is_cpu() {
-            return Err(Failure::new("estimates are of training on the CPU").help(
+            return Err(Failure::new("estimates are for training on the CPU").help(
                 "leave `--device cuda` out; on a GPU the sum of weights and activations is a lower bound",
             ));
         }
@@ -90,7 +92,7 @@ impl EstimateCommand {
         let measured = (!self.no_time).then(|| Machine::cached(cache.as_deref())).transpose();
         let machine =
             measured.map_err(|error| Failure::new(format!("this machine cannot be measured: {error}")))?;
-        let request = Request { model: &ready.model, dataset, settings: &settings, process, machine };
+        let request = Request { model, dataset, settings: &settings, process, machine };
         let estimator = Estimator::new(request)?;
         let estimate = estimator.estimate();
         let proposal = self.memory_limit.map(|limit| estimator.propose(limit as f64));
@@ -104,7 +106,7 @@ impl EstimateCommand {
         } else if global.format == Format::Short {
             let time = estimate
                 .time
-                .map_or_else(String::new, |time| format!(", {} an epoch", seconds(time.epoch_s)));
+                .map_or_else(String::new, |time| format!(", {} per epoch", seconds(time.epoch_s)));
             let (n, peak) = (grouped(estimate.n_parameters), bytes(estimate.memory.peak_bytes));
             writeln!(out, "{}: {n} parameters, peak {peak}{time}", self.file)?;
         } else {
@@ -114,9 +116,9 @@ impl EstimateCommand {
         Ok(Exit::Clean)
     }
 
-    /// Compiles the file against its data; `None` where it is wrong, which was said.
+    /// Compiles the file against its data; `None` where it has errors, which were reported.
     fn compile(&self, global: &Global) -> Result<Option<Ready>, Failure> {
-        let Loaded { sources, program, mut diagnostics } = source::load(&self.file)?;
+        let Loaded { sources, program, mut diagnostics, base } = source::load(&self.file)?;
         let named = match &self.data {
             Some(text) => match named_data(text, global)? {
                 Some((_, call)) => Some(call),
@@ -125,7 +127,7 @@ impl EstimateCommand {
             None => None,
         };
         let is_named = named.is_some();
-        // What is wrong with the file's own call is said by the check below.
+        // What is wrong with the file's own call is reported by the check below.
         let call = named.or_else(|| check::data_call(&program).unwrap_or(None));
         let mut dataset = None;
         let mut missing = None;
@@ -140,7 +142,7 @@ impl EstimateCommand {
             (Some(_), None) => {
                 missing = Some(("no data was read".to_owned(), "leave `--no-data` out".to_owned()));
             }
-            (Some(call), Some(options)) => match data::load(call, &options) {
+            (Some(call), Some(options)) => match data::load(call, &from_base(options, base, is_named)) {
                 Ok(loaded) => dataset = Some(loaded),
                 Err(error) if error.is_absent() && !is_named => {
                     missing = Some((error.to_string(), error.help.unwrap_or_default()));
@@ -215,6 +217,11 @@ fn trained(model: &Model, idx: NodeIndex) -> Count {
     Count::of_shapes(weights.iter().filter(|weight| weight.is_trained).map(|weight| weight.shape.as_slice()))
 }
 
+/// A path on the command line starts from the current folder, one in the file from the file's.
+fn from_base(options: DataOptions, base: Option<PathBuf>, is_named: bool) -> DataOptions {
+    if is_named { options } else { DataOptions { base, ..options } }
+}
+
 impl From<EstimateError> for Failure {
     fn from(error: EstimateError) -> Self {
         match error {
@@ -232,7 +239,7 @@ fn print_findings(sources: &SourceMap, findings: &[Diagnostic], global: &Global)
             report::write(&mut super::stdout(), sources, findings, global.format, stdout_look())?;
         }
     } else {
-        // Where standard error is closed, the exit code still tells.
+        // Where standard error is closed, the exit code still reports it.
         let _ = report::write(&mut io::stderr().lock(), sources, findings, global.format, stderr_look());
     }
     Ok(())
@@ -256,7 +263,7 @@ fn print(
     writeln!(out, "\nParameters  {}", grouped(estimate.n_parameters))?;
     writeln!(
         out,
-        "FLOPs       {} forward and {} a training step, of an average graph; {} an epoch",
+        "FLOPs       {} forward and {} per training step, for an average graph; {} per epoch",
         count(flops.forward_per_graph),
         count(flops.step_per_graph),
         count(flops.epoch)
@@ -264,7 +271,7 @@ fn print(
     let graphs = if estimate.n_train_graphs == 1 { "graph" } else { "graphs" };
     writeln!(
         out,
-        "Batches     {} of {} an epoch, of {} training {graphs}{runs}",
+        "Batches     {} of {} per epoch, from {} training {graphs}{runs}",
         grouped(batches.per_epoch),
         grouped(batches.size.min(estimate.n_train_graphs.max(1))),
         grouped(estimate.n_train_graphs),
@@ -277,12 +284,12 @@ fn print(
     // As published sets count edges: an edge and its reverse are one, with the directed number beside.
     let edges = |directed: f64| match dataset.is_symmetric() {
         true => {
-            format!("{} edges ({} directed)", grouped((directed / 2.0) as usize), grouped(directed as usize))
+            format!("{} ({} directed)", plural((directed / 2.0) as usize, "edge"), grouped(directed as usize))
         }
-        false => format!("{} directed edges", grouped(directed as usize)),
+        false => plural(directed as usize, "directed edge"),
     };
     let size =
-        |nodes: f64, directed: f64| format!("{} nodes and {}", grouped(nodes as usize), edges(directed));
+        |nodes: f64, directed: f64| format!("{} and {}", plural(nodes as usize, "node"), edges(directed));
     writeln!(out, "            {} on average", size(batches.mean_nodes.round(), batches.mean_edges.round()))?;
     writeln!(
         out,
@@ -292,7 +299,7 @@ fn print(
     if batches.bound_nodes > batches.largest_nodes {
         writeln!(
             out,
-            "            {} if the largest {items_of} met, which would peak at {}",
+            "            {} if the largest {items_of} fell into one batch, which would peak at {}",
             size(batches.bound_nodes, batches.bound_edges),
             bytes(batches.bound_peak_bytes),
             items_of = if items == "nodes" { "graphs" } else { items },
@@ -305,12 +312,17 @@ fn print(
     for (name, value, note) in [
         ("process", memory.process_bytes, "the program itself"),
         ("data set", memory.dataset_bytes, ""),
-        ("weights", weights, "with gradients, the optimizer's state and the best epoch's copy"),
-        ("validation", memory.validation_bytes, "its batches are made once and stay"),
+        ("weights", weights, "with gradients, the optimiser's state and the best epoch's copy"),
+        ("validation", memory.validation_bytes, "its batches are made once and kept"),
         ("batch", memory.batch_bytes, "features and edges of the largest batch"),
         ("activations", memory.activations_bytes, "results of the largest batch, kept for the backward pass"),
-        ("temporary", memory.temporary_bytes, "gradients on their way, and scratch"),
+        ("temporary", memory.temporary_bytes, "gradients in flight, and scratch space"),
         ("allocator", memory.allocator_bytes, "pages that it keeps beyond what is in use"),
+        (
+            "evaluation",
+            memory.evaluation_bytes,
+            "measuring the largest batch of any part, beyond a training step",
+        ),
     ] {
         if value > 0.0 {
             let share = format!("{:.0} %", 100.0 * value / memory.peak_bytes.max(1.0));
@@ -322,7 +334,7 @@ fn print(
     if let (Some(time), Some(machine)) = (&estimate.time, machine) {
         writeln!(
             out,
-            "\nTime        {} a training epoch, {} its validation; {} for {} of {}",
+            "\nTime        {} per training epoch, {} for its validation; {} for {} of {}",
             seconds(time.epoch_s),
             seconds(time.validation_s),
             seconds(time.total_s),
@@ -351,7 +363,7 @@ fn print(
             }
             None => writeln!(
                 out,
-                "Batch size  none stays below {limit}: a single graph a batch peaks at {}",
+                "Batch size  none stays below {limit}: a single graph per batch peaks at {}",
                 bytes(proposal.peak_bytes)
             )?,
         }

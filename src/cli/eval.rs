@@ -2,18 +2,21 @@
 
 use super::data::DataArgs;
 use super::device::DeviceArg;
+use super::results::{MARK, absent_in_words};
+use super::room::MemoryArgs;
 use super::table::{plain_table, write_table};
 use super::train::{load_data, named_data, run_data};
 use super::{Exit, Failure, Format, Global, help, note};
 use crate::data::{DataOptions, Dataset};
-use crate::train::{Figures, Found, SavedModel, Spread, find_run};
+use crate::memory;
+use crate::train::{Figures, Found, SavedModel, Spread, absent_classes, find_run, metric, run_of};
 use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// Measure a saved model on data with labels
 ///
-/// Without `--data`, on the data it was trained on, each part of its split for itself.
+/// Without `--data`, on the data it was trained on, each part of its split separately.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  hgnnc eval runs/first\n  hgnnc eval runs/first --data 'tu(\"MUTAG\")'\n  \
@@ -30,23 +33,48 @@ pub struct Eval {
     place: DataArgs,
     #[command(flatten)]
     device: DeviceArg,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 /// Figures of one checkpoint by part.
 struct Scored {
     checkpoint: PathBuf,
-    /// "train", "validation", "test" or "all", how many items, and their figures.
-    parts: Vec<(&'static str, usize, Figures)>,
+    parts: Vec<Part>,
+}
+
+/// Figures of one part.
+struct Part {
+    /// "train", "validation", "test" or "all"
+    name: &'static str,
+    n_items: usize,
+    figures: Figures,
+    /// Classes of the data that the part does not hold: means over classes leave them out.
+    absent_classes: Vec<String>,
+}
+
+impl Part {
+    /// A figure as it is shown; `–` where it is not defined.
+    fn cell(&self, name: &str) -> String {
+        match self.figures.get(name) {
+            Some(Some(value)) => format!("{value:.4}{}", if self.is_marked(name) { MARK } else { "" }),
+            _ => "–".into(),
+        }
+    }
+
+    fn is_marked(&self, name: &str) -> bool {
+        !self.absent_classes.is_empty() && metric::find(name).is_some_and(|metric| metric.is_over_classes())
+    }
 }
 
 impl Scored {
-    fn part(&self, name: &str) -> Option<&Figures> {
-        self.parts.iter().find(|(part, ..)| *part == name).map(|(_, _, figures)| figures)
+    fn part(&self, name: &str) -> Option<&Part> {
+        self.parts.iter().find(|part| part.name == name)
     }
 }
 
 /// The data to run a saved model on, read with the columns and classes of its training data; `None` where `--data` is
-/// wrong, which was said.
+/// wrong, which was reported.
 ///
 /// # Errors
 /// Where it cannot be read.
@@ -63,13 +91,18 @@ pub fn data_for(
             Some((sources, call)) => load_data(&call, &sources, &options, global),
             None => Ok(None),
         },
-        None => run_data(&facts.source, &model.checkpoint.path, options).map(Some),
+        None => {
+            let record = run_of(&model.checkpoint.path).map(|run| run.record()).transpose()?;
+            let options = DataOptions { base: record.and_then(|record| record.data_folder()), ..options };
+            run_data(&facts.source, &model.checkpoint.path, options).map(Some)
+        }
     }
 }
 
 impl Eval {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
         let device = self.device.open()?;
+        let base_bytes = memory::resident_bytes();
         let mut all = Vec::new();
         let mut dataset: Option<Dataset> = None;
         let mut metrics = Vec::new();
@@ -94,16 +127,27 @@ impl Eval {
                 None => {
                     if data.fingerprint == model.checkpoint.facts.data_fingerprint {
                         note(&format!(
-                            "no split lies beside {}, so the items that it was trained on are measured too",
+                            "there is no split beside {}, so the items that it was trained on are measured too",
                             path.display()
                         ));
                     }
                     vec![("all", model.labelled(&data))]
                 }
             };
+            let graphs: Vec<Vec<u32>> =
+                parts.iter().map(|(_, items)| model.graphs_of(&data, items)).collect();
+            self.memory.judge_use(
+                &format!("measuring {}", path.display()),
+                &model,
+                &data,
+                &graphs,
+                base_bytes,
+            )?;
             let mut scored = Scored { checkpoint: path, parts: Vec::new() };
             for (name, items) in parts.into_iter().filter(|(_, items)| !items.is_empty()) {
-                scored.parts.push((name, items.len(), model.score(&data, &items)?));
+                let figures = model.score(&data, &items)?;
+                let absent_classes = absent_classes(&data, &items);
+                scored.parts.push(Part { name, n_items: items.len(), figures, absent_classes });
             }
             metrics = model.metrics().collect();
             all.push(scored);
@@ -115,6 +159,21 @@ impl Eval {
     }
 }
 
+/// Says what the mark means, where one was written.
+fn explain_marks(
+    out: &mut dyn Write,
+    parts: &[&Part],
+    metrics: &[&str],
+    is_of_several: bool,
+) -> io::Result<()> {
+    let marked = parts.iter().filter(|part| metrics.iter().any(|name| part.is_marked(name)));
+    let mut absent = marked.map(|part| (part.name, part.absent_classes.as_slice())).peekable();
+    match absent.peek() {
+        Some(_) => writeln!(out, "\n  {}", absent_in_words(absent, is_of_several)),
+        None => Ok(()),
+    }
+}
+
 fn print(
     out: &mut dyn Write,
     data: &str,
@@ -123,13 +182,15 @@ fn print(
     format: Format,
 ) -> Result<(), Failure> {
     let names: Vec<&str> = std::iter::once("loss").chain(metrics.iter().copied()).collect();
-    let cell = |figures: &Figures, name: &str| match figures.get(name) {
-        Some(Some(value)) => format!("{value:.4}"),
-        _ => "–".into(),
-    };
     match format {
         Format::Json => {
-            let part = |(name, n_items, figures): &(&str, usize, Figures)| json!({ "part": name, "items": n_items, "figures": figures });
+            let part = |part: &Part| {
+                let mut value = json!({ "part": part.name, "items": part.n_items, "figures": part.figures });
+                if !part.absent_classes.is_empty() {
+                    value["absent_classes"] = json!(part.absent_classes);
+                }
+                value
+            };
             let all: Vec<_> = all
                 .iter()
                 .map(|scored| {
@@ -142,11 +203,11 @@ fn print(
         }
         Format::Short => {
             for scored in all {
-                for (part, n_items, figures) in &scored.parts {
+                for part in &scored.parts {
                     let figures: Vec<String> =
-                        names.iter().map(|name| format!("{name} {}", cell(figures, name))).collect();
+                        names.iter().map(|name| format!("{name} {}", part.cell(name))).collect();
                     let path = scored.checkpoint.display();
-                    writeln!(out, "{path}: {part} ({n_items}): {}", figures.join(", "))?;
+                    writeln!(out, "{path}: {} ({}): {}", part.name, part.n_items, figures.join(", "))?;
                 }
             }
         }
@@ -154,13 +215,14 @@ fn print(
             [scored] => {
                 writeln!(out, "{} on {data}\n", scored.checkpoint.display())?;
                 let mut table = plain_table();
-                let head = scored.parts.iter().map(|(part, n_items, _)| format!("{part} ({n_items})"));
+                let head = scored.parts.iter().map(|part| format!("{} ({})", part.name, part.n_items));
                 table.add_row(std::iter::once(String::new()).chain(head));
                 for name in &names {
-                    let cells = scored.parts.iter().map(|(_, _, figures)| cell(figures, name));
+                    let cells = scored.parts.iter().map(|part| part.cell(name));
                     table.add_row(std::iter::once((*name).to_string()).chain(cells));
                 }
                 write_table(out, &table)?;
+                explain_marks(out, &scored.parts.iter().collect::<Vec<_>>(), metrics, false)?;
             }
             all => {
                 // Of several runs the test part counts.
@@ -169,19 +231,28 @@ fn print(
                 writeln!(out, "{} runs on {data}, {part} part\n", all.len())?;
                 let mut table = plain_table();
                 table.add_row(std::iter::once("").chain(names.iter().copied()));
-                let figures: Vec<&Figures> = all.iter().filter_map(|scored| scored.part(part)).collect();
-                for (scored, figures) in all.iter().zip(&figures) {
+                let parts: Vec<&Part> = all.iter().filter_map(|scored| scored.part(part)).collect();
+                for (scored, part) in all.iter().zip(&parts) {
                     let folder = scored.checkpoint.parent().and_then(|folder| folder.file_name());
                     let folder = folder.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                    let cells = names.iter().map(|name| cell(figures, name));
+                    let cells = names.iter().map(|name| part.cell(name));
                     table.add_row(std::iter::once(folder).chain(cells));
                 }
                 let means = names.iter().map(|name| {
-                    let values = figures.iter().filter_map(|figures| *figures.get(*name)?);
-                    Spread::of(values).map_or_else(|| "–".into(), |spread| spread.to_string())
+                    let values = parts.iter().filter_map(|part| *part.figures.get(*name)?);
+                    let spread = Spread::of(values);
+                    let mark = if parts.iter().any(|part| part.is_marked(name)) { MARK } else { "" };
+                    spread.map_or_else(
+                        || "–".into(),
+                        |spread| match spread.n_runs < parts.len() {
+                            true => format!("{spread}{mark} ({} of {} runs)", spread.n_runs, parts.len()),
+                            false => format!("{spread}{mark}"),
+                        },
+                    )
                 });
                 table.add_row(std::iter::once("mean".to_string()).chain(means));
                 write_table(out, &table)?;
+                explain_marks(out, &parts, metrics, true)?;
             }
         },
     }

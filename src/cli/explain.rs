@@ -55,7 +55,7 @@ fn find(code: &str) -> Result<(&'static str, &'static str), Failure> {
     let quoted: Vec<_> = named.iter().map(|(known, _)| format!("`{known}`")).collect();
     let close = match (quoted.as_slice(), code.rsplit_once("::")) {
         ([_, ..], _) => Some(quoted.join(" or ")),
-        // A slip in one part is told apart from another code that is spelt alike as a whole.
+        // A typo in one part is distinguished from another code whose spelling is close as a whole.
         (_, Some((family, name))) => {
             let families = EXPLANATIONS.iter().filter_map(|(known, _)| known.split("::").next());
             let family = super::closest(family, families).unwrap_or(family);

@@ -31,6 +31,8 @@ pub mod code {
     pub const GIT: &str = "git";
     /// Settings that do not fit each other, the data or this machine.
     pub const SETUP: &str = "setup";
+    /// There is less memory than the work needs.
+    pub const MEMORY: &str = "memory";
     /// The computation failed: a loss that is not finite, a device that gave up.
     pub const COMPUTATION: &str = "computation";
     /// A second Ctrl-C ended a run at once.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// Bring files into the one layout, comments and meaning unchanged
 ///
 /// Without FILE, all `.hgnn` files below the current folder, without runs and what `.gitignore` leaves out. A file that does
-/// not parse is refused with the messages of `check` and stays as it is; files that parse and are wrong otherwise
+/// not parse is refused with the messages of `check` and stays as it is; files that parse but have other errors
 /// are laid out. `grammar/README.md` describes the layout.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -67,7 +67,7 @@ impl Fmt {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
         if self.files.iter().any(|path| path == Path::new("-")) {
             if self.files.len() > 1 {
-                return Err(Failure::of_usage("`-` stands alone: standard input is one file"));
+                return Err(Failure::of_usage("`-` cannot be combined with other files"));
             }
             return self.standard_input(global);
         }
@@ -109,7 +109,7 @@ impl Fmt {
             match &laid.after {
                 Err(found) => {
                     let look = stderr_look();
-                    // Where standard error is closed, the exit code still tells.
+                    // Where standard error is closed, the exit code still reports it.
                     let _ =
                         report::write(&mut io::stderr().lock(), &laid.sources, found, global.format, look);
                 }
@@ -161,7 +161,7 @@ impl Fmt {
         } else {
             part(n_changed, "reformatted", "reformatted");
         }
-        part(n_same, "already in layout", "already in layout");
+        part(n_same, "already formatted", "already formatted");
         part(n_refused, "refused and left as it is", "refused and left as they are");
         writeln!(out, "{}", parts.join(", "))
     }

@@ -10,7 +10,7 @@ use similar::TextDiff;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-/// Say for `git diff` what changed in a model; what does not compile is compared by its lines
+/// Report to `git diff` what changed in a model; what does not compile is compared line by line
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes: 0 printed, 2 could not run")]
 pub struct GitDiffDriver {
@@ -86,7 +86,7 @@ impl GitDiffDriver {
             writeln!(out, "{}: only the layout differs\n", new.path)?;
             return Ok(());
         }
-        writeln!(out, "{}: compared by its lines, since a side is no model that compiles", new.path)?;
+        writeln!(out, "{}: compared line by line, because one side does not compile", new.path)?;
         let lines = TextDiff::from_lines(texts[0].as_str(), texts[1].as_str());
         let header = (old_name.as_str(), format!("b/{}", new.path));
         writeln!(out, "{}", lines.unified_diff().header(header.0, &header.1))?;

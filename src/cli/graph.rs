@@ -19,11 +19,11 @@ pub struct Graph {
     /// The file (`-` is standard input), a run's folder, a checkpoint, or `git:REV:PATH`
     #[arg(value_name = "FILE")]
     file: String,
-    /// Where to write; the ending says the form: .svg, .html (.htm), .dot (.gv) or .mmd (.mermaid). Standard output
-    /// where absent, and for `-`
+    /// File to write; its extension gives the format: .svg, .html (.htm), .dot (.gv) or .mmd (.mermaid). Standard
+    /// output by default, and for `-`
     #[arg(short, long, value_name = "PATH")]
     out: Option<PathBuf>,
-    /// The form, in place of the ending's; SVG where there is neither
+    /// The format, in place of that of the extension; SVG if there is neither
     #[arg(long = "as", value_enum, value_name = "FORM")]
     form: Option<Form>,
     /// Which way values flow
@@ -67,11 +67,11 @@ impl Form {
         let known = Self::ENDINGS.iter().find(|(known, _)| ending.as_deref() == Some(*known));
         known.map(|&(_, form)| form).ok_or_else(|| {
             let what = match ending {
-                Some(ending) => format!("no form of drawing ends in `.{ending}`"),
-                None => format!("the name `{}` does not say which form to draw", path.display()),
+                Some(ending) => format!("`.{ending}` is not a drawing format"),
+                None => format!("the name `{}` does not say which format to draw", path.display()),
             };
             Failure::of_usage(what).help(
-                "end it in .svg, .html, .dot or .mmd, or say the form with --as (svg, html, dot, mermaid)",
+                "end it in .svg, .html, .dot or .mmd, or give the format with --as (svg, html, dot, mermaid)",
             )
         })
     }
@@ -137,7 +137,7 @@ impl Graph {
                         stdout_look(),
                     )?;
                 } else {
-                    // Where standard error is closed, the exit code still tells.
+                    // Where standard error is closed, the exit code still reports it.
                     let _ = report::write(
                         &mut io::stderr().lock(),
                         &sources,

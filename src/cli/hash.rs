@@ -10,8 +10,8 @@ use std::io::{self, Write};
 /// Print the hash of what a file means: the same for the same model, however it is written
 ///
 /// Formatting, comments, names, the order of items and of losses, and defaults that are written out do not change
-/// it. No data is read: what only the data tells (the task, where the file says neither task nor loss) counts as it
-/// does without.
+/// it. No data is read: what only the data tells (the task, if the file states neither task nor loss) is hashed as
+/// it is without data.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc hash models/*.hgnn\n  \
     hgnnc hash --part architecture old.hgnn runs/first new.hgnn\n  \
@@ -24,7 +24,7 @@ pub struct Hash {
     /// reads standard input
     #[arg(value_name = "FILE", required = true)]
     files: Vec<String>,
-    /// What of the model counts
+    /// Which part of the model is hashed
     #[arg(long, value_enum, default_value_t, value_name = "PART")]
     part: PartArg,
     /// Print the canonical text instead of its hash

@@ -21,7 +21,7 @@ pub fn shipped_models() -> String {
 /// Help of `ops`.
 pub fn groups() -> String {
     format!(
-        "What to print: an operator, loss, data source, … by its name in full, or a group: {}. All where absent",
+        "What to print: an operator, loss, data source, … by its name in full, or a group: {}; everything by default",
         super::ops::group_names().join(", ")
     )
 }
@@ -32,7 +32,7 @@ pub fn lints() -> String {
     format!(
         "Names for --allow and --deny: {}\n\nExamples:\n  hgnnc lint\n  hgnnc lint models --deny all\n  \
          hgnnc lint model.hgnn --allow unused_clusters --data-dir data\n  hgnnc lint --list\n\n\
-         Exit codes: 0 no findings, or warnings alone; 1 a finding that is denied, or an error in a file; 2 could not \
+         Exit codes: 0 no findings, or only warnings; 1 a finding that is denied, or an error in a file; 2 could not \
          run",
         names.join(", ")
     )
@@ -50,9 +50,8 @@ interrupted, internal, and those of data, such as data::not_here.
 
 Environment:
   HGNN_DATA           folder of data sets, as --data-dir
-  HGNN_MAX_DATA_SIZE  most that is read of a data set, as --max-data-size
-  HGNN_OFFLINE        1 downloads nothing, as --offline
-  XDG_CACHE_HOME      where the folder hgnnc for downloads and measurements lies; the cache folder of the system where \
-absent
-  NO_COLOR            writes without colours
-  COLUMNS             how wide texts and tables may be, 40 to 140; as wide as the terminal where absent";
+  HGNN_MAX_DATA_SIZE  how much of a data set is read at most, as --max-data-size
+  HGNN_OFFLINE        set to 1, nothing is downloaded, as --offline
+  XDG_CACHE_HOME      where the folder `hgnnc` for downloads and measurements lies; by default the system's cache folder
+  NO_COLOR            no colours
+  COLUMNS             width of texts and tables, 40 to 140; by default that of the terminal";

@@ -10,19 +10,19 @@ use std::path::Path;
 
 /// Set up git for .hgnn files: a diff driver, and a check before each commit
 ///
-/// Into the repository of the current folder go: a diff driver in its configuration, by which `git diff` and `git
+/// Adds to the repository of the current folder: a diff driver in its configuration, by which `git diff` and `git
 /// log -p` show files in their one layout; the line `*.hgnn diff=hgnn` in `.gitattributes`; and a pre-commit hook
-/// that runs `fmt --check` and `check` on the staged content. What is there already stays, and a hook or driver of
+/// that runs `fmt --check` and `check` on the staged content. What is already there stays, and a hook or driver of
 /// yours is never changed: what to add to it is printed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc install-git\n  hgnnc install-git --driver meaning\n  \
     hgnnc install-git --global\n  hgnnc install-git --uninstall\n\n\
     Exit codes: 0 done, 1 something of yours is in the way and was left as it is, 2 could not run")]
 pub struct InstallGit {
-    /// Into your own git settings, for all repositories; without the hook, which belongs to one
+    /// Install into your own git settings, for all repositories; without the hook, which belongs to one
     #[arg(long)]
     global: bool,
-    /// Take away what was installed, and nothing else
+    /// Remove what was installed, and nothing else
     #[arg(long, conflicts_with_all = ["print", "driver", "no_hook"])]
     uninstall: bool,
     /// Write nothing, show what would be written
@@ -41,7 +41,7 @@ enum DriverName {
     /// Changed lines, both sides in their one layout
     #[default]
     Text,
-    /// What `hgnnc diff` says; `git log -p` and `git diff --no-ext-diff` still show lines
+    /// The changes in words, as `hgnnc diff` prints them; `git log -p` and `git diff --no-ext-diff` still show lines
     Meaning,
 }
 
@@ -106,7 +106,7 @@ impl InstallGit {
         if action == Action::Install && (is_written("diff driver") || is_written("attributes")) {
             let shows = match self.driver {
                 DriverName::Text => {
-                    "shows .hgnn files in their one layout, so a change of layout alone is none"
+                    "shows .hgnn files in their one layout, so a change in layout alone does not show"
                 }
                 DriverName::Meaning => "says what changed in a model",
             };
@@ -122,7 +122,7 @@ impl InstallGit {
 /// By its name where the shell finds this very program under it, so that an update is followed; else by its path.
 fn program() -> Result<String, Failure> {
     let own = std::env::current_exe()
-        .map_err(|error| Failure::new(format!("the place of this program is not known: {error}")))?;
+        .map_err(|error| Failure::new(format!("the path of this program is not known: {error}")))?;
     let real = own.canonicalize().unwrap_or_else(|_| own.clone());
     let name = format!("hgnnc{}", std::env::consts::EXE_SUFFIX);
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -134,7 +134,7 @@ fn program() -> Result<String, Failure> {
     match own.to_str() {
         Some(path) => Ok(path.replace('\\', if cfg!(windows) { "/" } else { "\\" })),
         None => Err(Failure::new(format!("the path of this program is not UTF-8: {}", own.display()))
-            .help("put it into a folder of PATH, under the name hgnnc")),
+            .help("put it into a folder on PATH, under the name hgnnc")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `hgnnc lint`: warnings about what is right and probably not meant.
+//! `hgnnc lint`: warnings about what is valid, but probably unintended.
 
 use super::config::Configs;
 use super::source::{self, Compiled, Data, LocalData, Need};
@@ -11,12 +11,12 @@ use serde_json::json;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Warn about architectures that are right and probably not what was meant
+/// Warn about architectures that are valid, but probably unintended
 ///
 /// Warnings of `hgnnc check`, such as a definition that nothing reads, are among them.
 ///
 /// Without FILE, all `.hgnn` files below the current folder that `.gitignore` does not leave out. The data that a
-/// file names is read where it is on this machine; without it, the warnings that need it stay silent. A file keeps a
+/// file names is read if it is on this machine; without it, lints that need it are skipped. A file silences a
 /// warning with `allow(NAME)`; `hgnn.toml` in its folder or above sets `allow`, `deny` and thresholds for all:
 /// `hgnnc explain lint::NAME` says why a warning is one.
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ pub struct Lint {
     /// Files, or folders with all `.hgnn` files below; `-` reads standard input
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Do not warn of this: names below, or codes of warnings of `check`, separated by commas or given one by one
+    /// Do not warn about this: names below, or codes of warnings of `check`, separated by commas or given one by one
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     allow: Vec<String>,
     /// Make this an error: names below, codes of warnings of `check`, or `all` for everything that is not allowed, but
@@ -76,7 +76,7 @@ impl Lint {
             Format::Full => {
                 let n_files = counted(paths.len(), "file");
                 match (n_errors, n_warnings) {
-                    (0, 0) => writeln!(out, "{n_files}: nothing to say")?,
+                    (0, 0) => writeln!(out, "{n_files}: no warnings")?,
                     (0, warnings) => writeln!(out, "{n_files}: {}", counted(warnings, "warning"))?,
                     (errors, 0) => writeln!(out, "{n_files}: {}", counted(errors, "error"))?,
                     (errors, warnings) => writeln!(
@@ -99,13 +99,13 @@ impl Lint {
     fn paths(&self) -> Result<Vec<String>, Failure> {
         if self.files.iter().any(|path| path == Path::new("-")) {
             if self.files.len() > 1 {
-                return Err(Failure::of_usage("`-` stands alone: standard input is one file"));
+                return Err(Failure::of_usage("`-` cannot be combined with other files"));
             }
             return Ok(vec!["-".to_owned()]);
         }
         let found = files::find(&self.files)?;
         if found.is_empty() {
-            return Err(Failure::of_file("there is no `.hgnn` file here or below")
+            return Err(Failure::of_file("there is no `.hgnn` file in or below this folder")
                 .help("name files or folders: `hgnnc lint models`"));
         }
         Ok(found.iter().map(|path| path.display().to_string()).collect())
@@ -123,7 +123,7 @@ impl Lint {
         if let Some(name) =
             self.allow.iter().find(|name| self.deny.iter().any(|other| plain(other) == plain(name)))
         {
-            return Err(Failure::of_usage(format!("`{name}` is given to `--allow` and to `--deny`")));
+            return Err(Failure::of_usage(format!("`{name}` is given to both `--allow` and `--deny`")));
         }
         for name in &self.allow {
             config.allow(name).map_err(|close| unknown("allow", name, close))?;
@@ -138,7 +138,7 @@ impl Lint {
     }
 }
 
-/// What is said of a file: what `check` says, and where that is no error, what the lints say of the model.
+/// The findings about a file: what `check` finds and, unless that is an error, what the lints find in the model.
 fn findings(compiled: &Compiled, config: &Config) -> Vec<Diagnostic> {
     let data = match &compiled.data {
         Data::Loaded(data) => Some(data.as_ref()),
@@ -193,7 +193,7 @@ fn list(out: &mut dyn Write, format: Format) -> io::Result<()> {
         Format::Short => LINTS.iter().try_for_each(|lint| writeln!(out, "{}: {}", lint.code, lint.summary)),
         Format::Full => {
             let mut table = plain_table();
-            table.set_header(["Name", "Warns of", "Needs data", "Thresholds"]);
+            table.set_header(["Name", "Warns about", "Needs data", "Thresholds"]);
             for lint in LINTS {
                 let thresholds: Vec<_> = lint
                     .thresholds
@@ -205,7 +205,7 @@ fn list(out: &mut dyn Write, format: Format) -> io::Result<()> {
             write_table(out, &table)?;
             writeln!(
                 out,
-                "\nA file keeps one with `allow(NAME)`; `hgnn.toml` sets `allow`, `deny` and thresholds for all files \
+                "\n`allow(NAME)` in a file silences one; `hgnn.toml` sets `allow`, `deny` and thresholds for all files \
                  below it.\n`hgnnc explain lint::NAME` explains one."
             )
         }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:\n  hgnnc man | man -l -\n  hgnnc man --out ~/.local/share/man/man1\n\n\
     Exit codes: 0 done, 2 could not run")]
 pub struct Man {
-    /// Folder for a page per command; it is made where it is missing
+    /// Folder for a page per command; created if it is missing
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
@@ -36,7 +36,7 @@ impl Man {
             return Ok(Exit::Clean);
         };
         std::fs::create_dir_all(folder).map_err(|error| {
-            Failure::of_file(format!("the folder `{}` cannot be made: {error}", folder.display()))
+            Failure::of_file(format!("the folder `{}` cannot be created: {error}", folder.display()))
         })?;
         let mut written = Vec::new();
         pages(command, folder, &mut written)?;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Rewrite names that the language has given up, and nothing else
 ///
 /// Names that were given up are never used for something else, so files need no version: what is old is found by its
-/// name. Comments and layout stay byte for byte. Files that FILE uses are rewritten where they are named too.
+/// name. Comments and layout stay byte for byte. Files that FILE uses are rewritten only if they are named too.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc migrate model.hgnn\n  hgnnc migrate --check .\n\n\
     Exit codes: 0 done, 1 a file does not parse or, with --check, is of an older version, 2 could not run")]
@@ -171,7 +171,7 @@ fn changes(found: &Found) -> Vec<Change<'_>> {
 }
 
 fn find(path: PathBuf) -> Result<Found, Failure> {
-    let Loaded { sources, program, diagnostics } = source::load(&path.to_string_lossy())?;
+    let Loaded { sources, program, diagnostics, .. } = source::load(&path.to_string_lossy())?;
     let main = program.main;
     // What is wrong in a file it uses, or with finding that, is no reason to leave this one.
     let refused: Vec<_> = diagnostics

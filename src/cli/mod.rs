@@ -33,6 +33,7 @@ mod predict;
 mod progress_line;
 pub mod report;
 pub mod results;
+mod room;
 mod show;
 pub mod source;
 mod stdout;
@@ -66,10 +67,10 @@ struct Cli {
 /// Options of every command.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Global {
-    /// How findings and results are written
+    /// Format of findings and results
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: Format,
-    /// Threads to compute with, 1 to 1024; all cores where absent. Results do not depend on it
+    /// Threads to compute with, 1 to 1024; all cores by default. Results do not depend on it
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     // The environment is read beside it, for hooks.
@@ -148,7 +149,7 @@ impl Command {
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Nothing to say against the input: exit code 0.
+    /// No errors in the input: exit code 0.
     Clean,
     /// Errors were found in the input: exit code 1.
     Findings,
@@ -156,9 +157,9 @@ pub enum Exit {
     Interrupted,
 }
 
-/// Tells what a user has to know and did not ask for, on standard error.
+/// Prints what a user has to know and did not ask for, on standard error.
 pub fn note(text: &str) {
-    // Where standard error is closed, there is no one to tell.
+    // Where standard error is closed, no one reads it.
     let _ = writeln!(io::stderr(), "{}", wrap::fill(text, prose_width(&io::stderr()), "note: ", "      "));
 }
 
@@ -222,6 +223,7 @@ pub fn main() -> ExitCode {
     if cli.global.format == Format::Json {
         stdout::write_data_only();
     }
+    room::answer_where_memory_ends(cli.global.format);
     threads::set_up(cli.global.threads.map(usize::from));
     source::allow_use(&cli.global.allow_use);
     let run = || {
@@ -231,7 +233,7 @@ pub fn main() -> ExitCode {
     };
     // A panic is a fault of ours, which has written its place on standard error.
     let Ok(result) = panic::catch_unwind(AssertUnwindSafe(run)) else {
-        let failure = Failure::new("hgnnc has failed through a fault of its own")
+        let failure = Failure::new("hgnnc has stopped on an internal error")
             .code(code::INTERNAL)
             .help("please report it with the command, the file and the lines on standard error");
         fail(&failure, cli.global.format);
@@ -245,9 +247,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Tells a failure: people on standard error, programs on standard output.
+/// Reports a failure: to people on standard error, to programs on standard output.
 fn fail(failure: &Failure, format: Format) -> ExitCode {
-    // Where the stream is closed, there is no one to tell but by the exit code.
+    // Where the stream is closed, only the exit code reports it.
     let _ = match format {
         Format::Json => {
             let mut out = data_stdout();

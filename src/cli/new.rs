@@ -29,7 +29,7 @@ pub struct New {
     from: Option<String>,
     #[arg(long, value_name = "CALL", help = help::data_call("Data to learn from"))]
     data: Option<String>,
-    /// Replace a file that is there
+    /// Replace an existing file
     #[arg(long)]
     force: bool,
     /// List the models that are shipped
@@ -98,7 +98,7 @@ impl New {
                 }
                 let [check, show, train] = &next;
                 let width = check.chars().count();
-                writeln!(out, "\nNext:\n  {check:width$}   is it right?")?;
+                writeln!(out, "\nNext:\n  {check:width$}   is it correct?")?;
                 writeln!(out, "  {show:width$}   its stages, with every default")?;
                 writeln!(out, "  {train:width$}   train it")?;
             }
@@ -118,7 +118,7 @@ impl New {
             .open(path)
             .and_then(|mut file| file.write_all(text.as_bytes()));
         written.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Failure::of_file(format!("`{shown}` is there already"))
+            io::ErrorKind::AlreadyExists => Failure::of_file(format!("`{shown}` already exists"))
                 .help("choose another name, or replace it with `--force`"),
             io::ErrorKind::NotFound => Failure::of_file(format!("the folder of `{shown}` does not exist")),
             _ => Failure::of_file(format!("`{shown}` cannot be written: {error}")),
@@ -205,7 +205,7 @@ fn text_for(stem: &str, data: &str, target: &Path, notes: &mut Vec<String>) -> (
         Ok(dataset) => dataset,
         Err(error) if error.code == "data::not_here" => {
             notes.push(format!(
-                "the data cannot be read here ({}), so the file takes it for graphs in classes",
+                "the data cannot be read here ({}), so the file assumes graph classification",
                 error.message
             ));
             return (starter::starting_file(stem, data, &Start::default()), None);
@@ -270,7 +270,7 @@ fn print(sources: &SourceMap, findings: &[crate::diagnostic::Diagnostic], global
     if global.format == Format::Json {
         return report::write(&mut super::stdout(), sources, findings, global.format, super::stdout_look());
     }
-    // Where standard error is closed, the exit code still tells.
+    // Where standard error is closed, the exit code still reports it.
     let _ = report::write(&mut io::stderr().lock(), sources, findings, global.format, stderr_look());
     Ok(())
 }

@@ -56,8 +56,8 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// Tells findings on standard error (as JSON they are part of the failure), and gives the failure of a command that
-    /// cannot go on without the model.
+    /// Reports findings on standard error (as JSON they are part of the failure), and gives the failure of a command
+    /// that cannot go on without the model.
     ///
     /// # Errors
     /// Always: the failure.
@@ -71,7 +71,7 @@ impl Refused {
                 if global.format == Format::Json {
                     return Err(failure.findings(report::all_json(&sources, &diagnostics)));
                 } else {
-                    // Where standard error is closed, the exit code still tells.
+                    // Where standard error is closed, the exit code still reports it.
                     let out = &mut io::stderr().lock();
                     let _ = report::write(out, &sources, &diagnostics, global.format, stderr_look());
                 }
@@ -84,7 +84,7 @@ impl Refused {
 /// Reads one operand and compiles it.
 ///
 /// # Errors
-/// Where it is not there, is damaged, or is wrong in itself, which is then told on standard error.
+/// Where it is not there, is damaged, or is wrong in itself, which is then reported on standard error.
 pub fn read(text: &str, options: Option<&DataOptions>, global: &Global) -> Result<Side, Failure> {
     let sizes = options.map_or(Sizes::Symbolic, Sizes::Local);
     Operand::find(text)?.side(sizes).or_else(|refused| refused.told(global))
@@ -155,10 +155,11 @@ impl Operand {
                 .help(format!("write its path alone: `{}`", spec.path)));
         }
         if let Some(note) = located.note {
-            // Where standard error is closed, there is no one to tell.
+            // Where standard error is closed, no one reads it.
             let _ = writeln!(io::stderr(), "note: {note}");
         }
-        let loaded = Loaded::from(repository.load(&snapshot, &located.path)?);
+        let loaded = repository.load(&snapshot, &located.path)?;
+        let loaded = Loaded::of_repository(loaded, &repository, &located.path);
         Ok(Self::of_text(name, loaded.brought_forward()))
     }
 
@@ -176,7 +177,7 @@ impl Operand {
         if RunFolder::is_run(path) {
             let folder = RunFolder::open(path)?;
             let record = folder.record()?;
-            // A run that was broken off early has its texts and no checkpoint yet.
+            // A run that was interrupted early has its texts, but no checkpoint yet.
             if !folder.has_checkpoint(&record)? {
                 return Self::of_texts(name, &folder, &record);
             }
@@ -194,10 +195,11 @@ impl Operand {
         if let Some(changed) = folder.changed_texts(record)?.first() {
             let path = folder.path().join(changed);
             let message = format!("`{}` has changed since its run began", path.display());
-            return Err(Failure::new(message).help("name the file itself, or put back what it was"));
+            return Err(Failure::new(message).help("name the file itself, or restore it"));
         }
         let source = folder.source()?;
-        Ok(Self { overrides: record.overrides, ..Self::of_text(name, parsed(&source)) })
+        let loaded = Loaded { base: record.data_folder(), ..parsed(&source) };
+        Ok(Self { overrides: record.overrides, ..Self::of_text(name, loaded) })
     }
 
     fn of_checkpoint(name: &str, checkpoint: &Checkpoint) -> Result<Self, Failure> {
@@ -277,12 +279,12 @@ impl Operand {
 
 fn parsed(source: &ModelSource) -> Loaded {
     let (sources, program, diagnostics) = source.parse();
-    Loaded { sources, program, diagnostics }
+    Loaded { sources, program, diagnostics, base: None }
 }
 
 /// Checks texts against sizes that are known.
 fn checked(loaded: &Loaded, facts: Option<&DataFacts>) -> Compiled {
-    let Loaded { sources, program, mut diagnostics } = loaded.clone();
+    let Loaded { sources, program, mut diagnostics, .. } = loaded.clone();
     let has_syntax_errors = diagnostics.iter().any(Diagnostic::is_error);
     let (mut model, mut is_library) = (None, false);
     if !program.files.is_empty() {

@@ -17,7 +17,7 @@ use std::io::{self, Write};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  hgnnc ops\n  hgnnc ops diffpool\n  hgnnc ops convolution --format short\n  \
-    hgnnc ops train\n\nExit codes: 0 printed, 2 there is nothing of that name"
+    hgnnc ops train\n\nExit codes: 0 printed, 2 nothing has that name"
 )]
 pub struct Ops {
     #[arg(value_name = "NAME", help = super::help::groups())]

@@ -1,6 +1,6 @@
 //! `hgnnc pre-commit`: what the hook of `install-git` runs.
 
-use super::source::{self, LocalData, Need};
+use super::source::{self, Loaded, LocalData, Need};
 use super::{Exit, Failure, Format, Global, report, stdout_look};
 use crate::diagnostic::Diagnostic;
 use crate::git::{Change, Changed, Repository, Snapshot};
@@ -50,7 +50,8 @@ impl PreCommit {
                 loaded.map_err(|error| Failure::from(error).help("stage the file anew: `git add`"))?;
             let is_own = !matches!(file.change, Change::Used { .. });
             let is_in_layout = !is_own || is_in_layout(&repository, &file.path)?;
-            let compiled = source::compile_loaded(loaded.into(), options.as_ref(), Need::Facts);
+            let loaded = Loaded::of_repository(loaded, &repository, &file.path);
+            let compiled = source::compile_loaded(loaded, options.as_ref(), Need::Facts);
             let diagnostics = compiled.findings();
             all.push(Checked { file, is_in_layout, sources: compiled.sources, diagnostics });
         }
@@ -91,10 +92,10 @@ fn write_text(out: &mut dyn Write, all: &[Checked], format: Format) -> io::Resul
     let n_refused = all.iter().filter(|checked| checked.is_refused()).count();
     let count = |n: usize| if n == 1 { "1 staged file".to_owned() } else { format!("{n} staged files") };
     if n_refused == 0 {
-        return writeln!(out, "{} checked, all in order", count(all.len()));
+        return writeln!(out, "{} checked, all correct", count(all.len()));
     }
     let verb = if n_refused == 1 { "is" } else { "are" };
-    writeln!(out, "the commit is stopped: {n_refused} of {} {verb} not in order", count(all.len()))?;
+    writeln!(out, "the commit is stopped: {n_refused} of {} {verb} refused", count(all.len()))?;
     if !untidy.is_empty() {
         let quoted: Vec<String> = untidy.iter().map(|path| quoted(path)).collect();
         let names = quoted.join(" ");

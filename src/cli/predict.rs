@@ -3,15 +3,17 @@
 use super::data::DataArgs;
 use super::device::DeviceArg;
 use super::eval::data_for;
+use super::room::MemoryArgs;
 use super::{Exit, Failure, Format, Global, help, note};
 use crate::data::Dataset;
 use crate::ir::{Entity, TargetKind};
+use crate::memory;
 use crate::train::{Found, Outputs, SavedModel, find_run, write_file};
 use serde_json::{Map, Value, json};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-/// Predict with a saved model, one line a graph (or node); the data needs no labels
+/// Predict with a saved model, one line per graph (or node); the data needs no labels
 ///
 /// A line names the item, counted from 0, its number in the data's files, the predicted class and the probability of
 /// each class; for values, the values. Lines are CSV; JSON lines with `--format jsonl` or a file that ends in .jsonl.
@@ -34,7 +36,9 @@ pub struct Predict {
     place: DataArgs,
     #[command(flatten)]
     device: DeviceArg,
-    /// File to write, as JSON lines where its name ends in .jsonl; standard output where absent
+    #[command(flatten)]
+    memory: MemoryArgs,
+    /// File to write, as JSON lines if its name ends in .jsonl; standard output by default
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -42,6 +46,7 @@ pub struct Predict {
 impl Predict {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
         let device = self.device.open()?;
+        let base_bytes = memory::resident_bytes();
         let Found { checkpoints: paths, notes } = find_run(&self.run)?;
         notes.iter().for_each(|text| note(text));
         let [path] = paths.as_slice() else {
@@ -56,6 +61,9 @@ impl Predict {
             return Ok(Exit::Findings);
         };
         model.check_data(&data, false)?;
+        let graphs: Vec<u32> = (0..data.n_graphs() as u32).collect();
+        let what = format!("predicting for {}", data.name);
+        self.memory.judge_use(&what, &model, &data, &[graphs], base_bytes)?;
         let outputs = model.predict(&data)?;
         let as_json = global.format == Format::Json
             || self

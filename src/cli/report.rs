@@ -11,13 +11,13 @@ use std::io::{self, Write};
 /// How findings and results are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
-    /// For people: findings with their source, labels and help. `predict` writes CSV, and takes `csv` for it too.
+    /// For people: findings with their source, labels and help. `predict` writes CSV, and also accepts `csv`.
     #[default]
     #[value(alias = "csv")]
     Full,
     /// One line per finding or result: `file:line:column: error[code]: message`.
     Short,
-    /// For programs: one JSON document, for failures too. `predict` writes JSON lines, and takes `jsonl` for it too.
+    /// For programs: one JSON document, for failures too. `predict` writes JSON lines, and also accepts `jsonl`.
     #[value(alias = "jsonl")]
     Json,
 }

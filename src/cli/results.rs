@@ -3,12 +3,48 @@
 use super::table::{plain_table, write_table};
 use super::watcher::{epochs, seconds};
 use super::{Failure, Format};
+use crate::args::listed;
 use crate::check::Checked;
 use crate::data::Dataset;
 use crate::ir::Model;
-use crate::train::{RunSummary, Spread, Status};
+use crate::train::{RunSummary, Spread, Status, metric};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+
+/// Stands behind a figure that leaves out classes that its part does not hold.
+pub const MARK: &str = "*";
+
+/// What the mark says: `mean over the classes that are there; absent: class 2 in validation and test`. `absent` are
+/// the classes that parts of one run, or of some of several, do not hold.
+pub fn absent_in_words<'a>(
+    absent: impl Iterator<Item = (&'a str, &'a [String])>,
+    is_of_several: bool,
+) -> String {
+    let mut parts: BTreeMap<&[String], Vec<String>> = BTreeMap::new();
+    for (part, classes) in absent {
+        let parts = parts.entry(classes).or_default();
+        if !parts.iter().any(|known| known == part) {
+            parts.push(part.to_owned());
+        }
+    }
+    let several = if is_of_several { " of some run" } else { "" };
+    let lines = parts
+        .into_iter()
+        .map(|(classes, parts)| format!("{} in {}{several}", classes_in_words(classes), listed(&parts)));
+    format!("{MARK} mean over the classes that are there; absent: {}", lines.collect::<Vec<_>>().join("; "))
+}
+
+/// `class 2`, `classes 2, 5, 7 and 12 more`
+fn classes_in_words(classes: &[String]) -> String {
+    const N_SHOWN: usize = 10;
+    let noun = if classes.len() == 1 { "class" } else { "classes" };
+    let shown = classes[..classes.len().min(N_SHOWN)].join(", ");
+    let more = match classes.len().saturating_sub(N_SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{noun} {shown}{more}")
+}
 
 /// A table for people, one line, or the whole summary as JSON.
 ///
@@ -49,6 +85,7 @@ pub fn print(
         let task = model.get().task.name().replace('_', " ");
         writeln!(out, "\n{} on {}, {task}{runs}\n", summary.name, dataset.name)?;
         let mut table = plain_table();
+        let mut has_marks = false;
         let has_published = !summary.published.is_empty();
         let mut head = vec!["", "train", "validation", "test"];
         if has_published {
@@ -57,11 +94,25 @@ pub fn print(
         table.add_row(head);
         let names = std::iter::once("loss".to_string()).chain(summary.metrics.iter().cloned());
         for name in names {
-            let cell = |part: &BTreeMap<String, Spread>| {
-                part.get(&name).map_or_else(|| "–".into(), Spread::to_string)
+            let is_over_classes = metric::find(&name).is_some_and(|metric| metric.is_over_classes());
+            let mut cell = |part: &str, figures: &BTreeMap<String, Spread>| {
+                let Some(spread) = figures.get(&name) else { return "–".to_owned() };
+                let is_marked = is_over_classes
+                    && summary.units.iter().any(|unit| unit.absent_classes.contains_key(part));
+                has_marks |= is_marked;
+                let of = if spread.n_runs < n_done {
+                    format!(" ({} of {n_done} runs)", spread.n_runs)
+                } else {
+                    String::new()
+                };
+                format!("{spread}{}{of}", if is_marked { MARK } else { "" })
             };
-            let mut row =
-                vec![name.clone(), cell(&summary.train), cell(&summary.validation), cell(&summary.test)];
+            let mut row = vec![
+                name.clone(),
+                cell("train", &summary.train),
+                cell("validation", &summary.validation),
+                cell("test", &summary.test),
+            ];
             if has_published {
                 row.push(summary.published.get(&name).map_or_else(String::new, |value| format!("{value}")));
             }
@@ -69,6 +120,17 @@ pub fn print(
         }
         write_table(out, &table)?;
         writeln!(out)?;
+        if has_marks {
+            let parts = ["train", "validation", "test"];
+            let of_unit = |part: &'static str| {
+                summary
+                    .units
+                    .iter()
+                    .filter_map(move |unit| Some((part, unit.absent_classes.get(part)?.as_slice())))
+            };
+            let absent = parts.into_iter().flat_map(of_unit);
+            writeln!(out, "  {}", absent_in_words(absent, summary.n_units > 1))?;
+        }
         if let Some(source) = &summary.published_source {
             writeln!(out, "  published: {source}")?;
         }
@@ -81,7 +143,7 @@ pub fn print(
         };
         writeln!(
             out,
-            "  {} a training epoch; {} in {}{kept}",
+            "  {} per training epoch; {} in {}{kept}",
             seconds(epoch_s),
             epochs(n_epochs),
             seconds(summary.wall_s)
@@ -91,7 +153,7 @@ pub fn print(
         writeln!(out, "  written to {place}")?;
     }
     if summary.status == Status::Interrupted {
-        writeln!(out, "  interrupted; go on with `hgnnc train --resume {place}`")?;
+        writeln!(out, "  interrupted; resume with `hgnnc train --resume {place}`")?;
     }
     Ok(())
 }

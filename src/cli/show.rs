@@ -14,7 +14,7 @@ use std::io::{self, Write};
 
 /// Print what a file builds: stages with types, symmetry, parameters and cost, and all settings
 ///
-/// Every default is filled in and marked. The data that the file names is read where it is on this machine; then sizes
+/// Every default is filled in and marked. The data that the file names is read if it is on this machine; then sizes
 /// are numbers, and memory and FLOPs are those of an average graph. Otherwise sizes stay symbolic.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -39,7 +39,7 @@ impl Show {
                 source::print_findings(&compiled, global)?;
             }
             if !compiled.has_errors() {
-                return Err(Failure::new(format!("`{}` has no model to show", self.file))
+                return Err(Failure::new(format!("`{}` defines no model to show", self.file))
                     .help("its definitions are for other files; show one that uses them"));
             }
             return Ok(Exit::Findings);
@@ -108,7 +108,8 @@ impl<'a> Shown<'a> {
     fn print(&self, out: &mut dyn Write, path: &str) -> io::Result<()> {
         let model = self.model;
         let task = model.task.name().replace('_', " ");
-        writeln!(out, "{path}: {task}, {} outputs\n", model.outputs.size)?;
+        let outputs = if model.outputs.known() == Some(1) { "output" } else { "outputs" };
+        writeln!(out, "{path}: {task}, {} {outputs}\n", model.outputs.size)?;
         self.print_stages(out)?;
         self.print_defaults(out)?;
         writeln!(out, "\nLoss")?;

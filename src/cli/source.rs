@@ -22,10 +22,10 @@ pub struct LocalData {
     /// Folder of data sets, searched before the cache [env: HGNN_DATA]. Nothing is downloaded
     #[arg(long, value_name = "FOLDER")]
     data_dir: Option<PathBuf>,
-    /// Read no data even where it is there
+    /// Read no data, even if it is on this machine
     #[arg(long, conflicts_with = "data_dir")]
     no_data: bool,
-    /// Read at most so much of a data set, as its files unpack to [env: HGNN_MAX_DATA_SIZE] [default: 1GiB]
+    /// Read at most this much of a data set, unpacked [env: HGNN_MAX_DATA_SIZE] [default: 1GiB]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_data_size: Option<u64>,
 }
@@ -47,16 +47,38 @@ pub struct Loaded {
     pub program: Program,
     /// What is wrong with the text and with `use`.
     pub diagnostics: Vec<Diagnostic>,
+    /// The folder that paths of data start from: the file's. The current one where absent.
+    pub base: Option<PathBuf>,
 }
 
 impl From<crate::git::Loaded> for Loaded {
     fn from(loaded: crate::git::Loaded) -> Self {
         let crate::git::Loaded { sources, program, diagnostics } = loaded;
-        Self { sources, program, diagnostics }
+        Self { sources, program, diagnostics, base: None }
     }
 }
 
+/// The folder of a file; `None` where that is the current one.
+pub fn folder_of(file: &str) -> Option<PathBuf> {
+    let folder = Path::new(file).parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.filter(|_| file != "-").map(Path::to_path_buf)
+}
+
 impl Loaded {
+    /// A file of a repository, as it is at some revision; its data lies where that of the file on disk does.
+    pub fn of_repository(
+        loaded: crate::git::Loaded,
+        repository: &crate::git::Repository,
+        path: &str,
+    ) -> Self {
+        let base = repository
+            .root()
+            .ok()
+            .map(|root| root.join(path))
+            .and_then(|file| file.parent().map(Path::to_path_buf));
+        Self { base, ..Self::from(loaded) }
+    }
+
     /// The same with the names of today, for texts from the past that nobody can be asked to rewrite.
     #[must_use]
     pub fn brought_forward(self) -> Self {
@@ -87,10 +109,10 @@ pub fn load(path: &str) -> Result<Loaded, Failure> {
     let main = sources.add(name, text);
     if !diagnostics.is_empty() {
         let program = Program { files: Vec::new(), main, uses: Vec::new(), has_errors: true };
-        return Ok(Loaded { sources, program, diagnostics });
+        return Ok(Loaded { sources, program, diagnostics, base: folder_of(path) });
     }
     let (program, diagnostics) = syntax::load_program(&mut sources, main, &|path| reach.read_used(path));
-    Ok(Loaded { sources, program, diagnostics })
+    Ok(Loaded { sources, program, diagnostics, base: folder_of(path) })
 }
 
 /// The bytes of a file that is given as a model: a regular file of its folder or repository, of bounded size.
@@ -193,7 +215,7 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// Everything that is said of the file and of the data that it names, for commands that judge it.
+    /// Every finding about the file and the data that it names, for commands that judge it.
     pub fn findings(&self) -> Vec<Diagnostic> {
         let mut findings = self.diagnostics.clone();
         if let Data::Absent(finding) = &self.data {
@@ -229,14 +251,15 @@ pub fn compile_with(path: &str, options: Option<&DataOptions>, need: Need) -> Re
 
 /// The same for a file that was read and parsed, from disk or from a git revision.
 pub fn compile_loaded(loaded: Loaded, options: Option<&DataOptions>, need: Need) -> Compiled {
-    let Loaded { sources, program, mut diagnostics } = loaded;
+    let Loaded { sources, program, mut diagnostics, base } = loaded;
     if program.files.is_empty() {
         let (model, refused, data) = (None, None, Data::None);
         return Compiled { sources, program, model, refused, is_library: false, data, diagnostics };
     }
     let mut data = Data::None;
-    // What is wrong with the call itself is said by the check of the whole program.
+    // What is wrong with the call itself is reported by the check of the whole program.
     if let (Some(options), Ok(Some(call))) = (options, check::data_call(&program)) {
+        let options = &DataOptions { base, ..options.clone() };
         let found = match need {
             Need::Facts => crate::data::facts(&call, options).map(|facts| Data::Known(Box::new(facts))),
             Need::Dataset => crate::data::load(&call, options).map(|dataset| Data::Loaded(Box::new(dataset))),
@@ -271,7 +294,7 @@ pub fn print_findings(compiled: &Compiled, global: &Global) -> Result<(), Failur
     if global.format == Format::Json {
         report::write(&mut super::stdout(), sources, diagnostics, global.format, super::stdout_look())?;
     } else {
-        // Where standard error is closed, the exit code still tells.
+        // Where standard error is closed, the exit code still reports it.
         let look = super::stderr_look();
         let _ = report::write(&mut io::stderr().lock(), sources, diagnostics, global.format, look);
     }

@@ -11,7 +11,7 @@ static IS_DATA: AtomicBool = AtomicBool::new(false);
 
 /// Where commands write their results.
 ///
-/// What is written after the reader has gone is dropped: the command goes on to its end, so that its exit code tells
+/// What is written after the reader has gone is dropped: the command goes on to its end, so that its exit code says
 /// what was found, and a run is trained and kept. Lines that are wider than the terminal are broken between words.
 pub struct Stdout {
     lock: StdoutLock<'static>,

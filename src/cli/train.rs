@@ -1,7 +1,8 @@
-//! `hgnnc train`: train a file, or go on with a run.
+//! `hgnnc train`: train a file, or resume a run.
 
 use super::data::DataArgs;
 use super::device::DeviceArg;
+use super::room::MemoryArgs;
 use super::source::{self, Loaded};
 use super::watcher::Watcher;
 use super::{
@@ -9,14 +10,16 @@ use super::{
 };
 use crate::args::BoundCall;
 use crate::check::{self, Checked};
-use crate::data::{self, DataOptions, Dataset};
+use crate::data::{self, DataOptions, Dataset, Targets};
 use crate::diagnostic::Diagnostic;
+use crate::estimate::{ProcessMemory, Request, fits};
 use crate::git;
 use crate::ir::Model;
+use crate::memory;
 use crate::source::SourceMap;
 use crate::train::{
-    self, GitState, ModelSource, Origin, Output, Overrides, RunFolder, RunSummary, Status, TrainError,
-    TrainRequest,
+    self, GitState, ModelSource, Origin, Output, Overrides, RunFolder, RunSummary, Settings, Status,
+    TrainError, TrainRequest,
 };
 use candle_core::Device;
 use std::io::{self, Write};
@@ -48,10 +51,10 @@ pub struct Train {
     data: Option<String>,
     #[command(flatten)]
     place: DataArgs,
-    /// Folder of the run; a new one in `runs` where absent. With --changed-since the folder of all runs
+    /// Folder of the run; by default a new one in `runs`. With --changed-since the folder of all runs
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
-    /// Replace a run that is in that folder
+    /// Replace the run in that folder
     #[arg(long, requires = "out", conflicts_with = "changed_since")]
     force: bool,
     /// Seed in place of the file's, a whole number from 0
@@ -62,10 +65,12 @@ pub struct Train {
     epochs: Option<u32>,
     #[command(flatten)]
     device: DeviceArg,
-    /// Go on with the run in this folder, with the same result as if it had not been stopped
+    #[command(flatten)]
+    memory: MemoryArgs,
+    /// Resume the run in this folder, with the same result as if it had never stopped
     #[arg(long, value_name = "RUN")]
     resume: Option<PathBuf>,
-    /// Begin with the weights of another run or checkpoint, as far as they fit; what is new begins at random
+    /// Start from the weights of another run or checkpoint as far as they fit; new weights start at random
     #[arg(long, value_name = "RUN", conflicts_with = "resume")]
     init_from: Option<PathBuf>,
     /// Train only the models whose canonical form has changed since this revision (a branch, tag or commit, as in
@@ -136,7 +141,7 @@ fn print_findings(sources: &SourceMap, findings: &[Diagnostic], global: &Global)
             report::write(&mut super::stdout(), sources, findings, global.format, stdout_look())?;
         }
     } else {
-        // Where standard error is closed, the exit code still tells.
+        // Where standard error is closed, the exit code still reports it.
         let _ = report::write(&mut io::stderr().lock(), sources, findings, global.format, stderr_look());
     }
     Ok(())
@@ -149,11 +154,15 @@ struct Ready {
     model: Checked<Model>,
     dataset: Dataset,
     source: ModelSource,
+    /// The folder that a path of the data starts from.
+    data_folder: Option<PathBuf>,
 }
 
 /// What several runs of one process share.
 pub(super) struct Session {
     device: Device,
+    /// What the process had taken before it read any data.
+    base_bytes: Option<u64>,
     command: Vec<String>,
     /// How often Ctrl-C was pressed.
     interrupts: Arc<AtomicUsize>,
@@ -165,14 +174,15 @@ impl Session {
     pub(super) fn open(train: &Train, format: Format) -> Result<Self, Failure> {
         let device = train.device.open()?;
         let command = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-        Ok(Self { device, command, interrupts: listen_for_interrupts(format) })
+        let base_bytes = memory::resident_bytes();
+        Ok(Self { device, base_bytes, command, interrupts: listen_for_interrupts(format) })
     }
 }
 
 /// What became of one file.
 pub(super) enum Trained {
     Done(Box<RunSummary>),
-    /// It is wrong, which was told.
+    /// It has errors, which were reported.
     Refused,
 }
 
@@ -196,10 +206,10 @@ impl Train {
             }
             (None, files) => {
                 return Err(Failure::of_usage(format!(
-                    "one file is trained at a time, and {} are given",
+                    "one file is trained at a time, but {} are given",
                     files.len()
                 ))
-                .help("several are trained with `--changed-since git:REV`, as far as they have changed"));
+                .help("`--changed-since git:REV` trains several: those that have changed"));
             }
         };
         match trained {
@@ -217,7 +227,7 @@ impl Train {
         self.out.as_deref()
     }
 
-    /// Compiles and trains one file. Findings are told as `told` says, progress and results as `format` says.
+    /// Compiles and trains one file. Findings are reported as `told` says, progress and results as `format` says.
     ///
     /// # Errors
     /// Where it cannot be read or trained.
@@ -244,6 +254,7 @@ impl Train {
         session: &Session,
         format: Format,
     ) -> Result<Trained, Failure> {
+        self.fits(&ready, overrides, session)?;
         let git = git_state(&ready.file);
         let request = TrainRequest {
             name: ready.name,
@@ -252,7 +263,7 @@ impl Train {
             dataset: &ready.dataset,
             source: ready.source,
             overrides,
-            origin: Origin { command: session.command.clone(), git },
+            origin: Origin { command: session.command.clone(), git, data_folder: ready.data_folder },
             init_from: self.init_from.clone(),
             device: session.device.clone(),
             out: output,
@@ -269,9 +280,27 @@ impl Train {
         Ok(Trained::Done(Box::new(summary)))
     }
 
-    /// Compiles the file against its data; `None` where it is wrong, which was said.
+    /// Refuses a run that needs more memory than there is.
+    ///
+    /// # Errors
+    /// The refusal, or where the data cannot be cut as the protocol asks.
+    fn fits(&self, ready: &Ready, overrides: Overrides, session: &Session) -> Result<(), Failure> {
+        // On a GPU, batches and results lie in its own memory, of which Candle does not say how much there is.
+        if !session.device.is_cpu() || matches!(ready.dataset.targets, Targets::None) {
+            return Ok(());
+        }
+        let Some(room) = memory::room::room() else { return Ok(()) };
+        let (model, dataset) = (ready.model.get(), &ready.dataset);
+        let settings = Settings::new(model, overrides);
+        let process = ProcessMemory::new(session.base_bytes, memory::resident_bytes());
+        let request = Request { model, dataset, settings: &settings, process, machine: None };
+        let shortage = fits::training(&request, room)?;
+        self.memory.judge(&format!("training {} on {}", ready.file, dataset.name), shortage.as_ref())
+    }
+
+    /// Compiles the file against its data; `None` where it has errors, which were reported.
     fn compile(&self, path: &str, options: &DataOptions, global: &Global) -> Result<Option<Ready>, Failure> {
-        let Loaded { sources, program, mut diagnostics } = source::load(path)?;
+        let Loaded { sources, program, mut diagnostics, base } = source::load(path)?;
         let named = match &self.data {
             Some(text) => match named_data(text, global)? {
                 Some(call) => Some(call),
@@ -279,12 +308,15 @@ impl Train {
             },
             None => None,
         };
-        // What is wrong with the file's own call is said by the check below.
+        // What is wrong with the file's own call is reported by the check below.
         let own = if named.is_some() { None } else { check::data_call(&program).unwrap_or(None) };
         let call = match &named {
             Some((texts, call)) => Some((texts, call)),
             None => own.as_ref().map(|call| (&sources, call)),
         };
+        // A path on the command line starts from the current folder, one in the file from the file's.
+        let base = base.filter(|_| named.is_none());
+        let options = &DataOptions { base: base.clone(), ..options.clone() };
         let dataset = match call {
             None => None,
             Some((texts, call)) => match load_data(call, texts, options, global)? {
@@ -294,7 +326,9 @@ impl Train {
         };
         let facts = dataset.as_ref().map(Dataset::facts);
         let outcome = check::check(&program, facts.as_ref());
-        diagnostics.extend(outcome.diagnostics);
+        // The run itself says which classes its parts do not hold, by their names.
+        let is_said_later = |finding: &Diagnostic| finding.code == "training::absent_class";
+        diagnostics.extend(outcome.diagnostics.into_iter().filter(|finding| !is_said_later(finding)));
         print_findings(&sources, &diagnostics, global)?;
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Ok(None);
@@ -322,6 +356,7 @@ impl Train {
             model,
             dataset,
             source,
+            data_folder: std::env::current_dir().ok().map(|current| current.join(base.unwrap_or_default())),
         }))
     }
 }
@@ -338,13 +373,18 @@ fn reopen(path: &Path, options: DataOptions) -> Result<(Ready, Overrides), Failu
     let folder = RunFolder::open(path)?;
     let record = folder.record()?;
     let source = folder.source()?;
+    let options = DataOptions { base: record.data_folder(), ..options };
     let dataset = run_data(&source, &folder.model_path(), options)?;
     let model = source.compile(Some(&dataset.facts())).outcome.model;
     let Some(model) = model else {
         return Err(Failure::new(format!("`{}` does not compile", folder.model_path().display()))
             .help("run `hgnnc check` on it; it has to be as `hgnnc train` wrote it"));
     };
-    Ok((Ready { name: record.name, file: record.file, model, dataset, source }, record.overrides))
+    let data_folder = record.data_folder.clone();
+    Ok((
+        Ready { name: record.name, file: record.file, model, dataset, source, data_folder },
+        record.overrides,
+    ))
 }
 
 /// What source control says of a model file; `None` outside of a repository.
@@ -384,7 +424,7 @@ fn listen_for_interrupts(format: Format) -> Arc<AtomicUsize> {
             }
             std::process::exit(130);
         }
-        let _ = io::stderr().write_all(b"\nstopping after this batch; once more to stop at once\n");
+        let _ = io::stderr().write_all(b"\nstopping after this batch; press Ctrl-C again to stop at once\n");
     });
     count
 }

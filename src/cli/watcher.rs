@@ -125,7 +125,7 @@ fn clear_wrapped_rows(columns: usize, width: usize) {
     }
 }
 
-/// Standard error may be closed; then there is no one to tell.
+/// Standard error may be closed; then no one reads it.
 fn eprintln_lossy(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
@@ -152,6 +152,9 @@ impl Progress for Watcher {
                 earlier_s,
                 dir,
             } => {
+                if let Some(dir) = dir {
+                    super::room::note_run(dir, name.is_some());
+                }
                 self.n_units = n_units;
                 self.n_epochs = n_epochs;
                 self.last = None;
@@ -166,14 +169,14 @@ impl Progress for Watcher {
                 }
                 let [train, validation, test] = n_items;
                 let resumed =
-                    if n_done > 0 { format!(", going on after epoch {n_done}") } else { String::new() };
+                    if n_done > 0 { format!(", resumed after epoch {n_done}") } else { String::new() };
                 let place = dir.map_or_else(String::new, |dir| format!(" → {}", dir.display()));
                 if n_units == 1 || !io::stderr().is_terminal() {
                     let of = if self.unit.is_empty() { String::new() } else { format!("{}: ", self.unit) };
                     self.say(&format!(
                         "{of}{train} {} to train on, {validation} for validation, {test} for the test; {n_parameters} \
                          parameters{resumed}{place}",
-                        self.items
+                        if train == 1 { self.items.trim_end_matches('s') } else { self.items }
                     ));
                 }
                 {
@@ -250,7 +253,7 @@ fn initial_lines(record: &InitialRecord) -> Vec<String> {
         _ => format!("{}, {n_checkpoints} checkpoints, each run from its own", record.from.display()),
     };
     let mut lines = vec![format!(
-        "begins with {} of {n_tensors} tensors ({} of {} numbers) of {from}; the models differ: {}",
+        "starts from {} of {n_tensors} tensors ({} of {} numbers) of {from}; the models differ: {}",
         record.loaded.len(),
         record.n_loaded,
         record.n_numbers,
@@ -261,13 +264,13 @@ fn initial_lines(record: &InitialRecord) -> Vec<String> {
     }
     let mut rows: Vec<[String; 3]> = Vec::new();
     rows.extend(record.reshaped.iter().map(|(name, from, to)| {
-        ["other shape".into(), name.clone(), format!("{from} → {to}, begins at random")]
+        ["other shape".into(), name.clone(), format!("{from} → {to}, starts at random")]
     }));
     rows.extend(
         record
             .new
             .iter()
-            .map(|(name, shape)| ["new".into(), name.clone(), format!("{shape}, begins at random")]),
+            .map(|(name, shape)| ["new".into(), name.clone(), format!("{shape}, starts at random")]),
     );
     rows.extend(record.dropped.iter().map(|(name, shape)| ["dropped".into(), name.clone(), shape.clone()]));
     let widths = [0, 1].map(|idx| rows.iter().map(|row| row[idx].chars().count()).max().unwrap_or(0));

@@ -1,4 +1,4 @@
-//! The names of the sets of the TU collection, so that one that is published and not here is told from one that does
+//! The names of the sets of the TU collection, so that one that is published but not here differs from one that does
 //! not exist.
 //!
 //! Names: <https://chrsmrrs.github.io/datasets/docs/datasets/>, with sets of earlier versions of that page.

@@ -168,6 +168,18 @@ impl Vocabulary {
         }
     }
 
+    /// What is predicted, in words: `2 classes (-1, 1)`, `3 values`.
+    pub fn target_in_words(&self) -> String {
+        match &self.target {
+            None => "no targets".to_owned(),
+            Some(Target::Classes(classes)) if classes.len() == 1 => format!("1 class ({})", classes[0]),
+            Some(Target::Classes(classes)) => {
+                format!("{} classes ({})", classes.len(), values_in_words(classes))
+            }
+            Some(Target::Values(n)) => count(*n, "value"),
+        }
+    }
+
     /// Whether features of the other mean the same, column by column. What is not known is not held against them.
     pub fn has_columns_of(&self, other: &Self) -> bool {
         self.columns.is_empty()
@@ -244,6 +256,13 @@ mod tests {
         let now = Vocabulary { columns: vec![Columns::Constant, labels(&[7])], target };
         let text = serde_json::to_string(&now).expect("names and numbers become JSON");
         assert_eq!(read(&text, 2), now);
+    }
+
+    #[test]
+    fn targets_are_named_in_words() {
+        let words = |target| Vocabulary { columns: Vec::new(), target: Some(target) }.target_in_words();
+        assert_eq!(words(Target::Classes(vec![-1, 1])), "2 classes (-1, 1)");
+        assert_eq!(words(Target::Values(1)), "1 value");
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Features {
     }
 }
 
-/// What the data carry and a model never sees, named so that it is not dropped in silence.
+/// What the data carries but a model never sees, named so that it is not dropped silently.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Unread {
     /// What it is: `edge labels`, `node attributes`.
@@ -146,10 +146,13 @@ impl Split {
                             return Err(format!("{what} has no label"));
                         }
                         if std::mem::replace(is_taken, true) {
-                            return Err(format!("{what} stands twice in it"));
+                            return Err(format!("{what} occurs twice in it"));
                         }
                     }
-                    _ => return Err(format!("{what} does not exist: the data has {} items", strata.len())),
+                    _ => {
+                        let n_items = super::error::count(strata.len(), "item");
+                        return Err(format!("{what} does not exist: the data has {n_items}"));
+                    }
                 }
             }
         }

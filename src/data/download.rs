@@ -227,7 +227,7 @@ fn fetch_of(published: &[Published], name: &str, options: &DataOptions) -> Resul
         )));
     };
     let unwritable = |error: &dyn std::fmt::Display| {
-        DataError::new("data::cache_unwritable", format!("`{name}` cannot be kept here: {error}"))
+        DataError::new("data::cache_unwritable", format!("`{name}` cannot be stored here: {error}"))
             .file(folder.display().to_string())
             .help(format!("free space or make the folder writable, or: {manual}"))
     };
@@ -394,12 +394,10 @@ fn where_to_put(name: &str, options: &DataOptions) -> String {
         options.data_dir.as_ref().and_then(|folder| locate::Below::search(name, folder, u64::MAX).ok());
     if let Some(below) = below {
         lines.extend(below.others.iter().map(|other| {
-            format!("{} is there, but holds no file whose name ends in `_A.txt`", other.display())
+            format!("{} exists, but holds no file whose name ends in `_A.txt`", other.display())
         }));
         if below.is_cut {
-            lines.push(
-                "there is more below the data folder than is looked at: name the folder of the sets".into(),
-            );
+            lines.push("the data folder holds more than is searched: name the folder of the sets".into());
         }
     }
     let files = format!(

@@ -32,7 +32,7 @@ pub fn facts(call: &BoundCall, options: &DataOptions) -> Result<DataFacts, DataE
     Ok(facts)
 }
 
-/// Where the facts of this call are kept; `None` where the data is not there, or cannot be told from other data.
+/// Where the facts of this call are kept; `None` where the data is absent, or cannot be distinguished from others.
 fn entry_of(call: &BoundCall, options: &DataOptions) -> Option<PathBuf> {
     let cache = options.cache_dir.as_ref()?;
     if options.vocabulary.is_some() {
@@ -54,7 +54,7 @@ fn entry_of(call: &BoundCall, options: &DataOptions) -> Option<PathBuf> {
     Some(cache.join("facts").join(name + ".json"))
 }
 
-/// Tells one state of a file from the next.
+/// Distinguishes one state of a file from the next.
 fn stamp(key: &mut Sha256, file: &Path) -> Option<()> {
     let found = file.metadata().ok()?;
     let file = file.canonicalize().ok()?;

@@ -92,7 +92,7 @@ fn no_such_path(name: &str, path: &Path, error: &std::io::Error) -> DataError {
         let given = name.strip_suffix(&last).unwrap_or_default();
         format!("did you mean `{given}{like}`?\n")
     });
-    let state = if folder.is_dir() { "" } else { ", and neither does its folder" };
+    let state = if folder.is_dir() { "" } else { "; the folder that it would be in does not exist either" };
     DataError::new("data::missing", format!("the data `{name}` does not exist"))
         .help(format!(
             "{}looked for {shown}{state}; a path in a file is relative to that file, one on the command line to the \

@@ -68,7 +68,7 @@ pub struct DataOptions {
     pub is_local: bool,
     /// Where published sets are downloaded from: `{base_url}/NAME.zip`.
     pub base_url: String,
-    /// Told of a download as it goes.
+    /// Called with the progress of a download.
     pub progress: Option<Arc<dyn Fn(download::DownloadProgress) + Send + Sync>>,
     /// Columns and classes of the data that a model was trained with, so that `eval` and `predict` read the same.
     pub vocabulary: Option<Vocabulary>,
@@ -129,11 +129,8 @@ impl DataOptions {
     /// Where the setting is no size.
     pub fn max_bytes(&self) -> Result<u64, DataError> {
         self.max_size.clone().map_err(|why| {
-            DataError::new(
-                "data::wrong_limit",
-                format!("{} is set to something else than a size", files::MAX_SIZE_VARIABLE),
-            )
-            .help(format!("{why}; unset it for the default, 1 GiB"))
+            DataError::new("data::wrong_limit", format!("{} is not set to a size", files::MAX_SIZE_VARIABLE))
+                .help(format!("{why}; unset it for the default, 1 GiB"))
         })
     }
 }

@@ -57,12 +57,16 @@ trait Number: Copy {
     /// Reads a value at `at` and moves `at` behind it.
     fn read(bytes: &[u8], at: &mut usize) -> Result<Self, Wrong>;
 
+    /// Whether fractions are no such numbers.
+    const IS_WHOLE: bool;
+
     /// A whole number that was written as a real one: `1.0`, or `1.000000e+00` as `numpy.savetxt` does.
     fn of_real(value: f64) -> Option<Self>;
 }
 
 impl Number for u32 {
     const RANGE: &'static str = "numbers of nodes and graphs go up to 4294967295";
+    const IS_WHOLE: bool = true;
 
     #[inline]
     fn read(bytes: &[u8], at: &mut usize) -> Result<Self, Wrong> {
@@ -77,6 +81,7 @@ impl Number for u32 {
 impl Number for i64 {
     const RANGE: &'static str =
         "labels go from -9223372036854775808 to 9223372036854775807: number them from 0 on";
+    const IS_WHOLE: bool = true;
 
     #[inline]
     fn read(bytes: &[u8], at: &mut usize) -> Result<Self, Wrong> {
@@ -91,6 +96,7 @@ impl Number for i64 {
 
 impl Number for f32 {
     const RANGE: &'static str = "values go up to 3.4e38";
+    const IS_WHOLE: bool = false;
 
     #[inline]
     fn read(bytes: &[u8], at: &mut usize) -> Result<Self, Wrong> {
@@ -398,7 +404,7 @@ impl<T: Number> Parser<'_, T> {
         // What separates the lines or values of the whole file is the mistake, not the value.
         if line.strip_suffix(b"\r").unwrap_or(line).contains(&b'\r') {
             return self
-                .error("data::line_ends", "a carriage return stands inside the line")
+                .error("data::line_ends", "the line contains a carriage return")
                 .help("lines end with a newline, with or without a carriage return before it: `tr '\\r' '\\n'` rewrites the file");
         }
         if let Some(separator) = [b';', b'|', b':'].into_iter().find(|separator| line.contains(separator)) {
@@ -415,6 +421,8 @@ impl<T: Number> Parser<'_, T> {
                 )
                 .help(help);
         }
+        // A real number where a whole one is asked for.
+        let real = value.parse::<f64>().ok().filter(|real| T::IS_WHOLE && real.is_finite());
         let is_missing =
             matches!(value.to_ascii_lowercase().as_str(), "nan" | "na" | "none" | "null" | "?" | "-");
         let (code, message, help) = match wrong {
@@ -426,12 +434,23 @@ impl<T: Number> Parser<'_, T> {
             Wrong::NotFinite => (
                 "data::not_finite",
                 format!("expected {expected}, but `{value}` is not finite"),
-                "replace it by a value (the mean of its column, or 0): a NaN or infinity would spread to every weight",
+                "replace it with a value (the mean of its column, or 0): a NaN or infinity would spread to every weight",
             ),
             Wrong::NotANumber if is_missing => (
                 "data::not_a_number",
                 format!("expected {expected}, but found `{value}`"),
-                "the TU layout has no missing values: write a number that stands for \"unknown\", or drop what lacks it",
+                "the TU layout has no missing values: write a number that stands for \"unknown\", or drop the items without it",
+            ),
+            Wrong::NotANumber if real.is_some_and(|real| real.fract() != 0.0) => (
+                "data::not_a_number",
+                format!("expected {expected}, but found `{value}`"),
+                "this file holds whole numbers: real values of nodes stand in NAME_node_attributes.txt, those to be \
+                 predicted in NAME_graph_attributes.txt",
+            ),
+            Wrong::NotANumber if real.is_some_and(|real| real >= 0.0) => (
+                "data::out_of_range",
+                format!("expected {expected}, but `{value}` is too large to be exact"),
+                "write all its digits, or number what it stands for from 0 on",
             ),
             Wrong::NotANumber => (
                 "data::not_a_number",
@@ -700,12 +719,20 @@ mod tests {
             "t.txt:1: expected a feature, but the values are separated by `;`",
         );
         assert!(help.starts_with("write decimal points for the commas first"), "{help}");
-        check(b"1\r2\r3\r", "data::line_ends", "t.txt:1: a carriage return stands inside the line");
+        check(b"1\r2\r3\r", "data::line_ends", "t.txt:1: the line contains a carriage return");
         check(b"\xFF\xFE1\x00\n\x00", "data::encoding", "t.txt: is UTF-16 text");
         let error = text(b"1\n4294967296\n").naturals(1, ALL, "a node").expect_err("33 bits");
         assert_eq!(error.code, "data::out_of_range");
         let error = text(b"1\n-2\n").naturals(1, ALL, "a node").expect_err("negative");
         assert_eq!(error.to_string(), "t.txt:2: expected a node, but found `-2`");
+        let error = text(b"1\n1e20\n").integers(Some(1), ALL, "a label").expect_err("not exact");
+        assert_eq!((error.code, error.line), ("data::out_of_range", Some(2)));
+        let error =
+            text(b"1\n99999999999999999999\n").integers(Some(1), ALL, "a label").expect_err("67 bits");
+        assert_eq!(error.code, "data::out_of_range");
+        let error = text(b"1\n1.5\n").integers(Some(1), ALL, "a label").expect_err("a fraction");
+        assert_eq!(error.code, "data::not_a_number");
+        assert!(error.help.expect("help").contains("node_attributes"));
         let error = text(b"1\nNone\n").integers(Some(1), ALL, "a label").expect_err("missing");
         assert!(error.help.expect("help").contains("no missing values"));
     }

@@ -24,7 +24,7 @@ pub struct Summary {
     pub is_symmetric: bool,
     /// Lines of edges that the reader left out.
     pub dropped: DroppedEdges,
-    /// What the data carry and no model sees.
+    /// What the data carries but no model sees.
     pub unread: Vec<Unread>,
     pub n_self_loops: usize,
     /// Nodes without any incoming or outgoing edge.
@@ -38,7 +38,7 @@ pub struct Summary {
     pub classes: Vec<ClassCount>,
     /// Items (graphs, or nodes of a node task) without a class.
     pub n_unlabelled: usize,
-    /// One entry a value that is predicted; empty for classes.
+    /// One entry per value that is predicted; empty for classes.
     pub values: Vec<Quantiles>,
     /// Sizes of the split that comes with the data.
     pub fixed_split: Option<SplitSizes>,

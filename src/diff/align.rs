@@ -88,7 +88,7 @@ fn match_in_order(a: &[Stage], b: &[Stage], last: Option<&[Option<usize>]>) -> V
         start += 1;
     }
     let (mut end_a, mut end_b) = (a.len(), b.len());
-    // Between alignments of equal cost the one that is alike from the front on is told best, so the back is paired
+    // Between alignments of equal cost the one that is alike from the front on reads best, so the back is paired
     // beforehand only where there is too much to weigh.
     let is_large = (end_a - start).saturating_mul(end_b - start) > MAX_PAIRS;
     while is_large && end_a > start && end_b > start && is_same(end_a - 1, end_b - 1) {

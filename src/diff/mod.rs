@@ -42,11 +42,11 @@ pub enum Class {
     Cosmetic,
     /// Loss, data, optimiser, schedule, seeds, evaluation, dropout probability.
     Training,
-    /// The network computes something else, and every trained weight still loads.
+    /// The network computes something else, but every trained weight still loads.
     WeightCompatible,
-    /// Some weight is new, has no place any more or has another shape.
+    /// A weight is new, is dropped or has another shape.
     WeightBreaking,
-    /// What goes in or comes out is something else: features, task, number of outputs.
+    /// Input features, task or number of outputs differ.
     InterfaceBreaking,
 }
 
@@ -78,10 +78,10 @@ impl Class {
             Class::Cosmetic => "formatting, comments, names or written-out defaults; the model is the same",
             Class::Training => "loss, data, optimiser, seeds or evaluation; the network is the same",
             Class::WeightCompatible => {
-                "the network computes something else, and every trained weight still loads"
+                "the network computes something else, but every trained weight still loads"
             }
-            Class::WeightBreaking => "some weight is new, has no place any more or has another shape",
-            Class::InterfaceBreaking => "what goes in or comes out is something else",
+            Class::WeightBreaking => "a weight is new, is dropped or has another shape",
+            Class::InterfaceBreaking => "input features, task or number of outputs differ",
         }
     }
 }

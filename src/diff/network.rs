@@ -150,7 +150,7 @@ impl<'v, 'a> Network<'v, 'a> {
             let spec = op.args().iter().find(|spec| spec.name == one.name);
             let is_pipeline = |value: &ArgValue| *value == ArgValue::Pipeline;
             if is_pipeline(&one.value) || is_pipeline(&other.value) {
-                // The stages of the pipeline are told; that the operator reads them is told by its inputs.
+                // The stages of the pipeline are reported; that the operator reads them follows from its inputs.
                 continue;
             }
             let is_one_inferred = one.value == ArgValue::Absent || other.value == ArgValue::Absent;
@@ -228,7 +228,7 @@ impl<'v, 'a> Network<'v, 'a> {
             };
             let call = short_call(a.op, a.args);
             let text = format!(
-                "{call} moved: behind {}, was behind {}",
+                "{call} moved: after {}, was after {}",
                 behind(self.after, b),
                 behind(self.before, a)
             );
@@ -311,7 +311,7 @@ impl<'v, 'a> Network<'v, 'a> {
                 let class = if has_weights { Class::WeightBreaking } else { Class::WeightCompatible };
                 let place = match view.stages[stages[0]].inputs.as_slice() {
                     [] => String::new(),
-                    [input] => format!(" behind {}", view.place(*input)),
+                    [input] => format!(" after {}", view.place(*input)),
                     inputs => {
                         let shown = inputs.iter().take(MAX_INPUTS);
                         let mut places: Vec<_> = shown.map(|&input| view.place(input)).collect();
@@ -352,7 +352,7 @@ impl<'v, 'a> Network<'v, 'a> {
             let found = &mut self.found[idx];
             found.class = found.class.max(Class::WeightBreaking);
         }
-        // Sizes that come from the data are told as such; what is left is told by the stages themselves.
+        // Sizes that come from the data are reported as such; the stages themselves report the rest.
         let is_of_data = |view: &View| view.side.facts.is_some();
         if !is_of_data(self.before) || !is_of_data(self.after) {
             for j in unexplained {
@@ -363,7 +363,7 @@ impl<'v, 'a> Network<'v, 'a> {
         }
     }
 
-    /// The changes as they are told, the same one at several stages once.
+    /// The changes as they are reported, the same one at several stages once.
     fn told(self) -> Vec<Change> {
         let mut groups: BTreeMap<(Class, Kind, String), Vec<Found>> = BTreeMap::new();
         let mut order = Vec::new();

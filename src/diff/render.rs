@@ -78,7 +78,7 @@ pub fn text(diff: &Diff, colours: bool) -> String {
 /// `1.gcn.weight [F, 64] → [F, 128]`
 fn weight_words(weight: &WeightMatch) -> String {
     match (&weight.before, &weight.after) {
-        (Some((name, shape)), None) => format!("{name} {} has no place any more", shape_text(shape)),
+        (Some((name, shape)), None) => format!("{name} {} is dropped", shape_text(shape)),
         (None, Some((name, shape))) => format!("{name} {} is new", shape_text(shape)),
         (Some((from, old)), Some((to, new))) => {
             let name = if from == to { to.clone() } else { format!("{from} → {to}") };
@@ -94,6 +94,7 @@ fn weight_line(diff: &Diff) -> String {
     let n_old = diff.weights.iter().filter(|weight| weight.before.is_some()).count();
     let mut line = match (n_old, count(WeightState::Kept)) {
         (0, _) => "weights: there were none".to_owned(),
+        (1, 1) => "weights: the only tensor loads".to_owned(),
         (n, kept) if n == kept => format!("weights: all {n} tensors load"),
         (n, kept) => format!("weights: {kept} of {n} tensors load"),
     };
@@ -105,7 +106,7 @@ fn weight_line(diff: &Diff) -> String {
     }
     match count(WeightState::Dropped) {
         0 => {}
-        n => others.push(verb(n, "has no place any more", "have no place any more")),
+        n => others.push(verb(n, "is dropped", "are dropped")),
     }
     match count(WeightState::New) {
         0 => {}
@@ -166,7 +167,7 @@ fn unknown_sizes(diff: &Diff) -> Option<String> {
             "memory (kept for the backward pass) and FLOPs (forward) of average graphs, of {one} and of {other}"
         )),
         (Some(one), None) | (None, Some(one)) => {
-            Some(format!("one side has its sizes from {one}; the data of the other is not at hand"))
+            Some(format!("one side has its sizes from {one}; the data of the other is not available"))
         }
         (None, None) => Some(
             "memory and FLOPs are not known without the data; F is the width of its features, C its classes or \

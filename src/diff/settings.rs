@@ -60,13 +60,13 @@ fn interface(before: &View, after: &View, changes: &mut Vec<Change>) {
 }
 
 fn data(before: &View, after: &View, changes: &mut Vec<Change>) {
-    // Another choice of columns is told as another input already.
+    // Another choice of columns is reported as another input already.
     let told: Vec<String> = changes.iter().map(|change| change.text.clone()).collect();
     let mut change = |text| changes.push(Change::of(Class::Training, Kind::Data, text));
     match (&before.canonical.data, &after.canonical.data) {
         (None, None) => {}
-        (Some(from), None) => change(format!("data {} → none named", call_words(from, "data"))),
-        (None, Some(to)) => change(format!("data none named → {}", call_words(to, "data"))),
+        (Some(from), None) => change(format!("data {} → none", call_words(from, "data"))),
+        (None, Some(to)) => change(format!("data none → {}", call_words(to, "data"))),
         (Some(from), Some(to)) => {
             let texts = calls("data", "data", from, to);
             let is_told = |text: &String| {
@@ -136,7 +136,7 @@ fn arguments(line: &str, specs: &'static [ArgSpec], before: &Args, after: &Args)
 /// Differences of two calls of one catalogue.
 fn calls(what: &str, kind: &str, from: &BoundCall, to: &BoundCall) -> Vec<String> {
     let specs = catalogue(kind).iter().find(|spec| spec.name == from.name).map_or(&[][..], |spec| spec.args);
-    // A source of data is told by its name; another name is another source.
+    // A data source is identified by its name; another name is another source.
     let is_named = |call: &BoundCall| call.args.get("name").map(|arg| arg.value.clone());
     if from.name != to.name || is_named(from) != is_named(to) {
         return vec![format!("{what} {} → {}", call_words(from, kind), call_words(to, kind))];
@@ -176,7 +176,7 @@ pub(super) fn cosmetic(before: &View, after: &View, pairs: &[(usize, usize)], is
             change(Kind::Published, "published figures".to_owned());
         }
         if is_same && changes.is_empty() && before.side.text != after.side.text {
-            let text = "written in another way: formatting, comments, names, order or defaults".to_owned();
+            let text = "written differently: formatting, comments, names, order or defaults".to_owned();
             changes.push(Change::of(Class::Cosmetic, Kind::Text, text));
         }
     }

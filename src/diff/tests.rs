@@ -30,7 +30,7 @@ fn a_layer_at_the_front_is_one_change() {
     check(
         BASE,
         "linear(32) -> gcn(64) -> relu -> gcn(64) -> relu -> mean -> mlp(hidden = [64])",
-        &["weight-breaking: linear(32) added behind the input"],
+        &["weight-breaking: linear(32) added after the input"],
     );
 }
 
@@ -45,13 +45,13 @@ fn another_number_of_rounds_is_one_change() {
         &behind(4),
         &[
             "weight-breaking: repeat 3 → 4 times: gcn(64) -> relu",
-            "weight-breaking: linear(4) added behind the input",
+            "weight-breaking: linear(4) added after the input",
         ],
     );
     check(
         "gcn(8) -> mean -> linear",
         "gcn(8) -> relu -> gcn(8) -> relu -> gcn(8) -> mean -> linear",
-        &["weight-breaking: repeat(2, relu -> gcn(8)) added behind gcn (stage 1)"],
+        &["weight-breaking: repeat(2, relu -> gcn(8)) added after gcn (stage 1)"],
     );
     let two =
         |n: usize| format!("repeat(2, gcn(64) -> relu) -> repeat({n}, gcn(64) -> elu) -> mean -> linear");
@@ -70,7 +70,7 @@ fn a_width_is_the_change_and_what_follows_from_it_is_not() {
         "gcn(64) -> relu -> concat(mean, max, sum) -> linear(2)",
         &[
             "weight-breaking: concat (stage 6): branches 2 → 3",
-            "weight-compatible: sum added behind relu (stage 2)",
+            "weight-compatible: sum added after relu (stage 2)",
         ],
     );
     check(
@@ -84,7 +84,7 @@ fn a_width_is_the_change_and_what_follows_from_it_is_not() {
 fn what_leaves_every_weight_in_place_is_compatible() {
     for (after, expected) in [
         (BASE.replacen("relu", "gelu", 1), "relu → gelu (stage 2)"),
-        (BASE.replacen("-> mean", "-> dropout(0.3) -> mean", 1), "dropout(0.3) added behind relu (stage 4)"),
+        (BASE.replacen("-> mean", "-> dropout(0.3) -> mean", 1), "dropout(0.3) added after relu (stage 4)"),
         (BASE.replacen("mean", "max", 1), "mean → max (stage 5)"),
         (
             BASE.replacen("gcn(64)", "gcn(64, self_loops = false)", 1),
@@ -100,7 +100,7 @@ fn a_stage_in_another_place_has_moved() {
     check(
         "gcn(64) -> dropout(0.3) -> relu -> gcn(64) -> mean -> linear",
         "gcn(64) -> relu -> gcn(64) -> mean -> dropout(0.3) -> linear",
-        &["weight-compatible: dropout(0.3) moved: behind mean (stage 4), was behind gcn (stage 1)"],
+        &["weight-compatible: dropout(0.3) moved: after mean (stage 4), was after gcn (stage 1)"],
     );
 }
 
@@ -156,7 +156,7 @@ fn what_goes_in_and_comes_out_breaks_the_interface() {
 fn names_and_comments_are_cosmetic() {
     let one = "model = gcn(8) as fine -> relu -> concat(fine -> mean, max) -> mlp";
     check(one, &one.replace("fine", "first"), &["cosmetic: name fine → first"]);
-    let text = "cosmetic: written in another way: formatting, comments, names, order or defaults";
+    let text = "cosmetic: written differently: formatting, comments, names, order or defaults";
     check(one, &format!("// A comment.\n{one}"), &[text]);
     assert_eq!(compare(&side(one), &side(one)).class, Class::Same);
 }

@@ -406,7 +406,8 @@ fn head_lines(head: &Part, unit: &Unit) -> Vec<Line> {
         lines.push(Line::new(vec![(SMALL.fit(&head.arguments, WIDEST), SMALL, false)]));
     }
     if !head.parameters.is_empty() {
-        let text = format!("{} parameters", head.parameters);
+        let noun = if head.parameters == "1" { "parameter" } else { "parameters" };
+        let text = format!("{} {noun}", head.parameters);
         lines.push(Line::new(vec![(SMALL.fit(&text, WIDEST), SMALL, true)]));
     }
     if unit.kind == Kind::Output && !unit.losses.is_empty() {

@@ -4,6 +4,7 @@ use super::fold::MIDDLE;
 use super::scene::{Part, Scene, grouped};
 use super::svg::{Look, description, escape, svg};
 use crate::args::ArgValue;
+use crate::check::shape::counted;
 use crate::ir::{DataFacts, Model};
 use crate::ops::WidthRule;
 use crate::plan::{self, StageRow};
@@ -51,7 +52,7 @@ fn unit_facts(unit: &super::scene::Unit, model: &Model, rows: &[StageRow], scene
     let parts: Vec<Value> = match unit.kind {
         super::scene::Kind::Output => vec![json!({
             "title": scene.task,
-            "summary": format!("What the model predicts: {} outputs.", model.outputs.size),
+            "summary": format!("What the model predicts: {}.", counted(&model.outputs.size, "output")),
             "facts": [], "arguments": [],
         })],
         super::scene::Kind::Folded => vec![folded_facts(&unit.parts[0], model, rows)],
@@ -117,10 +118,10 @@ fn facts(part: &Part, rows: &[StageRow], model: &Model) -> Vec<[String; 2]> {
     }
     let sum = |of: fn(&StageRow) -> Option<f64>| of_part.iter().map(|row| of(row)).sum::<Option<f64>>();
     if let Some(flops) = sum(|row| row.flops).filter(|&flops| flops > 0.0) {
-        facts.push(["FLOPs a graph".to_owned(), grouped(flops.round() as usize)]);
+        facts.push(["FLOPs per graph".to_owned(), grouped(flops.round() as usize)]);
     }
     if let Some(bytes) = sum(|row| row.memory_bytes).filter(|&bytes| bytes > 0.0) {
-        facts.push(["bytes a graph".to_owned(), grouped(bytes.round() as usize)]);
+        facts.push(["bytes per graph".to_owned(), grouped(bytes.round() as usize)]);
     }
     let scope = &model.graph[part.nodes[0]].scope;
     if !scope.is_empty() {

@@ -4,6 +4,7 @@ use super::figure::{Area, Direction, Figure, Form, SMALL, Strip, StripKind, TAPE
 use super::scene::{Edge, GroupKind, Kind, Scene, Unit};
 use super::text::{FONT_STACK, Face};
 use super::theme::{Palette, Theme};
+use crate::data::error::count;
 use crate::ops::Family;
 use std::fmt::Write;
 
@@ -30,9 +31,10 @@ pub fn svg(scene: &Scene, look: &Look) -> String {
 
 /// One sentence for readers that cannot see the drawing.
 pub fn description(scene: &Scene) -> String {
-    let mut text = format!("Architecture for {}: {} stages", scene.task, scene.n_stages);
+    let mut text = format!("Architecture for {}: {}", scene.task, count(scene.n_stages, "stage"));
     if let Some(parameters) = scene.parameters {
-        let _ = write!(text, ", {} parameters", super::scene::grouped(parameters));
+        let noun = if parameters == 1 { "parameter" } else { "parameters" };
+        let _ = write!(text, ", {} {noun}", super::scene::grouped(parameters));
     }
     let levels: Vec<&str> = scene
         .groups
@@ -399,7 +401,7 @@ impl Canvas {
         }
     }
 
-    /// The outline that tells the kind of a stage.
+    /// The outline that shows the kind of a stage.
     pub fn shape(&mut self, kind: Kind, area: &Area, direction: Direction, style: &str) {
         let (x, y, right, bottom) = (area.x, area.y, area.right(), area.bottom());
         let points = match (kind, direction) {
@@ -556,6 +558,7 @@ impl Legend {
             .map(|(family, name)| (Kind::Stage(family), name))
             .collect();
         let mut totals = match scene.parameters {
+            Some(1) => "1 parameter".to_owned(),
             Some(parameters) => format!("{} parameters", super::scene::grouped(parameters)),
             None => "sizes without data".to_owned(),
         };

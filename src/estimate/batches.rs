@@ -65,6 +65,11 @@ impl Parts {
         [train, validation, test]
     }
 
+    /// Every part of every run: each is measured, at the latest at the end.
+    pub fn measured(&self) -> impl Iterator<Item = &Part> {
+        self.units.iter().flat_map(|(_, train, validation, test)| [train, validation, test])
+    }
+
     /// Sizes of these graphs.
     pub fn sizes(&self, graphs: &[u32]) -> Graphs {
         Graphs {

@@ -25,7 +25,7 @@ impl Estimator<'_> {
             let trace = self.tracer.step(graphs.clone(), self.parts.picked(train));
             self.memory(&graphs, &trace).peak_bytes
         };
-        let shuffled = |size: usize| peak(self.largest(size));
+        let shuffled = |size: usize| self.run_memory(size).1.peak_bytes;
         let bound = |size: usize| peak(self.parts.sizes(&self.parts.heaviest(size, &self.graph_bytes)));
         let batch_size = largest_that(most, |size| shuffled(size) <= limit_bytes);
         Proposal {

@@ -42,7 +42,7 @@ pub struct Machine {
     /// Seconds of a kernel that has nothing to do, forward and backward.
     pub call_s: f64,
     pub backward_call_s: f64,
-    /// The same where gradients go Candle's way: it sorts the graph, looks gradients up and adds zeros to each.
+    /// The same where gradients fall back to Candle: it sorts the graph, looks gradients up and adds zeros to each.
     pub candle_backward_call_s: f64,
     /// How many times faster all threads are than one.
     pub speedup: f64,
@@ -265,7 +265,7 @@ fn best_of(f: &dyn Fn() -> Result<()>) -> Result<f64> {
     Ok(best)
 }
 
-/// A graph in which each node hears four others, near and far.
+/// A graph in which each node has four in-neighbours, near and far.
 fn ring(n: usize) -> SparseGraph {
     let edges: Vec<(u32, u32)> = (0..n)
         .flat_map(|node| [1, 2, 17, 40].map(|step| (((node + step) % n) as u32, node as u32)))

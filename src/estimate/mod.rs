@@ -7,11 +7,11 @@
 pub mod batches;
 #[cfg(test)]
 mod counting;
+pub mod fits;
 pub mod limit;
 pub mod machine;
 pub mod replay;
 
-use crate::check::Checked;
 use crate::data::Dataset;
 use crate::ir::{Entity, Model};
 use crate::ops::FactCx;
@@ -39,8 +39,9 @@ const TRAINING_CODE_BYTES: f64 = 4e6;
 const GAPS: f64 = 0.1;
 
 /// What is estimated, and what is known of this process.
+#[derive(Clone)]
 pub struct Request<'a> {
-    pub model: &'a Checked<Model>,
+    pub model: &'a Model,
     pub dataset: &'a Dataset,
     pub settings: &'a Settings,
     pub process: ProcessMemory,
@@ -165,6 +166,9 @@ pub struct Memory {
     pub temporary_bytes: f64,
     /// Pages that the allocator holds beyond what is in use.
     pub allocator_bytes: f64,
+    /// What it takes beyond that to measure the largest batch of any part: a graph of the test part may be larger than
+    /// all that are trained on.
+    pub evaluation_bytes: f64,
     pub peak_bytes: f64,
 }
 
@@ -204,7 +208,7 @@ impl<'a> Estimator<'a> {
     /// # Errors
     /// Where the data cannot be cut as the protocol asks, or a width is not known.
     pub fn new(request: Request<'a>) -> Result<Self, EstimateError> {
-        let (model, dataset, settings) = (request.model.get(), request.dataset, request.settings);
+        let (model, dataset, settings) = (request.model, request.dataset, request.settings);
         let parts = Parts::new(model, dataset, settings)?;
         let tracer = Tracer::new(model, &dataset.facts(), dataset.is_symmetric())
             .ok_or_else(|| EstimateError::Symbolic { data: dataset.name.clone() })?;
@@ -235,10 +239,9 @@ impl<'a> Estimator<'a> {
         let batch_size = settings.batch_size;
         let model = self.tracer.model();
         let [train, validation, _] = self.parts.first();
-        let largest = self.largest(batch_size);
+        let (largest, memory) = self.run_memory(batch_size);
         let picked = self.parts.picked(train);
         let trace = self.tracer.step(largest.clone(), picked);
-        let memory = self.memory(&largest, &trace);
         let bound = self.parts.sizes(&self.parts.heaviest(batch_size, &self.graph_bytes));
         let bound_peak_bytes = self.memory(&bound, &self.tracer.step(bound.clone(), picked)).peak_bytes;
 
@@ -268,7 +271,7 @@ impl<'a> Estimator<'a> {
         let kept = stage_costs(n_stages, trace.kernels());
         let n_graphs = train.graphs.len().max(1) as f64;
         let seconds = self.request.machine.as_ref().map(|machine| stage_seconds(machine, n_stages, &epoch));
-        let written = self.request.model.get();
+        let written = self.request.model;
         let stages = model.nodes().map(|(idx, node)| Stage {
             index: idx.index(),
             operator: node.op.name(),
@@ -357,6 +360,7 @@ impl<'a> Estimator<'a> {
             activations_bytes: step.kept_bytes,
             temporary_bytes: (step.temporary_bytes() - bytes(numbers.trained)).max(0.0),
             allocator_bytes: 0.0,
+            evaluation_bytes: 0.0,
             peak_bytes: 0.0,
         };
         let in_use = memory.in_use_bytes();
@@ -366,6 +370,47 @@ impl<'a> Estimator<'a> {
         memory.allocator_bytes = (unused - training).max(GAPS * training);
         memory.peak_bytes = in_use + memory.allocator_bytes;
         memory
+    }
+
+    /// Memory of the run with this batch size: a training step over the largest batch, or the largest batch of any part
+    /// where measuring it takes more.
+    fn run_memory(&self, batch_size: usize) -> (Graphs, Memory) {
+        let [train, ..] = self.parts.first();
+        let largest = self.largest(batch_size);
+        let mut memory = self.memory(&largest, &self.tracer.step(largest.clone(), self.parts.picked(train)));
+        let (_, peak_bytes) = self.evaluation(batch_size, &memory);
+        memory.evaluation_bytes = (peak_bytes - memory.peak_bytes).max(0.0);
+        memory.peak_bytes += memory.evaluation_bytes;
+        (largest, memory)
+    }
+
+    /// The most that the run can take, whichever graphs meet in a batch.
+    fn most(&self, batch_size: usize) -> f64 {
+        let [train, ..] = self.parts.first();
+        let graphs = self.parts.sizes(&self.parts.heaviest(batch_size, &self.graph_bytes));
+        let memory = self.memory(&graphs, &self.tracer.step(graphs.clone(), self.parts.picked(train)));
+        memory.peak_bytes.max(self.evaluation(batch_size, &memory).1)
+    }
+
+    /// The heaviest batch of those that are measured, and the peak of the run while that happens.
+    fn evaluation(&self, batch_size: usize, training: &Memory) -> (Graphs, f64) {
+        let weight =
+            |graphs: &[u32]| graphs.iter().map(|&graph| self.graph_bytes[graph as usize]).sum::<f64>();
+        let (mut heaviest, mut most): (&[u32], f64) = (&[], -1.0);
+        for graphs in self.parts.measured().flat_map(|part| part.graphs.chunks(batch_size)) {
+            let bytes = weight(graphs);
+            if bytes > most {
+                (heaviest, most) = (graphs, bytes);
+            }
+        }
+        let graphs = self.parts.sizes(heaviest);
+        let step = forward_bytes(&self.tracer, &graphs) + batch_bytes(self.request.dataset, &graphs);
+        let lasting = training.weights_bytes
+            + training.optimizer_bytes
+            + training.kept_weights_bytes
+            + training.validation_bytes;
+        let peak = training.process_bytes + training.dataset_bytes + (1.0 + GAPS) * (lasting + step);
+        (graphs, peak)
     }
 
     fn time(
@@ -380,7 +425,7 @@ impl<'a> Estimator<'a> {
             .iter()
             .map(|(graphs, trace)| {
                 let batch = batch_bytes(self.request.dataset, graphs) / FLOAT_BYTES;
-                // The optimiser reads and writes weights, gradients and its state; the gradient's length is one more pass.
+                // The optimiser reads and writes weights, gradients and its state; the gradient's norm is one more pass.
                 let update = 3.0 * self.numbers.trained as f64 + 2.0 * self.numbers.state as f64;
                 machine.step_s(trace)
                     + (batch + update) / machine.streamed
@@ -427,6 +472,12 @@ impl Memory {
             + self.activations_bytes
             + self.temporary_bytes
     }
+}
+
+/// Bytes of a forward pass without a backward one, the batch itself not counted.
+fn forward_bytes(tracer: &Tracer, graphs: &Graphs) -> f64 {
+    let n_stages = tracer.model().graph.node_count();
+    replay::evaluation(&tracer.step(graphs.clone(), None), n_stages)
 }
 
 /// Numbers of each weight of a stage, and whether it is trained.

@@ -12,13 +12,13 @@ pub struct StepMemory {
 }
 
 impl StepMemory {
-    /// What is in use at that time beyond the results that are kept: gradients on their way, and scratch.
+    /// What is in use at that time beyond the results that are kept: gradients in flight, and scratch space.
     pub fn temporary_bytes(&self) -> f64 {
         self.peak_bytes - self.kept_bytes
     }
 }
 
-/// Whether a step goes back Candle's way, because an operator of Candle's own is among its kernels
+/// Whether the backward pass falls back to Candle, because an operator of Candle's own is among its kernels
 /// (`kernels/tape.rs`).
 pub fn goes_candles_way(trace: &Trace) -> bool {
     trace.kernels().iter().any(|kernel| kernel.is_candle && kernel.result.is_tracked)
@@ -73,7 +73,7 @@ pub fn training(trace: &Trace) -> StepMemory {
     StepMemory { kept_bytes: kept, peak_bytes: peak }
 }
 
-/// A forward pass alone: what a stage made is let go once its last reader has run.
+/// A forward pass alone: the result of a stage is freed once its last reader has run.
 pub fn evaluation(trace: &Trace, n_stages: usize) -> f64 {
     let stage_of = |kernel: &Kernel| kernel.stage.unwrap_or(n_stages);
     let mut last_reader = vec![0; trace.n_matrices()];

@@ -64,7 +64,7 @@ pub fn create_in(folder: &Path) -> io::Result<NamedTempFile> {
     loop {
         let file = builder.tempfile_in(folder)?;
         // The lock tells others that this file has a writer. One of them may have been faster than the lock and
-        // taken the file for abandoned; then it has no name any more.
+        // taken the file for abandoned; then it no longer has a name.
         let is_locked = file.as_file().lock().is_ok();
         if !is_locked || has_name(file.as_file()) {
             return Ok(file);
@@ -81,7 +81,7 @@ pub fn remove_abandoned(folder: &Path) {
         if !is_ours || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
             continue;
         }
-        // On a file system without locks nothing can be told, and nothing is removed.
+        // Without locks on the file system nothing is known, so nothing is removed.
         if let Ok(file) = OpenOptions::new().read(true).write(true).open(entry.path())
             && file.try_lock().is_ok()
         {

@@ -1,4 +1,4 @@
-//! A text file of records, one a line, that grows by whole lines.
+//! A text file of records, one per line, that grows by whole lines.
 
 use super::sealed::{Chain, SealError};
 use crate::regular;
@@ -25,7 +25,7 @@ pub enum LinesError {
     System(#[from] io::Error),
     #[error("line {line}: {error}")]
     Damaged { line: usize, error: SealError },
-    #[error("it has {found}, and {expected} are expected", found = n_lines(*found))]
+    #[error("it has {found}, but {expected} are expected", found = n_lines(*found))]
     Short { found: usize, expected: usize },
     #[error("its first lines are not those that were written when the run was saved")]
     Replaced,
@@ -234,7 +234,7 @@ mod tests {
             error
         };
         assert!(refused(3, &checksums[2]).contains("its first lines are not those"));
-        assert_eq!(refused(4, &checksums[2]), "it has 3 lines, and 4 are expected");
+        assert_eq!(refused(4, &checksums[2]), "it has 3 lines, but 4 are expected");
     }
 
     #[cfg(unix)]

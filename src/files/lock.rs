@@ -65,7 +65,7 @@ impl FolderLock {
             );
             let mut file = options.open(&path)?;
             if !file.metadata()?.is_file() {
-                return Err(io::Error::other("it is in the way of a lock and is no file").into());
+                return Err(io::Error::other("it is not a regular file, so no lock can be taken").into());
             }
             match file.try_lock() {
                 Ok(()) => {}
@@ -131,7 +131,7 @@ fn is_the_file_at(file: &File, path: &Path) -> bool {
 impl std::fmt::Display for Holder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { process, host, since, command } = self;
-        write!(f, "process {process} on {host}, since {since} UTC (`{}`)", shown(command))
+        write!(f, "process {process} on {host}, since {since} (`{}`)", shown(command))
     }
 }
 
@@ -150,7 +150,7 @@ mod tests {
 
     fn holder(process: u32) -> Holder {
         let command = ["hgnnc", "train", "m.hgnn"].map(String::from).into();
-        Holder { process, host: "here".into(), since: "20260131-235959".into(), command }
+        Holder { process, host: "here".into(), since: "2026-01-31T23:59:59Z".into(), command }
     }
 
     #[test]
@@ -161,7 +161,7 @@ mod tests {
         let Err(LockError::Held(Some(found))) = FolderLock::take(folder.path(), &holder(2)) else {
             panic!("the folder has a writer");
         };
-        assert_eq!(found.to_string(), "process 1 on here, since 20260131-235959 UTC (`hgnnc train m.hgnn`)");
+        assert_eq!(found.to_string(), "process 1 on here, since 2026-01-31T23:59:59Z (`hgnnc train m.hgnn`)");
         drop(first);
         assert!(!is_marked(folder.path()));
         FolderLock::take(folder.path(), &holder(2)).unwrap();

@@ -1,7 +1,7 @@
 //! JSON that carries a checksum of itself, so that damage is found before anything is read from it.
 //!
 //! The last member of the outermost object is `"checksum": "sha256:…"`, over every byte before the comma that it
-//! stands behind. In a file of one object a line, each line's checksum covers that of the line before too, so a line
+//! stands behind. In a file of one object per line, each line's checksum covers that of the line before too, so a line
 //! that is missing, moved or doubled is found like a changed one.
 
 use serde::Serialize;
@@ -24,12 +24,12 @@ pub enum SealError {
     Changed,
     #[error("its checksum is missing")]
     Unsealed,
-    #[error("it ends in the middle")]
+    #[error("it ends too early")]
     Cut,
     #[error("it is not what hgnnc writes (line {line}, column {column})")]
     Foreign { line: usize, column: usize },
     /// The name of the member.
-    #[error("`{0}` stands twice in it")]
+    #[error("`{0}` occurs twice in it")]
     Doubled(String),
 }
 
@@ -173,7 +173,7 @@ struct Members {
     doubled: Option<String>,
 }
 
-/// Passes over a value of any kind and notes a member that stands twice in its object.
+/// Passes over a value of any kind and notes a member that occurs twice in its object.
 struct EachOnce<'a>(&'a mut Members);
 
 impl<'de> serde::de::DeserializeSeed<'de> for EachOnce<'_> {

@@ -216,7 +216,7 @@ impl Printer {
         self.stages(pipeline, after, keeps_lines, INDENT);
     }
 
-    /// On one line, or a stage a line with its arrow `indent` deeper than the first; `keeps_lines` where a pipeline
+    /// On one line, or one stage per line with its arrow `indent` deeper than the first; `keeps_lines` where a pipeline
     /// stays broken because it was.
     fn stages(&mut self, pipeline: &Pipeline, after: usize, keeps_lines: bool, indent: usize) {
         let (first, rest) = pipeline.stages.split_first().expect("a pipeline has a stage");

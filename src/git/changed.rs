@@ -184,7 +184,7 @@ impl Repository {
         let files = self.files(after, suffix)?;
         let mut users: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for path in &files {
-            // What cannot be read uses nothing that could be told.
+            // What cannot be read uses nothing that could be known.
             let Ok(text) = self.read_text(after, path) else { continue };
             for used in self.used_by(path, &text) {
                 users.entry(used).or_default().push(path);

@@ -37,9 +37,9 @@ impl Repository {
             let Some(path) = self.relative(Path::new(name))? else {
                 return Err(GitError::new(
                     ErrorKind::Outside,
-                    format!("`{name}` lies outside of the repository {}", self.root()?.display()),
+                    format!("`{name}` is outside the repository {}", self.root()?.display()),
                 )
-                .help("give a path inside of it"));
+                .help("give a path inside it"));
             };
             let is_on_disk = self.root()?.join(&path).exists();
             let was_there = || {

@@ -48,7 +48,7 @@ impl Repository {
     }
 
     /// A snapshot that has this content of a file, known by its hash, to look up what `text` uses: the last commit,
-    /// the index, or the latest of the commits before. Git tells its diff drivers contents and no revisions, so of
+    /// the index, or the latest of the commits before. Git gives its diff drivers contents, but no revisions, so of
     /// two commits that share the content the later one is taken.
     pub fn holding(&self, path: &str, hash: &str, text: &str) -> Option<Snapshot> {
         // Only `use` looks at other files of the snapshot.
@@ -90,13 +90,13 @@ impl Repository {
     /// Reads a file that `use` names, for [`syntax::load_program`]: `path` is seen from the root.
     ///
     /// # Errors
-    /// In the kinds that `load_program` tells apart.
+    /// In the kinds that `load_program` distinguishes.
     pub fn read_used(&self, snapshot: &Snapshot, path: &str) -> io::Result<String> {
         let Some(inside) = self.inside(path) else {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
                 OutOfReach {
-                    reason: format!("it lies outside of the repository, so {snapshot} does not have it"),
+                    reason: format!("it is outside the repository, so {snapshot} does not have it"),
                     help: "put the file into the repository".to_owned(),
                 },
             ));

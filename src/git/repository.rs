@@ -18,7 +18,7 @@ pub struct Repository {
 pub struct Located {
     /// From the root of the repository.
     pub path: String,
-    /// To be told: the same path names another file too.
+    /// To be reported: the same path names another file too.
     pub note: Option<String>,
 }
 
@@ -29,7 +29,7 @@ impl std::fmt::Debug for Repository {
 }
 
 impl Repository {
-    /// The repository that a folder lies in. What git tells its hooks in the environment (`GIT_DIR`,
+    /// The repository that a folder lies in. What git passes to its hooks in the environment (`GIT_DIR`,
     /// `GIT_INDEX_FILE`) is followed as git itself does.
     ///
     /// # Errors
@@ -105,7 +105,7 @@ impl Repository {
                 return unknown("is short for more than one commit").help("write more of its digits");
             }
             ErrorCode::InvalidSpec => {
-                return unknown("is not written as a revision")
+                return unknown("is not a valid revision")
                     .help("write a branch, a tag, a hash or something like `HEAD~2`");
             }
             _ => {}
@@ -121,7 +121,7 @@ impl Repository {
             );
         }
         if base_is_there && base != revision {
-            return unknown.help(format!("`{base}` is there, but has not that much history"));
+            return unknown.help(format!("`{base}` exists, but its history is not that long"));
         }
         let known = self.references();
         let remote = format!("/{revision}");
@@ -134,7 +134,7 @@ impl Repository {
         match close.as_slice() {
             [] if known.is_empty() => unknown.help("there are no branches and no tags"),
             [] if known.len() == 1 => unknown.help(format!("there is only `{}`", known[0])),
-            [] if known.len() <= 8 => unknown.help(format!("there are {}", either(&known))),
+            [] if known.len() <= 8 => unknown.help(format!("name {}", either(&known))),
             [] => unknown.help("`git branch --all` and `git tag` list what there is"),
             close => unknown.help(format!("did you mean {}?", either(close))),
         }
@@ -193,11 +193,8 @@ impl Repository {
             _ => slashed(&normalised(&Path::new("/").join(path.trim_start_matches('/')))).ok(),
         };
         if from_here.is_none() && is_relative && self.root().is_ok() {
-            return Err(GitError::new(
-                ErrorKind::Outside,
-                format!("`{path}` lies outside of the repository"),
-            )
-            .help("give a path inside of it, from the current folder or from its root"));
+            return Err(GitError::new(ErrorKind::Outside, format!("`{path}` is outside the repository"))
+                .help("give a path inside it, from the current folder or from its root"));
         }
         let is_there = |path: &Option<String>| path.as_ref().is_some_and(|path| self.exists(snapshot, path));
         match (from_here, from_root) {
@@ -231,8 +228,8 @@ fn cannot_open(folder: &Path, error: &git2::Error) -> GitError {
     let folder = folder.display();
     match error.code() {
         ErrorCode::NotFound => {
-            GitError::new(ErrorKind::NoRepository, format!("{folder} lies in no git repository"))
-                .help("run this inside of one, or make one: `git init`")
+            GitError::new(ErrorKind::NoRepository, format!("{folder} is not in a git repository"))
+                .help("run this inside one, or create one: `git init`")
         }
         ErrorCode::Owner => GitError::new(
             ErrorKind::NoRepository,
@@ -332,8 +329,8 @@ mod tests {
         let help = |revision: &str| repo.open().snapshot(revision).unwrap_err().help.unwrap();
         assert_eq!(help("mian"), "did you mean `main`?");
         assert_eq!(help("paper"), "did you mean `origin/paper`?");
-        assert_eq!(help("zebra"), "there are `main`, `origin/paper` or `v1`");
-        assert_eq!(help("main~7"), "`main` is there, but has not that much history");
+        assert_eq!(help("zebra"), "name `main`, `origin/paper` or `v1`");
+        assert_eq!(help("main~7"), "`main` exists, but its history is not that long");
         assert_eq!(help("HEAD:top.hgnn"), "name a branch, a tag or a commit");
         let root = repo.open().inner.path().join("shallow");
         std::fs::write(root, format!("{}\n", repo.inner.head().unwrap().target().unwrap())).unwrap();

@@ -130,7 +130,7 @@ impl Repository {
                     if place.pop().is_none() {
                         return Err(GitError::new(
                             ErrorKind::Outside,
-                            format!("`{name}` lies outside of the repository"),
+                            format!("`{name}` is outside the repository"),
                         ));
                     }
                     continue;
@@ -160,7 +160,7 @@ impl Repository {
                             ErrorKind::NotAFile,
                             format!("`{name}` is a symbolic link that {why}: `{here}` -> `{target}`"),
                         )
-                        .help("at a revision only links inside of the repository can be followed"));
+                        .help("at a revision only links inside the repository can be followed"));
                     }
                     place.pop();
                     for part in target.split('/').rev() {
@@ -383,6 +383,6 @@ mod tests {
         let names: Vec<_> = loaded.sources.files().map(|(_, file)| file.name.as_str()).collect();
         assert_eq!(names, ["main:m/a.hgnn", "main:lib.hgnn"]);
         assert_eq!(&*loaded.sources.file(crate::source::FileId(1)).text, "let width = 8");
-        assert!(loaded.diagnostics[0].labels[0].text.contains("lies outside of the repository"));
+        assert!(loaded.diagnostics[0].labels[0].text.contains("is outside the repository"));
     }
 }

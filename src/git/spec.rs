@@ -25,7 +25,7 @@ impl Spec {
             }
             _ => {
                 let revision = rest.trim_end_matches(':');
-                Err(GitError::new(ErrorKind::Spelling, format!("`{text}` names a revision and no file"))
+                Err(GitError::new(ErrorKind::Spelling, format!("`{text}` names a revision, but no file"))
                     .help(format!("write `git:{revision}:models/quickstart.hgnn`")))
             }
         })
@@ -45,7 +45,7 @@ pub fn revision(text: &str) -> Result<&str> {
         }
         Some(at) => Err(GitError::new(
             ErrorKind::Spelling,
-            format!("`{text}` names a file, and a revision is expected here"),
+            format!("`{text}` names a file, but a revision is expected here"),
         )
         .help(format!("write `git:{}`", &rest[..at]))),
         None => Ok(rest),

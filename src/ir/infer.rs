@@ -70,7 +70,7 @@ pub(crate) fn infer_types(
             Ok(ty) => ty,
             Err(mut finding) => {
                 let family = finding.code.split("::").next().unwrap_or_default();
-                // A guess may be what is wrong now; its mistake was told.
+                // A guess may be what is wrong now; its mistake was reported.
                 if broken.is_empty() && !doubt.contains(family) {
                     if let Some((text, place)) = &made[idx.index()].call
                         && !finding.labels.iter().any(|label| label.span == *place)
@@ -223,7 +223,7 @@ fn rows_of(
         data,
         sizes,
     };
-    // What is wrong with the pooling itself is told when its own turn comes.
+    // What is wrong with the pooling itself is reported when its own turn comes.
     node.op.infer(&cx).map_or_else(|_| Dim::new(Size::Symbol("?"), None, "not known"), |ty| ty.rows)
 }
 
@@ -242,7 +242,7 @@ fn guess(cx: &InferCx) -> Type {
         WidthRule::Kept | WidthRule::Computed => unknown(),
     };
     let (entity, level, rows) = match cx.op.family() {
-        Family::Readout => (Entity::Graph, first.level, Dim::new(Size::Known(1), None, "one row a graph")),
+        Family::Readout => (Entity::Graph, first.level, Dim::new(Size::Known(1), None, "one row per graph")),
         Family::Pooling => (Entity::Clusters, cx.new_level, unknown()),
         _ => (first.entity, first.level, first.rows.clone()),
     };

@@ -102,7 +102,12 @@ pub(crate) fn outputs_of(data: Option<&DataFacts>) -> Dim {
     match data.filter(|data| data.n_outputs > 0) {
         Some(data) => {
             let is_classes = data.task.is_none_or(|task| task.kind == TargetKind::Classification);
-            let noun = if is_classes { "classes" } else { "values to predict" };
+            let noun = match (is_classes, data.n_outputs) {
+                (true, 1) => "class",
+                (true, _) => "classes",
+                (false, 1) => "value to predict",
+                (false, _) => "values to predict",
+            };
             let reason = format!("{} has {} {noun}", data.name, data.n_outputs);
             Dim::new(Size::Known(data.n_outputs), None, reason)
         }
@@ -151,7 +156,7 @@ pub struct DataFacts {
     pub n_graphs: usize,
     /// Width of the node features after the reader's `features` choice; 0 where there are none.
     pub n_features: usize,
-    /// Classes, or values a target.
+    /// Classes, or values per target.
     pub n_outputs: usize,
     /// `None` where the data carries no labels.
     pub task: Option<Task>,

@@ -9,7 +9,7 @@ pub struct Scope(Option<Arc<Opening>>);
 #[derive(Debug)]
 struct Opening {
     text: Arc<str>,
-    /// Which opening of the model it is: tells two calls of one block in a row apart.
+    /// Which opening of the model it is: distinguishes two calls of one block in a row.
     instance: u32,
     around: Scope,
 }

@@ -36,7 +36,7 @@ pub struct EndRows {
     pub words: &'static str,
 }
 
-/// One row a graph, at whatever level it was gathered.
+/// One row per graph, at whatever level it was gathered.
 const GRAPHS: EndRows = EndRows { entity: Entity::Graph, level: None, words: "a row for each graph" };
 
 /// Every node that the data has.

@@ -36,11 +36,11 @@ pub enum Entity {
     Nodes,
     /// Edges of a sparse graph.
     Edges,
-    /// Clusters of a learned assignment: a fixed number a graph, in a fixed order.
+    /// Clusters of a learned assignment: a fixed number per graph, in a fixed order.
     Clusters,
-    /// Sorted places (`sort_pool`): a fixed number a graph, in a fixed order, without edges.
+    /// Sorted places (`sort_pool`): a fixed number per graph, in a fixed order, without edges.
     Slots,
-    /// One row a graph.
+    /// One row per graph.
     Graph,
 }
 
@@ -115,7 +115,7 @@ pub struct Cause {
 pub struct Type {
     pub entity: Entity,
     pub level: Level,
-    /// Rows a graph: `N` for nodes; `k` for clusters and slots; 1 for a graph.
+    /// Rows per graph: `N` for nodes; `k` for clusters and slots; 1 for a graph.
     pub rows: Dim,
     pub width: Dim,
     pub symmetry: Symmetry,

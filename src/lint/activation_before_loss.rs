@@ -8,13 +8,13 @@ use crate::kernels::Activation;
 use crate::ops::Action;
 
 /// Cross-entropy takes logits, any real number: behind a `relu` no class can be ruled out, and where all are zero no
-/// gradient comes back; behind a `sigmoid` or `tanh` no answer can be certain. Values are only told where the data
-/// has some that the activation cannot give.
+/// gradient comes back; behind a `sigmoid` or `tanh` no answer can be certain. Values are only reported where the data
+/// has some that the activation cannot produce.
 ///
 /// Paper: Goodfellow, Bengio and Courville 2016, "Deep Learning", section 6.2.2.
 pub static LINT: Lint = Lint {
     code: "lint::activation_before_loss",
-    summary: "an activation as the last stage, so that the result cannot be what the loss asks for",
+    summary: "an activation as the last stage, so that the result cannot take every value",
     needs_data: NeedsData::Sometimes,
     thresholds: &[],
     find,
@@ -61,7 +61,7 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
             }
             let share = super::cx::percent(n_outside, values.len());
             (
-                format!("{name} cannot give {share} of the values of {}", data.name()),
+                format!("{name} cannot produce {share} of the values of {}", data.name()),
                 match most.is_finite() {
                     true => format!("only from {least} to {most}"),
                     false => format!("nothing below {least}"),

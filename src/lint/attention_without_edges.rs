@@ -1,4 +1,4 @@
-//! `attention_without_edges`: attention where there is nobody to attend to.
+//! `attention_without_edges`: attention where there are no neighbours to attend to.
 
 use super::cx::percent;
 use super::{Cx, Lint, NeedsData, Threshold};
@@ -12,13 +12,13 @@ use crate::ops::{Action, Gather, Own};
 /// Paper: Veličković et al. 2018, "Graph Attention Networks", eq. 3.
 pub static LINT: Lint = Lint {
     code: "lint::attention_without_edges",
-    summary: "attention on data of which many graphs have no edges, where it is a linear layer",
+    summary: "attention on data with many graphs without edges, where it is a linear layer",
     needs_data: NeedsData::Always,
     thresholds: &[Threshold {
         name: "share",
         default: 0.1,
         range: Range::open_closed(0.0, 1.0),
-        doc: "Share of the graphs without edges, from which it is told.",
+        doc: "Minimum share of graphs without edges to report.",
     }],
     find,
 };
@@ -44,20 +44,20 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
     let Some((node, own)) = attends else { return Vec::new() };
     let name = cx.name(node);
     let effect = match own {
-        Own::Absent => "there it gives zeros",
-        _ => "there every weight is 1 and this is a linear layer",
+        Own::Absent => "on those it gives zeros",
+        _ => "on those every weight is 1 and this is a linear layer",
     };
     vec![
         Diagnostic::warning(
             LINT.code,
             format!(
-                "{name} has nobody to attend to in {} of the graphs of {}: they have no edges",
+                "{name} has no neighbours to attend to in {} of the graphs of {}: they have no edges",
                 percent(n_without, n_graphs),
                 data.name()
             ),
         )
         .label(cx.node(node).span, effect)
-        .help("look at how the edges were made; where the graphs are right, `sage(64)` in its place gives such nodes a weight of their own"),
+        .help("check how the edges were made; if the graphs are correct, `sage(64)` in its place gives such nodes a weight of their own"),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! `batch_of_one`: batch statistics of a single row.
 
+use super::cx::counted;
 use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
 use crate::ir::Entity;
@@ -7,7 +8,8 @@ use crate::ops::Action;
 use crate::source::Span;
 
 /// Batch normalisation of one row subtracts the row from itself and gives its bias, whatever came in. A graph vector
-/// has one row a graph, so a batch of one graph is such a row; so is the rest of an epoch that a batch size leaves.
+/// has one row per graph, so a batch of one graph is such a row; so is the last batch of an epoch if a single graph is
+/// left.
 ///
 /// Paper: Ioffe and Szegedy 2015, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal
 /// Covariate Shift", section 3.
@@ -61,20 +63,20 @@ fn finding(
 ) -> Diagnostic {
     let (message, label) = match cause {
         Cause::Always => (
-            format!("{name} normalises one row in every batch: nothing of its input is left"),
-            "one row a graph".to_owned(),
+            format!("{name} normalises a single row in every batch: nothing of its input is left"),
+            "one row per graph".to_owned(),
         ),
         Cause::LastBatch { n_train } => (
             format!(
-                "{name} normalises one row in the last batch: {n_train} = {} · {batch_size} + 1",
+                "{name} normalises a single row in the last batch: {n_train} = {} · {batch_size} + 1",
                 n_train / batch_size
             ),
-            format!("one row a graph, and {n_train} graphs are trained on"),
+            format!("one row per graph, and {n_train} graphs to train on"),
         ),
     };
     let mut finding = Diagnostic::warning(LINT.code, message).label(span, label);
     if let Some(place) = place {
-        finding = finding.label(place, format!("{batch_size} graphs a batch"));
+        finding = finding.label(place, format!("{} per batch", counted(batch_size, "graph")));
     }
     let other = match (cause, cx.data) {
         (Cause::LastBatch { .. }, Some(data)) => {
@@ -86,7 +88,7 @@ fn finding(
         _ => 32,
     };
     finding.help(format!(
-        "write `train {{ batch_size = {other} }}`, or `layer_norm`, which takes each row by itself"
+        "write `train {{ batch_size = {other} }}`, or `layer_norm`, which normalises each row by itself"
     ))
 }
 

@@ -1,4 +1,4 @@
-//! `class_balance`: a loss that counts items alike where one class is rare.
+//! `class_balance`: a loss that weights all items equally where one class is rare.
 
 use super::{Cx, Lint, NeedsData, Threshold};
 use crate::args::Range;
@@ -6,7 +6,7 @@ use crate::diagnostic::Diagnostic;
 use crate::ir::TargetKind;
 use crate::ops::LossKind;
 
-/// The mean over items is mostly about the frequent class: a network that always answers it has a low loss and a
+/// The mean over items is dominated by the frequent class: a network that always predicts it has a low loss and a
 /// high accuracy. Weights by frequency let every class count the same.
 ///
 /// Papers: He and Garcia 2009, "Learning from Imbalanced Data"; King and Zeng 2001, "Logistic Regression in Rare
@@ -15,12 +15,12 @@ pub static LINT: Lint = Lint {
     code: "lint::class_balance",
     summary: "an unweighted loss where one class is several times as frequent as another",
     needs_data: NeedsData::Always,
-    // Beyond three to one, always answering the frequent class of two is right three times in four.
+    // Beyond three to one, always predicting the frequent class of two is right three times in four.
     thresholds: &[Threshold {
         name: "ratio",
         default: 3.0,
         range: Range::closed(1.0, 1e9),
-        doc: "How many times as frequent the most frequent class has to be as the rarest.",
+        doc: "Minimum ratio of the most frequent class to the rarest to report.",
     }],
     find,
 };
@@ -58,13 +58,13 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
     let measure = if has_metric {
         ""
     } else {
-        "; and measure what counts classes alike: `evaluate { metrics = [accuracy, macro_f1] }`"
+        "; and measure all classes equally: `evaluate { metrics = [accuracy, macro_f1] }`"
     };
     vec![
         Diagnostic::warning(
             LINT.code,
             format!(
-                "`{}` counts all items alike, and class {} of {} is {:.1} times as frequent as class {}",
+                "`{}` weights all items equally, but class {} of {} is {:.1} times as frequent as class {}",
                 term.loss.name(),
                 name(frequent),
                 data.name(),
@@ -75,7 +75,7 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
         .label(
             term.span,
             format!(
-                "{most} items of class {}, {least} of class {} are trained on",
+                "the training part has {most} items of class {} and {least} of class {}",
                 name(frequent),
                 name(rare)
             ),

@@ -1,4 +1,4 @@
-//! What `hgnn.toml` and the command line say of the lints.
+//! What `hgnn.toml` and the command line set for the lints.
 //!
 //! ```toml
 //! [lint]
@@ -26,7 +26,7 @@ pub const FILE: &str = "hgnn.toml";
 /// Stands for every lint in `deny`.
 pub const ALL: &str = "all";
 
-/// Which lints are heard, and from which numbers on.
+/// Which lints report, and from which thresholds on.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Config {
     allow: BTreeSet<&'static str>,
@@ -65,7 +65,7 @@ impl Config {
         self.thresholds.get(&(lint.name(), known.name)).copied().unwrap_or(known.default)
     }
 
-    /// Allows one lint or one warning of the check, whatever was said before: the command line over the file.
+    /// Allows one lint or one warning of the check, whatever was set before: the command line overrides the file.
     ///
     /// # Errors
     /// Where there is no such lint: what was probably meant.
@@ -76,7 +76,7 @@ impl Config {
         Ok(())
     }
 
-    /// Denies one lint, one warning of the check or `all`, whatever was said before. `all` leaves out what is allowed.
+    /// Denies one lint, one warning of the check or `all`, whatever was set before. `all` leaves out what is allowed.
     ///
     /// # Errors
     /// As [`Config::allow`].
@@ -156,7 +156,7 @@ impl Reader<'_> {
             format!("known here: {}", words_list(known))
         };
         self.found.push(
-            Diagnostic::error(code, format!("there is no {what} `{given}`"))
+            Diagnostic::error(code, format!("`{given}` is not a {what}"))
                 .label((self.place)(span), label)
                 .help(help),
         );
@@ -224,9 +224,9 @@ impl Reader<'_> {
             };
             if let Some((first, place)) = places.get(name) {
                 let message = if *first == key {
-                    format!("`{name}` stands in `{key}` twice")
+                    format!("`{name}` appears twice in `{key}`")
                 } else {
-                    format!("`{name}` is allowed and denied")
+                    format!("`{name}` is both allowed and denied")
                 };
                 self.found.push(
                     Diagnostic::error("config::wrong_value", message)
@@ -246,8 +246,8 @@ impl Reader<'_> {
         let what = format!("`lint.{}`", lint.name());
         if lint.thresholds.is_empty() {
             self.found.push(
-                Diagnostic::error("config::unknown_key", format!("{what} has nothing to set"))
-                    .label((self.place)(key), "no numbers here")
+                Diagnostic::error("config::unknown_key", format!("{what} has no thresholds"))
+                    .label((self.place)(key), "nothing to set here")
                     .help(format!("to switch it off write `allow = [\"{}\"]` under `[lint]`", lint.name())),
             );
             return;
@@ -347,21 +347,21 @@ mod tests {
     #[test]
     fn mistakes_are_told_with_their_place() {
         for (text, expected) in [
-            ("[lnt]\n", vec!["1:2 config::unknown_key: there is no section `lnt` | did you mean `lint`?"]),
+            ("[lnt]\n", vec!["1:2 config::unknown_key: `lnt` is not a section | did you mean `lint`?"]),
             (
                 "[lint]\ndenny = []\n",
-                vec!["2:1 config::unknown_key: there is no key of `[lint]` `denny` | did you mean `deny`?"],
+                vec!["2:1 config::unknown_key: `denny` is not a key of `[lint]` | did you mean `deny`?"],
             ),
             (
                 "[lint]\nallow = [\"over_smothing\"]\n",
                 vec![
-                    "2:10 config::unknown_lint: there is no lint `over_smothing` | did you mean `over_smoothing`?",
+                    "2:10 config::unknown_lint: `over_smothing` is not a lint | did you mean `over_smoothing`?",
                 ],
             ),
             (
                 "[lint.class_balance]\nratoi = 2\n",
                 vec![
-                    "2:1 config::unknown_key: there is no key of `lint.class_balance` `ratoi` | did you mean `ratio`?",
+                    "2:1 config::unknown_key: `ratoi` is not a key of `lint.class_balance` | did you mean `ratio`?",
                 ],
             ),
             (
@@ -378,7 +378,7 @@ mod tests {
             ),
             (
                 "[lint.dead_dropout]\np = 2\n",
-                vec!["1:7 config::unknown_key: `lint.dead_dropout` has nothing to set | no numbers here"],
+                vec!["1:7 config::unknown_key: `lint.dead_dropout` has no thresholds | nothing to set here"],
             ),
             (
                 "lint = 3\n",
@@ -388,7 +388,7 @@ mod tests {
             ),
             (
                 "[lint]\nallow = [\"dead_dropout\"]\ndeny = [\"dead_dropout\"]\n",
-                vec!["3:9 config::wrong_value: `dead_dropout` is allowed and denied | again here"],
+                vec!["3:9 config::wrong_value: `dead_dropout` is both allowed and denied | again here"],
             ),
         ] {
             assert_eq!(read(text).expect_err(text), expected);

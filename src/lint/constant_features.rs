@@ -7,7 +7,7 @@ use crate::ops::{Action, Gather, Own};
 use petgraph::graph::NodeIndex;
 
 /// Nodes without distinguishing features: a mean or maximum of equal rows is that row again, so every node of
-/// every graph keeps the same value. Sums count, and the weights of `gcn` tell degrees apart.
+/// every graph keeps the same value. Sums count, and the weights of `gcn` distinguish degrees.
 ///
 /// Paper: Xu et al. 2019, "How Powerful are Graph Neural Networks?", section 5.2.
 pub static LINT: Lint = Lint {
@@ -63,7 +63,7 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
             format!("{}, here and in all that follows", gathered(cx, node)),
         )
     } else {
-        (format!("{} says nothing here: {reason}", cx.name(node)), gathered(cx, node).to_owned())
+        (format!("{} carries no information here: {reason}", cx.name(node)), gathered(cx, node).to_owned())
     };
     let mut finding = Diagnostic::warning(LINT.code, message).label(cx.node(node).span, consequence);
     let written = cx.model.data.as_ref().and_then(|data| data.args.get("features")).and_then(|arg| arg.span);
@@ -88,7 +88,7 @@ fn gathered(cx: &Cx, node: NodeIndex) -> &'static str {
         Action::Messages {
             gather: Gather::Sum | Gather::Ordered | Gather::Sorted | Gather::DegreeWeighted,
             ..
-        } => "all nodes have as many neighbours, so equal rows stay equal",
+        } => "all nodes have the same number of neighbours, so equal rows stay equal",
         _ => "a mean of equal rows is that row again",
     }
 }

@@ -96,7 +96,7 @@ impl<'a> Cx<'a> {
         format!("`{}`", self.node(node).op.name())
     }
 
-    /// The number from which a lint speaks.
+    /// The threshold from which a lint reports.
     ///
     /// # Panics
     /// Where the lint has no such threshold.

@@ -107,7 +107,7 @@ fn finding(cx: &Cx, pooling: NodeIndex, readout: Option<NodeIndex>) -> Diagnosti
     }
     let readout = if is_mean { "mean" } else { "sum" };
     finding.help(format!(
-        "let something read the clusters apart: `-> gcn(64) -> relu -> {readout}`, or `max` in place of `{readout}`; \
+        "let a later stage process the clusters separately: `-> gcn(64) -> relu -> {readout}`, or `max` in place of `{readout}`; \
          `loss = … + link_prediction` trains the assignment, but the result still does not depend on it"
     ))
 }

@@ -1,4 +1,4 @@
-//! `dead_dropout`: dropout that does nothing, or harm.
+//! `dead_dropout`: dropout that has no effect, or does harm.
 
 use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
@@ -40,7 +40,7 @@ fn finding(cx: &Cx, node: NodeIndex, p: f64) -> Option<Diagnostic> {
     loop {
         if at == cx.model.output {
             return Some(
-                warning(format!("`{text}` drops numbers of the result itself"))
+                warning(format!("`{text}` drops values of the result itself"))
                     .label(span, "the loss compares what comes out here")
                     .help("put it in front of the last layer: `-> dropout(0.5) -> linear`"),
             );
@@ -52,7 +52,7 @@ fn finding(cx: &Cx, node: NodeIndex, p: f64) -> Option<Diagnostic> {
                 let both = 1.0 - (1.0 - p) * (1.0 - again);
                 return Some(
                     warning(format!("dropout twice in a row drops {} %", (100.0 * both).round()))
-                        .label(cx.node(reader).span, "drops of what is left")
+                        .label(cx.node(reader).span, "drops from what is left")
                         .label(span, "dropped here already")
                         .help(format!("write one of them: `dropout({})`", (100.0 * both).round() / 100.0)),
                 );
@@ -60,9 +60,9 @@ fn finding(cx: &Cx, node: NodeIndex, p: f64) -> Option<Diagnostic> {
             Action::BatchNorm => {
                 return Some(
                     warning(format!("`{text}` in front of `batch_norm` shifts the variance that it learns"))
-                        .label(span, "larger variance while training, none of it in evaluation")
-                        .label(cx.node(reader).span, "keeps the variance of training for evaluation")
-                        .help(format!("put it behind: `batch_norm -> relu -> {text}`")),
+                        .label(span, "larger variance in training than in evaluation")
+                        .label(cx.node(reader).span, "uses the variance of training in evaluation")
+                        .help(format!("put it after: `batch_norm -> relu -> {text}`")),
                 );
             }
             Action::Activation | Action::Identity => at = reader,

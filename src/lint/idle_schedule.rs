@@ -1,5 +1,6 @@
 //! `idle_schedule`: a schedule of the learning rate that never gets to change it.
 
+use super::cx::counted;
 use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
 use crate::train::{Overrides, Settings, early_stop, monitor, schedule};
@@ -53,23 +54,23 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
     }
     let finding = Diagnostic::warning(
         LINT.code,
-        format!("`{text}` never changes the learning rate: the run ends before"),
+        format!("`{text}` never changes the learning rate: the run ends first"),
     )
     .label(call.span, "still waiting when the run ends");
     let stop = &settings.early_stop;
     let place = |key: &str| cx.model.train.get(key).and_then(|arg| arg.span);
     vec![match (end, place("early_stop"), place("epochs")) {
         (End::EarlyStop, Some(_), _) => finding
-            .label(stop.span, format!("without a better figure it ends after epoch {epochs}"))
+            .label(stop.span, format!("without improvement the run ends after epoch {epochs}"))
             .help("let the schedule wait for less than the early stop: for example `plateau(patience = 10)` with `patience(30)`"),
         (_, _, Some(epochs_place)) => finding
-            .label(epochs_place, format!("{epochs} epochs at most"))
+            .label(epochs_place, format!("{} at most", counted(epochs, "epoch")))
             .help("let it act earlier, train for longer, or leave it out"),
-        _ => finding.help(format!("the run has {epochs} epochs: let it act earlier, or write more `epochs`")),
+        _ => finding.help(format!("the run has {}: let it act earlier, or train for longer", counted(epochs, "epoch"))),
     }]
 }
 
-/// Runs the schedule over a training that never gets better, which is when it has most to do. What ended the run
+/// Simulates the schedule on a run that never improves, which is when it acts most. What ended the run
 /// without a change, and after how many epochs.
 fn never_changes(settings: &Settings) -> Option<(End, usize)> {
     // Far above every floor, then from the rate that the run begins with.

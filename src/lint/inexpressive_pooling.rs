@@ -1,4 +1,4 @@
-//! `inexpressive_pooling`: a pooling that loses what the layers before could tell apart.
+//! `inexpressive_pooling`: a pooling that loses what the layers before could distinguish.
 
 use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
@@ -6,13 +6,13 @@ use crate::ops::{Action, Gather, Select};
 use petgraph::graph::NodeIndex;
 
 /// A pooling keeps the power of the layers before (that of the 1-WL test at most) if those layers are as strong as
-/// the test, if every node is shared out wholly (the rows of `S` add up to the same number), and if clusters sum
+/// the test, if every node is distributed fully (the rows of `S` add up to the same number), and if clusters sum
 /// what they get. One that drops nodes breaks the second condition.
 ///
 /// Paper: Bianchi and Lachi 2023, "The Expressive Power of Pooling in Graph Neural Networks", theorem 1.
 pub static LINT: Lint = Lint {
     code: "lint::inexpressive_pooling",
-    summary: "a pooling that drops nodes, and with them what told graphs apart (1-WL)",
+    summary: "a pooling that drops nodes, and with them what distinguishes graphs (1-WL)",
     needs_data: NeedsData::Never,
     thresholds: &[],
     find,
@@ -62,12 +62,14 @@ fn finding(cx: &Cx, node: NodeIndex, Layers { strong, weak }: Layers) -> Diagnos
     let name = cx.name(node);
     let mut finding = Diagnostic::warning(
         LINT.code,
-        format!("{name} drops nodes, so graphs that differ in them become one: the 1-WL power is lost"),
+        format!(
+            "{name} drops nodes, so graphs that differ only in them become equal: the 1-WL power is lost"
+        ),
     )
-    .label(cx.node(node).span, "the dropped nodes go nowhere else");
+    .label(cx.node(node).span, "nothing else reads the dropped nodes");
     finding = match (strong, weak) {
         (Some(strong), None) => {
-            finding.label(cx.node(strong).span, format!("{} could tell these graphs apart", cx.name(strong)))
+            finding.label(cx.node(strong).span, format!("{} could distinguish these graphs", cx.name(strong)))
         }
         (_, Some(weak)) => finding.label(
             cx.node(weak).span,
@@ -75,7 +77,7 @@ fn finding(cx: &Cx, node: NodeIndex, Layers { strong, weak }: Layers) -> Diagnos
         ),
         (None, None) => finding,
     };
-    let pooling = "`diffpool(ratio = 0.25)`, which shares every node out over the clusters and sums";
+    let pooling = "`diffpool(ratio = 0.25)`, which distributes every node over the clusters and sums";
     let layers = if weak.is_some() { ", behind layers that sum, such as `gin(64)`" } else { "" };
     finding.help(format!(
         "write {pooling}{layers}; or read the level before the pooling out too: name it with `as before` and end in \

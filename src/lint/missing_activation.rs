@@ -13,7 +13,7 @@ use petgraph::graph::NodeIndex;
 /// out on purpose, and with them their weights.
 pub static LINT: Lint = Lint {
     code: "lint::missing_activation",
-    summary: "two linear layers in a row, which are no more than one",
+    summary: "two linear layers in a row, which amount to one",
     needs_data: NeedsData::Never,
     thresholds: &[],
     find,
@@ -77,16 +77,16 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
     let what = match (kind, cx.action(node)) {
         (Kind::Dense, Action::Dense { is_affine: false, .. }) => "the first layer of the MLP",
         (Kind::Dense, _) => "one linear layer",
-        (Kind::Convolution, _) => "one linear map of the neighbours' neighbours",
+        (Kind::Convolution, _) => "one linear map of the two-hop neighbourhood",
     };
-    let message = format!("{first} and {second} are linear and stand in a row{stands}");
+    let message = format!("{first} and {second} are linear and follow one another{stands}");
     let mut finding = Diagnostic::warning(LINT.code, message);
     finding = if cx.node(at).span == cx.node(node).span {
-        finding.label(cx.node(node).span, format!("two of these in a row are no more than {what}"))
+        finding.label(cx.node(node).span, format!("two of these in a row amount to {what}"))
     } else {
         finding
-            .label(cx.node(node).span, format!("with the layer before no more than {what}"))
-            .label(cx.node(at).span, "linear, and nothing bends what comes out")
+            .label(cx.node(node).span, format!("with the layer before, this amounts to {what}"))
+            .label(cx.node(at).span, "linear, with no activation after it")
     };
     let before = cx.text(cx.node(at).span);
     let norm = match between.map(|node| cx.action(node)) {

@@ -1,4 +1,4 @@
-//! Warnings about models that are right and probably not what their author wants: one lint, one file, entered
+//! Warnings about models that are valid, but probably unintended: one lint, one file, entered
 //! in [`LINTS`]. Each has its page in `src/check/explanations/lint/`, shown by `hgnnc explain`.
 //!
 //! A lint reads the typed model and asks the catalogue what each operator does ([`crate::ops::Action`]); what it
@@ -55,18 +55,18 @@ pub struct Lint {
     pub find: fn(&Cx) -> Vec<Diagnostic>,
 }
 
-/// When a lint needs the data to speak.
+/// When a lint needs the data to report anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NeedsData {
-    /// All that it says is in the file.
+    /// Everything that it reports follows from the file.
     Never,
-    /// It says more with data.
+    /// It reports more with data.
     Sometimes,
-    /// Without data it says nothing.
+    /// Without data it reports nothing.
     Always,
 }
 
-/// A number from which a lint speaks.
+/// A number from which a lint reports.
 #[derive(Debug)]
 pub struct Threshold {
     pub name: &'static str,
@@ -116,8 +116,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     LINTS.iter().map(|lint| lint.name())
 }
 
-/// Everything that the lints say of a model, in the order of the places; a lint that is denied gives errors.
-/// What the main file allows is left out, and an `allow` without anything to allow is told.
+/// Everything that the lints report about a model, in the order of the places; a lint that is denied gives errors.
+/// What the main file allows is left out, and an `allow` without anything to allow is reported.
 pub fn lint(
     program: &Program,
     sources: &SourceMap,

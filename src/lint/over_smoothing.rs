@@ -10,7 +10,7 @@ use crate::source::Span;
 use petgraph::graph::NodeIndex;
 use std::collections::{HashMap, HashSet};
 
-/// With data: no fewer layers than this are spoken of, because networks of two and three layers are the rule
+/// With data: no fewer layers than this are reported, because networks of two and three layers are the rule
 /// whatever the graphs (Li et al. 2018, section 3, where the fall begins behind the third layer).
 const LEAST_LAYERS: usize = 4;
 
@@ -23,7 +23,7 @@ const MAX_LABELS: usize = 4;
 /// Oono and Suzuki 2020, "Graph Neural Networks Exponentially Lose Expressive Power for Node Classification".
 pub static LINT: Lint = Lint {
     code: "lint::over_smoothing",
-    summary: "more averaging layers in a row than the graphs are wide, so all nodes become alike",
+    summary: "more averaging layers in a row than the diameter of the graphs, so all nodes become alike",
     needs_data: NeedsData::Sometimes,
     thresholds: &[Threshold {
         name: "layers",
@@ -34,7 +34,7 @@ pub static LINT: Lint = Lint {
     find,
 };
 
-/// Averaging layers behind one another that lead to a value, without a way around them: the last of them, how many
+/// Averaging layers behind one another that lead to a value, without a skip connection: the last of them, how many
 /// they are, and in [`Rows::before`] the one before each.
 #[derive(Debug, Clone, Copy, Default)]
 struct Row {
@@ -114,7 +114,7 @@ fn finding(cx: &Cx, row: Row, rows: &mut Rows) -> Option<Diagnostic> {
     let layers = counted(n_layers, "averaging layer");
     let message = match &depth {
         Some((name, depth)) => {
-            format!("{layers} in a row make nodes alike: the graphs of {name} are {} wide", steps(depth))
+            format!("{layers} in a row make nodes alike: the mean diameter of {name} is {}", steps(depth))
         }
         None => format!("{layers} in a row make all nodes alike"),
     };
@@ -139,9 +139,11 @@ fn finding(cx: &Cx, row: Row, rows: &mut Rows) -> Option<Diagnostic> {
     let mut finding = Diagnostic::warning(LINT.code, message);
     for (idx, &(span, count)) in places.iter().enumerate().take(MAX_LABELS) {
         let label = match (idx, count) {
-            (0, 1) => format!("one of {n_layers}, and no way around them"),
-            (0, count) if count == n_layers => format!("{count} of these in a row, and no way around them"),
-            (0, count) => format!("{count} of these, and no way around them"),
+            (0, 1) => format!("one of {n_layers}, without a skip connection"),
+            (0, count) if count == n_layers => {
+                format!("{count} of these in a row, without a skip connection")
+            }
+            (0, count) => format!("{count} of these, without a skip connection"),
             (_, 1) => "one more".to_owned(),
             (_, count) => format!("{count} more"),
         };
@@ -150,13 +152,13 @@ fn finding(cx: &Cx, row: Row, rows: &mut Rows) -> Option<Diagnostic> {
     let residual = format!("`residual({})`", cx.text(places[0].0));
     let fewer = match &depth {
         Some((_, depth)) => format!(
-            "; after {} a node has heard of all others on average",
+            "; after {} a node has seen all others on average",
             counted(depth.eccentricity.ceil() as usize, "layer")
         ),
         None => String::new(),
     };
     Some(finding.help(format!(
-        "keep what was before: {residual} from the second layer on, or name the layers with `as` and join them with \
+        "add skip connections: {residual} from the second layer on, or name the layers with `as` and join them with \
          `concat`{fewer}"
     )))
 }

@@ -1,6 +1,6 @@
 //! `single_cluster`: a pooling that leaves one cluster, or one node of most graphs.
 
-use super::cx::percent;
+use super::cx::{counted, percent};
 use super::{Cx, Lint, NeedsData, Threshold};
 use crate::args::Range;
 use crate::diagnostic::Diagnostic;
@@ -20,7 +20,7 @@ pub static LINT: Lint = Lint {
         name: "share",
         default: 0.5,
         range: Range::open_closed(0.0, 1.0),
-        doc: "Share of the graphs that keep one node, from which it is told.",
+        doc: "Minimum share of graphs that keep a single node to report.",
     }],
     find,
 };
@@ -49,7 +49,7 @@ fn clusters(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
     Some(
         Diagnostic::warning(
             LINT.code,
-            format!("{name} puts every graph into one cluster: its assignment says nothing"),
+            format!("{name} puts every graph into one cluster: its assignment has no effect"),
         )
         .label(place, label)
         .help("one cluster is the sum of its nodes: write `sum` in place of the pooling, or make more clusters, for example `k = 8`"),
@@ -75,7 +75,7 @@ fn kept(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
         Diagnostic::warning(
             LINT.code,
             format!(
-                "{name} leaves one node of {} of the graphs of {}",
+                "{name} leaves a single node in {} of the graphs of {}",
                 percent(one, sizes.len()),
                 data.name()
             ),
@@ -83,8 +83,8 @@ fn kept(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
         .label(
             place,
             format!(
-                "graphs have {} nodes in the middle; of the largest one, {largest} stay",
-                data.median_nodes()
+                "the median graph has {}; the largest keeps {largest}",
+                counted(data.median_nodes(), "node")
             ),
         )
         .help("keep a larger share, for example `ratio = 0.8`, or pool less often")

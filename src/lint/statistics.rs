@@ -28,16 +28,16 @@ pub struct Statistics<'a> {
 /// How many layers a message needs.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Depth {
-    /// Mean over the graphs of the longest shortest path: after as many layers every node has heard of every node
-    /// that can reach it.
+    /// Mean over the graphs of the longest shortest path: after as many layers every node has received information
+    /// from every node that can reach it.
     pub diameter: f64,
-    /// Mean over nodes of the layers that it takes for one node to have heard of all.
+    /// Mean over nodes of the layers that it takes for one node to receive information from all.
     pub eccentricity: f64,
     /// Not every node was looked at.
     pub is_sampled: bool,
 }
 
-/// Incoming edges a node.
+/// Incoming edges per node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Degrees {
     /// Nodes that nothing is sent to.
@@ -74,7 +74,7 @@ impl<'a> Statistics<'a> {
         })
     }
 
-    /// Nodes of the graph in the middle.
+    /// Nodes of the median graph.
     pub fn median_nodes(&self) -> usize {
         let sizes = self.sizes();
         sizes.get(sizes.len() / 2).copied().unwrap_or(0)
@@ -102,7 +102,7 @@ impl<'a> Statistics<'a> {
         })
     }
 
-    /// Edges a graph, how many graphs have none.
+    /// Edges per graph, and how many graphs have none.
     pub fn n_graphs_without_edges(&self) -> usize {
         self.facts.n_graphs_without_edges
     }
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_search_goes_against_the_edges_and_stays_in_its_part() {
-        // 0 → 1 → 2 and 3 alone: node 2 hears of 0 after two layers, node 0 of nobody.
+        // 0 → 1 → 2 and 3 alone: node 2 is reached by 0 after two layers, node 0 by none.
         let data = dataset(&[(4, &[(0, 1), (1, 2)])], &[0, 0, 0, 0], &[0]);
         let depth = depth(&data);
         assert_eq!(depth.diameter, 2.0);

@@ -4,7 +4,7 @@ use super::{Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
 use crate::syntax::ast::Ident;
 
-/// What `allow(…)` names and no lint says. Found by [`super::lint`], which knows what was said.
+/// What `allow(…)` names and no lint reports. Found by [`super::lint`], which knows what was reported.
 pub static LINT: Lint = Lint {
     code: "lint::unused_allow",
     summary: "`allow(…)` of something that does not occur",
@@ -16,6 +16,6 @@ pub static LINT: Lint = Lint {
 pub fn finding(name: &Ident, has_data: bool) -> Diagnostic {
     let place = if has_data { "on this data" } else { "in this file" };
     Diagnostic::warning(LINT.code, format!("`allow({})` allows nothing: it does not occur", name.text))
-        .label(name.span, format!("not said {place}"))
+        .label(name.span, format!("not reported {place}"))
         .help("leave it out")
 }

@@ -1,6 +1,6 @@
 //! `unused_clusters`: more clusters than most graphs have nodes.
 
-use super::cx::percent;
+use super::cx::{counted, percent};
 use super::{Cx, Lint, NeedsData, Threshold};
 use crate::args::Range;
 use crate::diagnostic::Diagnostic;
@@ -20,7 +20,7 @@ pub static LINT: Lint = Lint {
         name: "share",
         default: 0.5,
         range: Range::open_closed(0.0, 1.0),
-        doc: "Share of the graphs that are smaller, from which it is told.",
+        doc: "Minimum share of graphs with fewer nodes to report.",
     }],
     find,
 };
@@ -63,15 +63,15 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
     let place = pooling.ty.rows.origin.span.unwrap_or(pooling.span);
     let (message, label, help) = match select {
         Select::Assign => (
-            format!("{share} of the graphs of {name} have fewer nodes than the {k} clusters that each gets"),
-            format!("the graph in the middle has {median} nodes"),
+            format!("{share} of the graphs of {name} have fewer nodes than their {k} clusters"),
+            format!("the median graph has {}", counted(median, "node")),
             format!(
-                "count them for a usual graph in place of the largest: `k = {quarter}` is a quarter of {median} nodes"
+                "choose them for a typical graph, not for the largest: `k = {quarter}`, about a quarter of the median"
             ),
         ),
         Select::Keep => (
             format!("{} keeps {share} of the graphs of {name} whole", cx.name(node)),
-            format!("the graph in the middle has {median} nodes, and {k} may stay"),
+            format!("the median graph has {}, and {k} may stay", counted(median, "node")),
             "take a share of each graph: `ratio = 0.5`".to_owned(),
         ),
     };

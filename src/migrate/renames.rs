@@ -29,7 +29,7 @@ pub static RENAMES: &[Rename] = &[Rename {
     from: "root",
     to: "root_weight",
     since: 2,
-    reason: "the name that PyTorch Geometric has for it",
+    reason: "the name that PyTorch Geometric uses",
 }];
 
 /// A list of renames; [`RENAMES`] but for tests.

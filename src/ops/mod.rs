@@ -217,7 +217,7 @@ pub enum Action {
     },
     /// A smaller graph.
     Pooling(Select),
-    /// Rows to one vector a graph, or to places.
+    /// Rows to one vector per graph, or to places.
     Readout(Gather),
     /// The inputs side by side.
     Concat,

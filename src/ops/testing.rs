@@ -8,7 +8,7 @@ use crate::lower::{ForwardCx, Network};
 use crate::source::SourceMap;
 use candle_core::{DType, Device};
 
-/// One graph of `n_nodes` with these directed edges, three features and two classes a node.
+/// One graph of `n_nodes` with these directed edges, three features per node and two classes.
 pub(crate) fn nodes(n_nodes: usize, edges: &[(u32, u32)]) -> Dataset {
     let width = 3;
     let values = (0..n_nodes * width).map(|idx| ((idx * 7) % 11) as f32 / 4.0 - 1.0).collect();
@@ -63,7 +63,7 @@ pub(crate) fn assert_close(ours: &[f64], expected: &[f64]) {
     assert!(is_close, "{ours:?} is not {expected:?}");
 }
 
-/// What the checker says of a text.
+/// What the checker reports about a text.
 pub(crate) fn outcome(text: &str, data: Option<&DataFacts>) -> Outcome {
     let mut sources = SourceMap::default();
     let main = sources.add("test.hgnn", text);
@@ -73,7 +73,7 @@ pub(crate) fn outcome(text: &str, data: Option<&DataFacts>) -> Outcome {
     check(&program, data)
 }
 
-/// The codes of what the checker says of a text.
+/// The codes of what the checker reports about a text.
 pub(crate) fn codes(text: &str) -> Vec<&'static str> {
     outcome(text, None).diagnostics.iter().map(|finding| finding.code).collect()
 }

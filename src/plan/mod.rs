@@ -47,7 +47,7 @@ pub fn plan(model: &Checked<Model>) -> Plan {
     plan_of(model.get())
 }
 
-/// The plan of a model for what is told of it, not for running it: that needs a checked one.
+/// The plan of a model for what is reported about it, not for running it: that needs a checked one.
 pub(crate) fn plan_of(model: &Model) -> Plan {
     let is_live = reaches_output(model);
     let needs_adjacency = adjacency::read_edges(model, &is_live);

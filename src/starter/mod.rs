@@ -49,6 +49,8 @@ pub struct Start {
     pub has_features: bool,
     /// One class has several times as many items as another.
     pub is_unbalanced: bool,
+    /// A fifth of a class is less than one item, and a third is not.
+    pub is_small: bool,
 }
 
 /// Clusters of the built-in data, and at most so many of others.
@@ -67,6 +69,7 @@ impl Default for Start {
             has_edges: true,
             has_features: true,
             is_unbalanced: false,
+            is_small: false,
         }
     }
 }
@@ -89,6 +92,7 @@ impl Start {
             has_edges: facts.total_edges > 0,
             has_features: facts.n_features > 0,
             is_unbalanced,
+            is_small: least.is_some_and(|least| (3..5).contains(least)),
         }
     }
 }
@@ -115,6 +119,7 @@ pub fn starting_file(name: &str, data: &str, start: &Start) -> String {
         .replace("LOSS", loss)
         .replace("LAYER", if start.has_edges { "gcn" } else { "linear" })
         .replace("CLUSTERS", &start.n_clusters.unwrap_or(MAX_CLUSTERS).to_string())
+        .replace("SHARE", if start.is_small { "0.34" } else { "0.2" })
         .replace("METRICS", metrics);
     let data = if start.has_features { data.to_owned() } else { with_degrees(data) };
     text.replace("DATA", &data)

@@ -178,7 +178,7 @@ fn next_token(text: &str, pos: usize) -> (Kind, usize) {
         }
         _ => {
             let first = rest.chars().next().map_or(1, char::len_utf8);
-            // A word with letters of another script is one mistake, not one a letter.
+            // A word with letters of another script is one mistake, not one per letter.
             let word = rest
                 .chars()
                 .take_while(|&ch| ch.is_alphanumeric() || ch == '_')

@@ -1,4 +1,4 @@
-//! What the parser says, in plain words: one function a mistake, and pest's expectations translated.
+//! What the parser reports, in plain words: one function per mistake, and pest's expectations translated.
 //! Codes are `syntax::…`.
 
 use super::lex::{Bracket, Fault, ITEM_WORDS, Kind, Lexed, MAX_TOKENS, RESERVED};
@@ -438,10 +438,10 @@ fn error(
     Diagnostic::error("syntax::unexpected", message).label(place.span, label).help(help)
 }
 
-/// `, but finds …`, empty at the end of an item.
+/// `, but got …`, empty at the end of an item.
 fn but_finds(place: &Place) -> String {
     match place.found {
-        Some((word, _)) => format!(", but finds {}", quoted(word)),
+        Some((word, _)) => format!(", but got {}", quoted(word)),
         None => String::new(),
     }
 }
@@ -471,7 +471,7 @@ fn item_head(place: &Place, head: &str, in_head: bool) -> Option<Diagnostic> {
         return Some(match place.found {
             Some((word, Kind::Name)) if place.around.is_some() && before != "(" && before != "," => error(
                 place,
-                format!("the lints of `allow` are separated by `,`{finds}"),
+                format!("expected `,` between the lints of `allow`{finds}"),
                 format!("`,` is expected before {}", quoted(word)),
                 example,
             ),
@@ -489,7 +489,7 @@ fn item_head(place: &Place, head: &str, in_head: bool) -> Option<Diagnostic> {
             ),
             _ => error(
                 place,
-                format!("`allow` is an item of its own{finds}"),
+                format!("expected a new line after `allow(…)`{finds}"),
                 "not part of an `allow`",
                 example,
             ),
@@ -548,7 +548,7 @@ fn reserved_word(place: &Place, wants_value: bool) -> Option<Diagnostic> {
         return match place.before {
             Some((before, _)) if wants_value => Some(error(
                 place,
-                format!("expects a stage between `{before}` and `as`"),
+                format!("expected a stage between `{before}` and `as`"),
                 "a stage is expected here",
                 "write a stage and then its name, as in `gcn(64) as fine`",
             )),
@@ -579,43 +579,43 @@ fn missing_value(place: &Place) -> Diagnostic {
         _ if matches!(place.found, Some((_, Kind::Open(Bracket::Curly)))) => brace(place),
         Some((_, Kind::Arrow)) if matches!(place.found, Some((_, Kind::Arrow))) => error(
             place,
-            "expects a stage between `->` and `->`",
+            "expected a stage between `->` and `->`",
             "a stage is expected here",
             "delete one `->`, or write a stage between, as in `-> relu ->`",
         ),
         Some((_, Kind::Arrow)) => error(
             place,
-            format!("expects a stage after `->`{finds}"),
+            format!("expected a stage after `->`{finds}"),
             "a stage is expected here",
             "write a stage, as in `-> mean`, or delete the `->`",
         ),
         Some((_, Kind::Equals)) if matches!(place.found, Some((_, Kind::Arrow))) => error(
             place,
-            "expects a stage before `->`",
+            "expected a stage before `->`",
             "a stage is expected here",
             "begin with a stage, as in `= gcn(64) -> mean`",
         ),
         Some((_, Kind::Equals)) => error(
             place,
-            format!("expects a value after `=`{finds}"),
+            format!("expected a value after `=`{finds}"),
             "a value is expected here",
             "write a number, a name, a call or a pipeline after `=`",
         ),
         Some((sign, Kind::Operator)) => error(
             place,
-            format!("expects a value after `{sign}`{finds}"),
+            format!("expected a value after `{sign}`{finds}"),
             "a number, a name or a call is expected here",
             if sign == "-" { "for the next stage write `->`" } else { "write a value, as in `2 * width`" },
         ),
         None if matches!(place.found, Some((_, Kind::Arrow))) => error(
             place,
-            "expects a stage before `->`",
+            "expected a stage before `->`",
             "nothing stands before it",
             "begin with a stage, as in `gcn(64) -> mean`",
         ),
         _ if matches!(place.found, Some((_, Kind::Arrow))) => error(
             place,
-            "expects a stage before `->`",
+            "expected a stage before `->`",
             "a stage is expected here",
             "begin with a stage, as in `gcn(64) -> mean`",
         ),
@@ -625,36 +625,36 @@ fn missing_value(place: &Place) -> Diagnostic {
                 (Some((_, Kind::Comma)), Some((Bracket::Square, _)))
             ) =>
         {
-            error(place, "expects an element of the list before `,`", "one `,` too many", "delete one `,`")
+            error(place, "expected an element of the list before `,`", "one `,` too many", "delete one `,`")
         }
         Some((_, Kind::Comma)) if matches!(place.found, Some((_, Kind::Comma))) => {
-            error(place, "expects an argument between `,` and `,`", "one `,` too many", "delete one `,`")
+            error(place, "expected an argument between `,` and `,`", "one `,` too many", "delete one `,`")
         }
         Some((_, Kind::Open(Bracket::Round))) if matches!(place.found, Some((_, Kind::Comma))) => {
-            error(place, "expects an argument before `,`", "one `,` too many", "delete the `,`")
+            error(place, "expected an argument before `,`", "one `,` too many", "delete the `,`")
         }
         _ => match (place.around, place.found) {
             (_, Some((word, Kind::Equals))) => error(
                 place,
-                format!("expects a name before `{word}`"),
+                format!("expected a name before `{word}`"),
                 "no name stands before it",
                 "write it like `width = 64`",
             ),
             (Some((Bracket::Round, "")), Some((word, Kind::Close(_)))) => error(
                 place,
-                format!("expects a value before `{word}`"),
+                format!("expected a value before `{word}`"),
                 "a value is expected here",
                 "put a value into the parentheses, or delete them",
             ),
             (Some((Bracket::Round, callee)), _) if !callee.is_empty() => error(
                 place,
-                format!("expects an argument of {}{finds}", quoted(callee)),
+                format!("expected an argument of {}{finds}", quoted(callee)),
                 "an argument is expected here",
                 "arguments are written `64` or `ratio = 0.25`, separated by `,`",
             ),
             (Some((Bracket::Square, _)), _) => error(
                 place,
-                format!("expects an element of the list{finds}"),
+                format!("expected an element of the list{finds}"),
                 "a value is expected here",
                 "lists are written `[64, 32]`",
             ),
@@ -662,7 +662,7 @@ fn missing_value(place: &Place) -> Diagnostic {
                 place,
                 match place.found {
                     Some((word, _)) => format!("an item cannot begin with {}", quoted(word)),
-                    None => "expects a value".to_owned(),
+                    None => "expected a value".to_owned(),
                 },
                 "not expected here",
                 "an item is a pipeline such as `gcn(64) -> mean`, or begins with a word: `data = …`, `let …`, `train { … }`",
@@ -689,7 +689,7 @@ fn extra_word(place: &Place, head: &str) -> Diagnostic {
         return match before {
             "as" => error(
                 place,
-                "expects a name after `as`",
+                "expected a name after `as`",
                 "a name is expected after this",
                 "write a name, as in `gcn(64) as fine`",
             ),
@@ -710,7 +710,7 @@ fn extra_word(place: &Place, head: &str) -> Diagnostic {
     if before == "as" {
         return error(
             place,
-            format!("expects a name after `as`, but finds {}", quoted(word)),
+            format!("expected a name after `as`, but got {}", quoted(word)),
             "a name is expected here",
             "write a name, as in `gcn(64) as fine`",
         );
@@ -720,13 +720,13 @@ fn extra_word(place: &Place, head: &str) -> Diagnostic {
         (Kind::Open(Bracket::Curly), _) => brace(place),
         (Kind::Equals, None) if before_kind == Kind::Close(Bracket::Round) => error(
             place,
-            "expects one name before `=`",
+            "expected one name before `=`",
             "a call cannot be set",
             "to define a pipeline with parameters write `block encoder(width) = …`",
         ),
         (Kind::Equals, _) => error(
             place,
-            "expects one name before `=`",
+            "expected one name before `=`",
             "what stands before it is not a name",
             "write it like `width = 64`",
         ),
@@ -744,14 +744,14 @@ fn extra_word(place: &Place, head: &str) -> Diagnostic {
         ),
         (_, None) if head == "block" && !place.is_after_equals => error(
             place,
-            format!("expects `=` and the body of the block, but finds {found}"),
+            format!("expected `=` and the body of the block, but got {found}"),
             "`=` is expected here",
             format!("write `= {}`", place.rest),
         ),
         (_, Some((Bracket::Round, _))) if head == "block" && !place.is_after_equals && kind != Kind::Name => {
             error(
                 place,
-                format!("expects a parameter of the block, but finds {found}"),
+                format!("expected a parameter of the block, but got {found}"),
                 "a name is expected here",
                 "parameters are names with or without a default: `(width, depth = 2)`",
             )
@@ -785,7 +785,7 @@ fn extra_word(place: &Place, head: &str) -> Diagnostic {
         ),
         (Kind::Name, _) if before_kind == Kind::Number && !place.is_named => error(
             place,
-            format!("expects an operator between `{before}` and {found}"),
+            format!("expected an operator between `{before}` and {found}"),
             format!("`*` is expected before {found}"),
             format!("write `{before} * {word}`"),
         ),
@@ -797,13 +797,13 @@ fn extra_word(place: &Place, head: &str) -> Diagnostic {
         ),
         (Kind::Name, None) if place.is_new_line => error(
             place,
-            format!("expects `->` before {found}"),
+            format!("expected `->` before {found}"),
             "did you forget `->`?",
             format!("write `-> {word}`; a new item begins at the start of a line"),
         ),
         (Kind::Name | Kind::Number | Kind::Text | Kind::Open(_), None) => error(
             place,
-            format!("expects `->` or the end of the line, but finds {found}"),
+            format!("expected `->` or the end of the line, but got {found}"),
             "did you forget `->`?",
             format!(
                 "to apply a next stage write `-> {word}`; arguments stand in parentheses, as in `gcn(64)`"

@@ -24,7 +24,7 @@ pub struct Program {
     /// Which file each `use` names: the place of its path (`ItemKind::Use { path }`) and the file. A path
     /// that could not be read, or closes a circle, is not in the list.
     pub uses: Vec<(Span, FileId)>,
-    /// Something in these files could not be read, which was told; no model comes of them.
+    /// Something in these files could not be read, which was reported; no model comes of them.
     pub has_errors: bool,
 }
 

@@ -555,31 +555,31 @@ mod tests {
     const MESSAGES: &[(&str, &str)] = &[
         (
             "model = gcn(64) ->",
-            "1:17 syntax::unexpected: expects a stage after `->` | write a stage, as in `-> mean`, or delete the `->`",
+            "1:17 syntax::unexpected: expected a stage after `->` | write a stage, as in `-> mean`, or delete the `->`",
         ),
         (
             "model = gcn(64) ->\ntrain { epochs = 3 }",
-            "1:17 syntax::unexpected: expects a stage after `->` | write a stage, as in `-> mean`, or delete the `->`",
+            "1:17 syntax::unexpected: expected a stage after `->` | write a stage, as in `-> mean`, or delete the `->`",
         ),
         (
             "model = -> gcn(64)",
-            "1:9 syntax::unexpected: expects a stage before `->` | begin with a stage, as in `= gcn(64) -> mean`",
+            "1:9 syntax::unexpected: expected a stage before `->` | begin with a stage, as in `= gcn(64) -> mean`",
         ),
         (
             "-> gcn(64)",
-            "1:1 syntax::unexpected: expects a stage before `->` | begin with a stage, as in `gcn(64) -> mean`",
+            "1:1 syntax::unexpected: expected a stage before `->` | begin with a stage, as in `gcn(64) -> mean`",
         ),
         (
             "model = gcn(64) -> -> mean",
-            "1:20 syntax::unexpected: expects a stage between `->` and `->` | delete one `->`, or write a stage between, as in `-> relu ->`",
+            "1:20 syntax::unexpected: expected a stage between `->` and `->` | delete one `->`, or write a stage between, as in `-> relu ->`",
         ),
         (
             "model = gcn(64)\n    mean -> mlp",
-            "2:5 syntax::unexpected: expects `->` before `mean` | write `-> mean`; a new item begins at the start of a line",
+            "2:5 syntax::unexpected: expected `->` before `mean` | write `-> mean`; a new item begins at the start of a line",
         ),
         (
             "model = gcn(64) mean",
-            "1:17 syntax::unexpected: expects `->` or the end of the line, but finds `mean` | to apply a next stage write `-> mean`; arguments stand in parentheses, as in `gcn(64)`",
+            "1:17 syntax::unexpected: expected `->` or the end of the line, but got `mean` | to apply a next stage write `-> mean`; arguments stand in parentheses, as in `gcn(64)`",
         ),
         ("model gcn(64)", "1:7 syntax::unexpected: `model` expects `=` | write `model = gcn(64)`"),
         (
@@ -608,10 +608,10 @@ mod tests {
             "model = gcn(out 32)",
             "1:17 syntax::unexpected: arguments of `gcn` are separated by `,` | did you forget `,` or `=`? Write `out = 32` or `out, 32`",
         ),
-        ("model = gcn(,)", "1:13 syntax::unexpected: expects an argument before `,` | delete the `,`"),
+        ("model = gcn(,)", "1:13 syntax::unexpected: expected an argument before `,` | delete the `,`"),
         (
             "model = gcn(3 = 4)",
-            "1:15 syntax::unexpected: expects one name before `=` | write it like `width = 64`",
+            "1:15 syntax::unexpected: expected one name before `=` | write it like `width = 64`",
         ),
         (
             "model = gcn(64) => mean",
@@ -641,14 +641,14 @@ mod tests {
             "data = tu(\"a\\qb\")",
             "1:13 syntax::string: `\\q` is not an escape of a string | the escapes are `\\\"`, `\\\\`, `\\n` and `\\t`; for a backslash write `\\\\`",
         ),
-        ("let = 3", "1:5 syntax::unexpected: `let` expects a name, but finds `=` | write `let width = 64`"),
+        ("let = 3", "1:5 syntax::unexpected: `let` expects a name, but got `=` | write `let width = 64`"),
         (
             "let width 64",
-            "1:11 syntax::unexpected: `let width` expects `=` and a value, but finds `64` | write `let width = 64`",
+            "1:11 syntax::unexpected: `let width` expects `=` and a value, but got `64` | write `let width = 64`",
         ),
         (
             "let width =",
-            "1:11 syntax::unexpected: expects a value after `=` | write a number, a name, a call or a pipeline after `=`",
+            "1:11 syntax::unexpected: expected a value after `=` | write a number, a name, a call or a pipeline after `=`",
         ),
         ("let width", "1:5 syntax::unexpected: `let width` expects `=` and a value | write `let width = 64`"),
         ("let", "1:1 syntax::unexpected: `let` expects a name | write `let width = 64`"),
@@ -673,11 +673,11 @@ mod tests {
         ("let a = 1_000", "1:9 syntax::number: `1_000` is not a number | write `1000`, without `_`"),
         (
             "let a = (3 + )",
-            "1:14 syntax::unexpected: expects a value after `+`, but finds `)` | write a value, as in `2 * width`",
+            "1:14 syntax::unexpected: expected a value after `+`, but got `)` | write a value, as in `2 * width`",
         ),
         (
             "let a = ()",
-            "1:10 syntax::unexpected: expects a value before `)` | put a value into the parentheses, or delete them",
+            "1:10 syntax::unexpected: expected a value before `)` | put a value into the parentheses, or delete them",
         ),
         (
             "let a = [1 2]",
@@ -685,11 +685,11 @@ mod tests {
         ),
         (
             "let a = [1,,2]",
-            "1:12 syntax::unexpected: expects an element of the list before `,` | delete one `,`",
+            "1:12 syntax::unexpected: expected an element of the list before `,` | delete one `,`",
         ),
         (
             "let a = --3",
-            "1:10 syntax::unexpected: expects a value after `-`, but finds `-` | for the next stage write `->`",
+            "1:10 syntax::unexpected: expected a value after `-`, but got `-` | for the next stage write `->`",
         ),
         (
             "let größe = 3",
@@ -709,15 +709,15 @@ mod tests {
         ),
         (
             "allow dead_dropout",
-            "1:7 syntax::unexpected: `allow` expects the names of lints in parentheses, but finds `dead_dropout` | write `allow(over_smoothing, dead_dropout)` on a line of its own",
+            "1:7 syntax::unexpected: `allow` expects the names of lints in parentheses, but got `dead_dropout` | write `allow(over_smoothing, dead_dropout)` on a line of its own",
         ),
         (
             "allow(dead_dropout, 3)",
-            "1:21 syntax::unexpected: `allow` expects the name of a lint, but finds `3` | write `allow(over_smoothing, dead_dropout)` on a line of its own",
+            "1:21 syntax::unexpected: `allow` expects the name of a lint, but got `3` | write `allow(over_smoothing, dead_dropout)` on a line of its own",
         ),
         (
             "allow(dead_dropout over_smoothing)",
-            "1:20 syntax::unexpected: the lints of `allow` are separated by `,`, but finds `over_smoothing` | write `allow(over_smoothing, dead_dropout)` on a line of its own",
+            "1:20 syntax::unexpected: expected `,` between the lints of `allow`, but got `over_smoothing` | write `allow(over_smoothing, dead_dropout)` on a line of its own",
         ),
         (
             "allow(lint::dead_dropout)",
@@ -725,7 +725,7 @@ mod tests {
         ),
         (
             "allow(dead_dropout) -> mean",
-            "1:21 syntax::unexpected: `allow` is an item of its own, but finds `->` | write `allow(over_smoothing, dead_dropout)` on a line of its own",
+            "1:21 syntax::unexpected: expected a new line after `allow(…)`, but got `->` | write `allow(over_smoothing, dead_dropout)` on a line of its own",
         ),
         (
             "let allow = 3",
@@ -737,11 +737,11 @@ mod tests {
         ),
         (
             "use encoders",
-            "1:5 syntax::unexpected: `use` expects the path of a file in quotes, but finds `encoders` | write `use \"encoders.hgnn\"`",
+            "1:5 syntax::unexpected: `use` expects the path of a file in quotes, but got `encoders` | write `use \"encoders.hgnn\"`",
         ),
         (
             "use \"a\" \"b\"",
-            "1:9 syntax::unexpected: `use` takes one path and nothing else, but finds `\"b\"` | write each item on its own line",
+            "1:9 syntax::unexpected: `use` takes one path and nothing else, but got `\"b\"` | write each item on its own line",
         ),
         (
             "use",
@@ -761,7 +761,7 @@ mod tests {
         ),
         (
             "block f(3) = gcn",
-            "1:9 syntax::unexpected: expects a parameter of the block, but finds `3` | parameters are names with or without a default: `(width, depth = 2)`",
+            "1:9 syntax::unexpected: expected a parameter of the block, but got `3` | parameters are names with or without a default: `(width, depth = 2)`",
         ),
         (
             "block f(x y) = gcn",
@@ -769,23 +769,23 @@ mod tests {
         ),
         (
             "block f(x,) gcn",
-            "1:13 syntax::unexpected: expects `=` and the body of the block, but finds `gcn` | write `= gcn`",
+            "1:13 syntax::unexpected: expected `=` and the body of the block, but got `gcn` | write `= gcn`",
         ),
         (
             "block (x) = gcn",
-            "1:7 syntax::unexpected: `block` expects a name, but finds `(` | write `block encoder(width) = gcn(width) -> relu`",
+            "1:7 syntax::unexpected: `block` expects a name, but got `(` | write `block encoder(width) = gcn(width) -> relu`",
         ),
         (
             "block f x = gcn",
-            "1:9 syntax::unexpected: `block f` expects its parameters and `=`, but finds `x` | write `block f(width) = gcn(width) -> relu`",
+            "1:9 syntax::unexpected: `block f` expects its parameters and `=`, but got `x` | write `block f(width) = gcn(width) -> relu`",
         ),
         (
             "model = gcn as",
-            "1:13 syntax::unexpected: expects a name after `as` | write a name, as in `gcn(64) as fine`",
+            "1:13 syntax::unexpected: expected a name after `as` | write a name, as in `gcn(64) as fine`",
         ),
         (
             "model = gcn as 3 -> mean",
-            "1:16 syntax::unexpected: expects a name after `as`, but finds `3` | write a name, as in `gcn(64) as fine`",
+            "1:16 syntax::unexpected: expected a name after `as`, but got `3` | write a name, as in `gcn(64) as fine`",
         ),
         (
             "model = gcn as let -> mean",
@@ -793,11 +793,11 @@ mod tests {
         ),
         (
             "model = as x -> mean",
-            "1:9 syntax::unexpected: expects a stage between `=` and `as` | write a stage and then its name, as in `gcn(64) as fine`",
+            "1:9 syntax::unexpected: expected a stage between `=` and `as` | write a stage and then its name, as in `gcn(64) as fine`",
         ),
         (
             "model = gcn -> as x",
-            "1:16 syntax::unexpected: expects a stage between `->` and `as` | write a stage and then its name, as in `gcn(64) as fine`",
+            "1:16 syntax::unexpected: expected a stage between `->` and `as` | write a stage and then its name, as in `gcn(64) as fine`",
         ),
         (
             "model = gcn as x as y",
@@ -858,10 +858,10 @@ mod tests {
         ),
         (
             "gcn(64) = 3",
-            "1:9 syntax::unexpected: expects one name before `=` | to define a pipeline with parameters write `block encoder(width) = …`",
+            "1:9 syntax::unexpected: expected one name before `=` | to define a pipeline with parameters write `block encoder(width) = …`",
         ),
-        ("\"x\" = 3", "1:5 syntax::unexpected: expects one name before `=` | write it like `width = 64`"),
-        ("= 3", "1:1 syntax::unexpected: expects a name before `=` | write it like `width = 64`"),
+        ("\"x\" = 3", "1:5 syntax::unexpected: expected one name before `=` | write it like `width = 64`"),
+        ("= 3", "1:1 syntax::unexpected: expected a name before `=` | write it like `width = 64`"),
         (
             "gcn(64), mean",
             "1:8 syntax::unexpected: `,` separates arguments, and there are none here | stages are joined with `->`; delete the `,`",
@@ -880,7 +880,7 @@ mod tests {
         ),
         (
             "model = gcn(64) - mean ->",
-            "1:24 syntax::unexpected: expects a stage after `->` | write a stage, as in `-> mean`, or delete the `->`",
+            "1:24 syntax::unexpected: expected a stage after `->` | write a stage, as in `-> mean`, or delete the `->`",
         ),
         (
             "model = gcn(64) - > mean",
@@ -888,7 +888,7 @@ mod tests {
         ),
         (
             "model = concat(gcn(64) as a, -> max)",
-            "1:30 syntax::unexpected: expects a stage before `->` | begin with a stage, as in `gcn(64) -> mean`",
+            "1:30 syntax::unexpected: expected a stage before `->` | begin with a stage, as in `gcn(64) -> mean`",
         ),
         ("\"", "1:1 syntax::string: this string has no closing quote | close it with `\"` on the same line"),
         (
@@ -901,15 +901,15 @@ mod tests {
         ),
         (
             "loss = 0.1 entropy",
-            "1:12 syntax::unexpected: expects an operator between `0.1` and `entropy` | write `0.1 * entropy`",
+            "1:12 syntax::unexpected: expected an operator between `0.1` and `entropy` | write `0.1 * entropy`",
         ),
         (
             "model = repeat(3, gcn(64) ->)",
-            "1:29 syntax::unexpected: expects a stage after `->`, but finds `)` | write a stage, as in `-> mean`, or delete the `->`",
+            "1:29 syntax::unexpected: expected a stage after `->`, but got `)` | write a stage, as in `-> mean`, or delete the `->`",
         ),
         (
             "if x { gcn }",
-            "1:4 syntax::unexpected: expects `->` or the end of the line, but finds `x` | to apply a next stage write `-> x`; arguments stand in parentheses, as in `gcn(64)`",
+            "1:4 syntax::unexpected: expected `->` or the end of the line, but got `x` | to apply a next stage write `-> x`; arguments stand in parentheses, as in `gcn(64)`",
         ),
     ];
 

@@ -6,6 +6,7 @@ use super::folder;
 use super::settings::Overrides;
 use super::source::ModelSource;
 use super::tensors::{self, Named};
+use crate::data::error::count;
 use crate::data::{Dataset, Split, Vocabulary};
 use crate::diff::Side;
 use crate::files::sealed::{self, SealError};
@@ -164,6 +165,7 @@ impl Checkpoint {
         let overrides = if is_first { None } else { Some(text("overrides")?) };
         let overrides = overrides.map(|text| serde_json::from_str(&text)).transpose();
         let data: SavedFacts = serde_json::from_str(&text("data")?).map_err(|_| damaged("data"))?;
+        let n_features = data.facts.n_features;
         Ok(Self {
             path: path.to_path_buf(),
             facts: CheckpointFacts {
@@ -179,7 +181,9 @@ impl Checkpoint {
                 overrides: overrides.map_err(|_| damaged("overrides"))?.unwrap_or_default(),
                 class_names: serde_json::from_str(&text("class_names")?)
                     .map_err(|_| damaged("class_names"))?,
-                vocabulary: serde_json::from_str(&text("vocabulary")?).map_err(|_| damaged("vocabulary"))?,
+                vocabulary: serde_json::from_str::<Vocabulary>(&text("vocabulary")?)
+                    .map_err(|_| damaged("vocabulary"))?
+                    .completed(n_features),
             },
             seed: text("seed")?.parse().map_err(|_| damaged("seed"))?,
             epoch: text("epoch")?.parse().map_err(|_| damaged("epoch"))?,
@@ -195,6 +199,19 @@ impl Checkpoint {
         (!self.is_sealed).then(|| {
             format!("{path} was written without a checksum, so damage to its numbers cannot be found")
         })
+    }
+
+    /// The same, and what one has to know who gives it other data.
+    pub fn notes(&self) -> Vec<String> {
+        let path = self.path.display();
+        let mut notes: Vec<String> = self.note().into_iter().collect();
+        if self.facts.vocabulary.columns.is_empty() && self.facts.data.n_features > 0 {
+            notes.push(format!(
+                "{path} does not say what its {} mean: of other data only the number of features is compared",
+                count(self.facts.data.n_features, "feature column")
+            ));
+        }
+        notes
     }
 
     /// The split that it was trained with, where it lies beside it.
@@ -213,7 +230,7 @@ impl Checkpoint {
             return Err(TrainError::unusable(
                 &path,
                 format!("it is not the split that {} was trained with", self.path.display()),
-                "copy the whole folder of the run again, or name a checkpoint that lies elsewhere alone",
+                "copy the whole folder of the run again, or copy the checkpoint elsewhere and name it alone",
             ));
         }
         Ok(Some(split))

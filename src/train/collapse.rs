@@ -1,10 +1,10 @@
-//! Tells when a pooling no longer tells its clusters apart.
+//! Warns when a pooling no longer distinguishes its clusters.
 
 use super::record::PoolingRecord;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Epochs in a row before anything is said: assignments waver at the start.
+/// Epochs in a row before anything is reported: assignments waver at the start.
 const PATIENCE: usize = 3;
 /// The first epochs, in which nearly even assignments are how training starts.
 const N_START_EPOCHS: usize = 10;
@@ -17,7 +17,7 @@ pub struct CollapseWatch {
 }
 
 impl CollapseWatch {
-    /// Warnings that this epoch (counted from 1) gives rise to, each once a run.
+    /// Warnings that this epoch (counted from 1) gives rise to, each once per run.
     pub fn observe(&mut self, epoch: usize, poolings: &[PoolingRecord]) -> Vec<String> {
         let mut warnings = Vec::new();
         for pooling in poolings.iter().filter(|pooling| pooling.n_clusters > 1) {
@@ -26,7 +26,7 @@ impl CollapseWatch {
             let is_one = pooling.clusters_in_use < 1.5;
             let is_even = epoch > N_START_EPOCHS && pooling.assignment_entropy > 0.99 * k.ln();
             for (bad, is_bad) in bad.iter_mut().zip([is_one, is_even]) {
-                // Once said, the count stays above the limit and nothing is said again.
+                // Once reported, the count stays above the limit and nothing is reported again.
                 *bad = if *bad > PATIENCE {
                     *bad
                 } else if is_bad {
@@ -47,7 +47,7 @@ impl CollapseWatch {
                 bad[1] += 1;
                 warnings.push(format!(
                     "`{}` spreads each node evenly over all its {k} clusters (assignment entropy {:.2} of at most \
-                     {:.2} nats), so they hold the same. Try `loss = … + 0.1 * entropy` or fewer clusters",
+                     {:.2} nats), so all clusters are alike. Try `loss = … + 0.1 * entropy` or fewer clusters",
                     pooling.stage,
                     pooling.assignment_entropy,
                     k.ln()

@@ -1,4 +1,4 @@
-//! Runs of earlier versions that this one cannot go on with: what their networks computed is computed otherwise now.
+//! Runs of earlier versions that this one cannot resume: what their networks computed is computed differently now.
 
 use crate::check::Checked;
 use crate::data::Dataset;

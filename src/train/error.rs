@@ -59,7 +59,7 @@ pub enum TrainError {
     Candle(#[from] candle_core::Error),
 }
 
-/// "process 4711 on ada, since 2026-01-31 23:59:59 UTC (`hgnnc train m.hgnn`)"
+/// "process 4711 on ada, since 2026-01-31T23:59:59Z (`hgnnc train m.hgnn`)"
 fn writer(holder: Option<&Holder>) -> String {
     holder.map_or_else(|| "another process".to_owned(), Holder::to_string)
 }
@@ -87,8 +87,8 @@ impl TrainError {
     /// A file of a run that is no readable file, or too large.
     pub(crate) fn unreadable(path: &Path, error: &ReadError) -> Self {
         let help = match error {
-            ReadError::NotFound => "without it the run is not whole: copy the whole folder, or train again",
-            _ => "copy the run again from where it is whole, or train again",
+            ReadError::NotFound => "without it the run is incomplete: copy the whole folder, or train again",
+            _ => "restore the run from an intact copy, or train again",
         };
         match error {
             ReadError::NotFound => Self::unusable(path, "it is missing", help),
@@ -101,11 +101,11 @@ impl TrainError {
         Self::unusable(
             path,
             format!("it is damaged or was changed: {error}"),
-            "copy it again from where it is whole, or train again",
+            "restore it from an intact copy, or train again",
         )
     }
 
-    /// A file of records, one a line, that is damaged.
+    /// A file of records, one per line, that is damaged.
     pub(crate) fn damaged_lines(path: &Path, error: LinesError) -> Self {
         match error {
             LinesError::Read(error) => Self::unreadable(path, &error),
@@ -113,7 +113,7 @@ impl TrainError {
             error => Self::unusable(
                 path,
                 format!("it is damaged or was changed: {error}"),
-                "copy it again from where it is whole, or train again",
+                "restore it from an intact copy, or train again",
             ),
         }
     }

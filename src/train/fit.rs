@@ -10,6 +10,7 @@ use super::initial;
 use super::measure::{Mean, Measured, PoolingMean, figures, measure, scalar, values};
 use super::metric::{Metric, Predictions};
 use super::optimizer::{self, Optimizer};
+use super::presence::absent_classes;
 use super::progress::{Event, Progress};
 use super::record::{EpochRecord, Figures, Status, UnitSummary, median};
 use super::resume::{Place, ResumeState, SavedState};
@@ -23,6 +24,7 @@ use crate::ir::{DataFacts, Model};
 use crate::lower::{AuxiliaryLosses, LossWeights, Network, Value};
 use candle_core::{DType, Device, Tensor, Var};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// How often the state is saved while nobody asks for it, so that a crash costs no more: as often as a hundredth of
@@ -98,6 +100,8 @@ struct Fit<'a> {
     epoch: PartialEpoch,
     records: Vec<EpochRecord>,
     kept: Option<Kept>,
+    /// Watched figures that were not defined after some epoch, which was said.
+    undefined: BTreeSet<&'static str>,
     started: Instant,
     /// Seconds before the run was resumed.
     earlier_s: f64,
@@ -174,6 +178,7 @@ pub(super) fn fit(
         epoch: PartialEpoch::default(),
         records: Vec::new(),
         kept: None,
+        undefined: BTreeSet::new(),
         started,
         earlier_s: 0.0,
         network,
@@ -420,6 +425,14 @@ impl Fit<'_> {
             self.kept =
                 Some(Kept { epoch: record.epoch, tensors: tensors.collect::<candle_core::Result<_>>()? });
         }
+        for monitor in if validation.is_empty() { Vec::new() } else { settings.monitors().collect() } {
+            if record.monitored(monitor).is_none() && self.undefined.insert(monitor) {
+                progress.on(Event::Warning(&format!(
+                    "`{monitor}` is not defined after epoch {}: such epochs count neither as better nor as worse",
+                    record.epoch
+                )));
+            }
+        }
         for warning in self.collapse.observe(record.epoch, &record.pooling) {
             progress.on(Event::Warning(&warning));
         }
@@ -496,6 +509,7 @@ impl Fit<'_> {
             train: Figures::new(),
             validation: Figures::new(),
             test: Figures::new(),
+            absent_classes: Default::default(),
             n_parameters: self.network.parameters().n_trained(),
             epoch_s: median(self.records.iter().map(|record| record.train_s)),
             wall_s: self.wall_s(),
@@ -507,6 +521,8 @@ impl Fit<'_> {
     fn conclude(&mut self, status: Status) -> Result<UnitSummary> {
         let mut summary = self.summary(status);
         if let (true, Some(kept)) = (status != Status::Interrupted, &self.kept) {
+            // Before anything is measured: a larger part may take more memory than there is.
+            self.write_kept()?;
             for (parameter, tensor) in self.network.parameters().iter().zip(&kept.tensors) {
                 parameter.var.set(tensor)?;
             }
@@ -514,8 +530,13 @@ impl Fit<'_> {
             summary.train = self.measure_part(&split.train)?;
             summary.validation = self.measure_part(&split.validation)?;
             summary.test = self.measure_part(&split.test)?;
+            let parts = [("train", &split.train), ("validation", &split.validation), ("test", &split.test)];
+            let absent = parts.into_iter().filter(|(_, items)| !items.is_empty());
+            summary.absent_classes = absent
+                .map(|(part, items)| (part.to_owned(), absent_classes(self.cx.dataset, items)))
+                .filter(|(_, absent)| !absent.is_empty())
+                .collect();
             summary.wall_s = self.wall_s();
-            self.write_kept()?;
         }
         if let Some(folder) = self.folder {
             let metric = self.metrics.first().map_or("", |metric| metric.name());

@@ -1,6 +1,6 @@
 //! Weights that a run begins with instead of random ones: those of another run, as far as they fit.
 //!
-//! What fits is copied into the run's folder (`initial.safetensors`, one a fold where the folds have their own), so
+//! What fits is copied into the run's folder (`initial.safetensors`, one per fold where the folds have their own), so
 //! that a run goes on after a break without the one that it came from.
 
 use super::checkpoint::Checkpoint;
@@ -75,7 +75,7 @@ impl Initial {
             None => {
                 if all.len() > 1 {
                     notes.push(format!(
-                        "{} holds {} checkpoints and was split in another way: every run begins with {}",
+                        "{} holds {} checkpoints and was split differently: every run begins with {}",
                         from.display(),
                         all.len(),
                         paths[0].display()
@@ -90,13 +90,19 @@ impl Initial {
             let n_seen = unit.split.test.iter().filter(|item| seen.contains(item)).count();
             if n_seen > 0 {
                 let name = unit.name.as_ref().map_or_else(String::new, |name| format!("{name}: "));
+                let was = if n_seen == 1 { "was" } else { "were" };
                 notes.push(format!(
-                    "{name}{n_seen} of {} test items were trained or validated on before: the figures of the test \
-                     part will flatter",
+                    "{name}{n_seen} of {} test items {was} trained or validated on before: the figures of the test \
+                     part will be too good",
                     unit.split.test.len()
                 ));
             }
         }
+        let used: BTreeSet<usize> = of_run.iter().copied().collect();
+        for &idx in &used {
+            notes.extend(other_meaning(&all[idx], dataset));
+        }
+        notes.dedup();
         let after = Side {
             name: "this model".into(),
             model: model.get().clone(),
@@ -145,7 +151,7 @@ impl Initial {
                     from.display(),
                     diff::text(&found, false).trim_end()
                 ),
-                "train without `--init-from`, or name a run of a model that is more alike",
+                "train without `--init-from`, or name a run of a more similar model",
             ));
         }
         // The checkpoints that are used, each once, in their order.
@@ -164,7 +170,7 @@ impl Initial {
             {
                 return Err(TrainError::unusable(
                     &checkpoint.path,
-                    format!("it is of another model than {}", paths[of_run[0]].display()),
+                    format!("its model is not that of {}", paths[of_run[0]].display()),
                     "name one of them",
                 ));
             }
@@ -217,6 +223,32 @@ impl Initial {
         let weights = weights.collect::<Result<Vec<Named>>>()?;
         Ok(Self { record, weights })
     }
+}
+
+/// What the features and outputs of a checkpoint's data mean, where this data's mean something else.
+fn other_meaning(checkpoint: &Checkpoint, dataset: &Dataset) -> Vec<String> {
+    let (then, now) = (&checkpoint.facts.vocabulary, &dataset.vocabulary);
+    let from = &checkpoint.facts.data.name;
+    let mut notes = Vec::new();
+    if !then.has_columns_of(now) {
+        notes.push(format!(
+            "features mean something else: {from} has {}, {} has {}; weights that read them are taken over as far as \
+             their shapes fit, and have to be learned anew",
+            then.features_in_words(),
+            dataset.name,
+            now.features_in_words()
+        ));
+    }
+    if !then.has_target_of(now) {
+        notes.push(format!(
+            "what is predicted means something else: {from} has {}, {} has {}; weights of the last layer are taken \
+             over as far as their shapes fit, and have to be learned anew",
+            then.target_in_words(),
+            dataset.name,
+            now.target_in_words()
+        ));
+    }
+    notes
 }
 
 /// Sets the weights that are given; the others stay as they were initialised.

@@ -14,6 +14,7 @@ mod measure;
 pub mod metric;
 pub mod monitor;
 pub mod optimizer;
+mod presence;
 mod progress;
 pub mod protocol;
 mod record;
@@ -32,8 +33,9 @@ pub use checkpoint::{Checkpoint, CheckpointFacts};
 pub use error::TrainError;
 pub(crate) use feed::Feed;
 pub(crate) use fit::Unit;
-pub use folder::{Found, RunFolder, RunRecord, find as find_run, run_of};
+pub use folder::{Found, RunFolder, RunRecord, find as find_run, kept_weights, run_of};
 pub use initial::InitialRecord;
+pub use presence::absent_classes;
 pub use progress::{Event, Progress, Silent};
 pub use record::{EpochRecord, Figures, PoolingRecord, RunSummary, Spread, Status, UnitSummary};
 pub(crate) use run::units;
@@ -63,7 +65,7 @@ pub static TRAIN_SECTION: &[ArgSpec] = &[
         kind: ArgKind::Call("optimizer"),
         default: Default::Source("adam"),
         positional: false,
-        doc: "How a step follows from the gradient.",
+        doc: "How the gradient becomes a step.",
     },
     ArgSpec {
         name: "schedule",
@@ -91,7 +93,7 @@ pub static TRAIN_SECTION: &[ArgSpec] = &[
         kind: ArgKind::Float(Range::open(0.0, f64::INFINITY)),
         default: Default::Inferred("no clipping"),
         positional: false,
-        doc: "Longest gradient over all weights together; a longer one is scaled down to it.",
+        doc: "Largest norm of the gradient, over all weights together; a larger gradient is scaled down to it.",
     },
     ArgSpec {
         name: "early_stop",
@@ -131,6 +133,6 @@ pub static EVALUATE_SECTION: &[ArgSpec] = &[
         kind: ArgKind::ChoiceList(metric::NAMES),
         default: Default::Inferred("accuracy for classes, mae and rmse for values"),
         positional: false,
-        doc: "What is measured, the first one on top.",
+        doc: "What is measured, the most important first.",
     },
 ];

@@ -1,4 +1,4 @@
-//! What a run tells while it goes on.
+//! What a run reports while it goes on.
 
 use super::initial::InitialRecord;
 use super::record::{EpochRecord, UnitSummary};
@@ -52,7 +52,7 @@ pub enum Event<'a> {
     UnitFinished(&'a UnitSummary),
 }
 
-/// Tells nobody.
+/// Reports to nobody.
 pub struct Silent;
 
 impl Progress for Silent {

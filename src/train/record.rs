@@ -22,7 +22,7 @@ pub struct EpochRecord {
     pub loss_terms: BTreeMap<String, f64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pooling: Vec<PoolingRecord>,
-    /// Mean length of the gradient over the epoch's steps, before clipping.
+    /// Mean norm of the gradient over the epoch's steps, before clipping.
     pub gradient_norm: f64,
     /// Whether these weights are the ones to keep so far.
     pub is_kept: bool,
@@ -101,6 +101,9 @@ pub struct UnitSummary {
     pub train: Figures,
     pub validation: Figures,
     pub test: Figures,
+    /// Classes that a part (`train`, `validation`, `test`) does not hold: its means over classes leave them out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub absent_classes: BTreeMap<String, Vec<String>>,
     pub n_parameters: usize,
     /// Median seconds of a training epoch, validation not counted. Times and memory are kept apart, in
     /// `resources.json`: they are not the same each time.
@@ -142,7 +145,7 @@ pub struct RunSummary {
     #[serde(skip)]
     pub peak_memory_bytes: Option<u64>,
     pub n_units: usize,
-    /// Runs that are done or were broken off, in their order.
+    /// Runs that are done or were interrupted, in their order.
     pub units: Vec<UnitSummary>,
     /// Where it was written; `None` where nothing was.
     #[serde(skip)]

@@ -136,7 +136,7 @@ impl ResumeState {
             let saved = self.find(&format!("weights.{}", parameter.name))?;
             if saved.shape() != parameter.var.shape() {
                 return Err(self.does_not_fit(&format!(
-                    "`{}` is {:?} there and {:?} here",
+                    "`{}` is {:?} in the state and {:?} in the model",
                     parameter.name,
                     saved.dims(),
                     parameter.var.dims()
@@ -170,7 +170,7 @@ impl ResumeState {
         Ok(Some(Kept { epoch, tensors: tensors.collect::<Result<_>>()? }))
     }
 
-    /// What the broken-off epoch had come to.
+    /// What the interrupted epoch had come to.
     ///
     /// # Errors
     /// Where its outputs are missing.

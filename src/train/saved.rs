@@ -44,7 +44,7 @@ impl std::fmt::Debug for dyn Metric {
 /// What a model says of some items.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outputs {
-    /// Classes, or values an item.
+    /// Classes, or values per item.
     pub width: usize,
     /// Row-major `[n_items, width]`: probabilities, or values.
     pub values: Vec<f32>,
@@ -74,12 +74,12 @@ impl SavedModel {
     /// Where the file is damaged, or was made for another model; the message says what differs.
     pub fn open(path: &Path, device: &Device) -> Result<Self> {
         let checkpoint = Checkpoint::read(path)?;
-        let mut notes: Vec<String> = checkpoint.note().into_iter().collect();
+        let mut notes = checkpoint.notes();
         if let Some(folder) = folder::run_of(path) {
             let form = compare(&checkpoint, &folder.source()?)?;
             if !checkpoint.canonical()?.agrees_with(&form, Part::All) {
                 notes.push(format!(
-                    "{} has changed since the training; the model in the checkpoint is used",
+                    "{} has changed since training; the model in the checkpoint is used",
                     folder.model_path().display()
                 ));
             }
@@ -104,6 +104,21 @@ impl SavedModel {
         Ok(Self { checkpoint, model, notes: Vec::new(), network, batch_size, metrics })
     }
 
+    /// Whether it computes in the memory of the machine, not in that of a GPU.
+    pub fn is_on_cpu(&self) -> bool {
+        self.network.device().is_cpu()
+    }
+
+    /// The graphs that hold these items (graphs or nodes), in the order in which they are measured.
+    pub fn graphs_of(&self, dataset: &Dataset, items: &[u32]) -> Vec<u32> {
+        Feed::new(dataset, self.model.get().task, items, self.network.device()).graphs
+    }
+
+    /// How many graphs pass through the network at once.
+    pub fn batch_size(&self) -> usize {
+        self.batch_size
+    }
+
     /// The model's metrics, the most important first.
     pub fn metrics(&self) -> impl Iterator<Item = &'static str> {
         self.metrics.iter().map(|metric| metric.name())
@@ -123,7 +138,7 @@ impl SavedModel {
             Err(reason) => Err(TrainError::unusable(
                 &folder::split_path(&self.checkpoint.path),
                 format!("it is damaged: {reason}"),
-                "copy it again from where it is whole, or train again",
+                "restore it from an intact copy, or train again",
             )),
         }
     }
@@ -131,17 +146,30 @@ impl SavedModel {
     /// Whether the network can read this data, and with `is_scored` whether its labels are those it was trained for.
     ///
     /// # Errors
-    /// Where the number of features, the task or the classes differ.
+    /// Where the features mean something else or are not as many, or the task, the classes or the values differ.
     pub fn check_data(&self, dataset: &Dataset, is_scored: bool) -> Result<()> {
         let trained = &self.checkpoint.facts.data;
         let refuse =
             |message: String, help: &str| Err(TrainError::unusable(&self.checkpoint.path, message, help));
+        let (known, now) = (&self.checkpoint.facts.vocabulary, &dataset.vocabulary);
+        if !known.has_columns_of(now) {
+            return refuse(
+                format!(
+                    "it was trained on {} with {}, {} has {}",
+                    trained.name,
+                    known.features_in_words(),
+                    dataset.name,
+                    now.features_in_words()
+                ),
+                "name data with the same features, or train a model on these",
+            );
+        }
         if dataset.n_features() != trained.n_features {
             return refuse(
                 format!(
-                    "it was trained on {} with {} node features, {} has {}",
+                    "it was trained on {} with {}, but {} has {}",
                     trained.name,
-                    trained.n_features,
+                    crate::data::error::count(trained.n_features, "node feature"),
                     dataset.name,
                     dataset.n_features()
                 ),
@@ -163,7 +191,12 @@ impl SavedModel {
         let task = self.model.get().task;
         if let Some(other) = dataset.task.filter(|other| *other != task) {
             return refuse(
-                format!("it was trained for {}, {} is made for {}", task.name(), dataset.name, other.name()),
+                format!(
+                    "it was trained for {}, but {} is for {}",
+                    task.name().replace('_', " "),
+                    dataset.name,
+                    other.name().replace('_', " ")
+                ),
                 "name data for the same task",
             );
         }
@@ -171,7 +204,7 @@ impl SavedModel {
         if facts.n_outputs != trained.n_outputs || dataset.class_names != self.checkpoint.facts.class_names {
             return refuse(
                 format!(
-                    "it was trained on {}, {} has {}",
+                    "it was trained on {}, but {} has {}",
                     outputs_in_words(trained.n_outputs, &self.checkpoint.facts.class_names),
                     dataset.name,
                     outputs_in_words(facts.n_outputs, &dataset.class_names)
@@ -245,7 +278,7 @@ fn compare(checkpoint: &Checkpoint, source: &ModelSource) -> Result<Canonical> {
         &checkpoint.path,
         format!("it was trained for another model\n\n{difference}\n"),
         format!(
-            "put the model file back as it was, or train the new one from these weights:\n\
+            "restore the model file, or train the new one from these weights:\n\
              `hgnnc train FILE --init-from {}`",
             checkpoint.path.display()
         ),
@@ -273,7 +306,7 @@ fn softmax(row: &mut [f32]) {
 fn outputs_in_words(n_outputs: usize, class_names: &[String]) -> String {
     const N_SHOWN: usize = 10;
     if class_names.is_empty() {
-        return format!("{n_outputs} values");
+        return crate::data::error::count(n_outputs, "value");
     }
     let shown: Vec<&str> = class_names.iter().take(N_SHOWN).map(String::as_str).collect();
     let more = if class_names.len() > N_SHOWN { ", …" } else { "" };

@@ -5,6 +5,7 @@ use crate::kernels::threads;
 use crate::system;
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 /// What only the program that trains knows of itself.
@@ -14,6 +15,8 @@ pub struct Origin {
     pub command: Vec<String>,
     /// `None` outside of a repository.
     pub git: Option<GitState>,
+    /// The folder that a path of the data starts from; the current one where absent.
+    pub data_folder: Option<PathBuf>,
 }
 
 /// What source control says of the model that is trained.

@@ -67,6 +67,16 @@ impl Settings {
         [of_schedule, of_stop].into_iter().flatten()
     }
 
+    /// The settings that watch a figure: `early_stop`, `schedule`.
+    pub fn watching(&self, monitor: &str) -> impl Iterator<Item = &'static str> {
+        let of_schedule = schedule::kind(&self.schedule).monitor(&self.schedule) == Some(monitor);
+        let of_stop = early_stop::kind(&self.early_stop).monitor(&self.early_stop) == Some(monitor);
+        [("early_stop", of_stop), ("schedule", of_schedule)]
+            .into_iter()
+            .filter(|(_, watches)| *watches)
+            .map(|(name, _)| name)
+    }
+
     /// The metrics to compute in every epoch: those asked for and those watched.
     pub fn all_metrics(&self) -> Vec<&'static dyn Metric> {
         let mut all = self.metrics.clone();
@@ -87,7 +97,7 @@ impl Settings {
         for metric in self.all_metrics() {
             if metric.applies_to() != kind {
                 return Err(TrainError::setup(
-                    format!("`{}` does not measure a {}", metric.name(), model.task.name()),
+                    format!("`{}` does not measure {}", metric.name(), model.task.name().replace('_', " ")),
                     format!("write `metrics = [{}]`", metric::defaults(kind).join(", ")),
                 ));
             }
@@ -98,7 +108,7 @@ impl Settings {
                 early_stop::kind(&self.early_stop).monitor(&self.early_stop).map(|_| self.early_stop.name);
             if let Some(name) = schedule.or(stop.filter(|_| self.early_stop_is_written)) {
                 return Err(TrainError::setup(
-                    format!("`{name}` watches the validation part, and the protocol leaves none"),
+                    format!("`{name}` watches the validation part, but the protocol leaves none"),
                     "keep some: `protocol = holdout(validation = 0.1)` or `k_fold(10, inner_holdout = 0.1)`",
                 ));
             }

@@ -175,7 +175,7 @@ impl Contents {
 }
 
 fn damaged(path: &Path, message: impl Into<String>) -> TrainError {
-    TrainError::unusable(path, message, "train again, or copy the file again from where it is whole")
+    TrainError::unusable(path, message, "train again, or restore the file from an intact copy")
 }
 
 /// A name of a foreign file as a message may show it: short, and of plain characters.
@@ -212,7 +212,10 @@ pub fn read(path: &Path) -> Result<Contents> {
         };
         // Lengths beside a zero are bound by no file.
         if view.shape().len() > MAX_RANK || view.shape().iter().any(|&length| length > MAX_LENGTH) {
-            return Err(damaged(path, format!("the shape of `{}` is not one of a tensor", shown(&name))));
+            return Err(damaged(
+                path,
+                format!("the shape of `{}` is not a valid tensor shape", shown(&name)),
+            ));
         }
         sum.tensor(&name, view.dtype(), view.shape());
         sum.0.update(view.data());
@@ -238,9 +241,11 @@ fn reason(error: &safetensors::SafeTensorError) -> &'static str {
     use safetensors::SafeTensorError as Error;
     match error {
         Error::InvalidOffset(_) => "the places of its tensors overlap or leave a gap",
-        Error::TensorInvalidInfo | Error::MisalignedSlice => "a tensor has another length than its shape",
+        Error::TensorInvalidInfo | Error::MisalignedSlice => {
+            "the length of a tensor does not match its shape"
+        }
         Error::ValidationOverflow => "a shape is too large",
-        Error::MetadataIncompleteBuffer => "it has another length than its header says",
+        Error::MetadataIncompleteBuffer => "its length differs from that in its header",
         Error::HeaderTooLarge => "its header is too long",
         _ => "its header cannot be read",
     }
@@ -392,9 +397,9 @@ mod tests {
         };
         let a = r#""a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#;
         let doubled = message(&with_header(&format!("{{{a},{a}}}"), 8));
-        assert!(doubled.contains("`a` stands twice"), "{doubled}");
+        assert!(doubled.contains("`a` occurs twice"), "{doubled}");
         let doubled = message(&with_header(&format!(r#"{{"__metadata__":{{"x":"1","x":"2"}},{a}}}"#), 8));
-        assert!(doubled.contains("`x` stands twice"), "{doubled}");
+        assert!(doubled.contains("`x` occurs twice"), "{doubled}");
         let b = r#""b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}"#;
         let overlap = message(&with_header(&format!("{{{a},{b}}}"), 12));
         assert!(overlap.contains("overlap"), "{overlap}");

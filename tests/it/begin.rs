@@ -13,7 +13,7 @@ fn a_new_file_is_right_in_layout_and_never_written_over() {
     assert_eq!(run(&["new", "other.hgnn", "--from", "copy.hgnn", "--data", "hierarchy(20)"]).0, 0);
     let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("it is there");
     assert!(read("other.hgnn").contains("\ndata = hierarchy(20)\n"));
-    assert_eq!(run(&["fmt", "--check"]), (0, "3 files already in layout\n".into()));
+    assert_eq!(run(&["fmt", "--check"]), (0, "3 files already formatted\n".into()));
     let (code, text) = run(&["check", "first.hgnn", "copy.hgnn"]);
     assert!(code == 0 && text.lines().all(|line| line.contains(".hgnn: correct.")), "{text}");
     assert_eq!(run(&["train", "first.hgnn", "--epochs", "2", "--out", "run"]).0, 0);

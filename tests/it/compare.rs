@@ -97,8 +97,8 @@ fn a_run_begins_with_the_weights_of_another_and_another_model_is_refused() {
     assert_eq!(code, 0, "{out}");
     let (code, _, told) = run(folder.path(), "train deeper.hgnn --out second --init-from first --threads 1");
     assert_eq!(code, 0, "{told}");
-    assert!(told.contains("begins with 4 of 6 tensors (298 of 370 numbers)"), "{told}");
-    assert!(told.contains("new  3.gcn.weight  [8, 8], begins at random"), "{told}");
+    assert!(told.contains("starts from 4 of 6 tensors (298 of 370 numbers)"), "{told}");
+    assert!(told.contains("new  3.gcn.weight  [8, 8], starts at random"), "{told}");
     run(folder.path(), "train deeper.hgnn --out third --init-from first/checkpoint.safetensors --threads 3");
     let weights =
         |run: &str| std::fs::read(folder.path().join(run).join("checkpoint.safetensors")).expect("written");

@@ -234,8 +234,8 @@ fn weights_that_are_not_finite_and_splits_out_of_range_are_named() {
     let split = run.join("split.json");
     for (text, expected) in [
         (r#"{"train":[0,1,99],"validation":[2],"test":[3]}"#, "item 99 of the training part does not exist"),
-        (r#"{"train":[0,1],"validation":[1],"test":[3]}"#, "item 1 of the validation part stands twice"),
-        (r#"{"train":[0,1],"validation":[2],"test":[3],"test":[4]}"#, "`test` stands twice"),
+        (r#"{"train":[0,1],"validation":[1],"test":[3]}"#, "item 1 of the validation part occurs twice"),
+        (r#"{"train":[0,1],"validation":[2],"test":[3],"test":[4]}"#, "`test` occurs twice"),
     ] {
         fs::write(&split, text).unwrap();
         let error = answer_and_notes(&run, &data()).unwrap_err();
@@ -309,7 +309,7 @@ fn no_command_answers_from_half_of_a_run() {
     fs::remove_file(path.join("run/run.json")).unwrap();
     for args in [["eval", "run"], ["hash", "run"], ["predict", "run"]] {
         let (code, _, err) = hgnnc(path, &args);
-        assert!(code == Some(2) && err.contains("not a whole run"), "{args:?}: {err}");
+        assert!(code == Some(2) && err.contains("not a complete run"), "{args:?}: {err}");
     }
     // The checkpoint alone is one whole file.
     let alone = ["hash", "run/checkpoint.safetensors"];

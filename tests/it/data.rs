@@ -182,16 +182,16 @@ SMALL: graph classification
   nodes           8
   edges           5 undirected (10 directed)
   features        2 node labels (0, 1)
-  dropped         1 self-loop and 1 repeated line of the edges
+  dropped         1 self-loop and 1 repeated edge
   not read        node attributes: 2 columns of SMALL_node_attributes.txt; `features = both` reads them
   not read        edge labels: 1 column of SMALL_edge_labels.txt
   not read        edge weights: SMALL_edge_weights.txt
   fingerprint     [..]
 
-                 min  25 %  median  75 %  max   mean
-  nodes a graph    2     2       3     3    3  2.667
-  edges a graph    1     1       2     2    2  1.667
-  degree           1     1       1     1    2  1.250
+                   min  25 %  median  75 %  max   mean
+  nodes per graph    2     2       3     3    3  2.667
+  edges per graph    1     1       2     2    2  1.667
+  degree             1     1       1     1    2  1.250
 
   class 0                2   66.7 %
   class 1                1   33.3 %
@@ -222,8 +222,8 @@ fn a_set_that_is_too_large_is_refused_with_the_way_to_allow_it() {
     assert_data_eq!(
         errors,
         str![[r#"
-error: ./SMALL: the data set has 66 bytes of text when unpacked, and at most 40 bytes are read [data::too_large]
-  help: where it is meant to be so large, allow it: `--max-data-size 1GiB`, or HGNN_MAX_DATA_SIZE=1GiB
+error: ./SMALL: the data set has 66 bytes of text when unpacked; the limit is 40 bytes [data::too_large]
+  help: if it is meant to be that large, allow it: `--max-data-size 1GiB`, or HGNN_MAX_DATA_SIZE=1GiB
 
 "#]]
     );

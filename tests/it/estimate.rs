@@ -129,5 +129,5 @@ fn without_data_it_says_what_it_can_and_what_to_give() {
         &["estimate", "bare.hgnn", "--data", "hierarchy(20)", "--memory-limit", "2 apples"],
     );
     assert_eq!(code, Some(2));
-    assert!(errors.contains("no unit of memory"), "{errors}");
+    assert!(errors.contains("not a unit of memory"), "{errors}");
 }

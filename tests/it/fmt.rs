@@ -126,7 +126,7 @@ fn a_folder_is_laid_out_but_for_what_git_ignores_and_what_is_broken() {
     assert_eq!(code, 1, "{text}");
     assert!(text.starts_with("would reformat messy.hgnn\n"), "{text}");
     assert!(
-        text.ends_with("1 file would change, 1 file already in layout, 1 file refused and left as it is\n"),
+        text.ends_with("1 file would change, 1 file already formatted, 1 file refused and left as it is\n"),
         "{text}"
     );
     assert_eq!(read("messy.hgnn"), MESSY);
@@ -137,7 +137,7 @@ fn a_folder_is_laid_out_but_for_what_git_ignores_and_what_is_broken() {
     assert_eq!(read("messy.hgnn"), NEAT);
     assert_eq!((read("ignored.hgnn").as_str(), read("notes.txt").as_str()), (MESSY, MESSY));
     assert_eq!(read("sub/broken.hgnn"), broken);
-    assert_eq!(shown(folder.path(), &["fmt", "messy.hgnn"]), (0, "1 file already in layout\n".into()));
+    assert_eq!(shown(folder.path(), &["fmt", "messy.hgnn"]), (0, "1 file already formatted\n".into()));
 }
 
 #[test]

@@ -293,7 +293,7 @@ fn a_file_is_read_at_a_revision_with_what_it_used_there() {
     assert_eq!(here, eight);
     assert!(note.contains("for `a.hgnn` at the root write `/a.hgnn`"), "{note}");
     let (_, err) = place.hgnnc("m", &["hash", "git:main"], 2);
-    assert!(err.contains("names a revision and no file"), "{err}");
+    assert!(err.contains("names a revision, but no file"), "{err}");
     let (_, err) = place.hgnnc("m", &["hash", "git:main:b.hgnn"], 2);
     assert!(
         err.contains("main has no file") && err.contains("did you mean `m/a.hgnn` or `a.hgnn`?"),
@@ -310,7 +310,7 @@ fn outside_of_a_repository_nothing_is_guessed() {
     let place = Place::new();
     let outside = place.folder.path().join("home");
     let (_, err) = place.hgnnc(outside.to_str().unwrap(), &["install-git"], 2);
-    assert!(err.contains("lies in no git repository"), "{err}");
+    assert!(err.contains("is not in a git repository"), "{err}");
     assert!(!Path::new(&outside).join(".gitattributes").exists());
 }
 
@@ -389,7 +389,7 @@ fn every_changed_model_is_compared_with_a_revision() {
     );
     assert!(err.contains("`m/longer.hgnn` could not be compared"), "{err}");
     let (_, err) = place.hgnnc("", &["diff", "git:main:m/user.hgnn", "m/user.hgnn", "lib"], 2);
-    assert!(err.contains("two models are compared, and 3 are given"), "{err}");
+    assert!(err.contains("two models are needed, but 3 are given"), "{err}");
     place.hgnnc("m", &["diff", "git:main:user.hgnn", "user.hgnn", "--fail-on", "weight-breaking"], 1);
 }
 

@@ -579,8 +579,10 @@ fn network(text: &str, data: &Dataset) -> Network {
     let (program, findings) = hgnn::syntax::load_program(&mut sources, main, &read);
     assert!(findings.is_empty(), "{text}: {findings:?}");
     for data in [None, Some(&facts)] {
-        let findings = check(&program, data).diagnostics;
-        assert!(findings.is_empty(), "{text}: {findings:?}");
+        // Few graphs are warned of: a part may lack a class.
+        let found = check(&program, data).diagnostics;
+        let errors: Vec<_> = found.iter().filter(|finding| finding.is_error()).collect();
+        assert!(errors.is_empty(), "{text}: {errors:?}");
     }
     let model = check(&program, Some(&facts)).model.expect("checked clean");
     Network::build(&model, &facts, DType::F64, &Device::Cpu, 1)

@@ -39,8 +39,8 @@ fn findings_name_numbers_places_and_a_line_to_paste() {
     let (out, _, _) = lint(folder.path(), &["deep.hgnn", "--format", "short"]);
     assert_eq!(
         out,
-        "deep.hgnn:2:19: warning[lint::over_smoothing]: 7 averaging layers in a row make nodes alike: the graphs of \
-         karate() are 5 steps wide\n\
+        "deep.hgnn:2:19: warning[lint::over_smoothing]: 7 averaging layers in a row make nodes alike: the mean diameter \
+         of karate() is 5 steps\n\
          deep.hgnn:2:39: warning[lint::dead_dropout]: `dropout(0)` drops nothing\n"
     );
 }
@@ -107,13 +107,13 @@ fn a_wrong_configuration_stops_with_its_place() {
         "config::unknown_key",
         "hgnn.toml:2:1",
         "did you mean `allow`?",
-        "the configuration `hgnn.toml` is wrong",
+        "the configuration `hgnn.toml` has errors",
     ] {
         assert!(err.contains(part), "{part}: {err}");
     }
     for (arguments, part) in [
         (&["--deny", "dead_dropot"][..], "did you mean `dead_dropout`?"),
-        (&["--deny", "dead_dropout", "--allow", "dead_dropout"], "to `--allow` and to `--deny`"),
+        (&["--deny", "dead_dropout", "--allow", "dead_dropout"], "to both `--allow` and `--deny`"),
         (&["nowhere.hgnn"], "`nowhere.hgnn` does not exist"),
     ] {
         let (_, err, code) = lint(folder.path(), arguments);

@@ -2,10 +2,12 @@
 
 mod advice;
 mod begin;
+mod columns;
 mod commands;
 mod compare;
 mod damage;
 mod data;
+mod data_paths;
 mod direction;
 mod draw;
 mod elsewhere;
@@ -20,6 +22,7 @@ mod labels;
 mod laws;
 mod layout;
 mod lint;
+mod memory;
 mod migrate;
 mod models;
 mod operator;
@@ -33,3 +36,4 @@ mod spec;
 mod start;
 mod strangers;
 mod terminal;
+mod undefined;

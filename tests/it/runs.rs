@@ -92,7 +92,7 @@ fn a_run_is_not_overwritten_unless_forced() {
     let path = folder.path();
     check(path, &["train", "m.hgnn", "--out", "run", "--epochs", "1"], 0);
     let (_, err) = check(path, &["train", "m.hgnn", "--out", "run"], 2);
-    assert!(err.contains("holds a run already") && err.contains("--force"), "{err}");
+    assert!(err.contains("already holds a run") && err.contains("--force"), "{err}");
     check(path, &["train", "m.hgnn", "--out", "run", "--force", "--epochs", "2"], 0);
     assert_eq!(fs::read_to_string(path.join("run/metrics.jsonl")).unwrap().lines().count(), 2);
 }

@@ -50,6 +50,8 @@ pub fn facts(name: &str) -> DataFacts {
         "featureless" => DataFacts { n_features: 0, ..with("IMDB") },
         "unlabelled" => DataFacts { task: None, n_outputs: 0, class_counts: Vec::new(), ..with("NEW") },
         "one_class" => DataFacts { n_outputs: 1, class_counts: vec![1113], ..with("SAME") },
+        // Three of 22 are of one class: a tenth of them rounds to none.
+        "rare" => DataFacts { n_graphs: 22, class_counts: vec![19, 3], ..with("RARE") },
         "empty" => DataFacts { n_graphs: 0, total_nodes: 0, total_edges: 0, max_nodes: 0, ..with("NOTHING") },
         "edgeless" => DataFacts { total_edges: 0, n_graphs_without_edges: 1113, ..with("POINTS") },
         _ => panic!("no data `{name}` in tests/it/spec.rs"),

@@ -1,7 +1,7 @@
 //! Zip archives of others: their names are only compared, nothing is written, and neither their directory nor what
 //! they unpack to is taken at its word.
 
-use super::super::error::{DataError, count};
+use super::super::error::DataError;
 use super::group::{Found, PartFile, Place, is_hidden, shown};
 use super::other;
 use crate::regular;
@@ -44,7 +44,7 @@ impl Archive {
         // From here on the bound on what is unpacked holds.
         left.store(u64::MAX, Ordering::Relaxed);
         if zip.len() > MAX_ENTRIES {
-            return Err(too_many(&label, &count(zip.len(), "entry")));
+            return Err(too_many(&label, &format!("{} entries", zip.len())));
         }
         for entry in zip.file_names() {
             let is_absolute = entry.starts_with(['/', '\\']) || entry.as_bytes().get(1) == Some(&b':');
@@ -54,7 +54,7 @@ impl Archive {
                     format!("the archive has an entry named `{}`, which leads out of it", shown(entry)),
                 )
                 .file(label)
-                .help("nothing was read or written; get the archive from its publisher again"));
+                .help("nothing was read or written; download the archive from its publisher again"));
             }
         }
         Ok(Self { path: path.to_path_buf(), zip })
@@ -113,7 +113,7 @@ pub fn corrupt(label: &str, error: &(dyn std::error::Error + 'static)) -> DataEr
 fn too_many(label: &str, found: &str) -> DataError {
     DataError::new(
         "data::too_many_files",
-        format!("the archive has {found}, and a data set in TU layout has about ten"),
+        format!("the archive has {found}, but a data set in TU layout has about ten"),
     )
     .file(label)
     .help("put the files of the data set into an archive or folder of their own")

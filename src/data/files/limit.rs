@@ -24,7 +24,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
     let (number, unit) = (&text[..digits], text[digits..].trim());
     let number: f64 = number
         .parse()
-        .map_err(|_| format!("`{text}` is no size: write a number with a unit, as in `2GB`"))?;
+        .map_err(|_| format!("`{text}` is not a size: write a number with a unit, as in `2GB`"))?;
     let factor: f64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1.0,
         "k" | "kb" => 1e3,
@@ -37,12 +37,12 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         "tib" => 1024f64.powi(4),
         other => {
             return Err(format!(
-                "`{other}` is no unit of memory: write B, kB, MB, GB, TB, KiB, MiB, GiB or TiB"
+                "`{other}` is not a unit of memory: write B, kB, MB, GB, TB, KiB, MiB, GiB or TiB"
             ));
         }
     };
     let size = number * factor;
-    // Beyond 2⁵³ bytes a number of bytes is not exact any more, and no machine has as many.
+    // Beyond 2⁵³ bytes a number of bytes is no longer exact, and no machine has as many.
     if size < 1.0 {
         Err("a limit has to be larger than zero".to_owned())
     } else if size > 9e15 {
@@ -85,11 +85,11 @@ impl Exceeded {
         let gibibytes = wanted.div_ceil(1 << 30).max(1);
         DataError::new(
             "data::too_large",
-            format!("the data set has {found} of text when unpacked, and at most {max} are read"),
+            format!("the data set has {found} of text when unpacked; the limit is {max}"),
         )
         .file(self.place.display().to_string())
         .help(format!(
-            "where it is meant to be so large, allow it: `--max-data-size {gibibytes}GiB`, or \
+            "if it is meant to be that large, allow it: `--max-data-size {gibibytes}GiB`, or \
              {MAX_SIZE_VARIABLE}={gibibytes}GiB"
         ))
     }

@@ -248,7 +248,7 @@ fn only(
     if candidates.len() > 1 {
         return Err(ambiguous(&candidates, path, what));
     }
-    // A set without its edges is told by what it lacks.
+    // A set without its edges is recognised by what it lacks.
     if let [set] = partial.as_slice() {
         return Ok(set.clone());
     }
@@ -294,5 +294,5 @@ fn unreadable(path: &Path, error: &ReadError) -> DataError {
 fn broken_gzip(label: &str, error: &io::Error) -> DataError {
     DataError::new("data::corrupt_archive", format!("is not a complete gzip file: {error}"))
         .file(label)
-        .help("it is cut short or damaged: get it again, or unpack it by other means with `gunzip`")
+        .help("it is incomplete or damaged: download it again, or unpack it with `gunzip`")
 }

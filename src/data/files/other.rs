@@ -82,7 +82,7 @@ pub fn is_zip(file: &mut File, path: &Path) -> Result<(), DataError> {
         );
     }
     if is_named_zip {
-        return Err(DataError::new("data::corrupt_archive", "is not a zip archive, whatever its name says")
+        return Err(DataError::new("data::corrupt_archive", "is not a zip archive, despite its name")
             .file(shown)
             .help("the archive is incomplete or damaged: download it again"));
     }

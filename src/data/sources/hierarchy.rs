@@ -9,7 +9,7 @@
 //!
 //! Nothing else differs. Graphs of all classes have the same number of nodes and edges, every node has degree 4,
 //! every community has the same number of edges inside and out, and is drawn in the same way. Which colours meet is
-//! random. Only following a ring until it closes tells the class: a walk over whole communities, which is many steps
+//! random. Only following a ring until it closes reveals the class: a walk over whole communities, which is many steps
 //! between nodes and few between pooled communities.
 
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
@@ -40,7 +40,7 @@ pub static SPEC: CallSpec = CallSpec {
             kind: ArgKind::Int { min: 6, max: 1024 },
             default: Default::Int(12),
             positional: false,
-            doc: "Communities a graph, each of its own colour: the width of the features.",
+            doc: "Communities per graph, each of its own colour: the width of the features.",
         },
         ArgSpec {
             name: "rings",
@@ -54,7 +54,7 @@ pub static SPEC: CallSpec = CallSpec {
             kind: ArgKind::Int { min: 8, max: 100_000 },
             default: Default::Int(24),
             positional: false,
-            doc: "Nodes a community, at least eight times `links`; a quarter of them steps across.",
+            doc: "Nodes per community, at least eight times `links`; a quarter of them steps across.",
         },
         ArgSpec {
             name: "links",
@@ -117,7 +117,7 @@ impl Source for Hierarchy {
             );
         } else if (1..rings.len()).any(|idx| rings[..idx].contains(&rings[idx])) || rings.len() < 2 {
             found.push(
-                Diagnostic::error("data::hierarchy", "`rings` needs two different numbers or more")
+                Diagnostic::error("data::hierarchy", "`rings` needs at least two different numbers")
                     .label(span("rings"), "each number is a class")
                     .help(help),
             );
@@ -128,7 +128,7 @@ impl Source for Hierarchy {
                 Diagnostic::error(
                     "data::hierarchy",
                     format!(
-                        "{links} exchanges with each of two neighbours need {} nodes a community",
+                        "{links} exchanges with each of two neighbours need {} nodes per community",
                         8 * links
                     ),
                 )
@@ -160,9 +160,9 @@ impl Source for Hierarchy {
         if n_nodes > MAX_NODES {
             return Err(DataError::new(
                 "data::too_large",
-                format!("`hierarchy` is asked for {n_nodes} nodes in all, and makes at most {MAX_NODES}"),
+                format!("`hierarchy` is asked for {n_nodes} nodes in all, but makes at most {MAX_NODES}"),
             )
-            .help("ask for fewer graphs, communities or nodes a community")
+            .help("ask for fewer graphs, communities or nodes per community")
             .span(Some(call.span)));
         }
         let seed = call.args.int("seed") as u64;
@@ -173,7 +173,7 @@ impl Source for Hierarchy {
             let base = node_offsets[g];
             let mut rng = generator(seed, g as u64);
             let graph = shape.graph(&mut rng, rings[g % n_classes]);
-            // Node numbers are shuffled, so the order of the rows tells nothing.
+            // Node numbers are shuffled, so the order of the rows reveals nothing.
             let place = permutation(&mut rng, graph.colours.len());
             edges.extend(
                 graph.edges.iter().map(|&(a, b)| (base + place[a as usize], base + place[b as usize])),

@@ -23,7 +23,7 @@ pub static SPEC: CallSpec = CallSpec {
         kind: ArgKind::Choice(&["identity", "degree"]),
         default: Default::Choice("identity"),
         positional: false,
-        doc: "Node features: `identity` gives each member a column of its own, `degree` one column a degree.",
+        doc: "Node features: `identity` gives each member a column of its own, `degree` one column per degree.",
     }],
 };
 

@@ -4,7 +4,7 @@
 pub(super) type Pair = (usize, usize);
 
 /// Orders of the layers (each a permutation of what was put in) with few crossings. What is put in first stays on
-/// the left where nothing speaks against it.
+/// the left where nothing prevents it.
 pub(super) fn order(n_slots: &[usize], pairs: &[Vec<Pair>]) -> Vec<Vec<usize>> {
     let mut orders: Vec<Vec<usize>> = n_slots.iter().map(|&n| (0..n).collect()).collect();
     let mut best = (crossings(&orders, pairs), orders.clone());

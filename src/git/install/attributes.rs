@@ -39,7 +39,7 @@ pub(super) fn step(scope: &Scope, action: Action) -> Result<Step> {
         } else if has_driver {
             step.state = State::Left;
             step.advice =
-                Some(format!("you changed the line; take `diff=hgnn` out of it: {}", of_models.concat()));
+                Some(format!("you changed the line; remove `diff=hgnn` from it: {}", of_models.concat()));
         }
         return Ok(step);
     }

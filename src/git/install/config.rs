@@ -73,7 +73,7 @@ pub(super) fn step(scope: &Scope, wanted: &Wanted, action: Action) -> Result<Ste
     if let Some(foreign) = foreign {
         step.state = State::Left;
         step.advice = Some(format!(
-            "`{foreign}` is yours; to use the driver of hgnnc, take the section `[diff \"hgnn\"]` away and install again"
+            "`{foreign}` is yours; to use the driver of hgnnc, remove the section `[diff \"hgnn\"]` and install again"
         ));
         return Ok(step);
     }

@@ -76,7 +76,8 @@ pub(super) fn step(repository: &Repository, wanted: &Wanted, action: Action) -> 
     } else if action == Action::Uninstall {
         step.state = State::Left;
         if calls || found.contains(MARK) {
-            step.advice = Some("it has lines of yours; take the call of `hgnnc pre-commit` out of it".into());
+            step.advice =
+                Some("it contains lines of your own; remove the call of `hgnnc pre-commit` from it".into());
         } else {
             step.advice = Some("it is yours and does not call hgnnc".into());
         }

@@ -70,7 +70,7 @@ impl State {
     }
 }
 
-/// One part, told.
+/// One part, as reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// `diff driver`, `attributes`, `pre-commit hook`
@@ -83,7 +83,7 @@ pub struct Step {
     pub advice: Option<String>,
 }
 
-/// Installs, removes or tells all parts.
+/// Installs, removes or reports all parts.
 ///
 /// # Errors
 /// Where a file cannot be read or written; what was done before stays.

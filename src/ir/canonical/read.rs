@@ -91,7 +91,7 @@ fn read_line(number: usize, text: &str) -> Result<Line> {
                 Some(list) => list
                     .split(", ")
                     .map(|input| {
-                        input.parse().map_err(|_| wrong(number, format!("`{input}` is no number of a stage")))
+                        input.parse().map_err(|_| wrong(number, format!("`{input}` is not a stage number")))
                     })
                     .collect::<Result<_>>()?,
                 None if inputs.is_empty() => Vec::new(),
@@ -103,7 +103,7 @@ fn read_line(number: usize, text: &str) -> Result<Line> {
         }
         "output" => match rest.parse() {
             Ok(output) => Ok(Line::Output(output)),
-            Err(_) => Err(wrong(number, format!("`{rest}` is no number of a stage"))),
+            Err(_) => Err(wrong(number, format!("`{rest}` is not a stage number"))),
         },
         "task" => match Task::from_name(rest) {
             Some(task) => Ok(Line::Task(task)),
@@ -127,7 +127,7 @@ fn read_line(number: usize, text: &str) -> Result<Line> {
         }
         _ => {
             let shown: String = kind.chars().take(40).collect();
-            Err(wrong(number, format!("`{shown}` is no line of the canonical form")))
+            Err(wrong(number, format!("`{shown}` is not a line of the canonical form")))
         }
     }
 }
@@ -216,7 +216,7 @@ impl<'p> Reader<'p> {
                     let inputs: Option<Vec<usize>> =
                         inputs.iter().map(|&input| number.get(input).copied()).collect();
                     let inputs = inputs
-                        .ok_or_else(|| wrong(line, "a stage reads the values of stages above it alone"))?;
+                        .ok_or_else(|| wrong(line, "a stage reads only the values of stages above it"))?;
                     let stage = self.stage(line, call, inputs)?;
                     if let (IDENTITY, [input]) = (stage.op.name(), stage.inputs.as_slice()) {
                         number.push(*input);
@@ -234,7 +234,7 @@ impl<'p> Reader<'p> {
                     let term = self.loss(line, *weight, call)?;
                     let name = term.loss.name();
                     if losses.iter().any(|other: &Loss| other.loss.name() == name) {
-                        return Err(wrong(line, format!("the loss `{name}` is there twice")));
+                        return Err(wrong(line, format!("the loss `{name}` appears twice")));
                     }
                     losses.push(term);
                 }
@@ -363,7 +363,7 @@ fn args_of_pipelines(specs: &'static [ArgSpec]) -> impl Iterator<Item = (&'stati
 fn once<T>(line: usize, what: &str, slot: &mut Option<T>, value: T) -> Result<()> {
     match slot.replace(value) {
         None => Ok(()),
-        Some(_) => Err(wrong(line, format!("`{what}` is there twice"))),
+        Some(_) => Err(wrong(line, format!("`{what}` appears twice"))),
     }
 }
 

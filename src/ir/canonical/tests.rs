@@ -201,16 +201,16 @@ fn a_damaged_text_names_its_line() {
         ("gcn(out = 64", "gnc(out = 64", "line 3: there is no operator `gnc`"),
         ("gcn(out = 64", "gcn(out = (64", "line 3: "),
         ("bias = true)", "biass = true)", "line 3: `gcn` has no argument `biass`"),
-        (" of 0", " of 7", "line 3: a stage reads the values of stages above"),
+        (" of 0", " of 7", "line 3: a stage reads only the values"),
         (" of 1", " of 1, 0", "line 4: `mean` cannot have 2 inputs"),
         ("output 3", "output 9", "line 6: there is no stage 9"),
-        ("output 3", "output", "line 6: `` is no number"),
+        ("output 3", "output", "line 6: `` is not a stage number"),
         ("task graph", "task edge", "line 7: there is no task"),
         ("loss 1.0", "loss NaN", "line 8: a loss reads"),
         ("data tu", "data tuu", "line 9: "),
         ("epochs = 100", "epochs = many", "line 12: "),
         ("epochs = 100", "epochs 100", "line 12: a setting reads"),
-        ("evaluate seeds", "evolve seeds", "line 16: `evolve` is no line"),
+        ("evaluate seeds", "evolve seeds", "line 16: `evolve` is not a line"),
     ];
     for (from, to, expected) in cases {
         let damaged = text.replacen(from, to, 1);
@@ -226,7 +226,7 @@ fn a_damaged_text_names_its_line() {
     }
 }
 
-/// Hashes of version 2. A change here tells every user that unchanged models differ from their checkpoints: give
+/// Hashes of version 2. A change here reports to every user that unchanged models differ from their checkpoints: give
 /// a new argument no place in the text where it has its default, or raise the version.
 #[test]
 fn hashes_stay() {

@@ -26,7 +26,7 @@ static ARGS: &[ArgSpec] = &[ArgSpec {
     kind: ArgKind::Float(Range::open_closed(0.0, 100.0)),
     default: Default::Float(1.0),
     positional: true,
-    doc: "The value approached far below zero, with its sign turned.",
+    doc: "α: the result approaches −α far below zero.",
 }];
 
 impl Operator for Elu {

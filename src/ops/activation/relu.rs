@@ -30,7 +30,7 @@ impl Operator for Relu {
     }
     fn doc(&self) -> Doc {
         Doc {
-            summary: "The rectifier, element by element.",
+            summary: "The rectified linear unit, element by element.",
             formula: "max(0, x)",
             paper: "Nair and Hinton 2010, \"Rectified Linear Units Improve Restricted Boltzmann Machines\"",
             example: "gcn(32) -> relu -> mean -> linear",

@@ -38,14 +38,14 @@ static ARGS: &[ArgSpec] = &[
         kind: ArgKind::Int { min: 1, max: 256 },
         default: Default::Int(1),
         positional: false,
-        doc: "Attention heads, `K`.",
+        doc: "Number of attention heads, `K`.",
     },
     ArgSpec {
         name: "concat",
         kind: ArgKind::Bool,
         default: Default::Bool(true),
         positional: false,
-        doc: "Whether the heads are laid side by side; otherwise their mean is taken.",
+        doc: "Whether the results of the heads are concatenated; otherwise their mean is taken.",
     },
     ArgSpec {
         name: "negative_slope",
@@ -59,7 +59,7 @@ static ARGS: &[ArgSpec] = &[
         kind: ArgKind::Bool,
         default: Default::Bool(true),
         positional: false,
-        doc: "Whether each node attends to itself too.",
+        doc: "Whether each node also attends to itself.",
     },
     ArgSpec {
         name: "dropout",
@@ -121,8 +121,8 @@ impl Operator for Gat {
         if cx.args.opt_int("out").is_some() {
             let mut whole = times(n_parts, &width);
             if n_parts > 1 {
-                let out = width.size.to_string();
-                whole.origin.reason = format!("{heads} heads of {out} features come from here").into();
+                let out = check::shape::counted(&width.size, "feature");
+                whole.origin.reason = format!("{heads} heads of {out} come from here").into();
             }
             return convolved(cx, whole);
         }
@@ -132,7 +132,7 @@ impl Operator for Gat {
             let finding = check::args::does_not_fit(
                 cx,
                 "heads",
-                &format!("`gat` has to make {n} features, which {heads} heads cannot share evenly"),
+                &format!("the result of `gat` is {n} wide, which {heads} heads cannot share evenly"),
                 "write `concat = false`, which takes the mean of the heads, or another number of heads",
             );
             return Err(match cx.args.get("concat").and_then(|arg| arg.span) {

@@ -44,7 +44,7 @@ static ARGS: &[ArgSpec] = &[
         kind: ArgKind::Int { min: 1, max: MLP_WEIGHTS.len() as i64 },
         default: Default::Int(2),
         positional: false,
-        doc: "Linear layers of the MLP.",
+        doc: "Number of linear layers of the MLP.",
     },
     ArgSpec {
         name: "eps",

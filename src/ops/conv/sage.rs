@@ -86,7 +86,8 @@ impl Operator for Sage {
         super::has_edges(cx)?;
         let aggregate = cx.args.choice("aggregate");
         if cx.inputs[0].entity == Entity::Clusters && matches!(aggregate, "max" | "lstm") {
-            // Every pair of clusters is linked, more or less, so a maximum or an order of neighbours says nothing.
+            // Every pair of clusters is linked, more or less, so a maximum or an order of neighbours carries no
+            // information.
             return Err(check::args::does_not_fit(
                 cx,
                 "aggregate",

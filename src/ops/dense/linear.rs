@@ -31,17 +31,17 @@ static ARGS: &[ArgSpec] = &[
         name: "out",
         kind: ArgKind::Int { min: 1, max: 1 << 20 },
         default: Default::Inferred(
-            "inferred from the task, or from the clusters of the pooling it assigns to",
+            "inferred from the task, or from the clusters of the pooling that it assigns nodes to",
         ),
         positional: true,
-        doc: "Features of the result.",
+        doc: "Number of features of the result.",
     },
     ArgSpec {
         name: "in",
         kind: ArgKind::Int { min: 1, max: 1 << 20 },
         default: Default::Inferred("the width of the input"),
         positional: false,
-        doc: "Features expected of the input; an error where they differ.",
+        doc: "Number of features expected of the input; any other is an error.",
     },
     ArgSpec {
         name: "bias",

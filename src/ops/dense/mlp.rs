@@ -28,7 +28,7 @@ use candle_core::{Result, Tensor, Var};
 #[derive(Debug)]
 pub struct Mlp;
 
-/// Hidden layers at most. A network deeper than that is written with `repeat`.
+/// Maximum number of hidden layers. A network deeper than that is written with `repeat`.
 const MAX_HIDDEN: usize = 8;
 
 static ARGS: &[ArgSpec] = &[
@@ -36,10 +36,10 @@ static ARGS: &[ArgSpec] = &[
         name: "out",
         kind: ArgKind::Int { min: 1, max: 1 << 20 },
         default: Default::Inferred(
-            "inferred from the task, or from the clusters of the pooling it assigns to",
+            "inferred from the task, or from the clusters of the pooling that it assigns nodes to",
         ),
         positional: true,
-        doc: "Features of the result.",
+        doc: "Number of features of the result.",
     },
     ArgSpec {
         name: "hidden",

@@ -1,6 +1,7 @@
 //! The model's input.
 
 use crate::args::{ArgSpec, Args};
+use crate::data::error::count;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Dim, Entity, Level, Size, Symmetry, Type};
 use crate::kernels::Activation;
@@ -46,11 +47,11 @@ impl Operator for Input {
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         let (rows, width) = match cx.data {
             Some(data) => (
-                format!("{} has graphs of up to {} nodes", data.name, data.max_nodes),
+                format!("{} has graphs of up to {}", data.name, count(data.max_nodes, "node")),
                 Dim::new(
                     Size::Known(data.n_features),
                     None,
-                    format!("{} has {} features a node", data.name, data.n_features),
+                    format!("{} has {} per node", data.name, count(data.n_features, "feature")),
                 ),
             ),
             None => (

@@ -26,7 +26,7 @@ static ARGS: &[ArgSpec] = &[ArgSpec {
     kind: ArgKind::Choice(&["none", "balanced"]),
     default: Default::Choice("none"),
     positional: false,
-    doc: "`balanced`: a class counts by how rare it is among the training items, w[c] = items / (classes · items of c), \
+    doc: "`balanced`: each class is weighted by how rare it is among the training items, w[c] = items / (classes · items of c), \
           so that all classes weigh the same together.",
 }];
 

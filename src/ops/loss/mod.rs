@@ -1,4 +1,4 @@
-//! Losses: what training makes small.
+//! Losses: what training minimises.
 
 pub mod cross_entropy;
 pub mod entropy;

@@ -40,7 +40,7 @@ static ARGS: &[ArgSpec] = &[
         kind: ArgKind::Float(Range::open_closed(0.0, 1.0)),
         default: Default::Float(1e-5),
         positional: false,
-        doc: "Keeps a constant row or graph from dividing by zero.",
+        doc: "Avoids division by zero for a constant row or graph.",
     },
 ];
 
@@ -73,7 +73,7 @@ impl Operator for LayerNorm {
             && cx.args.choice("mode") == "graph"
             && cx.inputs[0].entity == Entity::Graph
         {
-            return Err(args::no_effect(cx, "mode", "the value is one row a graph already"));
+            return Err(args::no_effect(cx, "mode", "the value is already one row per graph"));
         }
         Ok(cx.inputs[0].clone())
     }

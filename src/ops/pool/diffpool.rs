@@ -27,7 +27,7 @@ use petgraph::graph::NodeIndex;
 /// - port 0, `x`: `[N, F]`, nodes or clusters
 /// - port 1, assignment logits: `[N, k]`
 /// - port 2, embedding `Z`: `[N, F_out]`; without `embed`, `Z` is `x`
-/// - result: `k` clusters a graph, `[G · k, F_out]`, with the coarse adjacency `[G, k, k]`
+/// - result: `k` clusters per graph, `[G · k, F_out]`, with the coarse adjacency `[G, k, k]`
 ///
 /// # Errors
 /// `args::missing` and `args::conflict` for `ratio` and `k`, `levels::needs_edges` on slots or graph vectors,
@@ -38,10 +38,10 @@ pub struct DiffPool;
 
 static ARGS: &[ArgSpec] = &[
     ArgSpec {
-        doc: "Clusters a graph, as a share of the largest graph of the data (of the clusters, at a pooled level), rounded up.",
+        doc: "Clusters per graph, as a share of the largest graph of the data (of the clusters, at a pooled level), rounded up.",
         ..RATIO
     },
-    ArgSpec { doc: "Clusters a graph.", ..K },
+    ArgSpec { doc: "Clusters per graph.", ..K },
     ArgSpec {
         name: "assign",
         kind: ArgKind::Pipeline { port: 1 },
@@ -49,7 +49,7 @@ static ARGS: &[ArgSpec] = &[
         positional: false,
         doc: "The network whose result, `k` wide, becomes the assignment by a softmax over the clusters. \
               Where its last stage leaves its width out, it gets `k`. A linear layer to `k` is added where it ends in another width, and \
-              where only the data tells `k`; `hgnnc show` marks it.",
+              where only the data gives `k`; `hgnnc show` marks it.",
     },
     ArgSpec {
         name: "embed",
@@ -60,7 +60,7 @@ static ARGS: &[ArgSpec] = &[
     },
 ];
 
-/// The number of clusters a graph.
+/// The number of clusters per graph.
 fn clusters(cx: &InferCx) -> std::result::Result<Dim, Diagnostic> {
     kept_rows(cx, &largest_rows(cx, &cx.inputs[0].rows), "ratio = 0.25")
 }

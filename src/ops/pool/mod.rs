@@ -5,6 +5,7 @@ pub mod topk;
 
 use crate::args::{ArgKind, ArgSpec, Default, Range};
 use crate::check;
+use crate::data::error::count;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Dim, Size};
 use crate::ops::InferCx;
@@ -16,7 +17,7 @@ const MAX_ROWS: i64 = 65_536;
 pub const RATIO: ArgSpec = ArgSpec {
     name: "ratio",
     kind: ArgKind::Float(Range::open_closed(0.0, 1.0)),
-    default: Default::Inferred("`k` says it"),
+    default: Default::Inferred("given by `k`"),
     positional: false,
     doc: "",
 };
@@ -25,7 +26,7 @@ pub const RATIO: ArgSpec = ArgSpec {
 pub const K: ArgSpec = ArgSpec {
     name: "k",
     kind: ArgKind::Int { min: 1, max: MAX_ROWS },
-    default: Default::Inferred("`ratio` says it"),
+    default: Default::Inferred("given by `ratio`"),
     positional: false,
     doc: "",
 };
@@ -54,7 +55,7 @@ pub fn kept_rows(cx: &InferCx, rows: &Dim, example: &str) -> Result<Dim, Diagnos
     }
 }
 
-/// Reasons of reasons up to this length are told; a long row of poolings has no more of them.
+/// Reasons of reasons up to this length are written out; a long chain of poolings has no more of them.
 const MAX_REASON: usize = 300;
 
 fn because(reason: &str) -> String {
@@ -68,5 +69,5 @@ pub fn largest_rows(cx: &InferCx, rows: &Dim) -> Dim {
     if size == rows.size {
         return rows.clone();
     }
-    Dim::new(size, None, format!("the largest graph of {} has {} nodes", data.name, data.max_nodes))
+    Dim::new(size, None, format!("the largest graph of {} has {}", data.name, count(data.max_nodes, "node")))
 }

@@ -30,14 +30,14 @@ use candle_core::{Result, Tensor};
 pub struct TopK;
 
 static ARGS: &[ArgSpec] = &[
-    ArgSpec { doc: "Share of the nodes of each graph that is kept, rounded up.", ..RATIO },
-    ArgSpec { doc: "Nodes of each graph that are kept; a graph with fewer keeps them all.", ..K },
+    ArgSpec { doc: "Share of the nodes of each graph to keep, rounded up.", ..RATIO },
+    ArgSpec { doc: "Number of nodes of each graph to keep; a graph with fewer keeps them all.", ..K },
     ArgSpec {
         name: "nonlinearity",
         kind: ArgKind::Choice(&["tanh", "sigmoid"]),
         default: Default::Choice("tanh"),
         positional: false,
-        doc: "What makes a node's weight out of its score.",
+        doc: "Function that maps the score of a node to its weight.",
     },
 ];
 
@@ -156,7 +156,7 @@ impl Module for TopKModule {
         let length = self.direction.sqr()?.sum_all()?.sqrt()?;
         let direction = self.direction.broadcast_div(&length)?;
         // Nodes are chosen by the score before the nonlinearity, which rises with it: the choice is the same,
-        // but scores that the nonlinearity rounds to one value are still told apart.
+        // but scores that the nonlinearity rounds to one value are still distinguished.
         let score = kernels::linear(&input.x, &direction, None, Activation::Identity)?;
         let selection = kernels::select_top(&score, graph, self.keep)?;
         let kept = kernels::gather_rows(&input.x, &selection.rows)?;

@@ -1,7 +1,7 @@
 //! `flatten`: the rows of each graph one after another.
 
 use crate::args::{ArgSpec, Args};
-use crate::check::{levels, symmetry};
+use crate::check::{levels, shape, symmetry};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Dim, Entity, Level, Size, Type};
 use crate::kernels::{Activation, tape};
@@ -23,7 +23,7 @@ use candle_core::{Result, Tensor};
 /// - result: `graph[k·F]`
 ///
 /// # Errors
-/// `levels::needs_rows` if the value is one vector a graph; `symmetry::…` where the result of flattened
+/// `levels::needs_rows` if the value is one vector per graph; `symmetry::…` where the result of flattened
 /// nodes reaches the model's output.
 #[derive(Debug)]
 pub struct Flatten;
@@ -67,11 +67,15 @@ impl Operator for Flatten {
                 )
             }
         };
-        let reason = format!("`flatten` lays out {rows} rows of {} features", input.width.size);
+        let reason = format!(
+            "`flatten` lays out {} of {}",
+            shape::counted(&rows, "row"),
+            shape::counted(&input.width.size, "feature")
+        );
         Ok(Type {
             entity: Entity::Graph,
             level: Level(0),
-            rows: Dim::new(Size::Known(1), Some(cx.span), "one vector a graph"),
+            rows: Dim::new(Size::Known(1), Some(cx.span), "one vector per graph"),
             width: Dim::new(Size::product([rows, input.width.size.clone()]), Some(cx.span), reason),
             symmetry,
         })

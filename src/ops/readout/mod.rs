@@ -10,12 +10,12 @@ use crate::check::symmetry;
 use crate::ir::{Dim, Entity, Level, Size, Type};
 use crate::ops::InferCx;
 
-/// One vector a graph, as wide as the input.
+/// One vector per graph, as wide as the input.
 fn one_row(cx: &InferCx) -> Type {
     Type {
         entity: Entity::Graph,
         level: Level(0),
-        rows: Dim::new(Size::Known(1), Some(cx.span), "one vector a graph"),
+        rows: Dim::new(Size::Known(1), Some(cx.span), "one vector per graph"),
         width: cx.inputs[0].width.clone(),
         symmetry: symmetry::of_entity(cx, Entity::Graph),
     }

@@ -2,6 +2,7 @@
 
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check::{levels, shape, symmetry};
+use crate::data::error::count;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Dim, Entity, Size, Type};
 use crate::kernels::{self, Activation};
@@ -24,7 +25,7 @@ use candle_core::Result;
 /// - result: `slots[k, F]`
 ///
 /// # Errors
-/// `levels::needs_rows` if the value is one vector a graph.
+/// `levels::needs_rows` if the value is one vector per graph.
 #[derive(Debug)]
 pub struct SortPool;
 
@@ -33,7 +34,7 @@ static ARGS: &[ArgSpec] = &[ArgSpec {
     kind: ArgKind::Int { min: 1, max: 1 << 20 },
     default: Default::Required,
     positional: true,
-    doc: "Rows kept of each graph.",
+    doc: "Number of rows of each graph to keep.",
 }];
 
 impl Operator for SortPool {
@@ -66,7 +67,11 @@ impl Operator for SortPool {
         }
         let k = cx.args.int("k");
         let rows = shape::written_width(cx, "k").unwrap_or_else(|| {
-            Dim::new(Size::Known(k as usize), Some(cx.span), format!("`sort_pool` keeps {k} rows"))
+            Dim::new(
+                Size::Known(k as usize),
+                Some(cx.span),
+                format!("`sort_pool` keeps {}", count(k as usize, "row")),
+            )
         });
         Ok(Type {
             entity: Entity::Slots,

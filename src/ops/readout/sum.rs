@@ -19,10 +19,10 @@ use candle_core::Result;
 ///
 /// # Shapes
 /// - `x`: nodes, clusters or slots, `F` features
-/// - result: one vector a graph, `F` features; a graph without rows gives 0
+/// - result: one vector per graph, `F` features; a graph without rows gives 0
 ///
 /// # Errors
-/// `levels::needs_rows` if the value is one vector a graph already.
+/// `levels::needs_rows` if the value is already one vector per graph.
 #[derive(Debug)]
 pub struct Sum;
 

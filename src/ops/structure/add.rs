@@ -62,7 +62,7 @@ impl Operator for Add {
         if let Some(port) = other {
             return Err(shape::widths_differ(cx, port));
         }
-        // A branch whose width is known tells the others: `residual(gcn(64))` needs 64 features.
+        // A branch whose width is known sets that of the others: `residual(gcn(64))` needs 64 features.
         let width = cx.inputs.iter().map(|ty| &ty.width).find(|width| width.known().is_some());
         let width = width.unwrap_or(first).clone();
         Ok(Type { width, symmetry: symmetry::kept(cx), ..cx.inputs[0].clone() })

@@ -1,4 +1,4 @@
-//! Poolings and readouts: assignments and what they are judged by, selection, one row a graph.
+//! Poolings and readouts: assignments and what they are judged by, selection, one row per graph.
 
 use super::{FLOAT_BYTES, Graphs, Matrix, Structure, Trace, Work};
 
@@ -99,7 +99,7 @@ impl Trace {
         }
     }
 
-    /// `kernels::link_loss` and `kernels::dense_link_loss`: one value a graph.
+    /// `kernels::link_loss` and `kernels::dense_link_loss`: one value per graph.
     pub fn link_loss(&mut self, s: Matrix, of: &Structure) -> Matrix {
         let (n, k, n_graphs) = (s.rows, s.width, of.n_graphs());
         match of {
@@ -142,7 +142,7 @@ impl Trace {
         }
     }
 
-    /// `kernels::assignment_entropy` and `kernels::cluster_assignment_entropy`: one value a graph.
+    /// `kernels::assignment_entropy` and `kernels::cluster_assignment_entropy`: one value per graph.
     pub fn assignment_entropy(&mut self, s: Matrix, of: &Structure) -> Matrix {
         let (rows, numbers) = (of.rows(), s.numbers());
         let each = Work::by_graph(&rows);
@@ -161,7 +161,7 @@ impl Trace {
         })
     }
 
-    /// `kernels::segment_reduce`: one row a graph.
+    /// `kernels::segment_reduce`: one row per graph.
     pub fn segment_reduce(&mut self, x: Matrix, of: &Structure) -> Matrix {
         let numbers = x.numbers();
         let work = Work::by_rows(x.rows);

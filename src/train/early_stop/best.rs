@@ -7,7 +7,7 @@ use crate::train::monitor;
 
 pub static SPEC: CallSpec = CallSpec {
     name: "best",
-    doc: "Runs every epoch and keeps the weights of the one whose monitored figure is best; the last one's where the \
+    doc: "Runs every epoch and keeps the weights of the one whose monitored figure is best; the last one's if the \
           protocol leaves no graphs for validation.",
     example: "best",
     args: &[monitor::ARG],

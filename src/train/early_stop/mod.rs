@@ -32,7 +32,7 @@ pub struct Verdict {
 
 /// A rule in a run.
 pub trait EarlyStop: Send {
-    /// Takes note of the watched figure after an epoch; `None` where it is not defined.
+    /// Takes note of the watched figure after an epoch; `None` where it is not defined, which never ends a run.
     fn observe(&mut self, monitored: Option<f64>) -> Verdict;
     /// What it has taken note of; `Null` where nothing.
     fn state(&self) -> Value;

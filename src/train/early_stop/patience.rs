@@ -1,4 +1,4 @@
-//! Stop when a figure has not become better for some epochs.
+//! Stop when a figure has not improved for some epochs.
 
 use super::{EarlyStop, EarlyStopKind, Verdict};
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 pub static SPEC: CallSpec = CallSpec {
     name: "patience",
-    doc: "Stops when the monitored figure has not become better for `epochs` epochs, and keeps the weights of the \
+    doc: "Stops when the monitored figure has not improved for `epochs` epochs, and keeps the weights of the \
           best one.",
     example: "patience(30)",
     args: &[
@@ -25,7 +25,7 @@ pub static SPEC: CallSpec = CallSpec {
             kind: ArgKind::Float(Range::closed_open(0.0, f64::INFINITY)),
             default: Default::Float(0.0),
             positional: false,
-            doc: "Change that a figure has to exceed to count as better.",
+            doc: "Change that a figure has to exceed to count as improved.",
         },
     ],
 };
@@ -48,7 +48,8 @@ impl EarlyStopKind for Patience {
     }
 }
 
-/// Watches a figure for its best epoch.
+/// Watches a figure for its best epoch. An epoch in which it is not defined is neither better nor worse than another:
+/// it is not counted, and its weights are kept only where no epoch before had a figure.
 pub(super) struct Watch {
     higher_is_better: bool,
     min_delta: f64,
@@ -61,37 +62,33 @@ pub(super) struct Watch {
 struct State {
     best: Option<f64>,
     bad_epochs: usize,
-    /// Whether some epoch was kept, be it one without a figure.
-    has_kept: bool,
 }
 
 impl Watch {
     pub(super) fn new(monitor: &str, min_delta: f64, patience: Option<usize>) -> Self {
-        let state = State { best: None, bad_epochs: 0, has_kept: false };
+        let state = State { best: None, bad_epochs: 0 };
         Self { higher_is_better: monitor::higher_is_better(monitor), min_delta, patience, state }
     }
 }
 
 impl EarlyStop for Watch {
     fn observe(&mut self, monitored: Option<f64>) -> Verdict {
-        let is_better = match (monitored, self.state.best) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            (Some(value), Some(best)) => {
-                let gain = if self.higher_is_better { value - best } else { best - value };
-                gain > self.min_delta
-            }
+        let Some(value) = monitored.filter(|value| !value.is_nan()) else {
+            // With nothing to compare, the newest weights are those that have learned most.
+            return Verdict { keep: self.state.best.is_none(), stop: false };
         };
+        let is_better = self.state.best.is_none_or(|best| {
+            let gain = if self.higher_is_better { value - best } else { best - value };
+            gain > self.min_delta
+        });
         if is_better {
-            self.state.best = monitored;
+            self.state.best = Some(value);
             self.state.bad_epochs = 0;
         } else {
             self.state.bad_epochs += 1;
         }
-        // A figure can be undefined in every epoch; then the first one's weights are better than none.
-        let keep = is_better || !self.state.has_kept;
-        self.state.has_kept = true;
-        Verdict { keep, stop: self.patience.is_some_and(|patience| self.state.bad_epochs >= patience) }
+        let stop = self.patience.is_some_and(|patience| self.state.bad_epochs >= patience);
+        Verdict { keep: is_better, stop }
     }
 
     fn state(&self) -> Value {
@@ -123,6 +120,21 @@ mod tests {
             verdicts,
             [verdict(true, false), verdict(true, false), verdict(false, false), verdict(false, true)]
         );
+    }
+
+    #[test]
+    fn an_undefined_figure_neither_stops_the_run_nor_chooses_an_epoch() {
+        let verdict = |keep, stop| Verdict { keep, stop };
+        let mut rule = Watch::new("val_roc_auc", 0.0, Some(2));
+        let figures = [None, Some(f64::NAN), None, Some(0.6), None, None, Some(0.5), None, Some(0.6)];
+        let verdicts: Vec<_> = figures.into_iter().map(|figure| rule.observe(figure)).collect();
+        let mut expected = vec![verdict(true, false); 4];
+        // Two epochs with a figure that is no better, however many without one lie between them.
+        expected.extend([verdict(false, false); 4]);
+        expected.push(verdict(false, true));
+        assert_eq!(verdicts, expected);
+        let mut rule = Watch::new("val_roc_auc", 0.0, Some(1));
+        assert!((0..50).all(|_| rule.observe(None) == verdict(true, false)));
     }
 
     #[test]

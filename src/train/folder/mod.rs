@@ -108,17 +108,17 @@ impl RunFolder {
         if !is_empty && !Self::is_run(path) && !is_left_over(path)? {
             return Err(TrainError::Occupied {
                 path: path.to_path_buf(),
-                reason: "holds other files and no run of hgnnc".into(),
+                reason: "holds other files, but no run".into(),
                 help: "name a folder that is empty or does not exist yet".into(),
             });
         }
         let folder = Self::locked(path, session)?;
         if Self::is_run(path) && !force {
             let is_open = folder.is_open();
-            let resume = format!("go on with it by `hgnnc train --resume {}`, ", path.display());
+            let resume = format!("resume it with `hgnnc train --resume {}`, ", path.display());
             return Err(TrainError::Occupied {
                 path: path.to_path_buf(),
-                reason: if is_open { "holds a run that is not finished" } else { "holds a run already" }
+                reason: if is_open { "holds a run that is not finished" } else { "already holds a run" }
                     .into(),
                 help: format!(
                     "{}name another folder, or replace it with `--force`",
@@ -130,7 +130,7 @@ impl RunFolder {
         Ok(folder)
     }
 
-    /// The folder of a run to go on with.
+    /// The folder of a run to resume.
     ///
     /// # Errors
     /// Where it is none, or another process works on it.
@@ -208,13 +208,13 @@ impl RunFolder {
         let (reason, help) = if !path.exists() {
             ("does not exist", name)
         } else if !path.is_dir() {
-            ("is no folder of a run", name)
+            ("is not the folder of a run", name)
         } else if is_left_over(path)? {
             ("holds what is left of a run that was killed before it began", begin)
         } else if path.join(CHECKPOINT).is_file() {
             let checkpoint = path.join(CHECKPOINT);
             (
-                "holds a checkpoint and no run.json, so it is not a whole run",
+                "holds a checkpoint but no run.json, so it is not a complete run",
                 format!(
                     "copy the whole folder of the run, or name the checkpoint alone: {}",
                     checkpoint.display()
@@ -243,7 +243,7 @@ impl RunFolder {
         write_json(&self.path.join(RECORD), &record)
     }
 
-    /// Writes down that another process goes on with the run.
+    /// Records that another process goes on with the run.
     ///
     /// # Errors
     /// Where the record is damaged or cannot be written.
@@ -261,7 +261,11 @@ impl RunFolder {
         let is_unit = |name: &String| name.is_empty() || names::is_unit_folder(name);
         // The names of others' records lead nowhere else.
         if !record.files.keys().all(|name| is_file_of_run(name)) || !record.units.iter().all(is_unit) {
-            return Err(TrainError::unusable(&path, "it names files that are not of a run", "train again"));
+            return Err(TrainError::unusable(
+                &path,
+                "it names files that do not belong to a run",
+                "train again",
+            ));
         }
         match record.format {
             RECORD_FORMAT if is_sealed => Ok(record),
@@ -287,7 +291,7 @@ impl RunFolder {
             files.push(SourceText { text: read_text(&path)?, name });
         }
         let source = ModelSource::from_files(files).brought_forward();
-        // A run that was broken off very early has no form.
+        // A run that was interrupted very early has no form.
         Ok(match self.form() {
             Some(form) => source.as_trained(&form),
             None => source,
@@ -373,7 +377,7 @@ impl RunFolder {
         Ok(Some(summary))
     }
 
-    /// Makes the folder of one run, new or to be resumed. The state is there where it was broken off.
+    /// Makes the folder of one run, new or to be resumed. The state is there where it was interrupted.
     ///
     /// # Errors
     /// Where it cannot be written, or what it holds is damaged or of another run.
@@ -385,7 +389,7 @@ impl RunFolder {
         if folder.is_empty() { self.path.clone() } else { self.path.join(folder) }
     }
 
-    /// Whether one of its runs was broken off.
+    /// Whether one of its runs was interrupted.
     fn is_open(&self) -> bool {
         let units = unit_folders(&self.path).unwrap_or_default();
         units.iter().chain([&self.path]).any(|folder| folder.join(STATE).is_file())
@@ -441,10 +445,14 @@ impl RunFolder {
         }
         let (n_found, n_units) = (found.checkpoints.len(), self.units_of(&record)?.len());
         if n_units > 1 && n_found < n_units {
-            found.notes.push(format!(
-                "{n_found} of the {n_units} runs in {} are finished, and only these are read",
-                self.path.display()
-            ));
+            let verbs = if n_found == 1 {
+                "is finished, and only this one is"
+            } else {
+                "are finished, and only these are"
+            };
+            found
+                .notes
+                .push(format!("{n_found} of the {n_units} runs in {} {verbs} read", self.path.display()));
         }
         if found.checkpoints.is_empty() {
             return Err(TrainError::Occupied {
@@ -452,9 +460,9 @@ impl RunFolder {
                 reason: if n_units > 1 {
                     format!("has finished none of its {n_units} runs yet")
                 } else {
-                    "holds no checkpoint yet: the run was broken off before its first epoch was done".into()
+                    "holds no checkpoint yet: the run was stopped before the end of its first epoch".into()
                 },
-                help: format!("go on with it by `hgnnc train --resume {}`", self.path.display()),
+                help: format!("resume it with `hgnnc train --resume {}`", self.path.display()),
             });
         }
         Ok(found)
@@ -583,6 +591,11 @@ fn unit_folders(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
+/// The weights that one run of a protocol has kept so far, by its folder; `None` where there are none yet.
+pub fn kept_weights(unit: &Path) -> Option<PathBuf> {
+    Some(unit.join(CHECKPOINT)).filter(|path| path.is_file())
+}
+
 /// The split that lies beside a checkpoint; `None` where there is none.
 ///
 /// # Errors
@@ -659,7 +672,7 @@ mod tests {
         create(&path, false).unwrap();
         fs::write(path.join("notes.txt"), "mine").unwrap();
         let error = create(&path, true).unwrap_err();
-        assert!(error.to_string().contains("no run of hgnnc"), "{error}");
+        assert!(error.to_string().contains("but no run"), "{error}");
         fs::write(path.join(RECORD), "{}").unwrap();
         fs::write(path.join(METRICS), "1\n").unwrap();
         for folder in ["fold-1", "mine"] {
@@ -728,6 +741,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(CHECKPOINT), "").unwrap();
         let error = find(folder.path()).unwrap_err();
-        assert!(error.to_string().contains("not a whole run"), "{error}");
+        assert!(error.to_string().contains("not a complete run"), "{error}");
     }
 }

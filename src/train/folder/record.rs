@@ -1,11 +1,13 @@
 //! `run.json` and `resources.json`.
 
+use crate::data::Vocabulary;
 use crate::train::initial::InitialRecord;
 use crate::train::record::RunSummary;
 use crate::train::session::Session;
 use crate::train::settings::Overrides;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// The version of `run.json` that is written; the first one is read too.
 pub const RECORD_FORMAT: u32 = 2;
@@ -23,6 +25,12 @@ pub struct RunRecord {
     /// The data's name, and the SHA-256 of its content.
     pub data: String,
     pub data_fingerprint: String,
+    /// The folder that a path of the data starts from, on the machine that began the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_folder: Option<PathBuf>,
+    /// What the columns of its features and its targets mean; empty in records of earlier versions.
+    #[serde(default)]
+    pub columns: Vocabulary,
     pub overrides: Overrides,
     /// The `train` and `evaluate` sections, every default filled in.
     pub settings: serde_json::Value,
@@ -39,6 +47,13 @@ pub struct RunRecord {
     /// The process that began it, and each that went on with it.
     #[serde(default)]
     pub sessions: Vec<Session>,
+}
+
+impl RunRecord {
+    /// The folder that a path of the data starts from, where it is there: a run may have been copied elsewhere.
+    pub fn data_folder(&self) -> Option<PathBuf> {
+        self.data_folder.clone().filter(|folder| folder.is_dir())
+    }
 }
 
 /// `resources.json`: what the run took. It differs from time to time, so it is kept apart from the results.

@@ -28,7 +28,7 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder, or opens it with the state of a run that was broken off.
+    /// Makes the folder, or opens it with the state of a run that was interrupted.
     ///
     /// # Errors
     /// Where it cannot be written, or what it holds is damaged or of another run.
@@ -123,7 +123,7 @@ impl Folder {
     }
 }
 
-/// Whether the split of a run that was broken off is the one that its protocol makes.
+/// Whether the split of a run that was interrupted is the one that its protocol makes.
 fn check_split(path: &Path, split: &Split) -> Result<()> {
     if !path.exists() {
         return Err(TrainError::unreadable(path, &ReadError::NotFound));

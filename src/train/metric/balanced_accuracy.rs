@@ -3,7 +3,7 @@
 use super::{Metric, Predictions};
 use crate::ir::TargetKind;
 
-/// Mean over the present classes of the share of their items that are found.
+/// Balanced accuracy: the mean recall of the classes that occur.
 pub struct BalancedAccuracy;
 
 impl Metric for BalancedAccuracy {
@@ -12,7 +12,7 @@ impl Metric for BalancedAccuracy {
     }
 
     fn doc(&self) -> &'static str {
-        "Mean over the present classes of the share of their items that are found."
+        "Balanced accuracy: the mean recall of the classes that occur."
     }
 
     fn applies_to(&self) -> TargetKind {
@@ -20,6 +20,10 @@ impl Metric for BalancedAccuracy {
     }
 
     fn higher_is_better(&self) -> bool {
+        true
+    }
+
+    fn is_over_classes(&self) -> bool {
         true
     }
 

@@ -23,6 +23,10 @@ impl Metric for MacroF1 {
         true
     }
 
+    fn is_over_classes(&self) -> bool {
+        true
+    }
+
     fn compute(&self, predictions: &Predictions) -> Option<f64> {
         let (width, counts) = (predictions.width, predictions.confusion());
         // As in scikit-learn, a class that is neither present nor predicted has no part in the mean.

@@ -10,6 +10,7 @@ mod roc_auc;
 
 use crate::ir::TargetKind;
 use crate::ops::Items;
+use std::collections::BTreeSet;
 
 /// Every metric that `metrics = […]` can name.
 pub static METRICS: &[&dyn Metric] = &[
@@ -45,8 +46,19 @@ pub trait Metric: Sync {
     /// The kind of target that it compares with; for the other kind the file is refused.
     fn applies_to(&self) -> TargetKind;
     fn higher_is_better(&self) -> bool;
+    /// Whether it is a mean over classes, from which those that are not there are left out.
+    fn is_over_classes(&self) -> bool {
+        false
+    }
     /// The figure; `None` where it is not defined for these predictions (no items, a constant target).
     fn compute(&self, predictions: &Predictions) -> Option<f64>;
+}
+
+/// Whether a metric has a value where these classes of `n_classes` are there and no others.
+pub fn is_defined_on(metric: &dyn Metric, n_classes: usize, present: &BTreeSet<i64>) -> bool {
+    let classes: Vec<u32> = present.iter().filter_map(|&class| u32::try_from(class).ok()).collect();
+    let outputs = vec![0.0; n_classes * classes.len()];
+    metric.compute(&Predictions { width: n_classes, outputs, classes, values: Vec::new() }).is_some()
 }
 
 /// Outputs of a model beside what was to be predicted, for some items (graphs or nodes).

@@ -23,6 +23,10 @@ impl Metric for RocAuc {
         true
     }
 
+    fn is_over_classes(&self) -> bool {
+        true
+    }
+
     fn compute(&self, predictions: &Predictions) -> Option<f64> {
         let width = predictions.width;
         if width < 2 {

@@ -52,7 +52,7 @@ pub(super) const LR: ArgSpec = ArgSpec {
     kind: ArgKind::Float(Range::open(0.0, f64::INFINITY)),
     default: Default::Float(1e-3),
     positional: true,
-    doc: "Learning rate a step, before the schedule.",
+    doc: "Learning rate, before the schedule.",
 };
 
 pub(super) const WEIGHT_DECAY: ArgSpec = ArgSpec {
@@ -60,7 +60,7 @@ pub(super) const WEIGHT_DECAY: ArgSpec = ArgSpec {
     kind: ArgKind::Float(Range::closed_open(0.0, f64::INFINITY)),
     default: Default::Float(0.0),
     positional: false,
-    doc: "Strength of the pull of the weights towards zero, λ.",
+    doc: "Weight decay λ: how strongly the weights are pulled towards zero.",
 };
 
 pub struct Adam;

@@ -54,7 +54,7 @@ pub fn build(call: &BoundCall, weights: Vec<Var>) -> Result<Box<dyn Optimizer>> 
 /// An optimiser with its state.
 pub trait Optimizer: Send {
     /// One step. `gradients` stand in the order of the weights; a weight without one is left as it is.
-    /// Each gradient is multiplied with `scale` first (clipping); `lr` is the learning rate of this step.
+    /// Each gradient is multiplied by `scale` first (clipping); `lr` is the learning rate of this step.
     ///
     /// # Errors
     /// Where Candle fails.
@@ -157,7 +157,7 @@ fn runs_in_place(weights: &[Var]) -> bool {
     weights.iter().all(|weight| weight.device().is_cpu() && matches!(weight.dtype(), DType::F32 | DType::F64))
 }
 
-/// Length of all gradients together, the square root of the sum of all squares, in f64.
+/// Norm of all gradients together: the square root of the sum of all squares, in f64.
 ///
 /// # Errors
 /// Where Candle fails.
@@ -196,7 +196,7 @@ fn sum_of_squares<T: Copy>(values: &[T], wide: impl Fn(T) -> f64) -> f64 {
     partial.iter().sum::<f64>() + rest
 }
 
-/// What gradients of this length are multiplied with so that they are no longer than `max_norm`.
+/// What gradients of this norm are multiplied by so that their norm is at most `max_norm`.
 /// PyTorch: `torch.nn.utils.clip_grad_norm_`, with its 1e-6.
 pub fn clip_scale(norm: f64, max_norm: f64) -> f64 {
     (max_norm / (norm + 1e-6)).min(1.0)

@@ -28,7 +28,7 @@ pub static SPEC: CallSpec = CallSpec {
             kind: ArgKind::Bool,
             default: Default::Bool(false),
             positional: false,
-            doc: "Whether the gradient is taken where the momentum leads.",
+            doc: "Nesterov momentum: the gradient is taken at the point that the momentum leads to.",
         },
         WEIGHT_DECAY,
     ],

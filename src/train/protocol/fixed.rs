@@ -31,6 +31,10 @@ impl ProtocolKind for Fixed {
         None
     }
 
+    fn deal(&self, _args: &Args, _classes: &[i64], _seed: u64) -> Option<Vec<Split>> {
+        None
+    }
+
     fn cut(&self, _args: &Args, dataset: &Dataset, _seed: u64) -> Result<Vec<Split>> {
         match &dataset.fixed_split {
             Some(split) => Ok(vec![split.clone()]),

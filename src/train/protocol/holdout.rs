@@ -46,8 +46,13 @@ impl ProtocolKind for Holdout {
         Some(args.float("validation") > 0.0)
     }
 
+    fn deal(&self, args: &Args, classes: &[i64], seed: u64) -> Option<Vec<Split>> {
+        let (validation, test) = (args.float("validation"), args.float("test"));
+        (validation + test < 1.0).then(|| vec![deal(classes, validation, test, seed)])
+    }
+
     fn cut(&self, args: &Args, dataset: &Dataset, seed: u64) -> Result<Vec<Split>> {
-        Ok(vec![cut(dataset, args.float("validation"), args.float("test"), seed)])
+        Ok(vec![deal(&dataset.strata(), args.float("validation"), args.float("test"), seed)])
     }
 
     fn has_folds(&self) -> bool {
@@ -55,6 +60,6 @@ impl ProtocolKind for Holdout {
     }
 }
 
-pub(super) fn cut(dataset: &Dataset, validation: f64, test: f64, seed: u64) -> Split {
-    split::stratified_holdout(&dataset.strata(), validation, test, seed)
+pub(super) fn deal(classes: &[i64], validation: f64, test: f64, seed: u64) -> Split {
+    split::stratified_holdout(classes, validation, test, seed)
 }

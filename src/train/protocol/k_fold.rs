@@ -10,8 +10,8 @@ use crate::train::error::{Result, TrainError};
 
 pub static SPEC: CallSpec = CallSpec {
     name: "k_fold",
-    doc: "Stratified cross-validation: `k` runs, each tested on another of `k` parts; a share of the other parts is \
-          kept for validation. Errica et al. 2020, \"A Fair Comparison of Graph Neural Networks for Graph \
+    doc: "Stratified cross-validation: `k` runs, each tested on a different one of `k` parts; a share of the other parts \
+          is kept for validation. Errica et al. 2020, \"A Fair Comparison of Graph Neural Networks for Graph \
           Classification\"",
     example: "k_fold(10)",
     args: &[
@@ -20,7 +20,7 @@ pub static SPEC: CallSpec = CallSpec {
             kind: ArgKind::Int { min: 2, max: 1000 },
             default: Default::Int(10),
             positional: true,
-            doc: "Parts, and runs.",
+            doc: "Number of parts, and of runs.",
         },
         ArgSpec {
             name: "inner_holdout",
@@ -52,16 +52,20 @@ impl ProtocolKind for KFold {
         Some(args.float("inner_holdout") > 0.0)
     }
 
-    fn cut(&self, args: &Args, dataset: &Dataset, seed: u64) -> Result<Vec<Split>> {
+    fn deal(&self, args: &Args, classes: &[i64], seed: u64) -> Option<Vec<Split>> {
         let (k, inner_holdout) = (args.int("k") as usize, args.float("inner_holdout"));
-        let n_labelled = super::n_labelled(dataset);
-        if k > n_labelled {
-            return Err(TrainError::setup(
+        let n_labelled = classes.iter().filter(|&&class| class >= 0).count();
+        (k <= n_labelled).then(|| split::k_fold(classes, k, inner_holdout, seed))
+    }
+
+    fn cut(&self, args: &Args, dataset: &Dataset, seed: u64) -> Result<Vec<Split>> {
+        self.deal(args, &dataset.strata(), seed).ok_or_else(|| {
+            let (k, n_labelled) = (args.int("k"), super::n_labelled(dataset));
+            TrainError::setup(
                 format!("`k_fold({k})` needs at least {k} labelled items, {} has {n_labelled}", dataset.name),
                 "ask for fewer folds",
-            ));
-        }
-        Ok(split::k_fold(&dataset.strata(), k, inner_holdout, seed))
+            )
+        })
     }
 
     fn has_folds(&self) -> bool {

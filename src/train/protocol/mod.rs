@@ -19,11 +19,14 @@ pub static SPECS: &[&CallSpec] = &[&holdout::SPEC, &k_fold::SPEC, &fixed::SPEC];
 /// A protocol that a file can name.
 pub trait ProtocolKind: Sync {
     fn spec(&self) -> &'static CallSpec;
-    /// What is wrong with a call that can be told before anything is cut, with the data as far as it is known.
+    /// What is wrong with a call and can be found before anything is cut, with the data as far as it is known.
     fn check(&self, call: &BoundCall, data: Option<&DataFacts>) -> Option<Diagnostic>;
     /// Whether it leaves a part for validation; `None` where that depends on the data.
     fn leaves_validation(&self, args: &Args) -> Option<bool>;
-    /// One split a run, drawn by `seed`. Items without a label are in no part.
+    /// The splits of items with these classes (-1 for none), drawn by `seed`, where the arguments alone decide them. How
+    /// many items of a class each part gets is the same for every seed.
+    fn deal(&self, args: &Args, classes: &[i64], seed: u64) -> Option<Vec<Split>>;
+    /// One split per run, drawn by `seed`. Items without a label are in no part.
     ///
     /// # Errors
     /// Where the data cannot be cut so.
@@ -54,19 +57,53 @@ pub fn splits(call: Option<&BoundCall>, dataset: &Dataset, seed: u64) -> Result<
         }
         None => match &dataset.fixed_split {
             Some(split) => (vec![split.clone()], false),
-            None => (vec![holdout::cut(dataset, 0.1, 0.1, seed)], false),
+            None => (vec![holdout::deal(&dataset.strata(), DEFAULT_SHARE, DEFAULT_SHARE, seed)], false),
         },
     };
     for split in &splits {
         if split.train.is_empty() {
             return Err(TrainError::setup(
                 format!("the protocol leaves nothing of {} to train on", dataset.name),
-                format!("it has {} labelled items: hold out a smaller share", n_labelled(dataset)),
+                format!(
+                    "it has {}: hold out a smaller share",
+                    crate::data::error::count(n_labelled(dataset), "labelled item")
+                ),
             ));
         }
     }
     Ok((splits, has_folds))
 }
+
+/// Items times runs up to which [`parts_by_class`] deals them: a check takes milliseconds.
+const MAX_DEALT: usize = 4_000_000;
+
+/// How many items of each class the training, validation and test part of each run get, where `class_counts` items have
+/// each class; `None` where only the data says, or there are too many to deal within a check.
+pub fn parts_by_class(call: Option<&BoundCall>, data: &DataFacts) -> Option<Vec<[Vec<usize>; 3]>> {
+    let n_items: usize = data.class_counts.iter().sum();
+    let n_runs =
+        call.and_then(|call| call.args.get("k")).map_or(1, |_| call.map_or(1, |call| call.args.int("k")));
+    if n_items == 0 || n_items.saturating_mul(n_runs as usize) > MAX_DEALT {
+        return None;
+    }
+    let of_class = |(class, &n): (usize, &usize)| std::iter::repeat_n(class as i64, n);
+    let classes: Vec<i64> = data.class_counts.iter().enumerate().flat_map(of_class).collect();
+    let splits = match call {
+        Some(call) => kind(call).deal(&call.args, &classes, 0)?,
+        None if data.has_split => return None,
+        None => vec![holdout::deal(&classes, DEFAULT_SHARE, DEFAULT_SHARE, 0)],
+    };
+    let count = |items: &[u32]| {
+        let mut counts = vec![0; data.class_counts.len()];
+        items.iter().for_each(|&item| counts[classes[item as usize] as usize] += 1);
+        counts
+    };
+    let counts = |split: &Split| [count(&split.train), count(&split.validation), count(&split.test)];
+    Some(splits.iter().map(counts).collect())
+}
+
+/// What is held out for validation, and for the test, where a file and its data say nothing.
+const DEFAULT_SHARE: f64 = 0.1;
 
 fn n_labelled(dataset: &Dataset) -> usize {
     dataset.strata().iter().filter(|&&class| class >= 0).count()
@@ -75,6 +112,50 @@ fn n_labelled(dataset: &Dataset) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a check says of the parts is what training then gets, whichever seed deals them.
+    #[test]
+    fn parts_have_the_classes_that_a_check_foresees() {
+        let counts = [41, 0, 7, 3, 60];
+        let mut classes: Vec<i64> =
+            (0..5).flat_map(|class| std::iter::repeat_n(class as i64, counts[class])).collect();
+        classes.extend([-1; 9]);
+        let data = DataFacts { class_counts: counts.to_vec(), has_split: false, ..facts() };
+        for text in ["holdout(validation = 0.07, test = 0.2)", "k_fold(10, inner_holdout = 0.1)", "k_fold(3)"]
+        {
+            let call = call(text);
+            let foreseen = parts_by_class(Some(&call), &data).unwrap();
+            for seed in 0..5 {
+                let mut shuffled = classes.clone();
+                crate::data::rng::shuffle(&mut crate::data::rng::generator(seed, 9), &mut shuffled);
+                let splits = kind(&call).deal(&call.args, &shuffled, seed).unwrap();
+                assert_eq!(splits.len(), foreseen.len());
+                for (split, foreseen) in splits.iter().zip(&foreseen) {
+                    for (items, foreseen) in
+                        [&split.train, &split.validation, &split.test].iter().zip(foreseen)
+                    {
+                        let mut counted = vec![0; 5];
+                        items.iter().for_each(|&item| counted[shuffled[item as usize] as usize] += 1);
+                        assert_eq!(counted, *foreseen, "{text}, seed {seed}");
+                    }
+                }
+            }
+        }
+        assert_eq!(parts_by_class(None, &DataFacts { has_split: true, ..data.clone() }), None);
+        let many = DataFacts { class_counts: vec![MAX_DEALT, 1], ..data };
+        assert_eq!(parts_by_class(None, &many), None);
+    }
+
+    fn facts() -> DataFacts {
+        crate::data::synthetic::random_graphs(&Default::default()).facts()
+    }
+
+    /// A call as a file writes it.
+    fn call(text: &str) -> BoundCall {
+        let text = format!("model = gcn(2) -> mean -> mlp\nevaluate {{ protocol = {text} }}");
+        let compiled = crate::train::ModelSource::single(text).compile(None);
+        compiled.outcome.model.unwrap().get().evaluate.call("protocol").unwrap().clone()
+    }
 
     #[test]
     fn specs_are_those_of_the_protocols() {

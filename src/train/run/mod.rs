@@ -9,6 +9,7 @@ use crate::train::error::{Result, TrainError};
 use crate::train::fit::{self, FitCx, Unit};
 use crate::train::folder::{RECORD_FORMAT, RunFolder, RunRecord};
 use crate::train::initial::{self, Initial};
+use crate::train::presence;
 use crate::train::progress::{Event, Progress};
 use crate::train::protocol;
 use crate::train::record::{RunSummary, Status, UnitSummary, median, spreads};
@@ -70,6 +71,7 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
     let settings = Settings::new(model, request.overrides);
     let units = units(&settings, dataset)?;
     settings.check(model, units.iter().all(|unit| !unit.split.validation.is_empty()))?;
+    let lacks = presence::look(&settings, model, dataset, &units)?;
     let checkpoint = CheckpointFacts::new(request.source.clone(), model, dataset, request.overrides);
     let is_new = !matches!(request.out, Output::Resume(_));
     let mut initial = match request.init_from.as_ref().filter(|_| is_new) {
@@ -106,6 +108,7 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
         checkpoint: &checkpoint,
         title: &format!("{} on {}", request.name, dataset.name),
     };
+    lacks.iter().for_each(|text| progress.on(Event::Warning(text)));
     progress.on(Event::RunStarted { finished: &finished, n_units: units.len(), n_epochs: settings.epochs });
     for (idx, unit) in units.iter().enumerate() {
         if finished.iter().any(|done| done.folder == unit.folder) {
@@ -169,7 +172,7 @@ pub(crate) fn units(settings: &Settings, dataset: &Dataset) -> Result<Vec<Unit>>
     Ok(units)
 }
 
-/// Those of a broken-off run that need not be trained again.
+/// Those of an interrupted run that need not be trained again.
 fn finished_units(folder: &RunFolder) -> Result<Vec<UnitSummary>> {
     let Some(summary) = folder.summary()? else { return Ok(Vec::new()) };
     let finished = summary.units.into_iter().filter(|unit| unit.status == Status::Finished);
@@ -213,6 +216,8 @@ fn open_folder(
         task: request.model.get().task.name().into(),
         data: request.dataset.name.clone(),
         data_fingerprint: request.dataset.fingerprint.clone(),
+        data_folder: request.origin.data_folder.clone(),
+        columns: request.dataset.vocabulary.clone(),
         overrides: request.overrides,
         settings: settings.to_json(request.dataset),
         canonical_hash: checkpoint.canonical_hash.clone(),
@@ -232,7 +237,8 @@ fn open_folder(
 fn warn_without_lock(folder: &RunFolder, progress: &mut dyn Progress) {
     if !folder.is_locked() {
         let path = folder.path().display();
-        let text = format!("the file system of {path} has no locks: see that no other process writes there");
+        let text =
+            format!("the file system of {path} has no locks: make sure that no other process writes there");
         progress.on(Event::Warning(&text));
     }
 }
@@ -262,7 +268,7 @@ fn resume_folder(
             &record_path,
             format!("the model has changed since this run began{}", changes(request, folder)),
             format!(
-                "put model.hgnn back, or start another run from the weights of this one:\n\
+                "restore model.hgnn, or start another run from the weights of this one:\n\
                  `hgnnc train FILE --init-from {}`",
                 path.display()
             ),
@@ -275,9 +281,24 @@ fn resume_folder(
             "name the data that it was trained on with `--data-dir` or HGNN_DATA, or train again",
         ));
     }
+    let (then, now) = (&record.columns, &request.dataset.vocabulary);
+    if !then.has_columns_of(now) || !then.has_target_of(now) {
+        return Err(TrainError::unusable(
+            &record_path,
+            format!(
+                "the columns of {} mean something else than when this run began: {} and {} then, {} and {} now",
+                record.data,
+                then.features_in_words(),
+                then.target_in_words(),
+                now.features_in_words(),
+                now.target_in_words()
+            ),
+            "name the data that it was trained on with `--data-dir` or HGNN_DATA, or train again",
+        ));
+    }
     for name in folder.changed_texts(&record)? {
         let text = format!(
-            "{} has changed since this run began, in what does not change the model",
+            "{} has changed since this run began, but the model is the same",
             path.join(name).display()
         );
         progress.on(Event::Warning(&text));

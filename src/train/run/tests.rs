@@ -257,7 +257,7 @@ fn weights_that_saw_the_test_part_are_told() {
     train_from(Some(&first), &text, &classes(), at(&second), None).unwrap();
     let record = RunFolder::open(&second).unwrap().record().unwrap().init_from.unwrap();
     assert!(
-        record.notes[0].contains("split in another way") && record.notes[0].contains("fold-1"),
+        record.notes[0].contains("split differently") && record.notes[0].contains("fold-1"),
         "{record:?}"
     );
     assert!(record.notes[1].contains("20 test items were trained or validated on before"), "{record:?}");
@@ -360,7 +360,7 @@ fn a_checkpoint_says_what_differs_from_the_file_and_the_data() {
     let narrow =
         Dataset { features: Features::Dense { values: vec![1.0; dataset.n_nodes()], width: 1 }, ..dataset };
     let error = open().unwrap().check_data(&narrow, false).unwrap_err();
-    assert!(error.to_string().contains("2 node features, cycles has 1"), "{error}");
+    assert!(error.to_string().contains("2 node features, but cycles has 1"), "{error}");
     let renamed = Dataset { class_names: vec!["even".into(), "other".into()], ..classes() };
     let error = open().unwrap().check_data(&renamed, true).unwrap_err();
     assert!(error.to_string().contains("(even, other)"), "{error}");

@@ -12,7 +12,7 @@ pub static SPEC: CallSpec = CallSpec {
         kind: ArgKind::Float(Range::open(0.0, 1.0)),
         default: Default::Required,
         positional: true,
-        doc: "What the learning rate is multiplied with, γ.",
+        doc: "What the learning rate is multiplied by, γ.",
     }],
 };
 

@@ -37,7 +37,7 @@ pub trait ScheduleKind: Sync {
 pub trait Schedule: Send {
     /// The learning rate of an epoch, counted from 0.
     fn lr(&self, epoch: usize) -> f64;
-    /// Takes note of the watched figure after an epoch; `None` where it is not defined.
+    /// Takes note of the watched figure after an epoch; `None` where it is not defined, which changes nothing.
     fn observe(&mut self, epoch: usize, monitored: Option<f64>);
     /// What it has taken note of; `Null` where nothing.
     fn state(&self) -> Value;

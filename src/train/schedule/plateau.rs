@@ -1,4 +1,4 @@
-//! A lower learning rate when a figure stops getting better.
+//! A lower learning rate when a figure stops improving.
 
 use super::{Schedule, ScheduleKind};
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 pub static SPEC: CallSpec = CallSpec {
     name: "plateau",
-    doc: "Multiplies the learning rate by `factor` when the monitored figure has not become better for more than \
+    doc: "Multiplies the learning rate by `factor` when the monitored figure has not improved for more than \
           `patience` epochs. torch.optim.lr_scheduler.ReduceLROnPlateau",
     example: "plateau(factor = 0.5, patience = 10)",
     args: &[
@@ -17,14 +17,14 @@ pub static SPEC: CallSpec = CallSpec {
             kind: ArgKind::Float(Range::open(0.0, 1.0)),
             default: Default::Float(0.5),
             positional: false,
-            doc: "What the learning rate is multiplied with.",
+            doc: "What the learning rate is multiplied by.",
         },
         ArgSpec {
             name: "patience",
             kind: ArgKind::Int { min: 0, max: 1_000_000 },
             default: Default::Int(10),
             positional: false,
-            doc: "Epochs without improvement that are borne.",
+            doc: "Epochs without improvement that are tolerated.",
         },
         monitor::ARG,
         ArgSpec {
@@ -32,7 +32,7 @@ pub static SPEC: CallSpec = CallSpec {
             kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
             default: Default::Float(1e-4),
             positional: false,
-            doc: "Relative change below which a figure counts as no better.",
+            doc: "Relative change below which a figure counts as not improved.",
         },
         ArgSpec {
             name: "min_lr",
@@ -89,16 +89,14 @@ impl Schedule for Falling {
     }
 
     fn observe(&mut self, _epoch: usize, monitored: Option<f64>) {
-        let gain = match (monitored, self.state.best) {
-            (None, _) => None,
-            (Some(_), None) => Some(f64::INFINITY),
-            (Some(value), Some(best)) => {
-                let gain = if self.higher_is_better { value - best } else { best - value };
-                Some(gain - self.threshold * best.abs())
-            }
-        };
-        if gain.is_some_and(|gain| gain > 0.0) {
-            self.state.best = monitored;
+        // An epoch in which the figure is not defined is neither better nor worse than another, and is not counted.
+        let Some(value) = monitored.filter(|value| !value.is_nan()) else { return };
+        let is_better = self.state.best.is_none_or(|best| {
+            let gain = if self.higher_is_better { value - best } else { best - value };
+            gain > self.threshold * best.abs()
+        });
+        if is_better {
+            self.state.best = Some(value);
             self.state.bad_epochs = 0;
         } else {
             self.state.bad_epochs += 1;
@@ -154,9 +152,18 @@ mod tests {
 
     #[test]
     fn the_rate_falls_after_more_bad_epochs_than_patience() {
-        // 0.95 is not better than 1.0 by a tenth; an undefined figure is no better either.
-        let figures = [Some(1.0), Some(0.95), Some(0.8), Some(0.8), None, Some(0.8), Some(0.8)];
+        // 0.95 is not better than 1.0 by a tenth.
+        let figures = [Some(1.0), Some(0.95), Some(0.8), Some(0.8), Some(0.8), Some(0.8), Some(0.8)];
         assert_eq!(rates(&mut *plateau("val_loss"), &figures), [0.1, 0.1, 0.1, 0.1, 0.05, 0.05, 0.03]);
+    }
+
+    #[test]
+    fn an_undefined_figure_never_lowers_the_rate() {
+        let mut schedule = plateau("val_accuracy");
+        assert_eq!(rates(&mut *schedule, &[None; 20]), [0.1; 20]);
+        // Of two bad epochs in a row only those with a figure count.
+        let figures = [Some(0.5), None, Some(0.5), None, Some(f64::NAN), Some(0.5)];
+        assert_eq!(rates(&mut *schedule, &figures), [0.1, 0.1, 0.1, 0.1, 0.1, 0.05]);
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub fn read(text: Text, graph_of: &[u32], node_offsets: &[u32]) -> Result<Edges,
     });
     let n_rows = n_rows.map_err(|error| match error.code {
         "data::ragged" => error.help(
-            "a line is `source, target`; what belongs to an edge (a weight, a label) stands in NAME_edge_attributes.txt \
+            "a line is `source, target`; what an edge carries (a weight, a label) belongs in NAME_edge_attributes.txt \
              or NAME_edge_labels.txt, on the line of the same number",
         ),
         _ => error,
@@ -120,7 +120,7 @@ fn restarting(name: &FileName, pairs: &[(u32, u32)], node_offsets: &[u32]) -> Op
         name.whole(
             "data::numbers_restart",
             format!(
-                "the numbers of the nodes seem to begin anew in every graph: none is above {largest}, the size of \
+                "the node numbers seem to start over in every graph: none is above {largest}, the size of \
                  the largest graph"
             ),
         )

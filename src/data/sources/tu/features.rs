@@ -117,7 +117,7 @@ fn of_files(
             .whole(
                 "data::too_large",
                 format!(
-                    "the features of {n_nodes} nodes in {total} columns take {}, and at most {} are made",
+                    "the features of {n_nodes} nodes in {total} columns take {}; the limit is {}",
                     size_in_words(n_bytes),
                     size_in_words(max_bytes)
                 ),
@@ -170,7 +170,7 @@ fn other_columns(files: &TuFiles, known: &Vocabulary, asked: &Asked, now: &str) 
         Some(choice) if !asked.is_of_model => {
             format!("leave `features` out, and the data is read as the model's was: `features = {choice}`")
         }
-        _ => "the model knows nothing else: give data with these features, or train a model on the ones that there are"
+        _ => "the model has no other inputs: give data with these features, or train a model on those that the data has"
             .to_owned(),
     };
     DataError::new(

@@ -55,7 +55,7 @@ fn misnumbered(name: &FileName, graphs: &[u32]) -> DataError {
                 .error(
                     "data::graph_order",
                     node,
-                    format!("the numbers of the graphs begin anew: graph 1 comes after graph {before}"),
+                    format!("the graph numbers start over: graph 1 comes after graph {before}"),
                 )
                 .help(format!(
                     "this looks like several data sets in one file: add {before} to the numbers from this line on"

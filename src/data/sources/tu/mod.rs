@@ -4,7 +4,7 @@
 //! Workshop GRL+, <https://chrsmrrs.github.io/datasets/docs/format/>.
 //! PyG: `torch_geometric.datasets.TUDataset`; like there, self loops and duplicate edges are dropped.
 //!
-//! Where the files are looked for is told in [`crate::data::locate`].
+//! [`crate::data::locate`] describes where the files are looked for.
 
 mod edges;
 mod features;
@@ -194,11 +194,16 @@ fn expect_rows(name: &FileName, found: usize, expected: usize, items: &str) -> R
     Err(name
         .whole(
             "data::count",
-            format!("has {}, but there are {}", count(found, "line"), count(expected, items)),
+            format!(
+                "has {}, but there {} {}",
+                count(found, "line"),
+                if expected == 1 { "is" } else { "are" },
+                count(expected, items)
+            ),
         )
         .help(format!(
             "line i belongs to {items} i: {}",
-            if found < expected { "add the missing lines" } else { "drop the lines too many" }
+            if found < expected { "add the missing lines" } else { "delete the surplus lines" }
         )))
 }
 

@@ -61,7 +61,7 @@ pub fn read(
             .whole(
                 "data::other_columns",
                 format!(
-                    "the model predicts {}, and there are {}",
+                    "the model predicts {}, but the file has {}",
                     count(*n_known, "graph attribute"),
                     table.width
                 ),

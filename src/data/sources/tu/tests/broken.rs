@@ -178,7 +178,7 @@ fn mistakes_of_numbering_have_their_real_name() {
     let twice = refuses(
         &[("graph_indicator", "1\n1\n2\n1\n2\n2\n")],
         "data::graph_order",
-        "TINY_graph_indicator.txt:4: the numbers of the graphs begin anew: graph 1 comes after graph 2",
+        "TINY_graph_indicator.txt:4: the graph numbers start over: graph 1 comes after graph 2",
     );
     assert!(twice.help.expect("help").contains("add 2 to the numbers from this line on"));
     refuses(
@@ -197,7 +197,7 @@ fn mistakes_of_numbering_have_their_real_name() {
         let error = refuses(
             &[("A", &edges), ("graph_indicator", indicator)],
             "data::numbers_restart",
-            "TINY_A.txt: the numbers of the nodes seem to begin anew in every graph: none is above 3, the size of the \
+            "TINY_A.txt: the node numbers seem to start over in every graph: none is above 3, the size of the \
              largest graph",
         );
         assert!(error.help.expect("help").contains("numbered from 1 to 8 over the whole data set"));
@@ -207,7 +207,7 @@ fn mistakes_of_numbering_have_their_real_name() {
     let error = refuses(
         &[("A", from_zero)],
         "data::numbers_restart",
-        "TINY_A.txt: the numbers of the nodes seem to begin anew in every graph: none is above 3, the size of the \
+        "TINY_A.txt: the node numbers seem to start over in every graph: none is above 3, the size of the \
          largest graph",
     );
     assert!(error.help.expect("help").ends_with(", and 1"));

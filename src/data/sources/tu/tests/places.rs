@@ -263,7 +263,7 @@ fn a_file_that_is_no_archive_is_named_for_what_it_is() {
         "X.zip",
         b"",
         "data::corrupt_archive",
-        "is not a zip archive, whatever its name says",
+        "is not a zip archive, despite its name",
         "download it again",
     );
     let error = at(&root.path().join("TINY/TINY_A.txt")).expect_err("a part");
@@ -383,7 +383,7 @@ fn the_limit_is_a_setting_that_is_read() {
         DataOptions { max_size: data::files::parse_size("lots"), ..DataOptions::folder(root.path()) };
     let error = data::load(&call("TINY", &[]), &options).expect_err("no size");
     assert_eq!(error.code, "data::wrong_limit");
-    assert!(error.help.expect("help").contains("`lots` is no size"));
+    assert!(error.help.expect("help").contains("`lots` is not a size"));
 }
 
 #[test]

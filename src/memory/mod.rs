@@ -5,6 +5,9 @@
 //! mimalloc 3, two levels of DiffPool on PROTEINS used 20 MB and held 92, another run of the same 118. So blocks of
 //! that size come from one [`Pool`] that joins what is free: it holds little more than the most that was in use.
 
+pub mod exhausted;
+pub mod room;
+
 use std::alloc::{GlobalAlloc, Layout};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{c_int, c_long};
@@ -18,7 +21,7 @@ unsafe extern "C" {
 /// `mi_option_purge_delay` of `mimalloc.h`, the same number in versions 2 and 3.
 const PURGE_DELAY: c_int = 15;
 
-/// Tells mimalloc to keep the pages of freed memory. For programs whose allocator is mimalloc, first thing in `main`.
+/// Makes mimalloc keep the pages of freed memory. For programs whose allocator is mimalloc, first thing in `main`.
 ///
 /// A step frees its activations and the next allocates them again. By default mimalloc hands their pages back
 /// to the system after 10 ms, and the system's zeroing of fresh pages then took as long as half of all
@@ -63,17 +66,28 @@ impl Allocator {
         if let Some(block) = pool.take(bytes) {
             return block as *mut u8;
         }
-        let Some(region) = bytes.checked_next_multiple_of(REGION_ALIGN) else { return std::ptr::null_mut() };
-        let region = region.max(REGION_BYTES);
-        let Ok(layout) = Layout::from_size_align(region, REGION_ALIGN) else { return std::ptr::null_mut() };
-        // SAFETY: the layout is not empty.
-        let start = unsafe { self.small.alloc(layout) };
-        if start.is_null() {
-            return start;
+        let Some(least) = bytes.checked_next_multiple_of(REGION_ALIGN) else { return std::ptr::null_mut() };
+        // Near a limit there may be no room for a whole region, but for this block.
+        for region in [least.max(REGION_BYTES), least] {
+            // Aligned here: mimalloc serves such a request out of the gigabyte of addresses that it reserves anyway, and
+            // one with an alignment of its own beside it, which a limit on addresses does not bear.
+            let Ok(layout) = Layout::from_size_align(region.saturating_add(REGION_ALIGN), GRAIN_BYTES) else {
+                break;
+            };
+            // SAFETY: the layout is not empty.
+            let start = unsafe { self.small.alloc(layout) };
+            if !start.is_null() {
+                pool.give((start as usize).next_multiple_of(REGION_ALIGN), region);
+                return pool.take(bytes).map_or(std::ptr::null_mut(), |block| block as *mut u8);
+            }
         }
-        pool.give(start as usize, region);
-        pool.take(bytes).map_or(std::ptr::null_mut(), |block| block as *mut u8)
+        std::ptr::null_mut()
     }
+}
+
+/// A block, or what follows where there is none.
+fn block_or_end(block: *mut u8, bytes: usize) -> *mut u8 {
+    if block.is_null() { exhausted::refused(bytes) } else { block }
 }
 
 /// The bytes of the block that holds a layout; `None` where it is mimalloc's.
@@ -87,11 +101,12 @@ fn block_bytes(layout: Layout) -> Option<usize> {
 // `LARGE_BYTES`, so they never ask the pool while it is locked.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        match block_bytes(layout) {
+        let block = match block_bytes(layout) {
             Some(bytes) => self.take(bytes),
             // SAFETY: the caller's promise.
             None => unsafe { self.small.alloc(layout) },
-        }
+        };
+        block_or_end(block, layout.size())
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -107,7 +122,9 @@ unsafe impl GlobalAlloc for Allocator {
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         match (block_bytes(layout), block_bytes(new_layout)) {
             // SAFETY: the caller's promise.
-            (None, None) => return unsafe { self.small.realloc(block, layout, new_size) },
+            (None, None) => {
+                return block_or_end(unsafe { self.small.realloc(block, layout, new_size) }, new_size);
+            }
             (Some(old), Some(new)) if self.pool().resize(block as usize, old, new) => return block,
             _ => {}
         }
@@ -200,9 +217,7 @@ pub fn resident_bytes() -> Option<u64> {
 }
 
 fn status_bytes(key: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+    room::kib(&std::fs::read_to_string("/proc/self/status").ok()?, key)
 }
 
 #[cfg(test)]

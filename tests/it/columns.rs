@@ -1,0 +1,111 @@
+//! Data given to a model that was trained on other data: read with the same columns, or refused by what they mean.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Twelve graphs of three nodes in a path, whose nodes have what `part` says.
+fn write_set(folder: &Path, name: &str, part: &str, line: impl Fn(usize) -> String) {
+    let set = folder.join(name);
+    fs::create_dir(&set).unwrap();
+    let lines =
+        |n: usize, line: &dyn Fn(usize) -> String| (0..n).map(|idx| line(idx) + "\n").collect::<String>();
+    let edges = lines(12, &|graph| {
+        let first = 3 * graph + 1;
+        format!("{first}, {0}\n{0}, {first}\n{0}, {1}\n{1}, {0}", first + 1, first + 2)
+    });
+    for (name_of_part, text) in [
+        ("A", edges),
+        ("graph_indicator", lines(36, &|node| (node / 3 + 1).to_string())),
+        ("graph_labels", lines(12, &|graph| (graph % 2).to_string())),
+        (part, lines(36, &line)),
+    ] {
+        fs::write(set.join(format!("{name}_{name_of_part}.txt")), text).unwrap();
+    }
+}
+
+fn hgnnc(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hgnnc"));
+    command.current_dir(folder).env("HGNN_DATA", folder).env_remove("COLUMNS").env("HGNN_OFFLINE", "1");
+    let output = command.args(args).output().expect("the command starts");
+    let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// A folder with three sets whose features have three columns each, and a run on each of two of them.
+fn three_sets() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write_set(path, "LABELS", "node_labels", |node| (node % 3).to_string());
+    write_set(path, "SHIFTED", "node_labels", |node| (node % 3 + 1).to_string());
+    write_set(path, "REAL", "node_attributes", |node| format!("{node}, 0.5, 1"));
+    for (name, call) in [("labels", "tu(\"LABELS\")"), ("degrees", "tu(\"LABELS\", features = degree)")] {
+        let model =
+            format!("data = {call}\nmodel = sage(4) -> relu -> mean -> mlp\ntrain {{ epochs = 1 }}\n");
+        fs::write(path.join(format!("{name}.hgnn")), model).unwrap();
+        let (code, _, err) = hgnnc(path, &["train", &format!("{name}.hgnn"), "--out", name]);
+        assert_eq!(code, Some(0), "{err}");
+    }
+    folder
+}
+
+#[test]
+fn other_columns_are_refused_by_what_they_mean() {
+    let folder = three_sets();
+    let refused = |args: &[&str], expected: &[&str]| {
+        for command in ["predict", "eval"] {
+            let (code, out, err) = hgnnc(folder.path(), &[&[command], args].concat());
+            assert_eq!((code, out.as_str()), (Some(2), ""), "{args:?} {err}");
+            assert!(expected.iter().all(|part| err.contains(part)), "{expected:?} in {err}");
+        }
+    };
+    refused(
+        &["labels", "--data", "REAL"],
+        &["trained with 3 node labels (0, 1, 2)", "REAL has no node labels"],
+    );
+    let attributes = "tu(\"REAL\", features = attributes)";
+    refused(&["labels", "--data", attributes], &["3 node labels (0, 1, 2)", "REAL gives 3 node attributes"]);
+    refused(&["labels", "--data", "SHIFTED"], &["node label 3 does not occur"]);
+    refused(
+        &["labels", "--data", "tu(\"LABELS\", features = degree)"],
+        &["3 node labels (0, 1, 2)", "degrees"],
+    );
+    refused(&["labels", "--data", "karate"], &["3 node labels (0, 1, 2)", "karate()"]);
+}
+
+#[test]
+fn a_set_given_by_name_is_read_as_the_run_read_it() {
+    let folder = three_sets();
+    let path = folder.path();
+    for run in ["labels", "degrees"] {
+        let own = hgnnc(path, &["predict", run]);
+        assert_eq!(own.0, Some(0), "{}", own.2);
+        assert_eq!(hgnnc(path, &["predict", run, "--data", "LABELS"]), own);
+        assert_eq!(hgnnc(path, &["eval", run, "--data", "LABELS"]), hgnnc(path, &["eval", run]));
+    }
+    // Degrees are there whatever else the nodes have.
+    assert_eq!(hgnnc(path, &["predict", "degrees", "--data", "REAL"]).0, Some(0));
+}
+
+#[test]
+fn a_record_and_a_run_that_begins_with_other_weights_say_what_columns_mean() {
+    let folder = three_sets();
+    let path = folder.path();
+    let record: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(path.join("labels/run.json")).unwrap()).unwrap();
+    assert_eq!(record["columns"]["columns"][0]["labels"]["values"], serde_json::json!([0, 1, 2]));
+    let model = "data = tu(\"REAL\")\nmodel = sage(4) -> relu -> mean -> mlp\ntrain { epochs = 1 }\n";
+    fs::write(path.join("real.hgnn"), model).unwrap();
+    let (code, _, err) = hgnnc(path, &["train", "real.hgnn", "--init-from", "labels", "--out", "real"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("LABELS has 3 node labels (0, 1, 2), REAL has 3 node attributes"), "{err}");
+    // A run is not resumed on columns of another meaning, though their numbers are the same.
+    let (code, _, err) = hgnnc(path, &["train", "labels.hgnn", "--out", "again", "--epochs", "1"]);
+    assert_eq!(code, Some(0), "{err}");
+    fs::remove_dir_all(path.join("LABELS")).unwrap();
+    write_set(path, "LABELS", "node_labels", |node| (node % 3 + 4).to_string());
+    fs::remove_file(path.join("again/summary.json")).unwrap();
+    let (code, _, err) = hgnnc(path, &["train", "--resume", "again"]);
+    assert_eq!(code, Some(2), "{err}");
+    assert!(err.contains("3 node labels (0, 1, 2)") && err.contains("3 node labels (4, 5, 6)"), "{err}");
+}
