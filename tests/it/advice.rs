@@ -126,6 +126,7 @@ const OPEN: &[(&str, &str, &str)] = &[
     ("syntax::unexpected", "", "what is missing is not known"),
     ("syntax::number", "", "a product or a number may be meant"),
     ("syntax::string", "", "where the string was to end is not known"),
+    ("training::absent_class", "", "how much is held out, and in how many runs, is the author's choice"),
     ("unused::parameter", "", "calls may give it a value"),
 ];
 
