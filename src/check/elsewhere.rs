@@ -300,7 +300,8 @@ fn translate(
     if is_residual {
         text = format!("residual({text})");
     }
-    if let Some(times) = times {
+    // Once is no repetition.
+    if let Some(times) = times.filter(|times| times != "1") {
         text = format!("repeat({times}, {text})");
     }
     Translated { text, without }
@@ -341,6 +342,30 @@ pub struct Found<'a, 'p> {
     pub call: Option<(Span, &'a [Given<'p>])>,
     /// What to delete so that the stage is gone, its arrow included.
     pub cut: Option<Span>,
+}
+
+/// What `hgnnc ops` says of a name of another library.
+pub fn in_the_reference(name: &str) -> Option<String> {
+    let lists = [
+        elsewhere::STAGES,
+        elsewhere::LOSSES,
+        elsewhere::OPTIMIZERS,
+        elsewhere::SCHEDULES,
+        elsewhere::STOPS,
+        elsewhere::PROTOCOLS,
+        elsewhere::SOURCES,
+        elsewhere::METRICS,
+    ];
+    let word = lists.into_iter().find_map(|list| elsewhere::find(list, name))?;
+    let full_name = word.of.with_name(name);
+    Some(match word.here {
+        Here::Is { op, .. } => format!("{full_name} is called `{op}` here: `hgnnc ops {op}`"),
+        Here::NotYet { why, nearest } => format!(
+            "{full_name} has no counterpart here yet ({why}); what comes nearest is `{nearest}`: `hgnnc ops {nearest}`"
+        ),
+        Here::Write { text, why } => format!("{why}: `{text}`"),
+        Here::LeaveOut(why) => format!("{full_name} is not written here: {why}"),
+    })
 }
 
 /// A stage with a name of another library.
@@ -1047,17 +1072,34 @@ pub fn together(findings: Vec<Diagnostic>, pipelines: &[(String, &Expr)]) -> Vec
     all
 }
 
+/// A longer line is not shown whole.
+const MAX_STAGES_SHOWN: usize = 40;
+
+/// So many places are labelled.
+const MAX_LABELS: usize = 12;
+
 fn as_one(found: Vec<Diagnostic>, head: &str, pipeline: &Expr) -> Diagnostic {
     let n = found.len();
     let mut one =
         Diagnostic::error("names::unknown", format!("{n} stages go by the names of another library"));
     for mut finding in found {
-        // One label a stage.
-        finding.labels.truncate(1);
+        // One label a stage, as long as they can be overseen.
+        finding.labels.truncate(usize::from(one.labels.len() < MAX_LABELS));
         one.labels.extend(finding.labels);
         let edits = finding.fix.map(|fix| fix.edits).unwrap_or_default();
         one.fix.get_or_insert_default().edits.extend(edits);
     }
-    let text = rewritten(pipeline, one.fix.as_deref().map_or(&[], |fix| &fix.edits));
-    one.help(format!("write `{head}{text}`"))
+    let edits: &[Edit] = one.fix.as_deref().map_or(&[], |fix| &fix.edits);
+    let help = if n <= MAX_STAGES_SHOWN {
+        format!("write `{head}{}`", rewritten(pipeline, edits))
+    } else {
+        let mut names: Vec<&str> = Vec::new();
+        for edit in edits.iter().filter(|edit| !edit.text.is_empty() && edit.text.len() < 40) {
+            if names.len() < MAX_LABELS && !names.contains(&edit.text.as_str()) {
+                names.push(&edit.text);
+            }
+        }
+        format!("write {} in their places", words_list(&names))
+    };
+    one.help(help)
 }

@@ -61,8 +61,8 @@ pub fn unknown_stage(found: Found, visible: &[&str]) -> Diagnostic {
     if let Some(rename) = migrate::renamed_call(given) {
         return renamed(None, rename, place);
     }
-    // A name that the field knows is no slip of the keyboard, unless the file defines one that differs in case alone.
-    let is_slip = visible.iter().any(|name| name.eq_ignore_ascii_case(given));
+    // A name that the field knows is no slip of the keyboard, unless it is near one that the file defines.
+    let is_slip = did_you_mean(given, visible.iter().copied()).is_some();
     if let Some(finding) = elsewhere::stage(found).filter(|_| !is_slip) {
         return finding;
     }

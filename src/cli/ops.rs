@@ -217,6 +217,10 @@ impl Ops {
         let Some((title, entry)) = found else {
             let names =
                 groups.iter().flat_map(|group| group.entries.iter().map(Entry::name).chain([group.key]));
+            // A name that another library has for something is no slip of the keyboard.
+            if let Some(help) = crate::check::elsewhere::in_the_reference(name) {
+                return Err(Failure::of_usage(format!("there is no `{name}` in the reference")).help(help));
+            }
             return Err(Failure::of_usage(format!("there is no `{name}` in the reference")).help(
                 match super::closest(name, names) {
                     Some(close) => format!("did you mean `{close}`? `hgnnc ops` lists all names"),

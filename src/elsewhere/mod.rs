@@ -10,6 +10,9 @@ pub use names::{
     TASKS,
 };
 
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
 /// Where a name comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Library {
@@ -134,9 +137,28 @@ fn plain(name: &str) -> String {
 
 /// The word of a list that is called so. A name that is spelt exactly so goes before one that only reads the same.
 pub fn find(list: &'static [Word], name: &str) -> Option<&'static Word> {
-    let wanted = plain(name);
-    let exact = list.iter().find(|word| word.names.contains(&name));
-    exact.or_else(|| list.iter().find(|word| word.names.iter().any(|known| plain(known) == wanted)))
+    // A file can hold a hundred thousand unknown names, so they are looked up and not searched for.
+    type Index = HashMap<String, &'static Word>;
+    static INDEXES: OnceLock<Vec<(&'static [Word], Index)>> = OnceLock::new();
+    let all = INDEXES.get_or_init(|| {
+        let lists: [&'static [Word]; 9] =
+            [STAGES, LOSSES, OPTIMIZERS, SCHEDULES, STOPS, PROTOCOLS, SOURCES, METRICS, TASKS];
+        let index = |list: &'static [Word]| {
+            let mut index = Index::new();
+            for (known, word) in list.iter().flat_map(|word| word.names.iter().map(move |name| (*name, word)))
+            {
+                index.insert(known.to_owned(), word);
+            }
+            for (known, word) in list.iter().flat_map(|word| word.names.iter().map(move |name| (*name, word)))
+            {
+                index.entry(plain(known)).or_insert(word);
+            }
+            index
+        };
+        lists.into_iter().map(|list| (list, index(list))).collect()
+    });
+    let (_, index) = all.iter().find(|(known, _)| std::ptr::eq(known.as_ptr(), list.as_ptr()))?;
+    index.get(name).or_else(|| index.get(&plain(name))).copied()
 }
 
 /// The argument that is called so.

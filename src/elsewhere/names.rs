@@ -455,6 +455,38 @@ pub static STAGES: &[Word] = &[
         &["in_channels"],
         NotYet { why: OPERATOR, nearest: "layer_norm" },
     ),
+    // Words of many libraries for a whole family.
+    word(
+        &["norm", "normalization", "normalisation"],
+        Common,
+        &["in_channels"],
+        NotYet { why: OPERATOR, nearest: "batch_norm" },
+    ),
+    word(
+        &["pool", "pooling", "hierarchical_pool", "cluster", "coarsen"],
+        Common,
+        POOL,
+        NotYet { why: OPERATOR, nearest: "diffpool" },
+    ),
+    word(
+        &["readout", "global_pool", "GlobalPool", "graph_pool", "graph_pooling", "aggregate"],
+        Common,
+        X,
+        NotYet { why: OPERATOR, nearest: "mean" },
+    ),
+    word(
+        &["attention", "SelfAttention", "self_attention", "Attention"],
+        Common,
+        WIDTHS,
+        NotYet { why: OPERATOR, nearest: "gat" },
+    ),
+    word(&["activation", "act", "nonlinearity"], Common, &[], NotYet { why: OPERATOR, nearest: "relu" }),
+    word(
+        &["classifier", "head", "prediction_head", "output_layer", "Classifier"],
+        Common,
+        &[],
+        NotYet { why: OPERATOR, nearest: "mlp" },
+    ),
     // Activations.
     word(&["ReLU", "relu_"], PyTorch, &["inplace"], is("relu")),
     word(&["LeakyReLU", "leakyrelu", "lrelu"], PyTorch, &["negative_slope"], is("leaky_relu")),

@@ -72,7 +72,8 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
     vec![
         Diagnostic::warning(LINT.code, message)
             .label(node.span, label)
-            .help(format!("leave {name} out, so that the last layer is linear")),
+            .help(format!("leave {name} out, so that the last layer is linear"))
+            .guess(node.span, ""),
     ]
 }
 

@@ -87,9 +87,13 @@ fn finding(
         }
         _ => 32,
     };
-    finding.help(format!(
+    let finding = finding.help(format!(
         "write `train {{ batch_size = {other} }}`, or `layer_norm`, which normalises each row by itself"
-    ))
+    ));
+    match place {
+        Some(place) => finding.guess(place, format!("batch_size = {other}")),
+        None => finding,
+    }
 }
 
 #[cfg(test)]

@@ -60,28 +60,27 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
     } else {
         "; and measure all classes equally: `evaluate { metrics = [accuracy, macro_f1] }`"
     };
-    vec![
-        Diagnostic::warning(
-            LINT.code,
-            format!(
-                "`{}` weights all items equally, but class {} of {} is {:.1} times as frequent as class {}",
-                term.loss.name(),
-                name(frequent),
-                data.name(),
-                most as f64 / least as f64,
-                name(rare),
-            ),
-        )
-        .label(
-            term.span,
-            format!(
-                "the training part has {most} items of class {} and {least} of class {}",
-                name(frequent),
-                name(rare)
-            ),
-        )
-        .help(format!("{help}{measure}")),
-    ]
+    let finding = Diagnostic::warning(
+        LINT.code,
+        format!(
+            "`{}` weights all items equally, but class {} of {} is {:.1} times as frequent as class {}",
+            term.loss.name(),
+            name(frequent),
+            data.name(),
+            most as f64 / least as f64,
+            name(rare),
+        ),
+    )
+    .label(
+        term.span,
+        format!(
+            "the training part has {most} items of class {} and {least} of class {}",
+            name(frequent),
+            name(rare)
+        ),
+    )
+    .help(format!("{help}{measure}"));
+    vec![if is_written { finding.guess(term.span, balanced) } else { finding }]
 }
 
 #[cfg(test)]

@@ -33,7 +33,8 @@ fn finding(cx: &Cx, node: NodeIndex, p: f64) -> Option<Diagnostic> {
         return Some(
             warning(format!("`{text}` drops nothing"))
                 .label(span, "with probability 0")
-                .help("leave it out, or write `dropout(0.5)`"),
+                .help("leave it out, or write `dropout(0.5)`")
+                .fix(span, ""),
         );
     }
     let mut at = node;
@@ -54,7 +55,8 @@ fn finding(cx: &Cx, node: NodeIndex, p: f64) -> Option<Diagnostic> {
                     warning(format!("dropout twice in a row drops {} %", (100.0 * both).round()))
                         .label(cx.node(reader).span, "drops from what is left")
                         .label(span, "dropped here already")
-                        .help(format!("write one of them: `dropout({})`", (100.0 * both).round() / 100.0)),
+                        .help(format!("write one of them: `dropout({})`", (100.0 * both).round() / 100.0))
+                        .guess(cx.node(reader).span, ""),
                 );
             }
             Action::BatchNorm => {

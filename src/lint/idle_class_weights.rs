@@ -32,7 +32,8 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
             format!("balanced weights change nothing: every class of {} has {first} items", data.name()),
         )
         .label(place, "the weight of each class is 1")
-        .help(format!("write `{}`", term.loss.name())),
+        .help(format!("write `{}`", term.loss.name()))
+        .fix(term.span, term.loss.name()),
     ]
 }
 

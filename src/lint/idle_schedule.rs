@@ -31,6 +31,15 @@ fn learning_rate(settings: &Settings) -> f64 {
 }
 
 fn find(cx: &Cx) -> Vec<Diagnostic> {
+    let entry = cx.model.train.get("schedule").and_then(|arg| arg.span);
+    let without = |finding: Diagnostic| match entry {
+        Some(entry) => finding.guess(entry, ""),
+        None => finding,
+    };
+    findings(cx).into_iter().map(without).collect()
+}
+
+fn findings(cx: &Cx) -> Vec<Diagnostic> {
     let settings = Settings::new(cx.model, Overrides::default());
     let call = &settings.schedule;
     let (false, Some((end, epochs))) = (call.args.0.is_empty(), never_changes(&settings)) else {

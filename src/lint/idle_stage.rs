@@ -33,7 +33,9 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
         Action::Identity => {
             // As a branch, an assignment, an argument or the name of a value it has its use.
             (stands_in_a_row(cx, span) && stage.name.is_none()).then(|| {
-                idle("`identity` changes nothing here".to_owned(), "gives on what it gets").help(leave_out())
+                idle("`identity` changes nothing here".to_owned(), "gives on what it gets")
+                    .help(leave_out())
+                    .fix(span, "")
             })
         }
         Action::Activation => {
@@ -77,6 +79,7 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
         Action::Pooling(Select::Keep) => (stage.args.opt_float("ratio") == Some(1.0)).then(|| {
             idle(format!("`{text}` keeps every node"), "a share of 1 is all of them")
                 .help("write a smaller share, such as `topk(ratio = 0.5)`, or leave it out")
+                .guess(span, "topk(ratio = 0.5)")
         }),
         _ => None,
     }

@@ -93,10 +93,14 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
         Some(Action::BatchNorm) => " -> batch_norm",
         _ => "",
     };
+    let behind = cx.node(between.unwrap_or(at)).span;
+    let place = crate::source::Span { start: behind.end, ..behind };
     Some(
-        finding.help(format!(
-            "put an activation between them: `{before}{norm} -> relu`, or leave one of them out"
-        )),
+        finding
+            .help(format!(
+                "put an activation between them: `{before}{norm} -> relu`, or leave one of them out"
+            ))
+            .guess(place, " -> relu"),
     )
 }
 

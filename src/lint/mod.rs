@@ -160,6 +160,7 @@ pub fn lint(
     let mut seen: BTreeSet<(&str, Span)> = BTreeSet::new();
     found.retain(|finding| seen.insert((finding.code, finding.labels[0].span)));
     found.sort_by_key(|finding| finding.labels[0].span);
+    crate::syntax::cut::widen(program, &mut found);
     found
 }
 

@@ -32,14 +32,27 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
     };
     let Some(node) = cx.nodes().find(weighs) else { return Vec::new() };
     let name = cx.name(node);
-    vec![
-        Diagnostic::warning(
-            LINT.code,
-            format!("{name} is made for undirected graphs, and {} of {} run one way", counted(n_one_way, "edge"), data.name()),
-        )
-        .label(cx.node(node).span, "weighs by the degrees of both ends, and gathers along the edges only")
-        .help("use a convolution without such weights, for example `sage(64)`, or add the edges back in the data"),
-    ]
+    let width = cx.node(node).args.opt_int("out").map_or_else(String::new, |out| out.to_string());
+    let convolutions = cx.nodes().filter(weighs).map(|node| cx.node(node).span);
+    let places: std::collections::BTreeSet<_> = convolutions.collect();
+    let finding = Diagnostic::warning(
+        LINT.code,
+        format!(
+            "{name} is made for undirected graphs, and {} of {} run one way",
+            counted(n_one_way, "edge"),
+            data.name()
+        ),
+    )
+    .label(cx.node(node).span, "weighs by the degrees of both ends, and gathers along the edges only")
+    .help(
+        "use a convolution without such weights, for example `sage(64)`, or add the edges back in the data",
+    );
+    // One convolution can be written anew; several may have widths of their own.
+    vec![if places.len() == 1 {
+        finding.guess(cx.node(node).span, format!("sage({width})"))
+    } else {
+        finding
+    }]
 }
 
 #[cfg(test)]

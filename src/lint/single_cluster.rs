@@ -63,7 +63,8 @@ fn kept(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
         return Some(
             Diagnostic::warning(LINT.code, format!("{name} keeps one node of every graph"))
                 .label(place, "one node has no neighbours left")
-                .help("keep more, for example `ratio = 0.5`"),
+                .help("keep more, for example `ratio = 0.5`")
+                .guess(place, "ratio = 0.5"),
         );
     }
     let data = cx.data?;

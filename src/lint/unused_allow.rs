@@ -18,4 +18,5 @@ pub fn finding(name: &Ident, has_data: bool) -> Diagnostic {
     Diagnostic::warning(LINT.code, format!("`allow({})` allows nothing: it does not occur", name.text))
         .label(name.span, format!("not reported {place}"))
         .help("leave it out")
+        .fix(name.span, "")
 }

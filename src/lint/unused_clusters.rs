@@ -75,7 +75,12 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
             "take a share of each graph: `ratio = 0.5`".to_owned(),
         ),
     };
-    Some(Diagnostic::warning(LINT.code, message).label(place, label).help(help))
+    let text = match select {
+        Select::Assign => format!("k = {quarter}"),
+        Select::Keep => "ratio = 0.5".to_owned(),
+    };
+    let finding = Diagnostic::warning(LINT.code, message).label(place, label).help(help);
+    Some(if place == pooling.span { finding } else { finding.guess(place, text) })
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ pub fn bad_token(text: &Splitter, idx: usize, fault: Fault) -> Diagnostic {
         }
         Fault::Number => bad_number(span, word),
         Fault::Character if is_dotted(text, idx) => dotted_name(text, idx),
-        Fault::Character => bad_character(span, word),
+        Fault::Character => yaml_name(text, idx).unwrap_or_else(|| bad_character(span, word)),
     }
 }
 
@@ -76,6 +76,49 @@ fn is_dotted(text: &Splitter, idx: usize) -> bool {
     let is_name = |idx: usize| text.kind(idx) == Some(Kind::Name);
     let joins = |idx: usize| text.tokens[idx].end == text.tokens[idx + 1].start;
     text.word(idx) == "." && idx > 0 && is_name(idx - 1) && is_name(idx + 1) && joins(idx - 1) && joins(idx)
+}
+
+/// Where a setting of another library is written here.
+fn where_written(place: Where) -> String {
+    match place {
+        Where::Optimizer(arg) => format!("write `train {{ optimizer = adam({arg} = …) }}`"),
+        Where::Stop => "write `train { early_stop = patience(30) }`".to_owned(),
+        Where::Train(key) => format!("write `train {{ {key} = … }}`"),
+        Where::Evaluate(key) => format!("write `evaluate {{ {key} = … }}`"),
+        Where::Protocol { call, .. } => format!("write `evaluate {{ protocol = {call}(…) }}`"),
+        Where::Loss => "write `loss = cross_entropy`".to_owned(),
+        Where::Elsewhere(setting) => format!("write `{setting} = …`"),
+        Where::Stage(example) => format!("it is a matter of the model, as in `{example}`"),
+        Where::NotHere(why) => format!("leave it out: {why}"),
+    }
+}
+
+/// `gnn:` and `base_lr: 0.01`, as GraphGym's configuration files have them: what the name is here.
+fn yaml_name(text: &Splitter, idx: usize) -> Option<Diagnostic> {
+    let before =
+        idx.checked_sub(1).filter(|before| text.word(idx) == ":" && text.tokens[*before].is_first_on_line)?;
+    let name = text.word(before);
+    // Settings of our own with a colon are a slip of the keyboard.
+    if SETTINGS.contains(&name) {
+        return None;
+    }
+    let help = match (elsewhere::section(name), elsewhere::key(name)) {
+        (Some((_, "model")), _) => {
+            "write the model as a pipeline: `model = repeat(3, gcn(64) -> relu) -> mean -> mlp`".to_owned()
+        }
+        (Some((_, "data")), _) => "write `data = tu(\"PROTEINS\")`".to_owned(),
+        (Some((_, section)), _) => format!("write `{section} {{ … }}` with entries such as `epochs = 200`"),
+        (None, Some(key)) => match key.place {
+            Where::Train(own) | Where::Evaluate(own) if own == name => return None,
+            place => where_written(place),
+        },
+        (None, None) => return None,
+    };
+    Some(
+        Diagnostic::error("syntax::character", "`:` is not part of the language")
+            .label(text.span(before..idx + 1), "a line of a configuration file")
+            .help(help),
+    )
 }
 
 /// `nn.ReLU`, `torch.nn.functional.relu`, `gnn.layers_mp`: names of other libraries with what they stand in.
@@ -92,17 +135,7 @@ fn dotted_name(text: &Splitter, idx: usize) -> Diagnostic {
             .label(span, "a name is letters, digits and `_`");
     let is_setting =
         text.kind(end + 1) == Some(Kind::Equals) || !is_call && !text.word(idx - 1).contains("nn");
-    let setting = elsewhere::key(tail).filter(|_| is_setting).map(|key| match key.place {
-        Where::Optimizer(arg) => format!("write `train {{ optimizer = adam({arg} = …) }}`"),
-        Where::Stop => "write `train { early_stop = patience(30) }`".to_owned(),
-        Where::Train(key) => format!("write `train {{ {key} = … }}`"),
-        Where::Evaluate(key) => format!("write `evaluate {{ {key} = … }}`"),
-        Where::Protocol { call, .. } => format!("write `evaluate {{ protocol = {call}(…) }}`"),
-        Where::Loss => "write `loss = cross_entropy`".to_owned(),
-        Where::Elsewhere(setting) => format!("write `{setting} = …`"),
-        Where::Stage(example) => format!("it is a matter of the model, as in `{example}`"),
-        Where::NotHere(why) => format!("leave it out: {why}"),
-    });
+    let setting = elsewhere::key(tail).filter(|_| is_setting).map(|key| where_written(key.place));
     if let Some(help) = setting {
         return finding.help(help);
     }

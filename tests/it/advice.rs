@@ -1,6 +1,7 @@
 //! What messages advise, followed: each fix of each finding of the specification, the reference and the explanation pages
 //! is made, and the file is checked again. Advice that is refused itself is no advice.
 
+use crate::explanations::{lint_findings, small_data};
 use crate::spec::{Case, all_cases, diagnose, facts};
 use hgnn::check::EXPLANATIONS;
 use hgnn::diagnostic::Diagnostic;
@@ -147,4 +148,29 @@ fn what_says_what_to_write_can_be_applied() {
     }
     let report: Vec<String> = report.into_iter().collect();
     assert!(report.is_empty(), "\n{}", report.join("\n"));
+}
+
+#[test]
+fn the_advice_of_lints_is_accepted_when_it_is_followed() {
+    let mut report = String::new();
+    let mut n_followed = 0;
+    for (code, page) in EXPLANATIONS.iter().filter(|(code, _)| code.starts_with("lint::")) {
+        for block in page.split("```hgnn wrong").skip(1) {
+            let (info, rest) = block.split_once('\n').expect("a fence has its line");
+            let text = &rest[..rest.find("```").expect("a fence is closed")];
+            let data = info.split_whitespace().find_map(|word| word.strip_prefix("data=")).map(small_data);
+            for finding in lint_findings(text, data.as_ref()) {
+                let Some(fix) = &finding.fix else { continue };
+                n_followed += 1;
+                let mended = fix.apply(text);
+                let after = lint_findings(&mended, data.as_ref());
+                if !after.is_empty() {
+                    let said: Vec<_> = after.iter().map(|other| (other.code, &other.message)).collect();
+                    let _ = writeln!(report, "── {code}\n{text}\n{}\n{mended}{said:#?}", finding.message);
+                }
+            }
+        }
+    }
+    assert!(report.is_empty(), "\n{report}");
+    assert!(n_followed > 6, "only {n_followed} advices were followed");
 }

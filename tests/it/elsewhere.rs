@@ -176,6 +176,7 @@ const LINES: &[(&str, &str)] = &[
         "gcn(hidden_channels = 64, num_layers = 3, act = \"relu\", dropout = 0.2) -> mean -> mlp",
         "repeat(3, gcn(64) -> relu -> dropout(0.2)) -> mean -> mlp",
     ),
+    ("gcn(64, num_layers = 1) -> mean -> mlp", "gcn(64) -> relu -> mean -> mlp"),
     ("gcn(64, activation = relu) -> mean -> mlp", "gcn(64) -> relu -> mean -> mlp"),
     (
         "gcn(64, activation = \"elu\", batch_norm = true) -> mean -> mlp",
@@ -349,5 +350,38 @@ fn a_name_that_the_field_knows_is_no_slip_of_the_keyboard() {
         let found = check(text);
         assert_eq!(found.len(), 1, "{text}: {found:#?}");
         assert!(found[0].message.contains(word), "{}", found[0].message);
+    }
+}
+
+#[test]
+fn many_names_of_another_library_are_one_message_of_bounded_size() {
+    let text = format!("{} -> mean -> mlp", vec!["GCNConv(64) -> ReLU"; 20_000].join(" -> "));
+    let found = check(&text);
+    assert_eq!(found.len(), 1, "{}", found.len());
+    assert!(
+        found[0].labels.len() <= 12 && found[0].help.as_ref().is_some_and(|help| help.len() < 400),
+        "{:?}",
+        found[0].help
+    );
+    let mended = found[0].fix.as_deref().map(|fix| fix.apply(&text)).unwrap_or_default();
+    assert!(check(&mended).is_empty());
+}
+
+#[test]
+fn a_line_of_a_configuration_file_is_answered_with_its_place_here() {
+    for (text, help) in [
+        ("gnn:\n  layers_mp: 2\n", "write the model as a pipeline"),
+        ("optim:\n  base_lr: 0.01\n", "write `train { … }`"),
+        ("base_lr: 0.01\nmodel = gcn(8) -> mean -> mlp\n", "write `train { optimizer = adam(lr = …) }`"),
+        ("gnn.layers_mp = 2\nmodel = gcn(8) -> mean -> mlp\n", "as in `repeat(3, gcn(64) -> relu)`"),
+        ("model = gcn(dataset.num_features, 8) -> mean -> mlp\n", "are inferred"),
+    ] {
+        let found = check(text);
+        assert_eq!(found.len(), 1, "{text}: {found:#?}");
+        assert!(
+            found[0].help.as_ref().is_some_and(|said| said.contains(help)),
+            "{text}: {:?}",
+            found[0].help
+        );
     }
 }

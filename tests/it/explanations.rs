@@ -29,7 +29,7 @@ fn needs_no_model(code: &str) -> bool {
 }
 
 /// What the lints say of a model that `check` has nothing against.
-fn lint_findings(text: &str, data: Option<&Dataset>) -> Vec<hgnn::diagnostic::Diagnostic> {
+pub fn lint_findings(text: &str, data: Option<&Dataset>) -> Vec<hgnn::diagnostic::Diagnostic> {
     let mut sources = SourceMap::default();
     let main = sources.add("model.hgnn", text);
     let (program, mut found) =
@@ -43,7 +43,7 @@ fn lint_findings(text: &str, data: Option<&Dataset>) -> Vec<hgnn::diagnostic::Di
 }
 
 /// Data that a lint can be shown on: paths with three kinds of nodes, and what the name says is special.
-fn small_data(name: &str) -> Dataset {
+pub fn small_data(name: &str) -> Dataset {
     let n_graphs = 40;
     let size = |graph: usize| if name == "sizes" && graph == 0 { 60 } else { 6 };
     let (mut node_offsets, mut edges) = (vec![0u32], Vec::new());

@@ -183,3 +183,40 @@ fn a_path_is_written_as_the_new_file_sees_it() {
         assert_eq!(code, 0, "{text}");
     }
 }
+
+/// `check` and `lint` together say one thing of a place.
+#[test]
+fn one_fact_has_one_advice() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut report = String::new();
+    for kind in right() {
+        write(folder.path(), &kind);
+        for (idx, model) in [
+            "diffpool(k = 12) -> gcn(8) -> relu -> max -> mlp",
+            "gat(8) -> relu -> mean -> mlp",
+            "gcn(8) -> relu -> topk(k = 12) -> gcn(8) -> relu -> sum -> mlp",
+        ]
+        .iter()
+        .enumerate()
+        {
+            let file = format!("{}{idx}.hgnn", kind.name.to_lowercase());
+            let features =
+                if kind.node_label.is_none() && !kind.node_attributes { ", features = degree" } else { "" };
+            let text = format!("data = tu(\"./{}\"{features})\nmodel = {model}\n", kind.name);
+            std::fs::write(folder.path().join(&file), text).expect("writable");
+            let (_, said) = run(folder.path(), &["lint", &file, "--format", "short"]);
+            let places: Vec<&str> = said
+                .lines()
+                .filter_map(|line| line.split(": ").next())
+                .filter(|place| place.contains(".hgnn:"))
+                .collect();
+            let mut once = places.clone();
+            once.sort_unstable();
+            once.dedup();
+            if once.len() != places.len() {
+                let _ = writeln!(report, "{model} on {}:\n{said}", kind.name);
+            }
+        }
+    }
+    assert!(report.is_empty(), "\n{report}");
+}
