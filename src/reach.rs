@@ -43,6 +43,11 @@ impl Reach {
         Self { shown: folders.iter().map(|folder| folder.display().to_string()).collect(), folders }
     }
 
+    /// Whether a file that exists lies within reach, links followed.
+    pub fn has_file(&self, path: &Path) -> bool {
+        path.canonicalize().is_ok_and(|place| self.has(&place))
+    }
+
     fn has(&self, place: &Path) -> bool {
         self.folders.iter().any(|folder| place.starts_with(folder))
     }

@@ -33,6 +33,9 @@ pub struct Look {
 /// Labels in lines longer than this name their place and show no source, which no one wrote by hand.
 const MAX_LINE_BYTES: usize = 64 << 10;
 
+/// So many places of one finding are shown; the others are counted.
+const MAX_LABELS: usize = 24;
+
 /// So many findings of a file are written; the others are counted.
 const MAX_LISTED: usize = 100;
 
@@ -220,7 +223,7 @@ pub fn full(places: &Places, diagnostic: &Diagnostic, look: Look) -> String {
     let message = wrap::fill(&diagnostic.message, width, &first, &format!("  {} ", paint("│", style)));
     let mut text = format!("{}\n\n{message}\n", paint(diagnostic.code, style));
     let (shown, hidden): (Vec<_>, Vec<_>) =
-        diagnostic.labels.iter().partition(|label| places.is_showable(label.span));
+        diagnostic.labels.iter().take(MAX_LABELS).partition(|label| places.is_showable(label.span));
     let mut files: Vec<FileId> = Vec::new();
     for label in &shown {
         if !files.contains(&label.span.file) {
@@ -243,6 +246,11 @@ pub fn full(places: &Places, diagnostic: &Diagnostic, look: Look) -> String {
         let place = format!("at {}:{line}:{column}: {}", places.name(label.span.file), label.text);
         text.push_str(&wrap::fill(&place, width, "  ", "    "));
         text.push('\n');
+    }
+    match diagnostic.labels.len().saturating_sub(MAX_LABELS) {
+        0 => {}
+        1 => text.push_str("  and 1 more place\n"),
+        n => text.push_str(&format!("  and {n} more places\n")),
     }
     if let Some(help) = &diagnostic.help {
         let first = format!("  {} ", paint("help:", Style::new().cyan()));

@@ -22,6 +22,8 @@ pub struct Text<'a> {
     reader: Box<dyn Read + 'a>,
     /// What an error of the reader means.
     wrong: Meaning<'a>,
+    /// Messages quote what cannot be read.
+    is_quoted: bool,
 }
 
 /// What an error of a file's reader means, by the file's name.
@@ -129,7 +131,13 @@ impl std::fmt::Display for FileName {
 impl<'a> Text<'a> {
     /// `size` is what is known of its length, for the memory to set aside.
     pub fn new(label: String, size: u64, reader: Box<dyn Read + 'a>, wrong: Meaning<'a>) -> Self {
-        Self { name: FileName(label), size, reader, wrong }
+        Self { name: FileName(label), size, reader, wrong, is_quoted: true }
+    }
+
+    /// The same, of which messages show nothing: what a link leads to may be anything.
+    #[must_use]
+    pub fn unquoted(self) -> Self {
+        Self { is_quoted: false, ..self }
     }
 
     /// Whole numbers from 0 to 2³² − 1; of more than `max_rows` rows only their number.
@@ -227,6 +235,7 @@ impl<'a> Text<'a> {
             row: 0,
             is_behind_blank: false,
             values: Vec::new(),
+            is_quoted: self.is_quoted,
         };
         let mut buffer = vec![0u8; CHUNK_BYTES];
         let (mut filled, mut is_start) = (0, true);
@@ -299,6 +308,7 @@ struct Parser<'a, T> {
     is_behind_blank: bool,
     /// Those of one row.
     values: Vec<T>,
+    is_quoted: bool,
 }
 
 impl<T: Number> Parser<'_, T> {
@@ -374,12 +384,16 @@ impl<T: Number> Parser<'_, T> {
         self.name.error(code, self.row, message)
     }
 
+    fn excerpt(&self, bytes: &[u8], range: Range<usize>) -> String {
+        if self.is_quoted { excerpt(bytes, range) } else { "…".to_owned() }
+    }
+
     #[cold]
     fn ragged(&self, line: &[u8]) -> DataError {
         let n_values =
             line.split(|byte| matches!(byte, b',' | b' ' | b'\t' | b'\r')).filter(|value| !value.is_empty());
         let found = count(n_values.count(), "value");
-        let line = excerpt(line, 0..line.len());
+        let line = self.excerpt(line, 0..line.len());
         let message = if self.is_width_given {
             format!("expected {}, but `{line}` has {found}", self.expected)
         } else {
@@ -391,7 +405,7 @@ impl<T: Number> Parser<'_, T> {
 
     #[cold]
     fn bad_value(&self, bytes: &[u8], start: usize, wrong: Wrong) -> DataError {
-        let value = excerpt(bytes, start..end_of_value(bytes, start));
+        let value = self.excerpt(bytes, start..end_of_value(bytes, start));
         let expected = self.expected;
         let line_end =
             bytes[start..].iter().position(|&byte| byte == b'\n').map_or(bytes.len(), |n| start + n);

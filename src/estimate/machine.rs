@@ -5,7 +5,7 @@ use crate::data::batch::{Csr, SparseGraph};
 use crate::files::{self, sealed};
 use crate::kernels::{self, Activation, Norm, tape, threads};
 use crate::ops::trace::dense::NORM_VISITS;
-use crate::ops::trace::{Kernel, Trace, Work};
+use crate::ops::trace::{FLOAT_BYTES, Kernel, Trace, Work};
 use crate::regular;
 use crate::system::processor;
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -44,12 +44,27 @@ pub struct Machine {
     pub backward_call_s: f64,
     /// The same where gradients fall back to Candle: it sorts the graph, looks gradients up and adds zeros to each.
     pub candle_backward_call_s: f64,
-    /// How many times faster all threads are than one.
+    /// How many times faster all threads are than one, at work in their caches.
     pub speedup: f64,
+    /// The same at work that goes through memory, which threads share.
+    pub memory_speedup: f64,
+    /// How many times longer it takes to fetch rows that lie anywhere in [`FAR_BYTES`] than in [`NEAR_BYTES`].
+    pub far: f64,
 }
 
+/// Rows of the graph that gathering is measured on, and numbers of one.
+const ROWS: usize = 2048;
+const WIDTH: usize = 64;
+
+/// Rows of the graph on which it is measured how long rows take that no cache holds.
+const FAR_ROWS: usize = 1 << 16;
+
+/// Bytes of all rows of either graph.
+const NEAR_BYTES: f64 = (4 * ROWS * WIDTH) as f64;
+const FAR_BYTES: f64 = (4 * FAR_ROWS * WIDTH) as f64;
+
 /// The version of what is measured; rates of another one are measured again.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// Saved rates have at most as many bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -104,8 +119,6 @@ impl Machine {
     /// # Errors
     /// Where Candle fails.
     pub fn measure() -> Result<Self> {
-        const ROWS: usize = 2048;
-        const WIDTH: usize = 64;
         let matrix = |rows: usize, width: usize| {
             let values: Vec<f32> = (0..rows * width).map(|i| (i * 7 % 23) as f32 * 0.1 - 1.0).collect();
             Tensor::from_vec(values, (rows, width), &Device::Cpu)
@@ -165,6 +178,13 @@ impl Machine {
             tape::backward(&y).map(drop)
         })? / 8.0;
         let candles_s = alone(&|| chain()?.backward().map(drop))? / 8.0;
+        let large_s = best_of(&|| kernels::activate(&large, Activation::Relu).map(drop))?;
+        // One large graph: neighbours lie anywhere in it.
+        let (far_x, far_graph) = (matrix(FAR_ROWS, WIDTH)?, Arc::new(scattered(FAR_ROWS)));
+        let far_edges = far_graph.adjacency.n_entries() as f64;
+        let far_s = threads::with_count(1, || {
+            few_of(&|| kernels::propagate(&far_x, &far_graph, Norm::Sum).map(drop))
+        })?;
         let sorted = ROWS as f64 * (ROWS as f64).log2();
         Ok(Self {
             processor: processor(),
@@ -184,6 +204,8 @@ impl Machine {
             backward_call_s: (taped_s - call_s).max(call_s),
             candle_backward_call_s: (candles_s - call_s).max(call_s),
             speedup: (dense_s / all_s).clamp(1.0, threads::count() as f64),
+            memory_speedup: (relu_s / large_s).clamp(1.0, threads::count() as f64),
+            far: (far_s / far_edges / (sum_s / edges)).max(1.0),
         })
     }
 
@@ -207,7 +229,7 @@ impl Machine {
         if kernel.is_view {
             return 0.0;
         }
-        self.call_s + self.work_s(&kernel.forward, self.product_flops, kernel.is_candle)
+        self.call_s + self.work_s(kernel, &kernel.forward, self.product_flops)
     }
 
     /// Seconds of its backward pass.
@@ -216,8 +238,7 @@ impl Machine {
             return 0.0;
         }
         let call_s = if candles_way { self.candle_backward_call_s } else { self.backward_call_s };
-        let mut seconds =
-            call_s + self.work_s(&kernel.backward, self.backward_product_flops, kernel.is_candle);
+        let mut seconds = call_s + self.work_s(kernel, &kernel.backward, self.backward_product_flops);
         if candles_way {
             // Zeros for each gradient, and the sum with them: three numbers read or written, and one.
             let gradients: f64 =
@@ -227,27 +248,60 @@ impl Machine {
         seconds
     }
 
-    fn work_s(&self, work: &Work, product_flops: f64, is_candle: bool) -> f64 {
-        if is_candle {
+    fn work_s(&self, kernel: &Kernel, work: &Work, product_flops: f64) -> f64 {
+        if kernel.is_candle {
             return work.streamed / self.candle;
         }
-        let alone = work.products / product_flops
+        let gathered = work.gathered / self.gathered + work.lookups / self.lookups;
+        let computed = work.products / product_flops
             + work.outputs / self.product_outputs
-            + work.gathered / self.gathered
-            + work.lookups / self.lookups
+            + gathered
             + work.row_visits / self.row_visits
-            + work.streamed / self.streamed
             + work.exponentials / self.exponentials;
+        let through_memory = work.streamed / self.streamed + gathered * (self.slowdown(kernel) - 1.0);
+        let alone = computed + through_memory;
         let shared = if alone < MIN_PARALLEL_S || work.jobs <= 1.0 {
             alone
         } else {
             let threads = self.threads as f64;
             // Whole jobs are handed out, so the last round may keep some threads idle.
             let rounds = (work.jobs / threads).ceil() * threads / work.jobs;
-            alone * (rounds / self.speedup).max(work.longest).min(1.0)
+            let share = |speedup: f64| (rounds / speedup).max(work.longest).min(1.0);
+            computed * share(self.speedup) + through_memory * share(self.memory_speedup)
         };
         shared + work.sorted / self.sorted
     }
+
+    /// How many times longer a kernel's rows take to fetch than rows in the caches: a graph's neighbours lie anywhere
+    /// in its rows.
+    fn slowdown(&self, kernel: &Kernel) -> f64 {
+        let width = kernel.args.first().map_or(kernel.result.width, |x| x.width.min(kernel.result.width));
+        let bytes = FLOAT_BYTES * kernel.graph_rows * width;
+        let share = (bytes.max(1.0) / NEAR_BYTES).log2() / (FAR_BYTES / NEAR_BYTES).log2();
+        1.0 + (self.far - 1.0) * share.clamp(0.0, 1.0)
+    }
+}
+
+/// The shortest of three runs, where one takes long.
+fn few_of(f: &dyn Fn() -> Result<()>) -> Result<f64> {
+    f()?;
+    let mut best = f64::INFINITY;
+    for _ in 0..3 {
+        let run = Instant::now();
+        f()?;
+        best = best.min(run.elapsed().as_secs_f64());
+    }
+    Ok(best)
+}
+
+/// A graph in which each node hears two others that lie anywhere.
+fn scattered(n: usize) -> SparseGraph {
+    // Steps of a full period: every node is heard, and no two in a row lie near each other.
+    let other = |node: usize, factor: usize| (node.wrapping_mul(factor) + 12_345) % n;
+    let edges: Vec<(u32, u32)> = (0..n)
+        .flat_map(|node| [40_503, 58_997].map(|factor| (other(node, factor) as u32, node as u32)))
+        .collect();
+    of_edges(n, &edges)
 }
 
 /// The shortest of several runs, of which each is long enough to be timed.
@@ -270,7 +324,11 @@ fn ring(n: usize) -> SparseGraph {
     let edges: Vec<(u32, u32)> = (0..n)
         .flat_map(|node| [1, 2, 17, 40].map(|step| (((node + step) % n) as u32, node as u32)))
         .collect();
-    let adjacency = Csr::from_edges(n, &edges);
+    of_edges(n, &edges)
+}
+
+fn of_edges(n: usize, edges: &[(u32, u32)]) -> SparseGraph {
+    let adjacency = Csr::from_edges(n, edges);
     let transpose = Arc::new(adjacency.transpose());
     SparseGraph::new(Arc::new(adjacency), transpose, Arc::new(vec![0, n as u32]))
 }
@@ -293,6 +351,8 @@ mod tests {
             machine.exponentials,
             machine.sorted,
             machine.candle,
+            machine.memory_speedup,
+            machine.far,
         ];
         assert!(rates.iter().all(|rate| rate.is_finite() && *rate > 0.0), "{machine:?}");
         assert!(machine.call_s > 0.0 && machine.backward_call_s >= machine.call_s);

@@ -26,6 +26,10 @@ use serde::Serialize;
 /// Places in shuffles that are looked at for the largest batch. A longer run is taken to be like its first epochs.
 const MAX_PLACES: usize = 4_000_000;
 
+/// Kernels that are traced for each figure. Where a model has so many stages that all graphs or batches would take more,
+/// some stand for the others.
+const MAX_TRACED: usize = 2_000_000;
+
 /// What a step does beside kernels (its batch's bookkeeping, the gradient's norm, figures, progress), in calls of a
 /// kernel that has nothing to do. Seen in `models/karate_gat.hgnn`, whose graph of 34 nodes leaves the kernels little:
 /// 70 µs of 100.
@@ -212,13 +216,7 @@ impl<'a> Estimator<'a> {
         let parts = Parts::new(model, dataset, settings)?;
         let tracer = Tracer::new(model, &dataset.facts(), dataset.is_symmetric())
             .ok_or_else(|| EstimateError::Symbolic { data: dataset.name.clone() })?;
-        let graph_bytes = (0..dataset.n_graphs() as u32)
-            .map(|graph| {
-                let graphs = parts.sizes(&[graph]);
-                let batch = batch_bytes(dataset, &graphs);
-                batch + replay::training(&tracer.step(graphs, None)).kept_bytes
-            })
-            .collect();
+        let graph_bytes = graph_bytes(dataset, &parts, &tracer);
         let mut numbers = Numbers::default();
         for step in &tracer.plan().steps {
             for (count, is_trained) in weight_counts(&tracer, step.node) {
@@ -245,32 +243,33 @@ impl<'a> Estimator<'a> {
         let bound = self.parts.sizes(&self.parts.heaviest(batch_size, &self.graph_bytes));
         let bound_peak_bytes = self.memory(&bound, &self.tracer.step(bound.clone(), picked)).peak_bytes;
 
-        let epoch: Vec<(Graphs, Trace)> = self
-            .parts
-            .first_epoch(batch_size)
-            .iter()
-            .map(|graphs| {
-                let graphs = self.parts.sizes(graphs);
-                let trace = self.tracer.step(graphs.clone(), picked);
-                (graphs, trace)
-            })
-            .collect();
+        let machine = self.request.machine.as_ref();
+        let epoch: Vec<Graphs> =
+            self.parts.first_epoch(batch_size).iter().map(|graphs| self.parts.sizes(graphs)).collect();
         let n_stages = model.graph.node_count();
         let mut costs = vec![StageCost::default(); n_stages];
+        let mut seconds = vec![0.0; n_stages];
         let mut flops = [0.0; 2];
-        for (_, trace) in &epoch {
+        let mut epoch_s = 0.0;
+        // Each traced batch stands for so many.
+        let (traced, weight) = some_of(&epoch, self.tracer.plan().steps.len());
+        for graphs in traced {
+            let trace = self.tracer.step(graphs.clone(), picked);
             for (sum, cost) in costs.iter_mut().zip(stage_costs(n_stages, trace.kernels())) {
-                sum.flops += cost.flops;
-                sum.backward_flops += cost.backward_flops;
+                sum.flops += weight * cost.flops;
+                sum.backward_flops += weight * cost.backward_flops;
             }
             for kernel in trace.kernels() {
-                flops[0] += kernel.forward.flops;
-                flops[1] += kernel.backward.flops;
+                flops[0] += weight * kernel.forward.flops;
+                flops[1] += weight * kernel.backward.flops;
+            }
+            if let Some(machine) = machine {
+                add_stage_seconds(&mut seconds, weight, machine, &trace);
+                epoch_s += weight * self.step_s(machine, graphs, &trace);
             }
         }
         let kept = stage_costs(n_stages, trace.kernels());
         let n_graphs = train.graphs.len().max(1) as f64;
-        let seconds = self.request.machine.as_ref().map(|machine| stage_seconds(machine, n_stages, &epoch));
         let written = self.request.model;
         let stages = model.nodes().map(|(idx, node)| Stage {
             index: idx.index(),
@@ -284,11 +283,10 @@ impl<'a> Estimator<'a> {
             forward_flops: costs[idx.index()].flops / n_graphs,
             backward_flops: costs[idx.index()].backward_flops / n_graphs,
             kept_bytes: kept[idx.index()].kept_bytes,
-            epoch_s: seconds.as_ref().map(|seconds| seconds[idx.index()]),
+            epoch_s: machine.map(|_| seconds[idx.index()]),
         });
         let n_batches = epoch.len().max(1) as f64;
-        let mean =
-            |of: fn(&Graphs) -> f64| epoch.iter().map(|(graphs, _)| of(graphs)).sum::<f64>() / n_batches;
+        let mean = |of: fn(&Graphs) -> f64| epoch.iter().map(of).sum::<f64>() / n_batches;
         Estimate {
             n_parameters: self.numbers.trained,
             n_train_graphs: train.graphs.len(),
@@ -314,11 +312,7 @@ impl<'a> Estimator<'a> {
                 epoch: flops[0] + flops[1],
             },
             memory,
-            time: self
-                .request
-                .machine
-                .as_ref()
-                .map(|machine| self.time(machine, &epoch, validation, batch_size)),
+            time: machine.map(|machine| self.time(machine, epoch_s, validation, batch_size)),
         }
     }
 
@@ -413,39 +407,29 @@ impl<'a> Estimator<'a> {
         (graphs, peak)
     }
 
-    fn time(
-        &self,
-        machine: &Machine,
-        epoch: &[(Graphs, Trace)],
-        validation: &batches::Part,
-        batch_size: usize,
-    ) -> Time {
+    /// Seconds of one training step with its update.
+    fn step_s(&self, machine: &Machine, graphs: &Graphs, trace: &Trace) -> f64 {
+        let batch = batch_bytes(self.request.dataset, graphs) / FLOAT_BYTES;
+        // The optimiser reads and writes weights, gradients and its state; the gradient's norm is one more pass.
+        let update = 3.0 * self.numbers.trained as f64 + 2.0 * self.numbers.state as f64;
+        machine.step_s(trace)
+            + (batch + update) / machine.streamed
+            + machine.call_s * ((2 * self.numbers.n_trained) as f64 + STEP_CALLS)
+    }
+
+    fn time(&self, machine: &Machine, epoch_s: f64, validation: &batches::Part, batch_size: usize) -> Time {
         let settings = self.request.settings;
-        let steps: f64 = epoch
-            .iter()
-            .map(|(graphs, trace)| {
-                let batch = batch_bytes(self.request.dataset, graphs) / FLOAT_BYTES;
-                // The optimiser reads and writes weights, gradients and its state; the gradient's norm is one more pass.
-                let update = 3.0 * self.numbers.trained as f64 + 2.0 * self.numbers.state as f64;
-                machine.step_s(trace)
-                    + (batch + update) / machine.streamed
-                    + machine.call_s * ((2 * self.numbers.n_trained) as f64 + STEP_CALLS)
-            })
-            .sum();
-        let evaluated = |graphs: &[u32]| {
-            let batches = graphs.chunks(batch_size);
-            batches
-                .map(|graphs| {
-                    let trace = self.tracer.step(self.parts.sizes(graphs), None);
-                    trace.kernels().iter().map(|kernel| machine.forward_s(kernel)).sum::<f64>()
-                })
-                .sum::<f64>()
-        };
-        let validation_s = evaluated(&validation.graphs);
+        let batches: Vec<&[u32]> = validation.graphs.chunks(batch_size).collect();
+        let (traced, weight) = some_of(&batches, self.tracer.plan().steps.len());
+        let seconds = traced.map(|graphs| {
+            let trace = self.tracer.step(self.parts.sizes(graphs), None);
+            weight * trace.kernels().iter().map(|kernel| machine.forward_s(kernel)).sum::<f64>()
+        });
+        let validation_s = seconds.fold(0.0, |sum, batch_s| sum + batch_s);
         Time {
-            epoch_s: steps,
+            epoch_s,
             validation_s,
-            total_s: (steps + validation_s) * (settings.epochs * self.parts.n_runs()) as f64,
+            total_s: (epoch_s + validation_s) * (settings.epochs * self.parts.n_runs()) as f64,
         }
     }
 
@@ -489,16 +473,50 @@ fn weight_counts(tracer: &Tracer, idx: petgraph::graph::NodeIndex) -> impl Itera
     weights.into_iter().map(|weight| (words::numbers(&weight.shape).unwrap_or(0), weight.is_trained))
 }
 
-/// Seconds of an epoch in each stage.
-fn stage_seconds(machine: &Machine, n_stages: usize, epoch: &[(Graphs, Trace)]) -> Vec<f64> {
-    let mut seconds = vec![0.0; n_stages];
-    for (_, trace) in epoch {
-        let candles_way = replay::goes_candles_way(trace);
-        for kernel in trace.kernels() {
-            if let Some(stage) = kernel.stage {
-                seconds[stage] += machine.forward_s(kernel) + machine.backward_s(kernel, candles_way);
-            }
+/// As many of a list as can be traced, evenly over it, and how many each of them stands for.
+fn some_of<T>(all: &[T], n_steps: usize) -> (impl Iterator<Item = &T>, f64) {
+    let n = (MAX_TRACED / n_steps.max(1)).clamp(1, all.len().max(1));
+    let chosen = (0..n.min(all.len())).map(move |idx| &all[idx * all.len() / n]);
+    (chosen, all.len() as f64 / n as f64)
+}
+
+/// What each graph alone keeps and needs in a step. Of many graphs and stages some are traced; the others lie between
+/// those that have fewer nodes and those that have more.
+fn graph_bytes(dataset: &Dataset, parts: &Parts, tracer: &Tracer) -> Vec<f64> {
+    let bytes = |graph: u32| {
+        let graphs = parts.sizes(&[graph]);
+        let batch = batch_bytes(dataset, &graphs);
+        batch + replay::training(&tracer.step(graphs, None)).kept_bytes
+    };
+    let n_graphs = dataset.n_graphs();
+    let n_steps = tracer.plan().steps.len();
+    if n_graphs.saturating_mul(n_steps) <= MAX_TRACED {
+        return (0..n_graphs as u32).map(bytes).collect();
+    }
+    let n_nodes = |graph: usize| dataset.graph_nodes(graph).len();
+    let mut sorted: Vec<usize> = (0..n_graphs).collect();
+    sorted.sort_by_key(|&graph| n_nodes(graph));
+    let n = (MAX_TRACED / n_steps).clamp(2, n_graphs);
+    // The smallest and the largest are among them.
+    let known: Vec<(f64, f64)> = (0..n)
+        .map(|idx| sorted[idx * (n_graphs - 1) / (n - 1).max(1)])
+        .map(|graph| (n_nodes(graph) as f64, bytes(graph as u32)))
+        .collect();
+    let between = |graph: usize| {
+        let nodes = n_nodes(graph) as f64;
+        let above = known.partition_point(|&(other, _)| other < nodes).min(known.len() - 1);
+        let ((x0, y0), (x1, y1)) = (known[above.saturating_sub(1)], known[above]);
+        if x1 > x0 { y0 + (y1 - y0) * (nodes - x0) / (x1 - x0) } else { y1 }
+    };
+    (0..n_graphs).map(between).collect()
+}
+
+/// Adds the seconds of a step to each stage.
+fn add_stage_seconds(seconds: &mut [f64], weight: f64, machine: &Machine, trace: &Trace) {
+    let candles_way = replay::goes_candles_way(trace);
+    for kernel in trace.kernels() {
+        if let Some(stage) = kernel.stage {
+            seconds[stage] += weight * (machine.forward_s(kernel) + machine.backward_s(kernel, candles_way));
         }
     }
-    seconds
 }

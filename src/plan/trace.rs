@@ -47,6 +47,7 @@ impl Tracer {
     /// not all of them.
     pub fn step(&self, graphs: Graphs, n_items: Option<f64>) -> Trace {
         let mut trace = Trace::new(self.is_symmetric, self.wanted_losses.clone());
+        trace.graph_rows = graphs.rows_around_a_node();
         let graphs = Rc::new(graphs);
         let n_features = self.model.graph[self.model.input].ty.width.known().unwrap_or(0) as f64;
         let x = trace.given(graphs.n_nodes(), n_features);

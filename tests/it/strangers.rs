@@ -103,6 +103,25 @@ fn links_do_not_lead_out() {
 }
 
 #[test]
+fn a_link_in_a_data_set_is_not_quoted() {
+    let folder = sample();
+    let here = folder.path().join("repo/models/SET");
+    std::fs::create_dir(&here).expect("writable");
+    symlink("../../../secret.txt", here.join("SET_A.txt")).expect("writable");
+    for (part, text) in [("graph_indicator", "1\n1\n"), ("graph_labels", "0\n")] {
+        std::fs::write(here.join(format!("SET_{part}.txt")), text).expect("writable");
+    }
+    let model = "data = tu(\"SET/\")\nmodel = gcn(8) -> mean -> linear(2)\n";
+    let (all, exit) = said(folder.path(), model, &[]);
+    assert!(exit == 1 && all.contains("SET_A.txt"), "{all}");
+    // A file of the set itself is quoted.
+    std::fs::remove_file(here.join("SET_A.txt")).expect("there");
+    std::fs::write(here.join("SET_A.txt"), "1, two\n").expect("writable");
+    let (all, _) = said(folder.path(), model, &[]);
+    assert!(all.contains("found `two`"), "{all}");
+}
+
+#[test]
 fn a_pipe_is_not_waited_for() {
     let folder = sample();
     let pipe = folder.path().join("repo/models/pipe.hgnn");

@@ -13,6 +13,7 @@ mod other;
 
 use super::error::{DataError, count};
 use super::scan::Text;
+use crate::reach::Reach;
 use crate::regular::{self, ReadError};
 pub use archive::Archive;
 pub use folder::{Walk, names as entries};
@@ -165,6 +166,11 @@ impl TuFiles {
         let limit = limit::Exceeded { place: self.path.clone(), max_bytes };
         let is_packed = file.packing == Packing::Gzip;
         let is_entry = self.archive.is_some();
+        // A set may come with a model of a stranger, and a link in it lead to a file that is not theirs to show.
+        let is_of_set = match &file.place {
+            Place::Path(path) => Reach::of(path, &[]).has_file(path),
+            Place::Entry(_) => true,
+        };
         let (label, reader, size): (String, Box<dyn Read + '_>, u64) = match (&file.place, &mut self.archive)
         {
             (Place::Path(path), _) => {
@@ -202,7 +208,8 @@ impl TuFiles {
             }
         };
         let reader = Box::new(Metered::new(reader, left, &mut self.used_bytes));
-        Ok(Some(Text::new(label, if is_packed { 0 } else { size }, reader, Box::new(wrong))))
+        let text = Text::new(label, if is_packed { 0 } else { size }, reader, Box::new(wrong));
+        Ok(Some(if is_of_set { text } else { text.unquoted() }))
     }
 
     /// A part that the layout cannot do without.

@@ -42,6 +42,10 @@ impl Graphs {
     pub fn n_edges(&self) -> f64 {
         self.edges.iter().sum()
     }
+    /// Nodes of the graph that an average node lies in.
+    pub fn rows_around_a_node(&self) -> f64 {
+        self.nodes.iter().map(|n| n * n).sum::<f64>() / self.n_nodes().max(1.0)
+    }
 }
 
 /// A tensor of `rows × width` numbers that is only thought of.
@@ -236,6 +240,8 @@ pub struct Kernel {
     pub is_candle: bool,
     /// Whether the result is the argument's memory in another shape.
     pub is_view: bool,
+    /// Nodes of the graph that an average node of the batch lies in: its neighbours lie anywhere among them.
+    pub graph_rows: f64,
 }
 
 /// Records the kernels of a step.
@@ -246,6 +252,8 @@ pub struct Trace {
     stage: Option<usize>,
     /// Whether the graph is its own transpose.
     pub is_symmetric: bool,
+    /// See [`Kernel::graph_rows`].
+    pub graph_rows: f64,
     /// Names of the auxiliary losses that the model's loss asks for.
     pub wanted_losses: Vec<&'static str>,
     /// The activation that the plan moved into the stage that is traced.
@@ -267,6 +275,7 @@ impl Trace {
             n_matrices: 0,
             stage: None,
             is_symmetric,
+            graph_rows: 0.0,
             wanted_losses,
             activation: Activation::Identity,
             needs_adjacency: false,
@@ -357,6 +366,7 @@ impl Trace {
             weight_gradients: 0.0,
             is_candle: false,
             is_view: false,
+            graph_rows: self.graph_rows,
         };
         fill(&mut kernel);
         if !is_tracked {
