@@ -356,6 +356,16 @@ fn unknown(name: &str, published: &[Published], options: &DataOptions) -> DataEr
         .map(|like| format!("did you mean `{like}`?\n"))
         .unwrap_or_default();
     let places = if options.is_local { looked(options) } else { where_to_put(name, options) };
+    // A name is never a path, so that a file means the same data wherever it lies.
+    let beside = |name: &str| match &options.base {
+        Some(base) => base.join(name).exists(),
+        None => Path::new(name).exists(),
+    };
+    let here = [name.to_owned(), format!("{name}.zip")].into_iter().find(|name| beside(name));
+    let like = match here {
+        Some(here) => format!("`{here}` lies here: write `./{here}` to name it by its path\n"),
+        None => like,
+    };
     DataError::new("data::unknown_set", format!("there is no data set `{name}`"))
         .help(format!("{like}{places}"))
 }
@@ -560,6 +570,17 @@ mod tests {
         );
         let help = error.help.expect("help");
         assert!(help.contains("put `PAIR.zip`, or a folder `PAIR` with PAIR_A.txt"), "{help}");
+    }
+
+    #[test]
+    fn a_name_that_lies_beside_the_file_is_answered_with_its_path() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir(folder.path().join("MINE")).expect("writable");
+        let options = DataOptions { base: Some(folder.path().to_owned()), ..DataOptions::folder("data") };
+        let help =
+            |name| fetch_of(&published("1\n1\n"), name, &options).expect_err("not there").help.expect("help");
+        assert!(help("MINE").starts_with("`MINE` lies here: write `./MINE`"), "{}", help("MINE"));
+        assert!(!help("MIME").contains("./"), "{}", help("MIME"));
     }
 
     #[test]
