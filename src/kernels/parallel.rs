@@ -2,6 +2,7 @@
 //! result has the same bits on one thread and on many.
 
 use super::threads;
+use multiversion::multiversion;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -53,23 +54,33 @@ pub(crate) fn map_chunks<R: Send + Sync>(
 
 /// The sum of equally long vectors, in their order, put together in f64 and without another vector of that length.
 pub(crate) fn sum_partials<T: super::float::Float>(partials: Vec<Vec<T>>, len: usize) -> Vec<T> {
-    const RUN: usize = 1024;
     let mut partials = partials.into_iter();
     let Some(mut sum) = partials.next() else { return vec![T::ZERO; len] };
     let rest: Vec<Vec<T>> = partials.collect();
-    if rest.is_empty() {
-        return sum;
+    if !rest.is_empty() {
+        add_wide(&mut sum, &rest);
     }
+    sum
+}
+
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn add_wide<T: super::float::Float>(sum: &mut [T], rest: &[Vec<T>]) {
+    const RUN: usize = 256;
     let mut wide = [0.0; RUN];
     for (run, sum) in sum.chunks_mut(RUN).enumerate() {
         let wide = &mut wide[..sum.len()];
-        wide.iter_mut().zip(&*sum).for_each(|(wide, value)| *wide = value.wide());
-        for partial in &rest {
-            wide.iter_mut().zip(&partial[run * RUN..]).for_each(|(wide, value)| *wide += value.wide());
+        for (wide, value) in wide.iter_mut().zip(&*sum) {
+            *wide = value.wide();
         }
-        sum.iter_mut().zip(&*wide).for_each(|(sum, &wide)| *sum = T::of(wide));
+        for partial in rest {
+            for (wide, value) in wide.iter_mut().zip(&partial[run * RUN..]) {
+                *wide += value.wide();
+            }
+        }
+        for (sum, &wide) in sum.iter_mut().zip(&*wide) {
+            *sum = T::of(wide);
+        }
     }
-    sum
 }
 
 /// Runs of segments (`offsets`: `[n + 1]`) with about [`BLOCK_ROWS`] rows or more each, so that a job is neither

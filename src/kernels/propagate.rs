@@ -254,6 +254,9 @@ fn sum_neighbours<T: Float>(
     rows: Range<usize>,
     out: &mut [T],
 ) {
+    for row in rows.clone().filter(|&row| csr.row(row).len() > SUM_NEIGHBOURS) {
+        sum_many_neighbours(csr, scales, x, width, row, &mut out[(row - rows.start) * width..][..width]);
+    }
     let mut col = 0;
     while width - col >= 64 {
         sum_columns::<T, 64>(csr, scales, x, width, col, rows.clone(), out);
@@ -278,38 +281,45 @@ fn sum_neighbours<T: Float>(
 /// Neighbours whose sum is taken in the type of the numbers; those of more are put together in f64.
 const SUM_NEIGHBOURS: usize = 128;
 
-/// Adds the weighted columns `col ..` of some neighbours.
+/// A row of [`aggregate_rows`] with more than [`SUM_NEIGHBOURS`] neighbours.
 #[inline(always)]
-fn add_neighbours<T: Float, const WIDTH: usize>(
-    sources: &[u32],
-    scale: Option<&[T]>,
+fn sum_many_neighbours<T: Float>(
+    csr: &Csr,
+    scales: Scales<T>,
     x: &[T],
     width: usize,
-    col: usize,
-    sum: &mut [T; WIDTH],
+    row: usize,
+    out: &mut [T],
 ) {
-    match scale {
-        Some(scale) => {
-            for &source in sources {
-                let weight = scale[source as usize];
-                let from = &x[source as usize * width + col..][..WIDTH];
-                for k in 0..WIDTH {
-                    sum[k] += weight * from[k];
-                }
+    let own = match scales.own {
+        Own::None => T::ZERO,
+        Own::All(own) => own,
+        Own::Each(own) => own[row],
+    };
+    let mut total = vec![0.0; width];
+    if own != T::ZERO {
+        let own = scales.col.map_or(own, |scale| own * scale[row]).wide();
+        total.iter_mut().zip(&x[row * width..][..width]).for_each(|(total, x)| *total = own * x.wide());
+    }
+    for run in csr.row(row).chunks(SUM_NEIGHBOURS) {
+        out.fill(T::ZERO);
+        for &source in run {
+            let weight = scales.col.map_or(T::ONE, |scale| scale[source as usize]);
+            for (sum, &x) in out.iter_mut().zip(&x[source as usize * width..][..width]) {
+                *sum += weight * x;
             }
         }
-        None => {
-            for &source in sources {
-                let from = &x[source as usize * width + col..][..WIDTH];
-                for k in 0..WIDTH {
-                    sum[k] += from[k];
-                }
-            }
+        for (total, sum) in total.iter_mut().zip(&*out) {
+            *total += sum.wide();
         }
+    }
+    let scale = scales.row.map_or(1.0, |scale| scale[row].wide());
+    for (out, total) in out.iter_mut().zip(total) {
+        *out = T::of(scale * total);
     }
 }
 
-/// Columns `col .. col + WIDTH` of [`aggregate_rows`], with the sums in registers.
+/// Columns `col .. col + WIDTH` of the rows of [`aggregate_rows`] with few neighbours, with the sums in registers.
 #[inline(always)]
 fn sum_columns<T: Float, const WIDTH: usize>(
     csr: &Csr,
@@ -322,6 +332,9 @@ fn sum_columns<T: Float, const WIDTH: usize>(
 ) {
     let first = rows.start;
     for row in rows {
+        if csr.row(row).len() > SUM_NEIGHBOURS {
+            continue;
+        }
         let mut sum = [T::ZERO; WIDTH];
         let own = match scales.own {
             Own::None => T::ZERO,
@@ -335,19 +348,24 @@ fn sum_columns<T: Float, const WIDTH: usize>(
                 sum[k] = own * from[k];
             }
         }
-        let sources = csr.row(row);
-        let (few, more) = sources.split_at(sources.len().min(SUM_NEIGHBOURS));
-        add_neighbours(few, scales.col, x, width, col, &mut sum);
-        if !more.is_empty() {
-            let mut total = sum.map(Float::wide);
-            for run in more.chunks(SUM_NEIGHBOURS) {
-                sum = [T::ZERO; WIDTH];
-                add_neighbours(run, scales.col, x, width, col, &mut sum);
-                for k in 0..WIDTH {
-                    total[k] += sum[k].wide();
+        match scales.col {
+            Some(scale) => {
+                for &source in csr.row(row) {
+                    let weight = scale[source as usize];
+                    let from = &x[source as usize * width + col..][..WIDTH];
+                    for k in 0..WIDTH {
+                        sum[k] += weight * from[k];
+                    }
                 }
             }
-            sum = total.map(T::of);
+            None => {
+                for &source in csr.row(row) {
+                    let from = &x[source as usize * width + col..][..WIDTH];
+                    for k in 0..WIDTH {
+                        sum[k] += from[k];
+                    }
+                }
+            }
         }
         let to = &mut out[(row - first) * width + col..][..WIDTH];
         match scales.row {
