@@ -89,6 +89,17 @@ impl<'a, T: Float> Scales<'a, T> {
         Self { row, col, own, summation: Summation::current() }
     }
 
+    /// What a node's own features are multiplied with before `row`: `own_i col_i`, or 0.
+    #[inline(always)]
+    fn own_weight(&self, row: usize) -> T {
+        let own = match self.own {
+            Own::None => return T::ZERO,
+            Own::All(own) => own,
+            Own::Each(own) => own[row],
+        };
+        self.col.map_or(own, |scale| own * scale[row])
+    }
+
     /// Of the transposed propagation.
     pub fn transposed(self) -> Self {
         Self { row: self.col, col: self.row, ..self }
@@ -227,12 +238,8 @@ fn sum_neighbours_in_any_order<T: Float>(
 ) {
     let (mut grids, mut sums) = (vec![0.0; width], vec![0.0; width]);
     for (row, out) in rows.zip(out.chunks_exact_mut(width.max(1))) {
-        let own = match scales.own {
-            Own::None => T::ZERO,
-            Own::All(own) => own,
-            Own::Each(own) => own[row],
-        };
-        let own = (own != T::ZERO).then(|| (scales.col.map_or(own, |scale| own * scale[row]), row));
+        let own = scales.own_weight(row);
+        let own = (own != T::ZERO).then_some((own, row));
         let weight = |source: usize| scales.col.map_or(T::ONE, |scale| scale[source]);
         let neighbours = csr.row(row).iter().map(|&source| (weight(source as usize), source as usize));
         let n_terms = csr.row(row).len() + usize::from(own.is_some());
@@ -291,14 +298,10 @@ fn sum_many_neighbours<T: Float>(
     row: usize,
     out: &mut [T],
 ) {
-    let own = match scales.own {
-        Own::None => T::ZERO,
-        Own::All(own) => own,
-        Own::Each(own) => own[row],
-    };
+    let own = scales.own_weight(row);
     let mut total = vec![0.0; width];
     if own != T::ZERO {
-        let own = scales.col.map_or(own, |scale| own * scale[row]).wide();
+        let own = own.wide();
         total.iter_mut().zip(&x[row * width..][..width]).for_each(|(total, x)| *total = own * x.wide());
     }
     for run in csr.row(row).chunks(SUM_NEIGHBOURS) {
@@ -336,13 +339,8 @@ fn sum_columns<T: Float, const WIDTH: usize>(
             continue;
         }
         let mut sum = [T::ZERO; WIDTH];
-        let own = match scales.own {
-            Own::None => T::ZERO,
-            Own::All(own) => own,
-            Own::Each(own) => own[row],
-        };
+        let own = scales.own_weight(row);
         if own != T::ZERO {
-            let own = scales.col.map_or(own, |scale| own * scale[row]);
             let from = &x[row * width + col..][..WIDTH];
             for k in 0..WIDTH {
                 sum[k] = own * from[k];

@@ -141,6 +141,13 @@ mod tests {
     }
 
     #[test]
+    fn an_outlier_does_not_make_other_scores_equal() {
+        let graph = graph(&[12], &[]);
+        let falling = [0.0, -1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0, -8.0, -9.0, -10.0, -1e6];
+        assert_eq!(*select_top(&scores(&falling), &graph, Keep::Ratio(0.25)).unwrap().rows, [0, 1, 2]);
+    }
+
+    #[test]
     fn a_ratio_rounds_up_but_not_past_its_product() {
         let graph = random_graph(&[30], 2.0, true, 1);
         let picked = select_top(&random(&[30, 1], 2), &graph, Keep::Ratio(0.1)).unwrap();
