@@ -30,6 +30,7 @@ pub mod memory;
 pub mod migrate;
 pub mod ops;
 pub mod plan;
+pub mod program;
 pub mod reach;
 pub mod regular;
 #[cfg(test)]

@@ -21,6 +21,7 @@ use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{DataFacts, Dim, Size, SizesWithData, Type};
 use crate::lower::{LowerCx, Module};
+pub use crate::program::{Init, WeightSpec};
 use crate::source::Span;
 use std::cell::RefCell;
 use trace::Trace;
@@ -160,33 +161,6 @@ pub struct FactCx<'a> {
     pub args: &'a Args,
     pub inputs: &'a [&'a Type],
     pub output: &'a Type,
-}
-
-/// One weight tensor, as data. Matrices are `[in, out]`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WeightSpec {
-    pub name: &'static str,
-    pub shape: Vec<Dim>,
-    pub init: Init,
-    /// A buffer (running mean) is saved but not trained.
-    pub is_trained: bool,
-}
-
-/// Initialisation, by the names of the field.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Init {
-    Zeros,
-    Ones,
-    Constant(f64),
-    /// Uniform in ±√(6 / (fan_in + fan_out)).
-    Glorot {
-        fan_in: usize,
-        fan_out: usize,
-    },
-    /// Uniform in ±1/√fan_in, the default of `torch.nn.Linear` and PyG's linear layers, biases included.
-    KaimingUniform {
-        fan_in: usize,
-    },
 }
 
 /// What an operator does to the rows that come in: what `hgnnc lint` reasons with.

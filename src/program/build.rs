@@ -1,0 +1,720 @@
+//! Writing programs: values are methods and `+ − * /`, equal steps are one step.
+//!
+//! Rows are cheaper than edges, so what can be computed of a node is computed before it is gathered: `linear` and the
+//! functions of a gathered value are taken on the rows. The rule looks at spaces only, never at sizes of a batch.
+
+use super::fun::Fun;
+use super::{Id, Index, Init, Op, Program, Reduce, Space, Value, WeightSpec};
+use crate::ir::{Dim, Size};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+/// Stands in for what takes no part in a maximum: lower than any value, and finite, so that differences are numbers.
+const LOWEST: f64 = -1e30;
+
+/// A program that is being written.
+#[derive(Debug, Default)]
+pub struct Build {
+    program: RefCell<Program>,
+    /// Equal values are made once.
+    known: RefCell<HashMap<String, Id>>,
+    n_sites: Cell<usize>,
+}
+
+/// A value under construction.
+#[derive(Debug, Clone, Copy)]
+pub struct V<'b> {
+    pub(crate) b: &'b Build,
+    pub(crate) id: Id,
+}
+
+/// The edges of the level that a stage works on: those of a sparse graph, or all pairs of a graph's clusters, each with
+/// the weight `A_ij` that the coarse adjacency has there. The program reads the same for both.
+#[derive(Debug, Clone, Copy)]
+pub struct Edges<'b> {
+    b: &'b Build,
+    /// `[E, 1]`: what an edge counts. `None` where every edge counts 1.
+    weight: Option<V<'b>>,
+}
+
+impl Build {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The program with these results.
+    pub fn finish(&self, outputs: &[V]) -> Program {
+        let mut program = self.program.borrow().clone();
+        program.outputs = outputs.iter().map(|v| v.id).collect();
+        program
+    }
+
+    pub(crate) fn of(&self, program: Program) -> &Self {
+        *self.known.borrow_mut() =
+            program.values.iter().enumerate().map(|(i, value)| (key(value), Id(i as u32))).collect();
+        *self.program.borrow_mut() = program;
+        self
+    }
+
+    pub(crate) fn at(&self, id: Id) -> V<'_> {
+        V { b: self, id }
+    }
+
+    pub(crate) fn value(&self, id: Id) -> Value {
+        self.program.borrow().values[id.index()].clone()
+    }
+
+    pub(crate) fn push(&self, op: Op, space: Space, axes: Vec<Size>) -> V<'_> {
+        assert!(axes.len() <= 4, "values have at most four axes");
+        let value = Value { op, space, axes };
+        let key = key(&value);
+        if let Some(&id) = self.known.borrow().get(&key) {
+            return V { b: self, id };
+        }
+        let mut program = self.program.borrow_mut();
+        let id = Id(program.values.len() as u32);
+        program.values.push(value);
+        self.known.borrow_mut().insert(key, id);
+        V { b: self, id }
+    }
+
+    /// What comes in at `port`, `[rows of space, axes]`.
+    pub fn input(&self, port: usize, space: Space, axes: &[Size]) -> V<'_> {
+        let v = self.push(Op::Input(port), space, axes.to_vec());
+        let mut program = self.program.borrow_mut();
+        if !program.inputs.contains(&v.id) {
+            program.inputs.push(v.id);
+        }
+        V { b: self, id: v.id }
+    }
+
+    /// A learned tensor of this name and shape.
+    ///
+    /// # Panics
+    /// Where the name was given to another weight.
+    pub fn weight(&self, name: &'static str, shape: &[Dim], init: Init) -> V<'_> {
+        self.any_weight(WeightSpec { name, shape: shape.to_vec(), init, is_trained: true })
+    }
+
+    /// As [`Build::weight`], with a specification.
+    pub fn any_weight(&self, spec: WeightSpec) -> V<'_> {
+        let axes = spec.shape.iter().map(|dim| dim.size.clone()).collect();
+        let mut program = self.program.borrow_mut();
+        assert!(program.weights.iter().all(|known| known.name != spec.name), "weight `{}` twice", spec.name);
+        let idx = program.weights.len();
+        program.weights.push(spec);
+        drop(program);
+        self.push(Op::Weight(idx), Space::One, axes)
+    }
+
+    pub fn constant(&self, value: f64) -> V<'_> {
+        self.push(Op::Constant(value), Space::One, Vec::new())
+    }
+
+    /// How many rows lead to each row of the map's space: `Index::Target` gives degrees.
+    pub fn count(&self, index: Index) -> V<'_> {
+        self.push(Op::Count(index), index.to(), Vec::new())
+    }
+
+    /// The edges of a sparse level.
+    pub fn edges(&self) -> Edges<'_> {
+        Edges { b: self, weight: None }
+    }
+
+    /// The edges of a level whose edges count by a weight, `[E, 1]`.
+    pub fn weighted_edges<'b>(&'b self, weight: V<'b>) -> Edges<'b> {
+        Edges { b: self, weight: Some(weight) }
+    }
+
+    /// Side by side along the last axis. All have the same space or are repeated, and the same axes before the last.
+    pub fn concat<'b>(&'b self, parts: &[V<'b>]) -> V<'b> {
+        if let [only] = parts {
+            return *only;
+        }
+        // Rows that are gathered along one map are put side by side before.
+        if let Some((index, inner)) = self.gathered_alike(parts) {
+            return self.concat(&inner).gather(index);
+        }
+        let space = parts.iter().map(|v| v.space()).max().expect("at least one part");
+        let parts: Vec<V> = parts.iter().map(|v| v.in_space(space)).collect();
+        let mut axes = parts[0].axes();
+        let axis = axes.len() - 1;
+        axes[axis] = Size::sum(parts.iter().map(|v| v.axes()[axis].clone()));
+        self.push(Op::Concat { parts: parts.iter().map(|v| v.id).collect(), axis }, space, axes)
+    }
+
+    /// Where every operand that is no number is gathered along the same map: the map, and the operands before it.
+    fn gathered_alike<'b>(&'b self, operands: &[V<'b>]) -> Option<(Index, Vec<V<'b>>)> {
+        let mut along = None;
+        let mut inner = Vec::with_capacity(operands.len());
+        for v in operands {
+            let value = self.value(v.id);
+            match value.op {
+                Op::Gather { x, index }
+                    if along.is_none_or(|known| known == index) && index != Index::All =>
+                {
+                    along = Some(index);
+                    inner.push(self.at(x));
+                }
+                _ if value.space == Space::One => inner.push(*v),
+                _ => return None,
+            }
+        }
+        along.map(|index| (index, inner))
+    }
+
+    /// A function of numbers at the same place.
+    pub fn map<'b>(&'b self, f: Fun, args: &[V<'b>]) -> V<'b> {
+        assert_eq!(f.arity(), args.len(), "operands of `{}`", f.name());
+        match (f, args) {
+            (Fun::Scale(1.0), [x]) | (Fun::Offset(0.0), [x]) => return *x,
+            (Fun::Mul, [a, b]) => {
+                if b.is_constant(1.0) {
+                    return *a;
+                }
+                if a.is_constant(1.0) {
+                    return *b;
+                }
+            }
+            (Fun::Add, [a, b]) => {
+                if b.is_constant(0.0) {
+                    return *a;
+                }
+                if a.is_constant(0.0) {
+                    return *b;
+                }
+            }
+            _ => {}
+        }
+        if let Some((index, inner)) = self.gathered_alike(args) {
+            return self.map(f, &inner).gather(index);
+        }
+        let space = args.iter().map(|v| v.space()).max().expect("at least one operand");
+        for v in args {
+            assert!(
+                v.space() == space || v.space() == Space::One,
+                "`{}` of {:?} and {space:?}",
+                f.name(),
+                v.space()
+            );
+        }
+        let axes = broadcast(&args.iter().map(|v| v.axes()).collect::<Vec<_>>());
+        self.push(Op::Map(f, args.iter().map(|v| v.id).collect()), space, axes)
+    }
+
+    /// A site of random numbers, numbered in the order of the program.
+    fn site(&self) -> usize {
+        let site = self.n_sites.get();
+        self.n_sites.set(site + 1);
+        site
+    }
+}
+
+/// What tells a value from all others.
+fn key(value: &Value) -> String {
+    let axes: Vec<u128> = value.axes.iter().map(Size::fingerprint).collect();
+    match &value.op {
+        // Sizes inside an operation print in short forms, which two may share.
+        Op::Slice { x, axis, start } => {
+            format!("slice {x:?} {axis} {} {:?} {axes:?}", start.fingerprint(), value.space)
+        }
+        Op::Pad { x, axis, start } => {
+            format!("pad {x:?} {axis} {} {:?} {axes:?}", start.fingerprint(), value.space)
+        }
+        op => format!("{op:?} {:?} {axes:?}", value.space),
+    }
+}
+
+pub(crate) fn same(a: &Size, b: &Size) -> bool {
+    a.fingerprint() == b.fingerprint()
+}
+
+pub(crate) fn is_one(size: &Size) -> bool {
+    size.known() == Some(1)
+}
+
+/// The axes of a result: aligned at the last axis, an axis of 1 is repeated.
+pub(crate) fn broadcast(all: &[Vec<Size>]) -> Vec<Size> {
+    let rank = all.iter().map(Vec::len).max().unwrap_or(0);
+    (0..rank)
+        .map(|axis| {
+            let at = |axes: &Vec<Size>| (axis + axes.len()).checked_sub(rank).map(|axis| axes[axis].clone());
+            let sizes: Vec<Size> = all.iter().filter_map(at).collect();
+            let wide = sizes.iter().find(|size| !is_one(size)).unwrap_or(&sizes[0]).clone();
+            for size in &sizes {
+                assert!(is_one(size) || same(size, &wide), "axes {size} and {wide} do not fit");
+            }
+            wide
+        })
+        .collect()
+}
+
+impl<'b> V<'b> {
+    pub fn space(self) -> Space {
+        self.b.program.borrow().values[self.id.index()].space
+    }
+    pub fn axes(self) -> Vec<Size> {
+        self.b.program.borrow().values[self.id.index()].axes.clone()
+    }
+    /// The size of the last axis.
+    pub fn width(self) -> Size {
+        self.axes().last().cloned().unwrap_or(Size::Known(1))
+    }
+    fn is_constant(self, number: f64) -> bool {
+        matches!(self.b.value(self.id).op, Op::Constant(c) if c == number)
+    }
+    fn map(self, f: Fun) -> Self {
+        self.b.map(f, &[self])
+    }
+
+    pub fn stop(self) -> Self {
+        self.map(Fun::Stop)
+    }
+    pub fn abs(self) -> Self {
+        self.map(Fun::Abs)
+    }
+    pub fn exp(self) -> Self {
+        self.map(Fun::Exp)
+    }
+    pub fn ln(self) -> Self {
+        self.map(Fun::Ln)
+    }
+    pub fn sqrt(self) -> Self {
+        self.map(Fun::Sqrt)
+    }
+    pub fn reciprocal(self) -> Self {
+        self.map(Fun::Reciprocal)
+    }
+    pub fn square(self) -> Self {
+        self.map(Fun::Square)
+    }
+    pub fn relu(self) -> Self {
+        self.map(Fun::Relu)
+    }
+    pub fn leaky_relu(self, slope: f64) -> Self {
+        self.map(Fun::LeakyRelu(slope))
+    }
+    pub fn elu(self, alpha: f64) -> Self {
+        self.map(Fun::Elu(alpha))
+    }
+    pub fn gelu(self) -> Self {
+        self.map(Fun::Gelu)
+    }
+    pub fn sigmoid(self) -> Self {
+        self.map(Fun::Sigmoid)
+    }
+    pub fn tanh(self) -> Self {
+        self.map(Fun::Tanh)
+    }
+    pub fn softplus(self) -> Self {
+        self.map(Fun::Softplus)
+    }
+    pub fn power(self, exponent: f64) -> Self {
+        self.map(Fun::Power(exponent))
+    }
+    pub fn at_least(self, least: f64) -> Self {
+        self.map(Fun::AtLeast(least))
+    }
+    pub fn at_most(self, most: f64) -> Self {
+        self.map(Fun::AtMost(most))
+    }
+    pub fn scale(self, factor: f64) -> Self {
+        self.map(Fun::Scale(factor))
+    }
+    pub fn offset(self, term: f64) -> Self {
+        self.map(Fun::Offset(term))
+    }
+    pub fn max(self, other: Self) -> Self {
+        self.b.map(Fun::Max, &[self, other])
+    }
+    /// 1 where the number is larger than `c`.
+    pub fn above(self, c: f64) -> Self {
+        self.map(Fun::Above(c))
+    }
+    /// `yes` where the number is not 0, else `no`.
+    pub fn choose(self, yes: Self, no: Self) -> Self {
+        self.b.map(Fun::Where, &[self, yes, no])
+    }
+
+    /// `x W`: `w[i, o]`, or head by head `w[h, i, o]` for `x[h, i]`.
+    pub fn linear(self, w: Self) -> Self {
+        self.linear_by(w, false)
+    }
+
+    pub(crate) fn linear_by(self, w: Self, transposed: bool) -> Self {
+        let value = self.b.value(self.id);
+        if let Op::Gather { x, index } = value.op
+            && index != Index::All
+        {
+            return self.b.at(x).linear_by(w, transposed).gather(index);
+        }
+        let (mut axes, shape) = (value.axes, w.axes());
+        let (n_in, n_out) = if transposed {
+            (&shape[shape.len() - 1], &shape[shape.len() - 2])
+        } else {
+            (&shape[shape.len() - 2], &shape[shape.len() - 1])
+        };
+        let last = axes.len() - 1;
+        assert!(same(&axes[last], n_in), "{} features for a weight of {n_in}", axes[last]);
+        axes[last] = n_out.clone();
+        self.b.push(Op::Linear { x: self.id, w: w.id, transposed }, value.space, axes)
+    }
+
+    /// `x W_t` with the matrix of each edge's kind `t`: `w[t, i, o]`.
+    pub fn typed_linear(self, w: Self) -> Self {
+        self.typed_by(w, false)
+    }
+
+    pub(crate) fn typed_by(self, w: Self, transposed: bool) -> Self {
+        let (mut axes, shape) = (self.axes(), w.axes());
+        let out = if transposed { &shape[1] } else { &shape[2] };
+        let last = axes.len() - 1;
+        axes[last] = out.clone();
+        self.b.push(Op::Typed { x: self.id, w: w.id, transposed }, Space::Edges, axes)
+    }
+
+    /// Row by row `self[p, q] · other[q, r]`.
+    pub fn contract(self, other: Self) -> Self {
+        self.contract_by(other, [false, false])
+    }
+
+    pub(crate) fn contract_by(self, other: Self, transposed: [bool; 2]) -> Self {
+        let turn = |axes: Vec<Size>, is_turned: bool| {
+            let [p, q] = [axes[0].clone(), axes[1].clone()];
+            if is_turned { [q, p] } else { [p, q] }
+        };
+        let [p, inner] = turn(self.axes(), transposed[0]);
+        let [also, r] = turn(other.axes(), transposed[1]);
+        assert!(same(&inner, &also), "a product over {inner} and {also}");
+        let space = self.space().max(other.space());
+        self.b.push(Op::Contract { a: self.id, b: other.id, transposed }, space, vec![p, r])
+    }
+
+    /// `Σ self · other` over the last axis, which goes.
+    pub fn dot(self, other: Self) -> Self {
+        let product = self * other;
+        let axis = product.axes().len() - 1;
+        product.fold_sum(axis)
+    }
+
+    pub fn fold_sum(self, axis: usize) -> Self {
+        self.fold(Reduce::Sum, axis)
+    }
+    pub fn fold_max(self, axis: usize) -> Self {
+        self.fold(Reduce::Max, axis)
+    }
+    pub fn fold_mean(self, axis: usize) -> Self {
+        let n = self.axes()[axis].known();
+        self.fold_sum(axis).scale(1.0 / n.unwrap_or(1) as f64)
+    }
+
+    fn fold(self, how: Reduce, axis: usize) -> Self {
+        let value = self.b.value(self.id);
+        if let Op::Gather { x, index } = value.op
+            && index != Index::All
+        {
+            return self.b.at(x).fold(how, axis).gather(index);
+        }
+        let mut axes = value.axes;
+        if is_one(&axes[axis]) {
+            axes.remove(axis);
+            return self.view(&axes);
+        }
+        axes.remove(axis);
+        self.b.push(Op::Fold { how, x: self.id, axis }, value.space, axes)
+    }
+
+    /// The same numbers under other axes.
+    pub fn view(self, axes: &[Size]) -> Self {
+        let value = self.b.value(self.id);
+        if value.axes.len() == axes.len() && value.axes.iter().zip(axes).all(|(a, b)| same(a, b)) {
+            return self;
+        }
+        let (whole, wanted) = (value.width(), Size::product(axes.iter().cloned()));
+        assert!(
+            same(&whole, &wanted) || whole.known().is_none() || wanted.known().is_none(),
+            "{whole} numbers seen as {wanted}"
+        );
+        match value.op {
+            Op::View(x) => return self.b.at(x).view(axes),
+            Op::Gather { x, index } if index != Index::All => return self.b.at(x).view(axes).gather(index),
+            _ => {}
+        }
+        self.b.push(Op::View(self.id), value.space, axes.to_vec())
+    }
+
+    /// `[.., h · d]` as `[h, d]`, with `d` given.
+    pub fn heads(self, n: usize, each: &Size) -> Self {
+        self.view(&[Size::Known(n), each.clone()])
+    }
+
+    /// All axes as one.
+    pub fn flat(self) -> Self {
+        let width = self.b.value(self.id).width();
+        self.view(&[width])
+    }
+
+    /// With one more axis of 1 at the end, so that it is repeated along another's last.
+    pub fn column(self) -> Self {
+        let mut axes = self.axes();
+        axes.push(Size::Known(1));
+        self.view(&axes)
+    }
+
+    /// `len` places of an axis from `start` on.
+    pub fn slice(self, axis: usize, start: Size, len: Size) -> Self {
+        let value = self.b.value(self.id);
+        if start.known() == Some(0) && same(&value.axes[axis], &len) {
+            return self;
+        }
+        let mut axes = value.axes;
+        axes[axis] = len;
+        self.b.push(Op::Slice { x: self.id, axis, start }, value.space, axes)
+    }
+
+    /// Zeros around, so that [`V::slice`] gives it back: the axis becomes `len` long.
+    pub(crate) fn pad(self, axis: usize, start: Size, len: Size) -> Self {
+        let value = self.b.value(self.id);
+        let mut axes = value.axes;
+        axes[axis] = len;
+        self.b.push(Op::Pad { x: self.id, axis, start }, value.space, axes)
+    }
+
+    /// Repeated along axes of 1 and missing ones.
+    pub fn expand(self, axes: &[Size]) -> Self {
+        let value = self.b.value(self.id);
+        if value.axes.len() == axes.len() && value.axes.iter().zip(axes).all(|(a, b)| same(a, b)) {
+            return self;
+        }
+        broadcast(&[value.axes, axes.to_vec()]);
+        self.b.push(Op::Expand(self.id), value.space, axes.to_vec())
+    }
+
+    /// Read along a map: a value for each row of the space that the map comes from.
+    pub fn gather(self, index: Index) -> Self {
+        assert_eq!(self.space(), index.to(), "what {index:?} leads to");
+        let from = match index {
+            Index::Target | Index::Source => Space::Edges,
+            Index::Graph => Space::Rows,
+            Index::All => panic!("a value of one row is repeated by itself"),
+        };
+        self.b.push(Op::Gather { x: self.id, index }, from, self.axes())
+    }
+
+    /// Gathered as often as it takes to have a value for each row of `space`; the target's for edges.
+    pub fn in_space(self, space: Space) -> Self {
+        let mut v = self;
+        while v.space() != space {
+            v = match v.space() {
+                Space::One => return v.b.push(Op::Expand(v.id), space, v.axes()),
+                Space::Graphs => v.gather(Index::Graph),
+                Space::Rows => v.gather(Index::Target),
+                Space::Edges => panic!("an edge's value has no other space"),
+            };
+        }
+        v
+    }
+
+    /// `Σ` over the rows that lead to one.
+    pub fn sum(self, index: Index) -> Self {
+        self.reduce(Reduce::Sum, index)
+    }
+    /// The largest of the rows that lead to one; 0 where there are none.
+    pub fn largest(self, index: Index) -> Self {
+        self.reduce(Reduce::Max, index)
+    }
+    /// `Σ / n`; 0 where there are none.
+    pub fn mean(self, index: Index) -> Self {
+        let n = self.b.count(index).at_least(1.0);
+        self.sum(index).div_rows(n)
+    }
+
+    pub(crate) fn reduce(self, how: Reduce, index: Index) -> Self {
+        let value = self.b.value(self.id);
+        if index == Index::Graph && value.space == Space::Edges {
+            return self.reduce(how, Index::Target).reduce(how, Index::Graph);
+        }
+        assert!(index.is_from(value.space), "{:?} has no map {index:?}", value.space);
+        self.b.push(Op::Reduce { how, x: self.id, index }, index.to(), value.axes)
+    }
+
+    /// Divided by a number for each row.
+    pub fn div_rows(self, by: Self) -> Self {
+        self * by.reciprocal().ones_like_rank(self.axes().len())
+    }
+
+    /// Multiplied by a number for each row.
+    pub fn mul_rows(self, by: Self) -> Self {
+        self * by.ones_like_rank(self.axes().len())
+    }
+
+    /// A number a row under `rank` axes of 1.
+    fn ones_like_rank(self, rank: usize) -> Self {
+        if self.axes().is_empty() { self.view(&vec![Size::Known(1); rank]) } else { self }
+    }
+
+    /// `Σ self otherᵀ` over the rows that lead to one.
+    pub fn outer(self, other: Self, index: Index) -> Self {
+        let mut axes = self.axes();
+        axes.push(other.width());
+        self.b.push(Op::Outer { a: self.id, b: other.id, index }, index.to(), axes)
+    }
+
+    pub(crate) fn outer_of_kinds(self, other: Self, n_kinds: Size) -> Self {
+        let axes = vec![n_kinds, self.width(), other.width()];
+        self.b.push(Op::OuterOfKinds { a: self.id, b: other.id }, Space::One, axes)
+    }
+
+    /// `self[p]` times the matrix `y[p, q]` of its graph.
+    pub fn apply(self, y: Self, index: Index) -> Self {
+        self.apply_by(y, index, false)
+    }
+
+    pub(crate) fn apply_by(self, y: Self, index: Index, transposed: bool) -> Self {
+        let shape = y.axes();
+        let out = if transposed { &shape[0] } else { &shape[1] };
+        let axes = vec![out.clone()];
+        self.b.push(Op::Apply { a: self.id, y: y.id, index, transposed }, self.space(), axes)
+    }
+
+    /// Softmax over the rows that lead to one, column by column.
+    pub fn softmax(self, index: Index) -> Self {
+        self.softmax_where(index, None)
+    }
+
+    /// Softmax over those rows where `mask` is not 0; 0 elsewhere.
+    fn softmax_where(self, index: Index, mask: Option<Self>) -> Self {
+        let b = self.b;
+        let scores = match mask {
+            Some(mask) => mask.choose(self, b.constant(LOWEST)),
+            None => self,
+        };
+        let largest = scores.largest(index).stop();
+        let e = (scores - largest.in_space_of(scores, index)).exp();
+        let e = mask.map_or(e, |mask| mask.choose(e, b.constant(0.0)));
+        // Rows without a term have no one to read the quotient.
+        let total = e.sum(index).at_least(1e-30);
+        e * total.reciprocal().in_space_of(e, index)
+    }
+
+    /// Softmax over the last axis.
+    pub fn softmax_columns(self) -> Self {
+        let axis = self.axes().len() - 1;
+        let e = (self - self.fold_max(axis).column().stop()).exp();
+        e * e.fold_sum(axis).column().reciprocal()
+    }
+
+    fn in_space_of(self, other: Self, index: Index) -> Self {
+        if index == Index::Graph && other.space() == Space::Edges {
+            return self.gather(Index::Graph).gather(Index::Target);
+        }
+        if index == Index::All { self } else { self.gather(index) }
+    }
+
+    /// In training each number is 0 with the probability `p`, else divided by `1 − p`; nothing for `p = 0`.
+    pub fn dropout(self, p: f64) -> Self {
+        if p == 0.0 {
+            return self;
+        }
+        let site = self.b.site();
+        self * self.b.push(Op::Random { site, p }, self.space(), self.axes())
+    }
+}
+
+impl<'b> Edges<'b> {
+    /// What the source row of each edge has.
+    pub fn source(self, x: V<'b>) -> V<'b> {
+        x.gather(Index::Source)
+    }
+    /// What the target row of each edge has.
+    pub fn target(self, x: V<'b>) -> V<'b> {
+        x.gather(Index::Target)
+    }
+    /// What each edge counts, `[E, 1]`; `None` where each counts 1.
+    pub fn weight(self) -> Option<V<'b>> {
+        self.weight
+    }
+
+    fn weighted(self, message: V<'b>) -> V<'b> {
+        match self.weight {
+            Some(weight) => {
+                let rank = message.axes().len();
+                message * weight.view(&vec![Size::Known(1); rank])
+            }
+            None => message,
+        }
+    }
+
+    /// `Σ_j A_ij m_ij` over the edges of each row.
+    pub fn sum(self, message: V<'b>) -> V<'b> {
+        self.weighted(message).sum(Index::Target)
+    }
+    /// The sum over the number of edges, or over their total weight, which counts as 1 at least.
+    pub fn mean(self, message: V<'b>) -> V<'b> {
+        self.sum(message).div_rows(self.degree().at_least(1.0))
+    }
+    /// The largest over the edges of each row; 0 where there are none. Edges that count 0 are none.
+    pub fn largest(self, message: V<'b>) -> V<'b> {
+        match self.weight {
+            Some(weight) => {
+                let rank = message.axes().len();
+                let mask = weight.stop().view(&vec![Size::Known(1); rank]);
+                let low = mask.choose(message, self.b.constant(LOWEST));
+                let found =
+                    mask.view(&vec![Size::Known(1); rank]).map(Fun::Abs).above(0.0).largest(Index::Target);
+                found.choose(low.largest(Index::Target), self.b.constant(0.0))
+            }
+            None => message.largest(Index::Target),
+        }
+    }
+    pub fn smallest(self, message: V<'b>) -> V<'b> {
+        -self.largest(-message)
+    }
+    /// Softmax over the edges of each row; 0 for edges that count 0.
+    pub fn softmax(self, score: V<'b>) -> V<'b> {
+        let mask = self.weight.map(|weight| {
+            let rank = score.axes().len();
+            weight.stop().view(&vec![Size::Known(1); rank])
+        });
+        score.softmax_where(Index::Target, mask)
+    }
+    /// How many edges each row gathers along, or their total weight: `[N]`.
+    pub fn degree(self) -> V<'b> {
+        match self.weight {
+            Some(weight) => weight.view(&[]).sum(Index::Target),
+            None => self.b.count(Index::Target),
+        }
+    }
+}
+
+impl<'b> Add for V<'b> {
+    type Output = V<'b>;
+    fn add(self, other: Self) -> Self {
+        self.b.map(Fun::Add, &[self, other])
+    }
+}
+impl<'b> Sub for V<'b> {
+    type Output = V<'b>;
+    fn sub(self, other: Self) -> Self {
+        self.b.map(Fun::Sub, &[self, other])
+    }
+}
+impl<'b> Mul for V<'b> {
+    type Output = V<'b>;
+    fn mul(self, other: Self) -> Self {
+        self.b.map(Fun::Mul, &[self, other])
+    }
+}
+impl<'b> Div for V<'b> {
+    type Output = V<'b>;
+    fn div(self, other: Self) -> Self {
+        self.b.map(Fun::Div, &[self, other])
+    }
+}
+impl<'b> Neg for V<'b> {
+    type Output = V<'b>;
+    fn neg(self) -> Self {
+        self.b.map(Fun::Neg, &[self])
+    }
+}

@@ -1,0 +1,284 @@
+//! What an operator computes, as one program: values in spaces, made by a closed set of primitives.
+//!
+//! Gradients ([`gradient`]), symmetry ([`symmetry`]), cost and the printed form ([`text`]) follow from the program; an
+//! operator says none of them itself. Nothing here knows Candle or files; `kernels/program` runs what is built here, and
+//! [`reference`] is its meaning, written as plain loops.
+//!
+//! A value has a number of rows that its [`Space`] decides and up to three feature axes. Index maps lead from one space
+//! to another: [`Index::Source`] from an edge to the node it comes from, [`Index::Graph`] from a row to its graph. `gather`
+//! reads along a map, `reduce` sums against it, and each is the gradient of the other.
+
+pub mod build;
+pub mod fun;
+pub mod gradient;
+#[cfg(test)]
+pub(crate) mod reference;
+pub mod symmetry;
+pub mod text;
+
+pub use build::{Build, Edges, V};
+pub use fun::Fun;
+
+use crate::ir::{Dim, Size};
+
+/// What the rows of a value stand for. All of them belong to the level that the stage works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Space {
+    /// One row: weights and numbers.
+    One,
+    /// A row a graph.
+    Graphs,
+    /// Nodes of a sparse graph, or clusters.
+    Rows,
+    /// Edges, in the order *(target, source, kind)*; of clusters all pairs of a graph.
+    Edges,
+}
+
+/// A map from the rows of one space to those of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Index {
+    /// From an edge to the row that gathers it.
+    Target,
+    /// From an edge to the row that it comes from.
+    Source,
+    /// From a row to its graph.
+    Graph,
+    /// From any row to the one of [`Space::One`].
+    All,
+}
+
+impl Index {
+    /// The space that the map leads to.
+    pub fn to(self) -> Space {
+        match self {
+            Index::Target | Index::Source => Space::Rows,
+            Index::Graph => Space::Graphs,
+            Index::All => Space::One,
+        }
+    }
+
+    /// Whether rows of this space have the map.
+    pub fn is_from(self, space: Space) -> bool {
+        match self {
+            Index::Target | Index::Source => space == Space::Edges,
+            Index::Graph => space == Space::Rows,
+            Index::All => space != Space::One,
+        }
+    }
+}
+
+/// How many rows become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reduce {
+    /// In the order of the map, from 0.
+    Sum,
+    /// 0 where there are none. A gradient is shared by equal largest values.
+    Max,
+}
+
+/// A value of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id(pub u32);
+
+impl Id {
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What makes a value. Axes count from the first feature axis; rows are none.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Op {
+    /// What comes in at a port.
+    Input(usize),
+    /// A learned tensor, or a buffer.
+    Weight(usize),
+    Constant(f64),
+    /// How many rows lead to each row of the map's space.
+    Count(Index),
+    /// 0 with the probability `p`, else `1 / (1 − p)`; a function of the step's seed, the site, the row and the column.
+    Random {
+        site: usize,
+        p: f64,
+    },
+    /// A function of numbers at the same place. An operand of [`Space::One`], or with an axis of 1, or with fewer
+    /// axes (the last ones), is repeated.
+    Map(Fun, Vec<Id>),
+    /// `x[.., i] · w[i, o]`, or head by head `x[h, i] · w[h, i, o]`. `transposed`: the weight is `[.., o, i]`.
+    Linear {
+        x: Id,
+        w: Id,
+        transposed: bool,
+    },
+    /// [`Op::Linear`] with the matrix of each edge's kind: `w[t, i, o]`.
+    Typed {
+        x: Id,
+        w: Id,
+        transposed: bool,
+    },
+    /// Row by row `a[p, q] · b[q, r]`, either transposed before.
+    Contract {
+        a: Id,
+        b: Id,
+        transposed: [bool; 2],
+    },
+    /// Over one axis, which goes.
+    Fold {
+        how: Reduce,
+        x: Id,
+        axis: usize,
+    },
+    /// The same numbers under other axes.
+    View(Id),
+    Concat {
+        parts: Vec<Id>,
+        axis: usize,
+    },
+    /// From `start` on, as many as the result's axis says.
+    Slice {
+        x: Id,
+        axis: usize,
+        start: Size,
+    },
+    /// Zeros around a value: `start` before, and up to the result's axis.
+    Pad {
+        x: Id,
+        axis: usize,
+        start: Size,
+    },
+    /// Repeated along axes of 1, as [`Op::Map`] repeats.
+    Expand(Id),
+    Gather {
+        x: Id,
+        index: Index,
+    },
+    Reduce {
+        how: Reduce,
+        x: Id,
+        index: Index,
+    },
+    /// `Σ a bᵀ` over the rows that lead to one: `a[.., p]`, `b[.., q]` → `[.., p, q]`.
+    Outer {
+        a: Id,
+        b: Id,
+        index: Index,
+    },
+    /// `Σ a bᵀ` over the edges of each kind → `[t, p, q]` of [`Space::One`].
+    OuterOfKinds {
+        a: Id,
+        b: Id,
+    },
+    /// `a[p]` times the matrix `y[p, q]` that the map leads to; `transposed`: `y[q, p]`.
+    Apply {
+        a: Id,
+        y: Id,
+        index: Index,
+        transposed: bool,
+    },
+}
+
+impl Op {
+    /// What it reads.
+    pub fn args(&self) -> Vec<Id> {
+        match self {
+            Op::Input(_) | Op::Weight(_) | Op::Constant(_) | Op::Count(_) | Op::Random { .. } => Vec::new(),
+            Op::Map(_, args) => args.clone(),
+            Op::Linear { x, w, .. } | Op::Typed { x, w, .. } => vec![*x, *w],
+            Op::Contract { a, b, .. } | Op::Outer { a, b, .. } | Op::OuterOfKinds { a, b } => vec![*a, *b],
+            Op::Fold { x, .. }
+            | Op::View(x)
+            | Op::Slice { x, .. }
+            | Op::Pad { x, .. }
+            | Op::Expand(x)
+            | Op::Gather { x, .. }
+            | Op::Reduce { x, .. } => vec![*x],
+            Op::Concat { parts, .. } => parts.clone(),
+            Op::Apply { a, y, .. } => vec![*a, *y],
+        }
+    }
+}
+
+/// A value with what is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Value {
+    pub op: Op,
+    pub space: Space,
+    /// Sizes of the feature axes, at most three.
+    pub axes: Vec<Size>,
+}
+
+impl Value {
+    /// Numbers a row.
+    pub fn width(&self) -> Size {
+        Size::product(self.axes.iter().cloned())
+    }
+
+    /// Numbers a row, where every size is known.
+    ///
+    /// # Panics
+    /// Where one is not.
+    pub fn known_width(&self) -> usize {
+        self.axes.iter().map(|size| size.known().expect("sizes are known where a program runs")).product()
+    }
+}
+
+/// How a weight begins, by the names of the field.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Init {
+    Zeros,
+    Ones,
+    Constant(f64),
+    /// Uniform in ±√(6 / (fan_in + fan_out)).
+    Glorot {
+        fan_in: usize,
+        fan_out: usize,
+    },
+    /// Uniform in ±1/√fan_in, the default of `torch.nn.Linear` and PyG's linear layers, biases included.
+    KaimingUniform {
+        fan_in: usize,
+    },
+}
+
+/// One weight tensor, as data. Matrices are `[in, out]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WeightSpec {
+    pub name: &'static str,
+    pub shape: Vec<Dim>,
+    pub init: Init,
+    /// A buffer (running mean) is saved but not trained.
+    pub is_trained: bool,
+}
+
+/// A finished program. Values stand after what they read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Program {
+    pub values: Vec<Value>,
+    /// In the order in which the program asked for them.
+    pub weights: Vec<WeightSpec>,
+    /// The space and axes of each input, in the order of [`Op::Input`].
+    pub inputs: Vec<Id>,
+    /// Results, in the order given to [`Build::finish`].
+    pub outputs: Vec<Id>,
+}
+
+impl Program {
+    pub fn value(&self, id: Id) -> &Value {
+        &self.values[id.index()]
+    }
+
+    /// Which values the given ones depend on, themselves included.
+    pub fn live(&self, roots: impl IntoIterator<Item = Id>) -> Vec<bool> {
+        let mut is_live = vec![false; self.values.len()];
+        for root in roots {
+            is_live[root.index()] = true;
+        }
+        for idx in (0..self.values.len()).rev() {
+            if is_live[idx] {
+                for arg in self.values[idx].op.args() {
+                    is_live[arg.index()] = true;
+                }
+            }
+        }
+        is_live
+    }
+}

@@ -1,0 +1,105 @@
+//! A program as text: one step a line, `%5 = sum(%4, target)  rows[64]`.
+
+use super::symmetry::symmetry;
+use super::{Id, Index, Op, Program, Reduce, Space, Value};
+use std::fmt::Write;
+
+impl Index {
+    /// As the printed program says it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Index::Target => "target",
+            Index::Source => "source",
+            Index::Graph => "graph",
+            Index::All => "all",
+        }
+    }
+}
+
+impl Space {
+    /// As the printed program says it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Space::One => "one",
+            Space::Graphs => "graphs",
+            Space::Rows => "rows",
+            Space::Edges => "edges",
+        }
+    }
+}
+
+/// `rows[4, 16]`
+pub fn shape(value: &Value) -> String {
+    let axes: Vec<String> = value.axes.iter().map(ToString::to_string).collect();
+    format!("{}[{}]", value.space.word(), axes.join(", "))
+}
+
+/// What a step does, in the words of the printed program; `input` names what comes in at a port.
+pub fn step(program: &Program, id: Id, input: &dyn Fn(usize) -> String) -> String {
+    let v = |id: &Id| match &program.value(*id).op {
+        Op::Weight(weight) => program.weights[*weight].name.to_owned(),
+        Op::Input(port) => input(*port),
+        Op::Constant(c) => c.to_string(),
+        _ => format!("%{}", id.0),
+    };
+    let turned = |is_turned: bool| if is_turned { "ᵀ" } else { "" };
+    let value = program.value(id);
+    match &value.op {
+        Op::Input(port) => format!("input {}", input(*port)),
+        Op::Weight(weight) => format!("weight {}", program.weights[*weight].name),
+        Op::Constant(c) => format!("constant {c}"),
+        Op::Count(index) => format!("count({})", index.word()),
+        Op::Random { p, .. } => format!("random(drop = {p})"),
+        Op::Map(f, args) => {
+            let mut words: Vec<String> = args.iter().map(v).collect();
+            words.extend(f.parameter().map(|c| c.to_string()));
+            format!("{}({})", f.name(), words.join(", "))
+        }
+        Op::Linear { x, w, transposed } => format!("linear({}, {}{})", v(x), v(w), turned(*transposed)),
+        Op::Typed { x, w, transposed } => {
+            format!("typed_linear({}, {}{}, kind)", v(x), v(w), turned(*transposed))
+        }
+        Op::Contract { a, b, transposed } => {
+            format!("contract({}{}, {}{})", v(a), turned(transposed[0]), v(b), turned(transposed[1]))
+        }
+        Op::Fold { how, x, axis } => {
+            let name = if *how == Reduce::Sum { "fold_sum" } else { "fold_max" };
+            format!("{name}({}, axis {axis})", v(x))
+        }
+        Op::View(x) => format!("view({})", v(x)),
+        Op::Concat { parts, .. } => format!("concat({})", parts.iter().map(v).collect::<Vec<_>>().join(", ")),
+        Op::Slice { x, axis, start } => format!("slice({}, axis {axis} from {start})", v(x)),
+        Op::Pad { x, axis, start } => format!("pad({}, axis {axis} from {start})", v(x)),
+        Op::Expand(x) => format!("expand({})", v(x)),
+        Op::Gather { x, index } => format!("gather({}, {})", v(x), index.word()),
+        Op::Reduce { how, x, index } => {
+            let name = if *how == Reduce::Sum { "sum" } else { "max" };
+            format!("{name}({}, {})", v(x), index.word())
+        }
+        Op::Outer { a, b, index } => format!("outer({}, {}, {})", v(a), v(b), index.word()),
+        Op::OuterOfKinds { a, b } => format!("outer({}, {}, kind)", v(a), v(b)),
+        Op::Apply { a, y, index, transposed } => {
+            format!("apply({}, {}{}, {})", v(a), v(y), turned(*transposed), index.word())
+        }
+    }
+}
+
+/// The values that `roots` depend on, one a line, without weights and numbers, which stand where they are read.
+pub fn print(program: &Program, roots: &[Id], input: &dyn Fn(usize) -> String) -> String {
+    let (is_live, moves) = (program.live(roots.iter().copied()), symmetry(program));
+    let mut text = String::new();
+    for (idx, value) in program.values.iter().enumerate().filter(|&(idx, _)| is_live[idx]) {
+        if matches!(value.op, Op::Weight(_) | Op::Constant(_) | Op::Input(_)) {
+            continue;
+        }
+        let id = Id(idx as u32);
+        let _ = writeln!(
+            text,
+            "%{idx:<4} = {:<48} {:<20} {}",
+            step(program, id, input),
+            shape(value),
+            moves[idx].word()
+        );
+    }
+    text
+}
