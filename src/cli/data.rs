@@ -6,7 +6,7 @@ use crate::data::download::{DownloadProgress, PUBLISHED};
 use crate::data::error::count;
 use crate::data::files::parse_size;
 use crate::data::summary::{Quantiles, Summary};
-use crate::data::{self, DataError, DataOptions, DroppedEdges, Unread, locate};
+use crate::data::{self, DataError, DataOptions, EdgeEdits, Unread, locate};
 use crate::diagnostic::Diagnostic;
 use crate::source::SourceMap;
 use serde_json::json;
@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex};
 /// List the data sources and the data sets found, or summarise one data set
 ///
 /// Edges are counted as published sets count them, an edge and its reverse as one, with the directed number beside.
-/// What a set carries but no model sees (edge labels, edge attributes, weights) is listed, as are the self-loops and
-/// repeated edges that are dropped. `hgnnc ops tu` describes the files of a set.
+/// The columns of the edges, their kinds, self-loops, parallel edges and edges without their reverse are listed, and
+/// what the files carry beyond that (further columns, weights). `hgnnc ops tu` describes the files of a set.
 ///
 /// Data sets are looked for in --data-dir, then in the cache. A published set that is named and not found is
 /// downloaded, unless --offline is given.
@@ -209,8 +209,12 @@ fn line(summary: &Summary) -> String {
         (0, n) => format!("{n} classes"),
         (n, _) => count(n, "value"),
     };
+    let edge_features = match summary.n_edge_features {
+        0 => String::new(),
+        n => format!(", {}", count(n, "edge feature")),
+    };
     format!(
-        "{}: {}, {}, {}, {} ({} directed), {}, {outputs}",
+        "{}: {}, {}, {}, {} ({} directed), {}{edge_features}, {outputs}",
         summary.name,
         task(summary),
         count(summary.n_graphs, "graph"),
@@ -236,20 +240,44 @@ fn features(summary: &Summary) -> String {
     let (n, words) = (summary.n_features, &summary.features);
     if n == 0 {
         "none: ask for `features = degree` or `features = constant`".into()
-    } else if words.starts_with(&format!("{n} ")) {
-        words.clone()
     } else {
-        format!("{n}: {words}")
+        with_count(n, words)
     }
 }
 
-/// `2 self-loops and 6 repeated edges`
-fn dropped(summary: &Summary) -> Option<String> {
-    let DroppedEdges { self_loops, repeated } = summary.dropped;
-    let self_loops = (self_loops > 0).then(|| count(self_loops, "self-loop"));
-    let repeated = (repeated > 0).then(|| count(repeated, "repeated edge"));
-    let all: Vec<String> = self_loops.into_iter().chain(repeated).collect();
-    (!all.is_empty()).then(|| all.join(" and "))
+/// Words that begin with their number as they are, others behind it.
+fn with_count(n: usize, words: &str) -> String {
+    if words.starts_with(&format!("{n} ")) { words.to_owned() } else { format!("{n}: {words}") }
+}
+
+/// `2 self-loops dropped, 6 parallel edges merged, 4 reverse edges added`
+fn edits(summary: &Summary) -> Option<String> {
+    let EdgeEdits { dropped_loops, merged, added_reverses, added_loops } = summary.edits;
+    let all: Vec<String> = [
+        (dropped_loops, "self-loop", "dropped"),
+        (merged, "parallel edge", "merged"),
+        (added_reverses, "reverse edge", "added"),
+        (added_loops, "self-loop", "added"),
+    ]
+    .into_iter()
+    .filter(|(n, ..)| *n > 0)
+    .map(|(n, what, done)| format!("{} {done}", count(n, what)))
+    .collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
+/// What the edges carry: nothing is said where they carry nothing.
+fn edge_values(summary: &Summary) -> Vec<(&'static str, String)> {
+    let columns = with_count(summary.n_edge_features, &summary.edge_features);
+    let mut facts = Vec::new();
+    if summary.n_edge_features > 0 {
+        facts.push(("edge features", columns));
+    }
+    // Kinds that are the only columns need no second line.
+    if summary.n_edge_kinds > 0 && summary.edge_kinds != summary.edge_features {
+        facts.push(("edge kinds", with_count(summary.n_edge_kinds, &summary.edge_kinds)));
+    }
+    facts
 }
 
 /// `node attributes, 18 columns of ENZYMES_node_attributes.txt; features = both reads them`
@@ -276,13 +304,17 @@ fn page(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         ("edges", edges(summary)),
         ("features", features(summary)),
     ];
-    facts.extend(dropped(summary).map(|dropped| ("dropped", dropped)));
-    for (name, count) in [("self-loops", summary.n_self_loops), ("isolated nodes", summary.n_isolated_nodes)]
-    {
+    facts.extend(edge_values(summary));
+    for (name, count) in [
+        ("self-loops", summary.n_self_loops),
+        ("parallel edges", summary.n_parallel_edges),
+        ("isolated nodes", summary.n_isolated_nodes),
+    ] {
         if count > 0 {
             facts.push((name, count.to_string()));
         }
     }
+    facts.extend(edits(summary).map(|edits| ("edited", edits)));
     facts.extend(summary.unread.iter().map(|unread| ("not read", not_read(unread))));
     if let Some(split) = summary.fixed_split {
         facts.push((

@@ -1,8 +1,9 @@
 //! A batch: the disjoint union of its graphs. Nothing is padded.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Sparse adjacency in CSR. Row `i` is a target node, its entries are the sources of its incoming edges, ascending.
+/// Parallel edges are entries of their own, beside each other; a self-loop is an entry on the diagonal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Csr {
     /// `[n_rows + 1]`
@@ -23,7 +24,14 @@ impl Csr {
         &self.indices[self.offsets[row] as usize..self.offsets[row + 1] as usize]
     }
 
-    /// Sorts directed edges (source, target) into rows by target, sources ascending; duplicates are dropped.
+    /// Entries of a row on the diagonal.
+    pub fn loops_of(&self, node: usize) -> usize {
+        let row = self.row(node);
+        let first = row.partition_point(|&source| (source as usize) < node);
+        row[first..].iter().take_while(|&&source| source as usize == node).count()
+    }
+
+    /// Sorts directed edges (source, target) into rows by target, sources ascending.
     ///
     /// # Panics
     /// Where an edge names a node that is not below `n_nodes`.
@@ -52,29 +60,28 @@ impl Csr {
             indices[*place as usize] = source;
             *place += 1;
         }
-        let mut csr = Csr { offsets, indices, n_cols: n_nodes };
-        csr.drop_duplicates();
-        csr
+        Csr { offsets, indices, n_cols: n_nodes }
     }
 
-    /// Rows are ascending, so duplicates are neighbours.
-    fn drop_duplicates(&mut self) {
-        let mut kept = 0usize;
-        let mut start = 0usize;
-        for row in 0..self.n_rows() {
-            let end = self.offsets[row + 1] as usize;
-            let row_start = kept;
-            for entry in start..end {
-                let col = self.indices[entry];
-                if kept == row_start || self.indices[kept - 1] != col {
-                    self.indices[kept] = col;
-                    kept += 1;
-                }
-            }
-            start = end;
-            self.offsets[row + 1] = kept as u32;
+    /// [`Csr::from_edges`] with the edge of each entry, so that values of edges can follow. Parallel edges stand in the
+    /// order of their kinds, those of one kind in the order given.
+    ///
+    /// # Panics
+    /// Where an edge names a node that is not below `n_nodes`, or `kinds` is not one an edge.
+    pub fn from_edges_with_order(
+        n_nodes: usize,
+        edges: &[(u32, u32)],
+        kinds: Option<&EdgeKinds>,
+    ) -> (Csr, Vec<u32>) {
+        let mut order: Vec<u32> = (0..edges.len() as u32).collect();
+        if let Some(kinds) = kinds {
+            assert_eq!(kinds.of_entry.len(), edges.len(), "a kind for every edge");
+            order = counting_sort(&order, kinds.n_kinds, |edge| kinds.of_entry[edge as usize]).0;
         }
-        self.indices.truncate(kept);
+        order = counting_sort(&order, n_nodes, |edge| edges[edge as usize].0).0;
+        let (order, offsets) = counting_sort(&order, n_nodes, |edge| edges[edge as usize].1);
+        let indices = order.iter().map(|&edge| edges[edge as usize].0).collect();
+        (Csr { offsets, indices, n_cols: n_nodes }, order)
     }
 
     /// The reverse edges, rows ascending.
@@ -97,6 +104,52 @@ impl Csr {
         }
         Csr { offsets, indices, n_cols: self.n_rows() }
     }
+
+    /// The entry of `self` that each entry of [`Csr::transpose`] is: a bijection that maps the k-th of several parallel
+    /// edges to the k-th of their reverses. Linear in the entries.
+    pub fn transpose_entries(&self) -> Vec<u32> {
+        let mut next = vec![0u32; self.n_cols + 1];
+        for &col in &self.indices {
+            next[col as usize + 1] += 1;
+        }
+        for col in 0..self.n_cols {
+            next[col + 1] += next[col];
+        }
+        let mut entries = vec![0u32; self.indices.len()];
+        for (entry, &col) in (0u32..).zip(&self.indices) {
+            let place = &mut next[col as usize];
+            entries[*place as usize] = entry;
+            *place += 1;
+        }
+        entries
+    }
+}
+
+/// Items in the order of their keys, equal keys in the order given, and where each key begins.
+fn counting_sort(items: &[u32], n_keys: usize, key: impl Fn(u32) -> u32) -> (Vec<u32>, Vec<u32>) {
+    let mut offsets = vec![0u32; n_keys + 1];
+    for &item in items {
+        offsets[key(item) as usize + 1] += 1;
+    }
+    for key in 0..n_keys {
+        offsets[key + 1] += offsets[key];
+    }
+    let mut next = offsets.clone();
+    let mut sorted = vec![0u32; items.len()];
+    for &item in items {
+        let place = &mut next[key(item) as usize];
+        sorted[*place as usize] = item;
+        *place += 1;
+    }
+    (sorted, offsets)
+}
+
+/// What kind of edge (which relation) each entry of an adjacency is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeKinds {
+    /// Below `n_kinds`, in the order of the entries.
+    pub of_entry: Arc<Vec<u32>>,
+    pub n_kinds: usize,
 }
 
 /// The sparse graph of one level: adjacency of all graphs of the batch and their boundaries.
@@ -107,6 +160,10 @@ pub struct SparseGraph {
     pub transpose: Arc<Csr>,
     /// Graph `g` has the rows `graph_offsets[g] .. graph_offsets[g + 1]`: `[n_graphs + 1]`.
     pub graph_offsets: Arc<Vec<u32>>,
+    /// Of each entry of `adjacency`, where the data names kinds and the batch was asked for them.
+    pub kinds: Option<EdgeKinds>,
+    /// See [`SparseGraph::transpose_entries`].
+    entries_of_transpose: OnceLock<Vec<u32>>,
     /// Functions of the degrees, computed by the first kernel that asks.
     pub(crate) degrees: crate::kernels::DegreeCache,
     /// Adjacency and transpose on the device, uploaded by the first kernel that asks.
@@ -121,10 +178,27 @@ impl SparseGraph {
             adjacency,
             transpose,
             graph_offsets,
+            kinds: None,
+            entries_of_transpose: OnceLock::new(),
             degrees: Default::default(),
             #[cfg(feature = "cuda")]
             on_device: Default::default(),
         }
+    }
+    /// The same with the kind of each entry of `adjacency`.
+    ///
+    /// # Panics
+    /// Where there is not one kind for every entry.
+    #[must_use]
+    pub fn with_kinds(self, kinds: Option<EdgeKinds>) -> Self {
+        let fits = |kinds: &EdgeKinds| kinds.of_entry.len() == self.adjacency.n_entries();
+        assert!(kinds.as_ref().is_none_or(fits), "a kind for every entry");
+        Self { kinds, ..self }
+    }
+    /// For each entry of `transpose` the entry of `adjacency` that is the same edge: values of edges, read by source.
+    /// Computed by the first kernel that asks.
+    pub fn transpose_entries(&self) -> &[u32] {
+        self.entries_of_transpose.get_or_init(|| self.adjacency.transpose_entries())
     }
     pub fn n_nodes(&self) -> usize {
         self.adjacency.n_rows()
@@ -132,6 +206,22 @@ impl SparseGraph {
     pub fn n_graphs(&self) -> usize {
         self.graph_offsets.len() - 1
     }
+    /// Directed edges, parallel ones and self-loops among them.
+    pub fn n_edges(&self) -> usize {
+        self.adjacency.n_entries()
+    }
+}
+
+/// What a batch carries of the values of its edges: they are copied only for a model that reads them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EdgeReads {
+    pub features: bool,
+    pub kinds: bool,
+}
+
+impl EdgeReads {
+    pub const NOTHING: Self = Self { features: false, kinds: false };
+    pub const ALL: Self = Self { features: true, kinds: true };
 }
 
 /// Graphs of one step, concatenated.
@@ -141,5 +231,8 @@ pub struct GraphBatch {
     pub graphs: Vec<u32>,
     /// Node features `[N, F]`.
     pub x: candle_core::Tensor,
+    /// Edge features `[E, F_e]`, row `e` of entry `e` of `graph.adjacency`; `None` where the data has none or the batch
+    /// was not asked for them.
+    pub edge_x: Option<candle_core::Tensor>,
     pub graph: Arc<SparseGraph>,
 }

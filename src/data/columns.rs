@@ -15,19 +15,52 @@ pub struct Vocabulary {
     pub columns: Vec<Columns>,
     /// What is predicted; `None` where the data carries no targets, or where their meaning is not known.
     pub target: Option<Target>,
+    /// Blocks of the columns of edge features, as `columns`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edge_columns: Vec<Columns>,
+    /// What the kinds of edges are; `None` where there are none, or where their meaning is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edge_kinds: Option<KindLabels>,
 }
 
-/// A block of feature columns.
+/// What each kind of edge is: kind `i` is label `values[i]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KindLabels {
+    /// Ascending.
+    pub values: Vec<i64>,
+    /// Labels with a kind that no edge has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unseen: Vec<i64>,
+    /// Self-loops that were added are one further kind, the last.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_added_loops: bool,
+}
+
+impl KindLabels {
+    /// How many kinds there are.
+    pub fn n_kinds(&self) -> usize {
+        self.values.len() + usize::from(self.has_added_loops)
+    }
+
+    /// `4 edge labels (0, 1, 2, 3) and added self-loops`
+    pub fn words(&self) -> String {
+        let labels =
+            format!("{} ({})", count(self.values.len(), "edge label"), values_in_words(&self.values));
+        if self.has_added_loops { format!("{labels} and added self-loops") } else { labels }
+    }
+}
+
+/// A block of feature columns, of nodes or of edges.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Columns {
     /// Real numbers as the files have them, in their order.
     Attributes { count: usize },
-    /// One-hot node labels.
+    /// One-hot labels.
     Labels {
         /// The label of each column, ascending.
         values: Vec<i64>,
-        /// Labels with a column that no node has.
+        /// Labels with a column that no node or edge has.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         unseen: Vec<i64>,
     },
@@ -57,6 +90,10 @@ struct Saved {
     #[serde(default)]
     target: Option<Target>,
     #[serde(default)]
+    edge_columns: Vec<Columns>,
+    #[serde(default)]
+    edge_kinds: Option<KindLabels>,
+    #[serde(default)]
     node_labels: Vec<Vec<i64>>,
     #[serde(default)]
     max_degree: Option<u32>,
@@ -66,13 +103,14 @@ struct Saved {
 
 impl From<Saved> for Vocabulary {
     fn from(saved: Saved) -> Self {
-        let Saved { mut columns, mut target, node_labels, max_degree, classes } = saved;
+        let Saved { mut columns, mut target, edge_columns, edge_kinds, node_labels, max_degree, classes } =
+            saved;
         columns.extend(node_labels.into_iter().map(|values| Columns::Labels { values, unseen: Vec::new() }));
         columns.extend(max_degree.map(|max| Columns::Degrees { max }));
         if target.is_none() && !classes.is_empty() {
             target = Some(Target::Classes(classes));
         }
-        Self { columns, target }
+        Self { columns, target, edge_columns, edge_kinds }
     }
 }
 
@@ -87,12 +125,12 @@ impl Columns {
         }
     }
 
-    /// `18 node attributes`, `3 node labels (0, 1, 2)`
-    fn words(&self) -> String {
+    /// `18 node attributes`, `3 edge labels (0, 1, 2)`; `item` is `node` or `edge`.
+    fn words(&self, item: &str) -> String {
         match self {
-            Columns::Attributes { count: n } => count(*n, "node attribute"),
+            Columns::Attributes { count: n } => count(*n, &format!("{item} attribute")),
             Columns::Labels { values, .. } => {
-                format!("{} ({})", count(values.len(), "node label"), values_in_words(values))
+                format!("{} ({})", count(values.len(), &format!("{item} label")), values_in_words(values))
             }
             Columns::Degrees { max } => format!("degrees from 0 to {max}"),
             Columns::Constant => "a constant feature".to_owned(),
@@ -123,25 +161,28 @@ impl Vocabulary {
 
     /// The word of `tu(features = …)` that asks for these columns; `None` where they are not of a set in that layout.
     pub fn choice(&self) -> Option<&'static str> {
-        match self.columns.as_slice() {
-            [Columns::Attributes { .. }, Columns::Labels { .. }, ..] => Some("both"),
-            [Columns::Attributes { .. }] => Some("attributes"),
-            [Columns::Labels { .. }, ..] => Some("labels"),
-            [Columns::Degrees { .. }] => Some("degree"),
-            [Columns::Constant] => Some("constant"),
-            _ => None,
-        }
+        choice(&self.columns)
     }
 
-    /// The labels of each column of node labels.
+    /// The same of `tu(edge_features = …)`; `None` where nothing is known of the edges.
+    pub fn edge_choice(&self) -> Option<&'static str> {
+        choice(&self.edge_columns)
+    }
+
+    /// The labels of each column of node labels, with those that no node has.
     pub fn labels(&self) -> Vec<(&[i64], &[i64])> {
-        let mut labels = Vec::new();
-        for columns in &self.columns {
-            if let Columns::Labels { values, unseen } = columns {
-                labels.push((values.as_slice(), unseen.as_slice()));
-            }
-        }
-        labels
+        labels(&self.columns)
+    }
+
+    /// The labels of each column of edge labels, with those that no edge has.
+    pub fn edge_labels(&self) -> Vec<(&[i64], &[i64])> {
+        labels(&self.edge_columns)
+    }
+
+    /// The same without what is known of edges: of a model that does not read them.
+    #[must_use]
+    pub fn without_edges(self) -> Self {
+        Self { edge_columns: Vec::new(), edge_kinds: None, ..self }
     }
 
     /// The largest degree with a column of its own, where features are degrees.
@@ -162,10 +203,12 @@ impl Vocabulary {
 
     /// The features in words: `18 node attributes and 3 node labels (1, 2, 3)`.
     pub fn features_in_words(&self) -> String {
-        match self.columns.as_slice() {
-            [] => "no node features".to_owned(),
-            all => all.iter().map(Columns::words).collect::<Vec<_>>().join(" and "),
-        }
+        in_words(&self.columns, "node")
+    }
+
+    /// The edge features in words: `4 edge labels (0, 1, 2, 3)`.
+    pub fn edges_in_words(&self) -> String {
+        in_words(&self.edge_columns, "edge")
     }
 
     /// What is predicted, in words: `2 classes (-1, 1)`, `3 values`.
@@ -182,16 +225,60 @@ impl Vocabulary {
 
     /// Whether features of the other mean the same, column by column. What is not known is not held against them.
     pub fn has_columns_of(&self, other: &Self) -> bool {
-        self.columns.is_empty()
-            || other.columns.is_empty()
-            || (self.columns.len() == other.columns.len()
-                && self.columns.iter().zip(&other.columns).all(|(one, other)| one.agrees_with(other)))
+        agree(&self.columns, &other.columns)
+    }
+
+    /// Whether edge features and kinds of edges of the other mean the same, as [`Vocabulary::has_columns_of`].
+    pub fn has_edges_of(&self, other: &Self) -> bool {
+        let kinds = match (&self.edge_kinds, &other.edge_kinds) {
+            (Some(one), Some(other)) => {
+                one.values == other.values && one.has_added_loops == other.has_added_loops
+            }
+            _ => true,
+        };
+        kinds && agree(&self.edge_columns, &other.edge_columns)
     }
 
     /// Whether outputs of the other mean the same.
     pub fn has_target_of(&self, other: &Self) -> bool {
         self.target.is_none() || other.target.is_none() || self.target == other.target
     }
+}
+
+fn choice(columns: &[Columns]) -> Option<&'static str> {
+    match columns {
+        [Columns::Attributes { .. }, Columns::Labels { .. }, ..] => Some("both"),
+        [Columns::Attributes { .. }] => Some("attributes"),
+        [Columns::Labels { .. }, ..] => Some("labels"),
+        [Columns::Degrees { .. }] => Some("degree"),
+        [Columns::Constant] => Some("constant"),
+        _ => None,
+    }
+}
+
+fn labels(columns: &[Columns]) -> Vec<(&[i64], &[i64])> {
+    let mut labels = Vec::new();
+    for block in columns {
+        if let Columns::Labels { values, unseen } = block {
+            labels.push((values.as_slice(), unseen.as_slice()));
+        }
+    }
+    labels
+}
+
+/// Blocks of columns in words; `item` is `node` or `edge`.
+pub(super) fn in_words(columns: &[Columns], item: &str) -> String {
+    match columns {
+        [] => format!("no {item} features"),
+        all => all.iter().map(|block| block.words(item)).collect::<Vec<_>>().join(" and "),
+    }
+}
+
+/// Whether columns mean the same, block by block. What is not known is not held against them.
+pub(super) fn agree(ours: &[Columns], others: &[Columns]) -> bool {
+    ours.is_empty()
+        || others.is_empty()
+        || (ours.len() == others.len() && ours.iter().zip(others).all(|(one, other)| one.agrees_with(other)))
 }
 
 /// `0, 1, 2`; of many the first and the last.
@@ -219,7 +306,7 @@ mod tests {
     }
 
     fn of(columns: &[Columns]) -> Vocabulary {
-        Vocabulary { columns: columns.into(), target: None }
+        Vocabulary { columns: columns.into(), ..Vocabulary::default() }
     }
 
     #[test]
@@ -246,21 +333,21 @@ mod tests {
         };
         let text = r#"{"node_labels":[[1,2,3]],"max_degree":null,"classes":[1,2]}"#;
         let target = Some(Target::Classes(vec![1, 2]));
-        assert_eq!(read(text, 3), Vocabulary { columns: vec![labels(&[1, 2, 3])], target: target.clone() });
+        assert_eq!(read(text, 3), Vocabulary { target: target.clone(), ..of(&[labels(&[1, 2, 3])]) });
         assert_eq!(read(text, 5).columns, [Columns::Attributes { count: 2 }, labels(&[1, 2, 3])]);
         let text = r#"{"node_labels":[],"max_degree":4,"classes":[]}"#;
         assert_eq!(read(text, 5), of(&[Columns::Degrees { max: 4 }]));
         // Attributes or a constant: nothing is known, so nothing is refused.
         let text = r#"{"node_labels":[],"max_degree":null,"classes":[]}"#;
         assert_eq!(read(text, 1), Vocabulary::default());
-        let now = Vocabulary { columns: vec![Columns::Constant, labels(&[7])], target };
+        let now = Vocabulary { target, ..of(&[Columns::Constant, labels(&[7])]) };
         let text = serde_json::to_string(&now).expect("names and numbers become JSON");
         assert_eq!(read(&text, 2), now);
     }
 
     #[test]
     fn targets_are_named_in_words() {
-        let words = |target| Vocabulary { columns: Vec::new(), target: Some(target) }.target_in_words();
+        let words = |target| Vocabulary { target: Some(target), ..Vocabulary::default() }.target_in_words();
         assert_eq!(words(Target::Classes(vec![-1, 1])), "2 classes (-1, 1)");
         assert_eq!(words(Target::Values(1)), "1 value");
     }

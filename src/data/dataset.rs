@@ -1,7 +1,8 @@
 //! All graphs of one data set as flat arrays, prepared once.
 
-use super::batch::Csr;
+use super::batch::{Csr, EdgeKinds, EdgeReads};
 use super::columns::Vocabulary;
+use super::error::count;
 use crate::ir::{DataFacts, Task};
 use sha2::{Digest, Sha256};
 use std::ops::Range;
@@ -19,6 +20,10 @@ pub struct Dataset {
     pub features: Features,
     /// Adjacency over all nodes: row `i` is a target, its entries the sources of its incoming edges, ascending.
     pub adjacency: Csr,
+    /// Rows in the order of the entries of `adjacency`; `None` where edges have no features.
+    pub edge_features: Option<Features>,
+    /// Of each entry of `adjacency`; `None` where the data names no kinds of edges.
+    pub edge_kinds: Option<EdgeKinds>,
     /// The reverse edges; `None` where every edge has its reverse, so that the transpose is `adjacency` itself.
     pub reverse: Option<Csr>,
     pub targets: Targets,
@@ -31,7 +36,8 @@ pub struct Dataset {
     pub vocabulary: Vocabulary,
     /// What the source found and left out.
     pub unread: Vec<Unread>,
-    pub dropped: DroppedEdges,
+    /// What its options did to the edges.
+    pub edits: EdgeEdits,
     /// SHA-256 of the content, in hex.
     pub fingerprint: String,
 }
@@ -43,8 +49,12 @@ pub struct DatasetParts {
     pub task: Option<Task>,
     /// `[n_graphs + 1]`
     pub node_offsets: Vec<u32>,
-    /// Directed edges (source, target) as indices over all nodes, in any order; duplicates are dropped.
+    /// Directed edges (source, target) as indices over all nodes, in any order. Parallel edges and self-loops stay.
     pub edges: Vec<(u32, u32)>,
+    /// A row for each of `edges`, in their order.
+    pub edge_features: Option<Features>,
+    /// Of each of `edges`, in their order.
+    pub edge_kinds: Option<EdgeKinds>,
     pub features: Features,
     pub targets: Targets,
     pub class_names: Vec<String>,
@@ -53,25 +63,55 @@ pub struct DatasetParts {
     pub vocabulary: Vocabulary,
 }
 
-/// Node features. One-hot features are kept as column numbers: D&D's 335,000 nodes of 89 columns would take
-/// 119 MB written out, and a batch writes out only its own rows.
+/// Features of nodes or edges. One-hot features are kept as column numbers: D&D's 335,000 nodes of 89 columns would
+/// take 119 MB written out, and a batch writes out only its own rows.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Features {
-    /// Row-major `[n_nodes, width]`.
+    /// Row-major `[n_rows, width]`.
     Dense { values: Vec<f32>, width: usize },
-    /// Node `i` has a one in column `columns[i]` and zeros elsewhere.
+    /// Row `i` has a one in column `columns[i]` and zeros elsewhere.
     OneHot { columns: Vec<u32>, width: usize },
 }
 
 impl Features {
-    /// Columns a node; 0 where there are no features.
+    /// Columns a row; 0 where there are no features.
     pub fn width(&self) -> usize {
         match self {
             Features::Dense { width, .. } | Features::OneHot { width, .. } => *width,
         }
     }
 
-    /// Appends the rows of `nodes` to `out`, row-major.
+    /// How many rows there are; `None` where they have no columns and cannot be counted.
+    fn n_rows(&self) -> Option<usize> {
+        match self {
+            Features::Dense { width: 0, .. } => None,
+            Features::Dense { values, width } => Some(values.len() / width),
+            Features::OneHot { columns, .. } => Some(columns.len()),
+        }
+    }
+
+    /// The rows of these numbers, in this order.
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    #[must_use]
+    pub fn picked(&self, rows: &[u32]) -> Self {
+        match self {
+            Features::Dense { values, width } => {
+                let mut picked = Vec::with_capacity(rows.len() * width);
+                for &row in rows {
+                    picked.extend_from_slice(&values[row as usize * width..][..*width]);
+                }
+                Features::Dense { values: picked, width: *width }
+            }
+            Features::OneHot { columns, width } => Features::OneHot {
+                columns: rows.iter().map(|&row| columns[row as usize]).collect(),
+                width: *width,
+            },
+        }
+    }
+
+    /// Appends some rows to `out`, row-major.
     pub fn write_rows(&self, nodes: Range<usize>, out: &mut Vec<f32>) {
         match self {
             Features::Dense { values, width } => {
@@ -101,13 +141,17 @@ pub struct Unread {
     pub setting: Option<&'static str>,
 }
 
-/// Lines of edges that are no edge of the graph.
+/// Directed edges that the options of a source dropped and added.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct DroppedEdges {
-    /// Lines that join a node to itself.
-    pub self_loops: usize,
-    /// Lines that repeat an earlier one (source and target the same).
-    pub repeated: usize,
+pub struct EdgeEdits {
+    /// Edges that join a node to itself, left out.
+    pub dropped_loops: usize,
+    /// Parallel edges beyond the first, merged into it or left out.
+    pub merged: usize,
+    /// Reverses of edges that had none.
+    pub added_reverses: usize,
+    /// Self-loops of nodes that had none.
+    pub added_loops: usize,
 }
 
 /// What is to be predicted.
@@ -150,7 +194,7 @@ impl Split {
                         }
                     }
                     _ => {
-                        let n_items = super::error::count(strata.len(), "item");
+                        let n_items = count(strata.len(), "item");
                         return Err(format!("{what} does not exist: the data has {n_items}"));
                     }
                 }
@@ -161,22 +205,31 @@ impl Split {
 }
 
 impl Dataset {
-    /// Sorts the edges into CSR, drops duplicates, computes the reverse edges where they differ, and the fingerprint.
+    /// Sorts the edges into CSR, computes the reverse edges where they differ, and the fingerprint.
     ///
     /// # Panics
     /// Where the parts contradict each other (an edge outside the nodes, features of another length): readers
     /// check what comes from files before.
     pub fn new(parts: DatasetParts) -> Self {
         let n_nodes = *parts.node_offsets.last().expect("node_offsets starts with 0") as usize;
-        let n_rows = match &parts.features {
-            Features::Dense { width: 0, .. } => n_nodes,
-            Features::Dense { values, width } => values.len() / width,
-            Features::OneHot { columns, .. } => columns.len(),
-        };
-        assert_eq!(n_rows, n_nodes, "features for every node");
+        let n_edges = parts.edges.len();
+        assert_eq!(parts.features.n_rows().unwrap_or(n_nodes), n_nodes, "features for every node");
         assert_eq!(parts.graph_ids.len() + 1, parts.node_offsets.len(), "an id for every graph");
-        let adjacency = Csr::from_edges(n_nodes, &parts.edges);
-        let dropped = DroppedEdges { self_loops: 0, repeated: parts.edges.len() - adjacency.n_entries() };
+        let (mut edge_features, mut edge_kinds) = (parts.edge_features, parts.edge_kinds);
+        let adjacency = if edge_features.is_none() && edge_kinds.is_none() {
+            Csr::from_edges(n_nodes, &parts.edges)
+        } else {
+            let (adjacency, order) = Csr::from_edges_with_order(n_nodes, &parts.edges, edge_kinds.as_ref());
+            edge_features = edge_features.map(|features| {
+                assert_eq!(features.n_rows(), Some(n_edges), "features for every edge");
+                features.picked(&order)
+            });
+            edge_kinds = edge_kinds.map(|EdgeKinds { of_entry, n_kinds }| EdgeKinds {
+                of_entry: Arc::new(order.iter().map(|&edge| of_entry[edge as usize]).collect()),
+                n_kinds,
+            });
+            adjacency
+        };
         drop(parts.edges);
         let transpose = adjacency.transpose();
         let reverse = (transpose != adjacency).then_some(transpose);
@@ -186,6 +239,8 @@ impl Dataset {
             node_offsets: parts.node_offsets,
             features: parts.features,
             adjacency,
+            edge_features,
+            edge_kinds,
             reverse,
             targets: parts.targets,
             class_names: parts.class_names,
@@ -193,7 +248,7 @@ impl Dataset {
             graph_ids: parts.graph_ids,
             vocabulary: parts.vocabulary,
             unread: Vec::new(),
-            dropped,
+            edits: EdgeEdits::default(),
             fingerprint: String::new(),
         };
         dataset.fingerprint = dataset.hash_content();
@@ -206,12 +261,12 @@ impl Dataset {
     pub fn n_nodes(&self) -> usize {
         self.adjacency.n_rows()
     }
-    /// Directed edges; an undirected edge counts as two.
+    /// Directed edges; an undirected edge counts as two, a self-loop as one, and of parallel edges each.
     pub fn n_edges(&self) -> usize {
         self.adjacency.n_entries()
     }
-    /// Edges as published sets count them: an edge and its reverse are one. Of a set in which some edge has no
-    /// reverse, every directed edge.
+    /// Edges as published sets count them: an edge and its reverse are one, a self-loop is one. Of a set in which some
+    /// edge has no reverse, every directed edge.
     pub fn n_published_edges(&self) -> usize {
         self.published_edges(0..self.n_nodes())
     }
@@ -222,17 +277,36 @@ impl Dataset {
         if !self.is_symmetric() {
             return n_directed;
         }
-        let n_self_loops = nodes.filter(|&node| self.adjacency.row(node).contains(&(node as u32))).count();
-        (n_directed + n_self_loops) / 2
+        (n_directed + self.loops(nodes)) / 2
     }
-    /// Directed edges whose reverse is no edge.
-    pub fn n_one_way_edges(&self) -> usize {
-        let Some(reverse) = &self.reverse else { return 0 };
+    /// Edges that join a node to itself, parallel ones counted each.
+    pub fn n_loops(&self) -> usize {
+        self.loops(0..self.n_nodes())
+    }
+    fn loops(&self, nodes: Range<usize>) -> usize {
+        nodes.map(|node| self.adjacency.loops_of(node)).sum()
+    }
+    /// Directed edges beyond the first between the same two nodes in the same direction.
+    pub fn n_parallel_edges(&self) -> usize {
         let of_node = |node: usize| {
-            let back = reverse.row(node);
-            self.adjacency.row(node).iter().filter(|&&source| back.binary_search(&source).is_err()).count()
+            let sources = self.adjacency.row(node);
+            sources.windows(2).filter(|pair| pair[0] == pair[1]).count()
         };
         (0..self.n_nodes()).map(of_node).sum()
+    }
+    /// Directed edges without their reverse; of parallel edges each needs one of its own.
+    pub fn n_one_way_edges(&self) -> usize {
+        let Some(reverse) = &self.reverse else { return 0 };
+        let of_node = |node: usize| unpaired(self.adjacency.row(node), reverse.row(node)).count();
+        (0..self.n_nodes()).map(of_node).sum()
+    }
+    /// Columns of the edge features, 0 where there are none.
+    pub fn n_edge_features(&self) -> usize {
+        self.edge_features.as_ref().map_or(0, Features::width)
+    }
+    /// Kinds of edges, 0 where the data names none.
+    pub fn n_edge_kinds(&self) -> usize {
+        self.edge_kinds.as_ref().map_or(0, |kinds| kinds.n_kinds)
     }
     pub fn n_features(&self) -> usize {
         self.features.width()
@@ -242,6 +316,12 @@ impl Dataset {
     }
     pub fn graph_nodes(&self, graph: usize) -> Range<usize> {
         self.node_offsets[graph] as usize..self.node_offsets[graph + 1] as usize
+    }
+    /// The entries of `adjacency` that are edges of a graph.
+    pub fn graph_edges(&self, graph: usize) -> Range<usize> {
+        let nodes = self.graph_nodes(graph);
+        let offsets = &self.adjacency.offsets;
+        offsets[nodes.start] as usize..offsets[nodes.end] as usize
     }
     /// Graphs of a graph task, nodes of a node task: what splits and targets count.
     pub fn n_items(&self) -> usize {
@@ -290,6 +370,15 @@ impl Dataset {
             total_edges: self.n_edges(),
             n_graphs_without_edges: without_edges.count(),
             has_split: self.fixed_split.is_some(),
+            edge_features: self.n_edge_features(),
+            edge_columns: match self.vocabulary.edge_columns.as_slice() {
+                [] if self.n_edge_features() > 0 => count(self.n_edge_features(), "edge feature"),
+                _ => self.vocabulary.edges_in_words(),
+            },
+            edge_kinds: self.n_edge_kinds(),
+            n_loops: self.n_loops(),
+            n_parallel_edges: self.n_parallel_edges(),
+            n_one_way_edges: self.n_one_way_edges(),
         }
     }
 
@@ -299,16 +388,7 @@ impl Dataset {
         hash.words(&self.node_offsets);
         hash.words(&self.adjacency.offsets);
         hash.words(&self.adjacency.indices);
-        match &self.features {
-            Features::Dense { values, width } => {
-                hash.numbers(&[0, *width as u64]);
-                hash.floats(values);
-            }
-            Features::OneHot { columns, width } => {
-                hash.numbers(&[1, *width as u64]);
-                hash.words(columns);
-            }
-        }
+        hash.features(&self.features);
         match &self.targets {
             Targets::Classes(classes) => {
                 hash.numbers(&[0]);
@@ -328,6 +408,16 @@ impl Dataset {
             hash.words(&split.train);
             hash.words(&split.validation);
             hash.words(&split.test);
+        }
+        // What edges carry comes last and with marks of its own, so that data without it reads as it always did.
+        if let Some(features) = &self.edge_features {
+            hash.0.update(b"edge features");
+            hash.features(features);
+        }
+        if let Some(kinds) = &self.edge_kinds {
+            hash.0.update(b"edge kinds");
+            hash.numbers(&[kinds.n_kinds as u64]);
+            hash.words(&kinds.of_entry);
         }
         hex(&hash.0.finalize())
     }
@@ -355,6 +445,18 @@ impl Hasher {
     fn numbers(&mut self, values: &[u64]) {
         self.blocks(values, u64::to_le_bytes);
     }
+    fn features(&mut self, features: &Features) {
+        match features {
+            Features::Dense { values, width } => {
+                self.numbers(&[0, *width as u64]);
+                self.floats(values);
+            }
+            Features::OneHot { columns, width } => {
+                self.numbers(&[1, *width as u64]);
+                self.words(columns);
+            }
+        }
+    }
     fn floats(&mut self, values: &[f32]) {
         self.blocks(values, |value| value.to_bits().to_le_bytes());
     }
@@ -369,11 +471,26 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The places in `sources`, from which edges lead to a node, of the edges without their reverse, where `targets` are the
+/// nodes that the node's own edges lead to. Both ascend, and of parallel edges the first are paired first.
+pub(super) fn unpaired(sources: &[u32], targets: &[u32]) -> impl Iterator<Item = usize> {
+    let mut next = 0;
+    (0..sources.len()).filter(move |&place| {
+        let source = sources[place];
+        while targets.get(next).is_some_and(|&target| target < source) {
+            next += 1;
+        }
+        let is_paired = targets.get(next) == Some(&source);
+        next += usize::from(is_paired);
+        !is_paired
+    })
+}
+
 /// The share of a graph set that a batch is made of, ready to be sent to a device.
 impl Dataset {
     /// Copies the graphs in the order given into one disjoint union: features as they are, edges with their
-    /// node numbers moved. The transpose is the same array where the graphs are symmetric and copied from the
-    /// data set's own otherwise, so nothing is sorted per batch.
+    /// node numbers moved and all that they carry. The transpose is the same array where the graphs are symmetric and
+    /// copied from the data set's own otherwise, so nothing is sorted per batch.
     ///
     /// # Errors
     /// Where Candle cannot allocate on `device`.
@@ -386,17 +503,49 @@ impl Dataset {
         dtype: candle_core::DType,
         device: &candle_core::Device,
     ) -> candle_core::Result<super::GraphBatch> {
-        let graph = Arc::new(self.union(graphs));
+        self.batch_for(EdgeReads::ALL, graphs, dtype, device)
+    }
+
+    /// [`Dataset::batch`] with what a model reads of its edges and nothing else.
+    ///
+    /// # Errors
+    /// Where Candle cannot allocate on `device`.
+    ///
+    /// # Panics
+    /// Where a graph index is not below [`Dataset::n_graphs`].
+    pub fn batch_for(
+        &self,
+        reads: EdgeReads,
+        graphs: &[u32],
+        dtype: candle_core::DType,
+        device: &candle_core::Device,
+    ) -> candle_core::Result<super::GraphBatch> {
+        let mut graph = self.union(graphs);
         let n_nodes = graph.n_nodes();
         let mut rows = Vec::with_capacity(n_nodes * self.n_features());
         for &g in graphs {
             self.features.write_rows(self.graph_nodes(g as usize), &mut rows);
         }
         let x = candle_core::Tensor::from_vec(rows, (n_nodes, self.n_features()), device)?.to_dtype(dtype)?;
-        Ok(super::GraphBatch { graphs: graphs.to_vec(), x, graph })
+        let mut edge_x = None;
+        if let Some(features) = self.edge_features.as_ref().filter(|_| reads.features) {
+            let shape = (graph.n_edges(), features.width());
+            let mut rows = Vec::with_capacity(shape.0 * shape.1);
+            graphs.iter().for_each(|&g| features.write_rows(self.graph_edges(g as usize), &mut rows));
+            edge_x = Some(candle_core::Tensor::from_vec(rows, shape, device)?.to_dtype(dtype)?);
+        }
+        if let Some(kinds) = self.edge_kinds.as_ref().filter(|_| reads.kinds) {
+            let mut of_entry = Vec::with_capacity(graph.n_edges());
+            for &g in graphs {
+                of_entry.extend_from_slice(&kinds.of_entry[self.graph_edges(g as usize)]);
+            }
+            let of_entry = Arc::new(of_entry);
+            graph = graph.with_kinds(Some(EdgeKinds { of_entry, n_kinds: kinds.n_kinds }));
+        }
+        Ok(super::GraphBatch { graphs: graphs.to_vec(), x, edge_x, graph: Arc::new(graph) })
     }
 
-    /// The structure alone: see [`Dataset::batch`].
+    /// The structure alone, without what edges carry: see [`Dataset::batch`].
     pub fn union(&self, graphs: &[u32]) -> super::batch::SparseGraph {
         let mut graph_offsets = Vec::with_capacity(graphs.len() + 1);
         graph_offsets.push(0u32);

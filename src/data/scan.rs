@@ -458,8 +458,8 @@ impl<T: Number> Parser<'_, T> {
             Wrong::NotANumber if real.is_some_and(|real| real.fract() != 0.0) => (
                 "data::not_a_number",
                 format!("expected {expected}, but found `{value}`"),
-                "this file holds whole numbers: real values of nodes stand in NAME_node_attributes.txt, those to be \
-                 predicted in NAME_graph_attributes.txt",
+                "this file holds whole numbers: real values of nodes stand in NAME_node_attributes.txt, those of edges in \
+                 NAME_edge_attributes.txt, those to be predicted in NAME_graph_attributes.txt",
             ),
             Wrong::NotANumber if real.is_some_and(|real| real >= 0.0) => (
                 "data::out_of_range",

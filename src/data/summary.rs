@@ -1,6 +1,7 @@
 //! What a data set holds, in numbers.
 
-use super::dataset::{Dataset, DroppedEdges, Targets, Unread};
+use super::columns::KindLabels;
+use super::dataset::{Dataset, EdgeEdits, Targets, Unread};
 use serde::Serialize;
 
 /// The numbers that `hgnnc data` prints.
@@ -22,11 +23,22 @@ pub struct Summary {
     pub features: String,
     /// Every edge has its reverse.
     pub is_symmetric: bool,
-    /// Lines of edges that the reader left out.
-    pub dropped: DroppedEdges,
+    /// Columns of the edge features.
+    pub n_edge_features: usize,
+    /// What they are, in words.
+    pub edge_features: String,
+    /// Kinds of edges, 0 where the data names none.
+    pub n_edge_kinds: usize,
+    /// What they are, in words; empty where there are none.
+    pub edge_kinds: String,
+    /// What the options of the source did to the edges of its files.
+    pub edits: EdgeEdits,
     /// What the data carries but no model sees.
     pub unread: Vec<Unread>,
+    /// Directed edges that join a node to itself.
     pub n_self_loops: usize,
+    /// Directed edges beyond the first between the same two nodes in the same direction.
+    pub n_parallel_edges: usize,
     /// Nodes without any incoming or outgoing edge.
     pub n_isolated_nodes: usize,
     pub nodes_per_graph: Quantiles,
@@ -92,12 +104,10 @@ impl Summary {
     pub fn of(data: &Dataset) -> Self {
         let adjacency = &data.adjacency;
         let mut has_edge = vec![false; data.n_nodes()];
-        let mut n_self_loops = 0;
         for target in 0..data.n_nodes() {
             for &source in adjacency.row(target) {
                 has_edge[target] = true;
                 has_edge[source as usize] = true;
-                n_self_loops += usize::from(source as usize == target);
             }
         }
         let graphs = || (0..data.n_graphs()).map(|graph| data.graph_nodes(graph));
@@ -118,13 +128,18 @@ impl Summary {
             n_nodes: data.n_nodes(),
             n_edges: data.n_published_edges(),
             n_directed_edges: data.n_edges(),
-            n_one_way_edges: data.n_one_way_edges(),
+            n_one_way_edges: facts.n_one_way_edges,
             n_features: data.n_features(),
             features: data.vocabulary.features_in_words(),
-            dropped: data.dropped,
+            n_edge_features: data.n_edge_features(),
+            edge_features: facts.edge_columns.clone(),
+            n_edge_kinds: data.n_edge_kinds(),
+            edge_kinds: data.vocabulary.edge_kinds.as_ref().map(KindLabels::words).unwrap_or_default(),
+            edits: data.edits,
             unread: data.unread.clone(),
             is_symmetric: data.is_symmetric(),
-            n_self_loops,
+            n_self_loops: facts.n_loops,
+            n_parallel_edges: facts.n_parallel_edges,
             n_isolated_nodes: has_edge.iter().filter(|&&has_edge| !has_edge).count(),
             nodes_per_graph: Quantiles::of(graphs().map(|nodes| nodes.len() as f64)),
             edges_per_graph: Quantiles::of(graphs().map(|nodes| data.published_edges(nodes) as f64)),

@@ -123,11 +123,14 @@ pub fn batch_bytes(dataset: &Dataset, graphs: &Graphs) -> f64 {
 /// Bytes of the data set as it is held in memory.
 pub fn dataset_bytes(dataset: &Dataset) -> f64 {
     let csr = |csr: &crate::data::batch::Csr| 4 * (csr.offsets.len() + csr.indices.len());
-    let features = match &dataset.features {
+    let features = |features: &Features| match features {
         Features::Dense { values, .. } => 4 * values.len(),
         Features::OneHot { columns, .. } => 4 * columns.len(),
     };
-    let edges = csr(&dataset.adjacency) + dataset.reverse.as_ref().map_or(0, csr);
+    let carried = dataset.edge_features.as_ref().map_or(0, features)
+        + dataset.edge_kinds.as_ref().map_or(0, |kinds| 4 * kinds.of_entry.len());
+    let features = features(&dataset.features);
+    let edges = csr(&dataset.adjacency) + dataset.reverse.as_ref().map_or(0, csr) + carried;
     let items = 8 * dataset.n_items() + 4 * (dataset.node_offsets.len() + dataset.graph_ids.len());
     (features + edges + items) as f64
 }

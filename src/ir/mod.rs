@@ -149,7 +149,7 @@ impl Model {
 }
 
 /// What the compiler knows of the data. Without it, sizes stay symbolic.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct DataFacts {
     /// As messages call it: `PROTEINS`, `karate()`.
     pub name: String,
@@ -170,4 +170,22 @@ pub struct DataFacts {
     /// The data comes with a split into training, validation and test parts.
     #[serde(default)]
     pub has_split: bool,
+    /// Columns of the edge features after the reader's `edge_features` choice; 0 where edges carry none.
+    #[serde(default)]
+    pub edge_features: usize,
+    /// What those columns are, for messages: `4 edge labels (0, 1, 2, 3)`.
+    #[serde(default)]
+    pub edge_columns: String,
+    /// Kinds of edges, which are the edge labels; 0 where the data names none.
+    #[serde(default)]
+    pub edge_kinds: usize,
+    /// Directed edges that join a node to itself.
+    #[serde(default)]
+    pub n_loops: usize,
+    /// Directed edges beyond the first between the same two nodes in the same direction.
+    #[serde(default)]
+    pub n_parallel_edges: usize,
+    /// Directed edges without their reverse.
+    #[serde(default)]
+    pub n_one_way_edges: usize,
 }

@@ -77,7 +77,7 @@ impl<'a, T: Float> Scales<'a, T> {
             Norm::Gcn { self_loops: true } => {
                 let (scale, own) = cache.gcn_loops.get_or_init(|| {
                     let own: Vec<T> = (0..adjacency.n_rows())
-                        .map(|node| T::of(1.0 - stored_loops(adjacency, node) as f64))
+                        .map(|node| T::of(1.0 - adjacency.loops_of(node) as f64))
                         .collect();
                     let degree = degrees(adjacency).zip(&own).map(|(d, &own)| T::of(d) + own);
                     (degree.map(|d| inverse(d.sqrt())).collect(), own)
@@ -112,13 +112,6 @@ fn degrees(adjacency: &Csr) -> impl Iterator<Item = f64> + '_ {
 
 fn inverse<T: Float>(value: T) -> T {
     if value == T::ZERO { T::ZERO } else { T::ONE / value }
-}
-
-/// Entries of a row on the diagonal.
-fn stored_loops(adjacency: &Csr, node: usize) -> usize {
-    let row = adjacency.row(node);
-    let first = row.partition_point(|&source| (source as usize) < node);
-    row[first..].iter().take_while(|&&source| source as usize == node).count()
 }
 
 /// `y = P x`: one step of message passing.

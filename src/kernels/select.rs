@@ -1,7 +1,7 @@
 //! Selection of the best nodes of each graph, for poolings that drop nodes.
 
 use super::custom::values_f64;
-use crate::data::batch::{Csr, SparseGraph};
+use crate::data::batch::{Csr, EdgeKinds, SparseGraph};
 use candle_core::{Result, Tensor};
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ pub enum Keep {
 pub struct Selection {
     /// Rows of the batch, ascending.
     pub rows: Arc<Vec<u32>>,
+    /// Entries of the adjacency before, ascending: those of the edges that stay, in the order of the new entries.
+    pub entries: Arc<Vec<u32>>,
     pub graph: Arc<SparseGraph>,
 }
 
@@ -71,7 +73,12 @@ pub fn select_top(scores: &Tensor, graph: &SparseGraph, keep: Keep) -> Result<Se
         rows.extend_from_slice(&order);
         graph_offsets.push(rows.len() as u32);
     }
-    let adjacency = Arc::new(filter(&graph.adjacency, &rows));
+    let (adjacency, entries) = filter(&graph.adjacency, &rows);
+    let adjacency = Arc::new(adjacency);
+    let kinds = graph.kinds.as_ref().map(|EdgeKinds { of_entry, n_kinds }| EdgeKinds {
+        of_entry: Arc::new(entries.iter().map(|&entry| of_entry[entry as usize]).collect()),
+        n_kinds: *n_kinds,
+    });
     let transpose = if Arc::ptr_eq(&graph.adjacency, &graph.transpose) {
         adjacency.clone()
     } else {
@@ -79,25 +86,30 @@ pub fn select_top(scores: &Tensor, graph: &SparseGraph, keep: Keep) -> Result<Se
     };
     Ok(Selection {
         rows: Arc::new(rows),
-        graph: Arc::new(SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets))),
+        graph: Arc::new(SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets)).with_kinds(kinds)),
+        entries: Arc::new(entries),
     })
 }
 
-/// The rows and columns `kept` (ascending), renumbered.
-fn filter(csr: &Csr, kept: &[u32]) -> Csr {
+/// The rows and columns `kept` (ascending), renumbered, and the entry that each of the new ones was.
+fn filter(csr: &Csr, kept: &[u32]) -> (Csr, Vec<u32>) {
     let mut new_idx = vec![u32::MAX; csr.n_cols];
     for (new, &old) in (0u32..).zip(kept) {
         new_idx[old as usize] = new;
     }
     let mut offsets = vec![0];
-    let mut indices = Vec::new();
+    let (mut indices, mut entries) = (Vec::new(), Vec::new());
     for &old in kept {
-        indices.extend(
-            csr.row(old as usize).iter().map(|&col| new_idx[col as usize]).filter(|&col| col != u32::MAX),
-        );
+        for (entry, &col) in (csr.offsets[old as usize]..).zip(csr.row(old as usize)) {
+            let col = new_idx[col as usize];
+            if col != u32::MAX {
+                indices.push(col);
+                entries.push(entry);
+            }
+        }
         offsets.push(indices.len() as u32);
     }
-    Csr { offsets, indices, n_cols: kept.len() }
+    (Csr { offsets, indices, n_cols: kept.len() }, entries)
 }
 
 #[cfg(test)]
@@ -122,6 +134,20 @@ mod tests {
         };
         assert_eq!(edges(&picked.graph.adjacency), [(1, 0), (0, 1), (2, 3)]);
         assert_eq!(*picked.graph.transpose, picked.graph.adjacency.transpose());
+    }
+
+    #[test]
+    fn parallel_edges_and_loops_stay_with_their_kinds() {
+        let edges = [(0, 2), (0, 2), (1, 2), (2, 2), (2, 0)];
+        let (csr, order) = Csr::from_edges_with_order(3, &edges, None);
+        assert_eq!(order, [4, 0, 1, 2, 3]);
+        let (adjacency, transpose) = (Arc::new(csr.clone()), Arc::new(csr.transpose()));
+        let kinds = EdgeKinds { of_entry: Arc::new(vec![4, 0, 1, 2, 3]), n_kinds: 5 };
+        let graph = SparseGraph::new(adjacency, transpose, Arc::new(vec![0, 3])).with_kinds(Some(kinds));
+        let picked = select_top(&scores(&[2.0, 0.0, 1.0]), &graph, Keep::Count(2)).unwrap();
+        assert_eq!((picked.rows.as_slice(), picked.entries.as_slice()), (&[0, 2][..], &[0, 1, 2, 4][..]));
+        assert_eq!(picked.graph.adjacency.indices, [1, 0, 0, 1]);
+        assert_eq!(*picked.graph.kinds.as_ref().unwrap().of_entry, [4, 0, 1, 3]);
     }
 
     #[test]

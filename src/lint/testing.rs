@@ -70,6 +70,8 @@ pub fn dataset(graphs: &[(u32, &[(u32, u32)])], features: &[u32], classes: &[i64
         task: Some(Task { entity: Entity::Graph, kind: TargetKind::Classification }),
         node_offsets,
         edges,
+        edge_features: None,
+        edge_kinds: None,
         features: Features::OneHot {
             columns: features.to_vec(),
             width: features.iter().max().map_or(1, |&column| column as usize + 1),

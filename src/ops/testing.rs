@@ -17,6 +17,8 @@ pub(crate) fn nodes(n_nodes: usize, edges: &[(u32, u32)]) -> Dataset {
         task: Some(Task { entity: Entity::Nodes, kind: TargetKind::Classification }),
         node_offsets: vec![0, n_nodes as u32],
         edges: edges.to_vec(),
+        edge_features: None,
+        edge_kinds: None,
         features: Features::Dense { values, width },
         targets: Targets::Classes((0..n_nodes as i64).map(|node| node % 2).collect()),
         class_names: vec!["a".into(), "b".into()],

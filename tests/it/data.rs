@@ -180,11 +180,12 @@ SMALL: graph classification
 
   graphs          3
   nodes           8
-  edges           5 undirected (10 directed)
+  edges           12 directed, 1 of them without their reverse
   features        2 node labels (0, 1)
-  dropped         1 self-loop and 1 repeated edge
+  edge features   2 edge labels (0, 1)
+  self-loops      1
+  parallel edges  1
   not read        node attributes: 2 columns of SMALL_node_attributes.txt; `features = both` reads them
-  not read        edge labels: 1 column of SMALL_edge_labels.txt
   not read        edge weights: SMALL_edge_weights.txt
   fingerprint     [..]
 
@@ -200,14 +201,21 @@ SMALL: graph classification
     );
     let (_, out, _) = hgnnc(root.path(), &["data", "SMALL", "--format", "json"]);
     let json: serde_json::Value = serde_json::from_str(&out).expect("JSON");
-    assert_eq!((&json["n_edges"], &json["n_directed_edges"]), (&5.into(), &10.into()));
-    assert_eq!((&json["dropped"]["self_loops"], &json["dropped"]["repeated"]), (&1.into(), &1.into()));
+    assert_eq!((&json["n_edges"], &json["n_directed_edges"]), (&12.into(), &12.into()));
+    let counts = ["n_one_way_edges", "n_self_loops", "n_parallel_edges", "n_edge_features", "n_edge_kinds"];
+    assert_eq!(counts.map(|count| json[count].as_u64()), [1, 1, 1, 2, 2].map(Some));
+    assert_eq!(json["edge_features"], "2 edge labels (0, 1)");
     let what: Vec<_> =
         json["unread"].as_array().expect("a list").iter().map(|unread| &unread["what"]).collect();
-    assert_eq!(what, ["node attributes", "edge labels", "edge weights"]);
+    assert_eq!(what, ["node attributes", "edge weights"]);
     // Who says which features are wanted has chosen.
     let (_, out, _) = hgnnc(root.path(), &["data", "tu(\"./SMALL\", features = labels)"]);
-    assert!(!out.contains("node attributes") && out.contains("edge labels"), "{out}");
+    assert!(!out.contains("node attributes") && out.contains("edge weights"), "{out}");
+    let edited = "tu(\"./SMALL\", edge_features = none, loops = add, parallel = drop, undirected = true)";
+    let (_, out, _) = hgnnc(root.path(), &["data", edited]);
+    assert!(out.contains("  edges           13 undirected (18 directed)"), "{out}");
+    assert!(out.contains("  edge kinds      3: 2 edge labels (0, 1) and added self-loops\n"), "{out}");
+    assert!(out.contains("  edited          1 parallel edge merged, 7 self-loops added\n"), "{out}");
     small_set(root.path(), "ONEWAY", &[("A", "1, 2\n2, 3\n3, 2\n4, 5\n")]);
     let (_, out, _) = hgnnc(root.path(), &["data", "ONEWAY"]);
     assert!(out.contains("edges           4 directed, 2 of them without their reverse\n"), "{out}");

@@ -64,6 +64,8 @@ pub fn small_data(name: &str) -> Dataset {
         task: Some(Task { entity: Entity::Graph, kind: TargetKind::Classification }),
         node_offsets,
         edges,
+        edge_features: None,
+        edge_kinds: None,
         features: Features::OneHot { columns: (0..n_nodes).map(|node| node % 3).collect(), width: 3 },
         targets: Targets::Classes((0..n_graphs).map(class).collect()),
         class_names: vec!["0".into(), "1".into()],

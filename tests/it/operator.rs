@@ -90,6 +90,7 @@ pub fn infer(
         total_edges: 0,
         n_graphs_without_edges: 0,
         has_split: false,
+        ..DataFacts::default()
     };
     let sizes = RefCell::new(SizesWithData::new(&data));
     op.infer(&InferCx {

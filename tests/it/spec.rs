@@ -24,6 +24,7 @@ pub fn facts(name: &str) -> DataFacts {
         total_edges: 162_088,
         n_graphs_without_edges: 0,
         has_split: false,
+        ..DataFacts::default()
     };
     let with = |name: &str| DataFacts { name: name.into(), ..proteins.clone() };
     match name {

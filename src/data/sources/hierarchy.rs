@@ -188,6 +188,8 @@ impl Source for Hierarchy {
             task: Some(Task { entity: Entity::Graph, kind: TargetKind::Classification }),
             node_offsets,
             edges,
+            edge_features: None,
+            edge_kinds: None,
             features: Features::OneHot { columns, width: shape.communities },
             targets: Targets::Classes((0..n_graphs).map(|g| (g % n_classes) as i64).collect()),
             class_names: rings
@@ -201,7 +203,7 @@ impl Source for Hierarchy {
                     what: "colours of hierarchy()".into(),
                     count: shape.communities,
                 }],
-                target: None,
+                ..Vocabulary::default()
             },
         }))
     }

@@ -114,12 +114,14 @@ impl Source for Karate {
             task: Some(Task { entity: Entity::Nodes, kind: TargetKind::Classification }),
             node_offsets: vec![0, N_NODES as u32],
             edges,
+            edge_features: None,
+            edge_kinds: None,
             features: Features::OneHot { columns, width: meaning.width() },
             targets: Targets::Classes(classes),
             class_names: vec!["Mr. Hi".into(), "Officer".into()],
             fixed_split: Some(Split { train: TRAIN.to_vec(), validation: VALIDATION.to_vec(), test }),
             graph_ids: vec![1],
-            vocabulary: Vocabulary { columns: vec![meaning], target: None },
+            vocabulary: Vocabulary { columns: vec![meaning], ..Vocabulary::default() },
         }))
     }
 }

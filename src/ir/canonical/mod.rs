@@ -249,8 +249,21 @@ pub fn call_text(call: &BoundCall) -> String {
     named_call(call.name, &call.args)
 }
 
+/// Arguments that their calls were given within this version, with their defaults: left out where they have these values,
+/// so that texts and hashes of older files stay.
+const ADDED: &[(&str, &str, &str)] = &[
+    ("tu", "edge_features", "auto"),
+    ("tu", "undirected", "false"),
+    ("tu", "loops", "keep"),
+    ("tu", "parallel", "keep"),
+];
+
 fn named_call(name: &str, args: &Args) -> String {
-    let parts: Vec<_> = written(args).map(|(name, value)| format!("{name} = {value}")).collect();
+    let is_as_before = |arg: &str, value: &str| ADDED.contains(&(name, arg, value));
+    let parts: Vec<_> = written(args)
+        .filter(|(arg, value)| !is_as_before(arg, value))
+        .map(|(arg, value)| format!("{arg} = {value}"))
+        .collect();
     format!("{name}({})", parts.join(", "))
 }
 

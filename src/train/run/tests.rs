@@ -37,6 +37,8 @@ pub(super) fn cycles(kind: TargetKind) -> Dataset {
         task: Some(Task { entity: Entity::Graph, kind }),
         node_offsets,
         edges,
+        edge_features: None,
+        edge_kinds: None,
         features: Features::Dense { values, width: 2 },
         targets: match kind {
             TargetKind::Classification => Targets::Classes(classes),

@@ -34,6 +34,8 @@ fn skewed(entity: Entity, kind: TargetKind) -> Dataset {
         edges: (0..dataset.n_nodes())
             .flat_map(|node| dataset.adjacency.row(node).iter().map(move |&source| (source, node as u32)))
             .collect(),
+        edge_features: None,
+        edge_kinds: None,
         features: dataset.features,
         targets: dataset.targets,
         class_names: dataset.class_names,

@@ -3,15 +3,6 @@
 use crate::data::DataError;
 use crate::data::scan::{FileName, Text};
 
-/// Edges as read, with what was left out.
-#[derive(Debug)]
-pub struct Edges {
-    /// Directed, from 0, both ends in one graph and different.
-    pub pairs: Vec<(u32, u32)>,
-    /// The node of each line that joins a node to itself.
-    pub self_loops: Vec<u32>,
-}
-
 /// The first row at fault, with its ends as written.
 #[derive(Debug, Clone, Copy)]
 struct Wrong {
@@ -19,16 +10,15 @@ struct Wrong {
     ends: [u32; 2],
 }
 
-/// Directed edges from 0 with both ends in one graph. Self-loops are kept apart: a convolution gives each node a term
-/// of its own.
+/// Directed edges (source, target) from 0 with both ends in one graph, as the file has them: line `i` is edge `i`.
 ///
 /// # Errors
 /// Where a number is no node, or an edge joins two graphs.
-pub fn read(text: Text, graph_of: &[u32], node_offsets: &[u32]) -> Result<Edges, DataError> {
+pub fn read(text: Text, graph_of: &[u32], node_offsets: &[u32]) -> Result<Vec<(u32, u32)>, DataError> {
     let name = text.name.clone();
     let n_nodes = graph_of.len();
     // An edge takes eight bytes here and about as many in the file; what is not touched takes no memory.
-    let mut edges = Edges { pairs: Vec::with_capacity(text.rows_of(8)), self_loops: Vec::new() };
+    let mut edges = Vec::with_capacity(text.rows_of(8));
     let mut wrong: Option<Wrong> = None;
     let n_rows = text.pairs("two node numbers, `source, target`", |row, source, target| {
         // Node 0 wraps to the largest number, so one comparison finds both ends of the range.
@@ -39,11 +29,7 @@ pub fn read(text: Text, graph_of: &[u32], node_offsets: &[u32]) -> Result<Edges,
         if !is_right && wrong.is_none() {
             wrong = Some(Wrong { row, ends: [source, target] });
         }
-        if from == to && is_right {
-            edges.self_loops.push(from);
-        } else {
-            edges.pairs.push((from, to));
-        }
+        edges.push((from, to));
         Ok(())
     });
     let n_rows = n_rows.map_err(|error| match error.code {
@@ -57,11 +43,11 @@ pub fn read(text: Text, graph_of: &[u32], node_offsets: &[u32]) -> Result<Edges,
         return Err(name.whole("data::too_large", "more than 4294967295 edges").help("split the data set"));
     }
     // Numbers of all nodes reach beyond the largest graph, so this looks at few files more closely.
-    if let Some(error) = restarting(&name, &edges.pairs, node_offsets) {
+    if let Some(error) = restarting(&name, &edges, node_offsets) {
         return Err(error);
     }
     match wrong {
-        Some(wrong) => Err(misnumbered(&name, wrong, &edges.pairs, graph_of)),
+        Some(wrong) => Err(misnumbered(&name, wrong, &edges, graph_of)),
         None => Ok(edges),
     }
 }
@@ -110,7 +96,9 @@ fn restarting(name: &FileName, pairs: &[(u32, u32)], node_offsets: &[u32]) -> Op
     if largest == n_nodes || ends().any(|end| end > largest) {
         return None;
     }
+    // Parallel edges that stand beside each other are no sign of a second graph.
     let mut sorted = pairs.to_vec();
+    sorted.dedup();
     sorted.sort_unstable();
     if sorted.windows(2).all(|pair| pair[0] != pair[1]) {
         return None;

@@ -1,10 +1,10 @@
-//! `NAME_node_labels.txt`, `NAME_node_attributes.txt` and degrees: the features of the nodes.
+//! `NAME_node_labels.txt`, `NAME_node_attributes.txt` and degrees: the features of the nodes. What labels and attributes
+//! become is the same for edges.
 
 use super::expect_rows;
 use crate::args::BoundCall;
 use crate::data::DataError;
-use crate::data::batch::Csr;
-use crate::data::columns::{Columns, Vocabulary};
+use crate::data::columns::{self, Columns, Vocabulary};
 use crate::data::dataset::Features;
 use crate::data::error::count;
 use crate::data::files::{TuFiles, size_in_words};
@@ -14,17 +14,118 @@ use crate::source::Span;
 /// Degrees with a column of their own where no `max_degree` is written: social networks have hubs of thousands.
 const DEGREE_COLUMNS: u32 = 500;
 
-/// One-hot columns of node labels; a set with more has a label for each node, and a batch of them would fill the
+/// One-hot columns of labels; a set with more has a label for each node, and a batch of them would fill the
 /// memory.
 const LABEL_COLUMNS: usize = 10_000;
 
+/// What features belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Item {
+    Node,
+    Edge,
+}
+
+impl Item {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Item::Node => "node",
+            Item::Edge => "edge",
+        }
+    }
+    /// The argument that selects its features.
+    pub const fn setting(self) -> &'static str {
+        match self {
+            Item::Node => "features",
+            Item::Edge => "edge_features",
+        }
+    }
+    pub const fn labels(self) -> &'static str {
+        match self {
+            Item::Node => "node_labels",
+            Item::Edge => "edge_labels",
+        }
+    }
+    pub const fn attributes(self) -> &'static str {
+        match self {
+            Item::Node => "node_attributes",
+            Item::Edge => "edge_attributes",
+        }
+    }
+    /// What there is where a set has neither labels nor attributes.
+    const fn otherwise(self) -> &'static str {
+        match self {
+            Item::Node => "`features = degree`",
+            Item::Edge => "`edge_features = none`",
+        }
+    }
+    const fn known_columns(self, known: &Vocabulary) -> &Vec<Columns> {
+        match self {
+            Item::Node => &known.columns,
+            Item::Edge => &known.edge_columns,
+        }
+    }
+    fn known_choice(self, known: &Vocabulary) -> Option<&'static str> {
+        match self {
+            Item::Node => known.choice(),
+            Item::Edge => known.edge_choice(),
+        }
+    }
+    fn known_labels(self, known: &Vocabulary) -> Vec<(&[i64], &[i64])> {
+        match self {
+            Item::Node => known.labels(),
+            Item::Edge => known.edge_labels(),
+        }
+    }
+    fn known_in_words(self, known: &Vocabulary) -> String {
+        match self {
+            Item::Node => known.features_in_words(),
+            Item::Edge => known.edges_in_words(),
+        }
+    }
+}
+
 /// Where features come from.
-struct Asked<'a> {
-    /// The word of `features = …`.
-    choice: &'a str,
+pub struct Asked<'a> {
+    item: Item,
+    /// The word of `features = …` or `edge_features = …`.
+    pub choice: &'a str,
     /// It is what the model was trained with, and not what the call says.
     is_of_model: bool,
     span: Option<Span>,
+}
+
+impl<'a> Asked<'a> {
+    /// What the call asks for. Where it leaves that open and a model is known, the columns of the model.
+    pub fn of(item: Item, call: &'a BoundCall, known: Option<&Vocabulary>) -> Self {
+        let written = call.args.get(item.setting());
+        let of_model = known
+            .and_then(|known| item.known_choice(known))
+            .filter(|_| written.is_none_or(|arg| arg.span.is_none()));
+        Self {
+            item,
+            choice: of_model.unwrap_or(call.args.choice(item.setting())),
+            is_of_model: of_model.is_some(),
+            span: written.and_then(|arg| arg.span),
+        }
+    }
+
+    /// Refuses columns that mean something else than those that the model was trained with.
+    ///
+    /// # Errors
+    /// Where they do.
+    pub fn expect_columns_of(
+        &self,
+        files: &TuFiles,
+        known: Option<&Vocabulary>,
+        now: &[Columns],
+    ) -> Result<(), DataError> {
+        let Some(known) = known else { return Ok(()) };
+        if columns::agree(self.item.known_columns(known), now) {
+            return Ok(());
+        }
+        let now = columns::in_words(now, self.item.word());
+        Err(other_columns(files, known, self, &format!("{} gives {now}", files.name)))
+    }
 }
 
 /// The features that the call asks for. Where it leaves that open and a model is known, those of the model.
@@ -38,15 +139,7 @@ pub fn read(
     edges: &[(u32, u32)],
     known: Option<&Vocabulary>,
 ) -> Result<(Features, Vec<Columns>), DataError> {
-    let written = call.args.get("features");
-    let of_model =
-        known.and_then(Vocabulary::choice).filter(|_| written.is_none_or(|arg| arg.span.is_none()));
-    let asked = Asked {
-        choice: of_model.unwrap_or(call.args.choice("features")),
-        is_of_model: of_model.is_some(),
-        span: written.and_then(|arg| arg.span),
-    };
-    let known = known.filter(|known| !known.columns.is_empty());
+    let asked = Asked::of(Item::Node, call, known);
     let (features, columns) = match asked.choice {
         "constant" => (Features::Dense { values: vec![1.0; n_nodes], width: 1 }, vec![Columns::Constant]),
         "degree" => {
@@ -55,33 +148,29 @@ pub fn read(
         }
         _ => of_files(files, &asked, n_nodes, known)?,
     };
-    let now = Vocabulary { columns, target: None };
-    if let Some(known) = known.filter(|known| !known.has_columns_of(&now)) {
-        return Err(other_columns(
-            files,
-            known,
-            &asked,
-            &format!("{} gives {}", files.name, now.features_in_words()),
-        ));
-    }
-    Ok((features, now.columns))
+    asked.expect_columns_of(files, known, &columns)?;
+    Ok((features, columns))
 }
 
-/// Node labels and attributes.
-fn of_files(
+/// Labels and attributes of nodes or edges.
+///
+/// # Errors
+/// Where a part is missing or broken, or has labels that are none of the model's.
+pub fn of_files(
     files: &mut TuFiles,
     asked: &Asked,
-    n_nodes: usize,
+    n_items: usize,
     known: Option<&Vocabulary>,
 ) -> Result<(Features, Vec<Columns>), DataError> {
-    let choice = asked.choice;
+    let Asked { item, choice, .. } = *asked;
+    let known = known.filter(|known| !item.known_columns(known).is_empty());
     let max_bytes = files.max_bytes().saturating_mul(4);
-    let wants_labels = matches!(choice, "auto" | "labels" | "both") && files.has("node_labels");
+    let wants_labels = matches!(choice, "auto" | "labels" | "both") && files.has(item.labels());
     let wants_attributes = (matches!(choice, "attributes" | "both") || (choice == "auto" && !wants_labels))
-        && files.has("node_attributes");
+        && files.has(item.attributes());
     let missing = match choice {
-        "labels" | "both" if !wants_labels => Some("node_labels"),
-        "attributes" | "both" if !wants_attributes => Some("node_attributes"),
+        "labels" | "both" if !wants_labels => Some(item.labels()),
+        "attributes" | "both" if !wants_attributes => Some(item.attributes()),
         _ => None,
     };
     if let Some(part) = missing {
@@ -89,21 +178,22 @@ fn of_files(
     }
     let mut columns = Vec::new();
     let mut attributes = Table { values: Vec::new(), width: 0, n_rows: 0 };
-    if wants_attributes && let Some(text) = files.open("node_attributes")? {
+    if wants_attributes && let Some(text) = files.open(item.attributes())? {
         let name = text.name.clone();
-        attributes = text.reals(n_nodes, "a node attribute (a real number)")?;
-        expect_rows(&name, attributes.n_rows, n_nodes, "node")?;
+        let expected = match item {
+            Item::Node => "a node attribute (a real number)",
+            Item::Edge => "an edge attribute (a real number)",
+        };
+        attributes = text.reals(n_items, expected)?;
+        expect_rows(&name, attributes.n_rows, n_items, item.word())?;
         columns.push(Columns::Attributes { count: attributes.width });
     }
-    let text = if wants_labels { files.open("node_labels")? } else { None };
-    let Some(text) = text else {
+    let table = if wants_labels { read_labels(files, item, n_items)? } else { None };
+    let Some((name, table)) = table else {
         return Ok((Features::Dense { values: attributes.values, width: attributes.width }, columns));
     };
-    let name = text.name.clone();
-    let table = text.integers(None, n_nodes, "a node label (a whole number)")?;
-    expect_rows(&name, table.n_rows, n_nodes, "node")?;
-    let known = known.map(Vocabulary::labels).filter(|known| !known.is_empty());
-    let (places, labels) = label_columns(&name, &table, known.as_deref())?;
+    let known = known.map(|known| item.known_labels(known)).filter(|known| !known.is_empty());
+    let (places, labels) = label_columns(&name, &table, item, known.as_deref())?;
     let width = labels.iter().map(Columns::width).sum();
     columns.extend(labels);
     if !wants_attributes && table.width == 1 {
@@ -111,31 +201,54 @@ fn of_files(
     }
     let total = attributes.width + width;
     // A small file can ask for many columns of many nodes, most of them zeros.
-    let n_bytes = n_nodes.saturating_mul(total).saturating_mul(size_of::<f32>()) as u64;
+    let n_bytes = n_items.saturating_mul(total).saturating_mul(size_of::<f32>()) as u64;
     if n_bytes > max_bytes {
         return Err(name
             .whole(
                 "data::too_large",
                 format!(
-                    "the features of {n_nodes} nodes in {total} columns take {}; the limit is {}",
+                    "the features of {n_items} {}s in {total} columns take {}; the limit is {}",
+                    item.word(),
                     size_in_words(n_bytes),
                     size_in_words(max_bytes)
                 ),
             )
             .help(format!(
-                "write `features = attributes` or `degree`; or allow more with `--max-data-size {}GiB`",
+                "write `{} = attributes` or {}; or allow more with `--max-data-size {}GiB`",
+                item.setting(),
+                item.otherwise(),
                 n_bytes.div_ceil(4 << 30)
             )));
     }
-    let mut values = vec![0f32; n_nodes * total];
-    for (node, row) in values.chunks_exact_mut(total).enumerate() {
-        row[..attributes.width]
-            .copy_from_slice(&attributes.values[node * attributes.width..][..attributes.width]);
-        for &column in &places[node * table.width..][..table.width] {
-            row[attributes.width + column as usize] = 1.0;
+    let mut values = vec![0f32; n_items * total];
+    for (row, out) in values.chunks_exact_mut(total).enumerate() {
+        out[..attributes.width]
+            .copy_from_slice(&attributes.values[row * attributes.width..][..attributes.width]);
+        for &column in &places[row * table.width..][..table.width] {
+            out[attributes.width + column as usize] = 1.0;
         }
     }
     Ok((Features::Dense { values, width: total }, columns))
+}
+
+/// The labels of all nodes or edges as they stand in the file; `None` where there is none.
+///
+/// # Errors
+/// Where the file is broken or has not one line an item.
+pub fn read_labels(
+    files: &mut TuFiles,
+    item: Item,
+    n_items: usize,
+) -> Result<Option<(FileName, Table<i64>)>, DataError> {
+    let Some(text) = files.open(item.labels())? else { return Ok(None) };
+    let name = text.name.clone();
+    let expected = match item {
+        Item::Node => "a node label (a whole number)",
+        Item::Edge => "an edge label (a whole number)",
+    };
+    let table = text.integers(None, n_items, expected)?;
+    expect_rows(&name, table.n_rows, n_items, item.word())?;
+    Ok(Some((name, table)))
 }
 
 /// A part that is asked for, by the call or by the model, and that the set does not have.
@@ -144,20 +257,21 @@ fn missing_part(files: &TuFiles, part: &str, asked: &Asked, known: Option<&Vocab
     if let Some(known) = known.filter(|_| asked.is_of_model) {
         return other_columns(files, known, asked, &format!("{name} has no {what}"));
     }
-    let (file, choice) = (files.file_of(part), asked.choice);
-    let there: Vec<&str> =
-        [("node_labels", "`features = labels`"), ("node_attributes", "`features = attributes`")]
-            .into_iter()
-            .filter(|(part, _)| files.has(part))
-            .map(|(_, setting)| setting)
-            .collect();
-    let help = match there.as_slice() {
-        [] => "write `features = degree`, or `constant`".to_owned(),
-        there => format!("write {}, or `features = degree`", there.join(" or ")),
+    let (file, choice, item) = (files.file_of(part), asked.choice, asked.item);
+    let setting = item.setting();
+    let there: Vec<String> = [(item.labels(), "labels"), (item.attributes(), "attributes")]
+        .into_iter()
+        .filter(|(part, _)| files.has(part))
+        .map(|(_, word)| format!("`{setting} = {word}`"))
+        .collect();
+    let help = match (there.as_slice(), item) {
+        ([], Item::Node) => "write `features = degree`, or `constant`".to_owned(),
+        ([], Item::Edge) => "leave it out: the edges of this set carry nothing".to_owned(),
+        (there, _) => format!("write {}, or {}", there.join(" or "), item.otherwise()),
     };
     DataError::new(
         "data::missing_part",
-        format!("`features = {choice}` needs `{file}`, which {name} does not have"),
+        format!("`{setting} = {choice}` needs `{file}`, which {name} does not have"),
     )
     .file(files.path.display().to_string())
     .help(help)
@@ -166,16 +280,17 @@ fn missing_part(files: &TuFiles, part: &str, asked: &Asked, known: Option<&Vocab
 
 /// Columns that mean something else than those that the model was trained with.
 fn other_columns(files: &TuFiles, known: &Vocabulary, asked: &Asked, now: &str) -> DataError {
-    let help = match known.choice() {
+    let (item, setting) = (asked.item, asked.item.setting());
+    let help = match item.known_choice(known) {
         Some(choice) if !asked.is_of_model => {
-            format!("leave `features` out, and the data is read as the model's was: `features = {choice}`")
+            format!("leave `{setting}` out, and the data is read as the model's was: `{setting} = {choice}`")
         }
         _ => "the model has no other inputs: give data with these features, or train a model on those that the data has"
             .to_owned(),
     };
     DataError::new(
         "data::other_columns",
-        format!("the model was trained with {}, and {now}", known.features_in_words()),
+        format!("the model was trained with {}, and {now}", item.known_in_words(known)),
     )
     .file(files.path.display().to_string())
     .help(help)
@@ -184,9 +299,13 @@ fn other_columns(files: &TuFiles, known: &Vocabulary, asked: &Asked, now: &str) 
 
 /// The place of every label among the one-hot columns. A table of several label columns gets one block of
 /// columns for each.
-fn label_columns(
+///
+/// # Errors
+/// Where there are more columns of labels, or other labels, than the model knows, or too many of them.
+pub fn label_columns(
     name: &FileName,
     table: &Table<i64>,
+    item: Item,
     known: Option<&[(&[i64], &[i64])]>,
 ) -> Result<(Vec<u32>, Vec<Columns>), DataError> {
     if let Some(known) = known.filter(|known| known.len() != table.width) {
@@ -194,12 +313,13 @@ fn label_columns(
             .whole(
                 "data::other_columns",
                 format!(
-                    "has {} per node, but the model was trained with {}",
+                    "has {} per {}, but the model was trained with {}",
                     count(table.width, "label"),
+                    item.word(),
                     known.len()
                 ),
             )
-            .help("give data with the node labels that the model was trained with"));
+            .help(format!("give data with the {} labels that the model was trained with", item.word())));
     }
     let mut places = vec![0u32; table.values.len()];
     let mut blocks = Vec::new();
@@ -224,9 +344,15 @@ fn label_columns(
                     .error(
                         "data::unknown_label",
                         row,
-                        format!("node label {label} does not occur in the data that the model was trained with"),
+                        format!(
+                            "{} label {label} does not occur in the data that the model was trained with",
+                            item.word()
+                        ),
                     )
-                    .help("the model has learned nothing about it: relabel the node, or train with data that has this label"));
+                    .help(format!(
+                        "the model has learned nothing about it: relabel the {}, or train with data that has this label",
+                        item.word()
+                    )));
             };
             is_seen[column] = true;
             places[row * table.width + part] = (width + column) as u32;
@@ -234,8 +360,19 @@ fn label_columns(
         width += labels.len();
         if width > LABEL_COLUMNS {
             return Err(name
-                .whole("data::too_many_labels", format!("has more than {LABEL_COLUMNS} different node labels"))
-                .help("they look like names of nodes, of which nothing can be learned: write `features = degree` or `attributes`"));
+                .whole(
+                    "data::too_many_labels",
+                    format!("has more than {LABEL_COLUMNS} different {} labels", item.word()),
+                )
+                .help(match item {
+                    Item::Node => {
+                        "they look like names of nodes, of which nothing can be learned: write `features = degree` or \
+                         `attributes`"
+                    }
+                    Item::Edge => {
+                        "they look like names or weights of edges: real values belong in NAME_edge_attributes.txt"
+                    }
+                }));
         }
         let unseen = match known {
             Some(_) => unseen,
@@ -263,12 +400,12 @@ fn label_values(labels: impl Iterator<Item = i64> + Clone) -> Vec<i64> {
     if span < 2 * values.len() as u64 { (min..=max).collect() } else { values }
 }
 
-/// One column a degree (incoming edges), the last for all larger ones.
+/// One column a degree, the last for all larger ones. A degree counts the edges into a node as they are after the
+/// options of the call, parallel edges each and a self-loop once.
 fn degree_features(n_nodes: usize, edges: &[(u32, u32)], asked: Option<u32>) -> (Features, Vec<Columns>) {
-    // An edge written twice counts once, as in the adjacency.
-    let adjacency = Csr::from_edges(n_nodes, edges);
-    let degrees = adjacency.offsets.windows(2).map(|pair| pair[1] - pair[0]);
-    let max = asked.unwrap_or_else(|| degrees.clone().max().unwrap_or(0).min(DEGREE_COLUMNS));
-    let columns = degrees.map(|degree| degree.min(max)).collect();
+    let mut degrees = vec![0u32; n_nodes];
+    edges.iter().for_each(|&(_, target)| degrees[target as usize] += 1);
+    let max = asked.unwrap_or_else(|| degrees.iter().copied().max().unwrap_or(0).min(DEGREE_COLUMNS));
+    let columns = degrees.into_iter().map(|degree| degree.min(max)).collect();
     (Features::OneHot { columns, width: max as usize + 1 }, vec![Columns::Degrees { max }])
 }

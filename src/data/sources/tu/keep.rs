@@ -1,6 +1,7 @@
 //! `max_nodes`: only some graphs of a set, with their nodes renumbered.
 
 use crate::data::dataset::{Features, Targets};
+use crate::data::edges::EdgeList;
 
 /// The new number of a node that is left out.
 pub const DROPPED: u32 = u32::MAX;
@@ -26,15 +27,20 @@ pub fn moved(kept: &[usize], node_offsets: &mut Vec<u32>) -> Vec<u32> {
 pub fn graphs(
     kept: &[usize],
     moved: &[u32],
-    edges: &mut Vec<(u32, u32)>,
+    edges: &mut EdgeList,
     features: &mut Features,
     targets: &mut Targets,
     graph_ids: &mut Vec<u32>,
 ) {
-    edges.retain_mut(|(source, target)| {
+    let kept_edges: Vec<u32> = (0u32..)
+        .zip(&edges.pairs)
+        .filter(|(_, (source, _))| moved[*source as usize] != DROPPED)
+        .map(|(edge, _)| edge)
+        .collect();
+    edges.pick(&kept_edges);
+    for (source, target) in &mut edges.pairs {
         (*source, *target) = (moved[*source as usize], moved[*target as usize]);
-        *source != DROPPED
-    });
+    }
     let kept_nodes = || (0..moved.len()).filter(|&node| moved[node] != DROPPED);
     match features {
         Features::Dense { values, width } => {

@@ -2,10 +2,11 @@
 //!
 //! Format: C. Morris et al., "TUDataset: A collection of benchmark datasets for learning with graphs", ICML 2020
 //! Workshop GRL+, <https://chrsmrrs.github.io/datasets/docs/format/>.
-//! PyG: `torch_geometric.datasets.TUDataset`; like there, self loops and duplicate edges are dropped.
+//! PyG: `torch_geometric.datasets.TUDataset`, which drops self-loops and parallel edges; here they stay unless asked.
 //!
 //! [`crate::data::locate`] describes where the files are looked for.
 
+mod edge_values;
 mod edges;
 mod features;
 mod graphs;
@@ -15,7 +16,8 @@ mod unread;
 
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default};
 use crate::data::columns::{Columns, Vocabulary};
-use crate::data::dataset::{Dataset, DatasetParts, Targets};
+use crate::data::dataset::{Dataset, DatasetParts, Targets, Unread};
+use crate::data::edges::{EdgeList, EdgeOptions, LOOPS, Loops, PARALLEL, UNDIRECTED};
 use crate::data::error::count;
 use crate::data::files::TuFiles;
 use crate::data::locate;
@@ -23,7 +25,7 @@ use crate::data::scan::FileName;
 use crate::data::{DataError, DataOptions, Source, download, without_effect};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Entity, TargetKind, Task};
-use edges::Edges;
+use features::Item;
 use std::path::PathBuf;
 
 pub static SPEC: CallSpec = CallSpec {
@@ -50,6 +52,17 @@ pub static SPEC: CallSpec = CallSpec {
                   they are, `both` (attributes first), `degree` one-hot, `constant` a single 1; `auto` takes the \
                   labels, or the attributes where there are no labels.",
         },
+        ArgSpec {
+            name: "edge_features",
+            kind: ArgKind::Choice(&["auto", "labels", "attributes", "both", "none"]),
+            default: Default::Choice("auto"),
+            positional: false,
+            doc: "Edge features: `labels` one-hot (columns as those of node labels), `attributes` as they are, `both` \
+                  (attributes first), `none`; `auto` takes the labels, or the attributes where there are no labels.",
+        },
+        UNDIRECTED,
+        LOOPS,
+        PARALLEL,
         ArgSpec {
             name: "target",
             kind: ArgKind::Choice(&["auto", "labels", "attributes"]),
@@ -97,7 +110,9 @@ impl Source for Tu {
                 "leave it out, or write `features = degree`",
             )
         });
-        unused.flatten().into_iter().collect()
+        let no_edge_features = call.args.choice("edge_features") == "none";
+        let merged = no_edge_features.then(|| EdgeOptions::check_without_features(call));
+        unused.flatten().into_iter().chain(merged.flatten()).collect()
     }
 
     fn files(&self, call: &BoundCall, options: &DataOptions) -> Option<Vec<PathBuf>> {
@@ -124,27 +139,53 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
     let (graph_of, mut node_offsets) = graphs::read(indicator)?;
     let n_nodes = graph_of.len();
     let adjacency = files.require("A", "it holds the edges")?;
-    let Edges { pairs: mut edges, mut self_loops } = edges::read(adjacency, &graph_of, &node_offsets)?;
+    let pairs = edges::read(adjacency, &graph_of, &node_offsets)?;
     drop(graph_of);
-    let (mut features, columns) = features::read(files, call, n_nodes, &edges, known)?;
+    let values = edge_values::read(files, call, pairs.len(), known)?;
+    let (edge_columns, mut kind_labels) = (values.columns, None);
+    let mut edges = EdgeList { pairs, features: values.features, kinds: None };
+    if let Some((kinds, labels)) = values.kinds {
+        (edges.kinds, kind_labels) = (Some(kinds), Some(labels));
+    }
+    let options = EdgeOptions::of(call);
+    let edits = options.apply(&mut edges, n_nodes, call, files.max_bytes().saturating_mul(4))?;
+    let has_lost_kinds = kind_labels.is_some() && edges.kinds.is_none();
+    kind_labels = kind_labels.filter(|_| !has_lost_kinds);
+    if let Some(labels) = &mut kind_labels {
+        labels.has_added_loops = options.loops == Loops::Add;
+    }
+    let (mut features, columns) = features::read(files, call, n_nodes, &edges.pairs, known)?;
     let n_graphs = node_offsets.len() - 1;
     let (mut targets, class_names, target) = targets::read(files, call, n_graphs, &indicator_name, known)?;
     let mut graph_ids: Vec<u32> = (1..node_offsets.len() as u32).collect();
 
     let mut parts_read = vec!["A", "graph_indicator"];
-    for block in &columns {
-        match block {
-            Columns::Labels { .. } => parts_read.push("node_labels"),
-            Columns::Attributes { .. } => parts_read.push("node_attributes"),
-            _ => {}
+    for (blocks, item) in [(&columns, Item::Node), (&edge_columns, Item::Edge)] {
+        for block in blocks {
+            match block {
+                Columns::Labels { .. } => parts_read.push(item.labels()),
+                Columns::Attributes { .. } => parts_read.push(item.attributes()),
+                _ => {}
+            }
         }
+    }
+    if kind_labels.is_some() {
+        parts_read.push(Item::Edge.labels());
     }
     parts_read.push(match targets {
         Targets::Classes(_) => "graph_labels",
         Targets::Values { .. } => "graph_attributes",
         Targets::None => "",
     });
-    let unread = unread::find(files, call, &parts_read)?;
+    let mut unread = unread::find(files, call, &parts_read)?;
+    if has_lost_kinds {
+        unread.push(Unread {
+            what: "kinds of edges (edges of different labels were merged)".into(),
+            file: files.file_of(Item::Edge.labels()),
+            n_columns: Some(1),
+            setting: Some("parallel = drop"),
+        });
+    }
 
     if let Some(max_nodes) = call.args.opt_int("max_nodes") {
         let sizes = node_offsets.windows(2).map(|pair| i64::from(pair[1] - pair[0]));
@@ -161,7 +202,6 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
         if kept.len() + 1 < node_offsets.len() {
             let moved = keep::moved(&kept, &mut node_offsets);
             keep::graphs(&kept, &moved, &mut edges, &mut features, &mut targets, &mut graph_ids);
-            self_loops.retain(|&node| moved[node as usize] != keep::DROPPED);
             name = format!("{name} (graphs of at most {max_nodes} nodes)");
         }
     }
@@ -174,15 +214,17 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
         name,
         task: task.map(|kind| Task { entity: Entity::Graph, kind }),
         node_offsets,
-        edges,
+        edges: edges.pairs,
+        edge_features: edges.features,
+        edge_kinds: edges.kinds,
         features,
         targets,
         class_names,
         fixed_split: None,
         graph_ids,
-        vocabulary: Vocabulary { columns, target },
+        vocabulary: Vocabulary { columns, target, edge_columns, edge_kinds: kind_labels },
     });
-    dataset.dropped.self_loops = self_loops.len();
+    dataset.edits = edits;
     dataset.unread = unread;
     Ok(dataset)
 }
@@ -202,7 +244,8 @@ fn expect_rows(name: &FileName, found: usize, expected: usize, items: &str) -> R
             ),
         )
         .help(format!(
-            "line i belongs to {items} i: {}",
+            "line i belongs to {items} i{}: {}",
+            if items == "edge" { ", the one of line i of NAME_A.txt" } else { "" },
             if found < expected { "add the missing lines" } else { "delete the surplus lines" }
         )))
 }

@@ -16,10 +16,13 @@ pub fn find(files: &mut TuFiles, call: &BoundCall, read: &[&str]) -> Result<Vec<
     for part in PARTS.into_iter().filter(|part| !read.contains(part)) {
         let setting = match part {
             "node_labels" | "node_attributes" if is_written("features") => continue,
+            "edge_labels" | "edge_attributes" if is_written("edge_features") => continue,
             "graph_labels" | "graph_attributes" if is_written("target") => continue,
             // `auto` takes the labels.
             "node_attributes" => Some("features = both"),
             "node_labels" => Some("features = labels"),
+            "edge_attributes" => Some("edge_features = both"),
+            "edge_labels" => Some("edge_features = labels"),
             "graph_attributes" => Some("target = attributes"),
             "graph_labels" => Some("target = labels"),
             _ => None,

@@ -86,6 +86,59 @@ fn each_broken_file_is_named_with_its_line() {
 }
 
 #[test]
+fn each_broken_file_of_edges_is_named_with_its_line() {
+    let count = refuses(
+        &[("edge_labels", "1\n2\n1\n1\n2\n")],
+        "data::count",
+        "TINY_edge_labels.txt: has 5 lines, but there are 6 edges",
+    );
+    assert_eq!(
+        count.help.as_deref(),
+        Some("line i belongs to edge i, the one of line i of NAME_A.txt: add the missing lines")
+    );
+    let surplus = refuses(
+        &[("edge_attributes", "1\n2\n1\n1\n2\n3\n4\n")],
+        "data::count",
+        "TINY_edge_attributes.txt: has 7 lines, but there are 6 edges",
+    );
+    assert!(surplus.help.expect("help").ends_with("delete the surplus lines"));
+    refuses(
+        &[("edge_attributes", "1, 2\n3, 4\n5\n1, 2\n1, 2\n1, 2\n")],
+        "data::ragged",
+        "TINY_edge_attributes.txt:3: `5` has 1 value, but the lines before have 2",
+    );
+    for (value, found) in [("nan", "`nan` is not finite"), ("1e39", "`1e39` is not finite")] {
+        refuses(
+            &[("edge_attributes", &format!("1\n{value}\n1\n1\n2\n3\n"))],
+            "data::not_finite",
+            &format!("TINY_edge_attributes.txt:2: expected an edge attribute (a real number), but {found}"),
+        );
+    }
+    let real = refuses(
+        &[("edge_labels", "1\n0.5\n1\n1\n2\n3\n")],
+        "data::not_a_number",
+        "TINY_edge_labels.txt:2: expected an edge label (a whole number), but found `0.5`",
+    );
+    assert!(real.help.expect("help").contains("NAME_edge_attributes.txt"));
+    refuses(
+        &[("edge_labels", "1\n99999999999999999999\n1\n1\n2\n3\n")],
+        "data::out_of_range",
+        "TINY_edge_labels.txt:2: expected an edge label (a whole number), but `99999999999999999999` is too large",
+    );
+    // Labels are read for the kinds of edges, whatever the features are.
+    let root = folder(&[("edge_labels", "x\n")]);
+    let error = load(&root, &[("edge_features", ArgValue::Choice("none"))]).expect_err("no number");
+    assert_eq!(error.code, "data::not_a_number");
+    let many: String = (0..10_001).map(|label| format!("{label}\n")).collect();
+    let edges = "1, 2\n".repeat(10_001);
+    let error = load(&folder(&[("A", &edges), ("edge_labels", &many)]), &[]).expect_err("too many");
+    assert_eq!(
+        (error.code, error.message.as_str()),
+        ("data::too_many_labels", "has more than 10000 different edge labels")
+    );
+}
+
+#[test]
 fn missing_parts_are_named_with_what_they_are_for() {
     let missing = |part: &str, args: &[(&str, ArgValue)], message: &str| {
         let error = load(&folder(&[(part, "")]), args).expect_err(message);
@@ -102,6 +155,11 @@ fn missing_parts_are_named_with_what_they_are_for() {
         "node_labels",
         &[("features", ArgValue::Choice("both"))],
         "`features = both` needs `TINY_node_labels.txt`, which TINY does not have",
+    );
+    missing(
+        "edge_labels",
+        &[("edge_features", ArgValue::Choice("labels"))],
+        "`edge_features = labels` needs `TINY_edge_labels.txt`, which TINY does not have",
     );
     missing(
         "graph_attributes",
@@ -130,14 +188,16 @@ fn no_bytes_whatever_make_the_reader_panic() {
         b"1\n2\n",
     ];
     let mut rng = generator(11, 0);
-    let root = folder(&[]);
+    let root = folder(&CARRIED);
+    let all_parts = [&TINY[..], &CARRIED].concat();
     let archive = tempfile::tempdir().expect("a temporary folder");
     let zip = archive.path().join("TINY.zip");
     zip_of(&zip, &parts(&[]));
     let whole = std::fs::read(&zip).expect("readable");
     let (mut n_read, mut n_refused) = (0, 0);
+    let both = [("features", ArgValue::Choice("both")), ("edge_features", ArgValue::Choice("both"))];
     for round in 0..700 {
-        let (part, text) = TINY[round % TINY.len()];
+        let (part, text) = all_parts[round % all_parts.len()];
         let mut bytes = if round % 7 == 0 { whole.clone() } else { text.as_bytes().to_vec() };
         for _ in 0..1 + below(&mut rng, 3) {
             let at = below(&mut rng, bytes.len() + 1);
@@ -147,7 +207,7 @@ fn no_bytes_whatever_make_the_reader_panic() {
         let path = root.path().join(format!("TINY/TINY_{part}.txt"));
         let place = if round % 7 == 0 { &archive } else { &root };
         std::fs::write(if round % 7 == 0 { &zip } else { &path }, bytes).expect("writable");
-        match load(place, &[("features", ArgValue::Choice("both"))]) {
+        match load(place, &both) {
             Ok(data) => {
                 n_read += 1;
                 let all: Vec<u32> = (0..data.n_graphs() as u32).collect();

@@ -28,9 +28,15 @@ const TINY: [(&str, &str); 6] = [
     ("node_attributes", "1, 2\n3, 4\n5, 6\n7, 8\n9, 10\n"),
 ];
 
-/// The tiny set with some parts replaced, or left out where the replacement is empty.
+/// A label and an attribute for every line of the tiny set's edges: 2→1, 1→2, 2→3, 3→2, 5→4, 4→5.
+const CARRIED: [(&str, &str); 2] =
+    [("edge_labels", "4\n2\n2\n2\n4\n5\n"), ("edge_attributes", "0.1\n0.2\n0.3\n0.4\n0.5\n0.6\n")];
+
+/// The tiny set with some parts replaced or added, or left out where the replacement is empty.
 fn parts(changes: &[(&str, &str)]) -> Vec<(String, String)> {
+    let is_new = |(part, _): &&(&str, &str)| TINY.iter().all(|(known, _)| known != part);
     TINY.iter()
+        .chain(changes.iter().filter(is_new))
         .map(|(part, text)| {
             let changed = changes.iter().find(|(changed, _)| changed == part);
             (format!("TINY_{part}.txt"), changed.map_or(*text, |(_, text)| text).to_string())
