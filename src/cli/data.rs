@@ -231,6 +231,7 @@ fn edges(summary: &Summary) -> String {
     match one_way {
         0 => format!("{n} undirected ({directed} directed)"),
         n if n == directed => format!("{directed} directed, none with its reverse"),
+        1 => format!("{directed} directed, 1 of them without its reverse"),
         _ => format!("{directed} directed, {one_way} of them without their reverse"),
     }
 }

@@ -180,7 +180,7 @@ SMALL: graph classification
 
   graphs          3
   nodes           8
-  edges           12 directed, 1 of them without their reverse
+  edges           12 directed, 1 of them without its reverse
   features        2 node labels (0, 1)
   edge features   2 edge labels (0, 1)
   self-loops      1
@@ -191,8 +191,8 @@ SMALL: graph classification
 
                    min  25 %  median  75 %  max   mean
   nodes per graph    2     2       3     3    3  2.667
-  edges per graph    1     1       2     2    2  1.667
-  degree             1     1       1     1    2  1.250
+  edges per graph    2     2       5     5    5      4
+  degree             1     1       1     1    3  1.500
 
   class 0                2   66.7 %
   class 1                1   33.3 %
