@@ -2,7 +2,7 @@
 
 use super::eval::{Evaluator, Value};
 use super::scope::{Env, Thunk};
-use super::{ArgKind, ArgSpec, ArgValue, Args, BoundArg, BoundCall, CallSpec, Default};
+use super::{ArgKind, ArgSpec, ArgValue, Args, BoundArg, BoundCall, CallSpec, Default, EdgeValue};
 use crate::check::{args as report, elsewhere, names};
 use crate::migrate::renamed_argument;
 use crate::source::{FileId, SourceMap, Span};
@@ -61,6 +61,8 @@ pub struct Pipeline<'p> {
     pub value: Thunk<'p>,
     /// It is the argument's default.
     pub is_default: bool,
+    /// What is asked of the edges, where the argument takes their values.
+    pub of_edges: Option<EdgeValue>,
 }
 
 /// The outcome: every spec has a value, the nearest usable one where what was written is wrong.
@@ -174,13 +176,19 @@ pub fn bind<'p>(
         };
         ev.report(report::too_many(callee.name, &excess, &names(true), &names(false)));
     }
-    for (spec, slot) in specs.iter().zip(&slots) {
+    for (idx, (spec, slot)) in specs.iter().zip(&slots).enumerate() {
         let (value, span) = match slot {
             Some(arg) => {
                 let span = ev.at(arg.span());
-                if let ArgKind::Pipeline { port } = spec.kind {
+                if let Some((port, of_edges)) = port_of(specs, idx) {
                     let value = Thunk { expr: arg.value, env: env.clone() };
-                    bound.pipelines.push(Pipeline { arg: spec.name, port, value, is_default: false });
+                    bound.pipelines.push(Pipeline {
+                        arg: spec.name,
+                        port,
+                        value,
+                        is_default: false,
+                        of_edges,
+                    });
                     (ArgValue::Pipeline, Some(span))
                 } else {
                     match convert(ev, callee, spec, arg.value, env) {
@@ -216,7 +224,9 @@ pub fn bind<'p>(
                     }
                     if let (ArgKind::Pipeline { port }, Default::Source(text)) = (spec.kind, spec.default) {
                         let value = Thunk { expr: one_source(text), env: env.clone() };
-                        bound.pipelines.push(Pipeline { arg: spec.name, port, value, is_default: true });
+                        let pipeline =
+                            Pipeline { arg: spec.name, port, value, is_default: true, of_edges: None };
+                        bound.pipelines.push(pipeline);
                     }
                     (default_value(ev, spec), None)
                 }
@@ -226,6 +236,20 @@ pub fn bind<'p>(
     }
     bound.pipelines.sort_by_key(|pipeline| pipeline.port);
     bound
+}
+
+/// The port of an argument whose value comes in through one, and what it asks of the edges: those of edges follow the
+/// pipelines before them.
+fn port_of(specs: &[ArgSpec], idx: usize) -> Option<(usize, Option<EdgeValue>)> {
+    match specs[idx].kind {
+        ArgKind::Pipeline { port } => Some((port, None)),
+        ArgKind::Edges(of) => {
+            let takes_port =
+                |spec: &&ArgSpec| matches!(spec.kind, ArgKind::Pipeline { .. } | ArgKind::Edges(_));
+            Some((1 + specs[..idx].iter().filter(takes_port).count(), Some(of)))
+        }
+        _ => None,
+    }
 }
 
 /// Reports the arguments that go by the names of other libraries, and returns their names.
@@ -589,7 +613,7 @@ fn stand_in(ev: &mut Evaluator, spec: &ArgSpec) -> ArgValue {
         ArgKind::Choice(words) => words.first().map_or(ArgValue::Absent, |word| ArgValue::Choice(word)),
         ArgKind::IntList { .. } => ArgValue::IntList(Vec::new()),
         ArgKind::ChoiceList(_) => ArgValue::ChoiceList(Vec::new()),
-        ArgKind::Pipeline { .. } | ArgKind::Call(_) => ArgValue::Absent,
+        ArgKind::Pipeline { .. } | ArgKind::Edges(_) | ArgKind::Call(_) => ArgValue::Absent,
     }
 }
 

@@ -354,6 +354,7 @@ impl<'p> Evaluator<'p> {
             Some(definition) => match definition.kind {
                 DefinitionKind::Let { .. } => self.eval_let(&definition),
                 DefinitionKind::Block { .. } => word,
+                DefinitionKind::Edges { .. } => Value::Pipeline(Thunk { expr, env: env.clone() }),
             },
             None => word,
         }
@@ -403,7 +404,9 @@ impl<'p> Evaluator<'p> {
     pub fn report_word(&mut self, text: &str, thunk: &Thunk<'p>, expected: &str, callee: &str) {
         let place = self.at(thunk.expr.span);
         let env = &thunk.env;
-        let is_known = crate::ops::find(text).is_some() || self.definition(env.file, text).is_some();
+        let is_known = crate::ops::find(text).is_some()
+            || crate::ops::find_input(text).is_some()
+            || self.definition(env.file, text).is_some();
         if self.is_missing(env.file, text) {
             // The definition is there, but it could not be read, which was reported.
         } else if is_known {

@@ -39,8 +39,32 @@ pub enum ArgKind {
     Pipeline {
         port: usize,
     },
+    /// Values of the edges: a pipeline that begins with `edges`, which becomes an input of its own
+    /// ([`Args::port`]). Left out, the operator does not use the edges' values.
+    Edges(EdgeValue),
     /// Another call, of the named catalogue (`optimizer`, `schedule`, …).
     Call(&'static str),
+}
+
+/// What an argument of kind [`ArgKind::Edges`] asks of the edges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EdgeValue {
+    /// Features of any width: `edges[E, F]`.
+    Features,
+    /// One number for each edge: `edges[E, 1]`.
+    Weight,
+    /// The kind of each edge, `kinds[E, R]`, one of `R`: `edge_labels` alone gives it.
+    Kind,
+}
+
+impl EdgeValue {
+    /// What a file writes where the data's own values are meant.
+    pub fn example(self) -> &'static str {
+        match self {
+            EdgeValue::Features | EdgeValue::Weight => "edges",
+            EdgeValue::Kind => "edge_labels",
+        }
+    }
 }
 
 /// A real range; an open end excludes its bound. Prints as `(0, 1]`.
@@ -117,6 +141,9 @@ impl ArgKind {
             ArgKind::IntList { .. } => "a list of whole numbers".into(),
             ArgKind::ChoiceList(words) => format!("a list of words out of {}", words_list(words)),
             ArgKind::Pipeline { .. } => "a pipeline".into(),
+            ArgKind::Edges(EdgeValue::Features) => "values of the edges".into(),
+            ArgKind::Edges(EdgeValue::Weight) => "one number for each edge".into(),
+            ArgKind::Edges(EdgeValue::Kind) => "the kinds of the edges".into(),
             ArgKind::Call(kind) => with_article(kind_in_words(kind)),
         }
     }
@@ -291,6 +318,18 @@ impl Args {
     }
     pub fn call(&self, name: &str) -> Option<&BoundCall> {
         if let ArgValue::Call(call) = self.value(name) { Some(call) } else { None }
+    }
+    /// The input at which the value of a pipeline argument comes in; `None` where it was not given. Input 0 is the value
+    /// that the operator is applied to, and arguments that were given follow in the order of the specs.
+    pub fn port(&self, name: &str) -> Option<usize> {
+        let mut port = 0;
+        for arg in self.0.iter().filter(|arg| arg.value == ArgValue::Pipeline) {
+            port += 1;
+            if arg.name == name {
+                return Some(port);
+            }
+        }
+        None
     }
     /// Whether the argument was written in the file.
     pub fn is_written(&self, name: &str) -> bool {

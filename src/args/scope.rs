@@ -1,7 +1,7 @@
 //! Names in scope: definitions of a file, parameters of a block instance, and `as` names of a pipeline.
 
 use crate::source::{FileId, Span};
-use crate::syntax::ast::{Expr, Ident, Param};
+use crate::syntax::ast::{Expr, Ident, Param, Stage};
 use petgraph::graph::NodeIndex;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -128,7 +128,7 @@ impl<'p> Env<'p> {
     }
 }
 
-/// A `let` or block of a file.
+/// A `let`, a block or a named pipeline on the edges of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Definition<'p> {
     pub name: &'p Ident,
@@ -140,8 +140,17 @@ pub struct Definition<'p> {
 
 #[derive(Debug, Clone, Copy)]
 pub enum DefinitionKind<'p> {
-    Let { value: &'p Expr },
-    Block { params: &'p [Param], body: &'p Expr },
+    Let {
+        value: &'p Expr,
+    },
+    Block {
+        params: &'p [Param],
+        body: &'p Expr,
+    },
+    /// `edges -> … as bonds`: one value, computed once, however many stages read it.
+    Edges {
+        stages: &'p [Stage],
+    },
 }
 
 /// What a file defines and what it sees through `use`.

@@ -181,6 +181,7 @@ fn example(spec: &ArgSpec) -> String {
         ArgKind::IntList { .. } => "[64]".into(),
         ArgKind::ChoiceList(words) => format!("[{}]", words.first().copied().unwrap_or("…")),
         ArgKind::Pipeline { .. } => "gcn(64) -> relu".into(),
+        ArgKind::Edges(of) => of.example().into(),
         ArgKind::Call(kind) => {
             let first = crate::args::catalogue(kind).first();
             first.map_or("…", |spec| spec.name).into()

@@ -3,6 +3,7 @@
 use crate::data::error::count;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{DataFacts, Entity, Model, TargetKind};
+use crate::ops;
 use crate::source::Span;
 
 /// What the data lacks, whatever the model is. `place` is the `data` setting, or the model.
@@ -50,9 +51,43 @@ pub fn is_usable(data: &DataFacts, place: Span) -> Vec<Diagnostic> {
     findings
 }
 
-/// What is strange about this model on this data, though it runs.
-pub fn suits(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
+/// Stages that ask for what the edges of the data do not carry.
+fn edges_carry(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
+    for (_, node) in model.nodes() {
+        let name = node.op.name();
+        let (code, lacks, help) = if name == ops::EDGES.name() && data.edge_features == 0 {
+            let help = match data.edge_kinds {
+                0 => "leave the argument out, or use data whose edges carry something",
+                _ => {
+                    "read the edge labels as columns (`edge_features = labels` in `data`), or leave the argument out"
+                }
+            };
+            ("data::no_edge_features", "have no columns", help)
+        } else if name == ops::EDGE_LABELS.name() && data.edge_kinds == 0 {
+            let help = match data.edge_features {
+                0 => "leave the argument out, or use data whose edges have labels",
+                _ => "what the edges carry are numbers: `edges` stands for them",
+            };
+            ("data::no_edge_kinds", "have no labels", help)
+        } else {
+            continue;
+        };
+        findings.push(
+            Diagnostic::error(
+                code,
+                format!("the edges of {} {lacks}, but `{name}` asks for them", data.name),
+            )
+            .label(node.span, "there is nothing to read here")
+            .help(format!("{help}; `hgnnc data` says what a set carries")),
+        );
+    }
+    findings
+}
+
+/// What is strange about this model on this data, though it runs, and what it lacks of what the model reads.
+pub fn suits(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
+    let mut findings = edges_carry(model, data);
     for (idx, node) in model.nodes() {
         if node.ty.entity == Entity::Clusters
             && let Some(k) = node.ty.rows.known()

@@ -1,9 +1,11 @@
 //! Levels of the hierarchy: what has edges, what has rows, and which values live on the same graph.
 
-use crate::args::Args;
+use super::shape;
+use crate::args::{ArgKind, ArgSpec, Args, Default, EdgeValue};
 use crate::diagnostic::Diagnostic;
-use crate::ir::Entity;
-use crate::ops::InferCx;
+use crate::ir::{Entity, Type};
+use crate::ops::{self, Action, Family, InferCx, Ports};
+use crate::source::Span;
 
 /// An operator that sends messages gets a value without edges: a graph vector or sorted slots.
 pub fn needs_edges(cx: &InferCx) -> Diagnostic {
@@ -11,7 +13,7 @@ pub fn needs_edges(cx: &InferCx) -> Diagnostic {
     let why = match cx.inputs[0].entity {
         Entity::Graph => "one vector per graph has no edges",
         Entity::Slots => "sorted slots have no edges",
-        Entity::Edges => "there are no edges between edges",
+        Entity::Edges | Entity::EdgeKinds => "there are no edges between edges",
         Entity::Nodes | Entity::Clusters => "it has no edges",
     };
     made_here(
@@ -74,6 +76,7 @@ pub fn mixed_levels(cx: &InferCx, port: usize) -> Diagnostic {
         let ty = cx.inputs[port];
         let level = match ty.entity {
             Entity::Graph => "one row per graph".to_owned(),
+            Entity::Edges | Entity::EdgeKinds => "a row for each edge".to_owned(),
             _ if ty.level.0 == 0 => "the input graph".to_owned(),
             _ => format!("level {} of the hierarchy", ty.level.0),
         };
@@ -81,7 +84,145 @@ pub fn mixed_levels(cx: &InferCx, port: usize) -> Diagnostic {
             finding = finding.label(cx.input_spans[port], format!("this is {ty}: {level}"));
         }
     }
-    finding.help("end each branch in a readout, for example `concat(fine -> mean, mean)`")
+    finding.help(match first.entity.is_of_edges() || other.entity.is_of_edges() {
+        true => "values of the edges are given to a convolution as an argument, for example `edge = edges`",
+        false => "end each branch in a readout, for example `concat(fine -> mean, mean)`",
+    })
+}
+
+/// An operator that works on nodes, clusters or places gets a value of the edges.
+///
+/// # Errors
+/// `levels::not_for_edges`; `levels::kinds` where the rows are kinds, which nothing computes with.
+pub fn takes_edges(cx: &InferCx) -> Result<(), Diagnostic> {
+    let action = cx.op.action(cx.args);
+    if action == Action::RemainingEdges || action == Action::Identity {
+        return Ok(());
+    }
+    let n_applied_to = if matches!(cx.op.ports(), Ports::Many(_)) { cx.inputs.len() } else { 1 };
+    let kinds = cx.inputs.iter().take(n_applied_to).position(|ty| ty.entity == Entity::EdgeKinds);
+    if let Some(port) = kinds {
+        return Err(kinds_are_no_numbers(cx, port));
+    }
+    match cx.inputs.first() {
+        Some(ty) if ty.entity == Entity::Edges && !action.is_by_rows() => Err(not_for_edges(cx)),
+        _ => Ok(()),
+    }
+}
+
+fn not_for_edges(cx: &InferCx) -> Diagnostic {
+    let name = cx.op.name();
+    let finding = Diagnostic::error(
+        "levels::not_for_edges",
+        format!("`{name}` works on nodes, but gets a value of the edges: {}", cx.inputs[0]),
+    )
+    .label(cx.span, format!("`{name}` cannot take values of the edges"));
+    let finding = made_here(cx, finding, "a row for each edge");
+    let given = match ops::takes_edges(EdgeValue::Features) {
+        Some((op, arg)) => {
+            format!("a convolution takes the value as an argument, `{}({arg} = edges)`", op.name())
+        }
+        None => "a convolution takes the value as an argument".to_owned(),
+    };
+    let finding = finding.help(format!(
+        "on edges stand stages that work row by row (`linear`, `mlp`, activations, norms, `dropout`, `concat`, `add`); {given}"
+    ));
+    finding
+        .guess(cx.span, if cx.op.family() == Family::Convolution { linear(cx.args) } else { String::new() })
+}
+
+fn kinds_are_no_numbers(cx: &InferCx, port: usize) -> Diagnostic {
+    let name = cx.op.name();
+    let finding = Diagnostic::error(
+        "levels::kinds",
+        format!(
+            "`{name}` computes with numbers, but `edge_labels` names the kinds of edges: {}",
+            cx.inputs[port]
+        ),
+    )
+    .label(cx.input_spans[port], "a kind is no number to compute with");
+    let finding = match ops::takes_edges(EdgeValue::Kind) {
+        Some((op, arg)) => finding.help(format!(
+            "give it to a convolution with relations, `{}({arg} = edge_labels)`; `edges` has the columns of the data",
+            op.name()
+        )),
+        None => finding.help("`edges` has the columns of the data, among them a column for each kind"),
+    };
+    finding.guess(cx.input_spans[port], "edges")
+}
+
+/// Values of the edges that are given as arguments: of the right kind, and of the graph that the stage works on.
+/// `ended_by` is the pooling that made this graph, where it is known.
+///
+/// # Errors
+/// `levels::edges_needed`, `levels::edges_end`, `levels::mixed_levels`, and `shape::width_mismatch` for a weight of more
+/// than one column.
+pub fn edge_arguments(cx: &InferCx, ended_by: Option<Span>) -> Result<(), Diagnostic> {
+    for spec in cx.op.args() {
+        let (ArgKind::Edges(wanted), Some(port)) = (spec.kind, cx.port(spec.name)) else { continue };
+        let (given, nodes) = (cx.inputs[port], cx.inputs[0]);
+        let place = cx.args.get(spec.name).and_then(|arg| arg.span).unwrap_or(cx.span);
+        let is_right = match wanted {
+            EdgeValue::Features | EdgeValue::Weight => given.entity == Entity::Edges,
+            EdgeValue::Kind => given.entity == Entity::EdgeKinds,
+        };
+        if !is_right {
+            return Err(edges_needed(cx, spec, wanted, given, place));
+        }
+        if nodes.entity == Entity::Clusters {
+            return Err(edges_end(cx, spec, place, ended_by));
+        }
+        if given.level != nodes.level {
+            return Err(mixed_levels(cx, port));
+        }
+        if wanted == EdgeValue::Weight && given.width.known().is_some_and(|width| width != 1) {
+            return Err(shape::one_column(cx, spec.name, port, place));
+        }
+    }
+    Ok(())
+}
+
+fn edges_needed(cx: &InferCx, spec: &ArgSpec, wanted: EdgeValue, given: &Type, place: Span) -> Diagnostic {
+    let (name, op, example) = (spec.name, cx.op.name(), wanted.example());
+    let help = match (wanted, given.entity) {
+        (EdgeValue::Kind, _) => {
+            format!("the kinds of the data's edges are `{example}`: write `{name} = {example}`")
+        }
+        (_, Entity::EdgeKinds) => {
+            format!("`edges` has a column for each kind: write `{name} = {example}`")
+        }
+        _ => format!(
+            "a pipeline on edges begins with `edges`: `{name} = edges -> linear(64)`, or `{name} = {example}`"
+        ),
+    };
+    Diagnostic::error(
+        "levels::edges_needed",
+        format!("`{name}` of `{op}` expects {}, but gets {given}", spec.kind.expects()),
+    )
+    .label(place, format!("this has to be {}", spec.kind.expects()))
+    .help(help)
+    .guess(place, format!("{name} = {example}"))
+}
+
+fn edges_end(cx: &InferCx, spec: &ArgSpec, place: Span, ended_by: Option<Span>) -> Diagnostic {
+    let (name, op) = (spec.name, cx.op.name());
+    let finding = Diagnostic::error(
+        "levels::edges_end",
+        format!("`{op}` works on {}, which have no edges of the data to take `{name}` from", cx.inputs[0]),
+    )
+    .label(place, "asks for values of the input graph's edges");
+    let finding = match ended_by {
+        Some(pooling) => {
+            finding.label(pooling, "the edges of the data end here: clusters are joined by new ones")
+        }
+        None => finding,
+    };
+    if spec.default == Default::Required {
+        let finding = finding
+            .help(format!("put `{op}` before the pooling, or use a convolution without `{name}` here"));
+        return finding.guess(cx.span, linear(cx.args));
+    }
+    finding.help(format!("leave `{name}` out here, or put `{op}` before the pooling")).guess(place, "")
 }
 
 /// The dense layer with the width of a convolution.

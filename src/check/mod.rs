@@ -19,7 +19,7 @@ use crate::args::{
 };
 use crate::diagnostic::Diagnostic;
 use crate::ir::{
-    self, Builder, DataFacts, LossTerm, Model, Published, Stop, Task, Wanted, collect_definitions,
+    self, Builder, Built, DataFacts, LossTerm, Model, Published, Stop, Task, Wanted, collect_definitions,
     collect_missing, main_items, own_definitions,
 };
 use crate::ops::Family;
@@ -105,11 +105,7 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
         Some(model) => {
             let start = builder.start();
             if let Ok(end) = builder.apply(model, &root, start) {
-                // What is looked at next begins anew.
-                let graph = std::mem::take(&mut builder.graph);
-                let (wanted, made) = (std::mem::take(&mut builder.wanted), std::mem::take(&mut builder.made));
-                built = Some((graph, wanted, made, end.node));
-                builder.start_over(input_place);
+                built = Some(builder.finish(end.node, input_place));
             }
         }
         None if is_model_missing => {}
@@ -129,7 +125,7 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
 
     let Builder { ev, input, stage_names, .. } = builder;
     let Evaluator { mut findings, used, .. } = ev;
-    let Some((mut graph, mut wanted, made, output)) = built else {
+    let Some(Built { mut graph, mut wanted, made, output }) = built else {
         return Outcome { model: None, refused: None, is_library, diagnostics: in_order(program, findings) };
     };
     let model_span = items.model.map_or_else(Span::default, |model| model.span);
@@ -360,7 +356,8 @@ fn look_at_the_rest<'p>(program: &'p Program, builder: &mut Builder<'p>, input_p
             let was_used = builder.ev.used.contains(&name.span);
             let looked = match definition.kind {
                 DefinitionKind::Block { .. } => builder.look_at_block(&definition),
-                DefinitionKind::Let { .. } if was_used => Ok(()),
+                DefinitionKind::Let { .. } | DefinitionKind::Edges { .. } if was_used => Ok(()),
+                DefinitionKind::Edges { .. } => builder.look_at_edges(&definition),
                 DefinitionKind::Let { .. } => builder.look_at_let(&definition),
             };
             if !was_used {
@@ -378,10 +375,15 @@ fn look_at_the_rest<'p>(program: &'p Program, builder: &mut Builder<'p>, input_p
 fn report_unused<'p>(program: &'p Program, builder: &mut Builder<'p>) {
     let mut found = Vec::new();
     for (what, name) in own_definitions(program, program.main) {
-        let is_defined =
-            builder.ev.definition(program.main, &name.text).is_some_and(|known| known.name.span == name.span);
-        if is_defined && !builder.ev.used.contains(&name.span) {
-            found.push(unused::definition(what, &name.text, name.span));
+        let definition = builder.ev.definition(program.main, &name.text);
+        let Some(definition) = definition.filter(|known| known.name.span == name.span) else { continue };
+        if !builder.ev.used.contains(&name.span) {
+            found.push(match definition.kind {
+                DefinitionKind::Edges { stages } => {
+                    unused::edges(&name.text, name.span, stages[0].value.span.to(name.span))
+                }
+                _ => unused::definition(what, &name.text, name.span),
+            });
         }
     }
     for file in &program.files {

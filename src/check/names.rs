@@ -1,6 +1,6 @@
 //! Names: unknown ones with what was probably meant, those defined twice, and definitions that form a cycle.
 
-use crate::args::words_list;
+use crate::args::{EdgeValue, words_list};
 use crate::check::elsewhere::{self, Found};
 use crate::diagnostic::Diagnostic;
 use crate::lint;
@@ -285,6 +285,28 @@ pub fn not_first(name: &str, place: Span, defined: Span) -> Diagnostic {
     .label(defined, format!("`{name}` is named here"))
     .help(format!("combine both: `add({name}, identity)` or `concat({name}, identity)`"))
     .guess(place, format!("concat({name}, identity)"))
+}
+
+/// A value of the edges stands behind other stages: a model is about nodes, and takes such values as arguments.
+pub fn edges_not_first(name: &str, place: Span) -> Diagnostic {
+    let finding = Diagnostic::error(
+        "names::not_first",
+        format!("`{name}` is a value of the edges and can only begin a pipeline"),
+    )
+    .label(place, "a pipeline on nodes cannot continue with values of the edges");
+    let value = if name == ops::EDGE_LABELS.name() { EdgeValue::Kind } else { EdgeValue::Features };
+    finding.help(match ops::takes_edges(value) {
+        Some((op, arg)) => format!("give it to a convolution: `{}({arg} = {name})`", op.name()),
+        None => "give it to a convolution that takes values of the edges".to_owned(),
+    })
+}
+
+/// A pipeline on edges that stands alone and has no name, so that nothing can read it.
+pub fn unnamed_edges(place: Span) -> Diagnostic {
+    Diagnostic::error("names::unnamed_edges", "a pipeline on edges needs a name to be read by")
+        .label(place, "this is no model, and nothing can read it")
+        .help("end it with a name, for example `as bonds`, and give that to a convolution")
+        .guess(Span { start: place.end, ..place }, " as bonds")
 }
 
 /// A file that has settings for a model, but no model.

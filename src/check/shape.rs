@@ -57,6 +57,24 @@ pub fn width_mismatch(cx: &InferCx, port: usize, expected: &Dim, help: impl Into
     }
 }
 
+/// A weight of the edges with more than one column.
+pub fn one_column(cx: &InferCx, arg: &str, port: usize, place: Span) -> Diagnostic {
+    let width = &cx.inputs[port].width;
+    let finding = Diagnostic::error(
+        "shape::width_mismatch",
+        format!(
+            "`{arg}` of `{}` expects one number for each edge, but gets {}",
+            cx.op.name(),
+            cx.inputs[port]
+        ),
+    )
+    .label(place, format!("this has {}", counted(&width.size, "column")));
+    let finding = with_origin(finding, width, place);
+    finding
+        .help(format!("make one of them: `{arg} = edges -> linear(1) -> sigmoid`"))
+        .guess(Span { start: place.end, ..place }, " -> linear(1) -> sigmoid")
+}
+
 /// Inputs that are combined element by element (`add`, `residual`) have different widths.
 /// `port` is the first that differs from port 0.
 pub fn widths_differ(cx: &InferCx, port: usize) -> Diagnostic {

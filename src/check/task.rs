@@ -75,6 +75,13 @@ pub fn ends_right(
             ("task::unfinished", format!("the model ends in {ty}, which is neither nodes nor a graph vector"))
         }
     };
+    if ty.entity.is_of_edges() {
+        return Some(
+            Diagnostic::error(code, message).label(place, format!("this is {ty}")).help(
+                "a model is about nodes, and takes values of the edges as arguments of its convolutions",
+            ),
+        );
+    }
     let finding = Diagnostic::error(code, message).label(place, format!("this is {ty}"));
     let why = reason.unwrap_or("a task is about nodes or graphs");
     let finding = match (ty.entity, task.entity, gathered) {

@@ -1,7 +1,9 @@
 //! Every token has an effect or is an error: definitions, names, files and stages that nothing reads.
 
+use crate::args::EdgeValue;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Model, inputs_of};
+use crate::ops;
 use crate::source::Span;
 use std::collections::HashSet;
 
@@ -21,6 +23,20 @@ pub fn definition(what: &str, name: &str, place: Span) -> Diagnostic {
         Diagnostic::warning(code, said).label(place, "nothing reads this").help("use it, or leave it out");
     // Calls may give the parameter a value.
     if code == "unused::parameter" { finding } else { finding.guess(place, "") }
+}
+
+/// `edges -> … as NAME` whose value nothing reads. `item` is the whole pipeline.
+pub fn edges(name: &str, place: Span, item: Span) -> Diagnostic {
+    let help = match ops::takes_edges(EdgeValue::Features) {
+        Some((op, arg)) => {
+            format!("give it to a convolution, `{}({arg} = {name})`, or leave it out", op.name())
+        }
+        None => "give it to a convolution, or leave it out".to_owned(),
+    };
+    Diagnostic::error("unused::edges", format!("the value of the edges `{name}` is never used"))
+        .label(place, "nothing reads this")
+        .help(help)
+        .guess(item, "")
 }
 
 /// `as NAME` that no later pipeline begins with.

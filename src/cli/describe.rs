@@ -1,6 +1,6 @@
 //! Arguments in words: kinds with their ranges, and defaults, as `hgnnc ops` and `hgnnc show` print them.
 
-use crate::args::{ArgKind, ArgSpec, ArgValue, BoundCall, Default, Range};
+use crate::args::{ArgKind, ArgSpec, ArgValue, BoundCall, Default, EdgeValue, Range};
 
 /// `whole number, 1 to 4096`
 pub fn kind(kind: &ArgKind) -> String {
@@ -20,6 +20,9 @@ pub fn kind(kind: &ArgKind) -> String {
         }
         ArgKind::ChoiceList(words) => format!("list of any of {}", words.join(", ")),
         ArgKind::Pipeline { .. } => "pipeline".to_owned(),
+        ArgKind::Edges(EdgeValue::Features) => "edge values".to_owned(),
+        ArgKind::Edges(EdgeValue::Weight) => "edge values, one for each edge".to_owned(),
+        ArgKind::Edges(EdgeValue::Kind) => "edge kinds".to_owned(),
         ArgKind::Call(catalogue) => format!("{} (see `hgnnc ops`)", catalogue.replace('_', " ")),
     }
 }

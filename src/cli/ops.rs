@@ -63,7 +63,7 @@ fn groups() -> Vec<Group> {
     };
     let mut structure = family("structure", "Structure", Family::Structure);
     structure.entries.extend(COMBINATORS.iter().map(Entry::Combinator));
-    structure.entries.push(Entry::Operator(crate::ops::INPUT));
+    structure.entries.extend(crate::ops::INPUTS.iter().map(|&op| Entry::Operator(op)));
     let mut groups = vec![
         family("convolution", "Convolutions", Family::Convolution),
         family("pooling", "Pooling", Family::Pooling),

@@ -1,5 +1,7 @@
 //! A batch: the disjoint union of its graphs. Nothing is padded.
 
+use crate::ir::Model;
+use crate::ops::{self, Operator};
 use std::sync::{Arc, OnceLock};
 
 /// Sparse adjacency in CSR. Row `i` is a target node, its entries are the sources of its incoming edges, ascending.
@@ -162,6 +164,8 @@ pub struct SparseGraph {
     pub graph_offsets: Arc<Vec<u32>>,
     /// Of each entry of `adjacency`, where the data names kinds and the batch was asked for them.
     pub kinds: Option<EdgeKinds>,
+    /// Where a selection made this graph out of another one: for each entry of `adjacency` its entry there.
+    pub(crate) remaining: Option<Arc<Vec<u32>>>,
     /// See [`SparseGraph::transpose_entries`].
     entries_of_transpose: OnceLock<Vec<u32>>,
     /// Functions of the degrees, computed by the first kernel that asks.
@@ -179,11 +183,17 @@ impl SparseGraph {
             transpose,
             graph_offsets,
             kinds: None,
+            remaining: None,
             entries_of_transpose: OnceLock::new(),
             degrees: Default::default(),
             #[cfg(feature = "cuda")]
             on_device: Default::default(),
         }
+    }
+    /// The same as a selection of edges from another graph: `remaining` has the entry there for each entry of `adjacency`.
+    #[must_use]
+    pub(crate) fn selected(self, remaining: Arc<Vec<u32>>) -> Self {
+        Self { remaining: Some(remaining), ..self }
     }
     /// The same with the kind of each entry of `adjacency`.
     ///
@@ -220,6 +230,12 @@ pub struct EdgeReads {
 }
 
 impl EdgeReads {
+    /// What the stages of a model read.
+    pub fn of(model: &Model) -> Self {
+        let reads = |op: &dyn Operator| model.nodes().any(|(_, node)| node.op.name() == op.name());
+        Self { features: reads(ops::EDGES), kinds: reads(ops::EDGE_LABELS) }
+    }
+
     pub const NOTHING: Self = Self { features: false, kinds: false };
     pub const ALL: Self = Self { features: true, kinds: true };
 }

@@ -3,7 +3,7 @@
 use super::align::Alignment;
 use super::view::{Stage, View, short_call, value_or_absence};
 use super::{Change, Class, Kind, WeightMatch, WeightState};
-use crate::args::{ArgSpec, ArgValue};
+use crate::args::{ArgKind, ArgSpec, ArgValue};
 use crate::ops::{Operator, Ports, WidthRule};
 use crate::plan::words::grouped;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -149,6 +149,19 @@ impl<'v, 'a> Network<'v, 'a> {
         for (one, other) in differing {
             let spec = op.args().iter().find(|spec| spec.name == one.name);
             let is_pipeline = |value: &ArgValue| *value == ArgValue::Pipeline;
+            let is_of_edges = spec.is_some_and(|spec| matches!(spec.kind, ArgKind::Edges(_)));
+            if is_of_edges {
+                // Which of several arguments is given does not follow from the inputs.
+                let words = |is_given: bool| if is_given { "given" } else { "none" };
+                let (from, to) = (words(is_pipeline(&one.value)), words(is_pipeline(&other.value)));
+                let class = match are_equal_weights {
+                    true => Class::WeightCompatible,
+                    false => Class::WeightBreaking,
+                };
+                let text = format!("{}: {} {from} → {to}", op.name(), one.name);
+                self.note(Kind::Changed, text, class, vec![i], vec![j]);
+                continue;
+            }
             if is_pipeline(&one.value) || is_pipeline(&other.value) {
                 // The stages of the pipeline are reported; that the operator reads them follows from its inputs.
                 continue;
@@ -183,8 +196,17 @@ impl<'v, 'a> Network<'v, 'a> {
     /// What a stage reads, beyond what stages put in or taken out in between explain.
     fn find_inputs(&mut self, i: usize, j: usize) {
         let (a, b) = (&self.before.stages[i], &self.after.stages[j]);
+        let n_of_edges = |stage: &Stage| {
+            let given = stage.args.0.iter().zip(stage.op.args());
+            given
+                .filter(|(arg, spec)| {
+                    arg.value == ArgValue::Pipeline && matches!(spec.kind, ArgKind::Edges(_))
+                })
+                .count()
+        };
         if a.inputs.len() != b.inputs.len() {
-            if a.op.name() == b.op.name() {
+            let is_told = a.inputs.len() - n_of_edges(a) == b.inputs.len() - n_of_edges(b);
+            if a.op.name() == b.op.name() && !is_told {
                 let what = if matches!(a.op.ports(), Ports::Many(_)) { "branches" } else { "inputs" };
                 let (n, m, who) = (a.inputs.len(), b.inputs.len(), self.after.place(j));
                 let text = format!("{who}: {what} {n} → {m}");

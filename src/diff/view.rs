@@ -3,7 +3,7 @@
 use super::Side;
 use crate::args::{ArgKind, ArgSpec, ArgValue, Args};
 use crate::ir::canonical::value_text;
-use crate::ir::{Author, Canonical, Dim, Entity, Scope, Size, SizesWithData, Type};
+use crate::ir::{Author, Canonical, Dim, Scope, Size, SizesWithData, Type};
 use crate::ops::{FactCx, Operator};
 use crate::plan::words;
 use petgraph::graph::NodeIndex;
@@ -61,7 +61,7 @@ impl<'a> View<'a> {
             .map(|&node| {
                 let mut ty = side.model.graph[node].ty.clone();
                 ty.width.size = filled(&ty.width.size, &mut sizes);
-                if !matches!(ty.entity, Entity::Nodes | Entity::Edges) {
+                if !ty.entity.is_ragged() {
                     ty.rows.size = filled(&ty.rows.size, &mut sizes);
                 }
                 ty
@@ -108,6 +108,7 @@ impl<'a> View<'a> {
     pub fn place(&self, idx: usize) -> String {
         let stage = &self.stages[idx];
         match stage.inputs.is_empty() {
+            true if stage.ty.entity.is_of_edges() => format!("`{}`", stage.op.name()),
             true => "the input".to_owned(),
             false => {
                 let by = if stage.author == Author::Compiler { ", by the compiler" } else { "" };

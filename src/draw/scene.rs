@@ -1,7 +1,7 @@
 //! What a drawing shows, before anything has a place: from a model to boxes, groups and arrows.
 
 use super::fold::{self, Folding};
-use crate::args::{ArgKind, ArgValue, Default};
+use crate::args::{ArgKind, ArgSpec, ArgValue, Default};
 use crate::ir::{Author, DataFacts, Entity, Level, Model, Node, Type};
 use crate::ops::{Family, LossKind, Ports, WidthRule};
 use crate::plan::{self, StageRow};
@@ -260,8 +260,12 @@ impl<'m> Draft<'m> {
         let counts: Option<Vec<usize>> = rounds.iter().map(|&round| self.rows[round].parameters).collect();
         Part {
             family: node.op.family(),
-            title: if self.model.input.index() == idx {
-                "node features".into()
+            title: if node.op.family() == Family::Input {
+                match node.ty.entity {
+                    Entity::Edges => "edge features".into(),
+                    Entity::EdgeKinds => "edge kinds".into(),
+                    _ => "node features".into(),
+                }
             } else if node.author == Author::Compiler {
                 format!("{} (added)", node.op.name())
             } else {
@@ -442,7 +446,7 @@ impl<'m> Draft<'m> {
         let what = match ty.entity {
             _ if home.level == 0 => "input graph".to_owned(),
             Entity::Nodes => format!("{rows} kept nodes"),
-            Entity::Edges => "edges".to_owned(),
+            Entity::Edges | Entity::EdgeKinds => "edges".to_owned(),
             Entity::Clusters => format!("{rows} clusters"),
             Entity::Slots => format!("{rows} slots"),
             Entity::Graph => "graph".to_owned(),
@@ -498,8 +502,9 @@ fn superseding_port(node: &Node, row: &StageRow) -> Option<usize> {
 }
 
 fn port_name(node: &Node, port: usize) -> Option<&'static str> {
-    let takes = |kind: ArgKind| matches!(kind, ArgKind::Pipeline { port: at } if at == port);
-    node.op.args().iter().find(|spec| takes(spec.kind)).map(|spec| spec.name)
+    let takes_port = |spec: &&ArgSpec| matches!(spec.kind, ArgKind::Pipeline { .. } | ArgKind::Edges(_));
+    let mut specs = node.op.args().iter().filter(takes_port);
+    specs.find(|spec| node.args.port(spec.name) == Some(port)).map(|spec| spec.name)
 }
 
 /// The arguments as written, without names where they may be left out.

@@ -2,6 +2,7 @@
 
 use crate::data::Dataset;
 use crate::data::Features;
+use crate::data::batch::EdgeReads;
 use crate::ir::{Entity, Model, Task};
 use crate::ops::trace::Graphs;
 use crate::train::{Feed, Settings, TrainError, Unit, units};
@@ -29,7 +30,7 @@ impl Parts {
     pub fn new(model: &Model, dataset: &Dataset, settings: &Settings) -> Result<Self, TrainError> {
         let task: Task = model.task;
         let part = |items: &[u32]| Part {
-            graphs: Feed::new(dataset, task, items, &Device::Cpu).graphs,
+            graphs: Feed::new(dataset, task, EdgeReads::NOTHING, items, &Device::Cpu).graphs,
             n_items: items.len(),
         };
         let units = units(settings, dataset)?

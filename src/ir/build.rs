@@ -4,14 +4,14 @@
 use super::define::reserved;
 use super::infer::Provisional;
 use super::types::{Dim, Entity, Level, Symmetry, Type};
-use super::{Author, COMBINATORS, Node, Scope, Size};
+use super::{Author, COMBINATORS, Node, Scope, Size, inputs_of};
 use crate::args::{
     self, Args, Binding, Callee, Definition, DefinitionKind, Env, Evaluator, Given, Pipeline, Thunk,
 };
 use crate::check::{args as args_check, elsewhere, names};
-use crate::ops::{self, Operator, Ports, WidthRule};
+use crate::ops::{self, Action, Family, Operator, Ports, Select, WidthRule};
 use crate::source::Span;
-use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind, Ident, Param};
+use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind, Ident, Param, Stage};
 use crate::syntax::cut::stage_cut;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -57,6 +57,17 @@ pub(crate) struct Made {
     pub broken_args: Vec<&'static str>,
     /// It stands for a stage that is not known: whatever follows from it is not known either.
     pub is_unknown: bool,
+    /// The input or pooling whose graph the rows of the value belong to; `None` for rows without edges.
+    pub home: Option<NodeIndex>,
+    /// It belongs to no place of the model but to the whole file, and stands right behind this stage.
+    pub stands_behind: Option<NodeIndex>,
+}
+
+/// A value of the edges that is built once, however many stages read it.
+#[derive(Debug, Clone, Copy)]
+enum EdgeItem {
+    Building,
+    Built(NodeIndex),
 }
 
 pub(crate) struct Builder<'p> {
@@ -80,6 +91,13 @@ pub(crate) struct Builder<'p> {
     /// What to delete so that the stage being built is gone, with its arrow.
     cut: Option<Span>,
     is_too_large: bool,
+    /// Words for what the edges carry, by operator, and named pipelines on edges, by the place of their name.
+    edge_words: HashMap<&'static str, NodeIndex>,
+    edge_items: HashMap<Span, EdgeItem>,
+    /// Values of the edges below each selection.
+    remaining: HashMap<(NodeIndex, NodeIndex), NodeIndex>,
+    /// While a pipeline on edges that belongs to the whole file is built: the stage that its stages stand behind.
+    stands_behind: Option<NodeIndex>,
     /// Of the stages that are built now.
     author: Author,
     provisional: Provisional,
@@ -101,6 +119,10 @@ impl<'p> Builder<'p> {
             stage_name: None,
             cut: None,
             is_too_large: false,
+            edge_words: HashMap::new(),
+            edge_items: HashMap::new(),
+            remaining: HashMap::new(),
+            stands_behind: None,
             author: Author::File,
             provisional: Provisional::default(),
         };
@@ -115,6 +137,9 @@ impl<'p> Builder<'p> {
         self.made.clear();
         self.scope.clear();
         self.n_opened = 0;
+        self.edge_words.clear();
+        self.edge_items.clear();
+        self.remaining.clear();
         self.provisional = Provisional::default();
         self.input = self.push_node(ops::INPUT, Args::default(), input_place, &[]);
     }
@@ -192,8 +217,110 @@ impl<'p> Builder<'p> {
             let text = scope.text().filter(|text| !lies_within && !text.starts_with("repeat "))?;
             Some((text.clone(), *place))
         });
-        self.made.push(Made { call, ..Made::default() });
+        let first_input = inputs.iter().find(|(port, _)| *port == 0).map(|(_, source)| *source);
+        let home = match op.family() {
+            Family::Input => Some(NodeIndex::new(0)),
+            Family::Pooling => Some(node),
+            Family::Readout => None,
+            _ => first_input.and_then(|source| self.made[source.index()].home),
+        };
+        self.made.push(Made { call, home, stands_behind: self.stands_behind, ..Made::default() });
         node
+    }
+
+    /// Builds what belongs to the whole file: its stages lie in no block and stand behind `behind`.
+    fn for_whole_file<T>(&mut self, behind: NodeIndex, build: impl FnOnce(&mut Self) -> T) -> T {
+        let scope = std::mem::take(&mut self.scope);
+        let author = std::mem::replace(&mut self.author, Author::File);
+        let (place, cut) = (self.ev.place.take(), self.cut.take());
+        let outer_name = self.stage_name.take();
+        let stands_behind = self.stands_behind.replace(behind);
+        let result = build(self);
+        (self.scope, self.author, self.stands_behind) = (scope, author, stands_behind);
+        (self.ev.place, self.cut, self.stage_name) = (place, cut, outer_name);
+        result
+    }
+
+    /// The value of a word for what the edges carry, the same wherever it is read.
+    fn edge_word(&mut self, op: &'static dyn Operator, span: Span) -> Result<NodeIndex, Stop> {
+        if let Some(&known) = self.edge_words.get(op.name()) {
+            return Ok(known);
+        }
+        let node =
+            self.for_whole_file(self.input, |builder| builder.add_node(op, Args::default(), span, &[]))?;
+        self.edge_words.insert(op.name(), node);
+        Ok(node)
+    }
+
+    /// The value of `edges -> … as bonds`, built where it is first read; `None` where it needs itself.
+    fn edge_item(
+        &mut self,
+        definition: &Definition<'p>,
+        stages: &'p [Stage],
+        reader: &Rc<Env<'p>>,
+    ) -> Result<Option<NodeIndex>, Stop> {
+        match self.edge_items.get(&definition.name.span) {
+            Some(EdgeItem::Built(node)) => return Ok(Some(*node)),
+            Some(EdgeItem::Building) => return Ok(None),
+            None => {}
+        }
+        self.edge_items.insert(definition.name.span, EdgeItem::Building);
+        let env = Env::instance(definition.file, definition.name, reader);
+        let end = self.for_whole_file(self.input, |builder| {
+            let start = builder.start();
+            builder.stages(stages, &env, start)
+        })?;
+        self.edge_items.insert(definition.name.span, EdgeItem::Built(end.node));
+        Ok(Some(end.node))
+    }
+
+    /// A value of the edges as far as it belongs to the graph that a stage works on: below a selection the rows of the
+    /// edges that remain. Where the value ends on the way (a dense assignment), it stays as it is, which is found when the types are inferred.
+    fn at_graph_of(
+        &mut self,
+        value: NodeIndex,
+        stage_input: NodeIndex,
+        span: Span,
+    ) -> Result<NodeIndex, Stop> {
+        self.provisional.catch_up(&mut self.graph, &self.wanted);
+        let homes = (self.made[value.index()].home, self.made[stage_input.index()].home);
+        let (Some(home), Some(mut at)) = homes else { return Ok(value) };
+        if !self.graph[value].ty.entity.is_of_edges() {
+            return Ok(value);
+        }
+        // The selections on the way up, the last one first.
+        let mut selections = Vec::new();
+        let mut found = value;
+        while at != home {
+            if let Some(&known) = self.remaining.get(&(value, at)) {
+                found = known;
+                break;
+            }
+            let Node { op, args, .. } = &self.graph[at];
+            let before = inputs_of(&self.graph, at).first().and_then(|input| self.made[input.index()].home);
+            let (Action::Pooling(Select::Keep), Some(before)) = (op.action(args), before) else {
+                return Ok(value);
+            };
+            selections.push(at);
+            at = before;
+        }
+        for selection in selections.into_iter().rev() {
+            let inputs = [(0, found), (1, selection)];
+            let add = |builder: &mut Self| {
+                builder.author = Author::Compiler;
+                builder.add_node(ops::REMAINING_EDGES, Args::default(), span, &inputs)
+            };
+            let author = self.author;
+            let node = match self.made[value.index()].stands_behind {
+                Some(_) => self.for_whole_file(selection, add),
+                None => add(self),
+            };
+            self.author = author;
+            found = node?;
+            self.made[found.index()].home = Some(selection);
+            self.remaining.insert((value, selection), found);
+        }
+        Ok(found)
     }
 
     /// Builds a pipeline onto the cursor.
@@ -208,21 +335,7 @@ impl<'p> Builder<'p> {
 
     fn apply_inner(&mut self, expr: &'p Expr, env: &Rc<Env<'p>>, cursor: Cursor) -> Result<Cursor, Stop> {
         let got = match &expr.kind {
-            ExprKind::Pipeline(stages) => {
-                let mut cursor = cursor;
-                for (idx, stage) in stages.iter().enumerate() {
-                    self.cut = Some(stage_cut(stages, idx));
-                    self.stage_name = stage.name.as_ref().map(|name| name.text.as_str());
-                    let before = self.graph.node_count();
-                    let next = self.apply(&stage.value, env, cursor)?;
-                    self.stage_name = None;
-                    if let Some(name) = &stage.name {
-                        self.name_value(name, next.node, next.node.index() >= before, env);
-                    }
-                    cursor = next;
-                }
-                return Ok(cursor);
-            }
+            ExprKind::Pipeline(stages) => return self.stages(stages, env, cursor),
             ExprKind::Name(name) => {
                 let callee = Thunk { expr, env: env.clone() };
                 return self.call(name, expr.span, callee, &[], env, expr.span, cursor);
@@ -249,6 +362,22 @@ impl<'p> Builder<'p> {
         self.unknown_stage(expr.span, cursor)
     }
 
+    fn stages(&mut self, stages: &'p [Stage], env: &Rc<Env<'p>>, cursor: Cursor) -> Result<Cursor, Stop> {
+        let mut cursor = cursor;
+        for (idx, stage) in stages.iter().enumerate() {
+            self.cut = Some(stage_cut(stages, idx));
+            self.stage_name = stage.name.as_ref().map(|name| name.text.as_str());
+            let before = self.graph.node_count();
+            let next = self.apply(&stage.value, env, cursor)?;
+            self.stage_name = None;
+            if let Some(name) = &stage.name {
+                self.name_value(name, next.node, next.node.index() >= before, env);
+            }
+            cursor = next;
+        }
+        Ok(cursor)
+    }
+
     /// `as NAME`
     fn name_value(&mut self, name: &'p Ident, node: NodeIndex, is_new: bool, env: &Rc<Env<'p>>) {
         let taken = match env.get(&name.text) {
@@ -261,6 +390,13 @@ impl<'p> Builder<'p> {
         };
         if let Some(is_operator) = reserved(&name.text) {
             self.ev.report(names::reserved(&name.text, name.span, is_operator));
+            return;
+        }
+        if taken == Some(name.span) {
+            // The name of a pipeline on edges, which the whole file knows.
+            if is_new {
+                self.graph[node].name.get_or_insert_with(|| name.text.clone());
+            }
             return;
         }
         if let Some(first) = taken {
@@ -346,17 +482,44 @@ impl<'p> Builder<'p> {
                 DefinitionKind::Block { params, body } => {
                     self.block(&definition, params, body, args, args_env, span, place, cursor)
                 }
+                DefinitionKind::Edges { stages } => {
+                    if let Some(arg) = args.first() {
+                        let place = self.ev.at(arg.value.span);
+                        self.ev.report(args_check::takes_none(name, "a value", place));
+                        args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
+                    } else if !cursor.is_start {
+                        // The stages after it are meant for the nodes.
+                        self.ev.report(names::edges_not_first(name, place));
+                        return Ok(cursor);
+                    }
+                    match self.edge_item(&definition, stages, args_env)? {
+                        Some(node) => Ok(Cursor { node, is_start: false }),
+                        None => {
+                            self.ev.report(names::recursive(&[definition.name]));
+                            self.unknown_stage(span, cursor)
+                        }
+                    }
+                }
             };
         }
-        if name == ops::INPUT.name() {
+        if let Some(word) = ops::find_input(name) {
             if let Some(arg) = args.first() {
                 let place = self.ev.at(arg.value.span);
-                self.ev.report(args_check::takes_none(name, "the model's input", place));
+                let what = if word.name() == ops::INPUT.name() { "the model's input" } else { "a value" };
+                self.ev.report(args_check::takes_none(name, what, place));
+                args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
+            }
+            let is_input = word.name() == ops::INPUT.name();
+            if !cursor.is_start && !is_input {
+                // The stages after it are meant for the nodes.
+                self.ev.report(names::edges_not_first(name, place));
+                return Ok(cursor);
             }
             if !cursor.is_start {
                 self.ev.report(names::not_first(name, place, place));
             }
-            return Ok(Cursor { node: self.input, is_start: false });
+            let node = if is_input { self.input } else { self.edge_word(word, span)? };
+            return Ok(Cursor { node, is_start: false });
         }
         let given: Vec<Given> = args.iter().map(Given::from).collect();
         if let Some(combinator) = COMBINATORS.iter().find(|combinator| combinator.spec.name == name) {
@@ -614,6 +777,9 @@ impl<'p> Builder<'p> {
                 }
                 assignment = Some(setters);
             }
+            if pipeline.of_edges.is_some() {
+                end = self.at_graph_of(end, cursor.node, span)?;
+            }
             inputs.push((pipeline.port, end));
         }
         let node = self.add_node(op, bound.args, span, &inputs)?;
@@ -698,6 +864,13 @@ impl<'p> Builder<'p> {
         self.apply(body, &env, start).map(|_| ())
     }
 
+    /// Looks at a named pipeline on edges that nothing reads.
+    pub fn look_at_edges(&mut self, definition: &Definition<'p>) -> Result<(), Stop> {
+        let DefinitionKind::Edges { stages } = definition.kind else { return Ok(()) };
+        let root = Env::root(definition.file);
+        self.edge_item(definition, stages, &root).map(|_| ())
+    }
+
     /// Looks at a `let` that nothing reads.
     pub fn look_at_let(&mut self, definition: &Definition<'p>) -> Result<(), Stop> {
         let DefinitionKind::Let { value } = definition.kind else { return Ok(()) };
@@ -719,6 +892,68 @@ impl<'p> Builder<'p> {
 
     pub fn is_too_large(&self) -> bool {
         self.is_too_large || self.ev.is_exhausted()
+    }
+}
+
+/// A finished graph with what is known of its nodes, in an order in which what belongs to the whole file stands at its
+/// place.
+pub(crate) struct Built {
+    pub graph: DiGraph<Node, usize>,
+    pub wanted: HashMap<NodeIndex, Wanted>,
+    /// By node index.
+    pub made: Vec<Made>,
+    pub output: NodeIndex,
+}
+
+impl Builder<'_> {
+    /// The model that ends in `output`; the builder begins anew.
+    ///
+    /// A value of the edges is built where it is first read, which may be in the middle of a block. Its stages move to
+    /// the front, or behind the selection that they follow, so that rounds of a `repeat` stay alike.
+    pub fn finish(&mut self, output: NodeIndex, input_place: Span) -> Built {
+        let graph = std::mem::take(&mut self.graph);
+        let (wanted, made) = (std::mem::take(&mut self.wanted), std::mem::take(&mut self.made));
+        self.start_over(input_place);
+        let built = Built { graph, wanted, made, output };
+        if built.made.iter().any(|made| made.stands_behind.is_some()) { built.in_order() } else { built }
+    }
+}
+
+impl Built {
+    fn in_order(self) -> Self {
+        let place = |node: &NodeIndex| match self.made[node.index()].stands_behind {
+            Some(behind) => (behind, true, *node),
+            None => (*node, false, *node),
+        };
+        let mut order: Vec<NodeIndex> = self.graph.node_indices().collect();
+        order.sort_by_key(place);
+        let mut moved = vec![NodeIndex::new(0); order.len()];
+        for (new, old) in order.iter().enumerate() {
+            moved[old.index()] = NodeIndex::new(new);
+        }
+        let to = |node: NodeIndex| moved[node.index()];
+        let (nodes, edges) = self.graph.into_nodes_edges();
+        let mut nodes: Vec<Option<Node>> = nodes.into_iter().map(|node| Some(node.weight)).collect();
+        let mut made: Vec<Option<Made>> = self.made.into_iter().map(Some).collect();
+        let mut graph = DiGraph::with_capacity(nodes.len(), edges.len());
+        let mut made_in_order = Vec::with_capacity(nodes.len());
+        for old in order {
+            let both = (nodes[old.index()].take(), made[old.index()].take());
+            if let (Some(node), Some(made)) = both {
+                graph.add_node(node);
+                made_in_order.push(Made { home: made.home.map(to), ..made });
+            }
+        }
+        for edge in edges {
+            graph.add_edge(to(edge.source()), to(edge.target()), edge.weight);
+        }
+        let of = |wanted| match wanted {
+            Wanted::Outputs => Wanted::Outputs,
+            Wanted::RowsOf(node) => Wanted::RowsOf(to(node)),
+            Wanted::WidthOf(node) => Wanted::WidthOf(to(node)),
+        };
+        let wanted = self.wanted.into_iter().map(|(node, wanted)| (to(node), of(wanted))).collect();
+        Self { graph, wanted, made: made_in_order, output: to(self.output) }
     }
 }
 

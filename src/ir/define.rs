@@ -6,7 +6,7 @@ use crate::lint;
 use crate::ops;
 use crate::source::{FileId, Span};
 use crate::syntax::Program;
-use crate::syntax::ast::{Entry, Expr, Ident, ItemKind};
+use crate::syntax::ast::{Entry, Expr, ExprKind, Ident, ItemKind, Stage};
 use std::collections::HashMap;
 
 /// What can stand before `=` at the top of a file.
@@ -17,11 +17,31 @@ pub(crate) const SECTIONS: &[&str] = &["train", "evaluate", "published"];
 
 /// Words that a definition cannot take: `Some(true)` for operators, `Some(false)` for the language's own.
 pub(crate) fn reserved(name: &str) -> Option<bool> {
-    if ops::find(name).is_some() || name == ops::INPUT.name() {
+    if ops::find(name).is_some() || ops::find_input(name).is_some() {
         Some(true)
     } else {
         super::COMBINATORS.iter().any(|combinator| combinator.spec.name == name).then_some(false)
     }
+}
+
+/// The stages of a pipeline on edges that stands alone, with the name of its value; `None` for any other pipeline.
+pub(crate) fn edge_stages(value: &Expr) -> Option<(&[Stage], Option<&Ident>)> {
+    let begins = |expr: &Expr| match &expr.kind {
+        ExprKind::Name(name) => is_edge_word(name),
+        ExprKind::Call(call) => is_edge_word(&call.callee.text),
+        _ => false,
+    };
+    match &value.kind {
+        ExprKind::Pipeline(stages) if stages.first().is_some_and(|first| begins(&first.value)) => {
+            Some((stages, stages.last().and_then(|last| last.name.as_ref())))
+        }
+        _ if begins(value) => Some((&[], None)),
+        _ => None,
+    }
+}
+
+fn is_edge_word(name: &str) -> bool {
+    name == ops::EDGES.name() || name == ops::EDGE_LABELS.name()
 }
 
 /// The `let`s and blocks that each file sees: its own and those of the files it uses, but not what these use.
@@ -53,6 +73,14 @@ pub(crate) fn collect_definitions<'p>(
                     }
                     (name, DefinitionKind::Block { params, body })
                 }
+                ItemKind::Bare { value } => match edge_stages(value) {
+                    Some((stages, Some(name))) => (name, DefinitionKind::Edges { stages }),
+                    Some((_, None)) => {
+                        findings.push(names::unnamed_edges(value.span));
+                        continue;
+                    }
+                    None => continue,
+                },
                 _ => continue,
             };
             if let Some(is_operator) = reserved(&name.text) {
@@ -134,13 +162,15 @@ pub(crate) fn collect_missing(program: &Program) -> HashMap<FileId, Missing<'_>>
     all
 }
 
-/// Places of the definitions of a file that is compiled itself, in the order written: `let`s and blocks.
+/// Places of the definitions of a file that is compiled itself, in the order written: `let`s, blocks and named pipelines
+/// on edges.
 pub(crate) fn own_definitions(program: &Program, file: FileId) -> Vec<(&'static str, &Ident)> {
     let items = program.file(file).into_iter().flat_map(|file| &file.items);
     items
         .filter_map(|item| match &item.kind {
             ItemKind::Let { name, .. } => Some(("let", name)),
             ItemKind::Block { name, .. } => Some(("block", name)),
+            ItemKind::Bare { value } => Some(("edges", edge_stages(value)?.1?)),
             _ => None,
         })
         .collect()
@@ -202,6 +232,7 @@ pub(crate) fn main_items<'p>(program: &'p Program, findings: &mut Findings) -> M
                     slot.get_or_insert(value);
                     (key.text.as_str(), key.span)
                 }
+                ItemKind::Bare { value } if edge_stages(value).is_some() => continue,
                 ItemKind::Bare { value } => {
                     items.model.get_or_insert(value);
                     ("model", value.span)

@@ -7,7 +7,7 @@ use super::types::{Dim, Entity, Level, Type};
 use super::{MAX_TERMS, Size, SizesWithData};
 use crate::args::Args;
 use crate::args::Findings;
-use crate::check::{shape, symmetry};
+use crate::check::{levels, shape, symmetry};
 use crate::ir::DataFacts;
 use crate::ops::{Family, InferCx, Operator, Ports, WidthRule};
 use crate::source::Span;
@@ -66,7 +66,12 @@ pub(crate) fn infer_types(
         if *is_unknown {
             doubt.extend(ALL_FAMILIES);
         }
-        let mut ty = match node.op.infer(&cx) {
+        let ended_by = made[idx.index()].home.map(|pooling| graph[pooling].span);
+        let inferred = levels::takes_edges(&cx).and_then(|()| {
+            let ty = node.op.infer(&cx)?;
+            levels::edge_arguments(&cx, ended_by).map(|()| ty)
+        });
+        let mut ty = match inferred {
             Ok(ty) => ty,
             Err(mut finding) => {
                 let family = finding.code.split("::").next().unwrap_or_default();
@@ -104,7 +109,8 @@ pub(crate) fn infer_types(
             ty.width.size = Size::Symbol("?");
         }
         // These say for certain what comes out, whatever comes in.
-        if node.op.family() == Family::Readout && ty.entity == Entity::Graph {
+        let is_on_edges = input_types.first().is_some_and(|ty| ty.entity.is_of_edges());
+        if node.op.family() == Family::Readout && ty.entity == Entity::Graph && !is_on_edges {
             doubt.remove("levels");
         }
         if let WidthRule::Argument(name) = node.op.width_rule()

@@ -5,6 +5,8 @@ mod build;
 pub mod canonical;
 mod combinators;
 mod define;
+#[cfg(test)]
+mod edges;
 mod infer;
 mod losses;
 mod scope;
@@ -12,7 +14,7 @@ mod size;
 mod task;
 pub mod types;
 
-pub(crate) use build::{Builder, Cursor, Stop, Wanted, width_setters};
+pub(crate) use build::{Builder, Built, Cursor, Stop, Wanted, width_setters};
 pub use canonical::Canonical;
 pub use combinators::{COMBINATORS, Combinator};
 pub(crate) use define::{Section, collect_definitions, collect_missing, main_items, own_definitions};
@@ -53,7 +55,7 @@ pub enum Author {
     File,
     /// It stands in the default of an argument that the file leaves out (`assign`).
     Default,
-    /// The compiler added it: the linear layer of an assignment onto the clusters.
+    /// The compiler added it: the linear layer of an assignment onto the clusters, the edges that a selection leaves.
     Compiler,
 }
 
@@ -77,7 +79,7 @@ pub struct Published {
 /// A whole file: the network, its task, and how it is trained.
 ///
 /// Edges of `graph` carry the input port of their target: port 0 is the value a stage is applied to,
-/// further ports are `concat`/`add` operands and pipeline arguments (`assign`).
+/// further ports are `concat`/`add` operands and arguments that are pipelines (`assign`) or values of the edges (`edge`).
 #[derive(Debug, Clone)]
 pub struct Model {
     pub graph: DiGraph<Node, usize>,

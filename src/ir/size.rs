@@ -307,7 +307,12 @@ pub struct SizesWithData {
 
 impl SizesWithData {
     pub fn new(data: &DataFacts) -> Self {
-        let mut symbols = vec![("N", data.max_nodes), ("F", data.n_features)];
+        let mut symbols = vec![
+            ("N", data.max_nodes),
+            ("F", data.n_features),
+            ("F_e", data.edge_features),
+            ("R", data.edge_kinds),
+        ];
         symbols.extend(data.task.map(|_| ("C", data.n_outputs)));
         Self::of_symbols(symbols)
     }

@@ -34,14 +34,28 @@ impl Dim {
 pub enum Entity {
     /// Nodes of a sparse graph; they move with the numbering.
     Nodes,
-    /// Edges of a sparse graph.
+    /// Edges of a sparse graph; they move with the numbering too.
     Edges,
+    /// The same edges, where a row is no features but one of so many kinds: the width of such a value is how many.
+    EdgeKinds,
     /// Clusters of a learned assignment: a fixed number per graph, in a fixed order.
     Clusters,
     /// Sorted places (`sort_pool`): a fixed number per graph, in a fixed order, without edges.
     Slots,
     /// One row per graph.
     Graph,
+}
+
+impl Entity {
+    /// Whether there is a row for each edge.
+    pub fn is_of_edges(self) -> bool {
+        matches!(self, Entity::Edges | Entity::EdgeKinds)
+    }
+
+    /// Whether the number of rows differs from graph to graph, and their order is that of the numbering.
+    pub fn is_ragged(self) -> bool {
+        matches!(self, Entity::Nodes | Entity::Edges | Entity::EdgeKinds)
+    }
 }
 
 /// Which graph of the hierarchy the rows live on: 0 is the input graph, each pooling makes a new one.
@@ -127,6 +141,7 @@ impl fmt::Display for Type {
         match self.entity {
             Entity::Nodes => write!(f, "nodes[{rows}, {width}]"),
             Entity::Edges => write!(f, "edges[{rows}, {width}]"),
+            Entity::EdgeKinds => write!(f, "kinds[{rows}, {width}]"),
             Entity::Clusters => write!(f, "clusters[{rows}, {width}]"),
             Entity::Slots => write!(f, "slots[{rows}, {width}]"),
             Entity::Graph => write!(f, "graph[{width}]"),

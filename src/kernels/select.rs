@@ -84,11 +84,9 @@ pub fn select_top(scores: &Tensor, graph: &SparseGraph, keep: Keep) -> Result<Se
     } else {
         Arc::new(adjacency.transpose())
     };
-    Ok(Selection {
-        rows: Arc::new(rows),
-        graph: Arc::new(SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets)).with_kinds(kinds)),
-        entries: Arc::new(entries),
-    })
+    let entries = Arc::new(entries);
+    let selected = SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets)).with_kinds(kinds);
+    Ok(Selection { rows: Arc::new(rows), graph: Arc::new(selected.selected(entries.clone())), entries })
 }
 
 /// The rows and columns `kept` (ascending), renumbered, and the entry that each of the new ones was.

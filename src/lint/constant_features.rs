@@ -53,7 +53,10 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
                 }
                 // Clusters sum up the nodes, so they count them.
                 Action::Pooling(_) => false,
-            };
+                // Edges may differ in what they carry.
+                Action::RemainingEdges => false,
+            }
+            && !cx.node(node).ty.entity.is_of_edges();
     }
     let Some(node) = first else { return Vec::new() };
     let what = if cx.model.task.entity == Entity::Nodes { "node" } else { "graph" };

@@ -120,7 +120,8 @@ impl<'a> Cx<'a> {
                 let known = ty.rows.known()?;
                 Some(input()?.with(|_| known))
             }
-            Entity::Nodes | Entity::Edges => rows.get(&ty.level).cloned().flatten(),
+            Entity::Nodes => rows.get(&ty.level).cloned().flatten(),
+            Entity::Edges | Entity::EdgeKinds => None,
         }
     }
 

@@ -1,7 +1,10 @@
 //! `unread_data`: what the data carry and no stage reads.
 
 use super::{Cx, Lint, NeedsData};
+use crate::args::EdgeValue;
+use crate::data::Dataset;
 use crate::diagnostic::Diagnostic;
+use crate::ops::{self, Operator};
 
 /// Edge labels, edge attributes, weights and further columns that are in the files of a set and not in its graphs, so
 /// that a model never sees them. Often they carry what the labels are about, as bonds do in molecules.
@@ -18,7 +21,8 @@ pub static LINT: Lint = Lint {
 fn find(cx: &Cx) -> Vec<Diagnostic> {
     let Some(data) = cx.data else { return Vec::new() };
     let unread = &data.dataset.unread;
-    if unread.is_empty() {
+    let of_edges = unread_of_edges(cx, data.dataset);
+    if unread.is_empty() && of_edges.is_none() {
         return Vec::new();
     }
     // Data of the command line stands nowhere in the file.
@@ -26,11 +30,27 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
         Some(call) => call.span,
         None => cx.node(cx.model.output).span,
     };
-    let names: Vec<&str> = unread.iter().map(|unread| unread.what.as_str()).collect();
+    let names: Vec<&str> =
+        of_edges.as_deref().into_iter().chain(unread.iter().map(|unread| unread.what.as_str())).collect();
     let files: Vec<&str> = unread.iter().map(|unread| unread.file.as_str()).collect();
-    let settings: Vec<String> = unread
-        .iter()
-        .filter_map(|unread| Some(format!("read the {} with `{}`", unread.what, unread.setting?)))
+    let mut places = Vec::new();
+    if of_edges.is_some() {
+        places.push("on its edges".to_owned());
+    }
+    if !files.is_empty() {
+        places.push(format!("in {}", listed(&files)));
+    }
+    let convolution = of_edges.as_ref().and_then(|_| crate::ops::takes_edges(EdgeValue::Features));
+    let given = convolution.map(|(op, arg)| {
+        format!("give what the edges carry to a convolution, for example `{}({arg} = edges)`", op.name())
+    });
+    let settings: Vec<String> = given
+        .into_iter()
+        .chain(
+            unread
+                .iter()
+                .filter_map(|unread| Some(format!("read the {} with `{}`", unread.what, unread.setting?))),
+        )
         .collect();
     let keep = format!("keep it so with `allow({})`", LINT.name());
     let help = match settings.is_empty() {
@@ -42,9 +62,18 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
             LINT.code,
             format!("{} carries {} that no stage reads", data.name(), listed(&names)),
         )
-        .label(place, format!("in {}", listed(&files)))
+        .label(place, places.join(", "))
         .help(help),
     ]
+}
+
+/// What the edges carry, in words, where no stage reads it. Their kinds are the labels once more: a stage that reads these
+/// needs no columns of them.
+fn unread_of_edges(cx: &Cx, dataset: &Dataset) -> Option<String> {
+    let reads = |op: &dyn Operator| cx.nodes().any(|node| cx.node(node).op.name() == op.name());
+    let facts = dataset.facts();
+    let is_read = reads(ops::EDGES) || (facts.edge_kinds > 0 && reads(ops::EDGE_LABELS));
+    (facts.edge_features > 0 && !is_read).then_some(facts.edge_columns)
 }
 
 /// "edge labels, node attributes and weights"
@@ -75,5 +104,16 @@ mod tests {
         assert_eq!(lints_on(text, &data), ["unread_data"]);
         assert_eq!(lints_on(&format!("allow(unread_data)\nmodel = {text}"), &data), [""; 0]);
         assert_eq!(lints(text), [""; 0]);
+    }
+
+    #[test]
+    fn what_edges_carry_is_named_until_a_stage_reads_it() {
+        use crate::data::synthetic::{RandomGraphs, random_graphs};
+        let wanted = RandomGraphs { n_graphs: 40, n_edge_features: 2, n_edge_kinds: 3, ..Default::default() };
+        let data = random_graphs(&wanted);
+        let model = |stage: &str| format!("{stage} -> linear(8) -> relu -> sum -> linear");
+        assert_eq!(lints_on(&model("gin(8)"), &data), ["unread_data"]);
+        assert_eq!(lints_on(&model("edge_sum(edge = edges)"), &data), [""; 0]);
+        assert_eq!(lints_on(&model("edge_sum(relation = edge_labels)"), &data), [""; 0]);
     }
 }

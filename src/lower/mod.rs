@@ -32,6 +32,8 @@ pub struct Value {
 pub enum Structure {
     /// Nodes of a sparse graph.
     Sparse(Arc<SparseGraph>),
+    /// Edges of a sparse graph: a row for each entry of its adjacency, in their order.
+    Edges(Arc<SparseGraph>),
     /// `k` clusters a graph, rows `g · k ..`, with the coarse adjacency `[n_graphs, k, k]`: row the cluster that gathers,
     /// column the one it gathers from (`None` where the plan found that nothing reads it).
     Clusters { n_graphs: usize, k: usize, adjacency: Option<Tensor> },
@@ -44,7 +46,7 @@ pub enum Structure {
 impl Structure {
     pub fn n_graphs(&self) -> usize {
         match self {
-            Structure::Sparse(graph) => graph.n_graphs(),
+            Structure::Sparse(graph) | Structure::Edges(graph) => graph.n_graphs(),
             Structure::Clusters { n_graphs, .. }
             | Structure::Slots { n_graphs, .. }
             | Structure::Graphs { n_graphs } => *n_graphs,
@@ -57,6 +59,10 @@ impl Structure {
             |n_graphs: usize, k: usize| Arc::new((0..=n_graphs).map(|graph| (graph * k) as u32).collect());
         match self {
             Structure::Sparse(graph) => graph.graph_offsets.clone(),
+            Structure::Edges(graph) => {
+                let first_entry = |&node: &u32| graph.adjacency.offsets[node as usize];
+                Arc::new(graph.graph_offsets.iter().map(first_entry).collect())
+            }
             Structure::Clusters { n_graphs, k, .. } | Structure::Slots { n_graphs, k } => {
                 regular(*n_graphs, *k)
             }
@@ -206,6 +212,13 @@ pub struct LowerCx<'a> {
     pub needs_adjacency: bool,
     pub weights: &'a crate::lower::NodeWeights,
     pub device: &'a Device,
+}
+
+impl LowerCx<'_> {
+    /// The input at which an argument of kind `Pipeline` or `Edges` comes in; `None` where it was not given.
+    pub fn port(&self, name: &str) -> Option<usize> {
+        self.args.port(name)
+    }
 }
 
 /// Weights and buffers of one node. Buffers (running statistics) are `Var`s too, so a module can set them.

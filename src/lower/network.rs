@@ -4,10 +4,10 @@ use super::parameters::{Parameter, Parameters, initialise};
 use super::{ForwardCx, LowerCx, Module, NodeWeights, Structure, Value};
 use crate::check::Checked;
 use crate::data::GraphBatch;
-use crate::ir::{DataFacts, LossTerm, Model, Type};
+use crate::ir::{DataFacts, Entity, LossTerm, Model, Type};
 use crate::kernels::tape;
 use crate::ops::loss::balanced_weights;
-use crate::ops::{FactCx, LossKind};
+use crate::ops::{self, FactCx, LossKind};
 use crate::plan::{Plan, Step, plan};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use petgraph::graph::NodeIndex;
@@ -38,6 +38,9 @@ pub struct Network {
     /// `[C]`, where a loss weighs classes.
     pub(super) class_weights: Option<Var>,
     n_features: Option<usize>,
+    /// What the data hands to each step without inputs.
+    given: Vec<Option<Entity>>,
+    n_edge_features: Option<usize>,
     pub(super) device: Device,
 }
 
@@ -116,7 +119,24 @@ impl Network {
         let auxiliary = model.losses.iter().filter(|term| term.loss.kind() == LossKind::Auxiliary);
         Ok(Self {
             wanted_losses: auxiliary.map(|term| term.loss.name()).collect(),
-            widths: plan.steps.iter().map(|step| model.graph[step.result].ty.width.known()).collect(),
+            widths: plan
+                .steps
+                .iter()
+                .map(|step| &model.graph[step.result].ty)
+                // The width of kinds is how many there are.
+                .map(|ty| if ty.entity == Entity::EdgeKinds { Some(1) } else { ty.width.known() })
+                .collect(),
+            given: plan
+                .steps
+                .iter()
+                .map(|step| step.inputs.is_empty().then(|| model.graph[step.node].ty.entity))
+                .collect(),
+            n_edge_features: plan
+                .steps
+                .iter()
+                .map(|step| &model.graph[step.node])
+                .find(|node| node.op.name() == ops::EDGES.name())
+                .and_then(|node| node.ty.width.known()),
             n_features: model.graph[model.input].ty.width.known(),
             losses: model.losses,
             class_weights,
@@ -152,14 +172,20 @@ impl Network {
         if let Some(expected) = self.n_features.filter(|&expected| expected != width) {
             candle_core::bail!("the network was built for {expected} node features, the batch has {width}");
         }
-        let input = Value { x: batch.x.clone(), structure: Structure::Sparse(batch.graph.clone()) };
+        let nodes = Value { x: batch.x.clone(), structure: Structure::Sparse(batch.graph.clone()) };
         let mut values: Vec<Option<Value>> = vec![None; self.modules.len()];
         let mut output = None;
         for (idx, (step, module)) in self.plan.steps.iter().zip(&self.modules).enumerate() {
             let mut inputs: Vec<&Value> =
                 step.inputs.iter().map(|&made_by| values[made_by].as_ref().expect("made before")).collect();
-            if inputs.is_empty() {
-                inputs.push(&input);
+            let given;
+            match self.given[idx] {
+                None => {}
+                Some(entity) if entity.is_of_edges() => {
+                    given = self.of_edges(entity, batch)?;
+                    inputs.push(&given);
+                }
+                Some(_) => inputs.push(&nodes),
             }
             let mut value = step.summation.during(|| module.forward(&inputs, cx))?;
             if !cx.train {
@@ -182,6 +208,26 @@ impl Network {
         }
         let output = output.and_then(|idx| values[idx].take());
         output.ok_or_else(|| candle_core::Error::Msg("the model has no stages".to_owned()))
+    }
+
+    /// What the edges of a batch carry: their features, or of which kind each of them is.
+    fn of_edges(&self, entity: Entity, batch: &GraphBatch) -> Result<Value> {
+        let structure = Structure::Edges(batch.graph.clone());
+        if entity == Entity::EdgeKinds {
+            let Some(kinds) = &batch.graph.kinds else {
+                candle_core::bail!("the network reads the kinds of edges, the batch has none");
+            };
+            let x = Tensor::from_slice(&kinds.of_entry, (kinds.of_entry.len(), 1), batch.x.device())?;
+            return Ok(Value { x, structure });
+        }
+        let Some(x) = &batch.edge_x else {
+            candle_core::bail!("the network reads the features of edges, the batch has none");
+        };
+        let width = x.dim(1)?;
+        if let Some(expected) = self.n_edge_features.filter(|&expected| expected != width) {
+            candle_core::bail!("the network was built for {expected} edge features, the batch has {width}");
+        }
+        Ok(Value { x: x.clone(), structure })
     }
 
     /// The context of a training step. `step_seed` is a function of the run's seed, epoch and batch.

@@ -5,10 +5,13 @@
 //! would make equal rows differ.
 
 use super::{BuildError, ForwardCx, Network};
+use crate::args::{ArgKind, EdgeValue};
 use crate::check::Checked;
 use crate::data::Dataset;
+use crate::data::batch::EdgeReads;
 use crate::data::synthetic::{RandomGraphs, random_graphs, renumber, twin_graphs};
 use crate::ir::{Entity, Model, Size};
+use crate::ops::input::edges;
 use crate::plan::{chooses_by_value, stages};
 use candle_core::{DType, Device};
 
@@ -114,7 +117,7 @@ fn witness_on(model: &Checked<Model>, data: &Dataset) -> Result<Witness, Witness
     let network = Network::build(model, &data.facts(), dtype, &Device::Cpu, 0)?;
     let graphs = some_graphs(data);
     let run = |data: &Dataset| -> Result<Vec<Vec<f64>>, WitnessError> {
-        let batch = data.batch(&graphs, dtype, &Device::Cpu)?;
+        let batch = data.batch_for(EdgeReads::of(model.get()), &graphs, dtype, &Device::Cpu)?;
         Ok(network.forward(&batch, &mut ForwardCx::evaluation())?.x.to_dtype(DType::F64)?.to_vec2()?)
     };
     let of_nodes = model.get().graph[model.get().output].ty.entity == Entity::Nodes;
@@ -197,19 +200,44 @@ fn some_graphs(data: &Dataset) -> Vec<u32> {
     graphs
 }
 
+/// Whether the columns of the data's edges are read as one number each (`weight = edges`).
+fn reads_edges_as_weight(model: &Model) -> bool {
+    model.nodes().any(|(idx, node)| {
+        let weights = node.op.args().iter().filter(|spec| spec.kind == ArgKind::Edges(EdgeValue::Weight));
+        let inputs = model.inputs(idx);
+        let given = weights.filter_map(|spec| inputs.get(node.args.port(spec.name)?));
+        given.into_iter().any(|&input| model.graph[input].ty.width.size == edges::COLUMNS)
+    })
+}
+
+/// Columns and kinds of edges of random graphs.
+const N_EDGE_FEATURES: usize = 4;
+const N_EDGE_KINDS: usize = 3;
+
 /// Random graphs with as many features and classes as the model asks for.
 fn wanted_graphs(model: &Model) -> RandomGraphs {
     let default = RandomGraphs { n_graphs: 8, ..RandomGraphs::default() };
     // `linear(8, in = 4)` right at the input fixes what the data has to bring.
-    let stated = model.nodes().find_map(|(idx, node)| {
-        let input = *model.inputs(idx).first()?;
-        let reads_features = model.graph[input].ty.width.size == Size::Symbol("F");
-        let arg = node.args.get("in").filter(|_| reads_features)?;
-        if let crate::args::ArgValue::Int(width) = arg.value { usize::try_from(width).ok() } else { None }
-    });
+    let stated = |columns: Size| {
+        model.nodes().find_map(|(idx, node)| {
+            let input = *model.inputs(idx).first()?;
+            let reads_features = model.graph[input].ty.width.size == columns;
+            let arg = node.args.get("in").filter(|_| reads_features)?;
+            if let crate::args::ArgValue::Int(width) = arg.value { usize::try_from(width).ok() } else { None }
+        })
+    };
+    let reads = EdgeReads::of(model);
     RandomGraphs {
-        n_features: stated.unwrap_or(default.n_features),
+        n_features: stated(Size::Symbol("F")).unwrap_or(default.n_features),
         n_classes: model.outputs.known().unwrap_or(default.n_classes).max(1),
+        n_edge_features: if !reads.features {
+            0
+        } else if reads_edges_as_weight(model) {
+            1
+        } else {
+            stated(edges::COLUMNS).unwrap_or(N_EDGE_FEATURES)
+        },
+        n_edge_kinds: if reads.kinds { N_EDGE_KINDS } else { 0 },
         ..default
     }
 }

@@ -6,6 +6,8 @@
 pub mod activation;
 pub mod conv;
 pub mod dense;
+#[cfg(test)]
+mod edge_sum;
 pub mod facts;
 pub mod input;
 pub mod loss;
@@ -17,7 +19,7 @@ pub mod structure;
 pub(crate) mod testing;
 pub mod trace;
 
-use crate::args::{ArgSpec, Args};
+use crate::args::{ArgKind, ArgSpec, Args, EdgeValue};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{DataFacts, Dim, Size, SizesWithData, Type};
 use crate::lower::{LowerCx, Module};
@@ -28,6 +30,18 @@ use trace::Trace;
 
 /// The model's input. It is not written at the front of a model; a branch begins with it by its name.
 pub static INPUT: &dyn Operator = &input::features::Input;
+
+/// The features of the edges: a word that begins pipelines on them.
+pub static EDGES: &dyn Operator = &input::edges::Edges;
+
+/// The kinds of the edges: a word that stands as an argument alone.
+pub static EDGE_LABELS: &dyn Operator = &input::edge_labels::EdgeLabels;
+
+/// Words of the language for what the data brings, none of which takes arguments.
+pub static INPUTS: [&dyn Operator; 3] = [INPUT, EDGES, EDGE_LABELS];
+
+/// The values of the edges that a selection leaves. The compiler puts it in; no file can name it.
+pub static REMAINING_EDGES: &dyn Operator = &input::remaining_edges::RemainingEdges;
 
 /// Every operator that a file can name, in the order of the reference.
 pub static CATALOGUE: &[&dyn Operator] = &[
@@ -74,7 +88,28 @@ pub static LOSSES: &[&dyn Loss] = &[
 ];
 
 pub fn find(name: &str) -> Option<&'static dyn Operator> {
+    #[cfg(test)]
+    if name == "edge_sum" {
+        return Some(&edge_sum::EDGE_SUM);
+    }
     CATALOGUE.iter().copied().find(|op| op.name() == name)
+}
+
+/// A word for what the data brings.
+pub fn find_input(name: &str) -> Option<&'static dyn Operator> {
+    INPUTS.iter().copied().find(|op| op.name() == name)
+}
+
+/// Any stage that a model can have, also those that the compiler puts in.
+pub fn find_stage(name: &str) -> Option<&'static dyn Operator> {
+    let others = || INPUTS.iter().copied().chain([REMAINING_EDGES]).find(|op| op.name() == name);
+    find(name).or_else(others)
+}
+
+/// The first operator of the reference that takes such values of the edges, with the name of the argument, for messages.
+pub fn takes_edges(value: EdgeValue) -> Option<(&'static dyn Operator, &'static str)> {
+    let takes = |spec: &&ArgSpec| spec.kind == ArgKind::Edges(value);
+    CATALOGUE.iter().find_map(|&op| Some((op, op.args().iter().find(takes)?.name)))
 }
 
 pub fn find_loss(name: &str) -> Option<&'static dyn Loss> {
@@ -110,11 +145,11 @@ pub struct Doc {
 /// How many values come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ports {
-    /// One value, and one more for each argument of kind `Pipeline`, at the port that the argument names.
+    /// One value, and one more for each argument of kind `Pipeline` or `Edges` that is given: see [`Args::port`].
     One,
     /// At least this many, given as pipelines in the call: `concat(a, b)`.
     Many(usize),
-    /// None: the model's input.
+    /// None: what the data brings.
     None,
 }
 
@@ -150,6 +185,12 @@ pub struct InferCx<'a> {
 }
 
 impl InferCx<'_> {
+    /// The input at which an argument of kind `Pipeline` or `Edges` comes in: `cx.inputs[port]`. `None` where it was not
+    /// given, or where the inputs are not all known yet.
+    pub fn port(&self, name: &str) -> Option<usize> {
+        self.args.port(name).filter(|&port| port < self.inputs.len())
+    }
+
     /// A size with the numbers of the data, as far as they are known.
     pub fn with_data(&self, size: &Size) -> Size {
         self.sizes.map_or_else(|| size.clone(), |sizes| sizes.borrow_mut().of(size))
@@ -161,6 +202,13 @@ pub struct FactCx<'a> {
     pub args: &'a Args,
     pub inputs: &'a [&'a Type],
     pub output: &'a Type,
+}
+
+impl FactCx<'_> {
+    /// The input at which an argument of kind `Pipeline` or `Edges` comes in; `None` where it was not given.
+    pub fn port(&self, name: &str) -> Option<usize> {
+        self.args.port(name)
+    }
 }
 
 /// What an operator does to the rows that come in: what `hgnnc lint` reasons with.
@@ -197,6 +245,8 @@ pub enum Action {
     Concat,
     /// The inputs added up.
     Add,
+    /// Of a value of the edges, the rows of those that a selection leaves.
+    RemainingEdges,
 }
 
 impl Action {
@@ -204,6 +254,26 @@ impl Action {
     /// has to have the same bits in every numbering.
     pub fn chooses_by_value(&self) -> bool {
         matches!(self, Action::Pooling(Select::Keep) | Action::Readout(Gather::Sorted))
+    }
+
+    /// Whether each row of the result is made of the same row of the inputs, or by statistics of all rows: whatever the
+    /// rows stand for, edges as well as nodes, they can come in.
+    pub fn is_by_rows(&self) -> bool {
+        match self {
+            Action::Identity
+            | Action::Dense { .. }
+            | Action::Activation
+            | Action::RowNorm
+            | Action::BatchNorm
+            | Action::Dropout { .. }
+            | Action::Concat
+            | Action::Add => true,
+            Action::Input
+            | Action::Messages { .. }
+            | Action::Pooling(_)
+            | Action::Readout(_)
+            | Action::RemainingEdges => false,
+        }
     }
 }
 

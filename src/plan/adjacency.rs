@@ -1,7 +1,7 @@
 //! Which graphs of the hierarchy need their edges.
 
 use crate::ir::Model;
-use crate::ops::{Family, LossKind};
+use crate::ops::{Action, Family, LossKind};
 use petgraph::Direction;
 use petgraph::visit::EdgeRef;
 
@@ -18,11 +18,14 @@ pub(super) fn read_edges(model: &Model, is_live: &[bool]) -> Vec<bool> {
     for idx in model.graph.node_indices().rev() {
         is_read[idx.index()] = model.graph.edges_directed(idx, Direction::Outgoing).any(|edge| {
             let (port, reader) = (*edge.weight(), edge.target());
+            let node = &model.graph[reader];
+            if node.op.action(&node.args) == Action::RemainingEdges {
+                return is_live[reader.index()];
+            }
             // Only the first input brings its structure with it.
             if port != 0 || !is_live[reader.index()] {
                 return false;
             }
-            let node = &model.graph[reader];
             match node.op.family() {
                 Family::Convolution => true,
                 Family::Pooling => is_read[reader.index()] || wants_loss(node.op.name()),

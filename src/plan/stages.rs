@@ -106,7 +106,7 @@ fn filled_in(ty: &Type, sizes: Option<&mut SizesWithData>) -> Type {
     let mut ty = ty.clone();
     let Some(sizes) = sizes else { return ty };
     ty.width.size = sizes.of(&ty.width.size);
-    if !matches!(ty.entity, crate::ir::Entity::Nodes | crate::ir::Entity::Edges) {
+    if !ty.entity.is_ragged() {
         ty.rows.size = sizes.of(&ty.rows.size);
     }
     ty
@@ -118,10 +118,12 @@ fn stage_text(node: &Node, output: &Type, inputs: &[usize]) -> String {
     let mut words = Vec::new();
     for (bound, spec) in node.args.0.iter().zip(node.op.args()) {
         let value = match (&bound.value, spec.kind) {
-            (_, ArgKind::Pipeline { port }) => match inputs.get(port) {
-                Some(input) => format!("#{input}"),
-                None => continue,
-            },
+            (_, ArgKind::Pipeline { .. } | ArgKind::Edges(_)) => {
+                match node.args.port(spec.name).and_then(|port| inputs.get(port)) {
+                    Some(input) => format!("#{input}"),
+                    None => continue,
+                }
+            }
             (ArgValue::Absent, _) if node.op.width_rule() == WidthRule::Argument(spec.name) => {
                 output.width.size.to_string()
             }

@@ -51,7 +51,7 @@ impl Tracer {
         let graphs = Rc::new(graphs);
         let n_features = self.model.graph[self.model.input].ty.width.known().unwrap_or(0) as f64;
         let x = trace.given(graphs.n_nodes(), n_features);
-        let input = Value { x, structure: Structure::Sparse(graphs) };
+        let input = Value { x, structure: Structure::Sparse(graphs.clone()) };
         let mut values: Vec<Value> = Vec::with_capacity(self.plan.steps.len());
         for step in &self.plan.steps {
             let node = &self.model.graph[step.node];
@@ -59,7 +59,19 @@ impl Tracer {
                 self.model.inputs(step.node).into_iter().map(|input| &self.model.graph[input].ty).collect();
             let mut inputs: Vec<Value> = step.inputs.iter().map(|&made_by| values[made_by].clone()).collect();
             if inputs.is_empty() {
-                inputs.push(input.clone());
+                let width = match node.ty.entity {
+                    Entity::Edges => node.ty.width.known().unwrap_or(0) as f64,
+                    // A number a row says which kind it is.
+                    Entity::EdgeKinds => 1.0,
+                    _ => 0.0,
+                };
+                inputs.push(match node.ty.entity.is_of_edges() {
+                    true => Value {
+                        x: trace.given(graphs.n_edges(), width),
+                        structure: Structure::Edges(graphs.clone()),
+                    },
+                    false => input.clone(),
+                });
             }
             trace.begin(Some(step.node.index()), step.activation, step.needs_adjacency, step.summation);
             let cx = FactCx { args: &node.args, inputs: &types, output: &node.ty };

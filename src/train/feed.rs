@@ -1,5 +1,6 @@
 //! The batches of one part of a split, for graph tasks and node tasks alike.
 
+use crate::data::batch::EdgeReads;
 use crate::data::{Dataset, GraphBatch, Targets};
 use crate::ir::{Entity, Task};
 use crate::train::metric::Predictions;
@@ -8,6 +9,8 @@ use candle_core::{DType, Device, Result, Tensor};
 /// Graphs of one part, and which of their items belong to it.
 pub struct Feed<'a> {
     dataset: &'a Dataset,
+    /// What of its edges the batches carry.
+    reads: EdgeReads,
     device: &'a Device,
     /// Graphs with at least one item in the part, ascending.
     pub graphs: Vec<u32>,
@@ -28,8 +31,14 @@ pub struct Step {
 }
 
 impl<'a> Feed<'a> {
-    /// `items` are graphs for a graph task and nodes for a node task.
-    pub fn new(dataset: &'a Dataset, task: Task, items: &[u32], device: &'a Device) -> Self {
+    /// `items` are graphs for a graph task and nodes for a node task; `reads` is what the model reads of the edges.
+    pub fn new(
+        dataset: &'a Dataset,
+        task: Task,
+        reads: EdgeReads,
+        items: &[u32],
+        device: &'a Device,
+    ) -> Self {
         let (mut graphs, mut is_member) = (items.to_vec(), None);
         if task.entity == Entity::Nodes {
             let mut member = vec![false; dataset.n_nodes()];
@@ -40,7 +49,7 @@ impl<'a> Feed<'a> {
             is_member = Some(member);
         }
         graphs.sort_unstable();
-        Self { dataset, device, graphs, is_member }
+        Self { dataset, reads, device, graphs, is_member }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -59,7 +68,7 @@ impl<'a> Feed<'a> {
     /// # Errors
     /// Where Candle cannot allocate.
     pub fn step(&self, graphs: &[u32]) -> Result<Step> {
-        let batch = self.dataset.batch(graphs, DType::F32, self.device)?;
+        let batch = self.dataset.batch_for(self.reads, graphs, DType::F32, self.device)?;
         let items = self.items(graphs);
         let rows = match &self.is_member {
             Some(is_member) if items.len() < batch.graph.n_nodes() => {

@@ -19,6 +19,7 @@ use super::seed;
 use super::settings::Settings;
 use super::tensors::Named;
 use crate::check::Checked;
+use crate::data::batch::EdgeReads;
 use crate::data::{Dataset, Split, Targets, rng};
 use crate::ir::{DataFacts, Model};
 use crate::lower::{AuxiliaryLosses, LossWeights, Network, Value};
@@ -215,7 +216,7 @@ pub(super) fn fit(
 
 /// Weighs the classes by how often they occur in the training part, and takes down what a step's loss is divided by.
 fn loss_weights(network: &Network, cx: &FitCx, unit: &Unit) -> Result<LossWeights> {
-    let train = Feed::new(cx.dataset, cx.model.get().task, &unit.split.train, cx.device);
+    let train = Feed::new(cx.dataset, cx.model.get().task, EdgeReads::NOTHING, &unit.split.train, cx.device);
     let mut of_items = Vec::new();
     if let Targets::Classes(classes) = &cx.dataset.targets {
         let mut counts = vec![0; cx.facts.n_outputs];
@@ -230,14 +231,16 @@ fn loss_weights(network: &Network, cx: &FitCx, unit: &Unit) -> Result<LossWeight
 
 impl Fit<'_> {
     fn feed<'f>(&'f self, items: &[u32]) -> Feed<'f> {
-        Feed::new(self.cx.dataset, self.cx.model.get().task, items, self.cx.device)
+        let model = self.cx.model.get();
+        Feed::new(self.cx.dataset, model.task, EdgeReads::of(model), items, self.cx.device)
     }
 
     fn train(&mut self, progress: &mut dyn Progress) -> Result<Status> {
         let (cx, unit) = (self.cx, self.unit);
         let task = cx.model.get().task;
-        let train = Feed::new(cx.dataset, task, &unit.split.train, cx.device);
-        let validation = Feed::new(cx.dataset, task, &unit.split.validation, cx.device);
+        let reads = EdgeReads::of(cx.model.get());
+        let train = Feed::new(cx.dataset, task, reads, &unit.split.train, cx.device);
+        let validation = Feed::new(cx.dataset, task, reads, &unit.split.validation, cx.device);
         // The validation part is the same in every epoch, so its batches are made once.
         let validation_steps =
             validation.steps(cx.settings.batch_size).collect::<candle_core::Result<Vec<Step>>>()?;

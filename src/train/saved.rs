@@ -12,6 +12,7 @@ use super::record::Figures;
 use super::settings::Settings;
 use super::source::ModelSource;
 use crate::check::Checked;
+use crate::data::batch::EdgeReads;
 use crate::data::{Dataset, Split, Targets};
 use crate::diagnostic::Diagnostic;
 use crate::diff::Side;
@@ -111,7 +112,7 @@ impl SavedModel {
 
     /// The graphs that hold these items (graphs or nodes), in the order in which they are measured.
     pub fn graphs_of(&self, dataset: &Dataset, items: &[u32]) -> Vec<u32> {
-        Feed::new(dataset, self.model.get().task, items, self.network.device()).graphs
+        Feed::new(dataset, self.model.get().task, EdgeReads::NOTHING, items, self.network.device()).graphs
     }
 
     /// How many graphs pass through the network at once.
@@ -220,7 +221,9 @@ impl SavedModel {
     /// # Errors
     /// Where Candle fails.
     pub fn score(&self, dataset: &Dataset, items: &[u32]) -> Result<Figures> {
-        let feed = Feed::new(dataset, self.model.get().task, items, self.network.device());
+        let model = self.model.get();
+        let reads = EdgeReads::of(model);
+        let feed = Feed::new(dataset, model.task, reads, items, self.network.device());
         let steps = feed.steps(self.batch_size).map(|step| step.map(Cow::Owned));
         let Measured { loss, predictions, .. } = measure(&self.network, &feed, steps, false)?;
         Ok(figures(loss, &predictions, &self.metrics))
@@ -240,9 +243,10 @@ impl SavedModel {
         let task = self.model.get().task;
         let n_items = if task.entity == Entity::Nodes { dataset.n_nodes() } else { dataset.n_graphs() };
         let graphs: Vec<u32> = (0..dataset.n_graphs() as u32).collect();
+        let reads = EdgeReads::of(self.model.get());
         let mut outputs = Outputs { width: 0, values: Vec::new(), items: (0..n_items as u32).collect() };
         for graphs in graphs.chunks(self.batch_size) {
-            let batch = dataset.batch(graphs, DType::F32, self.network.device())?;
+            let batch = dataset.batch_for(reads, graphs, DType::F32, self.network.device())?;
             let output = self.network.forward(&batch, &mut ForwardCx::evaluation())?;
             let (batch_values, width) = values(&output.x)?;
             outputs.width = width;

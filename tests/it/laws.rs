@@ -3,9 +3,10 @@
 
 use crate::operator::{Lone, args, find, infer, numbers, sparse_graph, ty};
 use candle_core::{DType, Device, Tensor, Var};
-use hgnn::args::{ArgKind, ArgValue, Args, Default};
+use hgnn::args::{ArgKind, ArgValue, Args, Default, EdgeValue};
 use hgnn::check::check;
 use hgnn::data::Dataset;
+use hgnn::data::batch::EdgeKinds;
 use hgnn::data::synthetic::{RandomGraphs, random_graphs, renumber};
 use hgnn::ir::{Entity, Size, SizesWithData, Symmetry, Type};
 use hgnn::kernels::Summation;
@@ -15,10 +16,13 @@ use hgnn::source::SourceMap;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
 
 const WIDTH: usize = 4;
 /// Clusters or slots a graph of inputs that have a fixed number of rows.
 const ROWS: usize = 5;
+/// Kinds of edges.
+const N_KINDS: usize = 3;
 const WANTED: [&str; 2] = ["link_prediction", "entropy"];
 
 /// An operator with arguments, on inputs that it takes.
@@ -52,7 +56,7 @@ fn settings() -> Vec<Setting> {
     let mut settings = Vec::new();
     for &op in ops::CATALOGUE {
         let before = settings.len();
-        for entity in [Entity::Nodes, Entity::Clusters, Entity::Slots, Entity::Graph] {
+        for entity in [Entity::Nodes, Entity::Edges, Entity::Clusters, Entity::Slots, Entity::Graph] {
             let accepted = |written: &Written| inputs_for(op, &args(op, written), entity);
             let bases: Vec<Written> = bases(op).into_iter().filter(|base| accepted(base).is_some()).collect();
             let mut tried: Vec<Written> = Vec::new();
@@ -118,21 +122,39 @@ fn samples(kind: ArgKind) -> Vec<ArgValue> {
         ArgKind::IntList { min, max, .. } => {
             vec![ArgValue::IntList(vec![3.clamp(min, max), 6.clamp(min, max)])]
         }
-        ArgKind::Pipeline { .. } => vec![ArgValue::Pipeline],
+        ArgKind::Pipeline { .. } | ArgKind::Edges(_) => vec![ArgValue::Pipeline],
         ArgKind::Text | ArgKind::ChoiceList(_) | ArgKind::Call(_) => Vec::new(),
     }
 }
 
 /// Inputs of one kind that the operator accepts with these arguments.
 fn inputs_for(op: &'static dyn Operator, args: &Args, entity: Entity) -> Option<Vec<Type>> {
-    let rows = (entity != Entity::Nodes).then_some(if entity == Entity::Graph { 1 } else { ROWS });
-    let level = if entity == Entity::Nodes { 0 } else { 1 };
+    // What the compiler asks before the operator is asked.
+    if entity == Entity::Edges && !op.action(args).is_by_rows() {
+        return None;
+    }
+    let rows = (!entity.is_ragged()).then_some(if entity == Entity::Graph { 1 } else { ROWS });
+    let level = if entity.is_ragged() { 0 } else { 1 };
     let mut inputs = vec![ty(entity, level, rows, WIDTH)];
     match op.ports() {
         Ports::None => return None,
         Ports::Many(n) => inputs = vec![inputs[0].clone(); n.max(2)],
         Ports::One => {
             for spec in op.args() {
+                if let ArgKind::Edges(of) = spec.kind
+                    && let Some(port) = args.port(spec.name)
+                {
+                    assert_eq!(port, inputs.len(), "`{}`: ports in the order of the arguments", op.name());
+                    // Clusters have edges of their own.
+                    if entity != Entity::Nodes {
+                        return None;
+                    }
+                    inputs.push(match of {
+                        EdgeValue::Features => ty(Entity::Edges, 0, None, WIDTH),
+                        EdgeValue::Weight => ty(Entity::Edges, 0, None, 1),
+                        EdgeValue::Kind => ty(Entity::EdgeKinds, 0, None, N_KINDS),
+                    });
+                }
                 if let ArgKind::Pipeline { port } = spec.kind
                     && args.get(spec.name).is_some_and(|arg| arg.value == ArgValue::Pipeline)
                 {
@@ -160,10 +182,15 @@ fn size_of(size: &Size, n_nodes: usize) -> usize {
 struct Graphs {
     n_nodes: Vec<usize>,
     edges: Vec<(u32, u32)>,
-    /// One row-major `[rows, width]` a port.
+    /// One row-major `[rows, width]` a port; those of edges in the order of `edges`.
     features: Vec<Vec<f64>>,
     /// `[n_graphs, ROWS, ROWS]`
     coarse: Vec<f64>,
+}
+
+/// Numbers a row; which kind an edge is of is one.
+fn columns(ty: &Type) -> usize {
+    if ty.entity == Entity::EdgeKinds { 1 } else { ty.width.known().unwrap() }
 }
 
 /// Directed graphs with a few isolated nodes and one without edges.
@@ -184,16 +211,18 @@ fn graphs_for(setting: &Setting, n_nodes: &[usize], seed: u64) -> Graphs {
     }
     edges.sort_unstable();
     edges.dedup();
-    let rows = match setting.inputs[0].entity {
+    let rows = |entity: Entity| match entity {
         Entity::Nodes => start as usize,
+        Entity::Edges | Entity::EdgeKinds => edges.len(),
         Entity::Graph => n_nodes.len(),
-        _ => n_nodes.len() * ROWS,
+        Entity::Clusters | Entity::Slots => n_nodes.len() * ROWS,
     };
+    let sizes: Vec<usize> = setting.inputs.iter().map(|ty| rows(ty.entity) * columns(ty)).collect();
     let mut random = |n: usize, low: f64| (0..n).map(|_| rng.random_range(low..1.0)).collect::<Vec<f64>>();
     Graphs {
         n_nodes: n_nodes.to_vec(),
         edges,
-        features: setting.inputs.iter().map(|ty| random(rows * ty.width.known().unwrap(), -1.0)).collect(),
+        features: sizes.into_iter().map(|n| random(n, -1.0)).collect(),
         coarse: random(n_nodes.len() * ROWS * ROWS, 0.05),
     }
 }
@@ -209,22 +238,41 @@ impl Graphs {
         let tensor = |data: &[f64], shape: &[usize]| {
             Tensor::from_slice(data, shape, &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
         };
-        let structure = match setting.inputs[0].entity {
-            Entity::Nodes => Structure::Sparse(sparse_graph(&self.edges, &self.n_nodes)),
+        let graph = sparse_graph(&self.edges, &self.n_nodes);
+        // The edge of each entry of the adjacency.
+        let mut entries: Vec<usize> = (0..self.edges.len()).collect();
+        entries.sort_by_key(|&edge| (self.edges[edge].1, self.edges[edge].0));
+        let structure = |entity: Entity, kinds: Option<EdgeKinds>| match entity {
+            Entity::Nodes => Structure::Sparse(graph.clone()),
+            Entity::Edges => Structure::Edges(graph.clone()),
+            Entity::EdgeKinds => Structure::Edges(Arc::new((*graph).clone().with_kinds(kinds))),
             Entity::Clusters => Structure::Clusters {
                 n_graphs,
                 k: ROWS,
                 adjacency: Some(tensor(&self.coarse, &[n_graphs, ROWS, ROWS])),
             },
             Entity::Slots => Structure::Slots { n_graphs, k: ROWS },
-            Entity::Graph | Entity::Edges => Structure::Graphs { n_graphs },
+            Entity::Graph => Structure::Graphs { n_graphs },
         };
         let ports = setting.inputs.iter().zip(&self.features);
         ports
             .map(|(ty, features)| {
-                let width = ty.width.known().unwrap();
-                let x = Var::from_tensor(&tensor(features, &[features.len() / width, width])).unwrap();
-                (Value { x: x.as_tensor().clone(), structure: structure.clone() }, x)
+                let width = columns(ty);
+                let features = match ty.entity.is_of_edges() {
+                    true => {
+                        entries.iter().flat_map(|&edge| &features[edge * width..][..width]).copied().collect()
+                    }
+                    false => features.clone(),
+                };
+                let x = Var::from_tensor(&tensor(&features, &[features.len() / width, width])).unwrap();
+                if ty.entity == Entity::EdgeKinds {
+                    let kind = |&value: &f64| ((value + 1.0) / 2.0 * N_KINDS as f64) as u32;
+                    let of_entry: Vec<u32> = features.iter().map(kind).collect();
+                    let kinds = Tensor::from_slice(&of_entry, (of_entry.len(), 1), &Device::Cpu).unwrap();
+                    let of_edges = EdgeKinds { of_entry: Arc::new(of_entry), n_kinds: N_KINDS };
+                    return (Value { x: kinds, structure: structure(ty.entity, Some(of_edges)) }, x);
+                }
+                (Value { x: x.as_tensor().clone(), structure: structure(ty.entity, None) }, x)
             })
             .unzip()
     }
@@ -236,6 +284,10 @@ impl Graphs {
             *edge = (places[edge.0 as usize] as u32, places[edge.1 as usize] as u32);
         }
         for ((to, from), ty) in other.features.iter_mut().zip(&self.features).zip(&setting.inputs) {
+            // Edges keep their values.
+            if ty.entity != Entity::Nodes {
+                continue;
+            }
             let width = ty.width.known().unwrap();
             for (node, &place) in places.iter().enumerate() {
                 to[place * width..][..width].copy_from_slice(&from[node * width..][..width]);
@@ -248,16 +300,24 @@ impl Graphs {
     fn alone(&self, setting: &Setting, graph: usize) -> Graphs {
         let start: usize = self.n_nodes[..graph].iter().sum();
         let end = start + self.n_nodes[graph];
-        let (first, last) = match setting.inputs[0].entity {
-            Entity::Nodes => (start, end),
-            Entity::Graph => (graph, graph + 1),
-            _ => (graph * ROWS, (graph + 1) * ROWS),
-        };
+        let inside = |node: u32| (start..end).contains(&(node as usize));
         let features = self.features.iter().zip(&setting.inputs).map(|(features, ty)| {
-            let width = ty.width.known().unwrap();
+            let width = columns(ty);
+            let (first, last) = match ty.entity {
+                Entity::Nodes => (start, end),
+                Entity::Graph => (graph, graph + 1),
+                Entity::Edges | Entity::EdgeKinds => {
+                    let rows = features.chunks(width).zip(&self.edges);
+                    return rows
+                        .filter(|(_, edge)| inside(edge.0))
+                        .flat_map(|(row, _)| row)
+                        .copied()
+                        .collect();
+                }
+                Entity::Clusters | Entity::Slots => (graph * ROWS, (graph + 1) * ROWS),
+            };
             features[first * width..last * width].to_vec()
         });
-        let inside = |node: u32| (start..end).contains(&(node as usize));
         let moved = |node: u32| node - start as u32;
         Graphs {
             n_nodes: vec![self.n_nodes[graph]],
@@ -324,7 +384,8 @@ const SIZES: [usize; 4] = [6, 3, 9, 5];
 fn declared_types_are_the_real_ones() {
     for setting in settings() {
         let lone = setting.lone(DType::F64);
-        let (values, _) = graphs_for(&setting, &SIZES, 1).values(&setting, DType::F64);
+        let graphs = graphs_for(&setting, &SIZES, 1);
+        let (values, _) = graphs.values(&setting, DType::F64);
         let value = run(&lone, &values, &mut ForwardCx::training(1, &WANTED));
         let (name, ty) = (&setting.name, &lone.output);
         assert_eq!(Some(value.x.dims()[1]), ty.width.known(), "{name}: width");
@@ -333,6 +394,7 @@ fn declared_types_are_the_real_ones() {
         for (graph, &n) in SIZES.iter().enumerate() {
             let expected = match ty.entity {
                 Entity::Nodes => size_of(&ty.rows.size, n).min(n),
+                Entity::Edges => graphs.alone(&setting, graph).edges.len(),
                 _ => ty.rows.known().unwrap(),
             };
             assert_eq!(
@@ -343,6 +405,7 @@ fn declared_types_are_the_real_ones() {
         }
         let is_right = match (&value.structure, ty.entity) {
             (Structure::Sparse(_), Entity::Nodes) | (Structure::Graphs { .. }, Entity::Graph) => true,
+            (Structure::Edges(_), Entity::Edges) => true,
             (Structure::Clusters { k, .. }, Entity::Clusters)
             | (Structure::Slots { k, .. }, Entity::Slots) => Some(*k) == ty.rows.known(),
             _ => false,

@@ -153,10 +153,13 @@ pub fn ty(entity: Entity, level: u32, rows: Option<usize>, width: usize) -> Type
     Type {
         entity,
         level: Level(level),
-        rows: rows.map_or_else(|| Dim::new(Size::Symbol("N"), None, ""), known),
+        rows: rows.map_or_else(
+            || Dim::new(Size::Symbol(if entity.is_of_edges() { "E" } else { "N" }), None, ""),
+            known,
+        ),
         width: known(width),
         symmetry: match entity {
-            Entity::Nodes | Entity::Edges => Symmetry::Equivariant,
+            Entity::Nodes | Entity::Edges | Entity::EdgeKinds => Symmetry::Equivariant,
             Entity::Clusters | Entity::Slots | Entity::Graph => Symmetry::Invariant,
         },
     }

@@ -23,7 +23,7 @@ mod tests;
 pub use read::CanonicalError;
 
 use super::{Model, Task, infer::inputs_of};
-use crate::args::{ArgValue, Args, BoundCall};
+use crate::args::{ArgKind, ArgValue, Args, BoundCall};
 use crate::ops::{self, Operator};
 use petgraph::graph::NodeIndex;
 use sha2::{Digest, Sha256};
@@ -154,7 +154,8 @@ impl Canonical {
             for (idx, stage) in self.stages.iter().enumerate() {
                 let _ = write!(text, "stage {idx} = {}", stage.call());
                 for (place, input) in stage.inputs.iter().enumerate() {
-                    let _ = write!(text, "{}{input}", if place == 0 { " of " } else { ", " });
+                    let name = stage.arg_of_edges(place).map_or(String::new(), |name| format!("{name} = "));
+                    let _ = write!(text, "{}{name}{input}", if place == 0 { " of " } else { ", " });
                 }
                 text.push('\n');
             }
@@ -195,6 +196,13 @@ impl Stage {
     /// `gcn(out = 64, self_loops = true, bias = true)`
     pub fn call(&self) -> String {
         named_call(self.op.name(), &self.args)
+    }
+
+    /// The argument that an input is given as, where it is a value of the edges: several such arguments may each be given
+    /// or not, so that the place alone does not tell.
+    fn arg_of_edges(&self, place: usize) -> Option<&'static str> {
+        let of_edges = self.op.args().iter().filter(|spec| matches!(spec.kind, ArgKind::Edges(_)));
+        of_edges.map(|spec| spec.name).find(|name| self.args.port(name) == Some(place))
     }
 }
 

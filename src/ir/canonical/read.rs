@@ -3,14 +3,14 @@
 
 use super::{Canonical, HEAD, IDENTITY, Loss, Stage, VERSION};
 use crate::args::{
-    ArgSpec, ArgValue, Args, BoundCall, Callee, Env, Evaluator, Findings, Given, bind, bind_call,
+    ArgKind, ArgSpec, ArgValue, Args, BoundCall, Callee, Env, Evaluator, Findings, Given, bind, bind_call,
 };
 use crate::diagnostic::Diagnostic;
 use crate::ir::Task;
 use crate::migrate;
 use crate::ops::{self, Operator, Ports};
 use crate::source::{FileId, SourceMap, Span};
-use crate::syntax::ast::{Expr, ExprKind, Ident, ItemKind};
+use crate::syntax::ast::{Arg, Expr, ExprKind, Ident, ItemKind};
 use std::collections::HashMap;
 
 /// What is wrong with a canonical text, and in which line, counted from 1.
@@ -30,8 +30,11 @@ fn wrong(line: usize, message: impl Into<String>) -> CanonicalError {
 /// A line with its expression parsed.
 enum Line {
     Stage {
+        /// With the arguments that stand among the inputs (`edge = 3`) as if the call had them.
         call: Expr,
         inputs: Vec<usize>,
+        /// Names of these arguments: the last inputs.
+        of_edges: Vec<String>,
     },
     Output(usize),
     Task(Task),
@@ -87,19 +90,31 @@ fn read_line(number: usize, text: &str) -> Result<Line> {
                 .ok_or_else(|| wrong(number, "a stage reads `stage 3 = relu() of 2`"))?;
             let close = call.rfind(')').map_or(call.len(), |close| close + 1);
             let (call, inputs) = call.split_at(close);
-            let inputs = match inputs.strip_prefix(" of ") {
-                Some(list) => list
-                    .split(", ")
-                    .map(|input| {
-                        input.parse().map_err(|_| wrong(number, format!("`{input}` is not a stage number")))
-                    })
-                    .collect::<Result<_>>()?,
+            let listed: Vec<&str> = match inputs.strip_prefix(" of ") {
+                Some(list) => list.split(", ").collect(),
                 None if inputs.is_empty() => Vec::new(),
                 None => {
                     return Err(wrong(number, format!("`{}` cannot stand behind the call", inputs.trim())));
                 }
             };
-            Ok(Line::Stage { call: expr(call)?, inputs })
+            let mut call = expr(call)?;
+            let (mut inputs, mut of_edges) = (Vec::new(), Vec::new());
+            for input in listed {
+                let (arg, stage) = input.split_once(" = ").map_or((None, input), |(arg, of)| (Some(arg), of));
+                let stage = stage.parse();
+                inputs.push(stage.map_err(|_| wrong(number, format!("`{input}` is not a stage number")))?);
+                match (arg, &mut call.kind) {
+                    (None, _) if of_edges.is_empty() => {}
+                    (Some(arg), ExprKind::Call(call)) => {
+                        of_edges.push(arg.to_owned());
+                        let name = Some(Ident { text: arg.to_owned(), span: place(number) });
+                        let value = ExprKind::Name(ops::EDGES.name().to_owned());
+                        call.args.push(Arg { name, value: Expr { kind: value, span: place(number) } });
+                    }
+                    _ => return Err(wrong(number, "inputs with the name of an argument come last")),
+                }
+            }
+            Ok(Line::Stage { call, inputs, of_edges })
         }
         "output" => match rest.parse() {
             Ok(output) => Ok(Line::Output(output)),
@@ -212,12 +227,12 @@ impl<'p> Reader<'p> {
         for (line, content) in lines {
             let line = *line;
             match content {
-                Line::Stage { call, inputs } => {
+                Line::Stage { call, inputs, of_edges } => {
                     let inputs: Option<Vec<usize>> =
                         inputs.iter().map(|&input| number.get(input).copied()).collect();
                     let inputs = inputs
                         .ok_or_else(|| wrong(line, "a stage reads only the values of stages above it"))?;
-                    let stage = self.stage(line, call, inputs)?;
+                    let stage = self.stage(line, call, inputs, of_edges)?;
                     if let (IDENTITY, [input]) = (stage.op.name(), stage.inputs.as_slice()) {
                         number.push(*input);
                         continue;
@@ -263,12 +278,17 @@ impl<'p> Reader<'p> {
         Ok(canonical.settled())
     }
 
-    fn stage(&mut self, line: usize, expr: &'p Expr, inputs: Vec<usize>) -> Result<Stage> {
+    fn stage(
+        &mut self,
+        line: usize,
+        expr: &'p Expr,
+        inputs: Vec<usize>,
+        of_edges: &[String],
+    ) -> Result<Stage> {
         let (name, given) =
             name_and_args(expr).ok_or_else(|| wrong(line, "a stage reads `stage 3 = relu() of 2`"))?;
-        let op: &'static dyn Operator = match ops::find(name) {
+        let op: &'static dyn Operator = match ops::find_stage(name) {
             Some(op) => op,
-            None if name == ops::INPUT.name() => ops::INPUT,
             None => {
                 return Err(wrong(line, format!("there is no operator `{name}` in this version of hgnnc")));
             }
@@ -283,10 +303,18 @@ impl<'p> Reader<'p> {
         };
         let mut args = bind(&mut self.ev, callee, op.args(), &given, &self.env).args;
         self.checked()?;
+        let given = args.0.iter().zip(op.args()).filter(|(arg, _)| arg.value == ArgValue::Pipeline);
+        let given = given.filter(|(_, spec)| matches!(spec.kind, ArgKind::Edges(_)));
+        if !given.map(|(arg, _)| arg.name).eq(of_edges.iter().map(String::as_str)) {
+            let text =
+                format!("the values of edges of `{}` are not in the order of its arguments", op.name());
+            return Err(wrong(line, text));
+        }
+        let n_others = inputs.len() - of_edges.len();
         let n_pipelines = args_of_pipelines(op.args()).count();
         let is_right = match op.ports() {
             Ports::None => inputs.is_empty(),
-            Ports::One => (1..=1 + n_pipelines).contains(&inputs.len()),
+            Ports::One => (1..=1 + n_pipelines).contains(&n_others),
             Ports::Many(least) => inputs.len() >= least,
         };
         if !is_right {
@@ -295,7 +323,7 @@ impl<'p> Reader<'p> {
         // A pipeline argument that is there is an input at its port.
         for (spec, port) in args_of_pipelines(op.args()) {
             for arg in args.0.iter_mut().filter(|arg| arg.name == spec.name) {
-                arg.value = if port < inputs.len() { ArgValue::Pipeline } else { ArgValue::Absent };
+                arg.value = if port < n_others { ArgValue::Pipeline } else { ArgValue::Absent };
             }
         }
         without_places(&mut args);
@@ -355,7 +383,7 @@ fn name_and_args(expr: &Expr) -> Option<(&str, Vec<Given<'_>>)> {
 
 fn args_of_pipelines(specs: &'static [ArgSpec]) -> impl Iterator<Item = (&'static ArgSpec, usize)> {
     specs.iter().filter_map(|spec| match spec.kind {
-        crate::args::ArgKind::Pipeline { port } => Some((spec, port)),
+        ArgKind::Pipeline { port } => Some((spec, port)),
         _ => None,
     })
 }

@@ -255,7 +255,9 @@ impl Module for GatModule {
                 let adjacency = super::coarse_adjacency(adjacency)?;
                 kernels::dense_gat_attention(&h, source, target, adjacency, options)?
             }
-            Structure::Slots { .. } | Structure::Graphs { .. } => return super::no_edges("gat"),
+            Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. } => {
+                return super::no_edges("gat");
+            }
         };
         if !self.is_concat && heads > 1 {
             let (rows, inner) = x.dims2()?;

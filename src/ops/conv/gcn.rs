@@ -149,7 +149,9 @@ impl Module for GcnModule {
                 let gathered = kernels::dense_propagate(super::coarse_adjacency(adjacency)?, &input.x, norm)?;
                 kernels::linear(&gathered, weight, bias, self.activation)?
             }
-            Structure::Slots { .. } | Structure::Graphs { .. } => return super::no_edges("gcn"),
+            Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. } => {
+                return super::no_edges("gcn");
+            }
         };
         Ok(super::with_features(input, x))
     }

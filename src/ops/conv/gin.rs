@@ -226,7 +226,9 @@ impl Module for GinModule {
             Structure::Clusters { adjacency, .. } => {
                 kernels::dense_propagate(super::coarse_adjacency(adjacency)?, &input.x, norm)?
             }
-            Structure::Slots { .. } | Structure::Graphs { .. } => return super::no_edges("gin"),
+            Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. } => {
+                return super::no_edges("gin");
+            }
         };
         if let Epsilon::Learned(eps) = &self.epsilon {
             x = kernels::add(&x, &input.x.broadcast_mul(eps)?)?;

@@ -49,7 +49,9 @@ pub fn convolved(cx: &InferCx, width: Dim) -> std::result::Result<Type, Diagnost
 pub fn has_edges(cx: &InferCx) -> std::result::Result<(), Diagnostic> {
     match cx.inputs[0].entity {
         Entity::Nodes | Entity::Clusters => Ok(()),
-        Entity::Edges | Entity::Slots | Entity::Graph => Err(check::levels::needs_edges(cx)),
+        Entity::Edges | Entity::EdgeKinds | Entity::Slots | Entity::Graph => {
+            Err(check::levels::needs_edges(cx))
+        }
     }
 }
 

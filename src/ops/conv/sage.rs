@@ -286,7 +286,8 @@ impl Module for SageModule {
                 let of = [adjacency, &input.x];
                 transform(&cx.shared(what, &of, || propagate(adjacency, &input.x, norm))?)?
             }
-            (Structure::Clusters { .. }, None) | (Structure::Slots { .. } | Structure::Graphs { .. }, _) => {
+            (Structure::Clusters { .. }, None)
+            | (Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. }, _) => {
                 return super::no_edges("sage");
             }
         };

@@ -207,7 +207,9 @@ impl Module for DiffPoolModule {
                     cx.losses.push((ENTROPY, kernels::cluster_assignment_entropy(&s, n_graphs)?));
                 }
             }
-            Structure::Slots { .. } | Structure::Graphs { .. } => return conv::no_edges("diffpool"),
+            Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. } => {
+                return conv::no_edges("diffpool");
+            }
         }
         if cx.wants_pooling_stats {
             let graphs = kernels::pooling_stats(&s, &structure.offsets())?;

@@ -70,7 +70,9 @@ impl Operator for TopK {
         match input.entity {
             Entity::Nodes => {}
             Entity::Graph => return Err(check::levels::needs_rows(cx)),
-            Entity::Edges | Entity::Clusters | Entity::Slots => return Err(check::levels::needs_nodes(cx)),
+            Entity::Edges | Entity::EdgeKinds | Entity::Clusters | Entity::Slots => {
+                return Err(check::levels::needs_nodes(cx));
+            }
         }
         Ok(Type {
             entity: Entity::Nodes,

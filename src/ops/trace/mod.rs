@@ -83,15 +83,26 @@ impl Value {
 #[derive(Debug, Clone)]
 pub enum Structure {
     Sparse(Rc<Graphs>),
-    Clusters { n_graphs: f64, k: f64, adjacency: Option<Matrix> },
-    Slots { n_graphs: f64, k: f64 },
-    Graphs { n_graphs: f64 },
+    /// A row for each edge.
+    Edges(Rc<Graphs>),
+    Clusters {
+        n_graphs: f64,
+        k: f64,
+        adjacency: Option<Matrix>,
+    },
+    Slots {
+        n_graphs: f64,
+        k: f64,
+    },
+    Graphs {
+        n_graphs: f64,
+    },
 }
 
 impl Structure {
     pub fn n_graphs(&self) -> f64 {
         match self {
-            Structure::Sparse(graphs) => graphs.n_graphs(),
+            Structure::Sparse(graphs) | Structure::Edges(graphs) => graphs.n_graphs(),
             Structure::Clusters { n_graphs, .. }
             | Structure::Slots { n_graphs, .. }
             | Structure::Graphs { n_graphs } => *n_graphs,
@@ -103,6 +114,7 @@ impl Structure {
         let equal = |n_graphs: f64, k: f64| vec![k; n_graphs as usize];
         match self {
             Structure::Sparse(graphs) => graphs.nodes.clone(),
+            Structure::Edges(graphs) => graphs.edges.clone(),
             Structure::Clusters { n_graphs, k, .. } | Structure::Slots { n_graphs, k } => {
                 equal(*n_graphs, *k)
             }

@@ -1,0 +1,96 @@
+//! What the edges carry.
+
+use crate::args::{ArgSpec, Args};
+use crate::check::shape;
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Dim, Entity, Level, Size, Symmetry, Type};
+use crate::kernels::Activation;
+use crate::lower::{LowerCx, Module, map_value};
+use crate::ops::{
+    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    trace::{self, Trace},
+};
+use candle_core::Result;
+
+/// Features of the edges of the input graph: `e`. A word of the language, as `input` is: pipelines on edges begin with
+/// it, and convolutions take their values as an argument.
+///
+/// # Shapes
+/// - result: `edges[E, F_e]`, a row for each entry of the adjacency in its order, `F_e` the edge columns of the data
+#[derive(Debug)]
+pub struct Edges;
+
+/// The size that stands for the edge columns while no data is known.
+pub const COLUMNS: Size = Size::Symbol("F_e");
+
+/// Rows of a value of the edges.
+pub fn edge_rows() -> Dim {
+    Dim::new(Size::Symbol("E"), None, "the edges of a graph")
+}
+
+impl Operator for Edges {
+    fn name(&self) -> &'static str {
+        "edges"
+    }
+    fn family(&self) -> Family {
+        Family::Input
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "The features of the input graph's edges, where pipelines on edges begin.",
+            formula: "e",
+            paper: "",
+            example: "",
+        }
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        &[]
+    }
+    fn ports(&self) -> Ports {
+        Ports::None
+    }
+    fn width_rule(&self) -> WidthRule {
+        WidthRule::Computed
+    }
+
+    fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
+        let width = match cx.data {
+            Some(data) => {
+                let columns = shape::counted(&Size::Known(data.edge_features), "edge column");
+                Dim::new(Size::Known(data.edge_features), None, format!("{} has {columns}", data.name))
+            }
+            None => Dim::new(COLUMNS, None, "the edge columns of the data"),
+        };
+        Ok(Type {
+            entity: Entity::Edges,
+            level: Level(0),
+            rows: edge_rows(),
+            width,
+            symmetry: Symmetry::Equivariant,
+        })
+    }
+
+    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
+        Vec::new()
+    }
+    fn trace(&self, _: &FactCx, inputs: &[trace::Value], _: &mut Trace) -> trace::Value {
+        // The network hands the batch's edge features in as the only input of this node.
+        inputs[0].clone()
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg { class: "torch_geometric.data.Data", weights: &[], note: "its `edge_attr`" }
+    }
+    fn fuses_activation(&self) -> bool {
+        false
+    }
+    fn as_activation(&self, _: &Args) -> Option<Activation> {
+        None
+    }
+    fn action(&self, _: &Args) -> Action {
+        Action::Input
+    }
+    fn lower(&self, _: &mut LowerCx) -> Result<Box<dyn Module>> {
+        // The network hands the batch's edge features in as the only input of this node.
+        Ok(map_value(|inputs, _| Ok(inputs[0].clone())))
+    }
+}

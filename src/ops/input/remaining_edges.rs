@@ -1,0 +1,106 @@
+//! Values of the edges that a selection leaves.
+
+use crate::args::{ArgSpec, Args};
+use crate::check::{levels, symmetry};
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Dim, Entity, Size, Type};
+use crate::kernels::{self, Activation};
+use crate::lower::{LowerCx, Module, Structure, Value, map_value};
+use crate::ops::{
+    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
+    trace::{self, Trace},
+};
+use candle_core::{Result, Tensor};
+
+/// The rows of a value of the edges whose edges are left after a selection (`topk`). No file writes it: the compiler puts
+/// it between a value and a stage that stands below the selection.
+///
+/// # Shapes
+/// - port 0: `edges[E, F]` or `kinds[E, R]`, of the graph that was selected from
+/// - port 1: `nodes[N', …]`, the selected nodes, of which only the graph is read
+/// - result: `edges[E', F]`, a row for each entry of the selected graph's adjacency in its order
+#[derive(Debug)]
+pub struct RemainingEdges;
+
+impl Operator for RemainingEdges {
+    fn name(&self) -> &'static str {
+        "remaining_edges"
+    }
+    fn family(&self) -> Family {
+        Family::Structure
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "The values of the edges that a selection leaves.",
+            formula: "e_ij of i, j kept",
+            paper: "",
+            example: "",
+        }
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        &[]
+    }
+    fn ports(&self) -> Ports {
+        Ports::Many(2)
+    }
+    fn width_rule(&self) -> WidthRule {
+        WidthRule::Computed
+    }
+
+    fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
+        let (values, nodes) = (cx.inputs[0], cx.inputs[1]);
+        // The compiler puts it at its place; a damaged canonical form may not.
+        let is_selected = nodes.entity == Entity::Nodes && values.level < nodes.level;
+        if !values.entity.is_of_edges() || !is_selected {
+            return Err(levels::mixed_levels(cx, 1));
+        }
+        let rows = Dim::new(Size::Symbol("E'"), None, "the edges between selected nodes");
+        Ok(Type { level: nodes.level, rows, symmetry: symmetry::kept(cx), ..values.clone() })
+    }
+
+    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
+        Vec::new()
+    }
+    fn trace(&self, _: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        let trace::Structure::Sparse(graphs) = &inputs[1].structure else { return inputs[0].clone() };
+        let x = step.gather_rows(inputs[0].x, graphs.n_edges());
+        trace::Value { x, structure: trace::Structure::Edges(graphs.clone()) }
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg {
+            class: "torch_geometric.nn.pool.connect.FilterEdges",
+            weights: &[],
+            note: "its `edge_attr`; `TopKPooling` calls it",
+        }
+    }
+    fn fuses_activation(&self) -> bool {
+        false
+    }
+    fn as_activation(&self, _: &Args) -> Option<Activation> {
+        None
+    }
+    fn action(&self, _: &Args) -> Action {
+        Action::RemainingEdges
+    }
+    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
+        let is_kind = cx.output.entity == Entity::EdgeKinds;
+        Ok(map_value(move |inputs, _| {
+            let (Structure::Edges(_), Structure::Sparse(selected)) =
+                (&inputs[0].structure, &inputs[1].structure)
+            else {
+                candle_core::bail!(
+                    "`remaining_edges` got a value that is not on edges, or nodes without edges"
+                )
+            };
+            let Some(entries) = &selected.remaining else {
+                candle_core::bail!("`remaining_edges` got nodes that no selection made")
+            };
+            let structure = Structure::Edges(selected.clone());
+            let Some(kinds) = selected.kinds.as_ref().filter(|_| is_kind) else {
+                return Ok(Value { x: kernels::gather_rows(&inputs[0].x, entries)?, structure });
+            };
+            let shape = (kinds.of_entry.len(), 1);
+            Ok(Value { x: Tensor::from_slice(&kinds.of_entry, shape, inputs[0].x.device())?, structure })
+        }))
+    }
+}
