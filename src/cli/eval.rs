@@ -125,7 +125,7 @@ impl Eval {
                     vec![("train", split.train), ("validation", split.validation), ("test", split.test)]
                 }
                 None => {
-                    if data.fingerprint == model.checkpoint.facts.data_fingerprint {
+                    if data.has_fingerprint(&model.checkpoint.facts.data_fingerprint) {
                         note(&format!(
                             "there is no split beside {}, so the items that it was trained on are measured too",
                             path.display()

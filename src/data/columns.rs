@@ -3,6 +3,7 @@
 //! Two sets may have as many columns and mean different things by them: three node labels, three attributes, degrees
 //! up to two. A model that was trained with the one computes something with the other, and nothing shows.
 
+use super::batch::EdgeReads;
 use super::error::count;
 use serde::{Deserialize, Serialize};
 
@@ -179,10 +180,14 @@ impl Vocabulary {
         labels(&self.edge_columns)
     }
 
-    /// The same without what is known of edges: of a model that does not read them.
+    /// The same with what a model reads of the edges: the rest may differ in other data.
     #[must_use]
-    pub fn without_edges(self) -> Self {
-        Self { edge_columns: Vec::new(), edge_kinds: None, ..self }
+    pub fn reading(mut self, reads: EdgeReads) -> Self {
+        if !reads.features {
+            self.edge_columns.clear();
+        }
+        self.edge_kinds = self.edge_kinds.filter(|_| reads.kinds);
+        self
     }
 
     /// The largest degree with a column of its own, where features are degrees.

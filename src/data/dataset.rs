@@ -40,6 +40,8 @@ pub struct Dataset {
     pub edits: EdgeEdits,
     /// SHA-256 of the content, in hex.
     pub fingerprint: String,
+    /// The same without what edges carry: the fingerprint that versions gave which did not read it.
+    pub structure_fingerprint: String,
 }
 
 /// What a reader found; [`Dataset::new`] makes it ready for batches.
@@ -250,8 +252,9 @@ impl Dataset {
             unread: Vec::new(),
             edits: EdgeEdits::default(),
             fingerprint: String::new(),
+            structure_fingerprint: String::new(),
         };
-        dataset.fingerprint = dataset.hash_content();
+        (dataset.fingerprint, dataset.structure_fingerprint) = dataset.hash_content();
         dataset
     }
 
@@ -382,8 +385,15 @@ impl Dataset {
         }
     }
 
-    /// Everything that training reads goes in, each array with its length, so no two contents read alike.
-    fn hash_content(&self) -> String {
+    /// Whether this is the data that a run or checkpoint names, which may be of a version that did not read what edges
+    /// carry.
+    pub fn has_fingerprint(&self, known: &str) -> bool {
+        known == self.fingerprint || known == self.structure_fingerprint
+    }
+
+    /// Everything that training reads goes in, each array with its length, so no two contents read alike. The fingerprint
+    /// and that without what edges carry.
+    fn hash_content(&self) -> (String, String) {
         let mut hash = Hasher::new();
         hash.words(&self.node_offsets);
         hash.words(&self.adjacency.offsets);
@@ -410,6 +420,7 @@ impl Dataset {
             hash.words(&split.test);
         }
         // What edges carry comes last and with marks of its own, so that data without it reads as it always did.
+        let structure = hex(&hash.0.clone().finalize());
         if let Some(features) = &self.edge_features {
             hash.0.update(b"edge features");
             hash.features(features);
@@ -419,7 +430,7 @@ impl Dataset {
             hash.numbers(&[kinds.n_kinds as u64]);
             hash.words(&kinds.of_entry);
         }
-        hex(&hash.0.finalize())
+        (hex(&hash.0.finalize()), structure)
     }
 }
 

@@ -580,11 +580,34 @@ pub static STAGES: &[Word] = &[
             "SignNet",
             "PositionalEncoding",
             "VirtualNode",
-            "AddSelfLoops",
         ],
         Pyg,
         &[],
         NotYet { why: OPERATOR, nearest: "identity" },
+    ),
+    word(
+        &["AddSelfLoops", "AddRemainingSelfLoops", "add_self_loops", "add_remaining_self_loops"],
+        Pyg,
+        &[],
+        LeaveOut("self-loops are an option of the data: `data = tu(\"PROTEINS\", loops = add)`"),
+    ),
+    word(
+        &["RemoveSelfLoops", "remove_self_loops", "RemoveSelfLoop"],
+        Pyg,
+        &[],
+        LeaveOut("self-loops are an option of the data: `data = tu(\"PROTEINS\", loops = drop)`"),
+    ),
+    word(
+        &["ToUndirected", "to_undirected", "to_bidirected", "AddReverse"],
+        Pyg,
+        &[],
+        LeaveOut("directions are an option of the data: `data = tu(\"PROTEINS\", undirected = true)`"),
+    ),
+    word(
+        &["coalesce", "RemoveDuplicatedEdges", "to_simple"],
+        Pyg,
+        &[],
+        LeaveOut("parallel edges are an option of the data: `data = tu(\"PROTEINS\", parallel = drop)`"),
     ),
     word(
         &[

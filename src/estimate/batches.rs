@@ -1,9 +1,7 @@
 //! Which batches a run makes: its seed decides the shuffles, so they are known before it begins.
 
-use crate::data::Dataset;
-use crate::data::Features;
-use crate::data::batch::EdgeReads;
-use crate::ir::{Entity, Model, Task};
+use crate::data::{Dataset, EdgeReads, Features};
+use crate::ir::{Entity, Model};
 use crate::ops::trace::Graphs;
 use crate::train::{Feed, Settings, TrainError, Unit, units};
 use candle_core::Device;
@@ -28,9 +26,8 @@ impl Parts {
     /// # Errors
     /// Where the data cannot be cut as the protocol asks.
     pub fn new(model: &Model, dataset: &Dataset, settings: &Settings) -> Result<Self, TrainError> {
-        let task: Task = model.task;
         let part = |items: &[u32]| Part {
-            graphs: Feed::new(dataset, task, EdgeReads::NOTHING, items, &Device::Cpu).graphs,
+            graphs: Feed::new(dataset, model.task, EdgeReads::NOTHING, items, &Device::Cpu).graphs,
             n_items: items.len(),
         };
         let units = units(settings, dataset)?
@@ -52,7 +49,7 @@ impl Parts {
                     f64::from(offsets[nodes.end] - offsets[nodes.start])
                 })
                 .collect(),
-            is_node_task: task.entity == Entity::Nodes,
+            is_node_task: model.task.entity == Entity::Nodes,
         })
     }
 
@@ -113,12 +110,15 @@ impl Parts {
     }
 }
 
-/// Bytes of a batch itself: features, adjacency, boundaries, targets.
-pub fn batch_bytes(dataset: &Dataset, graphs: &Graphs) -> f64 {
+/// Bytes of a batch itself: features, adjacency, what its edges carry and the model reads, boundaries, targets.
+pub fn batch_bytes(dataset: &Dataset, reads: EdgeReads, graphs: &Graphs) -> f64 {
     let (nodes, edges, n_graphs) = (graphs.n_nodes(), graphs.n_edges(), graphs.n_graphs());
     let adjacency = 4.0 * (nodes + 1.0) + 4.0 * edges;
     let copies = if dataset.is_symmetric() { 1.0 } else { 2.0 };
-    4.0 * nodes * dataset.n_features() as f64 + copies * adjacency + 20.0 * n_graphs
+    let of_edge = if reads.features { dataset.n_edge_features() } else { 0 }
+        + usize::from(reads.kinds && dataset.edge_kinds.is_some());
+    let carried = 4.0 * edges * of_edge as f64;
+    4.0 * nodes * dataset.n_features() as f64 + copies * adjacency + carried + 20.0 * n_graphs
 }
 
 /// Bytes of the data set as it is held in memory.

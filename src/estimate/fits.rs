@@ -6,7 +6,7 @@ use super::{
     dataset_bytes, forward_bytes, weight_counts,
 };
 use crate::args::{ArgValue, Args};
-use crate::data::Dataset;
+use crate::data::{Dataset, EdgeReads};
 use crate::ir::{Canonical, Entity, Model};
 use crate::memory::room::Room;
 use crate::plan::Tracer;
@@ -90,7 +90,7 @@ pub fn evaluation(
         + 2.0 * FLOAT_BYTES * numbers as f64;
     let allowed_bytes = allowed(&room, process);
     let peak = |graphs: &Graphs| {
-        let step = forward_bytes(&tracer, graphs) + batch_bytes(dataset, graphs);
+        let step = forward_bytes(&tracer, graphs) + batch_bytes(dataset, EdgeReads::of(model), graphs);
         (lasting + (1.0 + GAPS) * step).max(process.read_bytes)
     };
     let mut worst: Option<(f64, Graphs)> = None;

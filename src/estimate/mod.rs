@@ -12,7 +12,7 @@ pub mod limit;
 pub mod machine;
 pub mod replay;
 
-use crate::data::Dataset;
+use crate::data::{Dataset, EdgeReads};
 use crate::ir::{Entity, Model};
 use crate::ops::FactCx;
 use crate::ops::trace::{FLOAT_BYTES, Graphs, Trace};
@@ -216,7 +216,7 @@ impl<'a> Estimator<'a> {
         let parts = Parts::new(model, dataset, settings)?;
         let tracer = Tracer::new(model, &dataset.facts(), dataset.is_symmetric())
             .ok_or_else(|| EstimateError::Symbolic { data: dataset.name.clone() })?;
-        let graph_bytes = graph_bytes(dataset, &parts, &tracer);
+        let graph_bytes = graph_bytes(dataset, EdgeReads::of(model), &parts, &tracer);
         let mut numbers = Numbers::default();
         for step in &tracer.plan().steps {
             for (count, is_trained) in weight_counts(&tracer, step.node) {
@@ -337,7 +337,13 @@ impl<'a> Estimator<'a> {
     }
 
     /// Memory of the run if its largest batch is this one.
+    /// What the model reads of the edges of a batch.
+    fn reads(&self) -> EdgeReads {
+        EdgeReads::of(self.request.model)
+    }
+
     fn memory(&self, graphs: &Graphs, trace: &Trace) -> Memory {
+        let reads = self.reads();
         let (dataset, numbers, process) = (self.request.dataset, self.numbers, self.request.process);
         let [_, validation, _] = self.parts.first();
         let step = replay::training(trace);
@@ -349,8 +355,8 @@ impl<'a> Estimator<'a> {
             gradients_bytes: bytes(numbers.trained),
             optimizer_bytes: bytes(numbers.state),
             kept_weights_bytes: bytes(numbers.all),
-            validation_bytes: batch_bytes(dataset, &self.parts.sizes(&validation.graphs)),
-            batch_bytes: batch_bytes(dataset, graphs),
+            validation_bytes: batch_bytes(dataset, reads, &self.parts.sizes(&validation.graphs)),
+            batch_bytes: batch_bytes(dataset, reads, graphs),
             activations_bytes: step.kept_bytes,
             temporary_bytes: (step.temporary_bytes() - bytes(numbers.trained)).max(0.0),
             allocator_bytes: 0.0,
@@ -398,7 +404,8 @@ impl<'a> Estimator<'a> {
             }
         }
         let graphs = self.parts.sizes(heaviest);
-        let step = forward_bytes(&self.tracer, &graphs) + batch_bytes(self.request.dataset, &graphs);
+        let step =
+            forward_bytes(&self.tracer, &graphs) + batch_bytes(self.request.dataset, self.reads(), &graphs);
         let lasting = training.weights_bytes
             + training.optimizer_bytes
             + training.kept_weights_bytes
@@ -409,7 +416,7 @@ impl<'a> Estimator<'a> {
 
     /// Seconds of one training step with its update.
     fn step_s(&self, machine: &Machine, graphs: &Graphs, trace: &Trace) -> f64 {
-        let batch = batch_bytes(self.request.dataset, graphs) / FLOAT_BYTES;
+        let batch = batch_bytes(self.request.dataset, self.reads(), graphs) / FLOAT_BYTES;
         // The optimiser reads and writes weights, gradients and its state; the gradient's norm is one more pass.
         let update = 3.0 * self.numbers.trained as f64 + 2.0 * self.numbers.state as f64;
         machine.step_s(trace)
@@ -482,10 +489,10 @@ fn some_of<T>(all: &[T], n_steps: usize) -> (impl Iterator<Item = &T>, f64) {
 
 /// What each graph alone keeps and needs in a step. Of many graphs and stages some are traced; the others lie between
 /// those that have fewer nodes and those that have more.
-fn graph_bytes(dataset: &Dataset, parts: &Parts, tracer: &Tracer) -> Vec<f64> {
+fn graph_bytes(dataset: &Dataset, reads: EdgeReads, parts: &Parts, tracer: &Tracer) -> Vec<f64> {
     let bytes = |graph: u32| {
         let graphs = parts.sizes(&[graph]);
-        let batch = batch_bytes(dataset, &graphs);
+        let batch = batch_bytes(dataset, reads, &graphs);
         batch + replay::training(&tracer.step(graphs, None)).kept_bytes
     };
     let n_graphs = dataset.n_graphs();

@@ -117,8 +117,8 @@ impl Attention {
 
     /// What the weight of an edge is multiplied with: 1, or 0 and `1 / (1 − p)` under dropout.
     #[inline(always)]
-    fn mask<T: Float>(&self, target: usize, source: usize, head: usize) -> T {
-        self.options.dropout.map_or(T::ONE, |dropout| dropout.factor(target, source, head))
+    fn mask<T: Float>(&self, target: usize, source: usize, nth: u32, head: usize) -> T {
+        self.options.dropout.map_or(T::ONE, |dropout| dropout.factor(target, source, nth, head))
     }
 
     fn work(&self, width: usize) -> usize {
@@ -130,6 +130,24 @@ impl Attention {
         let skipped = if self.options.self_loops { node } else { usize::MAX };
         let stored = csr.row(node).iter().map(|&other| other as usize).filter(move |&other| other != skipped);
         stored.chain(self.options.self_loops.then_some(node))
+    }
+}
+
+/// Counts parallel edges, which stand beside each other: the place of each among those that it is parallel to.
+struct Places {
+    last: usize,
+    nth: u32,
+}
+
+impl Places {
+    fn new() -> Self {
+        Self { last: usize::MAX, nth: 0 }
+    }
+    #[inline(always)]
+    fn of(&mut self, other: usize) -> u32 {
+        self.nth = if other == self.last { self.nth + 1 } else { 0 };
+        self.last = other;
+        self.nth
     }
 }
 
@@ -225,8 +243,9 @@ fn attend<T: Float>(
             let score = |j: usize| leaky(src[j * heads + head] + dst[i * heads + head], slope);
             let neighbours = cx.neighbours(&cx.adjacency, i);
             let (max, scale) = softmax_terms(neighbours.clone().map(score));
+            let mut places = Places::new();
             for j in neighbours {
-                let alpha = (score(j) - max).exp() * scale * cx.mask(i, j, head);
+                let alpha = (score(j) - max).exp() * scale * cx.mask(i, j, places.of(j), head);
                 let start = (j * heads + head) * width;
                 add_scaled(out, alpha, &h[start..start + width]);
             }
@@ -257,8 +276,9 @@ fn attend_in_any_order<T: Float>(
             terms.clear();
             terms.extend(neighbours.map(|j| ((score(j) - max).exp(), j)));
             let total = summation::sum(terms.iter().map(|&(term, _)| term.wide()));
+            let mut places = Places::new();
             for (term, j) in &mut terms {
-                *term *= cx.mask(i, *j, head);
+                *term *= cx.mask(i, *j, places.of(*j), head);
             }
             let rows = terms.iter().map(|&(term, j)| (term, &h[(j * heads + head) * width..][..width]));
             summation::sum_rows(terms.len(), rows, &mut grids, &mut sums);
@@ -375,11 +395,12 @@ fn target_terms<T: Float>(
         let g = &grad[place * width..(place + 1) * width];
         edges.clear();
         let mut mean = T::ZERO;
+        let mut places = Places::new();
         for j in neighbours {
             let start = (j * heads + head) * width;
             let e = raw(j);
             let alpha = (leaky(e, slope) - max).exp() * scale;
-            let of_alpha = cx.mask::<T>(i, j, head) * dot(g, &h[start..start + width]);
+            let of_alpha = cx.mask::<T>(i, j, places.of(j), head) * dot(g, &h[start..start + width]);
             mean += alpha * of_alpha;
             edges.push((alpha, of_alpha, if e < T::ZERO { slope } else { T::ONE }));
         }
@@ -407,6 +428,7 @@ fn source_gradients<T: Float>(
         let (j, head) = (place / heads, place % heads);
         let own = &h[place * width..(place + 1) * width];
         *score = T::ZERO;
+        let mut places = Places::new();
         for i in cx.neighbours(&cx.transpose, j) {
             let target = i * heads + head;
             let terms = &targets[target * TERMS..(target + 1) * TERMS];
@@ -414,7 +436,7 @@ fn source_gradients<T: Float>(
             let alpha = (leaky(e, slope) - terms[0]).exp() * terms[1];
             let g = &grad[target * width..(target + 1) * width];
             let side = if e < T::ZERO { slope } else { T::ONE };
-            let mask: T = cx.mask(i, j, head);
+            let mask: T = cx.mask(i, j, places.of(i), head);
             *score += alpha * (mask * dot(g, own) - terms[2]) * side;
             add_scaled(out, alpha * mask, g);
         }
@@ -491,8 +513,18 @@ mod tests {
 
     #[test]
     fn gradients_match_finite_differences() {
-        let graph = random_graph(&[5, 1, 4], 2.0, false, 5);
+        let mut edges = vec![(0, 0), (0, 0), (1, 0), (1, 0), (1, 0)];
+        let random_part = random_graph(&[5, 1, 4], 2.0, false, 5);
+        for target in 0..random_part.n_nodes() {
+            edges.extend(random_part.adjacency.row(target).iter().map(|&source| (source, target as u32)));
+        }
+        let graph = graph(&[5, 1, 4], &edges);
         let args = [random(&[10, 6], 6), random(&[2, 3], 7), random(&[2, 3], 8)];
+        for self_loops in [true, false] {
+            let dropout = Some(EdgeDropout { p: 0.4, seed: 3 });
+            let options = AttentionOptions { dropout, ..options(2, self_loops) };
+            assert_gradients(|a| gat_attention(&a[0], &a[1], &a[2], &graph, options), &args);
+        }
         for self_loops in [true, false] {
             assert_gradients(|a| gat_attention(&a[0], &a[1], &a[2], &graph, options(2, self_loops)), &args);
         }
@@ -518,6 +550,18 @@ mod tests {
         // The deviation of one run is about that of the result itself, of 4,000 a sixtieth; four of them here.
         let worst = mean.iter().zip(&whole).map(|(mean, whole)| (mean - whole).abs()).fold(0.0, f64::max);
         assert!(worst < 0.1, "{worst}");
+    }
+
+    #[test]
+    fn parallel_edges_are_dropped_one_by_one() {
+        // 64 edges between the same nodes: all have the same weight, about 0.6 of them stay.
+        let graph = graph(&[2], &[(0, 1); 64]);
+        let args = [random(&[2, 1], 14), random(&[1, 1], 15), random(&[1, 1], 16)];
+        let dropout = Some(EdgeDropout { p: 0.4, seed: 5 });
+        let dropped = AttentionOptions { dropout, ..options(1, false) };
+        let run = |options| values(&gat_attention(&args[0], &args[1], &args[2], &graph, options).unwrap())[1];
+        let n_kept = run(dropped) / run(options(1, false)) * 0.6 * 64.0;
+        assert!((n_kept - n_kept.round()).abs() < 1e-9 && (24.0..54.0).contains(&n_kept), "{n_kept}");
     }
 
     #[test]

@@ -62,12 +62,13 @@ pub struct EdgeDropout {
 }
 
 impl EdgeDropout {
-    /// 0 or `1 / (1 − p)`, always the same for one edge and channel; equal edges side by side share it.
+    /// 0 or `1 / (1 − p)`, always the same for one edge and channel. Of parallel edges `nth` is the place, from 0.
     #[inline(always)]
-    pub(super) fn factor<T: Float>(&self, target: usize, source: usize, channel: usize) -> T {
+    pub(super) fn factor<T: Float>(&self, target: usize, source: usize, nth: u32, channel: usize) -> T {
         let edge = (target as u64) << 32 | source as u64;
-        let random =
-            mix_64(mix_64(self.seed ^ (channel as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)) ^ mix_64(edge));
+        let place = (channel as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            ^ u64::from(nth).wrapping_mul(0xd1b5_4a32_d192_ed03);
+        let random = mix_64(mix_64(self.seed ^ place) ^ mix_64(edge));
         if ((random >> 32) as f64) < self.p * (1u64 << 32) as f64 {
             T::ZERO
         } else {

@@ -534,6 +534,8 @@ mod tests {
         check_propagate(&graph(3, &[], vec![0, 1, 3]), 2);
         // Node 1 has its own loop, node 0 only an outgoing edge.
         check_propagate(&graph(3, &[(1, 0), (1, 1), (2, 1)], vec![0, 3, 3]), 2);
+        // Parallel edges, parallel loops, and both in one row.
+        check_propagate(&graph(3, &[(0, 1), (0, 1), (1, 0), (2, 0), (2, 2), (2, 2)], vec![0, 3]), 5);
     }
 
     #[test]

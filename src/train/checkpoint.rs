@@ -7,7 +7,7 @@ use super::settings::Overrides;
 use super::source::ModelSource;
 use super::tensors::{self, Named};
 use crate::data::error::count;
-use crate::data::{Dataset, Split, Vocabulary};
+use crate::data::{Dataset, EdgeReads, Split, Vocabulary};
 use crate::diff::Side;
 use crate::files::sealed::{self, SealError};
 use crate::ir::canonical::Part;
@@ -54,7 +54,7 @@ impl CheckpointFacts {
             data_fingerprint: dataset.fingerprint.clone(),
             overrides,
             class_names: dataset.class_names.clone(),
-            vocabulary: dataset.vocabulary.clone(),
+            vocabulary: dataset.vocabulary.clone().reading(EdgeReads::of(model)),
         }
     }
 }

@@ -63,7 +63,7 @@ impl Initial {
         let all: Vec<Checkpoint> = paths.iter().map(|path| Checkpoint::read(path)).collect::<Result<_>>()?;
         notes.extend(all.iter().filter_map(Checkpoint::note));
         let splits: Vec<Option<Split>> = all.iter().map(Checkpoint::split).collect::<Result<_>>()?;
-        let is_same_data = |idx: usize| all[idx].facts.data_fingerprint == dataset.fingerprint;
+        let is_same_data = |idx: usize| dataset.has_fingerprint(&all[idx].facts.data_fingerprint);
         let own = |unit: &Unit| {
             (0..all.len()).find(|&idx| {
                 is_same_data(idx) && splits[idx].as_ref() == Some(&unit.split) && all[idx].seed == unit.seed
@@ -237,6 +237,15 @@ fn other_meaning(checkpoint: &Checkpoint, dataset: &Dataset) -> Vec<String> {
             then.features_in_words(),
             dataset.name,
             now.features_in_words()
+        ));
+    }
+    if !then.has_edges_of(now) {
+        notes.push(format!(
+            "edges carry something else: {from} has {}, {} has {}; weights that read them are taken over as far as their \
+             shapes fit, and have to be learned anew",
+            then.edges_in_words(),
+            dataset.name,
+            now.edges_in_words()
         ));
     }
     if !then.has_target_of(now) {

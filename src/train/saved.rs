@@ -12,12 +12,11 @@ use super::record::Figures;
 use super::settings::Settings;
 use super::source::ModelSource;
 use crate::check::Checked;
-use crate::data::batch::EdgeReads;
-use crate::data::{Dataset, Split, Targets};
+use crate::data::{Dataset, EdgeReads, Split, Targets, Vocabulary};
 use crate::diagnostic::Diagnostic;
 use crate::diff::Side;
 use crate::ir::canonical::Part;
-use crate::ir::{Canonical, Entity, Model};
+use crate::ir::{Canonical, DataFacts, Entity, Model};
 use crate::lower::{ForwardCx, Network};
 use candle_core::{DType, Device};
 use std::borrow::Cow;
@@ -130,7 +129,7 @@ impl SavedModel {
     /// # Errors
     /// Where it is damaged, is not that of the checkpoint or of this data, or a run has lost it.
     pub fn split(&self, dataset: &Dataset) -> Result<Option<Split>> {
-        if dataset.fingerprint != self.checkpoint.facts.data_fingerprint {
+        if !dataset.has_fingerprint(&self.checkpoint.facts.data_fingerprint) {
             return Ok(None);
         }
         let Some(split) = self.checkpoint.split()? else { return Ok(None) };
@@ -175,6 +174,22 @@ impl SavedModel {
                     dataset.n_features()
                 ),
                 "name data with the same features, or choose them with `features = …`",
+            );
+        }
+        let reads = EdgeReads::of(self.model.get());
+        let now = now.clone().reading(reads);
+        let (edges_then, edges_now) =
+            (edges_in_words(trained, known), edges_in_words(&dataset.facts(), &now));
+        let differs = !known.has_edges_of(&now)
+            || (reads.features && dataset.n_edge_features() != trained.edge_features)
+            || (reads.kinds && dataset.n_edge_kinds() != trained.edge_kinds);
+        if differs {
+            return refuse(
+                format!(
+                    "it reads edges and was trained on {} with {edges_then}, but {} has {edges_now}",
+                    trained.name, dataset.name
+                ),
+                "name data whose edges carry the same, or choose the columns with `edge_features = …`",
             );
         }
         if let Some(obstacle) = earlier::obstacle(&self.checkpoint.facts.canonical, &self.model, dataset) {
@@ -298,6 +313,15 @@ fn does_not_compile(checkpoint: &Checkpoint, source: &ModelSource) -> TrainError
         format!("the model that belongs to it does not compile{first}"),
         "run `hgnnc check` on the run's model.hgnn",
     )
+}
+
+/// What edges carry: `4 edge labels (0, 1, 2, 3) as features and 4 kinds of edges`.
+fn edges_in_words(facts: &DataFacts, vocabulary: &Vocabulary) -> String {
+    let kinds = match &vocabulary.edge_kinds {
+        Some(labels) => format!("kinds that are {}", labels.words()),
+        None => crate::data::error::count(facts.edge_kinds, "kind"),
+    };
+    format!("{} as features and {kinds}", facts.edge_columns)
 }
 
 fn softmax(row: &mut [f32]) {

@@ -173,6 +173,24 @@ mod tests {
     }
 
     #[test]
+    fn a_stored_loop_stands_for_the_one_added_and_parallel_edges_count_each() {
+        let data = nodes(3, &[(0, 1), (0, 1), (1, 1), (2, 2), (2, 2)]);
+        let (rows, network) = run("task = node_classification\nmodel = gcn", &data);
+        let of = |node| transformed(&data, node, &weight(&network, "1.gcn.weight"), &[0.0, 0.0]);
+        // Node 1 has degree 3: two edges from node 0, whose own degree is 1, and its loop.
+        let expected: Vec<f64> =
+            of(0).iter().zip(of(1)).map(|(&from, own)| 2.0 * from / 3f64.sqrt() + own / 3.0).collect();
+        assert_close(&rows[1], &expected);
+        // As `add_remaining_self_loops` does, two stored loops count as one.
+        assert_close(&rows[2], &of(2));
+        let (rows, network) = run("task = node_classification\nmodel = gcn(self_loops = false)", &data);
+        let of = |node| transformed(&data, node, &weight(&network, "1.gcn.weight"), &[0.0, 0.0]);
+        // Without that each stored loop is an edge: 2 of degree 2. Node 0 has no degree and sends nothing.
+        assert_close(&rows[2], &of(2));
+        assert_close(&rows[1], &of(1).iter().map(|own| own / 3.0).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn without_self_loops_an_isolated_node_gets_the_bias() {
         let data = nodes(3, &[(0, 1), (1, 0)]);
         let (rows, network) = run("model = gcn(self_loops = false)", &data);

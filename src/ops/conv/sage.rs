@@ -313,6 +313,18 @@ mod tests {
     }
 
     #[test]
+    fn the_mean_counts_parallel_edges_and_loops_each() {
+        let data = nodes(2, &[(0, 1), (0, 1), (1, 1)]);
+        let (rows, network) =
+            run("task = node_classification\nmodel = sage(root_weight = false, bias = false)", &data);
+        let of = |node| transformed(&data, node, &weight(&network, "1.sage.weight"), &[0.0, 0.0]);
+        let expected: Vec<f64> =
+            of(0).iter().zip(of(1)).map(|(&from, own)| (2.0 * from + own) / 3.0).collect();
+        assert_close(&rows[1], &expected);
+        assert_close(&rows[0], &[0.0, 0.0]);
+    }
+
+    #[test]
     fn normalized_rows_have_length_one() {
         let (rows, _) = run("model = sage(normalize = true)", &nodes(4, &[(0, 1), (2, 1)]));
         for row in rows {

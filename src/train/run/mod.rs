@@ -1,7 +1,7 @@
 //! A whole protocol: every seed and fold, with their summary.
 
 use crate::check::Checked;
-use crate::data::{Dataset, Targets};
+use crate::data::{Dataset, EdgeReads, Targets};
 use crate::diff::Side;
 use crate::ir::{Canonical, Model};
 use crate::train::checkpoint::CheckpointFacts;
@@ -217,7 +217,7 @@ fn open_folder(
         data: request.dataset.name.clone(),
         data_fingerprint: request.dataset.fingerprint.clone(),
         data_folder: request.origin.data_folder.clone(),
-        columns: request.dataset.vocabulary.clone(),
+        columns: request.dataset.vocabulary.clone().reading(EdgeReads::of(request.model.get())),
         overrides: request.overrides,
         settings: settings.to_json(request.dataset),
         canonical_hash: checkpoint.canonical_hash.clone(),
@@ -274,7 +274,7 @@ fn resume_folder(
             ),
         ));
     }
-    if record.data_fingerprint != request.dataset.fingerprint {
+    if !request.dataset.has_fingerprint(&record.data_fingerprint) {
         return Err(TrainError::unusable(
             &record_path,
             format!("the content of {} has changed since this run began", record.data),
@@ -282,15 +282,17 @@ fn resume_folder(
         ));
     }
     let (then, now) = (&record.columns, &request.dataset.vocabulary);
-    if !then.has_columns_of(now) || !then.has_target_of(now) {
+    if !then.has_columns_of(now) || !then.has_edges_of(now) || !then.has_target_of(now) {
         return Err(TrainError::unusable(
             &record_path,
             format!(
-                "the columns of {} mean something else than when this run began: {} and {} then, {} and {} now",
+                "the columns of {} mean something else than when this run began: {}, {} and {} then, {}, {} and {} now",
                 record.data,
                 then.features_in_words(),
+                then.edges_in_words(),
                 then.target_in_words(),
                 now.features_in_words(),
+                now.edges_in_words(),
                 now.target_in_words()
             ),
             "name the data that it was trained on with `--data-dir` or HGNN_DATA, or train again",

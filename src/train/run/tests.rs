@@ -213,7 +213,7 @@ fn a_run_is_resumed_only_with_its_own_model_and_data() {
     let error = train(&other, &classes(), Output::Resume(path.clone()), None).unwrap_err();
     assert!(error.to_string().contains("model has changed"), "{error}");
     let mut changed = classes();
-    changed.fingerprint = "other".into();
+    (changed.fingerprint, changed.structure_fingerprint) = ("other".into(), "other".into());
     let error = train(POOLED, &changed, Output::Resume(path), None).unwrap_err();
     assert!(error.to_string().contains("content of cycles has changed"), "{error}");
 }

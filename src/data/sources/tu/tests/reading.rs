@@ -127,6 +127,10 @@ fn the_fingerprint_covers_what_edges_carry() {
         assert!(all[..idx].iter().all(|other| other != one), "{idx}");
     }
     assert_eq!(print(&CARRIED, "none"), print(&other_value, "none"));
+    // A run of a version that did not read them knows its data again.
+    let carried = load(&folder(&CARRIED), &[]).expect("readable");
+    assert!(carried.has_fingerprint(&all[0]) && carried.has_fingerprint(&all[1]));
+    assert!(!carried.has_fingerprint(&all[2]));
 }
 
 #[test]
