@@ -170,6 +170,8 @@ pub struct SparseGraph {
     entries_of_transpose: OnceLock<Vec<u32>>,
     /// Functions of the degrees, computed by the first kernel that asks.
     pub(crate) degrees: crate::kernels::DegreeCache,
+    /// Maps between edges and nodes, computed by the first program that asks.
+    pub(crate) maps: crate::kernels::program::MapCache,
     /// Adjacency and transpose on the device, uploaded by the first kernel that asks.
     #[cfg(feature = "cuda")]
     pub(crate) on_device: Arc<[crate::kernels::device::cuda::DeviceCsr; 2]>,
@@ -186,6 +188,7 @@ impl SparseGraph {
             remaining: None,
             entries_of_transpose: OnceLock::new(),
             degrees: Default::default(),
+            maps: Default::default(),
             #[cfg(feature = "cuda")]
             on_device: Default::default(),
         }

@@ -37,13 +37,9 @@ pub struct Machine {
     pub exponentials: f64,
     /// Numbers sorted, times the logarithm of how many.
     pub sorted: f64,
-    /// Numbers that Candle's own operators read or write.
-    pub candle: f64,
     /// Seconds of a kernel that has nothing to do, forward and backward.
     pub call_s: f64,
     pub backward_call_s: f64,
-    /// The same where gradients fall back to Candle: it sorts the graph, looks gradients up and adds zeros to each.
-    pub candle_backward_call_s: f64,
     /// How many times faster all threads are than one, at work in their caches.
     pub speedup: f64,
     /// The same at work that goes through memory, which threads share.
@@ -161,7 +157,6 @@ impl Machine {
         })?;
         let offsets = Arc::new(vec![0, ROWS as u32]);
         let sort_s = alone(&|| kernels::sort_rows(&narrow, &offsets, 8).map(drop))?;
-        let candle_s = alone(&|| (&large + &large).map(drop))?;
 
         let one = Var::from_tensor(&matrix(1, 1)?)?;
         let call_s = alone(&|| kernels::linear(&one, &one, None, identity).map(drop))?;
@@ -177,7 +172,6 @@ impl Machine {
             let y = chain()?;
             tape::backward(&y).map(drop)
         })? / 8.0;
-        let candles_s = alone(&|| chain()?.backward().map(drop))? / 8.0;
         let large_s = best_of(&|| kernels::activate(&large, Activation::Relu).map(drop))?;
         // One large graph: neighbours lie anywhere in it.
         let (far_x, far_graph) = (matrix(FAR_ROWS, WIDTH)?, Arc::new(scattered(FAR_ROWS)));
@@ -199,10 +193,8 @@ impl Machine {
             row_visits: NORM_VISITS * ROWS as f64 / norm_s,
             exponentials: numbers / (tanh_s - relu_s / 8.0).max(1e-9),
             sorted: sorted / sort_s,
-            candle: 3.0 * 8.0 * numbers / candle_s,
             call_s,
             backward_call_s: (taped_s - call_s).max(call_s),
-            candle_backward_call_s: (candles_s - call_s).max(call_s),
             speedup: (dense_s / all_s).clamp(1.0, threads::count() as f64),
             memory_speedup: (relu_s / large_s).clamp(1.0, threads::count() as f64),
             far: (far_s / far_edges / (sum_s / edges)).max(1.0),
@@ -216,12 +208,7 @@ impl Machine {
 
     /// Seconds of a training step without the optimiser: every kernel forward and backward.
     pub fn step_s(&self, trace: &Trace) -> f64 {
-        let candles_way = super::replay::goes_candles_way(trace);
-        trace
-            .kernels()
-            .iter()
-            .map(|kernel| self.forward_s(kernel) + self.backward_s(kernel, candles_way))
-            .sum()
+        trace.kernels().iter().map(|kernel| self.forward_s(kernel) + self.backward_s(kernel)).sum()
     }
 
     /// Seconds of a kernel's forward pass.
@@ -233,25 +220,14 @@ impl Machine {
     }
 
     /// Seconds of its backward pass.
-    pub fn backward_s(&self, kernel: &Kernel, candles_way: bool) -> f64 {
+    pub fn backward_s(&self, kernel: &Kernel) -> f64 {
         if !kernel.result.is_tracked || kernel.is_view {
             return 0.0;
         }
-        let call_s = if candles_way { self.candle_backward_call_s } else { self.backward_call_s };
-        let mut seconds = call_s + self.work_s(kernel, &kernel.backward, self.backward_product_flops);
-        if candles_way {
-            // Zeros for each gradient, and the sum with them: three numbers read or written, and one.
-            let gradients: f64 =
-                kernel.args.iter().filter(|arg| arg.is_tracked).map(|arg| arg.numbers()).sum();
-            seconds += 4.0 * (gradients + kernel.weight_gradients) / self.candle;
-        }
-        seconds
+        self.backward_call_s + self.work_s(kernel, &kernel.backward, self.backward_product_flops)
     }
 
     fn work_s(&self, kernel: &Kernel, work: &Work, product_flops: f64) -> f64 {
-        if kernel.is_candle {
-            return work.streamed / self.candle;
-        }
         let gathered = work.gathered / self.gathered + work.lookups / self.lookups;
         let computed = work.products / product_flops
             + work.outputs / self.product_outputs
@@ -350,7 +326,6 @@ mod tests {
             machine.streamed,
             machine.exponentials,
             machine.sorted,
-            machine.candle,
             machine.memory_speedup,
             machine.far,
         ];

@@ -520,10 +520,9 @@ fn graph_bytes(dataset: &Dataset, reads: EdgeReads, parts: &Parts, tracer: &Trac
 
 /// Adds the seconds of a step to each stage.
 fn add_stage_seconds(seconds: &mut [f64], weight: f64, machine: &Machine, trace: &Trace) {
-    let candles_way = replay::goes_candles_way(trace);
     for kernel in trace.kernels() {
         if let Some(stage) = kernel.stage {
-            seconds[stage] += weight * (machine.forward_s(kernel) + machine.backward_s(kernel, candles_way));
+            seconds[stage] += weight * (machine.forward_s(kernel) + machine.backward_s(kernel));
         }
     }
 }

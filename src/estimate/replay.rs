@@ -18,12 +18,6 @@ impl StepMemory {
     }
 }
 
-/// Whether the backward pass falls back to Candle, because an operator of Candle's own is among its kernels
-/// (`kernels/tape.rs`).
-pub fn goes_candles_way(trace: &Trace) -> bool {
-    trace.kernels().iter().any(|kernel| kernel.is_candle && kernel.result.is_tracked)
-}
-
 fn result_bytes(kernel: &Kernel) -> f64 {
     if kernel.is_view { 0.0 } else { FLOAT_BYTES * kernel.result.numbers() }
 }
@@ -36,7 +30,6 @@ pub fn training(trace: &Trace) -> StepMemory {
         peak = peak.max(kept + result + kernel.scratch_bytes);
         kept += result;
     }
-    let candles_way = goes_candles_way(trace);
     // Gradients that wait for the kernel that made their tensor.
     let mut waiting = vec![0.0; trace.n_matrices()];
     let mut live = 0.0;
@@ -48,10 +41,7 @@ pub fn training(trace: &Trace) -> StepMemory {
         peak = peak.max(kept + live + new + weights + kernel.backward_scratch_bytes);
         for arg in wanted {
             let bytes = FLOAT_BYTES * arg.numbers();
-            if candles_way {
-                // Candle makes zeros for every gradient and adds the gradient to them.
-                peak = peak.max(kept + live + new + weights + 2.0 * bytes);
-            } else if waiting[arg.id] > 0.0 {
+            if waiting[arg.id] > 0.0 {
                 // The sum of two gradients stands beside both for a moment.
                 peak = peak.max(kept + live + new + weights + bytes);
             }
@@ -132,17 +122,6 @@ mod tests {
         // weights' transpose. The first layer's has less.
         let gradients = 4.0 * (4.0 * 5.0 + 4.0 * 3.0 + (15.0 + 5.0) + 15.0);
         assert_eq!(memory.peak_bytes, kept + gradients);
-    }
-
-    #[test]
-    fn an_operator_of_candle_costs_two_more_gradients() {
-        let mut trace = two_layers();
-        let plain = training(&trace);
-        let x = trace.given(4.0, 5.0);
-        trace.composed("square", &[x], true, [4.0, 5.0], 1.0);
-        let more = training(&trace);
-        assert!(goes_candles_way(&trace));
-        assert!(more.temporary_bytes() > plain.temporary_bytes());
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub mod lstm;
 pub mod norm;
 mod parallel;
 mod product;
+pub(crate) mod program;
 pub mod propagate;
 #[cfg(test)]
 pub(crate) mod reference;

@@ -8,29 +8,93 @@
 //! so the gradients are always complete.
 
 use candle_core::backprop::GradStore;
-use candle_core::{CustomOp1, CustomOp2, CustomOp3, Result, Shape, Tensor, TensorId};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, TensorId};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 type Shared<T> = Arc<Box<T>>;
 
-/// How a tensor was made.
+/// How tensors were made.
 enum Record {
     One(Tensor, Shared<dyn CustomOp1 + Send + Sync>),
     Two([Tensor; 2], Shared<dyn CustomOp2 + Send + Sync>),
     Three([Tensor; 3], Shared<dyn CustomOp3 + Send + Sync>),
     Reshape(Tensor),
+    Many(Vec<Tensor>, Arc<dyn ManyGradients>),
+}
+
+impl Record {
+    fn args(&self) -> &[Tensor] {
+        match self {
+            Record::One(arg, _) | Record::Reshape(arg) => std::slice::from_ref(arg),
+            Record::Two(args, _) => args,
+            Record::Three(args, _) => args,
+            Record::Many(args, _) => args,
+        }
+    }
+}
+
+/// The gradients of an operation of any number of tensors and results.
+pub(crate) trait ManyGradients {
+    /// Gradients of the arguments, given those of the results; `None` stands for zeros, and for what needs none.
+    ///
+    /// # Errors
+    /// Where memory is not to be had.
+    fn gradients(&self, args: &[Tensor], results: &[Option<Tensor>]) -> Result<Vec<Option<Tensor>>>;
+}
+
+/// What was run, in its order.
+#[derive(Default)]
+struct Tape {
+    steps: Vec<(Vec<Tensor>, Record)>,
+    /// The step that made a tensor.
+    made: HashMap<TensorId, usize>,
+}
+
+impl Tape {
+    fn push(&mut self, results: Vec<Tensor>, record: Record) {
+        for result in &results {
+            self.made.insert(result.id(), self.steps.len());
+        }
+        self.steps.push((results, record));
+    }
+
+    /// Which steps a tensor depends on; `None` where one was not recorded.
+    fn steps_behind(&self, tensor: &Tensor) -> Option<Vec<bool>> {
+        let mut is_behind = vec![false; self.steps.len()];
+        let visit = |tensor: &Tensor, is_behind: &mut Vec<bool>| {
+            if tensor.is_variable() || !tensor.track_op() {
+                return Some(());
+            }
+            is_behind[*self.made.get(&tensor.id())?] = true;
+            Some(())
+        };
+        visit(tensor, &mut is_behind)?;
+        for idx in (0..self.steps.len()).rev() {
+            if is_behind[idx] {
+                for arg in self.steps[idx].1.args() {
+                    visit(arg, &mut is_behind)?;
+                }
+            }
+        }
+        Some(is_behind)
+    }
 }
 
 thread_local! {
     /// The tape of the step that runs on this thread; `None` where nobody asked for one.
-    static TAPE: RefCell<Option<HashMap<TensorId, Record>>> = const { RefCell::new(None) };
+    static TAPE: RefCell<Option<Tape>> = const { RefCell::new(None) };
 }
 
 /// Starts a new tape on this thread; what an older one remembered is dropped.
 pub fn start() {
-    TAPE.with_borrow_mut(|tape| *tape = Some(HashMap::new()));
+    TAPE.with_borrow_mut(|tape| *tape = Some(Tape::default()));
+}
+
+/// Whether what runs on this thread is remembered.
+pub(crate) fn is_running() -> bool {
+    TAPE.with_borrow(Option::is_some)
 }
 
 /// Gradients of a scalar with respect to every variable behind it. Uses up the tape of this thread.
@@ -38,44 +102,90 @@ pub fn start() {
 /// # Errors
 /// Where a kernel's backward pass fails.
 pub fn backward(loss: &Tensor) -> Result<GradStore> {
-    let Some(mut tape) = TAPE.take() else { return loss.backward() };
-    // From the loss down to the variables.
-    let nodes = loss.sorted_nodes();
-    let is_remembered = |node: &&Tensor| node.is_variable() || tape.contains_key(&node.id());
-    if !nodes.iter().all(is_remembered) {
-        return loss.backward();
-    }
+    let Some(tape) = TAPE.take() else { return loss.backward() };
+    let Some(is_behind) = tape.steps_behind(loss) else { return loss.backward() };
     let mut gradients = GradStore::default();
     gradients.insert(loss, loss.ones_like()?.detach());
-    for node in nodes {
-        if node.is_variable() {
+    // From the loss down to the variables; what a step kept goes with it.
+    for ((results, record), _) in
+        tape.steps.into_iter().zip(is_behind).rev().filter(|(_, is_behind)| *is_behind)
+    {
+        if let Record::Many(args, op) = record {
+            let of_results: Vec<Option<Tensor>> =
+                results.iter().map(|result| gradients.remove(result)).collect();
+            if of_results.iter().any(Option::is_some) {
+                for (arg, gradient) in args.iter().zip(op.gradients(&args, &of_results)?) {
+                    add_to(&mut gradients, arg, gradient)?;
+                }
+            }
             continue;
         }
+        let node = &results[0];
         let Some(gradient) = gradients.remove(node) else { continue };
-        match tape.remove(&node.id()) {
-            None => {}
-            Some(Record::One(arg, op)) => {
+        match record {
+            Record::One(arg, op) => {
                 let first = op.bwd(&arg, node, &gradient)?;
                 add_to(&mut gradients, &arg, first)?;
             }
-            Some(Record::Two([a, b], op)) => {
+            Record::Two([a, b], op) => {
                 let (first, second) = op.bwd(&a, &b, node, &gradient)?;
                 add_to(&mut gradients, &a, first)?;
                 add_to(&mut gradients, &b, second)?;
             }
-            Some(Record::Three([a, b, c], op)) => {
+            Record::Three([a, b, c], op) => {
                 let (first, second, third) = op.bwd(&a, &b, &c, node, &gradient)?;
                 add_to(&mut gradients, &a, first)?;
                 add_to(&mut gradients, &b, second)?;
                 add_to(&mut gradients, &c, third)?;
             }
-            Some(Record::Reshape(arg)) => {
+            Record::Reshape(arg) => {
                 let first = gradient.reshape(arg.shape())?;
                 add_to(&mut gradients, &arg, Some(first))?;
             }
+            Record::Many(..) => unreachable!("taken before"),
         }
     }
     Ok(gradients)
+}
+
+/// Results of an operation of many tensors as tensors that depend on them. One of `args` is tracked.
+///
+/// # Errors
+/// Where Candle cannot make a tensor.
+pub(crate) fn record_many(
+    args: &[Tensor],
+    results: Vec<(CpuStorage, Shape)>,
+    op: impl FnOnce(&[Tensor]) -> Arc<dyn ManyGradients>,
+) -> Result<Vec<Tensor>> {
+    let anchor = args.iter().find(|arg| arg.track_op()).expect("one of the arguments is tracked");
+    let results = results
+        .into_iter()
+        .map(|(storage, shape)| anchor.apply_op1(Made { storage: Mutex::new(Some(storage)), shape }))
+        .collect::<Result<Vec<_>>>()?;
+    let op = op(&results);
+    TAPE.with_borrow_mut(|tape| {
+        if let Some(tape) = tape {
+            tape.push(results.clone(), Record::Many(args.to_vec(), op));
+        }
+    });
+    Ok(results)
+}
+
+/// A result that was computed already. Candle has to know that it depends on something; its gradients are the tape's.
+struct Made {
+    storage: Mutex<Option<CpuStorage>>,
+    shape: Shape,
+}
+
+impl CustomOp1 for Made {
+    fn name(&self) -> &'static str {
+        "program"
+    }
+    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        let storage = self.storage.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let storage = storage.ok_or_else(|| candle_core::Error::Msg("a result is taken once".to_owned()))?;
+        Ok((storage, self.shape.clone()))
+    }
 }
 
 fn add_to(gradients: &mut GradStore, tensor: &Tensor, gradient: Option<Tensor>) -> Result<()> {
@@ -94,7 +204,7 @@ fn remember(tensor: &Tensor, record: impl FnOnce() -> Record) {
     if tensor.track_op() {
         TAPE.with_borrow_mut(|tape| {
             if let Some(tape) = tape {
-                tape.insert(tensor.id(), record());
+                tape.push(vec![tensor.clone()], record());
             }
         });
     }

@@ -3,6 +3,7 @@
 mod loss;
 mod network;
 mod parameters;
+pub mod program;
 #[cfg(test)]
 pub(crate) mod testing;
 mod witness;

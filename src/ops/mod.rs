@@ -13,6 +13,7 @@ pub mod input;
 pub mod loss;
 pub mod norm;
 pub mod pool;
+pub mod program;
 pub mod readout;
 pub mod structure;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::ir::{DataFacts, Dim, Size, SizesWithData, Type};
 use crate::lower::{LowerCx, Module};
 pub use crate::program::{Init, WeightSpec};
 use crate::source::Span;
+use program::{Options, Outcome, ProgramCx};
 use std::cell::RefCell;
 use trace::Trace;
 
@@ -50,6 +52,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &conv::sage::Sage,
     &conv::gin::Gin,
     &conv::gat::Gat,
+    &conv::gatv2::GatV2,
     // Poolings.
     &pool::diffpool::DiffPool,
     &pool::topk::TopK,
@@ -337,7 +340,11 @@ pub enum WeightMap {
     Reshaped,
 }
 
-/// The facts of one operator. No fact has a default body: every file answers all of them.
+/// The facts of one operator.
+///
+/// What it computes is one [`program`](Operator::program): weights, cost, gradients, the forms on nodes and on clusters
+/// follow from it. Operators that have none yet say their weights, cost and module themselves. No other fact has a
+/// default body: every file answers all of them.
 pub trait Operator: Send + Sync + std::fmt::Debug {
     fn name(&self) -> &'static str;
     fn family(&self) -> Family;
@@ -350,11 +357,26 @@ pub trait Operator: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// One diagnostic, built by the constructors of `crate::check` (`shape::…`, `levels::…`, `args::…`).
     fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic>;
+    /// What it computes; `None` where the operator is not described by a program.
+    fn program<'b>(&self, _cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        None
+    }
+    /// Names of the auxiliary losses that the program makes.
+    fn losses(&self) -> &'static [&'static str] {
+        &[]
+    }
     /// Parameters as data.
-    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec>;
+    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
+        program::weights(program::describe(cx, Options::plain(), |cx| self.program(cx)))
+    }
     /// The forward pass on sizes alone: the kernels that [`Operator::lower`]'s module runs, in their order. Memory, FLOPs
     /// and time follow from it.
-    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value;
+    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        let wanted_losses = step.wanted_losses.clone();
+        let options =
+            Options { activation: step.activation, wanted_losses: &wanted_losses, ..Options::plain() };
+        program::traced(program::describe(cx, options, |cx| self.program(cx)), inputs, step)
+    }
     fn pyg(&self) -> Pyg;
     /// Whether an elementwise activation that follows can be computed inside (`linear -> relu`).
     fn fuses_activation(&self) -> bool;
@@ -366,7 +388,11 @@ pub trait Operator: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// Where Candle cannot allocate.
-    fn lower(&self, cx: &mut LowerCx) -> candle_core::Result<Box<dyn Module>>;
+    fn lower(&self, cx: &mut LowerCx) -> candle_core::Result<Box<dyn Module>> {
+        crate::lower::program::lower(cx, |facts, options| {
+            program::describe(facts, options, |cx| self.program(cx))
+        })
+    }
 }
 
 /// Where a loss gets its value.

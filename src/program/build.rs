@@ -636,6 +636,43 @@ impl<'b> Edges<'b> {
         self.weight
     }
 
+    /// The same edges, of which those from a row to itself count 0.
+    #[must_use]
+    pub fn without_loops(self) -> Self {
+        let is_other = self.b.push(Op::IsLoop, Space::Edges, vec![Size::Known(1)]).scale(-1.0).offset(1.0);
+        let weight = match self.weight {
+            Some(weight) => weight * is_other,
+            None => is_other,
+        };
+        Edges { weight: Some(weight), ..self }
+    }
+
+    /// `Σ` over the edges from a row to itself; 0 where there is none.
+    pub fn sum_of_loops(self, message: V<'b>) -> V<'b> {
+        let rank = message.axes().len();
+        let is_loop = self.b.push(Op::IsLoop, Space::Edges, vec![Size::Known(1)]);
+        self.weighted(message * is_loop.view(&vec![Size::Known(1); rank])).sum(Index::Target)
+    }
+
+    /// Softmax over the edges of each row and one more term, the row's own: the shares of the edges, and of the row.
+    pub fn softmax_beside(self, score: V<'b>, own: V<'b>) -> (V<'b>, V<'b>) {
+        let largest = self.largest(score).max(own).stop();
+        let e = (score - largest.gather(Index::Target)).exp();
+        let e = match self.mask(score) {
+            Some(mask) => mask.choose(e, self.b.constant(0.0)),
+            None => e,
+        };
+        let e_own = (own - largest).exp();
+        let share = (e.sum(Index::Target) + e_own).reciprocal();
+        (e * share.gather(Index::Target), e_own * share)
+    }
+
+    /// Not 0 for edges that count, beside a value of edges.
+    fn mask(self, beside: V<'b>) -> Option<V<'b>> {
+        let rank = beside.axes().len();
+        self.weight.map(|weight| weight.stop().view(&vec![Size::Known(1); rank]))
+    }
+
     fn weighted(self, message: V<'b>) -> V<'b> {
         match self.weight {
             Some(weight) => {
@@ -656,10 +693,9 @@ impl<'b> Edges<'b> {
     }
     /// The largest over the edges of each row; 0 where there are none. Edges that count 0 are none.
     pub fn largest(self, message: V<'b>) -> V<'b> {
-        match self.weight {
-            Some(weight) => {
+        match self.mask(message) {
+            Some(mask) => {
                 let rank = message.axes().len();
-                let mask = weight.stop().view(&vec![Size::Known(1); rank]);
                 let low = mask.choose(message, self.b.constant(LOWEST));
                 let found =
                     mask.view(&vec![Size::Known(1); rank]).map(Fun::Abs).above(0.0).largest(Index::Target);
@@ -673,11 +709,7 @@ impl<'b> Edges<'b> {
     }
     /// Softmax over the edges of each row; 0 for edges that count 0.
     pub fn softmax(self, score: V<'b>) -> V<'b> {
-        let mask = self.weight.map(|weight| {
-            let rank = score.axes().len();
-            weight.stop().view(&vec![Size::Known(1); rank])
-        });
-        score.softmax_where(Index::Target, mask)
+        score.softmax_where(Index::Target, self.mask(score))
     }
     /// How many edges each row gathers along, or their total weight: `[N]`.
     pub fn degree(self) -> V<'b> {

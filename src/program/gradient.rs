@@ -62,7 +62,12 @@ pub fn differentiate(forward: &Program, wanted: &[bool]) -> Differentiated {
         };
         let wants = |arg: Id| is_wanted[arg.index()];
         match &value.op {
-            Op::Input(_) | Op::Weight(_) | Op::Constant(_) | Op::Count(_) | Op::Random { .. } => {}
+            Op::Input(_)
+            | Op::Weight(_)
+            | Op::Constant(_)
+            | Op::Count(_)
+            | Op::IsLoop
+            | Op::Random { .. } => {}
             Op::Map(f, args) => {
                 for (k, &arg) in args.iter().enumerate().filter(|&(_, &arg)| wants(arg)) {
                     let operands: Vec<V> = args.iter().map(|&arg| b.at(arg)).collect();
@@ -509,6 +514,11 @@ mod tests {
         check("masked softmax", |b, x, e, _| {
             let edges = b.weighted_edges(e.slice(0, size(0), size(1)).at_least(0.0));
             edges.sum(edges.softmax(edges.source(x)))
+        });
+        check("attention beside the row's own", |b, x, e, _| {
+            let edges = b.edges().without_loops();
+            let (shares, own) = edges.softmax_beside(edges.source(x) * e, x.square());
+            edges.sum(edges.source(x) * shares) + x * own
         });
         check("masked largest", |b, x, e, _| {
             let edges = b.weighted_edges(e.slice(0, size(0), size(1)).at_least(0.0));

@@ -94,8 +94,10 @@ pub enum Op {
     /// A learned tensor, or a buffer.
     Weight(usize),
     Constant(f64),
-    /// How many rows lead to each row of the map's space.
+    /// How many edges or rows lead to each row of the map's space.
     Count(Index),
+    /// 1 for an edge from a row to itself, else 0.
+    IsLoop,
     /// 0 with the probability `p`, else `1 / (1 − p)`; a function of the step's seed, the site, the row and the column.
     Random {
         site: usize,
@@ -181,7 +183,12 @@ impl Op {
     /// What it reads.
     pub fn args(&self) -> Vec<Id> {
         match self {
-            Op::Input(_) | Op::Weight(_) | Op::Constant(_) | Op::Count(_) | Op::Random { .. } => Vec::new(),
+            Op::Input(_)
+            | Op::Weight(_)
+            | Op::Constant(_)
+            | Op::Count(_)
+            | Op::IsLoop
+            | Op::Random { .. } => Vec::new(),
             Op::Map(_, args) => args.clone(),
             Op::Linear { x, w, .. } | Op::Typed { x, w, .. } => vec![*x, *w],
             Op::Contract { a, b, .. } | Op::Outer { a, b, .. } | Op::OuterOfKinds { a, b } => vec![*a, *b],

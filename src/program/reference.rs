@@ -68,9 +68,11 @@ pub(crate) fn run(
             Op::Constant(c) => out = vec![*c],
             Op::Count(index) => {
                 out = vec![0.0; rows];
-                let from = if *index == Index::Graph { Space::Rows } else { Space::Edges };
+                let is_of_edges = matches!(index, Index::Target | Index::Source);
+                let from = if is_of_edges { Space::Edges } else { Space::Rows };
                 (0..maps.rows(from)).for_each(|row| out[maps.to(*index, row)] += 1.0);
             }
+            Op::IsLoop => out.extend(maps.edges.iter().map(|edge| f64::from(u8::from(edge.0 == edge.1)))),
             Op::Random { site, p } => {
                 out.extend((0..rows * width).map(|i| random(*site, *p, i / width, i % width)));
             }

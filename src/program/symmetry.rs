@@ -35,7 +35,9 @@ pub fn symmetry(program: &Program) -> Vec<Moves> {
     for value in &program.values {
         let of_args = |args: &[super::Id]| args.iter().map(|arg| moves[arg.index()]).min_by_key(|&m| m as u8);
         let result = match &value.op {
-            Op::Input(_) | Op::Weight(_) | Op::Constant(_) | Op::Count(_) => of_space(value.space),
+            Op::Input(_) | Op::Weight(_) | Op::Constant(_) | Op::Count(_) | Op::IsLoop => {
+                of_space(value.space)
+            }
             // Keyed by the row's own key, so it moves with it.
             Op::Random { .. } => of_space(value.space),
             // A value of one row stands beside each row.

@@ -49,6 +49,7 @@ pub fn step(program: &Program, id: Id, input: &dyn Fn(usize) -> String) -> Strin
         Op::Weight(weight) => format!("weight {}", program.weights[*weight].name),
         Op::Constant(c) => format!("constant {c}"),
         Op::Count(index) => format!("count({})", index.word()),
+        Op::IsLoop => "is_loop".to_owned(),
         Op::Random { p, .. } => format!("random(drop = {p})"),
         Op::Map(f, args) => {
             let mut words: Vec<String> = args.iter().map(v).collect();

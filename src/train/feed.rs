@@ -3,8 +3,10 @@
 use crate::data::batch::EdgeReads;
 use crate::data::{Dataset, GraphBatch, Targets};
 use crate::ir::{Entity, Task};
+use crate::kernels;
 use crate::train::metric::Predictions;
 use candle_core::{DType, Device, Result, Tensor};
+use std::sync::Arc;
 
 /// Graphs of one part, and which of their items belong to it.
 pub struct Feed<'a> {
@@ -25,7 +27,7 @@ pub struct Step {
     /// Items in the order of the rows that are compared with targets.
     pub items: Vec<u32>,
     /// For node tasks: the rows of those items in the batch, `[n_items]`; `None` where it is all of them.
-    rows: Option<Tensor>,
+    rows: Option<Arc<Vec<u32>>>,
     /// `[n_items]` classes or `[n_items, n_values]`; `None` where the data carries no labels.
     pub targets: Option<Tensor>,
 }
@@ -75,7 +77,7 @@ impl<'a> Feed<'a> {
                 let nodes = graphs.iter().flat_map(|&graph| self.dataset.graph_nodes(graph as usize));
                 let rows: Vec<u32> =
                     nodes.zip(0..).filter(|&(node, _)| is_member[node]).map(|(_, row)| row).collect();
-                Some(Tensor::new(rows, self.device)?)
+                Some(Arc::new(rows))
             }
             _ => None,
         };
@@ -121,7 +123,7 @@ impl Step {
     /// Where Candle fails.
     pub fn pick(&self, output: &Tensor) -> Result<Tensor> {
         match &self.rows {
-            Some(rows) => output.index_select(rows, 0),
+            Some(rows) => kernels::gather_rows(output, rows),
             None => Ok(output.clone()),
         }
     }

@@ -334,6 +334,14 @@ fn gat_is_pygs() {
 }
 
 #[test]
+fn gatv2_is_pygs() {
+    check("gatv2_conv", "gatv2");
+    check("gatv2_conv_no_loops", "gatv2");
+    check("gatv2_conv_residual", "gatv2");
+    check("gatv2_conv_share_weights", "gatv2");
+}
+
+#[test]
 fn diffpool_is_pygs() {
     for name in ["dense_diff_pool", "dense_diff_pool_normalized"] {
         check_with(name, "diffpool", |case, inputs, _, value, cx| {

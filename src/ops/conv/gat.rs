@@ -5,11 +5,13 @@ use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::check;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Dim, Size, Type};
+use crate::kernels::program::Rowwise;
 use crate::kernels::{self, Activation, AttentionOptions, EdgeDropout};
 use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
     Action, Doc, FactCx, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WeightSpec,
     WidthRule, facts,
+    program::function,
     trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
@@ -31,48 +33,63 @@ use candle_core::{Result, Tensor};
 #[derive(Debug)]
 pub struct Gat;
 
+/// Shared by the attention of both versions.
+pub const HEADS: ArgSpec = ArgSpec {
+    name: "heads",
+    kind: ArgKind::Int { min: 1, max: 256 },
+    default: Default::Int(1),
+    positional: false,
+    doc: "Number of attention heads, `K`.",
+};
+
+/// Shared by the attention of both versions.
+pub const CONCAT: ArgSpec = ArgSpec {
+    name: "concat",
+    kind: ArgKind::Bool,
+    default: Default::Bool(true),
+    positional: false,
+    doc: "Whether the results of the heads are concatenated; otherwise their mean is taken.",
+};
+
+/// Shared by the attention of both versions.
+pub const SLOPE: ArgSpec = ArgSpec {
+    name: "negative_slope",
+    kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
+    default: Default::Float(0.2),
+    positional: false,
+    doc: "Slope of the attention's leaky relu below 0.",
+};
+
+/// Shared by the attention of both versions.
+pub const SELF_LOOPS: ArgSpec = ArgSpec {
+    name: "self_loops",
+    kind: ArgKind::Bool,
+    default: Default::Bool(true),
+    positional: false,
+    doc: "Whether each node also attends to itself.",
+};
+
+/// Shared by the attention of both versions.
+pub const DROPOUT: ArgSpec = ArgSpec {
+    name: "dropout",
+    kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
+    default: Default::Float(0.0),
+    positional: false,
+    doc: "Probability with which a weight `α_ij` is dropped in training, for each edge and head.",
+};
+
 static ARGS: &[ArgSpec] = &[
     ArgSpec { doc: "Width of each head's result, `F_out`, as in PyG.", ..OUT },
-    ArgSpec {
-        name: "heads",
-        kind: ArgKind::Int { min: 1, max: 256 },
-        default: Default::Int(1),
-        positional: false,
-        doc: "Number of attention heads, `K`.",
-    },
-    ArgSpec {
-        name: "concat",
-        kind: ArgKind::Bool,
-        default: Default::Bool(true),
-        positional: false,
-        doc: "Whether the results of the heads are concatenated; otherwise their mean is taken.",
-    },
-    ArgSpec {
-        name: "negative_slope",
-        kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
-        default: Default::Float(0.2),
-        positional: false,
-        doc: "Slope of the attention's leaky relu below 0.",
-    },
-    ArgSpec {
-        name: "self_loops",
-        kind: ArgKind::Bool,
-        default: Default::Bool(true),
-        positional: false,
-        doc: "Whether each node also attends to itself.",
-    },
-    ArgSpec {
-        name: "dropout",
-        kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
-        default: Default::Float(0.0),
-        positional: false,
-        doc: "Probability with which a weight `α_ij` is dropped in training, for each edge and head.",
-    },
+    HEADS,
+    CONCAT,
+    SLOPE,
+    SELF_LOOPS,
+    DROPOUT,
     BIAS,
 ];
 
 /// The width of one head, given the width of the whole result.
-fn head_width(args: &Args, output: &Dim) -> Dim {
+pub fn head_width(args: &Args, output: &Dim) -> Dim {
     let heads = args.int("heads") as usize;
     if heads == 1 || !args.bool("concat") {
         return output.clone();
@@ -82,6 +99,46 @@ fn head_width(args: &Args, output: &Dim) -> Dim {
         None => Size::ratio(1.0 / heads as f64, output.size.clone()),
     };
     Dim { size, origin: output.origin.clone() }
+}
+
+/// The type of the result of several heads.
+///
+/// # Errors
+/// `levels::needs_edges` on slots or graph vectors, `shape::no_width` where `out` cannot be inferred,
+/// `args::does_not_fit` where an inferred width cannot be shared by the heads, `args::no_effect` for `concat` with one
+/// head.
+pub fn attended_width(cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
+    super::has_edges(cx)?;
+    let heads = cx.args.int("heads") as usize;
+    let is_concat = cx.args.bool("concat");
+    if heads == 1 && cx.args.is_written("concat") {
+        return Err(check::args::no_effect(cx, "concat", "there is one head"));
+    }
+    let width = check::shape::output_width(cx, "out")?;
+    let n_parts = if is_concat { heads } else { 1 };
+    if cx.args.opt_int("out").is_some() {
+        let mut whole = times(n_parts, &width);
+        if n_parts > 1 {
+            let out = check::shape::counted(&width.size, "feature");
+            whole.origin.reason = format!("{heads} heads of {out} come from here").into();
+        }
+        return convolved(cx, whole);
+    }
+    if let Some(n) = width.known()
+        && n % n_parts != 0
+    {
+        let finding = check::args::does_not_fit(
+            cx,
+            "heads",
+            &format!("the result of `{}` is {n} wide, which {heads} heads cannot share evenly", cx.op.name()),
+            "write `concat = false`, which takes the mean of the heads, or another number of heads",
+        );
+        return Err(match cx.args.get("concat").and_then(|arg| arg.span) {
+            Some(place) => finding.guess(place, "concat = false"),
+            None => check::args::with_argument(cx, finding, "concat = false"),
+        });
+    }
+    convolved(cx, width)
 }
 
 impl Operator for Gat {
@@ -110,37 +167,7 @@ impl Operator for Gat {
         WidthRule::Argument("out")
     }
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
-        super::has_edges(cx)?;
-        let heads = cx.args.int("heads") as usize;
-        let is_concat = cx.args.bool("concat");
-        if heads == 1 && cx.args.is_written("concat") {
-            return Err(check::args::no_effect(cx, "concat", "there is one head"));
-        }
-        let width = check::shape::output_width(cx, "out")?;
-        let n_parts = if is_concat { heads } else { 1 };
-        if cx.args.opt_int("out").is_some() {
-            let mut whole = times(n_parts, &width);
-            if n_parts > 1 {
-                let out = check::shape::counted(&width.size, "feature");
-                whole.origin.reason = format!("{heads} heads of {out} come from here").into();
-            }
-            return convolved(cx, whole);
-        }
-        if let Some(n) = width.known()
-            && n % n_parts != 0
-        {
-            let finding = check::args::does_not_fit(
-                cx,
-                "heads",
-                &format!("the result of `gat` is {n} wide, which {heads} heads cannot share evenly"),
-                "write `concat = false`, which takes the mean of the heads, or another number of heads",
-            );
-            return Err(match cx.args.get("concat").and_then(|arg| arg.span) {
-                Some(place) => finding.guess(place, "concat = false"),
-                None => check::args::with_argument(cx, finding, "concat = false"),
-            });
-        }
-        convolved(cx, width)
+        attended_width(cx)
     }
     fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
         let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
@@ -203,10 +230,11 @@ impl Operator for Gat {
     }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
         let get = |name| cx.weights.tensor(name);
+        let heads = cx.args.int("heads") as usize;
+        let heads_to_mean = (!cx.args.bool("concat") && heads > 1).then_some(heads);
         Ok(Box::new(GatModule {
             node: cx.idx.index() as u64,
-            heads: cx.args.int("heads") as usize,
-            is_concat: cx.args.bool("concat"),
+            heads,
             slope: cx.args.float("negative_slope"),
             self_loops: cx.args.bool("self_loops"),
             dropout: cx.args.float("dropout"),
@@ -214,7 +242,7 @@ impl Operator for Gat {
             source: get("attention_source"),
             target: get("attention_target"),
             bias: cx.args.bool("bias").then(|| get("bias")),
-            activation: cx.activation,
+            tail: tail(heads_to_mean, cx.args.bool("bias"), cx.activation),
         }))
     }
 }
@@ -223,7 +251,6 @@ struct GatModule {
     /// Its place in the model, which its random numbers follow from.
     node: u64,
     heads: usize,
-    is_concat: bool,
     slope: f64,
     self_loops: bool,
     /// Probability in [0, 1).
@@ -234,7 +261,25 @@ struct GatModule {
     /// `[heads, F_out]`
     target: Tensor,
     bias: Option<Tensor>,
-    activation: Activation,
+    /// The mean of the heads, the bias and the activation that follow the attention.
+    tail: Option<Rowwise>,
+}
+
+fn tail(heads_to_mean: Option<usize>, has_bias: bool, activation: Activation) -> Option<Rowwise> {
+    if heads_to_mean.is_none() && !has_bias && activation == Activation::Identity {
+        return None;
+    }
+    Some(Rowwise::new(move |b, x, weights| {
+        let x = match heads_to_mean {
+            Some(heads) => {
+                let each = x[0].width().known().expect("known where it runs") / heads;
+                x[0].heads(heads, &Size::Known(each)).fold_mean(0)
+            }
+            None => x[0],
+        };
+        let x = weights.iter().fold(x, |x, &bias| x + bias);
+        function(activation).map_or(x, |f| b.map(f, &[x]))
+    }))
 }
 
 impl Module for GatModule {
@@ -248,8 +293,8 @@ impl Module for GatModule {
                 .then(|| EdgeDropout { p: self.dropout, seed: cx.seed_of(self.node, 0) }),
         };
         let h = kernels::linear(&input.x, &self.weight, None, Activation::Identity)?;
-        let (source, target, heads) = (&self.source, &self.target, self.heads);
-        let mut x = match &input.structure {
+        let (source, target) = (&self.source, &self.target);
+        let x = match &input.structure {
             Structure::Sparse(graph) => kernels::gat_attention(&h, source, target, graph, options)?,
             Structure::Clusters { adjacency, .. } => {
                 let adjacency = super::coarse_adjacency(adjacency)?;
@@ -259,11 +304,10 @@ impl Module for GatModule {
                 return super::no_edges("gat");
             }
         };
-        if !self.is_concat && heads > 1 {
-            let (rows, inner) = x.dims2()?;
-            x = x.reshape((rows, heads, inner / heads))?.mean(1)?;
-        }
-        let x = super::add_bias(&x, self.bias.as_ref(), self.activation)?;
+        let x = match &self.tail {
+            Some(tail) => tail.run(&[&x], &self.bias.iter().collect::<Vec<_>>())?,
+            None => x,
+        };
         Ok(super::with_features(input, x))
     }
 }

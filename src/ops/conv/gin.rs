@@ -5,6 +5,7 @@ use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::check;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Dim, Size, Type};
+use crate::kernels::program::Rowwise;
 use crate::kernels::{self, Activation, Norm};
 use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
@@ -195,6 +196,7 @@ impl Operator for Gin {
             } else {
                 Epsilon::Fixed(cx.args.float("eps"))
             },
+            own: Rowwise::new(|_, x, weights| x[0] + x[1] * weights[0]),
             activation: cx.activation,
         }))
     }
@@ -210,6 +212,8 @@ struct GinModule {
     /// Weight and bias of each layer.
     layers: Vec<(Tensor, Tensor)>,
     epsilon: Epsilon,
+    /// Adds the node itself, a learned number of times.
+    own: Rowwise,
     activation: Activation,
 }
 
@@ -231,7 +235,7 @@ impl Module for GinModule {
             }
         };
         if let Epsilon::Learned(eps) = &self.epsilon {
-            x = kernels::add(&x, &input.x.broadcast_mul(eps)?)?;
+            x = self.own.run(&[&x, &input.x], &[eps])?;
         }
         let last = self.layers.len() - 1;
         for (idx, (weight, bias)) in self.layers.iter().enumerate() {

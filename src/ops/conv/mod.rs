@@ -2,6 +2,7 @@
 //! graph, on clusters with the coarse adjacency of the pooling, as PyG's `Dense…Conv`.
 
 pub mod gat;
+pub mod gatv2;
 pub mod gcn;
 pub mod gin;
 pub mod sage;
@@ -10,9 +11,9 @@ use crate::args::{ArgKind, ArgSpec, Default};
 use crate::check;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Dim, Entity, Size, Type};
-use crate::kernels::{self, Activation};
 use crate::lower::Value;
 use crate::ops::{InferCx, Init, facts};
+use crate::program::V;
 use candle_core::{Result, Tensor};
 
 /// The largest width that can be written.
@@ -96,23 +97,8 @@ pub fn with_features(value: &Value, x: Tensor) -> Value {
 }
 
 /// Each row divided by its Euclidean length, as `torch.nn.functional.normalize`: lengths below 1e-12 count as 1e-12.
-///
-/// # Errors
-/// Where Candle cannot allocate.
-pub fn unit_rows(x: &Tensor) -> Result<Tensor> {
+pub fn unit_rows(x: V) -> V {
     // The floor lies under the root, because the root's slope at 0 is infinite and a row of zeros is common.
-    let squares = x.sqr()?.sum_keepdim(1)?;
-    let floor = squares.ones_like()?.affine(1e-24, 0.0)?;
-    x.broadcast_div(&squares.maximum(&floor)?.sqrt()?)
-}
-
-/// `activation(x + bias)`
-///
-/// # Errors
-/// Where Candle cannot allocate.
-pub fn add_bias(x: &Tensor, bias: Option<&Tensor>, activation: Activation) -> Result<Tensor> {
-    match bias {
-        Some(bias) => kernels::activate(&x.broadcast_add(bias)?, activation),
-        None => kernels::activate(x, activation),
-    }
+    let length = x.square().fold_sum(0).at_least(1e-24).sqrt();
+    x.div_rows(length)
 }

@@ -5,11 +5,13 @@ use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Entity, Type};
+use crate::kernels::program::Rowwise;
 use crate::kernels::{self, Activation, Norm};
 use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
     Action, Doc, FactCx, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WeightSpec,
     WidthRule, facts,
+    program::function,
     trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
@@ -212,10 +214,17 @@ impl Operator for Sage {
             "lstm" => Aggregate::Lstm { weight: get("lstm_weight"), bias: get("lstm_bias") },
             _ => Aggregate::Mean,
         };
+        let activation = cx.activation;
+        let normalize = cx.args.bool("normalize").then(|| {
+            Rowwise::new(move |b, x, _| {
+                let x = super::unit_rows(x[0]);
+                function(activation).map_or(x, |f| b.map(f, &[x]))
+            })
+        });
         Ok(Box::new(SageModule {
             aggregate,
             root: cx.args.bool("root_weight"),
-            normalize: cx.args.bool("normalize"),
+            normalize,
             weight: get("weight"),
             bias: cx.args.bool("bias").then(|| get("bias")),
             activation: cx.activation,
@@ -244,7 +253,8 @@ impl Aggregate {
 struct SageModule {
     aggregate: Aggregate,
     root: bool,
-    normalize: bool,
+    /// Divides rows by their length, and applies the activation.
+    normalize: Option<Rowwise>,
     weight: Tensor,
     bias: Option<Tensor>,
     activation: Activation,
@@ -254,7 +264,7 @@ impl Module for SageModule {
     fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value> {
         let (input, weight, bias) = (inputs[0], &self.weight, self.bias.as_ref());
         // Rows are normalised before the activation, as a stage that follows would see them.
-        let activation = if self.normalize { Activation::Identity } else { self.activation };
+        let activation = if self.normalize.is_some() { Activation::Identity } else { self.activation };
         let transform = |rows: &Tensor| kernels::linear(rows, weight, bias, activation);
         let x = match (&input.structure, self.aggregate.norm()) {
             (Structure::Sparse(graph), Some(norm)) => {
@@ -291,7 +301,10 @@ impl Module for SageModule {
                 return super::no_edges("sage");
             }
         };
-        let x = if self.normalize { kernels::activate(&super::unit_rows(&x)?, self.activation)? } else { x };
+        let x = match &self.normalize {
+            Some(normalize) => normalize.run(&[&x], &[])?,
+            None => x,
+        };
         Ok(super::with_features(input, x))
     }
 }

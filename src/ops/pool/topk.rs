@@ -5,6 +5,7 @@ use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Entity, Type};
+use crate::kernels::program::Rowwise;
 use crate::kernels::{self, Activation};
 use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
@@ -129,41 +130,43 @@ impl Operator for TopK {
         Action::Pooling(Select::Keep)
     }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
+        let is_sigmoid = cx.args.choice("nonlinearity") == "sigmoid";
         Ok(Box::new(TopKModule {
             keep: match (cx.args.opt_float("ratio"), cx.args.opt_int("k")) {
                 (Some(ratio), _) => kernels::Keep::Ratio(ratio),
                 (None, k) => kernels::Keep::Count(k.unwrap_or(1) as usize),
             },
-            nonlinearity: if cx.args.choice("nonlinearity") == "sigmoid" {
-                Activation::Sigmoid
-            } else {
-                Activation::Tanh
-            },
             direction: cx.weights.tensor("direction"),
+            score: Rowwise::new(|_, x, weights| {
+                let length = weights[0].flat().dot(weights[0].flat()).sqrt();
+                x[0].linear(weights[0].div_rows(length))
+            }),
+            weigh: Rowwise::new(move |_, x, _| x[0] * if is_sigmoid { x[1].sigmoid() } else { x[1].tanh() }),
         }))
     }
 }
 
 struct TopKModule {
     keep: kernels::Keep,
-    nonlinearity: Activation,
     /// `[F, 1]`
     direction: Tensor,
+    /// Rows along the direction: `[N, 1]`.
+    score: Rowwise,
+    /// Kept rows times what the nonlinearity makes of their scores.
+    weigh: Rowwise,
 }
 
 impl Module for TopKModule {
     fn forward(&self, inputs: &[&Value], _cx: &mut ForwardCx) -> Result<Value> {
         let input = inputs[0];
         let Structure::Sparse(graph) = &input.structure else { return conv::no_edges("topk") };
-        let length = self.direction.sqr()?.sum_all()?.sqrt()?;
-        let direction = self.direction.broadcast_div(&length)?;
         // Nodes are chosen by the score before the nonlinearity, which rises with it: the choice is the same,
         // but scores that the nonlinearity rounds to one value are still distinguished.
-        let score = kernels::linear(&input.x, &direction, None, Activation::Identity)?;
+        let score = self.score.run(&[&input.x], &[&self.direction])?;
         let selection = kernels::select_top(&score, graph, self.keep)?;
         let kept = kernels::gather_rows(&input.x, &selection.rows)?;
-        let weight = kernels::activate(&kernels::gather_rows(&score, &selection.rows)?, self.nonlinearity)?;
-        Ok(Value { x: kept.broadcast_mul(&weight)?, structure: Structure::Sparse(selection.graph) })
+        let score = kernels::gather_rows(&score, &selection.rows)?;
+        Ok(Value { x: self.weigh.run(&[&kept, &score], &[])?, structure: Structure::Sparse(selection.graph) })
     }
 }
 

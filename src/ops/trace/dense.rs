@@ -138,7 +138,7 @@ impl Trace {
         self.kernel("reshape", &[x], false, [rows, width], |kernel| kernel.is_view = true)
     }
 
-    /// An operator of Candle's own, on one thread, with `flops` operations a number of its result.
+    /// A short program over rows (`kernels::program::Rowwise`), with `flops` operations a number of its result.
     pub fn composed(
         &mut self,
         name: &'static str,
@@ -150,9 +150,8 @@ impl Trace {
         let read: f64 = args.iter().map(Matrix::numbers).sum();
         let numbers = rows * width;
         self.kernel(name, args, has_weights, [rows, width], |kernel| {
-            kernel.is_candle = true;
-            kernel.forward = Work::serial().stream(flops * numbers, read + numbers);
-            kernel.backward = Work::serial().stream(2.0 * flops * numbers, 2.0 * (read + numbers));
+            kernel.forward = Work::by_rows(rows).stream(flops * numbers, read + numbers);
+            kernel.backward = Work::by_rows(rows).stream(2.0 * flops * numbers, 2.0 * (read + numbers));
         })
     }
 

@@ -7,6 +7,7 @@
 pub(crate) mod dense;
 mod message;
 mod pool;
+mod program;
 
 use crate::kernels::{Activation, Summation};
 use std::rc::Rc;
@@ -248,8 +249,6 @@ pub struct Kernel {
     pub backward_scratch_bytes: f64,
     /// Numbers of its weights' gradients.
     pub weight_gradients: f64,
-    /// Whether it is an operator of Candle's own: a step with one of them goes back Candle's way.
-    pub is_candle: bool,
     /// Whether the result is the argument's memory in another shape.
     pub is_view: bool,
     /// Nodes of the graph that an average node of the batch lies in: its neighbours lie anywhere among them.
@@ -376,7 +375,6 @@ impl Trace {
             scratch_bytes: 0.0,
             backward_scratch_bytes: 0.0,
             weight_gradients: 0.0,
-            is_candle: false,
             is_view: false,
             graph_rows: self.graph_rows,
         };

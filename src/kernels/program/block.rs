@@ -1,0 +1,531 @@
+//! Values computed block by block: see [`super::phases`].
+
+use super::map::{self, Fit, Operand, Rows};
+use super::phases::{Schedule, dot_of, source};
+use super::{Memory, Random};
+use crate::kernels::float::Float;
+use crate::kernels::summation::{Summation, sum_rows};
+use crate::program::{Id, Index, Op, Program, Reduce, Space};
+use std::ops::Range;
+
+/// Neighbours from which on a sum is taken in f64: with so many terms, one in f32 would lose digits.
+const HUB: usize = 128;
+
+/// Which rows and edges a block has.
+pub(super) struct Frame<'a> {
+    /// Rows of the space that the block stores.
+    pub rows: Range<usize>,
+    /// Entries of the adjacency, or of the transpose.
+    pub edges: Range<usize>,
+    /// Of the entries.
+    pub targets: &'a [u32],
+    pub sources: &'a [u32],
+    /// Where values of the entries stand; `None` where in their order.
+    pub entries: Option<&'a [u32]>,
+    /// Of the block's rows, beginning at that of the first.
+    pub offsets: &'a [u32],
+    pub is_by_target: bool,
+}
+
+/// What the blocks of one phase need to know, worked out once.
+#[derive(Debug, Clone, Default)]
+pub(super) struct BlockPlan {
+    pub steps: Vec<Step>,
+    pub n_slots: usize,
+    /// Numbers an edge that the slots hold together.
+    pub slot_width: usize,
+}
+
+/// One value of a block.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    pub id: Id,
+    /// Numbers a row.
+    pub width: usize,
+    /// Heads, and numbers a head.
+    pub shape: [usize; 2],
+    /// How the operands stand beside the result.
+    pub fits: Vec<Fit>,
+    pub kind: Kind,
+    /// Where values of edges that are not stored stand.
+    pub slot: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Kind {
+    /// Nothing to do: the value is read where it stands.
+    Seen,
+    /// Computed by its reader.
+    Summed,
+    /// Computed by its reader, which sums it, where no row of the block has many edges.
+    Deferred,
+    /// A product of which only the sum over the last axis is read.
+    Dot([Id; 2]),
+    /// As its operation says.
+    Own,
+    /// A sum over edges of a function, which is computed on the way.
+    SumOf(Id),
+}
+
+pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_readers: &[usize]) -> BlockPlan {
+    let ids = &schedule.steps[phase];
+    let results = schedule.phases[phase].results();
+    let is_result = |id: Id| results.contains(&id);
+    let is_in_slot = |id: Id| {
+        let value = program.value(id);
+        value.space == Space::Edges
+            && !schedule.is_stored[id.index()]
+            && !matches!(value.op, Op::Gather { .. } | Op::View(_))
+    };
+    // Sums of functions that nothing else reads are computed without a slot.
+    let mut kinds: Vec<Kind> = vec![Kind::Own; ids.len()];
+    let at = |id: Id| ids.binary_search(&id).ok();
+    for (k, &id) in ids.iter().enumerate() {
+        let value = program.value(id);
+        match &value.op {
+            Op::Gather { .. } if value.space == Space::Edges && !is_result(id) => kinds[k] = Kind::Seen,
+            Op::View(_) => kinds[k] = Kind::Seen,
+            _ => {
+                if let Some(factors) = dot_of(program, n_readers, &value.op) {
+                    let Op::Fold { x, .. } = value.op else { unreachable!() };
+                    let is_free = at(x).is_some_and(|x| kinds[x] == Kind::Own) && !is_result(x);
+                    if is_free {
+                        kinds[at(x).expect("a step")] = Kind::Summed;
+                        kinds[k] = Kind::Dot(factors);
+                    }
+                } else if let Op::Reduce { how: Reduce::Sum, x, index: Index::Target | Index::Source } =
+                    value.op
+                {
+                    let inner = program.value(x);
+                    let is_free = n_readers[x.index()] == 1
+                        && is_in_slot(x)
+                        && matches!(&inner.op, Op::Map(_, args) if args.len() <= 2)
+                        && at(x).is_some_and(|x| kinds[x] == Kind::Own);
+                    if is_free {
+                        kinds[at(x).expect("a step")] = Kind::Deferred;
+                        kinds[k] = Kind::SumOf(x);
+                    }
+                }
+            }
+        }
+    }
+    // Slots are taken again after the last reader.
+    let mut last = vec![0usize; program.values.len()];
+    for (k, &id) in ids.iter().enumerate() {
+        for arg in program.value(id).op.args() {
+            last[source(program, arg).index()] = k;
+        }
+        // What is computed on the way reads its operands there.
+        if let Kind::SumOf(x) = kinds[k] {
+            for arg in program.value(x).op.args() {
+                last[source(program, arg).index()] = k;
+            }
+        }
+        if let Kind::Dot(factors) = kinds[k] {
+            for arg in factors {
+                last[source(program, arg).index()] = k;
+            }
+        }
+    }
+    let mut free: Vec<usize> = Vec::new();
+    let mut widths: Vec<usize> = Vec::new();
+    let mut slot_of = vec![None; program.values.len()];
+    let mut steps = Vec::with_capacity(ids.len());
+    for (k, &id) in ids.iter().enumerate() {
+        let value = program.value(id);
+        let width = value.known_width();
+        if is_in_slot(id) && !matches!(kinds[k], Kind::Seen | Kind::Summed) {
+            let slot = free.pop().unwrap_or_else(|| {
+                widths.push(0);
+                widths.len() - 1
+            });
+            widths[slot] = widths[slot].max(width);
+            slot_of[id.index()] = Some(slot);
+        }
+        let dims: Vec<usize> = value.axes.iter().map(|size| size.known().expect("known here")).collect();
+        let shape = shape(&dims);
+        let fits = match &value.op {
+            Op::Map(..) | Op::Expand(_) => {
+                value.op.args().iter().map(|arg| fit(program, *arg, &dims)).collect()
+            }
+            _ => Vec::new(),
+        };
+        steps.push(Step { id, width, shape, fits, kind: kinds[k], slot: slot_of[id.index()] });
+        for &done in &ids[..=k] {
+            if let Some(slot) = slot_of[done.index()]
+                && last[done.index()] == k
+                && !free.contains(&slot)
+                && steps.iter().rev().find(|step| step.slot == Some(slot)).is_some_and(|step| step.id == done)
+            {
+                free.push(slot);
+            }
+        }
+    }
+    BlockPlan { steps, n_slots: widths.len(), slot_width: widths.iter().sum::<usize>().max(1) }
+}
+
+/// Rows of several axes as heads of the last axis.
+fn shape(dims: &[usize]) -> [usize; 2] {
+    match dims {
+        [] => [1, 1],
+        [width] => [1, *width],
+        [heads @ .., each] => [heads.iter().product(), *each],
+    }
+}
+
+/// How an operand stands beside a result of these axes.
+fn fit(program: &Program, arg: Id, dims: &[usize]) -> Fit {
+    let axes: Vec<usize> =
+        program.value(arg).axes.iter().map(|size| size.known().expect("known here")).collect();
+    let width: usize = axes.iter().product();
+    let whole: usize = dims.iter().product();
+    let [heads, each] = shape(dims);
+    let is_prefix = axes.len() == dims.len()
+        && axes.last() == Some(&1)
+        && axes[..axes.len() - 1] == dims[..dims.len() - 1];
+    let is_tail = axes.last() == dims.last() && axes[..axes.len().saturating_sub(1)].iter().all(|&n| n == 1);
+    if width == whole {
+        Fit::Full
+    } else if width == 1 {
+        Fit::Scalar
+    } else if is_prefix && width == heads {
+        Fit::Heads
+    } else if is_tail && width == each {
+        Fit::Tail
+    } else {
+        panic!("axes {axes:?} beside {dims:?} are repeated along an inner axis, which no operator asks for")
+    }
+}
+
+/// Memory of one thread.
+pub(super) struct Scratch<T> {
+    slots: Vec<Vec<T>>,
+    wide: Vec<f64>,
+    grids: Vec<f64>,
+    segments: Vec<u32>,
+}
+
+impl<T: Float> Scratch<T> {
+    pub fn new(n_slots: usize) -> Self {
+        Self { slots: vec![Vec::new(); n_slots], wide: Vec::new(), grids: Vec::new(), segments: Vec::new() }
+    }
+}
+
+pub(super) struct Run<'a, T> {
+    pub program: &'a Program,
+    pub schedule: &'a Schedule,
+    pub plan: &'a BlockPlan,
+    pub memory: &'a Memory<'a, T>,
+    pub random: Random,
+    pub summation: Summation,
+}
+
+impl<T: Float> Run<'_, T> {
+    /// Computes all steps of a block.
+    pub fn block(&self, frame: &Frame, scratch: &mut Scratch<T>) {
+        let is_plain = !self.summation.is_reproducible()
+            && frame.offsets.windows(2).all(|pair| (pair[1] - pair[0]) as usize <= HUB);
+        for step in &self.plan.steps {
+            match step.kind {
+                Kind::Seen | Kind::Summed => {}
+                Kind::Deferred if is_plain => {}
+                _ => self.step(step, frame, scratch, is_plain),
+            }
+        }
+    }
+
+    /// The rows of a value in the block. `slots` of edges have to be there.
+    fn rows<'s>(
+        &'s self,
+        id: Id,
+        frame: &'s Frame,
+        slots: &'s [Vec<T>],
+        step_of: &dyn Fn(Id) -> usize,
+    ) -> Rows<'s, T> {
+        let id = source(self.program, id);
+        let value = self.program.value(id);
+        let width = value.known_width();
+        if value.space == Space::One {
+            return Rows::constant(self.memory.read(id));
+        }
+        let at = |from: Id, first: usize, index: Option<&'s [u32]>| {
+            let (start, len) = self.memory.raw(from);
+            let skip = first * width;
+            assert!(skip <= len);
+            // SAFETY: the memory of a phase's results and of what it reads lives as long as the phase; a block reads
+            // what earlier phases wrote, or rows of its own.
+            unsafe { Rows::at_places(start.add(skip), len - skip, width, index) }
+        };
+        if value.space != Space::Edges {
+            return at(id, frame.rows.start, None);
+        }
+        if self.schedule.is_stored[id.index()] {
+            return match frame.entries {
+                Some(entries) => at(id, 0, Some(entries)),
+                None => at(id, frame.edges.start, None),
+            };
+        }
+        match value.op {
+            Op::Gather { x, index } => {
+                let places = if index == Index::Target { frame.targets } else { frame.sources };
+                at(source(self.program, x), 0, Some(places))
+            }
+            _ => Rows::dense(&slots[step_of(id)], width),
+        }
+    }
+
+    fn step(&self, step: &Step, frame: &Frame, scratch: &mut Scratch<T>, is_plain: bool) {
+        let value = self.program.value(step.id);
+        let is_edges = value.space == Space::Edges;
+        let n = if is_edges { frame.edges.len() } else { frame.rows.len() };
+        let slot_of = |id: Id| {
+            let found = self.plan.steps.iter().find(|step| step.id == id).and_then(|step| step.slot);
+            found.expect("computed before it is read")
+        };
+        // The result is taken out of the scratch memory while its operands are read from there.
+        let mut own = step.slot.map(|slot| std::mem::take(&mut scratch.slots[slot]));
+        let Scratch { slots, wide, grids, segments } = scratch;
+        let out: &mut [T] = match &mut own {
+            Some(values) => {
+                if values.len() < n * step.width {
+                    values.resize(n * step.width, T::ZERO);
+                }
+                &mut values[..n * step.width]
+            }
+            None => {
+                let first = if is_edges { frame.edges.start } else { frame.rows.start };
+                assert!(!is_edges || frame.is_by_target, "edges are stored in their own order");
+                // SAFETY: blocks are disjoint, and each writes its own rows.
+                unsafe { self.memory.part(step.id, first * step.width, n * step.width) }
+            }
+        };
+        let slots = &*slots;
+        let rows = |id: Id| self.rows(id, frame, slots, &slot_of);
+        match &value.op {
+            _ if let Kind::Dot([a, b]) = step.kind => {
+                let dims: Vec<usize> =
+                    self.program.value(a).axes.iter().map(|size| size.known().expect("known")).collect();
+                map::dot(rows(a), rows(b), n, shape(&dims), out);
+            }
+            Op::Map(f, args) => {
+                let operands: Vec<Operand<T>> =
+                    args.iter().zip(&step.fits).map(|(&arg, &fit)| (rows(arg), fit)).collect();
+                map::map(*f, &operands, n, step.shape, out, None);
+            }
+            Op::Expand(x) => map::copy((rows(*x), step.fits[0]), n, step.shape, out, None),
+            Op::Gather { .. } if is_edges => {
+                map::copy((self.gathered(step.id, frame), Fit::Full), n, [1, step.width], out, None);
+            }
+            Op::Fold { how, x, axis } => {
+                let dims: Vec<usize> =
+                    self.program.value(*x).axes.iter().map(|size| size.known().expect("known")).collect();
+                fold(*how, rows(*x), n, &dims, *axis, out);
+            }
+            Op::Concat { parts, axis } => {
+                let inner: usize =
+                    value.axes[axis + 1..].iter().map(|size| size.known().expect("known")).product();
+                let outer: usize =
+                    value.axes[..*axis].iter().map(|size| size.known().expect("known")).product();
+                let whole = step.width / outer.max(1);
+                let mut start = 0;
+                for part in parts {
+                    let len = self.program.value(*part).axes[*axis].known().expect("known") * inner;
+                    let from = rows(*part);
+                    for row in 0..n {
+                        let x = from.at(row, len * outer);
+                        for head in 0..outer {
+                            out[row * step.width + head * whole + start..][..len]
+                                .copy_from_slice(&x[head * len..][..len]);
+                        }
+                    }
+                    start += len;
+                }
+            }
+            Op::Slice { x, axis, start } | Op::Pad { x, axis, start } => {
+                let is_slice = matches!(value.op, Op::Slice { .. });
+                let other = self.program.value(*x);
+                let known = |axes: &[crate::ir::Size]| -> usize {
+                    axes.iter().map(|size| size.known().expect("known")).product()
+                };
+                let (outer, inner) = (known(&value.axes[..*axis]), known(&value.axes[axis + 1..]));
+                let start = start.known().expect("known") * inner;
+                let (own, from) = (step.width / outer.max(1), other.known_width() / outer.max(1));
+                let x = rows(*x);
+                if !is_slice {
+                    out.fill(T::ZERO);
+                }
+                for row in 0..n {
+                    let x = x.at(row, from * outer);
+                    let out = &mut out[row * step.width..][..step.width];
+                    for head in 0..outer {
+                        if is_slice {
+                            out[head * own..][..own].copy_from_slice(&x[head * from + start..][..own]);
+                        } else {
+                            out[head * own + start..][..from].copy_from_slice(&x[head * from..][..from]);
+                        }
+                    }
+                }
+            }
+            Op::Contract { a, b, transposed } => {
+                let dims = |id: Id| {
+                    let axes = &self.program.value(id).axes;
+                    [axes[0].known().expect("known"), axes[1].known().expect("known")]
+                };
+                contract(rows(*a), dims(*a), rows(*b), dims(*b), *transposed, n, out);
+            }
+            Op::IsLoop => {
+                for ((out, target), source) in out.iter_mut().zip(frame.targets).zip(frame.sources) {
+                    *out = if target == source { T::ONE } else { T::ZERO };
+                }
+            }
+            Op::Random { site, p } => {
+                for row in 0..n {
+                    let key = match (is_edges, frame.entries) {
+                        (true, Some(entries)) => entries[row] as usize,
+                        (true, None) => frame.edges.start + row,
+                        (false, _) => frame.rows.start + row,
+                    };
+                    for (col, out) in out[row * step.width..][..step.width].iter_mut().enumerate() {
+                        *out = self.random.factor(*site, *p, key, col);
+                    }
+                }
+            }
+            Op::Reduce { how: Reduce::Sum, x, index: Index::Target | Index::Source } => {
+                let base = frame.offsets[0];
+                let degrees = frame.offsets.windows(2).map(|pair| (pair[1] - pair[0]) as usize);
+                if is_plain {
+                    out.fill(T::ZERO);
+                    segments.clear();
+                    for (row, pair) in frame.offsets.windows(2).enumerate() {
+                        segments.resize((pair[1] - base) as usize, row as u32);
+                    }
+                    let n_edges = frame.edges.len();
+                    if let Kind::SumOf(inner) = step.kind {
+                        let Op::Map(f, args) = &self.program.value(inner).op else { unreachable!() };
+                        let inner = self.plan.steps.iter().find(|step| step.id == inner).expect("a step");
+                        let operands: Vec<Operand<T>> =
+                            args.iter().zip(&inner.fits).map(|(&arg, &fit)| (rows(arg), fit)).collect();
+                        map::map(*f, &operands, n_edges, inner.shape, out, Some(segments));
+                    } else {
+                        map::copy((rows(*x), Fit::Full), n_edges, [1, step.width], out, Some(segments));
+                    }
+                } else {
+                    let terms = rows(*x);
+                    wide.resize(step.width, 0.0);
+                    grids.resize(step.width, 0.0);
+                    let mut first = 0;
+                    for (out, degree) in out.chunks_exact_mut(step.width.max(1)).zip(degrees) {
+                        let of_row = (first..first + degree).map(|row| (T::ONE, terms.at(row, step.width)));
+                        if self.summation.is_reproducible() {
+                            sum_rows(degree, of_row, grids, wide);
+                        } else {
+                            sum_rows_in_order(of_row, wide);
+                        }
+                        for (out, &sum) in out.iter_mut().zip(&*wide) {
+                            *out = T::of(sum);
+                        }
+                        first += degree;
+                    }
+                }
+            }
+            Op::Reduce { how: Reduce::Max, x, .. } => {
+                let base = frame.offsets[0];
+                let ends = frame.offsets[1..].iter().map(|&end| (end - base) as usize);
+                map::largest(rows(*x), ends, step.width, out);
+            }
+            op => unreachable!("{op:?} is no step of a block"),
+        }
+        if let (Some(slot), Some(values)) = (step.slot, own) {
+            scratch.slots[slot] = values;
+        }
+    }
+
+    /// A gathered value that is stored: read by its map, not from its own memory.
+    fn gathered<'s>(&'s self, id: Id, frame: &'s Frame) -> Rows<'s, T> {
+        let value = self.program.value(id);
+        let Op::Gather { x, index } = value.op else { unreachable!() };
+        let places = if index == Index::Target { frame.targets } else { frame.sources };
+        let (start, len) = self.memory.raw(source(self.program, x));
+        // SAFETY: as in `rows`.
+        unsafe { Rows::at_places(start, len, value.known_width(), Some(places)) }
+    }
+}
+
+fn sum_rows_in_order<'a, T: Float>(rows: impl Iterator<Item = (T, &'a [T])>, sums: &mut [f64]) {
+    sums.fill(0.0);
+    for (_, row) in rows {
+        for (sum, &x) in sums.iter_mut().zip(row) {
+            *sum += x.wide();
+        }
+    }
+}
+
+/// Over one axis of rows.
+fn fold<T: Float>(how: Reduce, x: Rows<T>, n: usize, dims: &[usize], axis: usize, out: &mut [T]) {
+    let outer: usize = dims[..axis].iter().product();
+    let inner: usize = dims[axis + 1..].iter().product();
+    let (len, width) = (dims[axis], outer * inner);
+    for row in 0..n {
+        let x = x.at(row, outer * len * inner);
+        let out = &mut out[row * width..][..width];
+        for head in 0..outer {
+            let out = &mut out[head * inner..][..inner];
+            let x = &x[head * len * inner..][..len * inner];
+            if inner == 1 {
+                out[0] = match how {
+                    Reduce::Sum => x.iter().fold(T::ZERO, |sum, &x| sum + x),
+                    Reduce::Max => x.iter().fold(T::NEG_INFINITY, |a, &b| a.greater(b)),
+                };
+                continue;
+            }
+            out.copy_from_slice(&x[..inner]);
+            for x in x[inner..].chunks_exact(inner) {
+                for (out, &x) in out.iter_mut().zip(x) {
+                    *out = match how {
+                        Reduce::Sum => *out + x,
+                        Reduce::Max => out.greater(x),
+                    };
+                }
+            }
+        }
+    }
+}
+
+/// Row by row `a · b` of small matrices.
+fn contract<T: Float>(
+    a: Rows<T>,
+    a_dims: [usize; 2],
+    b: Rows<T>,
+    b_dims: [usize; 2],
+    transposed: [bool; 2],
+    n: usize,
+    out: &mut [T],
+) {
+    let turn = |[p, q]: [usize; 2], is_turned: bool| if is_turned { [q, p] } else { [p, q] };
+    let ([p, inner], [_, r]) = (turn(a_dims, transposed[0]), turn(b_dims, transposed[1]));
+    for row in 0..n {
+        let (a, b) = (a.at(row, a_dims[0] * a_dims[1]), b.at(row, b_dims[0] * b_dims[1]));
+        let out = &mut out[row * p * r..][..p * r];
+        let left = |i: usize, k: usize| if transposed[0] { a[k * p + i] } else { a[i * inner + k] };
+        if transposed[1] {
+            for i in 0..p {
+                for j in 0..r {
+                    let b = &b[j * inner..][..inner];
+                    out[i * r + j] = if transposed[0] {
+                        b.iter().enumerate().fold(T::ZERO, |sum, (k, &b)| sum + left(i, k) * b)
+                    } else {
+                        crate::kernels::custom::dot(&a[i * inner..][..inner], b)
+                    };
+                }
+            }
+        } else {
+            out.fill(T::ZERO);
+            for i in 0..p {
+                let out = &mut out[i * r..][..r];
+                for k in 0..inner {
+                    crate::kernels::custom::add_scaled(out, left(i, k), &b[k * r..][..r]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! Loops over numbers at the same place: one for each function, over rows that lie one after another or where an index
+//! says.
+
+use crate::kernels::float::Float;
+use crate::program::Fun;
+use multiversion::multiversion;
+
+/// Rows of an operand. The memory may be written elsewhere at the same time by others, so slices are made of single rows.
+pub(super) struct Rows<'a, T> {
+    values: *const T,
+    len: usize,
+    /// Row `i` stands at `index[i]`; at `i` where there is none.
+    index: Option<&'a [u32]>,
+    /// Numbers from one row to the next; 0 where all rows are the same.
+    stride: usize,
+}
+
+impl<T> Clone for Rows<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<T> Copy for Rows<'_, T> {}
+
+impl<'a, T> Rows<'a, T> {
+    pub fn dense(values: &'a [T], width: usize) -> Self {
+        Self { values: values.as_ptr(), len: values.len(), index: None, stride: width }
+    }
+    pub fn constant(values: &'a [T]) -> Self {
+        Self { values: values.as_ptr(), len: values.len(), index: None, stride: 0 }
+    }
+    /// Rows of `width` numbers from `values` on, at the places that `index` names.
+    ///
+    /// # Safety
+    /// For as long as the value is used, `len` numbers stand there, and nothing writes the rows that are read.
+    pub unsafe fn at_places(values: *const T, len: usize, width: usize, index: Option<&'a [u32]>) -> Self {
+        Self { values, len, index, stride: width }
+    }
+    pub fn is_dense(&self) -> bool {
+        self.index.is_none() && self.stride > 0
+    }
+    /// The first `width` numbers of a row.
+    #[inline(always)]
+    pub fn at(&self, row: usize, width: usize) -> &'a [T] {
+        let row = match self.index {
+            Some(index) => index[row] as usize,
+            None => row,
+        };
+        let start = row * self.stride;
+        assert!(start + width <= self.len);
+        // SAFETY: inside the memory; nobody writes the row by the promise of `at_places`.
+        unsafe { std::slice::from_raw_parts(self.values.add(start), width) }
+    }
+    /// The first `len` numbers of rows that stand one after another.
+    pub fn values(&self, len: usize) -> &'a [T] {
+        assert!(self.index.is_none() && len <= self.len);
+        // SAFETY: as above.
+        unsafe { std::slice::from_raw_parts(self.values, len) }
+    }
+}
+
+/// How the numbers of an operand's row stand beside those of the result's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Fit {
+    /// One for each.
+    Full,
+    /// One for each head of as many numbers.
+    Heads,
+    /// The same for each head: as many as a head has.
+    Tail,
+    /// One for all.
+    Scalar,
+}
+
+/// An operand with its fit.
+pub(super) type Operand<'a, T> = (Rows<'a, T>, Fit);
+
+trait Of<T> {
+    fn of(c: T, x: [T; 3]) -> T;
+}
+
+macro_rules! functions {
+    ($($name:ident: |$c:ident, $a:ident, $b:ident, $d:ident| $body:expr;)*) => {
+        #[allow(unused_variables)]
+        mod of {
+            use super::*;
+            $(pub struct $name;
+            impl<T: Float> Of<T> for $name {
+                #[inline(always)]
+                fn of($c: T, [$a, $b, $d]: [T; 3]) -> T {
+                    $body
+                }
+            })*
+        }
+    };
+}
+
+functions! {
+    Same: |c, a, b, d| a;
+    Neg: |c, a, b, d| -a;
+    Abs: |c, a, b, d| a.abs();
+    Sign: |c, a, b, d| if a > T::ZERO { T::ONE } else if a < T::ZERO { -T::ONE } else { T::ZERO };
+    Exp: |c, a, b, d| a.exp();
+    Ln: |c, a, b, d| a.ln();
+    Sqrt: |c, a, b, d| a.sqrt();
+    Reciprocal: |c, a, b, d| T::ONE / a;
+    Square: |c, a, b, d| a * a;
+    Relu: |c, a, b, d| if a > T::ZERO { a } else { T::ZERO };
+    LeakyRelu: |c, a, b, d| if a > T::ZERO { a } else { c * a };
+    Elu: |c, a, b, d| if a > T::ZERO { a } else { c * (a.exp() - T::ONE) };
+    Gelu: |c, a, b, d| T::of(0.5) * a * (T::ONE + (a * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf());
+    GeluSlope: |c, a, b, d| {
+        let density = (T::of(-0.5) * a * a).exp() * T::of(0.398_942_280_401_432_7);
+        T::of(0.5) * (T::ONE + (a * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf()) + a * density
+    };
+    Sigmoid: |c, a, b, d| T::ONE / (T::ONE + (-a).exp());
+    Tanh: |c, a, b, d| a.tanh();
+    Softplus: |c, a, b, d| {
+        let larger = if a > T::ZERO { a } else { T::ZERO };
+        larger + (T::ONE + (-a.abs()).exp()).ln_normal()
+    };
+    Scale: |c, a, b, d| c * a;
+    Offset: |c, a, b, d| a + c;
+    Power: |c, a, b, d| T::of(a.wide().powf(c.wide()));
+    AtLeast: |c, a, b, d| if a < c { c } else { a };
+    AtMost: |c, a, b, d| if a > c { c } else { a };
+    Above: |c, a, b, d| if a > c { T::ONE } else { T::ZERO };
+    Add: |c, a, b, d| a + b;
+    Sub: |c, a, b, d| a - b;
+    Mul: |c, a, b, d| a * b;
+    Div: |c, a, b, d| a / b;
+    Max: |c, a, b, d| if b > a { b } else { a };
+    Equal: |c, a, b, d| if a == b { T::ONE } else { T::ZERO };
+    Gate: |c, a, b, d| if a > T::ZERO { b } else { T::ZERO };
+    LeakyGate: |c, a, b, d| if a > T::ZERO { b } else { c * b };
+    Where: |c, a, b, d| if a != T::ZERO { b } else { d };
+}
+
+/// The result of a function for `n` rows of `heads · each` numbers, row-major into `out`; with `segments`, row `i` is
+/// added to row `segments[i]` of `out` instead.
+pub(super) fn map<T: Float>(
+    f: Fun,
+    args: &[Operand<T>],
+    n: usize,
+    [heads, each]: [usize; 2],
+    out: &mut [T],
+    segments: Option<&[u32]>,
+) {
+    macro_rules! call {
+        ($name:ident, $c:expr) => {
+            rows::<T, of::$name>(T::of($c), args, n, [heads, each], out, segments)
+        };
+    }
+    match f {
+        Fun::Stop => call!(Same, 0.0),
+        Fun::Neg => call!(Neg, 0.0),
+        Fun::Abs => call!(Abs, 0.0),
+        Fun::Sign => call!(Sign, 0.0),
+        Fun::Exp => call!(Exp, 0.0),
+        Fun::Ln => call!(Ln, 0.0),
+        Fun::Sqrt => call!(Sqrt, 0.0),
+        Fun::Reciprocal => call!(Reciprocal, 0.0),
+        Fun::Square => call!(Square, 0.0),
+        Fun::Relu => call!(Relu, 0.0),
+        Fun::LeakyRelu(c) => call!(LeakyRelu, c),
+        Fun::Elu(c) => call!(Elu, c),
+        Fun::Gelu => call!(Gelu, 0.0),
+        Fun::GeluSlope => call!(GeluSlope, 0.0),
+        Fun::Sigmoid => call!(Sigmoid, 0.0),
+        Fun::Tanh => call!(Tanh, 0.0),
+        Fun::Softplus => call!(Softplus, 0.0),
+        Fun::Scale(c) => call!(Scale, c),
+        Fun::Offset(c) => call!(Offset, c),
+        Fun::Power(c) => call!(Power, c),
+        Fun::AtLeast(c) => call!(AtLeast, c),
+        Fun::AtMost(c) => call!(AtMost, c),
+        Fun::Above(c) => call!(Above, c),
+        Fun::Add => call!(Add, 0.0),
+        Fun::Sub => call!(Sub, 0.0),
+        Fun::Mul => call!(Mul, 0.0),
+        Fun::Div => call!(Div, 0.0),
+        Fun::Max => call!(Max, 0.0),
+        Fun::Equal => call!(Equal, 0.0),
+        Fun::Gate => call!(Gate, 0.0),
+        Fun::LeakyGate(c) => call!(LeakyGate, c),
+        Fun::Where => call!(Where, 0.0),
+    }
+}
+
+/// `n` rows copied, or added to those that `segments` names.
+pub(super) fn copy<T: Float>(
+    x: Operand<T>,
+    n: usize,
+    shape: [usize; 2],
+    out: &mut [T],
+    segments: Option<&[u32]>,
+) {
+    rows::<T, of::Same>(T::ZERO, &[x], n, shape, out, segments);
+}
+
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn rows<T: Float, F: Of<T>>(
+    c: T,
+    args: &[Operand<T>],
+    n: usize,
+    [heads, each]: [usize; 2],
+    out: &mut [T],
+    segments: Option<&[u32]>,
+) {
+    let width = heads * each;
+    if width == 0 || n == 0 {
+        return;
+    }
+    let is_flat = segments.is_none() && args.iter().all(|(rows, fit)| *fit == Fit::Full && rows.is_dense());
+    if is_flat {
+        let len = n * width;
+        let out = &mut out[..len];
+        match args {
+            [(a, _)] => run1::<T, F>(c, a.values(len), out),
+            [(a, _), (b, _)] => run2::<T, F>(c, a.values(len), b.values(len), out),
+            [(a, _), (b, _), (d, _)] => {
+                run3::<T, F>(c, a.values(len), b.values(len), d.values(len), out);
+            }
+            _ => unreachable!("functions of one to three numbers"),
+        }
+        return;
+    }
+    for row in 0..n {
+        let to = segments.map_or(row, |segments| segments[row] as usize);
+        let out = &mut out[to * width..][..width];
+        let is_sum = segments.is_some();
+        match args {
+            [(a, Fit::Full)] => {
+                let a = a.at(row, width);
+                if is_sum { sum1::<T, F>(c, a, out) } else { run1::<T, F>(c, a, out) }
+            }
+            [(a, Fit::Full), (b, Fit::Full)] => {
+                let (a, b) = (a.at(row, width), b.at(row, width));
+                if is_sum { sum2::<T, F>(c, a, b, out) } else { run2::<T, F>(c, a, b, out) }
+            }
+            _ => {
+                for head in 0..heads {
+                    let out = &mut out[head * each..][..each];
+                    match args {
+                        [(a, Fit::Full), (_, Fit::Heads | Fit::Scalar)] => {
+                            let a = &a.at(row, width)[head * each..][..each];
+                            let b = one(args[1], row, head);
+                            if is_sum {
+                                for (out, &a) in out.iter_mut().zip(a) {
+                                    *out += F::of(c, [a, b, T::ZERO]);
+                                }
+                            } else {
+                                for (out, &a) in out.iter_mut().zip(a) {
+                                    *out = F::of(c, [a, b, T::ZERO]);
+                                }
+                            }
+                        }
+                        [(_, Fit::Heads | Fit::Scalar), (b, Fit::Full)] => {
+                            let b = &b.at(row, width)[head * each..][..each];
+                            let a = one(args[0], row, head);
+                            if is_sum {
+                                for (out, &b) in out.iter_mut().zip(b) {
+                                    *out += F::of(c, [a, b, T::ZERO]);
+                                }
+                            } else {
+                                for (out, &b) in out.iter_mut().zip(b) {
+                                    *out = F::of(c, [a, b, T::ZERO]);
+                                }
+                            }
+                        }
+                        _ => {
+                            for (col, out) in out.iter_mut().enumerate() {
+                                let mut x = [T::ZERO; 3];
+                                for (x, arg) in x.iter_mut().zip(args) {
+                                    *x = number(*arg, row, head, col, [heads, each]);
+                                }
+                                let y = F::of(c, x);
+                                *out = if is_sum { *out + y } else { y };
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The number of an operand for one head.
+#[inline(always)]
+fn one<T: Float>((rows, fit): Operand<T>, row: usize, head: usize) -> T {
+    let place = if fit == Fit::Heads { head } else { 0 };
+    rows.at(row, place + 1)[place]
+}
+
+#[inline(always)]
+fn number<T: Float>(
+    (rows, fit): Operand<T>,
+    row: usize,
+    head: usize,
+    col: usize,
+    [_, each]: [usize; 2],
+) -> T {
+    let place = match fit {
+        Fit::Full => head * each + col,
+        Fit::Heads => head,
+        Fit::Tail => col,
+        Fit::Scalar => 0,
+    };
+    rows.at(row, place + 1)[place]
+}
+
+#[inline(always)]
+fn run1<T: Float, F: Of<T>>(c: T, a: &[T], out: &mut [T]) {
+    for (out, &a) in out.iter_mut().zip(a) {
+        *out = F::of(c, [a, T::ZERO, T::ZERO]);
+    }
+}
+#[inline(always)]
+fn run2<T: Float, F: Of<T>>(c: T, a: &[T], b: &[T], out: &mut [T]) {
+    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *out = F::of(c, [a, b, T::ZERO]);
+    }
+}
+#[inline(always)]
+fn run3<T: Float, F: Of<T>>(c: T, a: &[T], b: &[T], d: &[T], out: &mut [T]) {
+    for (((out, &a), &b), &d) in out.iter_mut().zip(a).zip(b).zip(d) {
+        *out = F::of(c, [a, b, d]);
+    }
+}
+#[inline(always)]
+fn sum1<T: Float, F: Of<T>>(c: T, a: &[T], out: &mut [T]) {
+    for (out, &a) in out.iter_mut().zip(a) {
+        *out += F::of(c, [a, T::ZERO, T::ZERO]);
+    }
+}
+#[inline(always)]
+fn sum2<T: Float, F: Of<T>>(c: T, a: &[T], b: &[T], out: &mut [T]) {
+    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *out += F::of(c, [a, b, T::ZERO]);
+    }
+}
+
+/// `Σ_col a · b` for each of `n` rows and heads.
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+pub(super) fn dot<T: Float>(a: Rows<T>, b: Rows<T>, n: usize, [heads, each]: [usize; 2], out: &mut [T]) {
+    let width = heads * each;
+    for row in 0..n {
+        let (a, b) = (a.at(row, width), b.at(row, width));
+        for head in 0..heads {
+            let columns = head * each..(head + 1) * each;
+            out[row * heads + head] = crate::kernels::custom::dot(&a[columns.clone()], &b[columns]);
+        }
+    }
+}
+
+/// The largest of each column over the rows of each segment; rows of `out` without any are 0.
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+pub(super) fn largest<T: Float>(x: Rows<T>, ends: impl Iterator<Item = usize>, width: usize, out: &mut [T]) {
+    let mut row = 0;
+    for (out, end) in out.chunks_exact_mut(width.max(1)).zip(ends) {
+        if row == end {
+            out.fill(T::ZERO);
+            continue;
+        }
+        out.copy_from_slice(x.at(row, width));
+        for row in row + 1..end {
+            for (out, &x) in out.iter_mut().zip(x.at(row, width)) {
+                *out = out.greater(x);
+            }
+        }
+        row = end;
+    }
+}

@@ -1,0 +1,313 @@
+//! Runs programs ([`crate::program`]) on the CPU, forward and backward.
+//!
+//! [`Compiled`] is made once for a stage. A pass runs its phases one after another: kernels over all rows for matrix
+//! products and sums over graphs, blocks for all that goes row by row or edge by edge. Work is cut by the size of the data,
+//! so results have the same bits on any number of threads.
+
+mod block;
+mod cost;
+mod map;
+mod phases;
+mod rowwise;
+mod tensors;
+#[cfg(test)]
+mod tests;
+mod topology;
+mod whole;
+
+pub(crate) use cost::{Launch, Sizes};
+pub(crate) use rowwise::Rowwise;
+pub(crate) use tensors::{Arguments, run};
+pub(crate) use topology::{MapCache, Topology};
+
+use crate::kernels::float::Float;
+use crate::kernels::parallel;
+use crate::kernels::summation::Summation;
+use crate::program::gradient::{Differentiated, differentiate};
+use crate::program::{Id, Program, Space};
+use block::{BlockPlan, Frame, Run, Scratch};
+use phases::{Phase, Schedule, schedule, source, stored};
+use std::ops::Range;
+
+/// Numbers that the slots of a block hold together, about: they stay in the second-level cache.
+const BLOCK_NUMBERS: usize = 1 << 16;
+
+/// Rows of a block, at most.
+const MAX_ROWS: usize = 1 << 10;
+
+/// Seeds of the random numbers of a pass.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Random {
+    /// `None` outside of training: every factor is 1.
+    pub seed: Option<u64>,
+}
+
+impl Random {
+    /// 0 with the probability `p`, else `1 / (1 − p)`.
+    #[inline]
+    fn factor<T: Float>(&self, site: usize, p: f64, row: usize, col: usize) -> T {
+        let Some(seed) = self.seed else { return T::ONE };
+        let dropout = crate::kernels::EdgeDropout { p, seed: seed.wrapping_add(site as u64) };
+        dropout.factor(row, col, site)
+    }
+}
+
+/// A program that is ready to run.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) whole: Differentiated,
+    forward: Pass,
+    backward: Pass,
+    /// What the backward pass reads of the forward pass.
+    kept: Vec<Id>,
+}
+
+#[derive(Debug)]
+struct Pass {
+    schedule: Schedule,
+    /// By phase.
+    plans: Vec<BlockPlan>,
+    /// By value: the last phase that reads it.
+    last_reader: Vec<usize>,
+    roots: Vec<Id>,
+}
+
+impl Pass {
+    fn new(program: &Program, roots: &[Id], is_known: &[bool]) -> Self {
+        let is_live = program.live(roots.iter().copied());
+        let is_stored = stored(program, &is_live, roots);
+        let schedule = schedule(program, roots, is_known, is_stored);
+        let mut n_readers = vec![0; program.values.len()];
+        for (value, _) in program.values.iter().zip(&is_live).filter(|(_, is_live)| **is_live) {
+            value.op.args().iter().for_each(|arg| n_readers[arg.index()] += 1);
+        }
+        let plans =
+            (0..schedule.phases.len()).map(|phase| block::plan(program, &schedule, phase, &n_readers));
+        let plans = plans.collect();
+        let mut last_reader = vec![0; program.values.len()];
+        for (phase, reads) in schedule.reads.iter().enumerate() {
+            reads.iter().for_each(|id| last_reader[id.index()] = phase);
+        }
+        Self {
+            schedule,
+            plans,
+            last_reader,
+            roots: roots.iter().map(|&root| source(program, root)).collect(),
+        }
+    }
+}
+
+impl Compiled {
+    /// `wanted`: by input, whether a gradient may be asked for.
+    pub fn new(program: &Program, wanted: &[bool]) -> Self {
+        let whole = differentiate(program, wanted);
+        let nothing = vec![false; whole.program.values.len()];
+        let forward = Pass::new(&whole.program, &program.outputs, &nothing);
+        let mut is_known = nothing;
+        for phase in &forward.schedule.phases {
+            phase.results().iter().for_each(|id| is_known[id.index()] = true);
+        }
+        let roots: Vec<Id> = whole.of_inputs.iter().chain(&whole.of_weights).flatten().copied().collect();
+        let backward = Pass::new(&whole.program, &roots, &is_known);
+        let mut kept: Vec<Id> = backward.schedule.reads.iter().flatten().copied().collect();
+        // A gradient that is a value of the forward pass itself.
+        kept.extend(backward.roots.iter().copied());
+        kept.retain(|id| is_known[id.index()]);
+        kept.sort_unstable();
+        kept.dedup();
+        Self { whole, forward, backward, kept }
+    }
+}
+
+/// Values in memory.
+pub(crate) struct Memory<'a, T> {
+    /// By value: what was computed here. Written through `start` while a phase runs.
+    own: Vec<Option<Own<T>>>,
+    /// By value: what came in.
+    given: Vec<Option<&'a [T]>>,
+}
+
+struct Own<T> {
+    values: Vec<T>,
+    start: *mut T,
+    len: usize,
+}
+
+// SAFETY: `part` is only called for disjoint parts, and reads follow the order of the phases.
+unsafe impl<T: Send + Sync> Sync for Memory<'_, T> {}
+
+impl<'a, T: Float> Memory<'a, T> {
+    fn new(n: usize) -> Self {
+        Self { own: (0..n).map(|_| None).collect(), given: vec![None; n] }
+    }
+
+    fn give(&mut self, id: Id, values: &'a [T]) {
+        self.given[id.index()] = Some(values);
+    }
+
+    /// Zeros that a phase is going to write.
+    fn make(&mut self, id: Id, len: usize) {
+        let mut values = vec![T::ZERO; len];
+        let start = values.as_mut_ptr();
+        self.own[id.index()] = Some(Own { values, start, len });
+    }
+
+    fn put(&mut self, id: Id, mut values: Vec<T>) {
+        let (start, len) = (values.as_mut_ptr(), values.len());
+        self.own[id.index()] = Some(Own { values, start, len });
+    }
+
+    /// A value that is complete.
+    fn read(&self, id: Id) -> &[T] {
+        match (&self.own[id.index()], self.given[id.index()]) {
+            (Some(own), _) => &own.values,
+            (None, Some(given)) => given,
+            (None, None) => panic!("%{} is read before it is made", id.0),
+        }
+    }
+
+    fn raw(&self, id: Id) -> (*const T, usize) {
+        match (&self.own[id.index()], self.given[id.index()]) {
+            (Some(own), _) => (own.start, own.len),
+            (None, Some(given)) => (given.as_ptr(), given.len()),
+            (None, None) => panic!("%{} is read before it is made", id.0),
+        }
+    }
+
+    /// # Safety
+    /// No two parts in use at the same time overlap, and nobody reads what is being written.
+    #[allow(clippy::mut_from_ref)]
+    unsafe fn part(&self, id: Id, start: usize, len: usize) -> &mut [T] {
+        let own = self.own[id.index()].as_ref().expect("made before its phase runs");
+        assert!(start + len <= own.len);
+        // SAFETY: inside the memory; disjoint by the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(own.start.add(start), len) }
+    }
+
+    fn take(&mut self, id: Id) -> Option<Vec<T>> {
+        self.own[id.index()].take().map(|own| own.values)
+    }
+}
+
+/// Runs a pass: computes every stored value, lets go of those that nothing reads any more unless `is_kept`.
+fn execute<T: Float>(
+    compiled: &Compiled,
+    is_forward: bool,
+    memory: &mut Memory<T>,
+    topology: &Topology,
+    random: Random,
+    is_kept: &dyn Fn(Id) -> bool,
+) {
+    let program = &compiled.whole.program;
+    let pass = if is_forward { &compiled.forward } else { &compiled.backward };
+    let summation = if is_forward { Summation::current() } else { Summation::Sequential };
+    for (idx, phase) in pass.schedule.phases.iter().enumerate() {
+        match phase {
+            Phase::Whole(id) => {
+                let values = whole::compute(program, *id, memory, topology, summation);
+                memory.put(*id, values);
+            }
+            _ => {
+                for &id in phase.results() {
+                    let value = program.value(id);
+                    memory.make(id, n_rows(topology, value.space) * value.known_width());
+                }
+                let run = Run {
+                    program,
+                    schedule: &pass.schedule,
+                    plan: &pass.plans[idx],
+                    memory,
+                    random,
+                    summation,
+                };
+                run_blocks(&run, phase, topology);
+            }
+        }
+        for id in &pass.schedule.reads[idx] {
+            let is_over = pass.last_reader[id.index()] == idx && !is_kept(*id);
+            if is_over && !pass.roots.contains(id) {
+                memory.own[id.index()] = None;
+            }
+        }
+    }
+}
+
+fn n_rows(topology: &Topology, space: Space) -> usize {
+    match space {
+        Space::One => 1,
+        Space::Graphs => topology.n_graphs(),
+        Space::Rows => topology.n_rows(),
+        Space::Edges => topology.n_edges(),
+    }
+}
+
+fn run_blocks<T: Float>(run: &Run<T>, phase: &Phase, topology: &Topology) {
+    let width = run.plan.slot_width.max(run.plan.steps.iter().map(|step| step.width).max().unwrap_or(1));
+    match phase {
+        Phase::Rows(space, _) => {
+            let n = n_rows(topology, *space);
+            let work = n * run.plan.steps.iter().map(|step| step.width * 2).sum::<usize>();
+            parallel::each_block(n, 256, work, |rows| {
+                let mut scratch = Scratch::new(run.plan.n_slots);
+                let frame = Frame {
+                    rows,
+                    edges: 0..0,
+                    targets: &[],
+                    sources: &[],
+                    entries: None,
+                    offsets: &[0],
+                    is_by_target: true,
+                };
+                run.block(&frame, &mut scratch);
+            });
+        }
+        Phase::Targets(_) | Phase::Sources(_) => {
+            let is_by_target = matches!(phase, Phase::Targets(_));
+            let (offsets, targets, sources, entries) = if is_by_target {
+                (topology.target_offsets(), topology.targets(), topology.sources(), None)
+            } else {
+                let entries = topology.turned_entries();
+                (
+                    topology.source_offsets(),
+                    topology.turned_targets(),
+                    topology.turned_sources(),
+                    Some(entries),
+                )
+            };
+            let per_block = (BLOCK_NUMBERS / width).clamp(16, 4096);
+            let blocks = runs(offsets, per_block);
+            let work = topology.n_edges() * width * 2;
+            parallel::each(blocks.len(), work, |block| {
+                let rows = blocks[block].clone();
+                let edges = offsets[rows.start] as usize..offsets[rows.end] as usize;
+                let mut scratch = Scratch::new(run.plan.n_slots);
+                let frame = Frame {
+                    targets: &targets[edges.clone()],
+                    sources: &sources[edges.clone()],
+                    entries: entries.map(|entries| &entries[edges.clone()]),
+                    offsets: &offsets[rows.start..=rows.end],
+                    rows,
+                    edges,
+                    is_by_target,
+                };
+                run.block(&frame, &mut scratch);
+            });
+        }
+        Phase::Whole(_) => unreachable!("not by blocks"),
+    }
+}
+
+/// Runs of rows with about `n` edges each, and at most [`MAX_ROWS`] rows.
+fn runs(offsets: &[u32], n: usize) -> Vec<Range<usize>> {
+    let n_rows = offsets.len() - 1;
+    let mut runs = Vec::new();
+    let mut first = 0;
+    for row in 0..n_rows {
+        let n_edges = (offsets[row + 1] - offsets[first]) as usize;
+        if n_edges >= n || row + 1 - first >= MAX_ROWS || row + 1 == n_rows {
+            runs.push(first..row + 1);
+            first = row + 1;
+        }
+    }
+    runs
+}

@@ -1,0 +1,287 @@
+//! In which order a program runs, and which of its values are stored.
+//!
+//! Values of edges are not stored where they can be made again on a block: a step over the edges takes a block of target
+//! rows with all of their edges (or of source rows, over the transpose), and computes what it needs of them in memory
+//! that stays in the cache. Sums over a row's edges are complete within its block, so a softmax over them, and what is
+//! gathered of it again, belong to the same step.
+
+use crate::program::{Fun, Id, Index, Op, Program, Reduce, Space};
+
+/// One pass over a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Phase {
+    /// One value, by a kernel of its own.
+    Whole(Id),
+    /// Values of one space, block of rows by block.
+    Rows(Space, Vec<Id>),
+    /// Blocks of target rows with their edges.
+    Targets(Vec<Id>),
+    /// Blocks of source rows with their edges, in the order of the transpose.
+    Sources(Vec<Id>),
+}
+
+impl Phase {
+    /// What the phase stores.
+    pub fn results(&self) -> &[Id] {
+        match self {
+            Phase::Whole(id) => std::slice::from_ref(id),
+            Phase::Rows(_, ids) | Phase::Targets(ids) | Phase::Sources(ids) => ids,
+        }
+    }
+}
+
+/// The phases that compute some values of a program.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Schedule {
+    pub phases: Vec<Phase>,
+    /// By phase: every value that its blocks compute, in order. Empty for [`Phase::Whole`].
+    pub steps: Vec<Vec<Id>>,
+    /// By phase: the stored values that it reads.
+    pub reads: Vec<Vec<Id>>,
+    /// By value: whether it has memory of its own for the whole batch.
+    pub is_stored: Vec<bool>,
+}
+
+/// The value whose numbers a view shows.
+pub(super) fn source(program: &Program, mut id: Id) -> Id {
+    while let Op::View(x) = program.value(id).op {
+        id = x;
+    }
+    id
+}
+
+/// Whether the value is made by a kernel over all rows at once.
+fn is_whole(program: &Program, op: &Op) -> bool {
+    match op {
+        Op::Linear { .. } | Op::Typed { .. } | Op::Outer { .. } | Op::OuterOfKinds { .. } | Op::Count(_) => {
+            true
+        }
+        Op::Reduce { index, .. } => matches!(index, Index::Graph | Index::All),
+        Op::Apply { .. } => true,
+        Op::Gather { x, .. } => program.value(*x).space == Space::Graphs,
+        _ => false,
+    }
+}
+
+/// Which values of edges have memory of their own: those that a kernel over all rows makes or reads, and `roots`.
+pub(super) fn stored(program: &Program, is_live: &[bool], roots: &[Id]) -> Vec<bool> {
+    let mut is_stored: Vec<bool> = program
+        .values
+        .iter()
+        .map(|value| {
+            !matches!(value.op, Op::View(_))
+                && (value.space != Space::Edges
+                    || matches!(value.op, Op::Input(_))
+                    || is_whole(program, &value.op))
+        })
+        .collect();
+    for value in program.values.iter().zip(is_live).filter(|(_, is_live)| **is_live).map(|(value, _)| value) {
+        if is_whole(program, &value.op) {
+            for arg in value.op.args() {
+                is_stored[source(program, arg).index()] = true;
+            }
+        }
+    }
+    for &root in roots {
+        is_stored[source(program, root).index()] = true;
+    }
+    is_stored
+}
+
+/// What a value of edges needs done before: phases that have to be over, and the last that may be the same one, where
+/// that goes by targets.
+#[derive(Clone, Copy)]
+struct Needs {
+    before: isize,
+    within: isize,
+}
+
+/// Plans the computation of `roots`. Values that `is_known` are there already.
+pub(super) fn schedule(program: &Program, roots: &[Id], is_known: &[bool], is_stored: Vec<bool>) -> Schedule {
+    let is_live = live(program, roots, is_known);
+    let mut phases: Vec<Phase> = Vec::new();
+    // By value: the phase that makes it, or for values that are not stored what they need.
+    let mut made = vec![-1isize; program.values.len()];
+    let mut needs = vec![Needs { before: -1, within: -1 }; program.values.len()];
+    for idx in 0..program.values.len() {
+        let id = Id(idx as u32);
+        let value = program.value(id);
+        if !is_live[idx] || is_known[idx] {
+            continue;
+        }
+        if let Op::View(x) = value.op {
+            made[idx] = made[x.index()];
+            needs[idx] = needs[x.index()];
+            continue;
+        }
+        if matches!(value.op, Op::Input(_) | Op::Weight(_) | Op::Constant(_)) {
+            continue;
+        }
+        let args = value.op.args();
+        // A value of edges that its readers make themselves.
+        let edge_needs = || {
+            let mut all = Needs { before: -1, within: -1 };
+            for arg in &args {
+                let from = source(program, *arg);
+                let (before, within) = match &value.op {
+                    Op::Gather { index: Index::Target, .. } => (-1, made[from.index()]),
+                    _ if program.value(from).space == Space::Edges && !is_stored[from.index()] => {
+                        (needs[from.index()].before, needs[from.index()].within)
+                    }
+                    _ => (made[from.index()], -1),
+                };
+                all = Needs { before: all.before.max(before), within: all.within.max(within) };
+            }
+            all
+        };
+        if value.space == Space::Edges && !is_whole(program, &value.op) {
+            needs[idx] = edge_needs();
+            if !is_stored[idx] {
+                continue;
+            }
+            made[idx] = place(&mut phases, id, needs[idx], true);
+            continue;
+        }
+        let latest = args.iter().map(|arg| made[source(program, *arg).index()]).max().unwrap_or(-1);
+        made[idx] = match &value.op {
+            Op::Reduce { x, index: Index::Target, .. } => {
+                let needs = of_edges(program, *x, &is_stored, &made, &needs);
+                place(&mut phases, id, needs, true)
+            }
+            Op::Reduce { x, index: Index::Source, .. } => {
+                let needs = of_edges(program, *x, &is_stored, &made, &needs);
+                place(&mut phases, id, needs, false)
+            }
+            op if is_whole(program, op) => {
+                phases.push(Phase::Whole(id));
+                phases.len() as isize - 1
+            }
+            _ => {
+                // Row by row: with the phase that made its latest operand, where that goes by the same rows.
+                let space = value.space;
+                let fits = |phase: &Phase| match phase {
+                    Phase::Rows(rows, _) => *rows == space,
+                    Phase::Targets(_) => space == Space::Rows,
+                    _ => false,
+                };
+                // A value of one row that is read has to be complete.
+                let is_inner = args.iter().all(|arg| {
+                    let from = source(program, *arg);
+                    made[from.index()] < latest || program.value(from).space == space
+                });
+                let first = latest.max(0) as usize;
+                let found = (first..phases.len())
+                    .find(|&phase| (phase as isize > latest || is_inner) && fits(&phases[phase]));
+                match found {
+                    Some(phase) => {
+                        match &mut phases[phase] {
+                            Phase::Rows(_, ids) | Phase::Targets(ids) => ids.push(id),
+                            _ => unreachable!("phases of rows"),
+                        }
+                        phase as isize
+                    }
+                    None => {
+                        phases.push(Phase::Rows(space, vec![id]));
+                        phases.len() as isize - 1
+                    }
+                }
+            }
+        };
+    }
+    finish(program, phases, is_stored)
+}
+
+fn of_edges(program: &Program, x: Id, is_stored: &[bool], made: &[isize], needs: &[Needs]) -> Needs {
+    let from = source(program, x);
+    if is_stored[from.index()] {
+        Needs { before: made[from.index()], within: -1 }
+    } else {
+        needs[from.index()]
+    }
+}
+
+/// The first phase by targets or sources that can make the value.
+fn place(phases: &mut Vec<Phase>, id: Id, needs: Needs, by_target: bool) -> isize {
+    let first =
+        if by_target { (needs.before + 1).max(needs.within) } else { needs.before.max(needs.within) + 1 };
+    let found = (first.max(0) as usize..phases.len()).find(|&phase| match &phases[phase] {
+        Phase::Targets(_) => by_target,
+        Phase::Sources(_) => !by_target,
+        _ => false,
+    });
+    match found {
+        Some(phase) => {
+            if let Phase::Targets(ids) | Phase::Sources(ids) = &mut phases[phase] {
+                ids.push(id);
+            }
+            phase as isize
+        }
+        None => {
+            phases.push(if by_target { Phase::Targets(vec![id]) } else { Phase::Sources(vec![id]) });
+            phases.len() as isize - 1
+        }
+    }
+}
+
+fn live(program: &Program, roots: &[Id], is_known: &[bool]) -> Vec<bool> {
+    let mut is_live = vec![false; program.values.len()];
+    for root in roots {
+        is_live[root.index()] = true;
+    }
+    for idx in (0..program.values.len()).rev() {
+        if is_live[idx] && !is_known[idx] {
+            program.values[idx].op.args().iter().for_each(|arg| is_live[arg.index()] = true);
+        }
+    }
+    is_live
+}
+
+/// What the blocks of each phase compute and read.
+fn finish(program: &Program, phases: Vec<Phase>, is_stored: Vec<bool>) -> Schedule {
+    let (mut all_steps, mut all_reads) = (Vec::new(), Vec::new());
+    for phase in &phases {
+        let (mut steps, mut reads) = (Vec::new(), Vec::new());
+        if let Phase::Whole(id) = phase {
+            reads.extend(program.value(*id).op.args().iter().map(|arg| source(program, *arg)));
+        } else {
+            let mut is_step = vec![false; program.values.len()];
+            for id in phase.results() {
+                is_step[id.index()] = true;
+            }
+            for idx in (0..program.values.len()).rev() {
+                if !is_step[idx] {
+                    continue;
+                }
+                for arg in program.values[idx].op.args() {
+                    let from = source(program, arg);
+                    let is_made_here = is_step[from.index()] && phase.results().contains(&from);
+                    if is_stored[from.index()] && !is_made_here {
+                        reads.push(from);
+                    } else {
+                        is_step[from.index()] = true;
+                    }
+                }
+            }
+            steps.extend((0..program.values.len()).filter(|&idx| is_step[idx]).map(|idx| Id(idx as u32)));
+        }
+        reads.sort_unstable();
+        reads.dedup();
+        all_steps.push(steps);
+        all_reads.push(reads);
+    }
+    Schedule { phases, steps: all_steps, reads: all_reads, is_stored }
+}
+
+/// A product whose sum over the last axis is all that is read of it: the two factors.
+pub(super) fn dot_of(program: &Program, n_readers: &[usize], op: &Op) -> Option<[Id; 2]> {
+    let Op::Fold { how: Reduce::Sum, x, axis } = op else { return None };
+    let product = program.value(*x);
+    let Op::Map(Fun::Mul, factors) = &product.op else { return None };
+    let is_last = *axis + 1 == product.axes.len();
+    let same = |id: &Id| {
+        let value = program.value(*id);
+        value.axes.len() == product.axes.len()
+            && value.axes.iter().zip(&product.axes).all(|(a, b)| a.known() == b.known())
+    };
+    (is_last && n_readers[x.index()] == 1 && factors.iter().all(same)).then(|| [factors[0], factors[1]])
+}

@@ -1,0 +1,258 @@
+//! The engine against the reference, over widths, shapes of graphs and operators.
+
+use super::*;
+use crate::data::batch::{Csr, SparseGraph};
+use crate::ir::{Dim, Size};
+use crate::kernels::tape;
+use crate::program::reference::{self, Maps};
+use crate::program::{Build, Index, Init, V};
+use candle_core::{DType, Device, Tensor, Var};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
+
+/// Graphs with a hub, isolated nodes, loops and one graph without nodes.
+fn graph(seed: u64) -> (SparseGraph, Maps) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let sizes = [3usize, 0, 131, 1, 9];
+    let mut offsets = vec![0u32];
+    let mut edges = Vec::new();
+    let mut graph_of = Vec::new();
+    for (graph, &n) in sizes.iter().enumerate() {
+        let first = *offsets.last().unwrap();
+        for _ in 0..n {
+            let mut end = || first + rng.random_range(0..n as u32);
+            edges.push((end(), end()));
+        }
+        if n > 100 {
+            // More neighbours than are summed in f32.
+            edges.extend((1..n as u32).map(|other| (first + other, first)));
+        }
+        graph_of.extend(vec![graph; n]);
+        offsets.push(first + n as u32);
+    }
+    let n = *offsets.last().unwrap() as usize;
+    let adjacency = Csr::from_edges(n, &edges);
+    let transpose = adjacency.transpose();
+    let entries = (0..n)
+        .flat_map(|row| adjacency.row(row).iter().map(move |&col| (row, col as usize, 0)).collect::<Vec<_>>())
+        .collect();
+    let maps = Maps { graph_of, n_graphs: sizes.len(), edges: entries };
+    (SparseGraph::new(Arc::new(adjacency), Arc::new(transpose), Arc::new(offsets)), maps)
+}
+
+fn size(n: usize) -> Size {
+    Size::Known(n)
+}
+
+fn weight<'b>(b: &'b Build, name: &'static str, shape: &[usize]) -> V<'b> {
+    let dims: Vec<Dim> = shape.iter().map(|&n| Dim::new(size(n), None, "of the test")).collect();
+    b.weight(name, &dims, Init::Ones)
+}
+
+type Write = for<'b> fn(&'b Build, V<'b>, V<'b>, V<'b>, usize) -> V<'b>;
+
+/// Values and gradients of every input and weight, by the engine.
+fn by_engine(
+    program: &Program,
+    graph: &SparseGraph,
+    inputs: &[Vec<f64>],
+    weights: &[Vec<f64>],
+    cotangent: &[f64],
+    dtype: DType,
+    is_taped: bool,
+) -> Vec<Vec<f64>> {
+    let compiled = Arc::new(Compiled::new(program, &vec![true; inputs.len()]));
+    let topology = Topology::sparse(graph);
+    let var = |values: &[f64], shape: Vec<usize>| {
+        Var::from_tensor(
+            &Tensor::from_vec(values.to_vec(), shape, &Device::Cpu).unwrap().to_dtype(dtype).unwrap(),
+        )
+        .unwrap()
+    };
+    let shape_of = |id: Id| {
+        let value = program.value(id);
+        let mut shape = vec![n_rows(&topology, value.space)];
+        shape.extend(value.axes.iter().map(|size| size.known().unwrap()));
+        shape
+    };
+    let inputs: Vec<Var> = program.inputs.iter().zip(inputs).map(|(&id, x)| var(x, shape_of(id))).collect();
+    let weights: Vec<Var> = program
+        .weights
+        .iter()
+        .zip(weights)
+        .map(|(spec, w)| var(w, spec.shape.iter().map(|dim| dim.known().unwrap()).collect()))
+        .collect();
+    let tensors = |vars: &[Var]| vars.iter().map(|var| var.as_tensor().clone()).collect::<Vec<_>>();
+    if is_taped {
+        tape::start();
+    }
+    let results = run(&Arguments {
+        compiled: &compiled,
+        inputs: &tensors(&inputs),
+        weights: &tensors(&weights),
+        topology: &topology,
+        random: Random { seed: Some(3) },
+    })
+    .unwrap();
+    let flat = |tensor: &Tensor| -> Vec<f64> {
+        tensor.flatten_all().unwrap().to_dtype(DType::F64).unwrap().to_vec1().unwrap()
+    };
+    let y = flat(&results[0]);
+    // A scalar through a kernel that the tape knows: a product of one row and one column.
+    let n = y.len();
+    let row = crate::kernels::tape::reshape(&results[0], (1, n)).unwrap();
+    let column = Tensor::from_vec(cotangent.to_vec(), (n, 1), &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
+    let loss = crate::kernels::linear(&row, &column, None, crate::kernels::Activation::Identity).unwrap();
+    let gradients = if is_taped { tape::backward(&loss) } else { loss.backward() }.unwrap();
+    let mut all = vec![y];
+    for var in inputs.iter().chain(&weights) {
+        all.push(gradients.get(var).map(flat).unwrap_or_default());
+    }
+    all
+}
+
+fn check(what: &str, write: Write) {
+    for (width, seed) in [(1, 1), (3, 2), (17, 3)] {
+        let (graph, maps) = graph(seed);
+        let b = Build::new();
+        let x = b.input(0, Space::Rows, &[size(width)]);
+        let e = b.input(1, Space::Edges, &[size(width)]);
+        let g = b.input(2, Space::Graphs, &[size(width), size(2)]);
+        let y = write(&b, x, e, g, width);
+        let program = b.finish(&[y]);
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut numbers = |n: usize| -> Vec<f64> { (0..n).map(|_| rng.random_range(-1.0..1.0)).collect() };
+        let inputs: Vec<Vec<f64>> = program
+            .inputs
+            .iter()
+            .map(|&id| numbers(maps.rows(program.value(id).space) * program.value(id).known_width()))
+            .collect();
+        let weights: Vec<Vec<f64>> = program
+            .weights
+            .iter()
+            .map(|spec| numbers(spec.shape.iter().map(|dim| dim.known().unwrap()).product()))
+            .collect();
+        let value = program.value(program.outputs[0]);
+        let cotangent = numbers(maps.rows(value.space) * value.known_width());
+        let random = Random { seed: Some(3) };
+        let factor = |site: usize, p: f64, row: usize, col: usize| random.factor::<f64>(site, p, row, col);
+        let whole = differentiate(&program, &vec![true; inputs.len()]);
+        let mut all_inputs = inputs.clone();
+        all_inputs.push(cotangent.clone());
+        let values = reference::run(&whole.program, &maps, &all_inputs, &weights, &factor);
+        let mut wanted = vec![values[program.outputs[0].index()].clone()];
+        for id in whole.of_inputs.iter().chain(&whole.of_weights) {
+            wanted.push(id.map(|id| values[id.index()].clone()).unwrap_or_default());
+        }
+        for is_taped in [true, false] {
+            let found = by_engine(&program, &graph, &inputs, &weights, &cotangent, DType::F64, is_taped);
+            for (k, (found, wanted)) in found.iter().zip(&wanted).enumerate() {
+                // Without a tape, what needs no gradient gets zeros.
+                let zeros = vec![0.0; found.len()];
+                let wanted = if wanted.is_empty() { &zeros } else { wanted };
+                assert_eq!(found.len(), wanted.len(), "{what}, width {width}, result {k}");
+                let largest = wanted.iter().fold(1e-3, |a: f64, b| a.max(b.abs()));
+                for (i, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+                    assert!(
+                        (found - wanted).abs() <= 1e-10 * largest,
+                        "{what}, width {width}, result {k}[{i}], taped {is_taped}: {found}, not {wanted}"
+                    );
+                }
+            }
+        }
+        let single = |threads| {
+            crate::kernels::threads::with_count(threads, || {
+                by_engine(&program, &graph, &inputs, &weights, &cotangent, DType::F32, true)
+            })
+        };
+        assert_eq!(single(1), single(3), "{what}, width {width}: threads");
+    }
+}
+
+#[test]
+fn messages_are_those_of_the_reference() {
+    check("sum", |b, x, _, _, _| b.edges().sum(b.edges().source(x)));
+    check("mean", |b, x, e, _, _| b.edges().mean(b.edges().source(x) * e));
+    check("largest", |b, x, e, _, _| b.edges().largest(b.edges().source(x) + e));
+    check("smallest", |b, x, e, _, _| b.edges().smallest(b.edges().source(x) + e));
+    check("gine", |b, x, e, _, w| {
+        let edges = b.edges();
+        let m = (edges.source(x) + e.linear(weight(b, "edge", &[w, w]))).relu();
+        (x + edges.sum(m)).linear(weight(b, "w", &[w, 5]))
+    });
+    check("gatv2", |b, x, e, _, w| {
+        let edges = b.edges();
+        let each = size(w);
+        let left = x.linear(weight(b, "left", &[w, 2 * w])).heads(2, &each);
+        let right = x.linear(weight(b, "right", &[w, 2 * w])).heads(2, &each);
+        let inner = edges.source(left)
+            + edges.target(right)
+            + e.linear(weight(b, "edge", &[w, 2 * w])).heads(2, &each);
+        let score = inner.leaky_relu(0.2).dot(weight(b, "attention", &[2, w]));
+        let alpha = edges.softmax(score).dropout(0.3);
+        edges.sum(edges.source(left) * alpha.column()).flat()
+    });
+    check("moments", |b, x, e, _, _| {
+        let edges = b.edges();
+        let m = edges.source(x) * e;
+        let mean = edges.mean(m);
+        b.concat(&[mean, (edges.mean(m.square()) - mean.square()).at_least(1e-5).sqrt(), edges.largest(m)])
+    });
+    check("matrices of edges", |b, x, e, _, w| {
+        let edges = b.edges();
+        let matrix = e.linear(weight(b, "net", &[w, 3 * w])).heads(w, &size(3));
+        let m = edges.source(x).view(&[size(1), size(w)]).contract(matrix);
+        edges.sum(m).flat()
+    });
+    check("sources", |b, x, e, _, _| (e * b.edges().target(x)).tanh().sum(Index::Source));
+    check("degrees", |b, x, _, _, _| {
+        let degree = b.edges().degree();
+        x.mul_rows(degree.offset(1.0).ln()).mul_rows(b.count(Index::Source))
+    });
+    check("an edge's own value", |b, x, e, _, _| (b.edges().source(x) * b.edges().target(x)).softplus() + e);
+}
+
+#[test]
+fn rows_and_graphs_are_those_of_the_reference() {
+    check("heads", |b, x, _, _, w| x.heads(1, &size(w)).linear(weight(b, "w", &[1, w, 3])).elu(1.0).flat());
+    check("two heads", |b, x, _, _, w| {
+        let both = b.concat(&[x, x.tanh()]).heads(2, &size(w));
+        both.linear(weight(b, "w", &[2, w, 3])).sigmoid().fold_max(0)
+    });
+    check("readouts", |b, x, _, _, _| {
+        b.concat(&[x.sum(Index::Graph), x.mean(Index::Graph), x.largest(Index::Graph)]).gelu()
+    });
+    check("attention over graphs", |b, x, _, g, w| {
+        let q = g.slice(1, size(0), size(1)).view(&[size(w)]);
+        let score = x.dot(q.gather(Index::Graph)).view(&[size(1)]);
+        (x * score.softmax(Index::Graph)).sum(Index::Graph) + weight(b, "w", &[w])
+    });
+    check("assignment", |_, x, _, g, _| {
+        let s = x.apply(g, Index::Graph).softmax_columns();
+        s.outer(x, Index::Graph)
+    });
+    check("cut", |b, x, _, g, _| {
+        let s = x.apply(g, Index::Graph).softmax_columns();
+        let edges = b.edges();
+        let cut = edges.source(s).dot(edges.target(s)).sum(Index::Graph);
+        let volume = s.square().fold_sum(0).mul_rows(edges.degree()).sum(Index::Graph);
+        cut / volume.offset(1.0)
+    });
+    check("a weight's own sum", |b, x, _, _, w| {
+        let p = weight(b, "p", &[w]);
+        let length = p.dot(p).sqrt();
+        x.dot(p) / length
+    });
+    check("all rows", |_, x, _, _, _| x - x.mean(Index::All));
+    check("slices", |b, x, _, _, w| b.concat(&[x.slice(0, size(0), size(w.div_ceil(2))), x, x.square()]));
+}
+
+#[test]
+fn pairs_of_clusters_count_by_their_weight() {
+    let (n_graphs, k) = (3, 4);
+    let topology = Topology::pairs(n_graphs, k);
+    assert_eq!(topology.n_edges(), n_graphs * k * k);
+    assert_eq!(&topology.sources()[20..24], &[4, 5, 6, 7]);
+    assert_eq!(&topology.turned_entries()[16..20], &[16, 20, 24, 28]);
+}

@@ -1,0 +1,307 @@
+//! Values that a kernel computes over all rows at once: matrix products and sums over graphs.
+
+use super::phases::source;
+use super::topology::Topology;
+use super::{Memory, n_rows};
+use crate::kernels::activation::Activation;
+use crate::kernels::custom::{Mat, product_to};
+use crate::kernels::float::Float;
+use crate::kernels::linear::{add_column_sums, rounded};
+use crate::kernels::parallel::{each, fill_rows, map_chunks, map_each, sum_partials};
+use crate::kernels::product::{Start, product_of_rows, transposed};
+use crate::kernels::summation::{Summation, sum_rows};
+use crate::program::{Id, Index, Op, Program, Reduce};
+
+/// Rows of a graph whose products are summed by one job.
+const GRAPH_ROWS: usize = 2048;
+
+pub(super) fn compute<T: Float>(
+    program: &Program,
+    id: Id,
+    memory: &Memory<T>,
+    topology: &Topology,
+    summation: Summation,
+) -> Vec<T> {
+    let value = program.value(id);
+    let rows = n_rows(topology, value.space);
+    let width = value.known_width();
+    let axes = |id: Id| -> Vec<usize> {
+        program.value(id).axes.iter().map(|size| size.known().expect("known where a program runs")).collect()
+    };
+    let read = |id: Id| memory.read(source(program, id));
+    match &value.op {
+        Op::Count(index) => count(*index, topology),
+        Op::Linear { x, w, transposed: is_turned } => {
+            let (x_axes, shape) = (axes(*x), axes(*w));
+            let (x, w) = (read(*x), read(*w));
+            match shape[..] {
+                [a, b] => {
+                    let w_turned = if *is_turned { transposed(w, a, b) } else { Vec::new() };
+                    let w = if *is_turned { &w_turned } else { w };
+                    let (n_in, n_out) = if *is_turned { (b, a) } else { (a, b) };
+                    let n = if n_in == 0 { 0 } else { x.len() / n_in };
+                    product_rows(n, n_in, n_out, x, w, summation)
+                }
+                [heads, a, b] => {
+                    let turned: Vec<T> = if *is_turned {
+                        (0..heads).flat_map(|head| transposed(&w[head * a * b..], a, b)).collect()
+                    } else {
+                        Vec::new()
+                    };
+                    let w = if *is_turned { &turned } else { w };
+                    let (n_in, n_out) = if *is_turned { (b, a) } else { (a, b) };
+                    debug_assert_eq!(x_axes, [heads, n_in]);
+                    let mut out = vec![T::ZERO; rows * width];
+                    let shared = crate::kernels::custom::Shared::new(&mut out);
+                    crate::kernels::parallel::each_block(rows, 256, rows * heads * a * b / 8, |block| {
+                        for head in 0..heads {
+                            let x = &x[block.start * heads * n_in..];
+                            let columns = head * n_in..(head + 1) * n_in;
+                            let a = Mat::columns(x, block.len(), columns, heads * n_in);
+                            let b = Mat::new(&w[head * n_in * n_out..][..n_in * n_out], n_in, n_out, n_out);
+                            // SAFETY: blocks and heads have parts of their own.
+                            unsafe {
+                                product_to(shared.at(block.start * width + head * n_out), width, a, b, false);
+                            }
+                        }
+                    });
+                    out
+                }
+                _ => unreachable!("weights of two or three axes"),
+            }
+        }
+        Op::Typed { x, w, transposed: is_turned } => {
+            let shape = axes(*w);
+            let (x, w) = (read(*x), read(*w));
+            let (n_in, n_out) = if *is_turned { (shape[2], shape[1]) } else { (shape[1], shape[2]) };
+            let by_kind = topology.by_kind();
+            let mut out = vec![T::ZERO; rows * n_out];
+            let shared = crate::kernels::custom::Shared::new(&mut out);
+            let jobs = kind_jobs(&by_kind.offsets);
+            each(jobs.len(), rows * n_in * n_out / 8, |job| {
+                let (kind, places) = &jobs[job];
+                let entries = &by_kind.entries[places.clone()];
+                let matrix = &w[kind * n_in * n_out..][..n_in * n_out];
+                let turned = if *is_turned { transposed(matrix, n_out, n_in) } else { Vec::new() };
+                let matrix = if *is_turned { &turned } else { matrix };
+                let from = gathered(x, entries, n_in);
+                let mut to = vec![T::ZERO; entries.len() * n_out];
+                crate::kernels::product::product(
+                    entries.len(),
+                    n_in,
+                    n_out,
+                    &from,
+                    matrix,
+                    &mut to,
+                    Start::Zero,
+                    Activation::Identity,
+                );
+                for (&entry, row) in entries.iter().zip(to.chunks_exact(n_out.max(1))) {
+                    let entry = entry as usize;
+                    // SAFETY: every entry has one kind, so its row is written once.
+                    unsafe { shared.part(entry * n_out..(entry + 1) * n_out) }.copy_from_slice(row);
+                }
+            });
+            out
+        }
+        Op::OuterOfKinds { a, b } => {
+            let (p, q) = (axes(*a).iter().product::<usize>(), axes(*b).iter().product::<usize>());
+            let (a, b) = (read(*a), read(*b));
+            let by_kind = topology.by_kind();
+            let n_kinds = by_kind.offsets.len() - 1;
+            let sums = map_each(n_kinds, a.len() * q / 4, |kind| {
+                let places = by_kind.offsets[kind] as usize..by_kind.offsets[kind + 1] as usize;
+                let mut sum = vec![T::ZERO; p * q];
+                for entries in by_kind.entries[places].chunks(GRAPH_ROWS) {
+                    let (left, right) = (gathered(a, entries, p), gathered(b, entries, q));
+                    crate::kernels::product::product_at(p, entries.len(), q, &left, &right, &mut sum, true);
+                }
+                sum
+            });
+            sums.concat()
+        }
+        Op::Outer { a, b, index: Index::All } => {
+            let (a_axes, b_axes) = (axes(*a), axes(*b));
+            let (p, q) = (*a_axes.last().expect("an axis"), *b_axes.last().expect("an axis"));
+            let heads: usize = a_axes[..a_axes.len() - 1].iter().product();
+            let (a, b) = (read(*a), read(*b));
+            let n = if heads * p == 0 { 0 } else { a.len() / (heads * p) };
+            let partials = map_chunks(n, n * heads * p * q / 4, |rows| {
+                let mut sum = vec![T::ZERO; heads * p * q];
+                for head in 0..heads {
+                    let left = Mat::columns(
+                        &a[rows.start * heads * p..],
+                        rows.len(),
+                        head * p..(head + 1) * p,
+                        heads * p,
+                    );
+                    let right = Mat::columns(
+                        &b[rows.start * heads * q..],
+                        rows.len(),
+                        head * q..(head + 1) * q,
+                        heads * q,
+                    );
+                    let out = &mut sum[head * p * q..][..p * q];
+                    // SAFETY: a matrix of `[p, q]` that is borrowed mutably.
+                    unsafe { product_to(out.as_mut_ptr(), q, left.transposed(), right, false) };
+                }
+                sum
+            });
+            sum_partials(partials, heads * p * q)
+        }
+        Op::Outer { a, b, index: Index::Graph } => {
+            let (p, q) = (axes(*a).iter().product::<usize>(), axes(*b).iter().product::<usize>());
+            let (a, b) = (read(*a), read(*b));
+            let offsets = &topology.offsets;
+            let graphs = map_each(topology.n_graphs(), a.len() * q / 4, |graph| {
+                let rows = offsets[graph] as usize..offsets[graph + 1] as usize;
+                let mut sum = vec![T::ZERO; p * q];
+                for start in rows.clone().step_by(GRAPH_ROWS) {
+                    let end = (start + GRAPH_ROWS).min(rows.end);
+                    let left = Mat::new(&a[start * p..end * p], end - start, p, p).transposed();
+                    let right = Mat::new(&b[start * q..end * q], end - start, q, q);
+                    // SAFETY: a matrix of `[p, q]` of its own.
+                    unsafe { product_to(sum.as_mut_ptr(), q, left, right, true) };
+                }
+                sum
+            });
+            graphs.concat()
+        }
+        Op::Outer { .. } => unreachable!("products are summed over graphs or over all rows"),
+        Op::Apply { a, y, index: Index::Graph, transposed: is_turned } => {
+            let p = axes(*a).iter().product::<usize>();
+            let q = width;
+            let (a, y) = (read(*a), read(*y));
+            let offsets = &topology.offsets;
+            let mut out = vec![T::ZERO; rows * q];
+            let shared = crate::kernels::custom::Shared::new(&mut out);
+            each(topology.n_graphs(), rows * p * q / 4, |graph| {
+                let rows = offsets[graph] as usize..offsets[graph + 1] as usize;
+                let matrix = &y[graph * p * q..][..p * q];
+                let right = if *is_turned {
+                    Mat::new(matrix, q, p, p).transposed()
+                } else {
+                    Mat::new(matrix, p, q, q)
+                };
+                let left = Mat::new(&a[rows.start * p..rows.end * p], rows.len(), p, p);
+                // SAFETY: graphs have rows of their own.
+                unsafe { product_to(shared.at(rows.start * q), q, left, right, false) };
+            });
+            out
+        }
+        Op::Apply { .. } => unreachable!("matrices belong to graphs"),
+        Op::Gather { x, .. } => {
+            let x = read(*x);
+            let graph_of = topology.graph_of();
+            // SAFETY: every row is written.
+            unsafe {
+                fill_rows(rows, width, rows * width, |rows, out| {
+                    for (row, out) in rows.zip(out.chunks_exact_mut(width.max(1))) {
+                        out.copy_from_slice(&x[graph_of[row] as usize * width..][..width]);
+                    }
+                })
+            }
+        }
+        Op::Reduce { how, x, index: Index::All } => {
+            let from = program.value(*x).space;
+            let x = read(*x);
+            let n = n_rows(topology, from);
+            match how {
+                Reduce::Sum => {
+                    let partials = map_chunks(n, n * width, |rows| {
+                        let mut sums = vec![0.0; width];
+                        add_column_sums(&x[rows.start * width..rows.end * width], &mut sums);
+                        sums
+                    });
+                    rounded(&sum_partials(partials, width))
+                }
+                Reduce::Max => largest(x, width),
+            }
+        }
+        Op::Reduce { how, x, index: Index::Graph } => {
+            let x = read(*x);
+            let offsets = &topology.offsets;
+            let graphs = map_each(topology.n_graphs(), x.len(), |graph| {
+                let x = &x[offsets[graph] as usize * width..offsets[graph + 1] as usize * width];
+                match how {
+                    Reduce::Max => largest(x, width),
+                    Reduce::Sum if width == 0 => Vec::new(),
+                    Reduce::Sum if summation.is_reproducible() => {
+                        let (mut grids, mut sums) = (vec![0.0; width], vec![0.0; width]);
+                        let terms = x.chunks_exact(width).map(|row| (T::ONE, row));
+                        sum_rows(x.len() / width, terms, &mut grids, &mut sums);
+                        rounded(&sums)
+                    }
+                    Reduce::Sum => {
+                        let mut sums = vec![0.0; width];
+                        add_column_sums(x, &mut sums);
+                        rounded(&sums)
+                    }
+                }
+            });
+            graphs.concat()
+        }
+        op => unreachable!("{op:?} goes by blocks"),
+    }
+}
+
+fn product_rows<T: Float>(
+    n: usize,
+    n_in: usize,
+    n_out: usize,
+    x: &[T],
+    w: &[T],
+    summation: Summation,
+) -> Vec<T> {
+    // SAFETY: the product writes all of `out`.
+    unsafe {
+        fill_rows(n, n_out, n * n_in * n_out / 8, |rows, out| {
+            let x = &x[rows.start * n_in..];
+            product_of_rows(summation, rows.len(), n_in, n_out, x, w, out, Start::Zero, Activation::Identity);
+        })
+    }
+}
+
+/// The largest of each column; 0 where there are no rows.
+fn largest<T: Float>(x: &[T], width: usize) -> Vec<T> {
+    let mut rows = x.chunks_exact(width.max(1));
+    let Some(first) = rows.next() else { return vec![T::ZERO; width] };
+    let mut largest = first.to_vec();
+    for row in rows {
+        for (largest, &x) in largest.iter_mut().zip(row) {
+            *largest = largest.greater(x);
+        }
+    }
+    largest
+}
+
+fn count<T: Float>(index: Index, topology: &Topology) -> Vec<T> {
+    let by_offsets =
+        |offsets: &[u32]| offsets.windows(2).map(|pair| T::of(f64::from(pair[1] - pair[0]))).collect();
+    match index {
+        Index::Target => by_offsets(topology.target_offsets()),
+        Index::Source => by_offsets(topology.source_offsets()),
+        Index::Graph => by_offsets(&topology.offsets),
+        Index::All => vec![T::of(topology.n_rows() as f64)],
+    }
+}
+
+fn gathered<T: Float>(x: &[T], entries: &[u32], width: usize) -> Vec<T> {
+    let mut rows = Vec::with_capacity(entries.len() * width);
+    for &entry in entries {
+        rows.extend_from_slice(&x[entry as usize * width..][..width]);
+    }
+    rows
+}
+
+/// Pieces of the entries of each kind.
+fn kind_jobs(offsets: &[u32]) -> Vec<(usize, std::ops::Range<usize>)> {
+    let mut jobs = Vec::new();
+    for (kind, pair) in offsets.windows(2).enumerate() {
+        let (start, end) = (pair[0] as usize, pair[1] as usize);
+        for first in (start..end).step_by(256) {
+            jobs.push((kind, first..(first + 256).min(end)));
+        }
+    }
+    jobs
+}

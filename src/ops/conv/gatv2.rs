@@ -1,0 +1,148 @@
+//! `gatv2(out)`: graph attention with a score that depends on both ends at once.
+
+use super::gat::{HEADS, attended_width, head_width};
+use super::{BIAS, OUT, fixed, glorot, times};
+use crate::args::{ArgKind, ArgSpec, Args, Default};
+use crate::diagnostic::Diagnostic;
+use crate::ir::Type;
+use crate::kernels::Activation;
+use crate::ops::program::{Outcome, ProgramCx};
+use crate::ops::{
+    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule, facts,
+};
+use crate::program::V;
+
+/// Graph attention, second version: `h_i = ‖_k Σ_{j ∈ N(i) ∪ {i}} α_ij^k (Θ_sᵀ x_j)_k + b`, where `α_ij^k` is the softmax over
+/// the neighbours `j` of `i` of `a^k · LeakyReLU(Θ_sᵀ x_j + Θ_tᵀ x_i)_k`.
+///
+/// Paper: Brody et al. 2022, "How Attentive are Graph Attention Networks?", eq. 7.
+/// PyG: `torch_geometric.nn.GATv2Conv`.
+///
+/// # Shapes
+/// - `x`: `[N, F_in]`, nodes or clusters
+/// - result: `[N, heads · F_out]`, head by head, or `[N, F_out]`, their mean, with `concat = false`
+///
+/// # Errors
+/// Those of `gat`.
+#[derive(Debug)]
+pub struct GatV2;
+
+static ARGS: &[ArgSpec] = &[
+    ArgSpec { doc: "Width of each head's result, `F_out`, as in PyG.", ..OUT },
+    HEADS,
+    super::gat::CONCAT,
+    super::gat::SLOPE,
+    super::gat::SELF_LOOPS,
+    super::gat::DROPOUT,
+    ArgSpec {
+        name: "share_weights",
+        kind: ArgKind::Bool,
+        default: Default::Bool(false),
+        positional: false,
+        doc: "Whether `Θ_t` is `Θ_s`.",
+    },
+    ArgSpec {
+        name: "residual",
+        kind: ArgKind::Bool,
+        default: Default::Bool(false),
+        positional: false,
+        doc: "Whether a linear map of the node's own features is added.",
+    },
+    BIAS,
+];
+
+impl Operator for GatV2 {
+    fn name(&self) -> &'static str {
+        "gatv2"
+    }
+    fn family(&self) -> Family {
+        Family::Convolution
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "Graph attention whose ranking of the neighbours depends on the node that attends.",
+            formula: "h_i = ‖_k Σ_{j ∈ N(i) ∪ {i}} α_ij^k (Θ_sᵀ x_j)_k + b,  \
+                      α_ij^k = softmax_j a^k · LeakyReLU(Θ_sᵀ x_j + Θ_tᵀ x_i)_k",
+            paper: "Brody et al. 2022, \"How Attentive are Graph Attention Networks?\"",
+            example: "gatv2(16, heads = 4) -> elu -> gatv2(16, heads = 4) -> elu -> mean -> linear",
+        }
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        ARGS
+    }
+    fn ports(&self) -> Ports {
+        Ports::One
+    }
+    fn width_rule(&self) -> WidthRule {
+        WidthRule::Argument("out")
+    }
+    fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic> {
+        attended_width(cx)
+    }
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        let (x, a, b) = (cx.x(), cx.args, cx.b);
+        let heads = a.int("heads") as usize;
+        let head = head_width(a, &cx.output.width);
+        let (n_in, inner) = (&cx.inputs[0].width, times(heads, &head));
+        let with_bias = |v: V<'b>, name| match a.bool("bias") {
+            true => v + b.weight(name, std::slice::from_ref(&inner), Init::Zeros),
+            false => v,
+        };
+        let both = [n_in.clone(), inner.clone()];
+        let source = with_bias(x.linear(b.weight("source", &both, glorot(n_in, &inner))), "source_bias");
+        let target = match a.bool("share_weights") {
+            true => source,
+            false => with_bias(x.linear(b.weight("target", &both, glorot(n_in, &inner))), "target_bias"),
+        };
+        let attention = Init::Glorot { fan_in: heads, fan_out: facts::known(&head) };
+        let attention = b.weight("attention", &[fixed(heads), head.clone()], attention);
+        let score =
+            |v: V<'b>| v.heads(heads, &head.size).leaky_relu(a.float("negative_slope")).dot(attention);
+        let (p, h) = (a.float("dropout"), source.heads(heads, &head.size));
+        let y = if a.bool("self_loops") {
+            let e = cx.edges_without_loops();
+            let (shares, own) =
+                e.softmax_beside(score(e.source(source) + e.target(target)), score(source + target));
+            e.sum(e.source(h) * shares.dropout(p).column()) + h * own.dropout(p).column()
+        } else {
+            let e = cx.edges();
+            let shares = e.softmax(score(e.source(source) + e.target(target)));
+            e.sum(e.source(h) * shares.dropout(p).column())
+        };
+        let y = if a.bool("concat") { y.flat() } else { y.fold_mean(0) };
+        let width = &cx.output.width;
+        let y = match a.bool("residual") {
+            true => y + x.linear(b.weight("residual", &[n_in.clone(), width.clone()], glorot(n_in, width))),
+            false => y,
+        };
+        Some(Outcome::rows(match a.bool("bias") {
+            true => y + b.weight("bias", std::slice::from_ref(width), Init::Zeros),
+            false => y,
+        }))
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg {
+            class: "torch_geometric.nn.GATv2Conv",
+            weights: &[
+                ("lin_l.weight", "source", WeightMap::Transposed),
+                ("lin_l.bias", "source_bias", WeightMap::Same),
+                ("lin_r.weight", "target", WeightMap::Transposed),
+                ("lin_r.bias", "target_bias", WeightMap::Same),
+                ("att", "attention", WeightMap::Reshaped),
+                ("res.weight", "residual", WeightMap::Transposed),
+                ("bias", "bias", WeightMap::Same),
+            ],
+            note: "",
+        }
+    }
+    fn fuses_activation(&self) -> bool {
+        true
+    }
+    fn as_activation(&self, _args: &Args) -> Option<Activation> {
+        None
+    }
+    fn action(&self, args: &Args) -> Action {
+        let own = if args.bool("self_loops") { Own::SelfLoop } else { Own::Absent };
+        Action::Messages { gather: Gather::Attention, own, is_linear: false }
+    }
+}

@@ -1,0 +1,230 @@
+//! Operators that are described by a program alone: what the program sees, and what comes out.
+
+use super::{FactCx, trace};
+use crate::args::Args;
+use crate::ir::{Entity, Size, Type};
+use crate::kernels::Activation;
+use crate::kernels::program::Compiled;
+use crate::program::{Build, Edges, Fun, Program, Space, V, WeightSpec};
+
+/// What an operator writes its program with.
+pub struct ProgramCx<'a, 'b> {
+    pub args: &'a Args,
+    /// Types of the inputs by port.
+    pub inputs: &'a [&'a Type],
+    pub output: &'a Type,
+    pub b: &'b Build,
+    values: Vec<V<'b>>,
+    edges: Option<Edges<'b>>,
+    has_loops: bool,
+}
+
+impl<'b> ProgramCx<'_, 'b> {
+    /// What the stage is applied to.
+    pub fn x(&self) -> V<'b> {
+        self.values[0]
+    }
+
+    /// What comes in at a port.
+    pub fn input(&self, port: usize) -> Option<V<'b>> {
+        self.values.get(port).copied()
+    }
+
+    /// The edges of the level that the stage works on.
+    ///
+    /// # Panics
+    /// Where it has none, which the shape rule of the operator refuses.
+    pub fn edges(&self) -> Edges<'b> {
+        self.edges.expect("the shape rule asks for edges")
+    }
+
+    /// [`ProgramCx::edges`] without those from a row to itself.
+    ///
+    /// # Panics
+    /// As [`ProgramCx::edges`].
+    pub fn edges_without_loops(&self) -> Edges<'b> {
+        if self.has_loops { self.edges().without_loops() } else { self.edges() }
+    }
+}
+
+/// What a program makes.
+pub struct Outcome<'b> {
+    pub x: V<'b>,
+    pub on: On<'b>,
+    /// Auxiliary losses: name and a number for each graph.
+    pub losses: Vec<(&'static str, V<'b>)>,
+    /// The shares of each row in the clusters, for the statistics of a pooling.
+    pub assignment: Option<V<'b>>,
+}
+
+/// Where the result lives.
+pub enum On<'b> {
+    /// On the rows of the input.
+    Rows,
+    /// A row for each graph.
+    Graphs,
+    /// Clusters: `x` is `[k, F]` a graph, the coarse adjacency `[k, k]`, row the cluster that gathers.
+    Clusters { adjacency: V<'b> },
+}
+
+impl<'b> Outcome<'b> {
+    /// New features for the rows of the input.
+    pub fn rows(x: V<'b>) -> Self {
+        Self { x, on: On::Rows, losses: Vec::new(), assignment: None }
+    }
+    /// A vector for each graph.
+    pub fn graphs(x: V<'b>) -> Self {
+        Self { x, on: On::Graphs, losses: Vec::new(), assignment: None }
+    }
+}
+
+/// The part of [`Outcome::on`] that does not belong to a program under construction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Rows,
+    Graphs,
+    Clusters,
+}
+
+/// A program with what its results are: `x`, the coarse adjacency of a pooling, one value for each loss, the assignment.
+#[derive(Debug, Clone)]
+pub struct Described {
+    pub program: Program,
+    pub place: Place,
+    /// Names of the losses whose values are results.
+    pub losses: Vec<&'static str>,
+    pub has_assignment: bool,
+    /// Whether the coarse adjacency that a level of clusters has comes in behind the other inputs.
+    pub reads_adjacency: bool,
+}
+
+impl Described {
+    /// Place of the coarse adjacency among the results.
+    pub fn adjacency(&self) -> Option<usize> {
+        (self.place == Place::Clusters).then_some(1)
+    }
+    /// Place of the first loss among the results.
+    pub fn first_loss(&self) -> usize {
+        1 + usize::from(self.place == Place::Clusters)
+    }
+    /// Place of the assignment among the results.
+    pub fn assignment(&self) -> Option<usize> {
+        self.has_assignment.then(|| self.first_loss() + self.losses.len())
+    }
+}
+
+/// Options of a stage that its program depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Options<'a> {
+    /// Computed on the result.
+    pub activation: Activation,
+    /// The losses that are wanted; no other becomes a result.
+    pub wanted_losses: &'a [&'static str],
+    /// Whether the assignment of a pooling is a result.
+    pub wants_assignment: bool,
+    /// Whether some row may have an edge to itself. Of clusters, each has.
+    pub has_loops: bool,
+}
+
+impl Options<'_> {
+    /// The program as the operator alone says it.
+    pub fn plain() -> Self {
+        Self {
+            activation: Activation::Identity,
+            wanted_losses: &[],
+            wants_assignment: false,
+            has_loops: false,
+        }
+    }
+}
+
+/// Lets the operator write its program; `None` where it is not described by one.
+pub fn describe(
+    cx: &FactCx,
+    options: Options,
+    write: impl for<'a, 'b> FnOnce(&ProgramCx<'a, 'b>) -> Option<Outcome<'b>>,
+) -> Option<Described> {
+    let b = Build::new();
+    let first = cx.inputs[0];
+    let values = cx.inputs.iter().enumerate().map(|(port, ty)| {
+        let space = match ty.entity {
+            Entity::Edges => Space::Edges,
+            entity if entity == first.entity => Space::Rows,
+            _ => Space::Graphs,
+        };
+        b.input(port, space, std::slice::from_ref(&ty.width.size))
+    });
+    let values: Vec<V> = values.collect();
+    let (edges, reads_adjacency) = match first.entity {
+        Entity::Nodes => (Some(b.edges()), false),
+        Entity::Clusters => {
+            let weight = b.input(cx.inputs.len(), Space::Edges, &[Size::Known(1)]);
+            (Some(b.weighted_edges(weight)), true)
+        }
+        Entity::Edges | Entity::Slots | Entity::Graph => (None, false),
+    };
+    let has_loops = options.has_loops || first.entity == Entity::Clusters;
+    let program_cx =
+        ProgramCx { args: cx.args, inputs: cx.inputs, output: cx.output, b: &b, values, edges, has_loops };
+    let outcome = write(&program_cx)?;
+    let x = match function(options.activation) {
+        Some(f) => b.map(f, &[outcome.x]),
+        None => outcome.x,
+    };
+    let mut results = vec![x];
+    let place = match outcome.on {
+        On::Rows => Place::Rows,
+        On::Graphs => Place::Graphs,
+        On::Clusters { adjacency } => {
+            results.push(adjacency);
+            Place::Clusters
+        }
+    };
+    let mut losses = Vec::new();
+    for (name, value) in outcome.losses {
+        if options.wanted_losses.contains(&name) {
+            losses.push(name);
+            results.push(value);
+        }
+    }
+    let assignment = outcome.assignment.filter(|_| options.wants_assignment);
+    results.extend(assignment);
+    let has_assignment = assignment.is_some();
+    Some(Described { program: b.finish(&results), place, losses, has_assignment, reads_adjacency })
+}
+
+/// The function that an activation is; none for the identity.
+pub fn function(activation: Activation) -> Option<Fun> {
+    match activation {
+        Activation::Identity => None,
+        Activation::Relu => Some(Fun::Relu),
+        Activation::LeakyRelu { slope } => Some(Fun::LeakyRelu(slope)),
+        Activation::Elu { alpha } => Some(Fun::Elu(alpha)),
+        Activation::Gelu => Some(Fun::Gelu),
+        Activation::Sigmoid => Some(Fun::Sigmoid),
+        Activation::Tanh => Some(Fun::Tanh),
+    }
+}
+
+/// The weights that a program asked for, in its order.
+///
+/// # Panics
+/// Where the operator has no program: then it has to say its weights itself.
+pub fn weights(described: Option<Described>) -> Vec<WeightSpec> {
+    described.expect("an operator has a program, or says its weights").program.weights
+}
+
+/// Records what the program of a stage costs.
+///
+/// # Panics
+/// As [`weights`].
+pub fn traced(
+    described: Option<Described>,
+    inputs: &[trace::Value],
+    step: &mut trace::Trace,
+) -> trace::Value {
+    let described = described.expect("an operator has a program, or says its cost");
+    let wanted = vec![true; described.program.inputs.len()];
+    let compiled = Compiled::new(&described.program, &wanted);
+    step.program(&described, &compiled, inputs)
+}

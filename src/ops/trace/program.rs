@@ -1,0 +1,75 @@
+//! Programs of operators: what their phases cost together.
+
+use super::{FLOAT_BYTES, Matrix, Structure, Trace, Value, Work};
+use crate::kernels::program::{Compiled, Launch, Sizes};
+use crate::ops::program::{Described, Place};
+
+impl Trace {
+    /// `kernels::program::run`
+    pub(crate) fn program(&mut self, described: &Described, compiled: &Compiled, inputs: &[Value]) -> Value {
+        let first = &inputs[0];
+        let n_edges = match &first.structure {
+            Structure::Sparse(graphs) => graphs.n_edges(),
+            Structure::Clusters { n_graphs, k, .. } => n_graphs * k * k,
+            Structure::Slots { .. } | Structure::Graphs { .. } => 0.0,
+        };
+        let sizes = Sizes { graphs: first.structure.n_graphs(), rows: first.x.rows, edges: n_edges };
+        let mut args: Vec<Matrix> = inputs.iter().map(|input| input.x).collect();
+        if let (true, Structure::Clusters { adjacency: Some(adjacency), .. }) =
+            (described.reads_adjacency, &first.structure)
+        {
+            args.push(*adjacency);
+        }
+        let has_weights = !described.program.weights.is_empty();
+        let program = &described.program;
+        let width_of = |k: usize| -> f64 {
+            let axes = &program.value(program.outputs[k]).axes;
+            axes.iter().map(|size| size.known().unwrap_or(0) as f64).product()
+        };
+        let (rows, width, structure) = match described.place {
+            Place::Rows => (first.x.rows, width_of(0), None),
+            Place::Graphs => (sizes.graphs, width_of(0), Some(Structure::Graphs { n_graphs: sizes.graphs })),
+            Place::Clusters => {
+                let axes = &program.value(program.outputs[0]).axes;
+                let k = axes[0].known().unwrap_or(0) as f64;
+                let adjacency = self.kernel("program", &args, has_weights, [sizes.graphs, k * k], |_| ());
+                let clusters = Structure::Clusters { n_graphs: sizes.graphs, k, adjacency: Some(adjacency) };
+                (sizes.graphs * k, width_of(0) / k.max(1.0), Some(clusters))
+            }
+        };
+        let x = self.kernel("program", &args, has_weights, [rows, width], |kernel| {
+            let (forward, backward) = (compiled.launches(true, sizes), compiled.launches(false, sizes));
+            kernel.forward = work(&forward, rows);
+            kernel.backward = work(&backward, rows);
+            kernel.kept_bytes = FLOAT_BYTES * compiled.kept_numbers(sizes);
+            let stored = |launches: &[Launch]| launches.iter().map(|launch| launch.stored).sum::<f64>();
+            kernel.scratch_bytes = FLOAT_BYTES * (stored(&forward) - rows * width).max(0.0);
+            kernel.backward_scratch_bytes = FLOAT_BYTES * stored(&backward);
+            kernel.weight_gradients = program
+                .weights
+                .iter()
+                .map(|spec| spec.shape.iter().map(|dim| dim.known().unwrap_or(0) as f64).product::<f64>())
+                .sum();
+        });
+        let first_loss = described.first_loss();
+        for (k, name) in described.losses.iter().enumerate() {
+            let loss = self.kernel("program", &[x], false, [sizes.graphs, width_of(first_loss + k)], |_| ());
+            self.losses.push((name, loss));
+        }
+        Value { x, structure: structure.unwrap_or_else(|| first.structure.clone()) }
+    }
+}
+
+fn work(launches: &[Launch], rows: f64) -> Work {
+    let mut all = Work::by_rows(rows);
+    for launch in launches {
+        all.flops += launch.flops;
+        all.products += launch.products;
+        all.outputs += launch.outputs;
+        all.exponentials += launch.exponentials;
+        all.gathered += launch.gathered;
+        all.lookups += launch.lookups;
+        all.streamed += launch.streamed;
+    }
+    all
+}
