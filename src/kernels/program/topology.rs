@@ -1,6 +1,6 @@
 //! The index maps of a batch as arrays.
 
-use crate::data::batch::{Csr, SparseGraph};
+use crate::data::batch::{Csr, EdgeKinds, SparseGraph};
 use std::sync::{Arc, OnceLock};
 
 /// The maps of a sparse graph or of pairs of clusters; each is computed by the first program that asks.
@@ -34,27 +34,13 @@ fn rows_of(offsets: &[u32]) -> Vec<u32> {
     rows
 }
 
-/// For each entry of the transpose, its entry in `csr`: the transpose lists the rows of a column ascending, and so does a
-/// walk over the rows.
-fn transpose_entries(csr: &Csr, transpose: &Csr) -> Vec<u32> {
-    let mut next = transpose.offsets.clone();
-    let mut entries = vec![0u32; csr.n_entries()];
-    for (entry, &col) in csr.indices.iter().enumerate() {
-        let place = &mut next[col as usize];
-        entries[*place as usize] = entry as u32;
-        *place += 1;
-    }
-    entries
-}
-
 /// What a program runs on.
 #[derive(Clone)]
 pub(crate) struct Topology {
     /// Graph `g` has the rows `offsets[g] .. offsets[g + 1]`.
     pub offsets: Arc<Vec<u32>>,
     adjacency: Option<[Arc<Csr>; 2]>,
-    /// The kind of each entry, and how many kinds there are.
-    kinds: Option<(Arc<Vec<u32>>, usize)>,
+    kinds: Option<EdgeKinds>,
     cache: MapCache,
 }
 
@@ -63,7 +49,7 @@ impl Topology {
         Self {
             offsets: graph.graph_offsets.clone(),
             adjacency: Some([graph.adjacency.clone(), graph.transpose.clone()]),
-            kinds: None,
+            kinds: graph.kinds.clone(),
             cache: graph.maps.clone(),
         }
     }
@@ -127,7 +113,7 @@ impl Topology {
     }
     /// The entry of each entry of the transpose.
     pub fn turned_entries(&self) -> &[u32] {
-        self.cache.0.entries.get_or_init(|| transpose_entries(self.csr(0), self.csr(1)))
+        self.cache.0.entries.get_or_init(|| self.csr(0).transpose_entries())
     }
     /// Whether some row has an edge to itself.
     pub fn has_loops(&self) -> bool {
@@ -141,7 +127,8 @@ impl Topology {
     /// Entries sorted by kind.
     pub(super) fn by_kind(&self) -> &ByKind {
         self.cache.0.by_kind.get_or_init(|| {
-            let (kinds, n_kinds) = self.kinds.as_ref().expect("the stage reads the kinds of edges");
+            let EdgeKinds { of_entry: kinds, n_kinds } =
+                self.kinds.as_ref().expect("the stage reads the kinds of edges");
             let mut offsets = vec![0u32; n_kinds + 1];
             kinds.iter().for_each(|&kind| offsets[kind as usize + 1] += 1);
             for kind in 0..*n_kinds {
