@@ -64,10 +64,19 @@ pub static STAGES: &[Word] = &[
     word(&["GIN"], Pyg, &["in_channels", "hidden_channels", "num_layers", "out_channels"], is("gin")),
     word(&["GAT"], Pyg, &["in_channels", "hidden_channels", "num_layers", "out_channels"], is("gat")),
     word(
-        &["GATv2Conv", "gat_v2", "gatv2"],
+        &["GATv2Conv", "gat_v2"],
         Pyg,
-        &["in_channels", "out_channels", "heads"],
-        NotYet { why: OPERATOR, nearest: "gat" },
+        &[
+            "in_channels",
+            "out_channels",
+            "heads",
+            "concat",
+            "negative_slope",
+            "dropout",
+            "share_weights",
+            "residual",
+        ],
+        is("gatv2"),
     ),
     word(&["GINEConv", "gine"], Pyg, &["nn", "eps", "train_eps"], NotYet { why: EDGES, nearest: "gin" }),
     word(

@@ -4,8 +4,8 @@
 //! thread. Measured on layers of 5,400 × 64 numbers, that took longer than the kernels. A tape remembers which
 //! kernel made which tensor, so that the first gradient of a tensor is taken as it is.
 //!
-//! A pass that contains any operator of Candle's own (which no tape remembers) falls back to Candle's `backward`,
-//! so the gradients are always complete.
+//! On the CPU a training step has no operator of Candle's own. A pass that contains one, as on CUDA, goes back Candle's
+//! way, so that gradients are complete; a program in it is then an error, because it has no way but the tape.
 
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, TensorId};
@@ -90,6 +90,11 @@ thread_local! {
 /// Starts a new tape on this thread; what an older one remembered is dropped.
 pub fn start() {
     TAPE.with_borrow_mut(|tape| *tape = Some(Tape::default()));
+}
+
+/// Forgets the tape of this thread: what runs next is not remembered.
+pub fn stop() {
+    TAPE.take();
 }
 
 /// Whether what runs on this thread is remembered.

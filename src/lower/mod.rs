@@ -76,6 +76,8 @@ impl Structure {
 pub struct ForwardCx<'a> {
     /// Dropout drops, batch norm takes the batch's statistics.
     pub train: bool,
+    /// Whether a training pass is remembered by the tape of kernels; else gradients are Candle's own.
+    pub is_taped: bool,
     /// Seed of this step's dropout: a function of the run's seed, epoch and batch.
     pub step_seed: u64,
     /// Names of the auxiliary losses that the model's loss asks for; no other is computed.
@@ -108,6 +110,7 @@ impl<'a> ForwardCx<'a> {
     pub fn evaluation() -> Self {
         Self {
             train: false,
+            is_taped: true,
             step_seed: 0,
             wanted_losses: &[],
             losses: Vec::new(),

@@ -166,7 +166,7 @@ impl Network {
         observe: &mut dyn FnMut(&Step, &Value),
     ) -> Result<Value> {
         if cx.train {
-            tape::start();
+            if cx.is_taped { tape::start() } else { tape::stop() }
         }
         let width = batch.x.dim(1)?;
         if let Some(expected) = self.n_features.filter(|&expected| expected != width) {

@@ -76,7 +76,8 @@ struct ProgramModule {
 impl ProgramModule {
     fn run(&self, variant: &Variant, inputs: &[&Value], cx: &ForwardCx) -> Result<Vec<Tensor>> {
         let topology = topology(&inputs[0].structure);
-        let mut tensors: Vec<Tensor> = inputs.iter().map(|input| input.x.clone()).collect();
+        let mut tensors: Vec<Tensor> =
+            variant.described.ports.iter().map(|&port| inputs[port].x.clone()).collect();
         if variant.described.reads_adjacency {
             let Structure::Clusters { n_graphs, k, adjacency } = &inputs[0].structure else {
                 candle_core::bail!("a stage on clusters got another value")
@@ -142,6 +143,8 @@ fn topology(structure: &Structure) -> Topology {
     match structure {
         Structure::Sparse(graph) => Topology::sparse(graph),
         Structure::Clusters { n_graphs, k, .. } => Topology::pairs(*n_graphs, *k),
-        Structure::Slots { .. } | Structure::Graphs { .. } => Topology::rows(structure.offsets()),
+        Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. } => {
+            Topology::rows(structure.offsets())
+        }
     }
 }

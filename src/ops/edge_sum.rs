@@ -67,7 +67,7 @@ impl Operator for EdgeSum {
         for name in ["edge", "weight"] {
             let Some(port) = cx.port(name) else { continue };
             let x = inputs[port].x;
-            parts.push(step.composed("sum", &[x], false, [inputs[0].x.rows, x.width], 1.0));
+            parts.push(step.gather_rows(x, inputs[0].x.rows));
         }
         inputs[0].with(step.concat(&parts))
     }

@@ -14,7 +14,8 @@ pub struct ProgramCx<'a, 'b> {
     pub inputs: &'a [&'a Type],
     pub output: &'a Type,
     pub b: &'b Build,
-    values: Vec<V<'b>>,
+    /// By port; `None` for the kinds of edges, which are a map and no numbers.
+    values: Vec<Option<V<'b>>>,
     edges: Option<Edges<'b>>,
     has_loops: bool,
 }
@@ -22,12 +23,17 @@ pub struct ProgramCx<'a, 'b> {
 impl<'b> ProgramCx<'_, 'b> {
     /// What the stage is applied to.
     pub fn x(&self) -> V<'b> {
-        self.values[0]
+        self.values[0].expect("a stage is applied to numbers")
     }
 
     /// What comes in at a port.
     pub fn input(&self, port: usize) -> Option<V<'b>> {
-        self.values.get(port).copied()
+        self.values.get(port).copied().flatten()
+    }
+
+    /// The value of a pipeline argument, where it was given.
+    pub fn named(&self, name: &str) -> Option<V<'b>> {
+        self.input(self.args.port(name)?)
     }
 
     /// The edges of the level that the stage works on.
@@ -96,6 +102,8 @@ pub struct Described {
     pub has_assignment: bool,
     /// Whether the coarse adjacency that a level of clusters has comes in behind the other inputs.
     pub reads_adjacency: bool,
+    /// Which inputs of the stage are inputs of the program, in their order: all but the kinds of edges.
+    pub ports: Vec<usize>,
 }
 
 impl Described {
@@ -146,22 +154,25 @@ pub fn describe(
 ) -> Option<Described> {
     let b = Build::new();
     let first = cx.inputs[0];
+    let mut ports = Vec::new();
     let values = cx.inputs.iter().enumerate().map(|(port, ty)| {
         let space = match ty.entity {
-            Entity::Edges => Space::Edges,
+            Entity::EdgeKinds => return None,
             entity if entity == first.entity => Space::Rows,
+            Entity::Edges => Space::Edges,
             _ => Space::Graphs,
         };
-        b.input(port, space, std::slice::from_ref(&ty.width.size))
+        ports.push(port);
+        Some(b.input(ports.len() - 1, space, std::slice::from_ref(&ty.width.size)))
     });
-    let values: Vec<V> = values.collect();
+    let values: Vec<Option<V>> = values.collect();
     let (edges, reads_adjacency) = match first.entity {
         Entity::Nodes => (Some(b.edges()), false),
         Entity::Clusters => {
-            let weight = b.input(cx.inputs.len(), Space::Edges, &[Size::Known(1)]);
+            let weight = b.input(ports.len(), Space::Edges, &[Size::Known(1)]);
             (Some(b.weighted_edges(weight)), true)
         }
-        Entity::Edges | Entity::Slots | Entity::Graph => (None, false),
+        Entity::Edges | Entity::EdgeKinds | Entity::Slots | Entity::Graph => (None, false),
     };
     let has_loops = options.has_loops || first.entity == Entity::Clusters;
     let program_cx =
@@ -190,7 +201,7 @@ pub fn describe(
     let assignment = outcome.assignment.filter(|_| options.wants_assignment);
     results.extend(assignment);
     let has_assignment = assignment.is_some();
-    Some(Described { program: b.finish(&results), place, losses, has_assignment, reads_adjacency })
+    Some(Described { program: b.finish(&results), place, losses, has_assignment, reads_adjacency, ports })
 }
 
 /// The function that an activation is; none for the identity.

@@ -80,8 +80,7 @@ impl Tracer {
         trace.begin(None, Activation::Identity, false, Summation::Sequential);
         if let Some(output) = values.last() {
             let picked = match n_items {
-                // Candle picks the rows of the part from the rows of the graph.
-                Some(rows) => trace.composed("index_select", &[output.x], false, [rows, output.x.width], 1.0),
+                Some(rows) => trace.gather_rows(output.x, rows),
                 None => output.x,
             };
             self.loss(&mut trace, picked);

@@ -144,6 +144,38 @@ fn gat(graph: &Graph, x: &Matrix, weights: &Weights) -> Matrix {
     with_bias(&out, &weights.vector("bias"))
 }
 
+/// `Σ_j α_ij s_j`, `α_ij = softmax_j a · LeakyReLU(s_j + t_i)` over the entries of row `i` that are not 0 and `i` itself, in
+/// each head. Brody et al. 2022.
+fn gatv2(graph: &Graph, x: &Matrix, weights: &Weights) -> Matrix {
+    let side = |name: &str, bias: &str| with_bias(&product(x, &weights.matrix(name)), &weights.vector(bias));
+    let (source, target) = (side("source", "source_bias"), side("target", "target_bias"));
+    let attention = weights.matrix("attention");
+    let width = attention[0].len();
+    let mut out = vec![Vec::new(); x.len()];
+    for (i, out) in out.iter_mut().enumerate() {
+        for (head, a) in attention.iter().enumerate() {
+            let others: Vec<usize> = (0..x.len()).filter(|&j| j == i || graph.a[i][j] != 0.0).collect();
+            let score = |&j: &usize| -> f64 {
+                (0..width)
+                    .map(|col| {
+                        let sum = source[j][head * width + col] + target[i][head * width + col];
+                        a[col] * if sum < 0.0 { 0.2 * sum } else { sum }
+                    })
+                    .sum()
+            };
+            let alpha = softmax(&others.iter().map(score).collect::<Vec<f64>>());
+            out.extend((0..width).map(|col| {
+                others
+                    .iter()
+                    .zip(&alpha)
+                    .map(|(&j, alpha)| alpha * source[j][head * width + col])
+                    .sum::<f64>()
+            }));
+        }
+    }
+    with_bias(&out, &weights.vector("bias"))
+}
+
 /// Graphs of these sizes whose edges go one way, with a node that nothing comes in at and one that has no edge.
 fn one_way(sizes: &[usize], seed: u64) -> Vec<Matrix> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -210,7 +242,8 @@ fn convolutions() -> Vec<Convolution> {
             sage(graph, x, weights, "sum")
         }),
         ("gin", vec![out.clone()], gin),
-        ("gat", vec![out, ("heads", ArgValue::Int(2))], gat),
+        ("gat", vec![out.clone(), ("heads", ArgValue::Int(2))], gat),
+        ("gatv2", vec![out, ("heads", ArgValue::Int(2))], gatv2),
     ]
 }
 
@@ -271,6 +304,7 @@ fn clusters_of_one_node_each_behave_as_the_nodes_do() {
     settings.push(("sage", vec![("out", ArgValue::Int(4)), ("root_weight", ArgValue::Bool(false))]));
     settings.push(("gcn", vec![("out", ArgValue::Int(4)), ("self_loops", ArgValue::Bool(false))]));
     settings.push(("gat", vec![("out", ArgValue::Int(4)), ("self_loops", ArgValue::Bool(false))]));
+    settings.push(("gatv2", vec![("out", ArgValue::Int(4)), ("self_loops", ArgValue::Bool(false))]));
     settings.push(("diffpool", vec![k]));
     for (name, written) in settings {
         let op = find(name);

@@ -344,7 +344,6 @@ fn a_name_that_the_field_knows_is_no_slip_of_the_keyboard() {
     for (text, word) in [
         ("gine(64) -> relu -> mean -> mlp", "no stage reads edge features"),
         ("concat(edge_features -> mean, mean) -> mlp", "no stage reads edge features"),
-        ("gatv2(64) -> relu -> mean -> mlp", "has no counterpart here yet"),
         ("gcn(64) -> relu -> set2set -> mlp", "has no counterpart here yet"),
     ] {
         let found = check(text);

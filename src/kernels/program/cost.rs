@@ -64,6 +64,40 @@ impl Compiled {
     }
 }
 
+impl Compiled {
+    /// Numbers of a value.
+    pub(crate) fn numbers(&self, id: Id, sizes: Sizes) -> f64 {
+        numbers(&self.whole.program, id, sizes)
+    }
+
+    /// The values that the backward pass gives back.
+    pub(crate) fn gradients(&self) -> impl Iterator<Item = Id> {
+        self.backward.roots.iter().copied()
+    }
+
+    /// The most numbers that a pass has in memory of its own at one time.
+    pub(crate) fn peak_numbers(&self, is_forward: bool, sizes: Sizes) -> f64 {
+        let pass = if is_forward { &self.forward } else { &self.backward };
+        let is_kept = |id: &Id| is_forward && self.kept.binary_search(id).is_ok();
+        let mut is_made = vec![false; self.whole.program.values.len()];
+        let (mut live, mut peak) = (0.0, 0.0f64);
+        for (idx, phase) in pass.schedule.phases.iter().enumerate() {
+            for id in phase.results() {
+                is_made[id.index()] = true;
+                live += self.numbers(*id, sizes);
+            }
+            peak = peak.max(live);
+            for id in &pass.schedule.reads[idx] {
+                let is_over = pass.last_reader[id.index()] == idx && !is_kept(id) && !pass.roots.contains(id);
+                if is_over && std::mem::replace(&mut is_made[id.index()], false) {
+                    live -= self.numbers(*id, sizes);
+                }
+            }
+        }
+        peak
+    }
+}
+
 fn numbers(program: &Program, id: Id, sizes: Sizes) -> f64 {
     let value = program.value(id);
     let width: f64 = value.axes.iter().map(|size| size.known().unwrap_or(0) as f64).product();

@@ -22,32 +22,31 @@ impl Rowwise {
         Self { write: Box::new(write), compiled: OnceLock::new() }
     }
 
+    /// The program for inputs of these widths and weights of these shapes; those of the first call.
+    pub fn compiled(&self, widths: &[usize], shapes: &[&[usize]]) -> &Arc<Compiled> {
+        const NAMES: [&str; 2] = ["first", "second"];
+        self.compiled.get_or_init(|| {
+            let b = Build::new();
+            let input = |(k, &width): (usize, &usize)| b.input(k, Space::Rows, &[Size::Known(width)]);
+            let x: Vec<V> = widths.iter().enumerate().map(input).collect();
+            let weight = |(shape, name): (&&[usize], &'static str)| {
+                let dims: Vec<Dim> = shape.iter().map(|&n| Dim::new(Size::Known(n), None, "")).collect();
+                b.weight(name, &dims, Init::Zeros)
+            };
+            let w: Vec<V> = shapes.iter().zip(NAMES).map(weight).collect();
+            let y = (self.write)(&b, &x, &w);
+            Arc::new(Compiled::new(&b.finish(&[y]), &vec![true; widths.len()]))
+        })
+    }
+
     /// `inputs`: `[rows, width]`; `weights` of any shape. The result has the rows of the inputs.
     ///
     /// # Errors
     /// Where Candle cannot make a tensor.
     pub fn run(&self, inputs: &[&Tensor], weights: &[&Tensor]) -> Result<Tensor> {
-        const NAMES: [&str; 2] = ["first", "second"];
-        let compiled = self.compiled.get_or_init(|| {
-            let b = Build::new();
-            let sizes = |dims: &[usize]| dims.iter().map(|&n| Size::Known(n)).collect::<Vec<_>>();
-            let x: Vec<V> = inputs
-                .iter()
-                .enumerate()
-                .map(|(k, x)| b.input(k, Space::Rows, &sizes(&x.dims()[1..])))
-                .collect();
-            let w: Vec<V> = weights
-                .iter()
-                .zip(NAMES)
-                .map(|(w, name)| {
-                    let dims: Vec<Dim> =
-                        w.dims().iter().map(|&n| Dim::new(Size::Known(n), None, "")).collect();
-                    b.weight(name, &dims, Init::Zeros)
-                })
-                .collect();
-            let y = (self.write)(&b, &x, &w);
-            Arc::new(Compiled::new(&b.finish(&[y]), &vec![true; inputs.len()]))
-        });
+        let widths: Vec<usize> = inputs.iter().map(|x| x.dims()[1]).collect();
+        let shapes: Vec<&[usize]> = weights.iter().map(|w| w.dims()).collect();
+        let compiled = self.compiled(&widths, &shapes);
         let rows = inputs[0].dims()[0];
         let owned = |tensors: &[&Tensor]| tensors.iter().map(|&tensor| tensor.clone()).collect::<Vec<_>>();
         let mut results = run(&Arguments {

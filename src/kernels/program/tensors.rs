@@ -179,11 +179,17 @@ impl tape::ManyGradients for Step {
             execute(compiled, false, &mut memory, &self.topology, self.random, &|_| false);
             let all = compiled.whole.of_inputs.iter().chain(&compiled.whole.of_weights);
             let mut gradients = Vec::with_capacity(args.len());
-            for (arg, id) in args.iter().zip(all) {
+            let sources: Vec<Option<Id>> =
+                all.map(|id| id.map(|id| super::phases::source(program, id))).collect();
+            for (k, (arg, id)) in args.iter().zip(&sources).enumerate() {
                 gradients.push(match id {
-                    Some(id) if arg.track_op() => {
-                        let from = super::phases::source(program, *id);
-                        let values = memory.read(from).to_vec();
+                    Some(from) if arg.track_op() => {
+                        // One value may be the gradient of two arguments.
+                        let is_last = sources[k + 1..].iter().all(|other| other != id);
+                        let values = match is_last.then(|| memory.take(*from)).flatten() {
+                            Some(values) => values,
+                            None => memory.read(*from).to_vec(),
+                        };
                         Some(Tensor::from_vec(values, arg.shape(), arg.device())?)
                     }
                     _ => None,

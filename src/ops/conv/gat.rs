@@ -198,13 +198,15 @@ impl Operator for Gat {
             }
             _ => h,
         };
-        if !cx.args.bool("concat") && heads > 1.0 {
-            x = step.composed("mean", &[x], false, [x.rows, head], heads);
+        let n_heads = cx.args.int("heads") as usize;
+        let has_bias = cx.args.bool("bias");
+        let to_mean = (!cx.args.bool("concat") && n_heads > 1).then_some(n_heads);
+        let width = [facts::known(&cx.output.width)];
+        if let Some(tail) = tail(to_mean, has_bias, activation) {
+            let shapes: &[&[usize]] = if has_bias { &[&width] } else { &[] };
+            x = step.rowwise("bias", &tail, &[x], shapes);
         }
-        if cx.args.bool("bias") {
-            x = step.composed("add_bias", &[x], true, [x.rows, x.width], 1.0);
-        }
-        input.with(step.activate(x, activation))
+        input.with(x)
     }
     fn pyg(&self) -> Pyg {
         Pyg {

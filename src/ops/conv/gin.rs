@@ -146,8 +146,7 @@ impl Operator for Gin {
             _ => input.x,
         };
         if cx.args.bool("train_eps") {
-            let own = step.composed("multiply", &[input.x], true, [input.x.rows, input.x.width], 1.0);
-            x = step.add(x, own);
+            x = step.rowwise("own", &with_own(), &[x, input.x], &[&[1]]);
         }
         for (idx, &width) in widths.iter().enumerate().skip(1) {
             let activation = if idx + 1 == widths.len() { last } else { Activation::Relu };
@@ -196,10 +195,15 @@ impl Operator for Gin {
             } else {
                 Epsilon::Fixed(cx.args.float("eps"))
             },
-            own: Rowwise::new(|_, x, weights| x[0] + x[1] * weights[0]),
+            own: with_own(),
             activation: cx.activation,
         }))
     }
+}
+
+/// Adds the node itself, a learned number of times.
+fn with_own() -> Rowwise {
+    Rowwise::new(|_, x, weights| x[0] + x[1] * weights[0])
 }
 
 enum Epsilon {

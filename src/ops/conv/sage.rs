@@ -157,8 +157,7 @@ impl Operator for Sage {
             _ => input.x,
         };
         if normalize {
-            x = step.unit_rows(x);
-            x = step.activate(x, last);
+            x = step.rowwise("unit_rows", &normalized(last), &[x], &[]);
         }
         input.with(x)
     }
@@ -214,13 +213,7 @@ impl Operator for Sage {
             "lstm" => Aggregate::Lstm { weight: get("lstm_weight"), bias: get("lstm_bias") },
             _ => Aggregate::Mean,
         };
-        let activation = cx.activation;
-        let normalize = cx.args.bool("normalize").then(|| {
-            Rowwise::new(move |b, x, _| {
-                let x = super::unit_rows(x[0]);
-                function(activation).map_or(x, |f| b.map(f, &[x]))
-            })
-        });
+        let normalize = cx.args.bool("normalize").then(|| normalized(cx.activation));
         Ok(Box::new(SageModule {
             aggregate,
             root: cx.args.bool("root_weight"),
@@ -230,6 +223,14 @@ impl Operator for Sage {
             activation: cx.activation,
         }))
     }
+}
+
+/// Divides rows by their length, and applies the activation.
+fn normalized(activation: Activation) -> Rowwise {
+    Rowwise::new(move |b, x, _| {
+        let x = super::unit_rows(x[0]);
+        function(activation).map_or(x, |f| b.map(f, &[x]))
+    })
 }
 
 enum Aggregate {

@@ -96,9 +96,7 @@ impl Operator for TopK {
         let input = &inputs[0];
         let trace::Structure::Sparse(graphs) = &input.structure else { return input.clone() };
         let width = input.x.width;
-        // The direction over its length.
-        let direction = step.composed("unit", &[], true, [1.0, width], 4.0);
-        let score = step.linear_by(input.x, direction);
+        let score = step.rowwise("score", &score(), &[input.x], &[&[width as usize, 1]]);
         let kept = |nodes: f64| match (cx.args.opt_float("ratio"), cx.args.opt_int("k")) {
             // As in the checker, a tolerance keeps 0.1 · 30 from being rounded up to 4.
             (Some(ratio), _) => (ratio * nodes - 1e-9).ceil().max(1.0),
@@ -108,9 +106,7 @@ impl Operator for TopK {
         let rows = selected.n_nodes();
         let x = step.gather_rows(input.x, rows);
         let score = step.gather_rows(score, rows);
-        // Either nonlinearity is one exponential.
-        let weight = step.activate(score, Activation::Tanh);
-        let x = step.composed("multiply", &[x, weight], false, [rows, width], 1.0);
+        let x = step.rowwise("weigh", &weigh(is_sigmoid(cx.args)), &[x, score], &[]);
         trace::Value { x, structure: trace::Structure::Sparse(selected.into()) }
     }
     fn pyg(&self) -> Pyg {
@@ -130,20 +126,33 @@ impl Operator for TopK {
         Action::Pooling(Select::Keep)
     }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
-        let is_sigmoid = cx.args.choice("nonlinearity") == "sigmoid";
         Ok(Box::new(TopKModule {
             keep: match (cx.args.opt_float("ratio"), cx.args.opt_int("k")) {
                 (Some(ratio), _) => kernels::Keep::Ratio(ratio),
                 (None, k) => kernels::Keep::Count(k.unwrap_or(1) as usize),
             },
             direction: cx.weights.tensor("direction"),
-            score: Rowwise::new(|_, x, weights| {
-                let length = weights[0].flat().dot(weights[0].flat()).sqrt();
-                x[0].linear(weights[0].div_rows(length))
-            }),
-            weigh: Rowwise::new(move |_, x, _| x[0] * if is_sigmoid { x[1].sigmoid() } else { x[1].tanh() }),
+            score: score(),
+            weigh: weigh(is_sigmoid(cx.args)),
         }))
     }
+}
+
+/// The place of each row along the direction.
+fn score() -> Rowwise {
+    Rowwise::new(|_, x, weights| {
+        let length = weights[0].flat().dot(weights[0].flat()).sqrt();
+        x[0].linear(weights[0].div_rows(length))
+    })
+}
+
+fn is_sigmoid(args: &Args) -> bool {
+    args.choice("nonlinearity") == "sigmoid"
+}
+
+/// Rows times what the nonlinearity makes of their scores.
+fn weigh(is_sigmoid: bool) -> Rowwise {
+    Rowwise::new(move |_, x, _| x[0] * if is_sigmoid { x[1].sigmoid() } else { x[1].tanh() })
 }
 
 struct TopKModule {

@@ -138,48 +138,6 @@ impl Trace {
         self.kernel("reshape", &[x], false, [rows, width], |kernel| kernel.is_view = true)
     }
 
-    /// A short program over rows (`kernels::program::Rowwise`), with `flops` operations a number of its result.
-    pub fn composed(
-        &mut self,
-        name: &'static str,
-        args: &[Matrix],
-        has_weights: bool,
-        [rows, width]: [f64; 2],
-        flops: f64,
-    ) -> Matrix {
-        let read: f64 = args.iter().map(Matrix::numbers).sum();
-        let numbers = rows * width;
-        self.kernel(name, args, has_weights, [rows, width], |kernel| {
-            kernel.forward = Work::by_rows(rows).stream(flops * numbers, read + numbers);
-            kernel.backward = Work::by_rows(rows).stream(2.0 * flops * numbers, 2.0 * (read + numbers));
-        })
-    }
-
-    /// A product with one tracked column that is no weight itself: `kernels::linear` with `column` for its weight.
-    pub fn linear_by(&mut self, x: Matrix, column: Matrix) -> Matrix {
-        self.kernel("linear", &[x, column], false, [x.rows, 1.0], |kernel| {
-            kernel.forward = Work::by_rows(x.rows).product(x.rows, x.width, 1.0).stream(0.0, x.numbers());
-            kernel.backward = Work::by_rows(x.rows).product(x.width, x.rows, 1.0).stream(0.0, x.numbers());
-            if x.is_tracked {
-                kernel.backward = kernel.backward.product(x.rows, 1.0, x.width);
-            }
-        })
-    }
-
-    /// Each row over its Euclidean length, as Candle's operators compute it (`ops::conv::unit_rows`).
-    pub fn unit_rows(&mut self, x: Matrix) -> Matrix {
-        let squares = self.composed("square", &[x], false, [x.rows, x.width], 1.0);
-        let lengths = self.composed("sum", &[squares], false, [x.rows, 1.0], x.width);
-        let lengths = self.composed("maximum", &[lengths], false, [x.rows, 1.0], 2.0);
-        let lengths = self.composed("root", &[lengths], false, [x.rows, 1.0], 1.0);
-        let y = self.composed("divide", &[x, lengths], false, [x.rows, x.width], 1.0);
-        if let Some(kernel) = self.kernels.last_mut() {
-            // Going back, Candle makes about seven tensors of a quotient with a broadcast divisor in passing.
-            kernel.backward_scratch_bytes = 7.0 * FLOAT_BYTES * x.numbers();
-        }
-        y
-    }
-
     /// The loss of a task over `output`: a scalar.
     pub fn task_loss(&mut self, name: &'static str, output: Matrix, n_exponentials: f64) -> Matrix {
         let numbers = output.numbers();

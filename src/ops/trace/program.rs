@@ -1,7 +1,7 @@
 //! Programs of operators: what their phases cost together.
 
-use super::{FLOAT_BYTES, Matrix, Structure, Trace, Value, Work};
-use crate::kernels::program::{Compiled, Launch, Sizes};
+use super::{FLOAT_BYTES, Kernel, Matrix, Structure, Trace, Value, Work};
+use crate::kernels::program::{Compiled, Launch, Rowwise, Sizes};
 use crate::ops::program::{Described, Place};
 
 impl Trace {
@@ -11,10 +11,10 @@ impl Trace {
         let n_edges = match &first.structure {
             Structure::Sparse(graphs) => graphs.n_edges(),
             Structure::Clusters { n_graphs, k, .. } => n_graphs * k * k,
-            Structure::Slots { .. } | Structure::Graphs { .. } => 0.0,
+            Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. } => 0.0,
         };
         let sizes = Sizes { graphs: first.structure.n_graphs(), rows: first.x.rows, edges: n_edges };
-        let mut args: Vec<Matrix> = inputs.iter().map(|input| input.x).collect();
+        let mut args: Vec<Matrix> = described.ports.iter().map(|&port| inputs[port].x).collect();
         if let (true, Structure::Clusters { adjacency: Some(adjacency), .. }) =
             (described.reads_adjacency, &first.structure)
         {
@@ -38,18 +38,7 @@ impl Trace {
             }
         };
         let x = self.kernel("program", &args, has_weights, [rows, width], |kernel| {
-            let (forward, backward) = (compiled.launches(true, sizes), compiled.launches(false, sizes));
-            kernel.forward = work(&forward, rows);
-            kernel.backward = work(&backward, rows);
-            kernel.kept_bytes = FLOAT_BYTES * compiled.kept_numbers(sizes);
-            let stored = |launches: &[Launch]| launches.iter().map(|launch| launch.stored).sum::<f64>();
-            kernel.scratch_bytes = FLOAT_BYTES * (stored(&forward) - rows * width).max(0.0);
-            kernel.backward_scratch_bytes = FLOAT_BYTES * stored(&backward);
-            kernel.weight_gradients = program
-                .weights
-                .iter()
-                .map(|spec| spec.shape.iter().map(|dim| dim.known().unwrap_or(0) as f64).product::<f64>())
-                .sum();
+            fill(kernel, compiled, sizes);
         });
         let first_loss = described.first_loss();
         for (k, name) in described.losses.iter().enumerate() {
@@ -58,6 +47,43 @@ impl Trace {
         }
         Value { x, structure: structure.unwrap_or_else(|| first.structure.clone()) }
     }
+}
+
+impl Trace {
+    /// `kernels::program::Rowwise::run`
+    pub(crate) fn rowwise(
+        &mut self,
+        name: &'static str,
+        rowwise: &Rowwise,
+        args: &[Matrix],
+        shapes: &[&[usize]],
+    ) -> Matrix {
+        let widths: Vec<usize> = args.iter().map(|arg| arg.width as usize).collect();
+        let compiled = rowwise.compiled(&widths, shapes);
+        let program = &compiled.whole.program;
+        let rows = args[0].rows;
+        let width = program.value(program.outputs[0]).known_width() as f64;
+        let sizes = Sizes { graphs: 1.0, rows, edges: 0.0 };
+        self.kernel(name, args, !shapes.is_empty(), [rows, width], |kernel| fill(kernel, compiled, sizes))
+    }
+}
+
+/// What the passes of a program cost and keep.
+fn fill(kernel: &mut Kernel, compiled: &Compiled, sizes: Sizes) {
+    kernel.forward = work(&compiled.launches(true, sizes), sizes.rows);
+    kernel.backward = work(&compiled.launches(false, sizes), sizes.rows);
+    let program = &compiled.whole.program;
+    let results: f64 = program.outputs.iter().map(|&id| compiled.numbers(id, sizes)).sum();
+    let kept = compiled.kept_numbers(sizes);
+    let made: f64 = compiled.gradients().map(|id| compiled.numbers(id, sizes)).sum();
+    kernel.kept_bytes = FLOAT_BYTES * kept;
+    kernel.scratch_bytes = FLOAT_BYTES * (compiled.peak_numbers(true, sizes) - results - kept).max(0.0);
+    kernel.backward_scratch_bytes = FLOAT_BYTES * (compiled.peak_numbers(false, sizes) - made).max(0.0);
+    kernel.weight_gradients = program
+        .weights
+        .iter()
+        .map(|spec| spec.shape.iter().map(|dim| dim.known().unwrap_or(0) as f64).product::<f64>())
+        .sum();
 }
 
 fn work(launches: &[Launch], rows: f64) -> Work {
