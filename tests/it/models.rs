@@ -134,7 +134,8 @@ fn shipped_models_train_every_weight() {
                 gradient.flatten_all().unwrap().to_vec1::<f32>().unwrap()
             };
             let (ours, candles) = (of(&gradients), of(&plain));
-            let scale = candles.iter().fold(1e-3f32, |largest, value| largest.max(value.abs()));
+            // A bias before a norm has no gradient but rounding.
+            let scale = candles.iter().fold(1e-2f32, |largest, value| largest.max(value.abs()));
             for (ours, candles) in ours.iter().zip(&candles) {
                 let is_close = (ours - candles).abs() <= 1e-4 * scale;
                 assert!(is_close, "{}: {}: {ours} is not {candles}", path.display(), parameter.name);
