@@ -48,7 +48,7 @@ impl Random {
     fn factor<T: Float>(&self, site: usize, p: f64, row: usize, col: usize) -> T {
         let Some(seed) = self.seed else { return T::ONE };
         let dropout = crate::kernels::EdgeDropout { p, seed: seed.wrapping_add(site as u64) };
-        dropout.factor(row, col, site)
+        dropout.factor(row, col, 0, site)
     }
 }
 
