@@ -26,3 +26,65 @@ fn a_model_s_vocabulary_gives_other_data_the_same_columns() {
         assert_eq!((error.code, error.message.as_str()), ("data::unknown_label", message));
     }
 }
+
+#[test]
+fn a_model_s_vocabulary_gives_other_edges_the_same_columns_and_kinds() {
+    let trained = load(&folder(&CARRIED), &[]).expect("readable").vocabulary;
+    let options = |root: &TempDir, vocabulary: &Vocabulary| DataOptions {
+        vocabulary: Some(vocabulary.clone()),
+        ..DataOptions::folder(root.path())
+    };
+    // Labels 2, 4 and 5 occurred; alone, this set would have a single column.
+    let fewer = folder(&[("edge_labels", "5\n5\n5\n5\n5\n5\n"), CARRIED[1]]);
+    let data = data::load(&call("TINY", &[]), &options(&fewer, &trained)).expect("known labels");
+    assert_eq!((data.n_edge_features(), data.n_edge_kinds()), (4, 4));
+    assert_eq!(data.edge_kinds.expect("labels").of_entry.as_slice(), [3; 6]);
+    for label in [3, 7] {
+        let root = folder(&[("edge_labels", &format!("5\n5\n{label}\n5\n5\n5\n"))]);
+        let error = data::load(&call("TINY", &[]), &options(&root, &trained)).expect_err("unseen");
+        let message =
+            format!("edge label {label} does not occur in the data that the model was trained with");
+        assert_eq!((error.code, error.message, error.line), ("data::unknown_label", message, Some(3)));
+        // Of a model that does not read edges nothing is asked.
+        let blind = trained.clone().reading(data::EdgeReads::NOTHING);
+        let data = data::load(&call("TINY", &[]), &options(&root, &blind)).expect("not read");
+        assert!(data.edge_kinds.is_some());
+    }
+    let bare = folder(&[]);
+    let error = data::load(&call("TINY", &[]), &options(&bare, &trained)).expect_err("no labels");
+    assert_eq!(error.code, "data::other_columns");
+    assert_eq!(
+        error.message,
+        "the model was trained with 4 edge labels (2, 3, 4, 5), and TINY has no edge labels"
+    );
+    // What the model read is read again, unless the call says otherwise.
+    let both = [("edge_features", ArgValue::Choice("both"))];
+    let trained = load(&folder(&CARRIED), &both).expect("readable").vocabulary;
+    let again = data::load(&call("TINY", &[]), &options(&fewer, &trained)).expect("as the model's");
+    assert_eq!(again.vocabulary.edges_in_words(), "1 edge attribute and 4 edge labels (2, 3, 4, 5)");
+    let other = call("TINY", &[("edge_features", ArgValue::Choice("attributes"))]);
+    let error = data::load(&other, &options(&fewer, &trained)).expect_err("other columns");
+    assert_eq!(
+        error.help.as_deref(),
+        Some("leave `edge_features` out, and the data is read as the model's was: `edge_features = both`")
+    );
+    // A model of kinds alone knows them, whatever the features are.
+    let kinds = trained.clone().reading(data::EdgeReads { features: false, kinds: true });
+    let none = call("TINY", &[("edge_features", ArgValue::Choice("none"))]);
+    let data = data::load(&none, &options(&fewer, &kinds)).expect("kinds");
+    assert_eq!((data.n_edge_features(), data.n_edge_kinds()), (0, 4));
+}
+
+#[test]
+fn added_loops_are_a_kind_that_the_vocabulary_knows() {
+    let add = [("loops", ArgValue::Choice("add"))];
+    let data = load(&folder(&CARRIED), &add).expect("readable");
+    assert_eq!(data.n_edge_kinds(), 5);
+    let kinds = data.vocabulary.edge_kinds.as_ref().expect("labels");
+    assert_eq!(kinds.n_kinds(), 5);
+    assert_eq!(kinds.words(), "4 edge labels (2, 3, 4, 5) and added self-loops");
+    let plain = load(&folder(&CARRIED), &[]).expect("readable");
+    assert!(!data.vocabulary.has_edges_of(&plain.vocabulary));
+    let text = serde_json::to_string(&data.vocabulary).expect("JSON");
+    assert_eq!(serde_json::from_str::<Vocabulary>(&text).expect("as written"), data.vocabulary);
+}

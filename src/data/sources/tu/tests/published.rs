@@ -31,6 +31,16 @@ fn published_sets_have_their_published_counts() {
         assert_eq!((sizes.clone().min(), sizes.max()), (Some(smallest), Some(largest)), "{name}");
         assert_eq!((facts.max_nodes, facts.class_counts.as_slice()), (largest, class_counts), "{name}");
     }
+    // Kinds of bonds; every edge has its reverse, with the same label.
+    for (name, n_kinds) in [("MUTAG", 4), ("PTC_MR", 4), ("AIDS", 3)] {
+        let Some(data) = real(name) else { return };
+        let facts = data.facts();
+        assert_eq!((facts.edge_features, facts.edge_kinds), (n_kinds, n_kinds), "{name}");
+        assert_eq!((facts.n_loops, facts.n_parallel_edges, facts.n_one_way_edges), (0, 0, 0), "{name}");
+        let kinds = data.edge_kinds.as_ref().expect("labels").of_entry.as_slice();
+        let by_source = data.adjacency.transpose_entries();
+        assert!(by_source.iter().zip(kinds).all(|(&back, &kind)| kinds[back as usize] == kind), "{name}");
+    }
     let Some(Dataset { targets: Targets::Values { values, n_values }, .. }) = real("Acyclic") else {
         panic!("Acyclic is a regression")
     };
