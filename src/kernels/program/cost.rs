@@ -23,6 +23,14 @@ impl Sizes {
     }
 }
 
+/// A pass of a program.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Direction<'a> {
+    Forward,
+    /// With gradients for the inputs that are tracked, by port.
+    Backward(&'a [bool]),
+}
+
 /// One phase of a pass.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Launch {
@@ -49,17 +57,26 @@ pub(crate) struct Launch {
 }
 
 impl Compiled {
-    pub(crate) fn launches(&self, is_forward: bool, sizes: Sizes) -> Vec<Launch> {
+    /// The phases of the forward pass, or of the backward pass for the inputs that are `tracked`.
+    pub(crate) fn launches(&self, pass: Direction, sizes: Sizes) -> Vec<Launch> {
         let program = &self.whole.program;
-        let pass = if is_forward { &self.forward } else { &self.backward };
+        let backward;
+        let pass = match pass {
+            Direction::Forward => &self.forward,
+            Direction::Backward(tracked) => {
+                backward = self.backward(tracked);
+                &backward.pass
+            }
+        };
         (0..pass.schedule.phases.len()).map(|phase| launch(program, pass, phase, sizes)).collect()
     }
 
     /// Numbers that stay in memory between the passes, beside the results.
-    pub(crate) fn kept_numbers(&self, sizes: Sizes) -> f64 {
+    pub(crate) fn kept_numbers(&self, tracked: &[bool], sizes: Sizes) -> f64 {
         let program = &self.whole.program;
         let is_result = |id: Id| program.outputs.iter().any(|&output| source(program, output) == id);
-        let kept = self.kept.iter().filter(|&&id| !is_result(id));
+        let backward = self.backward(tracked);
+        let kept = backward.kept.iter().filter(|&&id| !is_result(id));
         kept.map(|&id| numbers(program, id, sizes)).sum()
     }
 }
@@ -71,14 +88,15 @@ impl Compiled {
     }
 
     /// The values that the backward pass gives back.
-    pub(crate) fn gradients(&self) -> impl Iterator<Item = Id> {
-        self.backward.roots.iter().copied()
+    pub(crate) fn gradients(&self, tracked: &[bool]) -> Vec<Id> {
+        self.backward(tracked).pass.roots.clone()
     }
 
-    /// The most numbers that a pass has in memory of its own at one time.
-    pub(crate) fn peak_numbers(&self, is_forward: bool, sizes: Sizes) -> f64 {
-        let pass = if is_forward { &self.forward } else { &self.backward };
-        let is_kept = |id: &Id| is_forward && self.kept.binary_search(id).is_ok();
+    /// The most numbers that a pass has in memory of its own at one time, where `tracked` inputs have gradients.
+    pub(crate) fn peak_numbers(&self, is_forward: bool, tracked: &[bool], sizes: Sizes) -> f64 {
+        let backward = self.backward(tracked);
+        let pass = if is_forward { &self.forward } else { &backward.pass };
+        let is_kept = |id: &Id| is_forward && backward.kept.binary_search(id).is_ok();
         let mut is_made = vec![false; self.whole.program.values.len()];
         let (mut live, mut peak) = (0.0, 0.0f64);
         for (idx, phase) in pass.schedule.phases.iter().enumerate() {

@@ -15,7 +15,7 @@ mod tests;
 mod topology;
 mod whole;
 
-pub(crate) use cost::{Launch, Sizes};
+pub(crate) use cost::{Direction, Launch, Sizes};
 pub(crate) use rowwise::Rowwise;
 pub(crate) use tensors::{Arguments, run};
 pub(crate) use topology::{MapCache, Topology};
@@ -28,6 +28,7 @@ use crate::program::{Id, Program, Space};
 use block::{BlockPlan, Frame, Run, Scratch};
 use phases::{Phase, Schedule, schedule, source, stored};
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Numbers that the slots of a block hold together, about: they stay in the second-level cache.
 const BLOCK_NUMBERS: usize = 1 << 16;
@@ -57,8 +58,18 @@ impl Random {
 pub(crate) struct Compiled {
     pub(crate) whole: Differentiated,
     forward: Pass,
-    backward: Pass,
-    /// What the backward pass reads of the forward pass.
+    /// Backward passes by the inputs that have gradients: the first layer's features have none, and what only they need
+    /// is not computed.
+    backward: Mutex<Vec<Arc<Backward>>>,
+}
+
+/// A backward pass for some of the inputs.
+#[derive(Debug)]
+struct Backward {
+    /// By input.
+    tracked: Vec<bool>,
+    pass: Pass,
+    /// What it reads of the forward pass.
     kept: Vec<Id>,
 }
 
@@ -103,19 +114,33 @@ impl Compiled {
         let whole = differentiate(program, wanted);
         let nothing = vec![false; whole.program.values.len()];
         let forward = Pass::new(&whole.program, &program.outputs, &nothing);
-        let mut is_known = nothing;
-        for phase in &forward.schedule.phases {
+        Self { whole, forward, backward: Mutex::default() }
+    }
+
+    /// The backward pass for the inputs that are `tracked`, by port.
+    fn backward(&self, tracked: &[bool]) -> Arc<Backward> {
+        let mut known = self.backward.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.iter().find(|known| known.tracked == tracked) {
+            return known.clone();
+        }
+        let whole = &self.whole;
+        let mut is_known = vec![false; whole.program.values.len()];
+        for phase in &self.forward.schedule.phases {
             phase.results().iter().for_each(|id| is_known[id.index()] = true);
         }
-        let roots: Vec<Id> = whole.of_inputs.iter().chain(&whole.of_weights).flatten().copied().collect();
-        let backward = Pass::new(&whole.program, &roots, &is_known);
-        let mut kept: Vec<Id> = backward.schedule.reads.iter().flatten().copied().collect();
+        let of_inputs = whole.of_inputs.iter().zip(tracked).filter(|(_, tracked)| **tracked);
+        let roots: Vec<Id> =
+            of_inputs.map(|(id, _)| id).chain(&whole.of_weights).flatten().copied().collect();
+        let pass = Pass::new(&whole.program, &roots, &is_known);
+        let mut kept: Vec<Id> = pass.schedule.reads.iter().flatten().copied().collect();
         // A gradient that is a value of the forward pass itself.
-        kept.extend(backward.roots.iter().copied());
+        kept.extend(pass.roots.iter().copied());
         kept.retain(|id| is_known[id.index()]);
         kept.sort_unstable();
         kept.dedup();
-        Self { whole, forward, backward, kept }
+        let backward = Arc::new(Backward { tracked: tracked.to_vec(), pass, kept });
+        known.push(backward.clone());
+        backward
     }
 }
 
@@ -191,16 +216,14 @@ impl<'a, T: Float> Memory<'a, T> {
 
 /// Runs a pass: computes every stored value, lets go of those that nothing reads any more unless `is_kept`.
 fn execute<T: Float>(
-    compiled: &Compiled,
-    is_forward: bool,
+    program: &Program,
+    pass: &Pass,
+    summation: Summation,
     memory: &mut Memory<T>,
     topology: &Topology,
     random: Random,
     is_kept: &dyn Fn(Id) -> bool,
 ) {
-    let program = &compiled.whole.program;
-    let pass = if is_forward { &compiled.forward } else { &compiled.backward };
-    let summation = if is_forward { Summation::current() } else { Summation::Sequential };
     for (idx, phase) in pass.schedule.phases.iter().enumerate() {
         match phase {
             Phase::Whole(id) => {

@@ -1,7 +1,8 @@
 //! Programs on tensors, as one operation of a step.
 
-use super::{Compiled, Memory, Random, Topology, execute};
+use super::{Backward, Compiled, Memory, Random, Topology, execute};
 use crate::kernels::float::{Float, View, by_dtype, finish};
+use crate::kernels::summation::Summation;
 use crate::kernels::{device, tape};
 use crate::program::{Id, Op};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -21,6 +22,7 @@ pub(crate) struct Arguments<'a> {
 /// A run of a program whose gradients may be asked for.
 struct Step {
     compiled: Arc<Compiled>,
+    backward: Arc<Backward>,
     topology: Topology,
     random: Random,
     /// Values that the backward pass reads.
@@ -63,7 +65,7 @@ impl Step {
         let mut kept = self.kept.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         for (&output, result) in program.outputs.iter().zip(results) {
             let from = super::phases::source(program, output);
-            if self.compiled.kept.binary_search(&from).is_ok() && kept.iter().all(|(id, _)| *id != from) {
+            if self.backward.kept.binary_search(&from).is_ok() && kept.iter().all(|(id, _)| *id != from) {
                 kept.push((from, result.detach()));
             }
         }
@@ -81,8 +83,12 @@ fn forward(arguments: &Arguments, args: &[Tensor], is_tracked: bool) -> Result<(
         let views = args.iter().map(View::<T>::new).collect::<Result<Vec<_>>>()?;
         let mut memory = Memory::<T>::new(program.values.len());
         give(compiled, &mut memory, &views, arguments.inputs.len());
-        let is_kept = |id: Id| is_tracked && compiled.kept.binary_search(&id).is_ok();
-        execute(compiled, true, &mut memory, arguments.topology, arguments.random, &is_kept);
+        let tracked: Vec<bool> = args[..arguments.inputs.len()].iter().map(Tensor::track_op).collect();
+        let backward = is_tracked.then(|| compiled.backward(&tracked));
+        let keeps: &[Id] = backward.as_ref().map_or(&[], |backward| &backward.kept);
+        let is_kept = |id: Id| keeps.binary_search(&id).is_ok();
+        let (topology, random) = (arguments.topology, arguments.random);
+        execute(program, &compiled.forward, Summation::current(), &mut memory, topology, random, &is_kept);
         let mut results = Vec::new();
         for (k, &output) in program.outputs.iter().enumerate() {
             let value = program.value(output);
@@ -100,15 +106,16 @@ fn forward(arguments: &Arguments, args: &[Tensor], is_tracked: bool) -> Result<(
         }
         let mut kept = Vec::new();
         if is_tracked {
-            for &id in &compiled.kept {
+            for &id in keeps {
                 if let Some(values) = memory.take(id) {
                     let len = values.len();
                     kept.push((id, Tensor::from_vec(values, len, &candle_core::Device::Cpu)?));
                 }
             }
         }
-        let step = is_tracked.then(|| Step {
+        let step = backward.map(|backward| Step {
             compiled: compiled.clone(),
+            backward,
             topology: arguments.topology.clone(),
             random: arguments.random,
             kept: Mutex::new(kept),
@@ -176,7 +183,8 @@ impl tape::ManyGradients for Step {
             for ((&id, gradient), zeros) in compiled.whole.cotangents.iter().zip(&cotangents).zip(&zeros) {
                 memory.give(id, gradient.as_deref().unwrap_or(zeros));
             }
-            execute(compiled, false, &mut memory, &self.topology, self.random, &|_| false);
+            let (pass, topology) = (&self.backward.pass, &self.topology);
+            execute(program, pass, Summation::Sequential, &mut memory, topology, self.random, &|_| false);
             let all = compiled.whole.of_inputs.iter().chain(&compiled.whole.of_weights);
             let mut gradients = Vec::with_capacity(args.len());
             let sources: Vec<Option<Id>> =

@@ -1,7 +1,7 @@
 //! Programs of operators: what their phases cost together.
 
 use super::{FLOAT_BYTES, Kernel, Matrix, Structure, Trace, Value, Work};
-use crate::kernels::program::{Compiled, Launch, Rowwise, Sizes};
+use crate::kernels::program::{Compiled, Direction, Launch, Rowwise, Sizes};
 use crate::ops::program::{Described, Place};
 
 impl Trace {
@@ -70,15 +70,18 @@ impl Trace {
 
 /// What the passes of a program cost and keep.
 fn fill(kernel: &mut Kernel, compiled: &Compiled, sizes: Sizes) {
-    kernel.forward = work(&compiled.launches(true, sizes), sizes.rows);
-    kernel.backward = work(&compiled.launches(false, sizes), sizes.rows);
+    let tracked: Vec<bool> = kernel.args.iter().map(|arg| arg.is_tracked).collect();
+    kernel.forward = work(&compiled.launches(Direction::Forward, sizes), sizes.rows);
+    kernel.backward = work(&compiled.launches(Direction::Backward(&tracked), sizes), sizes.rows);
     let program = &compiled.whole.program;
     let results: f64 = program.outputs.iter().map(|&id| compiled.numbers(id, sizes)).sum();
-    let kept = compiled.kept_numbers(sizes);
-    let made: f64 = compiled.gradients().map(|id| compiled.numbers(id, sizes)).sum();
+    let kept = compiled.kept_numbers(&tracked, sizes);
+    let made: f64 = compiled.gradients(&tracked).into_iter().map(|id| compiled.numbers(id, sizes)).sum();
     kernel.kept_bytes = FLOAT_BYTES * kept;
-    kernel.scratch_bytes = FLOAT_BYTES * (compiled.peak_numbers(true, sizes) - results - kept).max(0.0);
-    kernel.backward_scratch_bytes = FLOAT_BYTES * (compiled.peak_numbers(false, sizes) - made).max(0.0);
+    kernel.scratch_bytes =
+        FLOAT_BYTES * (compiled.peak_numbers(true, &tracked, sizes) - results - kept).max(0.0);
+    kernel.backward_scratch_bytes =
+        FLOAT_BYTES * (compiled.peak_numbers(false, &tracked, sizes) - made).max(0.0);
     kernel.weight_gradients = program
         .weights
         .iter()
