@@ -13,6 +13,7 @@ pub mod args;
 pub mod check;
 pub mod cli;
 pub mod compile;
+pub mod conv;
 pub mod data;
 pub mod diagnostic;
 pub mod diff;

@@ -379,7 +379,7 @@ fn as_written(value: &Value) -> Option<String> {
     }
 }
 
-fn convert<'p>(
+pub(crate) fn convert<'p>(
     ev: &mut Evaluator<'p>,
     callee: Callee,
     spec: &ArgSpec,

@@ -353,7 +353,7 @@ impl<'p> Evaluator<'p> {
         match self.definition(env.file, text) {
             Some(definition) => match definition.kind {
                 DefinitionKind::Let { .. } => self.eval_let(&definition),
-                DefinitionKind::Block { .. } => word,
+                DefinitionKind::Block { .. } | DefinitionKind::Conv { .. } => word,
                 DefinitionKind::Edges { .. } => Value::Pipeline(Thunk { expr, env: env.clone() }),
             },
             None => word,

@@ -6,6 +6,7 @@ mod bind;
 mod eval;
 mod scope;
 
+pub(crate) use bind::convert;
 pub use bind::{Bound, Callee, Given, Pipeline, bind, bind_call, catalogue, one_source};
 pub use eval::{Evaluator, Findings, MAX_DEPTH, Missing, Value};
 pub use scope::{Binding, Definition, DefinitionKind, Env, FileScope, Thunk};

@@ -1,7 +1,7 @@
 //! Names in scope: definitions of a file, parameters of a block instance, and `as` names of a pipeline.
 
 use crate::source::{FileId, Span};
-use crate::syntax::ast::{Expr, Ident, Param, Stage};
+use crate::syntax::ast::{Conv, Expr, Ident, Param, Stage};
 use petgraph::graph::NodeIndex;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -128,7 +128,7 @@ impl<'p> Env<'p> {
     }
 }
 
-/// A `let`, a block or a named pipeline on the edges of a file.
+/// A `let`, a block, a convolution or a named pipeline on the edges of a file.
 #[derive(Debug, Clone, Copy)]
 pub struct Definition<'p> {
     pub name: &'p Ident,
@@ -146,6 +146,10 @@ pub enum DefinitionKind<'p> {
     Block {
         params: &'p [Param],
         body: &'p Expr,
+    },
+    /// `conv gated(out) { … }`
+    Conv {
+        conv: &'p Conv,
     },
     /// `edges -> … as bonds`: one value, computed once, however many stages read it.
     Edges {

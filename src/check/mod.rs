@@ -1,6 +1,7 @@
 //! What is refused and why: one check, one file. A diagnostic's code names its file.
 
 pub mod args;
+pub mod conv;
 pub mod data;
 pub mod elsewhere;
 mod explanations;
@@ -24,7 +25,7 @@ use crate::ir::{
 };
 use crate::ops::Family;
 use crate::source::Span;
-use crate::syntax::ast::{Expr, ExprKind, ItemKind};
+use crate::syntax::ast::{Conv, Expr, ExprKind, ItemKind};
 use crate::syntax::{Program, cut};
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::HashSet;
@@ -357,6 +358,10 @@ fn look_at_the_rest<'p>(program: &'p Program, builder: &mut Builder<'p>, input_p
             let looked = match definition.kind {
                 DefinitionKind::Block { .. } => builder.look_at_block(&definition),
                 DefinitionKind::Let { .. } | DefinitionKind::Edges { .. } if was_used => Ok(()),
+                DefinitionKind::Conv { .. } => {
+                    builder.look_at_conv(&definition);
+                    Ok(())
+                }
                 DefinitionKind::Edges { .. } => builder.look_at_edges(&definition),
                 DefinitionKind::Let { .. } => builder.look_at_let(&definition),
             };
@@ -389,7 +394,9 @@ fn report_unused<'p>(program: &'p Program, builder: &mut Builder<'p>) {
     for file in &program.files {
         for item in &file.items {
             match &item.kind {
-                ItemKind::Block { name, params, .. } if builder.expanded.contains(&name.span) => {
+                ItemKind::Block { name, params, .. } | ItemKind::Conv(Conv { name, params, .. })
+                    if builder.expanded.contains(&name.span) =>
+                {
                     for param in params {
                         if !builder.ev.used.contains(&param.name.span) {
                             found.push(unused::definition("parameter", &param.name.text, param.name.span));

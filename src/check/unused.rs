@@ -12,11 +12,13 @@ pub fn definition(what: &str, name: &str, place: Span) -> Diagnostic {
     let code = match what {
         "let" => "unused::let",
         "block" => "unused::block",
+        "conv" => "unused::conv",
         _ => "unused::parameter",
     };
     let said = match what {
         "let" => format!("`{name}` is never used"),
         "block" => format!("block `{name}` is never used"),
+        "conv" => format!("the convolution `{name}` is never used"),
         _ => format!("the parameter `{name}` is never used"),
     };
     let finding =

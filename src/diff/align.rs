@@ -2,7 +2,7 @@
 //! inputs before what reads them, so that a stage put in at the front is one gap and moves nothing else.
 
 use super::view::{Stage, View};
-use crate::ops::{Family, WidthRule};
+use crate::ops::{Family, WidthRule, weight_scope};
 use std::collections::{HashMap, VecDeque};
 
 /// What an operator with weights costs to be put in or taken out, and one without.
@@ -151,8 +151,11 @@ fn cost(a: &Stage, b: &Stage) -> Option<u32> {
         return None;
     }
     let mut cost = 0;
-    if a.op.name() == b.op.name() {
+    if weight_scope(a.op) == weight_scope(b.op) {
         let mut of_arguments = 0;
+        if a.op.name() != b.op.name() {
+            of_arguments += ARGUMENT;
+        }
         for (one, other) in a.args.0.iter().zip(&b.args.0) {
             if one.value != other.value {
                 let is_width = a.op.width_rule() == WidthRule::Argument(one.name);

@@ -3,8 +3,9 @@
 use super::align::Alignment;
 use super::view::{Stage, View, short_call, value_or_absence};
 use super::{Change, Class, Kind, WeightMatch, WeightState};
-use crate::args::{ArgKind, ArgSpec, ArgValue};
-use crate::ops::{Operator, Ports, WidthRule};
+use crate::args::{ArgKind, ArgSpec, ArgValue, Args};
+use crate::conv::text;
+use crate::ops::{Operator, Ports, WidthRule, weight_scope};
 use crate::plan::words::grouped;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -83,11 +84,12 @@ impl<'v, 'a> Network<'v, 'a> {
     /// Every weight of either model, with the pair or single stage that it belongs to.
     fn match_weights(&self) -> Vec<(Owner, WeightMatch)> {
         let mut all = Vec::new();
-        let name =
-            |stage: &Stage, weight: &str| format!("{}.{}.{weight}", stage.node.index(), stage.op.name());
+        let name = |stage: &Stage, weight: &str| {
+            format!("{}.{}.{weight}", stage.node.index(), weight_scope(stage.op))
+        };
         for (i, stage) in self.before.stages.iter().enumerate() {
             let mate = self.alignment.after[i].map(|j| (j, &self.after.stages[j]));
-            let mate = mate.filter(|(_, mate)| mate.op.name() == stage.op.name());
+            let mate = mate.filter(|(_, mate)| weight_scope(mate.op) == weight_scope(stage.op));
             for weight in &stage.weights {
                 let other =
                     mate.and_then(|(_, mate)| mate.weights.iter().find(|other| other.name == weight.name));
@@ -105,7 +107,7 @@ impl<'v, 'a> Network<'v, 'a> {
         }
         for (j, stage) in self.after.stages.iter().enumerate() {
             let mate = self.alignment.before[j].map(|i| &self.before.stages[i]);
-            let mate = mate.filter(|mate| mate.op.name() == stage.op.name());
+            let mate = mate.filter(|mate| weight_scope(mate.op) == weight_scope(stage.op));
             for weight in &stage.weights {
                 if mate.is_some_and(|mate| mate.weights.iter().any(|other| other.name == weight.name)) {
                     continue;
@@ -123,20 +125,57 @@ impl<'v, 'a> Network<'v, 'a> {
         let pairs: Vec<_> = self.pairs().collect();
         for (i, j) in pairs {
             let (a, b) = (&self.before.stages[i], &self.after.stages[j]);
-            if a.op.name() != b.op.name() {
+            if weight_scope(a.op) != weight_scope(b.op) {
                 let (from, to) = (short_call(a.op, a.args), short_call(b.op, b.args));
                 let class = match a.weights.is_empty() && b.weights.is_empty() {
                     true => Class::WeightCompatible,
                     false => Class::WeightBreaking,
                 };
                 self.note(Kind::Changed, format!("{from} → {to}"), class, vec![i], vec![j]);
-            } else {
+            } else if !self.find_body(i, j) {
                 self.find_arguments(i, j);
             }
             if !self.moved.contains(&i) {
                 self.find_inputs(i, j);
             }
         }
+    }
+
+    /// Parts of convolutions that the files define themselves, where they differ by more than the values of parameters.
+    /// Returns whether nothing else is to be said of the stage.
+    fn find_body(&mut self, i: usize, j: usize) -> bool {
+        let (a, b) = (&self.before.stages[i], &self.after.stages[j]);
+        let (Some(one), Some(other)) = (a.op.defined(), b.op.defined()) else { return false };
+        let (one, other) = (one.definition(), other.definition());
+        if text::entries(one, a.args) == text::entries(other, b.args) {
+            // The same is computed, whatever the names.
+            return true;
+        }
+        let names = |args: &Args| args.0.iter().map(|arg| arg.name).collect::<Vec<_>>();
+        let are_same_params = names(a.args) == names(b.args);
+        let none = Args::default();
+        let args = if are_same_params { (&none, &none) } else { (a.args, b.args) };
+        let (one, other) = (text::entries(one, args.0), text::entries(other, args.1));
+        let class = match a.weights == b.weights {
+            true => Class::WeightCompatible,
+            false => Class::WeightBreaking,
+        };
+        let name = b.op.name();
+        let split = |entry: &String| {
+            let (part, value) = entry.split_once(" = ").unwrap_or((entry, ""));
+            (part.to_owned(), value.to_owned())
+        };
+        let (one, other): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            (one.iter().map(split).collect(), other.iter().map(split).collect());
+        let parts: BTreeSet<_> = one.keys().chain(other.keys()).cloned().collect();
+        for part in parts.iter().filter(|part| one.get(*part) != other.get(*part)) {
+            let of = |side: &BTreeMap<String, String>| {
+                side.get(part).map_or("aggregated", String::as_str).to_owned()
+            };
+            let text = format!("{name}: {part} {} → {}", of(&one), of(&other));
+            self.note(Kind::Changed, text, class, vec![i], vec![j]);
+        }
+        !are_same_params
     }
 
     fn find_arguments(&mut self, i: usize, j: usize) {
@@ -206,7 +245,7 @@ impl<'v, 'a> Network<'v, 'a> {
         };
         if a.inputs.len() != b.inputs.len() {
             let is_told = a.inputs.len() - n_of_edges(a) == b.inputs.len() - n_of_edges(b);
-            if a.op.name() == b.op.name() && !is_told {
+            if weight_scope(a.op) == weight_scope(b.op) && !is_told {
                 let what = if matches!(a.op.ports(), Ports::Many(_)) { "branches" } else { "inputs" };
                 let (n, m, who) = (a.inputs.len(), b.inputs.len(), self.after.place(j));
                 let text = format!("{who}: {what} {n} → {m}");

@@ -3,6 +3,7 @@
 
 use super::scene::{Group, GroupKind, Kind, Part, Scene, Unit, grouped, tidy_groups};
 use crate::ir::Model;
+use crate::ops;
 use crate::ops::Family;
 use crate::plan::StageRow;
 use petgraph::graph::NodeIndex;
@@ -181,7 +182,7 @@ fn entry_of_equal(
         let values = |node: &crate::ir::Node| -> Vec<crate::args::ArgValue> {
             node.args.0.iter().map(|arg| arg.value.clone()).collect()
         };
-        let is_equal = node_a.op.name() == node_b.op.name()
+        let is_equal = ops::is_same(node_a.op, node_b.op)
             && mark(idx_a) == mark(idx_b)
             && row_a.ty.level == row_b.ty.level
             && row_a.ty.to_string() == row_b.ty.to_string()

@@ -15,7 +15,15 @@ pub fn print(file: &File) -> String {
             ItemKind::Statement { words, params, value } => {
                 printer.statement(words, params.as_ref(), value.as_ref());
             }
-            ItemKind::Section(section) => printer.section(section),
+            ItemKind::Section(section) => {
+                printer.atom(&section.name);
+                printer.body(&section.body);
+            }
+            ItemKind::Conv { words, params, body } => {
+                // ` {` stands behind the parameters.
+                printer.words(words, params.as_ref(), 2);
+                printer.body(body);
+            }
         }
     }
     printer.comments(&file.end);
@@ -127,15 +135,9 @@ impl Printer {
     }
 
     fn statement(&mut self, words: &[Atom], params: Option<&Bracket>, value: Option<&Value>) {
-        for (idx, word) in words.iter().enumerate() {
-            if idx > 0 { self.spaced_atom(word) } else { self.atom(word) }
-        }
-        if let Some(params) = params {
-            // ` = ` and what has to stand behind it.
-            let after =
-                value.and_then(|value| value.pipeline.width_before_break()).map_or(2, |width| 3 + width);
-            self.bracket(params, after);
-        }
+        // ` = ` and what has to stand behind it.
+        let after = value.and_then(|value| value.pipeline.width_before_break()).map_or(2, |width| 3 + width);
+        self.words(words, params, after);
         match value {
             Some(value) if words.is_empty() => self.pipeline(&value.pipeline, 0, true),
             Some(value) => {
@@ -146,8 +148,20 @@ impl Printer {
         }
     }
 
-    fn section(&mut self, section: &Section) {
-        self.atom(&section.name);
+    /// What an item begins with; `after` columns have to stay free behind the parameters.
+    fn words(&mut self, words: &[Atom], params: Option<&Bracket>, after: usize) {
+        for (idx, word) in words.iter().enumerate() {
+            if idx > 0 { self.spaced_atom(word) } else { self.atom(word) }
+        }
+        if let Some(params) = params {
+            self.bracket(params, after);
+        }
+    }
+
+    /// The entries of a section or convolution, behind its name and parameters.
+    fn body(&mut self, section: &Body) {
+        // Of what stands before it; the extent has the rest.
+        let before = self.column;
         self.space();
         self.word("{");
         let is_one_line = section.was_one_line && !section.extent.breaks;
@@ -155,8 +169,7 @@ impl Printer {
             self.word("}");
             return;
         }
-        // Name and brace are written already.
-        if is_one_line && section.extent.width <= MAX_WIDTH {
+        if is_one_line && before + section.extent.width <= MAX_WIDTH {
             for (idx, entry) in section.entries.iter().enumerate() {
                 self.word(if idx > 0 { ", " } else { " " });
                 self.atom(&entry.key);

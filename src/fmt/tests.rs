@@ -131,3 +131,12 @@ fn what_does_not_parse_is_refused_as_by_check() {
     assert_eq!(refused, crate::syntax::parse(&sources, id).1);
     assert_eq!(refused.len(), 1);
 }
+
+#[test]
+fn convolutions_are_laid_out_as_sections_are() {
+    check(
+        "conv // one\n a( b , // two\n c=1 ) // three\n { message=x_j // four\n ,aggregate=mean }",
+        "conv // one\n    a(\n    b, // two\n    c = 1,\n) { // three\n    message   = x_j // four\n    aggregate = mean\n}\n",
+    );
+    check("conv a{}", "conv a {}\n");
+}

@@ -5,7 +5,7 @@
 
 use super::INDENT;
 use crate::syntax::lex::{Bracket as Sign, Kind, Lexed};
-use crate::syntax::split::{Piece, Splitter};
+use crate::syntax::split::{Chunk, Piece, Splitter};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -77,6 +77,12 @@ pub enum ItemKind<'a> {
         value: Option<Value<'a>>,
     },
     Section(Section<'a>),
+    /// `conv gated(out) { … }`: the word and the name, then the parameters.
+    Conv {
+        words: Vec<Atom<'a>>,
+        params: Option<Bracket<'a>>,
+        body: Body<'a>,
+    },
 }
 
 /// `= pipeline`
@@ -90,9 +96,16 @@ pub struct Value<'a> {
 #[derive(Debug)]
 pub struct Section<'a> {
     pub name: Atom<'a>,
+    pub body: Body<'a>,
+}
+
+/// `{ entries }`
+#[derive(Debug)]
+pub struct Body<'a> {
     pub entries: Vec<Entry<'a>>,
     pub end: Comments<'a>,
     pub was_one_line: bool,
+    /// With the brackets and the space before them.
     pub extent: Extent,
 }
 
@@ -186,18 +199,21 @@ pub fn build<'a>(text: &Splitter<'a>, lexed: &Lexed) -> File<'a> {
     let mut builder = Builder { text: *text, gaps: gaps(text, lexed), next: 0 };
     let mut items = Vec::new();
     for piece in text.split() {
-        let tokens = match &piece {
-            Piece::Item(chunk) => &chunk.tokens,
-            Piece::Section { tokens, .. } => tokens,
-        };
+        let tokens = piece.tokens();
         builder.next = tokens.start;
         let has_blank_before = builder.has_blank_before(tokens.start);
         let comments = builder.take_gap(tokens.start);
         let kind = match &piece {
             Piece::Item(chunk) => builder.statement(chunk.tokens.end),
             Piece::Section { tokens, entries, .. } => {
-                let entries: Vec<_> = entries.iter().map(|entry| entry.tokens.clone()).collect();
-                ItemKind::Section(builder.section(tokens, &entries))
+                let name = builder.atom();
+                ItemKind::Section(Section { name, body: builder.body(tokens, entries) })
+            }
+            Piece::Conv { tokens, entries, .. } => {
+                let words = vec![builder.atom(), builder.atom()];
+                let has_params = builder.kind() == Some(Kind::Open(Sign::Round));
+                let params = has_params.then(|| builder.bracket(BracketKind::Call));
+                ItemKind::Conv { words, params, body: builder.body(tokens, entries) }
             }
         };
         items.push(Item { comments, has_blank_before, kind });
@@ -310,16 +326,16 @@ impl<'a> Builder<'a> {
         Value { comments, pipeline: self.pipeline() }
     }
 
-    fn section(&mut self, tokens: &Range<usize>, chunks: &[Range<usize>]) -> Section<'a> {
-        let name = self.atom();
+    /// What stands in curly brackets, from the opening one on.
+    fn body(&mut self, tokens: &Range<usize>, chunks: &[Chunk]) -> Body<'a> {
         let close = tokens.end - 1;
         let was_one_line = self.line(tokens.start) == self.line(close);
-        let mut extent = atom_extent(&name);
+        let mut extent = Extent::default();
         let mut entries = Vec::new();
         for chunk in chunks {
             // Before the entry stand the `{` or commas, with comments of their own.
-            let comments = self.take_gaps_to(chunk.start);
-            let has_blank_before = self.has_blank_before(chunk.start);
+            let comments = self.take_gaps_to(chunk.tokens.start);
+            let has_blank_before = self.has_blank_before(chunk.tokens.start);
             let key = self.atom();
             let value = self.value();
             let breaks = !comments.is_empty() || !value.comments.is_empty();
@@ -331,7 +347,7 @@ impl<'a> Builder<'a> {
         // ` { `, ` }` and the commas; ` {}` where it is empty.
         let signs = if entries.is_empty() { 3 } else { 5 + 2 * (entries.len() - 1) };
         extent = extent + Extent::of(signs, !end.is_empty());
-        Section { name, entries, end, was_one_line, extent }
+        Body { entries, end, was_one_line, extent }
     }
 
     fn take_gaps_to(&mut self, idx: usize) -> Comments<'a> {

@@ -9,9 +9,11 @@ use crate::args::{
     self, Args, Binding, Callee, Definition, DefinitionKind, Env, Evaluator, Given, Pipeline, Thunk,
 };
 use crate::check::{args as args_check, elsewhere, names};
+use crate::conv::{Default as Preset, Parameter, Takes, analyse::analyse};
+use crate::ops::conv::defined::{self, Defined};
 use crate::ops::{self, Action, Family, Operator, Ports, Select, WidthRule};
-use crate::source::Span;
-use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind, Ident, Param, Stage};
+use crate::source::{FileId, Span};
+use crate::syntax::ast::{Arg, BinaryOp, Conv, Expr, ExprKind, Ident, Param, Stage};
 use crate::syntax::cut::stage_cut;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
@@ -55,6 +57,8 @@ pub(crate) struct Made {
     pub call: Option<(Arc<str>, Span)>,
     /// Arguments that stand in for ones that were reported.
     pub broken_args: Vec<&'static str>,
+    /// Where the convolution is defined that it applies.
+    pub definition: Option<Span>,
     /// It stands for a stage that is not known: whatever follows from it is not known either.
     pub is_unknown: bool,
     /// The input or pooling whose graph the rows of the value belong to; `None` for rows without edges.
@@ -96,6 +100,9 @@ pub(crate) struct Builder<'p> {
     edge_items: HashMap<Span, EdgeItem>,
     /// Values of the edges below each selection.
     remaining: HashMap<(NodeIndex, NodeIndex), NodeIndex>,
+    /// Convolutions that files define, by the place of their name; `None` for those that could not be read.
+    convolutions: HashMap<Span, Option<&'static Defined>>,
+    conv_items: HashMap<Span, (&'p Conv, FileId)>,
     /// While a pipeline on edges that belongs to the whole file is built: the stage that its stages stand behind.
     stands_behind: Option<NodeIndex>,
     /// Of the stages that are built now.
@@ -122,6 +129,8 @@ impl<'p> Builder<'p> {
             edge_words: HashMap::new(),
             edge_items: HashMap::new(),
             remaining: HashMap::new(),
+            convolutions: HashMap::new(),
+            conv_items: HashMap::new(),
             stands_behind: None,
             author: Author::File,
             provisional: Provisional::default(),
@@ -482,6 +491,20 @@ impl<'p> Builder<'p> {
                 DefinitionKind::Block { params, body } => {
                     self.block(&definition, params, body, args, args_env, span, place, cursor)
                 }
+                DefinitionKind::Conv { conv } => {
+                    let given: Vec<Given> = args.iter().map(Given::from).collect();
+                    match self.convolution(conv, definition.file) {
+                        Some(op) => {
+                            let cursor = self.operator(op, &given, args_env, span, place, cursor)?;
+                            self.made[cursor.node.index()].definition = Some(conv.span);
+                            Ok(cursor)
+                        }
+                        None => {
+                            args.iter().for_each(|arg| self.ev.touch(&arg.value, args_env));
+                            self.unknown_stage(span, cursor)
+                        }
+                    }
+                }
                 DefinitionKind::Edges { stages } => {
                     if let Some(arg) = args.first() {
                         let place = self.ev.at(arg.value.span);
@@ -744,8 +767,11 @@ impl<'p> Builder<'p> {
         let takes_branches = matches!(op.ports(), Ports::Many(_));
         let call = Some(self.ev.at(span)).filter(|call| call.start <= place.start && place.end <= call.end);
         let callee = Callee { name: op.name(), place, noun: "argument", takes_branches, example: None, call };
-        let bound = args::bind(&mut self.ev, callee, op.args(), given, env);
-        let mut broken_args = bound.broken;
+        let mut bound = args::bind(&mut self.ev, callee, op.args(), given, env);
+        let mut broken_args = std::mem::take(&mut bound.broken);
+        if let Some(defined) = op.defined() {
+            self.compute_defaults(defined, &mut bound, given, env, &mut broken_args);
+        }
         let mut inputs = Vec::new();
         let mut assignment = None;
         if let Ports::Many(least) = op.ports() {
@@ -788,6 +814,86 @@ impl<'p> Builder<'p> {
             self.wanted.entry(setter).or_insert(Wanted::RowsOf(node));
         }
         Ok(Cursor { node, is_start: false })
+    }
+
+    /// The operator of a convolution that a file defines, read once; `None` where it could not be read.
+    fn convolution(&mut self, conv: &'p Conv, file: FileId) -> Option<&'static Defined> {
+        if let Some(known) = self.convolutions.get(&conv.name.span) {
+            return *known;
+        }
+        self.expanded.insert(conv.name.span);
+        let op = analyse(&mut self.ev, conv, file).map(defined::operator);
+        self.convolutions.insert(conv.name.span, op);
+        self.conv_items.insert(conv.name.span, (conv, file));
+        op
+    }
+
+    /// Values of the parameters that a call leaves out and whose defaults read the parameters before them.
+    fn compute_defaults(
+        &mut self,
+        op: &'static Defined,
+        bound: &mut args::Bound<'p>,
+        given: &[Given<'p>],
+        env: &Rc<Env<'p>>,
+        broken: &mut Vec<&'static str>,
+    ) {
+        let params = &op.definition().params;
+        let is_left_out = |param: &Parameter, arg: &args::BoundArg| {
+            param.default == Some(Preset::Computed) && param.takes != Takes::Nothing && arg.span.is_none()
+        };
+        if !params.iter().zip(&bound.args.0).any(|(param, arg)| is_left_out(param, arg)) {
+            return;
+        }
+        let Some((conv, file)) = self.conv_items.values().find(|(conv, _)| {
+            self.convolutions
+                .get(&conv.name.span)
+                .copied()
+                .flatten()
+                .is_some_and(|known| std::ptr::eq(known, op))
+        }) else {
+            return;
+        };
+        let (conv, inner) = (*conv, Env::instance(*file, &conv.name, env));
+        for (idx, param) in conv.params.iter().enumerate() {
+            let written = bound.args.0[idx].span;
+            let value = match written {
+                Some(span) => {
+                    let arg = given.iter().find(|arg| self.ev.at(arg.span()) == span);
+                    arg.map(|arg| Thunk { expr: arg.value, env: env.clone() })
+                }
+                None => param.default.as_ref().map(|expr| Thunk { expr, env: inner.so_far() }),
+            };
+            if is_left_out(&params[idx], &bound.args.0[idx])
+                && let Some(value) = &value
+            {
+                let place = self.ev.at(value.expr.span);
+                let name = op.name();
+                let callee = Callee {
+                    name,
+                    place,
+                    noun: "parameter",
+                    takes_branches: false,
+                    example: None,
+                    call: None,
+                };
+                match args::convert(&mut self.ev, callee, &op.args()[idx], value.expr, &value.env) {
+                    Some(value) => bound.args.0[idx].value = value,
+                    None => broken.push(op.args()[idx].name),
+                }
+            }
+            let binding = match value {
+                Some(value) => Binding::Param { value, name: &param.name },
+                None => Binding::UnknownParam { name: &param.name },
+            };
+            inner.bind(&param.name.text, binding);
+        }
+    }
+
+    /// Looks at a convolution that nothing calls.
+    pub fn look_at_conv(&mut self, definition: &Definition<'p>) {
+        if let DefinitionKind::Conv { conv } = definition.kind {
+            self.convolution(conv, definition.file);
+        }
     }
 
     fn branch(&mut self, branch: &Thunk<'p>, cursor: Cursor) -> Result<Cursor, Stop> {

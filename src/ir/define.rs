@@ -2,11 +2,12 @@
 
 use crate::args::{Definition, DefinitionKind, FileScope, Findings, Missing};
 use crate::check::names;
+use crate::conv;
 use crate::lint;
 use crate::ops;
 use crate::source::{FileId, Span};
 use crate::syntax::Program;
-use crate::syntax::ast::{Entry, Expr, ExprKind, Ident, ItemKind, Stage};
+use crate::syntax::ast::{Entry, Expr, ExprKind, Ident, ItemKind, Param, Stage};
 use std::collections::HashMap;
 
 /// What can stand before `=` at the top of a file.
@@ -56,22 +57,16 @@ pub(crate) fn collect_definitions<'p>(
             let (name, kind) = match &item.kind {
                 ItemKind::Let { name, value } => (name, DefinitionKind::Let { value }),
                 ItemKind::Block { name, params, body } => {
-                    let mut known: HashMap<&str, Span> = HashMap::new();
-                    for param in params {
-                        if let Some(is_operator) = reserved(&param.name.text) {
-                            findings.push(names::reserved(&param.name.text, param.name.span, is_operator));
-                        }
-                        let first = *known.entry(&param.name.text).or_insert(param.name.span);
-                        if first != param.name.span {
-                            findings.push(names::duplicate(
-                                "the parameter",
-                                &param.name.text,
-                                param.name.span,
-                                first,
-                            ));
-                        }
-                    }
+                    check_params(params, &reserved, findings);
                     (name, DefinitionKind::Block { params, body })
+                }
+                ItemKind::Conv(conv) => {
+                    let is_taken = |name: &str| match conv::analyse::is_taken(name) {
+                        true => Some(false),
+                        false => reserved(name),
+                    };
+                    check_params(&conv.params, &is_taken, findings);
+                    (&conv.name, DefinitionKind::Conv { conv })
                 }
                 ItemKind::Bare { value } => match edge_stages(value) {
                     Some((stages, Some(name))) => (name, DefinitionKind::Edges { stages }),
@@ -129,6 +124,20 @@ pub(crate) fn collect_definitions<'p>(
     scopes
 }
 
+/// Parameters have names of their own, each once.
+fn check_params(params: &[Param], is_taken: &dyn Fn(&str) -> Option<bool>, findings: &mut Findings) {
+    let mut known: HashMap<&str, Span> = HashMap::new();
+    for param in params {
+        if let Some(is_operator) = is_taken(&param.name.text) {
+            findings.push(names::reserved(&param.name.text, param.name.span, is_operator));
+        }
+        let first = *known.entry(&param.name.text).or_insert(param.name.span);
+        if first != param.name.span {
+            findings.push(names::duplicate("the parameter", &param.name.text, param.name.span, first));
+        }
+    }
+}
+
 /// What may be missing from each file because something could not be read.
 pub(crate) fn collect_missing(program: &Program) -> HashMap<FileId, Missing<'_>> {
     let own = |id: FileId| {
@@ -170,6 +179,7 @@ pub(crate) fn own_definitions(program: &Program, file: FileId) -> Vec<(&'static 
         .filter_map(|item| match &item.kind {
             ItemKind::Let { name, .. } => Some(("let", name)),
             ItemKind::Block { name, .. } => Some(("block", name)),
+            ItemKind::Conv(conv) => Some(("conv", &conv.name)),
             ItemKind::Bare { value } => Some(("edges", edge_stages(value)?.1?)),
             _ => None,
         })
@@ -263,7 +273,9 @@ pub(crate) fn main_items<'p>(program: &'p Program, findings: &mut Findings) -> M
                     items.first.get_or_insert(item.span);
                     continue;
                 }
-                ItemKind::Use { .. } | ItemKind::Let { .. } | ItemKind::Block { .. } => continue,
+                ItemKind::Use { .. } | ItemKind::Let { .. } | ItemKind::Block { .. } | ItemKind::Conv(_) => {
+                    continue;
+                }
             };
             items.first.get_or_insert(place);
             match places.get(key) {

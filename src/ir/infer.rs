@@ -61,6 +61,7 @@ pub(crate) fn infer_types(
             new_level: Level(next_level),
             data,
             sizes: sizes.as_ref(),
+            definition: made[idx.index()].definition,
         };
         let Made { broken_args: broken, is_unknown, .. } = &made[idx.index()];
         if *is_unknown {
@@ -188,6 +189,7 @@ impl Provisional {
             new_level: Level(self.n_levels + 1),
             data: None,
             sizes: None,
+            definition: None,
         };
         // What is wrong is reported when the types are inferred for good.
         op.infer(&cx).unwrap_or_else(|_| guess(&cx))
@@ -228,6 +230,7 @@ fn rows_of(
         new_level: Level(next_level),
         data,
         sizes,
+        definition: None,
     };
     // What is wrong with the pooling itself is reported when its own turn comes.
     node.op.infer(&cx).map_or_else(|_| Dim::new(Size::Symbol("?"), None, "not known"), |ty| ty.rows)

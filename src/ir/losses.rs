@@ -111,7 +111,7 @@ fn read_name<'p>(
                 }
                 read(ev, value, &Env::instance(definition.file, definition.name, env))
             }
-            DefinitionKind::Block { .. } | DefinitionKind::Edges { .. } => {
+            DefinitionKind::Block { .. } | DefinitionKind::Conv { .. } | DefinitionKind::Edges { .. } => {
                 ev.report(names::unknown_loss(found(name, span, &[])));
                 Part::Bad
             }

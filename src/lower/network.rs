@@ -84,7 +84,7 @@ impl Network {
                         data: data.name.clone(),
                     });
                 };
-                let name = parameter_name(step.node, node.op.name(), spec.name);
+                let name = parameter_name(step.node, ops::weight_scope(node.op), spec.name);
                 let var = initialise(spec.init, &shape, dtype, device, seed, &name)?;
                 weights.0.push((spec.name, var.clone()));
                 parameters.push(Parameter { name, var, is_trained: spec.is_trained });

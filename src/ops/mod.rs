@@ -183,6 +183,8 @@ pub struct InferCx<'a> {
     /// A level not used before, for a pooling's result.
     pub new_level: crate::ir::Level,
     pub data: Option<&'a DataFacts>,
+    /// Where the file defines the operator, for places inside; `None` where they are not known.
+    pub definition: Option<Span>,
     /// Sizes with the numbers of `data`; there where it is.
     pub sizes: Option<&'a RefCell<SizesWithData>>,
 }
@@ -392,6 +394,28 @@ pub trait Operator: Send + Sync + std::fmt::Debug {
         crate::lower::program::lower(cx, |facts, options| {
             program::describe(facts, options, |cx| self.program(cx))
         })
+    }
+    /// The operator as a convolution that a file defines; `None` for those of the catalogue.
+    fn defined(&self) -> Option<&conv::defined::Defined> {
+        None
+    }
+}
+
+/// Whether two operators are the same one: of those that files define, the same text.
+pub fn is_same(one: &dyn Operator, other: &dyn Operator) -> bool {
+    match (one.defined(), other.defined()) {
+        (Some(one), Some(other)) => std::ptr::eq(one, other),
+        (None, None) => one.name() == other.name(),
+        _ => false,
+    }
+}
+
+/// What the names of an operator's weights begin with, behind the number of the stage: a file may rename the
+/// convolutions that it defines.
+pub fn weight_scope(op: &dyn Operator) -> &'static str {
+    match op.defined() {
+        Some(_) => conv::defined::SCOPE,
+        None => op.name(),
     }
 }
 

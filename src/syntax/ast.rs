@@ -44,6 +44,8 @@ pub enum ItemKind {
     Let { name: Ident, value: Expr },
     /// `block encoder(width, depth = 2) = …`
     Block { name: Ident, params: Vec<Param>, body: Expr },
+    /// `conv gated(out) { message = …  aggregate = …  update = … }`
+    Conv(Conv),
     /// `data = …`, `model = …`, `loss = …`, `task = …`: `key` is the word before `=`.
     Setting { key: Ident, value: Expr },
     /// `train { … }`, `evaluate { … }`; `published { accuracy = 0.7625, source = "…" }` is one too.
@@ -55,14 +57,27 @@ pub enum ItemKind {
     Bare { value: Expr },
 }
 
-/// A block's parameter, with its default where it has one.
+/// A convolution of the file's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Conv {
+    pub name: Ident,
+    pub params: Vec<Param>,
+    /// In the order written; whether their keys mean something is not known here.
+    pub entries: Vec<Entry>,
+    /// From `conv` to the closing bracket.
+    pub span: Span,
+    /// An entry could not be read, which was reported: what is missing may have stood there.
+    pub is_broken: bool,
+}
+
+/// A parameter of a block or convolution, with its default where it has one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Param {
     pub name: Ident,
     pub default: Option<Expr>,
 }
 
-/// `key = value` of a section.
+/// `key = value` of a section or convolution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
     pub key: Ident,

@@ -2,7 +2,7 @@
 //! its sign, a whole item for the name that it defines.
 
 use super::Program;
-use super::ast::{BinaryOp, Expr, ExprKind, Item, ItemKind, Param, Stage};
+use super::ast::{BinaryOp, Entry, Expr, ExprKind, Item, ItemKind, Param, Stage};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use std::collections::HashMap;
@@ -56,15 +56,15 @@ impl Cuts {
                 self.expr(value);
                 self.add(value.span, item.span);
             }
-            ItemKind::Section { entries, .. } => {
-                let spans: Vec<Span> =
-                    entries.iter().map(|entry| entry.key.span.to(entry.value.span)).collect();
-                for ((entry, span), cut) in entries.iter().zip(&spans).zip(in_list(&spans)) {
-                    self.add(*span, cut);
-                    self.add(entry.key.span, cut);
-                    self.expr(&entry.value);
+            ItemKind::Conv(conv) => {
+                self.add(conv.name.span, item.span);
+                let spans: Vec<Span> = conv.params.iter().map(param_span).collect();
+                for (param, cut) in conv.params.iter().zip(in_list(&spans)) {
+                    self.add(param.name.span, cut);
                 }
+                self.entries(&conv.entries);
             }
+            ItemKind::Section { entries, .. } => self.entries(entries),
             ItemKind::Allow { codes } => {
                 let spans: Vec<Span> = codes.iter().map(|code| code.span).collect();
                 for (code, cut) in codes.iter().zip(in_list(&spans)) {
@@ -75,6 +75,15 @@ impl Cuts {
                 self.expr(value);
                 self.add(value.span, item.span);
             }
+        }
+    }
+
+    fn entries(&mut self, entries: &[Entry]) {
+        let spans: Vec<Span> = entries.iter().map(|entry| entry.key.span.to(entry.value.span)).collect();
+        for ((entry, span), cut) in entries.iter().zip(&spans).zip(in_list(&spans)) {
+            self.add(*span, cut);
+            self.add(entry.key.span, cut);
+            self.expr(&entry.value);
         }
     }
 

@@ -312,13 +312,25 @@ pub fn unclosed(text: &Splitter, open: usize, end: usize) -> Diagnostic {
     }
 }
 
-pub fn unclosed_section(text: &Splitter, section: usize, end: usize) -> Diagnostic {
-    let name = quoted(text.word(section));
+/// The `{` at `open` of a section or convolution without its partner; what stands at `end` begins an item.
+pub fn unclosed_section(text: &Splitter, open: usize, end: usize) -> Diagnostic {
+    // `train {`, `conv gated(out) {`
+    let mut name = open.saturating_sub(1);
+    let mut depth = 0usize;
+    while name > 0 && (depth > 0 || matches!(text.kind(name), Some(Kind::Close(_)))) {
+        match text.kind(name) {
+            Some(Kind::Close(_)) => depth += 1,
+            Some(Kind::Open(_)) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        name -= 1;
+    }
+    let name = quoted(text.word(name));
     let diagnostic = Diagnostic::error(
         "syntax::unclosed",
         format!("the `{{` of {name} is never closed; did you forget `}}`?"),
     )
-    .label(text.span(section + 1..section + 2), "no `}` for this");
+    .label(text.span(open..open + 1), "no `}` for this");
     let diagnostic = match text.tokens.get(end) {
         Some(_) => diagnostic.label(text.span(end..end + 1), "a new item begins here"),
         None => diagnostic,
@@ -381,10 +393,22 @@ pub fn not_an_entry(text: &Splitter, tokens: Range<usize>) -> Diagnostic {
 
 // ── Items ───────────────────────────────────────────────────────────────────────────────────────
 
-pub fn user_conv(text: &Splitter, tokens: Range<usize>) -> Diagnostic {
-    Diagnostic::error("syntax::conv", "this version of the language has no convolutions defined in a file")
-        .label(text.span(tokens.start..(tokens.start + 2).min(tokens.end)), "`conv` begins such a definition")
-        .help("use one of the convolutions that `hgnnc ops` lists, or put stages together with `block`")
+/// A convolution without its `{ … }`, or with something before it that is no name and no parameters.
+pub fn conv_without_body(text: &Splitter, tokens: Range<usize>) -> Diagnostic {
+    let (head, name) = (text.span(tokens.start..tokens.start + 1), text.word(tokens.start + 1));
+    let is_named =
+        tokens.len() > 1 && text.kind(tokens.start + 1) == Some(Kind::Name) && !RESERVED.contains(&name);
+    let name = if is_named { name } else { "gated" };
+    let message = match is_named {
+        true => format!("the convolution `{name}` has no body; it expects `{{` with its entries"),
+        false => "`conv` expects a name, its parameters and a body in `{ … }`".to_owned(),
+    };
+    Diagnostic::error("syntax::unexpected", message)
+        .label(
+            if is_named { text.span(tokens.start..tokens.start + 2) } else { head },
+            "begins a convolution",
+        )
+        .help(format!("write `conv {name}(out) {{ message = linear(out, x_j), aggregate = mean }}`"))
 }
 
 pub fn empty_allow(span: Span) -> Diagnostic {
@@ -528,9 +552,12 @@ fn item_head(place: &Place, head: &str, in_head: bool) -> Option<Diagnostic> {
             ),
         });
     }
-    if matches!(head, "let" | "block") && in_head && before == head {
-        let example =
-            if head == "let" { "let width = 64" } else { "block encoder(width) = gcn(width) -> relu" };
+    if matches!(head, "let" | "block" | "conv") && in_head && before == head {
+        let example = match head {
+            "let" => "let width = 64",
+            "block" => "block encoder(width) = gcn(width) -> relu",
+            _ => "conv gated(out) { message = linear(out, x_j), aggregate = mean }",
+        };
         return Some(match place.found {
             Some((word, Kind::Name)) if RESERVED.contains(&word) => error(
                 place,
@@ -561,6 +588,22 @@ fn item_head(place: &Place, head: &str, in_head: bool) -> Option<Diagnostic> {
             format!("`block {before}` expects its parameters and `=`{finds}"),
             "`(` or `=` is expected here",
             format!("write `block {before}(width) = gcn(width) -> relu`"),
+        ));
+    }
+    if head == "conv" && in_head && !is_params {
+        return Some(error(
+            place,
+            format!("`conv {before}` expects its parameters and `{{`{finds}"),
+            "`(` or `{` is expected here",
+            format!("write `conv {before}(out) {{ message = linear(out, x_j), aggregate = mean }}`"),
+        ));
+    }
+    if head == "conv" && is_params && !matches!(place.found, Some((_, Kind::Name | Kind::Equals))) {
+        return Some(error(
+            place,
+            format!("expected a parameter of the convolution{finds}"),
+            "a name is expected here",
+            "parameters are names with or without a default: `(out, slope = 0.2)`",
         ));
     }
     None

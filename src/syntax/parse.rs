@@ -1,7 +1,7 @@
 //! One file to its syntax tree: items are found by [`super::split`], read by pest, and built here.
 
 use super::ast::*;
-use super::lex::{Lexed, lex};
+use super::lex::{Kind, Lexed, lex};
 use super::message;
 use super::split::{Chunk, Piece, SETTINGS, Splitter};
 use crate::diagnostic::{Diagnostic, Findings};
@@ -48,6 +48,25 @@ pub fn parse(sources: &SourceMap, id: FileId) -> (File, Vec<Diagnostic>) {
                 }
                 diagnostics.extend(fault);
                 (tokens, Ok(ItemKind::Section { name, entries: read }))
+            }
+            Piece::Conv { head, tokens, entries, fault } => {
+                let mut read = Vec::new();
+                let mut is_broken = fault.is_some();
+                for entry in entries {
+                    match read_entry(&splitter, entry) {
+                        Ok(entry) => read.push(entry),
+                        Err(diagnostic) => {
+                            is_broken = true;
+                            diagnostics.push(diagnostic);
+                        }
+                    }
+                }
+                diagnostics.extend(fault);
+                let span = splitter.span(tokens.clone());
+                let kind = read_conv_head(&splitter, head).map(|(name, params)| {
+                    ItemKind::Conv(Conv { name, params, entries: read, span, is_broken })
+                });
+                (tokens, kind)
             }
         };
         let span = splitter.span(tokens.clone());
@@ -101,11 +120,11 @@ fn defined_name(text: &Splitter, tokens: &Range<usize>) -> Option<Ident> {
 fn read_item(text: &Splitter, chunk: Chunk) -> Result<ItemKind, Diagnostic> {
     let tokens = chunk.tokens;
     let first = text.word(tokens.start);
-    if first == "conv" {
-        return Err(message::user_conv(text, tokens));
-    }
     if let Some(fault) = chunk.fault {
         return Err(fault);
+    }
+    if first == "conv" {
+        return Err(message::conv_without_body(text, tokens));
     }
     let rule = match first {
         "use" => Rule::use_item,
@@ -145,18 +164,27 @@ fn read_item(text: &Splitter, chunk: Chunk) -> Result<ItemKind, Diagnostic> {
             let mut part = next();
             let mut params = Vec::new();
             if part.as_rule() == Rule::params {
-                for param in self::parts(part) {
-                    let mut inner = self::parts(param);
-                    let name = builder.ident(inner.next().expect("a parameter has a name"));
-                    let default = inner.next().map(|value| builder.expr(value)).transpose()?;
-                    params.push(Param { name, default });
-                }
+                params = builder.params(part)?;
                 part = next();
             }
             Ok(ItemKind::Block { name, params, body: builder.expr(part)? })
         }
         _ => Ok(ItemKind::Bare { value: builder.expr(next())? }),
     }
+}
+
+/// The name and the parameters of a convolution.
+fn read_conv_head(text: &Splitter, head: Range<usize>) -> Result<(Ident, Vec<Param>), Diagnostic> {
+    if let Some(idx) = head.clone().find(|&idx| matches!(text.kind(idx), Some(Kind::Bad(_))))
+        && let Some(Kind::Bad(fault)) = text.kind(idx)
+    {
+        return Err(message::bad_token(text, idx, fault));
+    }
+    let builder = Builder { file: text.file, offset: text.tokens[head.start].start };
+    let mut parts = parts(read(text, head, Rule::conv_head)?);
+    let name = builder.ident(parts.next().expect("a convolution has a name"));
+    let params = parts.next().map(|params| builder.params(params)).transpose()?;
+    Ok((name, params.unwrap_or_default()))
 }
 
 fn read_entry(text: &Splitter, chunk: Chunk) -> Result<Entry, Diagnostic> {
@@ -181,6 +209,7 @@ fn parts(pair: Pair<Rule>) -> impl Iterator<Item = Pair<Rule>> {
             Rule::kw_use
                 | Rule::kw_let
                 | Rule::kw_block
+                | Rule::kw_conv
                 | Rule::kw_allow
                 | Rule::kw_as
                 | Rule::EOI
@@ -254,6 +283,16 @@ impl Builder {
 
     fn expr(self, pipeline: Pair<Rule>) -> Result<Expr, Diagnostic> {
         Ok(self.pipeline(pipeline)?.0)
+    }
+
+    fn params(self, params: Pair<Rule>) -> Result<Vec<Param>, Diagnostic> {
+        let param = |param| {
+            let mut inner = parts(param);
+            let name = self.ident(inner.next().expect("a parameter has a name"));
+            let default = inner.next().map(|value| self.expr(value)).transpose()?;
+            Ok(Param { name, default })
+        };
+        parts(params).map(param).collect()
     }
 
     fn deeper(self, kind: ExprKind, span: Span, depth: usize) -> Built {
@@ -454,6 +493,13 @@ mod tests {
             ItemKind::Allow { codes } => {
                 let codes: Vec<_> = codes.iter().map(|code| code.text.as_str()).collect();
                 format!("(allow {})", codes.join(" "))
+            }
+            ItemKind::Conv(conv) => {
+                let params: Vec<_> = conv.params.iter().map(|param| param.name.text.as_str()).collect();
+                let entries =
+                    conv.entries.iter().map(|entry| format!("{} = {}", entry.key.text, shown(&entry.value)));
+                let entries = entries.collect::<Vec<_>>().join("; ");
+                format!("conv {}({}) {{ {entries} }}", conv.name.text, params.join(", "))
             }
             ItemKind::Bare { value } => shown(value),
         });
@@ -845,8 +891,32 @@ mod tests {
             "1:9 syntax::unexpected: `{` is only written after the name of a section | sections are written `train { epochs = 200 }`, without `=`",
         ),
         (
-            "conv gated(out) {\n message = x_i\n}\nlet a = 1",
-            "1:1 syntax::conv: this version of the language has no convolutions defined in a file | use one of the convolutions that `hgnnc ops` lists, or put stages together with `block`",
+            "conv gated(out) = gcn(out)",
+            "1:1 syntax::unexpected: the convolution `gated` has no body; it expects `{` with its entries | write `conv gated(out) { message = linear(out, x_j), aggregate = mean }`",
+        ),
+        (
+            "conv gated(out) {\n message = relu(x_j\n aggregate = mean\n}\nlet a = 1",
+            "2:16 syntax::unclosed: the `(` of `relu` is never closed; did you forget `)`? | write `relu(x_j)`",
+        ),
+        (
+            "conv gated(out) {\n message = x_j\n\nmodel = gated(64)",
+            "1:17 syntax::unclosed: the `{` of `gated` is never closed; did you forget `}`? | write `}` on a line of its own after the last entry",
+        ),
+        (
+            "conv gated(3) {\n message = x_j\n}",
+            "1:12 syntax::unexpected: expected a parameter of the convolution, but got `3` | parameters are names with or without a default: `(out, slope = 0.2)`",
+        ),
+        (
+            "conv (out) {\n message = x_j\n}",
+            "1:6 syntax::unexpected: `conv` expects a name, but got `(` | write `conv gated(out) { message = linear(out, x_j), aggregate = mean }`",
+        ),
+        (
+            "conv gated(out) {\n message x_j\n}",
+            "2:2 syntax::unexpected: the entry `message` expects `=` and a value | write `message = x_j`",
+        ),
+        (
+            "conv gated out {\n message = x_j\n}",
+            "1:12 syntax::unexpected: `conv gated` expects its parameters and `{`, but got `out` | write `conv gated(out) { message = linear(out, x_j), aggregate = mean }`",
         ),
         (
             "model = gcn(64)(3)",

@@ -6,6 +6,8 @@
 //! than the item above, and follows something complete: a bare pipeline. After the `}` of a section
 //! a new item begins in any case.
 //!
+//! A convolution (`conv name(…) {`) has entries as a section has.
+//!
 //! Where the brackets of the file do not match, a line that can only be the start of an item (and is
 //! not indented deeper than the one above) ends whatever is open. The entries of a section are found
 //! in the same way. Files with matching brackets never
@@ -41,6 +43,24 @@ pub enum Piece {
         entries: Vec<Chunk>,
         fault: Option<Diagnostic>,
     },
+    /// `conv name(params) { entries }`
+    Conv {
+        /// From `conv` to before the opening bracket.
+        head: Range<usize>,
+        /// From `conv` to the closing bracket.
+        tokens: Range<usize>,
+        entries: Vec<Chunk>,
+        fault: Option<Diagnostic>,
+    },
+}
+
+impl Piece {
+    pub fn tokens(&self) -> &Range<usize> {
+        match self {
+            Piece::Item(chunk) => &chunk.tokens,
+            Piece::Section { tokens, .. } | Piece::Conv { tokens, .. } => tokens,
+        }
+    }
 }
 
 /// The text with its tokens.
@@ -78,18 +98,45 @@ impl<'a> Splitter<'a> {
             let is_section = self.kind(next) == Some(Kind::Name)
                 && self.kind(next + 1) == Some(Kind::Open(Bracket::Curly))
                 && !RESERVED.contains(&self.word(next));
-            let piece = if is_section {
-                self.section(next, is_balanced)
-            } else {
-                Piece::Item(self.item(next, is_balanced))
+            let piece = match self.conv_body(next) {
+                _ if is_section => {
+                    let (entries, end, fault) = self.entries(next, next + 1, is_balanced);
+                    Piece::Section { name: self.tokens[next], tokens: next..end, entries, fault }
+                }
+                Some(open) => {
+                    let (entries, end, fault) = self.entries(next, open, is_balanced);
+                    Piece::Conv { head: next..open, tokens: next..end, entries, fault }
+                }
+                None => Piece::Item(self.item(next, is_balanced)),
             };
-            next = match &piece {
-                Piece::Item(chunk) => chunk.tokens.end,
-                Piece::Section { tokens, .. } => tokens.end,
-            };
+            next = piece.tokens().end;
             pieces.push(piece);
         }
         pieces
+    }
+
+    /// Where the `{` of the convolution that begins at `start` stands: after `conv`, a name and parameters in brackets
+    /// that match. What is wrong between them is found by the parser.
+    fn conv_body(&self, start: usize) -> Option<usize> {
+        if self.word(start) != "conv" || self.kind(start) != Some(Kind::Name) {
+            return None;
+        }
+        let mut depth = 0usize;
+        for idx in start + 1..self.tokens.len() {
+            match self.kind(idx)? {
+                Kind::Open(Bracket::Curly) if depth == 0 => return Some(idx),
+                Kind::Open(Bracket::Round | Bracket::Square) => depth += 1,
+                Kind::Close(Bracket::Round | Bracket::Square) => depth = depth.checked_sub(1)?,
+                Kind::Open(Bracket::Curly) | Kind::Close(Bracket::Curly) => return None,
+                // Anything else that begins a line outside of brackets is another item.
+                Kind::Name if depth == 0 && idx > start + 1 && self.tokens[idx].is_first_on_line => {
+                    return None;
+                }
+                _ if depth > MAX_NESTING => return None,
+                _ => {}
+            }
+        }
+        None
     }
 
     /// Whether every bracket of the file has its partner.
@@ -159,15 +206,20 @@ impl<'a> Splitter<'a> {
             && self.kind(tokens.start + 1) == Some(Kind::Equals)
     }
 
-    fn section(&self, start: usize, is_balanced: bool) -> Piece {
-        let name = self.tokens[start];
+    /// The entries between `{` at `open` and its partner, of what begins at `start`; then the token behind them.
+    fn entries(
+        &self,
+        start: usize,
+        open: usize,
+        is_balanced: bool,
+    ) -> (Vec<Chunk>, usize, Option<Diagnostic>) {
         let mut entries = Vec::new();
         let mut fault = None;
-        let mut next = start + 2;
+        let mut next = open + 1;
         loop {
             match self.kind(next) {
                 None => {
-                    fault = Some(message::unclosed_section(self, start, next));
+                    fault = Some(message::unclosed_section(self, open, next));
                     break;
                 }
                 Some(Kind::Close(Bracket::Curly)) => {
@@ -175,7 +227,7 @@ impl<'a> Splitter<'a> {
                     break;
                 }
                 Some(_) if self.ends_unclosed_section(next, start, is_balanced) => {
-                    fault = Some(message::unclosed_section(self, start, next));
+                    fault = Some(message::unclosed_section(self, open, next));
                     break;
                 }
                 Some(Kind::Comma) => {
@@ -195,7 +247,7 @@ impl<'a> Splitter<'a> {
                 }
             }
         }
-        Piece::Section { name, tokens: start..next, entries, fault }
+        (entries, next, fault)
     }
 
     fn entry(&self, start: usize, section: usize, is_balanced: bool) -> Chunk {

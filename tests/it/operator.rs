@@ -94,6 +94,7 @@ pub fn infer(
     };
     let sizes = RefCell::new(SizesWithData::new(&data));
     op.infer(&InferCx {
+        definition: None,
         op,
         args,
         inputs,

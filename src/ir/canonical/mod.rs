@@ -194,8 +194,13 @@ impl Canonical {
 
 impl Stage {
     /// `gcn(out = 64, self_loops = true, bias = true)`
+    ///
+    /// Of a convolution that a file defines, its body with the values of the stage.
     pub fn call(&self) -> String {
-        named_call(self.op.name(), &self.args)
+        match self.op.defined() {
+            Some(defined) => crate::conv::text::call(defined.definition(), &self.args),
+            None => named_call(self.op.name(), &self.args),
+        }
     }
 
     /// The argument that an input is given as, where it is a value of the edges: several such arguments may each be given

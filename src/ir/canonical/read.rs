@@ -5,12 +5,14 @@ use super::{Canonical, HEAD, IDENTITY, Loss, Stage, VERSION};
 use crate::args::{
     ArgKind, ArgSpec, ArgValue, Args, BoundCall, Callee, Env, Evaluator, Findings, Given, bind, bind_call,
 };
+use crate::conv::{analyse, text};
 use crate::diagnostic::Diagnostic;
 use crate::ir::Task;
 use crate::migrate;
+use crate::ops::conv::defined;
 use crate::ops::{self, Operator, Ports};
 use crate::source::{FileId, SourceMap, Span};
-use crate::syntax::ast::{Arg, Expr, ExprKind, Ident, ItemKind};
+use crate::syntax::ast::{Arg, Conv, Entry, Expr, ExprKind, Ident, ItemKind, Param};
 use std::collections::HashMap;
 
 /// What is wrong with a canonical text, and in which line, counted from 1.
@@ -35,6 +37,8 @@ enum Line {
         inputs: Vec<usize>,
         /// Names of these arguments: the last inputs.
         of_edges: Vec<String>,
+        /// Of a convolution that a file defined: its parts.
+        body: Option<Conv>,
     },
     Output(usize),
     Task(Task),
@@ -114,7 +118,8 @@ fn read_line(number: usize, text: &str) -> Result<Line> {
                     _ => return Err(wrong(number, "inputs with the name of an argument come last")),
                 }
             }
-            Ok(Line::Stage { call, inputs, of_edges })
+            let body = body_of(number, &mut call, &of_edges);
+            Ok(Line::Stage { call, inputs, of_edges, body })
         }
         "output" => match rest.parse() {
             Ok(output) => Ok(Line::Output(output)),
@@ -145,6 +150,28 @@ fn read_line(number: usize, text: &str) -> Result<Line> {
             Err(wrong(number, format!("`{shown}` is not a line of the canonical form")))
         }
     }
+}
+
+/// The parts of a convolution that is written out, which are taken out of its call.
+fn body_of(number: usize, call: &mut Expr, of_edges: &[String]) -> Option<Conv> {
+    let ExprKind::Call(call) = &mut call.kind else { return None };
+    if call.callee.text != text::NAME {
+        return None;
+    }
+    let is_part = |arg: &Arg| arg.name.as_ref().is_some_and(|name| !of_edges.contains(&name.text));
+    let (parts, others) = std::mem::take(&mut call.args).into_iter().partition(is_part);
+    call.args = others;
+    let parts: Vec<Arg> = parts;
+    let reads_out = parts.iter().any(|arg| analyse::reads_any(&arg.value, &[text::OUT]));
+    let entries = parts.into_iter().filter_map(|arg| Some(Entry { key: arg.name?, value: arg.value }));
+    let ident = |text: &str| Ident { text: text.to_owned(), span: place(number) };
+    Some(Conv {
+        name: ident(text::NAME),
+        params: if reads_out { vec![Param { name: ident(text::OUT), default: None }] } else { Vec::new() },
+        entries: entries.collect(),
+        span: place(number),
+        is_broken: false,
+    })
 }
 
 /// The place that stands for a line in findings: a file of its own.
@@ -227,12 +254,12 @@ impl<'p> Reader<'p> {
         for (line, content) in lines {
             let line = *line;
             match content {
-                Line::Stage { call, inputs, of_edges } => {
+                Line::Stage { call, inputs, of_edges, body } => {
                     let inputs: Option<Vec<usize>> =
                         inputs.iter().map(|&input| number.get(input).copied()).collect();
                     let inputs = inputs
                         .ok_or_else(|| wrong(line, "a stage reads only the values of stages above it"))?;
-                    let stage = self.stage(line, call, inputs, of_edges)?;
+                    let stage = self.stage(line, call, inputs, of_edges, body.as_ref())?;
                     if let (IDENTITY, [input]) = (stage.op.name(), stage.inputs.as_slice()) {
                         number.push(*input);
                         continue;
@@ -284,12 +311,18 @@ impl<'p> Reader<'p> {
         expr: &'p Expr,
         inputs: Vec<usize>,
         of_edges: &[String],
+        body: Option<&'p Conv>,
     ) -> Result<Stage> {
         let (name, given) =
             name_and_args(expr).ok_or_else(|| wrong(line, "a stage reads `stage 3 = relu() of 2`"))?;
-        let op: &'static dyn Operator = match ops::find_stage(name) {
-            Some(op) => op,
-            None => {
+        let op: &'static dyn Operator = match (body, ops::find_stage(name)) {
+            (Some(conv), _) => {
+                let definition = analyse::analyse(&mut self.ev, conv, place(line).file);
+                self.checked()?;
+                defined::operator(definition.ok_or_else(|| wrong(line, "the convolution cannot be read"))?)
+            }
+            (None, Some(op)) => op,
+            (None, None) => {
                 return Err(wrong(line, format!("there is no operator `{name}` in this version of hgnnc")));
             }
         };

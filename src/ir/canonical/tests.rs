@@ -349,3 +349,65 @@ fn a_form_with_every_default_written_out_in_a_file_is_the_same_form() {
         assert_eq!(of(&file).to_string(), form.to_string(), "{name}\n{file}");
     }
 }
+
+/// A convolution with everything that a body can have.
+const EVERYTHING: &str = "
+    let n = 2
+    conv all(out, hidden = 2 * out, slope = 0.2, act = elu, how = max, loops = true) {
+        self_loops = loops
+        message    = softmax(leaky_relu(dot(
+            heads(linear(n * out, x_i), n) - heads(linear(n * out, x_j, e_ij, bias = false), n),
+            weight(n, out, init = ones),
+        ), slope)) * heads(matvec(linear(width(x_j) * n * out, e_ij), x_j), n) / (1 + degree_j) * rsqrt(degree_i)
+        aggregate  = [how, std]
+        update     = dropout(linear(out, act(linear(hidden, flat(aggregated), init = glorot)), -x_i), 0.5)
+            + max(mean_heads(heads(x_i, 1)), -(slope + 1) * log(degree_i + 2)) * 0 - (min(1, slope) - 2)
+    }
+    model = linear(6) -> all(6, edge = edges) -> relu -> all(6, act = relu, loops = false, edge = edges)
+        -> mean -> linear
+";
+
+#[test]
+fn a_convolution_of_the_file_is_written_out_and_read_back() {
+    let canonical = of(EVERYTHING);
+    let text = canonical.to_string();
+    let back = Canonical::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(back.to_string(), text);
+    let model = back.model(None).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(Canonical::of(&model).to_string(), text);
+}
+
+#[test]
+fn names_inside_a_convolution_and_defaults_that_are_written_do_not_matter() {
+    let one = "conv a(out, slope = 0.2) { message = leaky_relu(linear(out, x_j), slope), aggregate = mean }
+        model = a(8) -> a(8, 0.1) -> a -> mean";
+    let other = "/// In other words.
+        let rate = 0.2
+        conv b(width, by = 0.2) {
+            aggregate = [mean]
+            message = (leaky_relu(linear(width, x_j, init = kaiming), slope = by))
+            update = aggregated
+            self_loops = false
+        }
+        conv c(out) { message = leaky_relu(linear(out, x_j, bias = true), rate), aggregate = mean }
+        model = b(8, rate) -> b(by = 0.1, width = 8) -> c -> mean";
+    assert_eq!(of(one).to_string(), of(other).to_string());
+    let third = one.replace("linear(out, x_j)", "linear(out, x_j, bias = false)");
+    assert_ne!(of(one).hash(Part::Architecture), of(&third).hash(Part::Architecture));
+}
+
+#[test]
+fn damaged_convolutions_are_refused_with_their_line() {
+    let text =
+        of("conv a(out) { message = linear(out, x_j), aggregate = mean }\nmodel = a(8) -> mean -> linear");
+    let text = text.to_string();
+    for (from, to, message) in [
+        ("aggregate = [mean], ", "", "has no `aggregate`"),
+        ("x_j", "x_k", "has no value `x_k`"),
+        ("linear(8", "linear(0", "has to be"),
+    ] {
+        let error = Canonical::parse(&text.replace(from, to)).expect_err("it is damaged");
+        assert_eq!(error.line, 3);
+        assert!(error.message.contains(message), "{error}");
+    }
+}
