@@ -256,6 +256,7 @@ fn build(case: &Case) -> Option<Built> {
             new_level: Level(1),
             data: None,
             sizes: None,
+            definition: None,
         })
         .unwrap_or_else(|finding| panic!("{}: {finding:?}", case.name));
     let mut rng = ChaCha8Rng::seed_from_u64(3);
