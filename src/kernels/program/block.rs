@@ -202,12 +202,13 @@ pub(super) struct Scratch<T> {
     slots: Vec<Vec<T>>,
     wide: Vec<f64>,
     grids: Vec<f64>,
-    segments: Vec<u32>,
+    /// Of the block's rows, in its edges.
+    ends: Vec<u32>,
 }
 
 impl<T: Float> Scratch<T> {
     pub fn new(n_slots: usize) -> Self {
-        Self { slots: vec![Vec::new(); n_slots], wide: Vec::new(), grids: Vec::new(), segments: Vec::new() }
+        Self { slots: vec![Vec::new(); n_slots], wide: Vec::new(), grids: Vec::new(), ends: Vec::new() }
     }
 }
 
@@ -246,7 +247,9 @@ impl<T: Float> Run<'_, T> {
         let value = self.program.value(id);
         let width = value.known_width();
         if value.space == Space::One {
-            return Rows::constant(self.memory.read(id));
+            let (start, len) = self.memory.raw(id);
+            // SAFETY: as below; the one row is complete, or a step of this block wrote it.
+            return unsafe { Rows::at_places(start, len, 0, None) };
         }
         let at = |from: Id, first: usize, index: Option<&'s [u32]>| {
             let (start, len) = self.memory.raw(from);
@@ -284,7 +287,7 @@ impl<T: Float> Run<'_, T> {
         };
         // The result is taken out of the scratch memory while its operands are read from there.
         let mut own = step.slot.map(|slot| std::mem::take(&mut scratch.slots[slot]));
-        let Scratch { slots, wide, grids, segments } = scratch;
+        let Scratch { slots, wide, grids, ends } = scratch;
         let out: &mut [T] = match &mut own {
             Some(values) => {
                 if values.len() < n * step.width {
@@ -394,20 +397,17 @@ impl<T: Float> Run<'_, T> {
                 let base = frame.offsets[0];
                 let degrees = frame.offsets.windows(2).map(|pair| (pair[1] - pair[0]) as usize);
                 if is_plain {
-                    out.fill(T::ZERO);
-                    segments.clear();
-                    for (row, pair) in frame.offsets.windows(2).enumerate() {
-                        segments.resize((pair[1] - base) as usize, row as u32);
-                    }
+                    ends.clear();
+                    ends.extend(frame.offsets[1..].iter().map(|&end| end - base));
                     let n_edges = frame.edges.len();
                     if let Kind::SumOf(inner) = step.kind {
                         let Op::Map(f, args) = &self.program.value(inner).op else { unreachable!() };
                         let inner = self.plan.steps.iter().find(|step| step.id == inner).expect("a step");
                         let operands: Vec<Operand<T>> =
                             args.iter().zip(&inner.fits).map(|(&arg, &fit)| (rows(arg), fit)).collect();
-                        map::map(*f, &operands, n_edges, inner.shape, out, Some(segments));
+                        map::map(*f, &operands, n_edges, inner.shape, out, Some(ends));
                     } else {
-                        map::copy((rows(*x), Fit::Full), n_edges, [1, step.width], out, Some(segments));
+                        map::copy((rows(*x), Fit::Full), n_edges, [1, step.width], out, Some(ends));
                     }
                 } else {
                     let terms = rows(*x);

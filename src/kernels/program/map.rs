@@ -5,6 +5,9 @@ use crate::kernels::float::Float;
 use crate::program::Fun;
 use multiversion::multiversion;
 
+/// Rows ahead that are fetched: about as many as are summed in the time that memory takes to answer.
+const AHEAD: usize = 8;
+
 /// Rows of an operand. The memory may be written elsewhere at the same time by others, so slices are made of single rows.
 pub(super) struct Rows<'a, T> {
     values: *const T,
@@ -26,10 +29,7 @@ impl<'a, T> Rows<'a, T> {
     pub fn dense(values: &'a [T], width: usize) -> Self {
         Self { values: values.as_ptr(), len: values.len(), index: None, stride: width }
     }
-    pub fn constant(values: &'a [T]) -> Self {
-        Self { values: values.as_ptr(), len: values.len(), index: None, stride: 0 }
-    }
-    /// Rows of `width` numbers from `values` on, at the places that `index` names.
+    /// Rows of `width` numbers from `values` on, at the places that `index` names; of width 0, the same for every row.
     ///
     /// # Safety
     /// For as long as the value is used, `len` numbers stand there, and nothing writes the rows that are read.
@@ -51,6 +51,25 @@ impl<'a, T> Rows<'a, T> {
         // SAFETY: inside the memory; nobody writes the row by the promise of `at_places`.
         unsafe { std::slice::from_raw_parts(self.values.add(start), width) }
     }
+    /// [`Rows::at`], and the row that is read some rows later is fetched into the cache: where an index says the places,
+    /// the processor cannot foresee them.
+    #[inline(always)]
+    pub fn ahead(&self, row: usize, n: usize, width: usize) -> &'a [T] {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(index) = self.index
+            && row + AHEAD < n
+        {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            let start = self.values.wrapping_add(index[row + AHEAD] as usize * self.stride);
+            for line in (0..width).step_by((64 / size_of::<T>()).max(1)) {
+                // SAFETY: a hint, which may name any address.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line).cast()) };
+            }
+        }
+        let _ = n;
+        self.at(row, width)
+    }
+
     /// The first `len` numbers of rows that stand one after another.
     pub fn values(&self, len: usize) -> &'a [T] {
         assert!(self.index.is_none() && len <= self.len);
@@ -136,19 +155,19 @@ functions! {
     Where: |c, a, b, d| if a != T::ZERO { b } else { d };
 }
 
-/// The result of a function for `n` rows of `heads · each` numbers, row-major into `out`; with `segments`, row `i` is
-/// added to row `segments[i]` of `out` instead.
+/// The result of a function for `n` rows of `heads · each` numbers, row-major into `out`. With `ends`, rows are added up
+/// instead: those up to `ends[0]` to the first row of `out`, those up to `ends[1]` to the second, and so on.
 pub(super) fn map<T: Float>(
     f: Fun,
     args: &[Operand<T>],
     n: usize,
     [heads, each]: [usize; 2],
     out: &mut [T],
-    segments: Option<&[u32]>,
+    ends: Option<&[u32]>,
 ) {
     macro_rules! call {
         ($name:ident, $c:expr) => {
-            rows::<T, of::$name>(T::of($c), args, n, [heads, each], out, segments)
+            run::<T, of::$name>(T::of($c), args, n, [heads, each], out, ends)
         };
     }
     match f {
@@ -187,125 +206,270 @@ pub(super) fn map<T: Float>(
     }
 }
 
-/// `n` rows copied, or added to those that `segments` names.
+/// `n` rows copied, or added up as [`map`] adds them.
 pub(super) fn copy<T: Float>(
     x: Operand<T>,
     n: usize,
     shape: [usize; 2],
     out: &mut [T],
-    segments: Option<&[u32]>,
+    ends: Option<&[u32]>,
 ) {
-    rows::<T, of::Same>(T::ZERO, &[x], n, shape, out, segments);
+    run::<T, of::Same>(T::ZERO, &[x], n, shape, out, ends);
 }
 
-#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn rows<T: Float, F: Of<T>>(
+fn run<T: Float, F: Of<T>>(
     c: T,
     args: &[Operand<T>],
     n: usize,
-    [heads, each]: [usize; 2],
+    shape: [usize; 2],
     out: &mut [T],
-    segments: Option<&[u32]>,
+    ends: Option<&[u32]>,
 ) {
-    let width = heads * each;
-    if width == 0 || n == 0 {
-        return;
+    match ends {
+        _ if shape[0] * shape[1] == 0 => {}
+        Some(ends) => sum_rows::<T, F>(c, args, ends, shape, out),
+        None => rows::<T, F>(c, args, n, shape, out),
     }
-    let is_flat = segments.is_none() && args.iter().all(|(rows, fit)| *fit == Fit::Full && rows.is_dense());
+}
+
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn rows<T: Float, F: Of<T>>(c: T, args: &[Operand<T>], n: usize, [heads, each]: [usize; 2], out: &mut [T]) {
+    let width = heads * each;
+    let is_flat = args.iter().all(|(rows, fit)| *fit == Fit::Full && rows.is_dense());
     if is_flat {
         let len = n * width;
         let out = &mut out[..len];
         match args {
             [(a, _)] => run1::<T, F>(c, a.values(len), out),
             [(a, _), (b, _)] => run2::<T, F>(c, a.values(len), b.values(len), out),
-            [(a, _), (b, _), (d, _)] => {
-                run3::<T, F>(c, a.values(len), b.values(len), d.values(len), out);
-            }
+            [(a, _), (b, _), (d, _)] => run3::<T, F>(c, a.values(len), b.values(len), d.values(len), out),
             _ => unreachable!("functions of one to three numbers"),
         }
         return;
     }
-    for row in 0..n {
-        let to = segments.map_or(row, |segments| segments[row] as usize);
-        let out = &mut out[to * width..][..width];
-        let is_sum = segments.is_some();
-        match args {
-            [(a, Fit::Full)] => {
-                let a = a.at(row, width);
-                if is_sum { sum1::<T, F>(c, a, out) } else { run1::<T, F>(c, a, out) }
+    // Rows of a few numbers, as scores of heads are, are not worth a loop of their own each.
+    if args.iter().all(|(_, fit)| *fit == Fit::Full) {
+        match width {
+            1 => return short_rows::<T, F, 1>(c, args, n, out),
+            2 => return short_rows::<T, F, 2>(c, args, n, out),
+            4 => return short_rows::<T, F, 4>(c, args, n, out),
+            8 => return short_rows::<T, F, 8>(c, args, n, out),
+            _ => {}
+        }
+    }
+    let all = out.chunks_exact_mut(width).take(n).enumerate();
+    match args {
+        [(a, Fit::Full)] => all.for_each(|(row, out)| run1::<T, F>(c, a.ahead(row, n, width), out)),
+        [(a, Fit::Full), (b, Fit::Full)] => {
+            all.for_each(|(row, out)| run2::<T, F>(c, a.ahead(row, n, width), b.ahead(row, n, width), out));
+        }
+        [(a, Fit::Full), (_, Fit::Heads | Fit::Scalar)] => all.for_each(|(row, out)| {
+            let a = a.ahead(row, n, width);
+            for (head, (out, a)) in out.chunks_exact_mut(each).zip(a.chunks_exact(each)).enumerate() {
+                let b = one(args[1], row, head);
+                for (out, &a) in out.iter_mut().zip(a) {
+                    *out = F::of(c, [a, b, T::ZERO]);
+                }
             }
-            [(a, Fit::Full), (b, Fit::Full)] => {
-                let (a, b) = (a.at(row, width), b.at(row, width));
-                if is_sum { sum2::<T, F>(c, a, b, out) } else { run2::<T, F>(c, a, b, out) }
+        }),
+        [(_, Fit::Heads | Fit::Scalar), (b, Fit::Full)] => all.for_each(|(row, out)| {
+            let b = b.ahead(row, n, width);
+            for (head, (out, b)) in out.chunks_exact_mut(each).zip(b.chunks_exact(each)).enumerate() {
+                let a = one(args[0], row, head);
+                for (out, &b) in out.iter_mut().zip(b) {
+                    *out = F::of(c, [a, b, T::ZERO]);
+                }
+            }
+        }),
+        _ => all.for_each(|(row, out)| {
+            for (place, out) in out.iter_mut().enumerate() {
+                *out = general::<T, F>(c, args, row, place, each);
+            }
+        }),
+    }
+}
+
+/// Rows of `W` numbers.
+#[inline(always)]
+fn short_rows<T: Float, F: Of<T>, const W: usize>(c: T, args: &[Operand<T>], n: usize, out: &mut [T]) {
+    let row_of = |operand: &Operand<T>, row: usize| -> [T; W] {
+        let mut values = [T::ZERO; W];
+        values.copy_from_slice(operand.0.at(row, W));
+        values
+    };
+    let none = [T::ZERO; W];
+    for (row, out) in out.chunks_exact_mut(W).take(n).enumerate() {
+        let a = row_of(&args[0], row);
+        let b = args.get(1).map_or(none, |operand| row_of(operand, row));
+        let d = args.get(2).map_or(none, |operand| row_of(operand, row));
+        for i in 0..W {
+            out[i] = F::of(c, [a[i], b[i], d[i]]);
+        }
+    }
+}
+
+/// Columns that are summed in registers at a time.
+const WIDE: usize = 64;
+const NARROW: usize = 16;
+
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn sum_rows<T: Float, F: Of<T>>(
+    c: T,
+    args: &[Operand<T>],
+    ends: &[u32],
+    [heads, each]: [usize; 2],
+    out: &mut [T],
+) {
+    let width = heads * each;
+    let n = ends.last().map_or(0, |&end| end as usize);
+    let mut start = 0;
+    for (out, &end) in out.chunks_exact_mut(width).zip(ends) {
+        let rows = start..end as usize;
+        start = rows.end;
+        match args {
+            [(a, Fit::Full)] => columns(
+                out,
+                |at, sums: &mut [T; WIDE]| {
+                    for row in rows.clone() {
+                        add::<T, WIDE>(sums, &a.ahead(row, n, width)[at..], |a| {
+                            F::of(c, [a, T::ZERO, T::ZERO])
+                        });
+                    }
+                },
+                |at, sums: &mut [T; NARROW]| {
+                    for row in rows.clone() {
+                        add::<T, NARROW>(sums, &a.at(row, width)[at..], |a| F::of(c, [a, T::ZERO, T::ZERO]));
+                    }
+                },
+                |at| {
+                    rows.clone()
+                        .fold(T::ZERO, |sum, row| sum + F::of(c, [a.at(row, width)[at], T::ZERO, T::ZERO]))
+                },
+            ),
+            [(a, Fit::Full), (b, Fit::Full)] => columns(
+                out,
+                |at, sums: &mut [T; WIDE]| {
+                    for row in rows.clone() {
+                        let (a, b) = (&a.ahead(row, n, width)[at..], &b.ahead(row, n, width)[at..]);
+                        add2::<T, WIDE>(sums, a, b, |a, b| F::of(c, [a, b, T::ZERO]));
+                    }
+                },
+                |at, sums: &mut [T; NARROW]| {
+                    for row in rows.clone() {
+                        let (a, b) = (&a.at(row, width)[at..], &b.at(row, width)[at..]);
+                        add2::<T, NARROW>(sums, a, b, |a, b| F::of(c, [a, b, T::ZERO]));
+                    }
+                },
+                |at| {
+                    rows.clone().fold(T::ZERO, |sum, row| {
+                        sum + F::of(c, [a.at(row, width)[at], b.at(row, width)[at], T::ZERO])
+                    })
+                },
+            ),
+            [(a, Fit::Full), (_, Fit::Heads | Fit::Scalar)] => {
+                for (head, out) in out.chunks_exact_mut(each).enumerate() {
+                    let first = head * each;
+                    columns(
+                        out,
+                        |at, sums: &mut [T; WIDE]| {
+                            for row in rows.clone() {
+                                let b = one(args[1], row, head);
+                                add::<T, WIDE>(sums, &a.ahead(row, n, width)[first + at..], |a| {
+                                    F::of(c, [a, b, T::ZERO])
+                                });
+                            }
+                        },
+                        |at, sums: &mut [T; NARROW]| {
+                            for row in rows.clone() {
+                                let b = one(args[1], row, head);
+                                let a =
+                                    if first + at == 0 { a.ahead(row, n, width) } else { a.at(row, width) };
+                                add::<T, NARROW>(sums, &a[first + at..], |a| F::of(c, [a, b, T::ZERO]));
+                            }
+                        },
+                        |at| {
+                            rows.clone().fold(T::ZERO, |sum, row| {
+                                let b = one(args[1], row, head);
+                                sum + F::of(c, [a.at(row, width)[first + at], b, T::ZERO])
+                            })
+                        },
+                    );
+                }
             }
             _ => {
-                for head in 0..heads {
-                    let out = &mut out[head * each..][..each];
-                    match args {
-                        [(a, Fit::Full), (_, Fit::Heads | Fit::Scalar)] => {
-                            let a = &a.at(row, width)[head * each..][..each];
-                            let b = one(args[1], row, head);
-                            if is_sum {
-                                for (out, &a) in out.iter_mut().zip(a) {
-                                    *out += F::of(c, [a, b, T::ZERO]);
-                                }
-                            } else {
-                                for (out, &a) in out.iter_mut().zip(a) {
-                                    *out = F::of(c, [a, b, T::ZERO]);
-                                }
-                            }
-                        }
-                        [(_, Fit::Heads | Fit::Scalar), (b, Fit::Full)] => {
-                            let b = &b.at(row, width)[head * each..][..each];
-                            let a = one(args[0], row, head);
-                            if is_sum {
-                                for (out, &b) in out.iter_mut().zip(b) {
-                                    *out += F::of(c, [a, b, T::ZERO]);
-                                }
-                            } else {
-                                for (out, &b) in out.iter_mut().zip(b) {
-                                    *out = F::of(c, [a, b, T::ZERO]);
-                                }
-                            }
-                        }
-                        _ => {
-                            for (col, out) in out.iter_mut().enumerate() {
-                                let mut x = [T::ZERO; 3];
-                                for (x, arg) in x.iter_mut().zip(args) {
-                                    *x = number(*arg, row, head, col, [heads, each]);
-                                }
-                                let y = F::of(c, x);
-                                *out = if is_sum { *out + y } else { y };
-                            }
-                        }
-                    }
+                for (place, out) in out.iter_mut().enumerate() {
+                    *out = rows
+                        .clone()
+                        .fold(T::ZERO, |sum, row| sum + general::<T, F>(c, args, row, place, each));
                 }
             }
         }
     }
 }
 
+/// Fills `out` with sums, by runs of columns that stay in registers and by single ones at the end.
+#[inline(always)]
+fn columns<T: Float>(
+    out: &mut [T],
+    wide: impl Fn(usize, &mut [T; WIDE]),
+    narrow: impl Fn(usize, &mut [T; NARROW]),
+    single: impl Fn(usize) -> T,
+) {
+    let mut at = 0;
+    while out.len() - at >= WIDE {
+        let mut sums = [T::ZERO; WIDE];
+        wide(at, &mut sums);
+        out[at..at + WIDE].copy_from_slice(&sums);
+        at += WIDE;
+    }
+    while out.len() - at >= NARROW {
+        let mut sums = [T::ZERO; NARROW];
+        narrow(at, &mut sums);
+        out[at..at + NARROW].copy_from_slice(&sums);
+        at += NARROW;
+    }
+    while at < out.len() {
+        out[at] = single(at);
+        at += 1;
+    }
+}
+
+#[inline(always)]
+fn add<T: Float, const K: usize>(sums: &mut [T; K], a: &[T], f: impl Fn(T) -> T) {
+    let a = &a[..K];
+    for i in 0..K {
+        sums[i] += f(a[i]);
+    }
+}
+
+#[inline(always)]
+fn add2<T: Float, const K: usize>(sums: &mut [T; K], a: &[T], b: &[T], f: impl Fn(T, T) -> T) {
+    let (a, b) = (&a[..K], &b[..K]);
+    for i in 0..K {
+        sums[i] += f(a[i], b[i]);
+    }
+}
+
+/// One number of the result, whatever the operands are.
+#[inline(always)]
+fn general<T: Float, F: Of<T>>(c: T, args: &[Operand<T>], row: usize, place: usize, each: usize) -> T {
+    let mut x = [T::ZERO; 3];
+    for (x, (rows, fit)) in x.iter_mut().zip(args) {
+        let at = match fit {
+            Fit::Full => place,
+            Fit::Heads => place / each,
+            Fit::Tail => place % each,
+            Fit::Scalar => 0,
+        };
+        *x = rows.at(row, at + 1)[at];
+    }
+    F::of(c, x)
+}
+
 /// The number of an operand for one head.
 #[inline(always)]
 fn one<T: Float>((rows, fit): Operand<T>, row: usize, head: usize) -> T {
     let place = if fit == Fit::Heads { head } else { 0 };
-    rows.at(row, place + 1)[place]
-}
-
-#[inline(always)]
-fn number<T: Float>(
-    (rows, fit): Operand<T>,
-    row: usize,
-    head: usize,
-    col: usize,
-    [_, each]: [usize; 2],
-) -> T {
-    let place = match fit {
-        Fit::Full => head * each + col,
-        Fit::Heads => head,
-        Fit::Tail => col,
-        Fit::Scalar => 0,
-    };
     rows.at(row, place + 1)[place]
 }
 
@@ -327,19 +491,6 @@ fn run3<T: Float, F: Of<T>>(c: T, a: &[T], b: &[T], d: &[T], out: &mut [T]) {
         *out = F::of(c, [a, b, d]);
     }
 }
-#[inline(always)]
-fn sum1<T: Float, F: Of<T>>(c: T, a: &[T], out: &mut [T]) {
-    for (out, &a) in out.iter_mut().zip(a) {
-        *out += F::of(c, [a, T::ZERO, T::ZERO]);
-    }
-}
-#[inline(always)]
-fn sum2<T: Float, F: Of<T>>(c: T, a: &[T], b: &[T], out: &mut [T]) {
-    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-        *out += F::of(c, [a, b, T::ZERO]);
-    }
-}
-
 /// `Σ_col a · b` for each of `n` rows and heads.
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 pub(super) fn dot<T: Float>(a: Rows<T>, b: Rows<T>, n: usize, [heads, each]: [usize; 2], out: &mut [T]) {

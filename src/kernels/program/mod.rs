@@ -153,6 +153,7 @@ pub(crate) struct Memory<'a, T> {
 }
 
 struct Own<T> {
+    /// Empty until the phase that writes it has ended, with room for `len` numbers.
     values: Vec<T>,
     start: *mut T,
     len: usize,
@@ -170,11 +171,21 @@ impl<'a, T: Float> Memory<'a, T> {
         self.given[id.index()] = Some(values);
     }
 
-    /// Zeros that a phase is going to write.
+    /// Room that a phase is going to write.
     fn make(&mut self, id: Id, len: usize) {
-        let mut values = vec![T::ZERO; len];
+        let mut values = Vec::with_capacity(len);
         let start = values.as_mut_ptr();
         self.own[id.index()] = Some(Own { values, start, len });
+    }
+
+    /// The phase that writes the value has ended.
+    ///
+    /// # Safety
+    /// Every number was written.
+    unsafe fn finish(&mut self, id: Id) {
+        let own = self.own[id.index()].as_mut().expect("made before its phase ran");
+        // SAFETY: `make` reserved this many, and the caller wrote them.
+        unsafe { own.values.set_len(own.len) };
     }
 
     fn put(&mut self, id: Id, mut values: Vec<T>) {
@@ -244,6 +255,10 @@ fn execute<T: Float>(
                     summation,
                 };
                 run_blocks(&run, phase, topology);
+                for &id in phase.results() {
+                    // SAFETY: the blocks cover all rows, and a block writes all numbers of its rows.
+                    unsafe { memory.finish(id) };
+                }
             }
         }
         for id in &pass.schedule.reads[idx] {
