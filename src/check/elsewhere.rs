@@ -1,6 +1,6 @@
 //! Names of other libraries where ours are expected: one message with a line to paste. [`crate::elsewhere`] has the names.
 
-use crate::args::{ArgKind, ArgSpec, Default, Given, words_list};
+use crate::args::{ArgKind, ArgSpec, Default, EdgeValue, Given, words_list};
 use crate::diagnostic::{Diagnostic, Edit, Fix};
 use crate::elsewhere::{self, Argument, Here, Library, Meaning, Place, Word};
 use crate::ops::{self, Family, WidthRule};
@@ -232,6 +232,14 @@ fn translate(
             },
             Some(Meaning::Times) => times = Some(written(arg.value)),
             Some(Meaning::Residual) => is_residual = !is_no(arg.value),
+            Some(Meaning::OfEdges(_)) if is_no(arg.value) => {}
+            Some(Meaning::OfEdges(of)) => match specs.iter().find(|spec| spec.kind == ArgKind::Edges(of)) {
+                Some(spec) if args.iter().all(|(known, _)| *known != spec.name) => {
+                    args.push((spec.name, of.example().to_owned()));
+                }
+                Some(_) => {}
+                None => without.push((name.to_owned(), reads_no_edges(op, of))),
+            },
             Some(Meaning::Behind(what)) => match spec_named(what) {
                 Some(spec) => put(&mut args, spec),
                 None if is_no(arg.value) => {}
@@ -315,7 +323,7 @@ fn call_spec(name: &str) -> Option<&'static crate::args::CallSpec> {
         .copied()
 }
 
-/// "without `edge_dim` (no stage reads edge features yet)"
+/// "without `edge_dim` (`gin` reads no features of edges)"
 fn without(left_out: &[(String, String)]) -> String {
     let parts: Vec<_> = left_out.iter().map(|(name, why)| format!("`{name}` ({why})")).collect();
     if parts.is_empty() { String::new() } else { format!("; without {}", parts.join(" and ")) }
@@ -520,6 +528,10 @@ fn arguments_finding(
             false => "a stage of its own".to_owned(),
         },
         Meaning::Residual => "`residual` adds the input of a pipeline to its result".to_owned(),
+        Meaning::OfEdges(of) => match specs.iter().find(|spec| spec.kind == ArgKind::Edges(of)) {
+            Some(spec) => format!("called `{}` here", spec.name),
+            None => reads_no_edges(callee, of),
+        },
         Meaning::NoEffect(why) => why.to_owned(),
         Meaning::NotYet(why) => format!("{why} yet"),
         Meaning::Unknown => "it has no counterpart here yet".to_owned(),
@@ -563,14 +575,31 @@ fn arguments_finding(
         .filter(|(name, _)| foreign.len() == 1 && !foreign.iter().any(|(_, known, _)| known == name))
         .collect();
     let finding = finding.help(format!("write `{}`{}", new.text, without(&left_out)));
-    let is_sure = foreign
-        .iter()
-        .all(|(_, _, argument)| !matches!(argument.meaning, Meaning::NotYet(_) | Meaning::Unknown));
+    let is_sure = foreign.iter().all(|(_, _, argument)| match argument.meaning {
+        Meaning::NotYet(_) | Meaning::Unknown => false,
+        Meaning::OfEdges(of) => specs.iter().any(|spec| spec.kind == ArgKind::Edges(of)),
+        _ => true,
+    });
     Some(match (call, is_sure) {
         (Some(call), true) => finding.fix(call, new.text),
         (Some(call), false) => finding.guess(call, new.text),
         (None, _) => finding,
     })
+}
+
+/// Why an operator takes no such values of the edges, with one that does.
+fn reads_no_edges(op: &str, of: EdgeValue) -> String {
+    let what = match of {
+        EdgeValue::Features => "features",
+        EdgeValue::Weight => "weights",
+        EdgeValue::Kind => "kinds",
+    };
+    match ops::takes_edges(of) {
+        Some((other, arg)) => {
+            format!("`{op}` reads no {what} of edges, `{}({arg} = {})` does", other.name(), of.example())
+        }
+        None => format!("`{op}` reads no {what} of edges"),
+    }
 }
 
 /// The argument of ours that an argument of another library is.
@@ -594,6 +623,7 @@ fn applies(argument: &Argument, callee: &str, specs: &[ArgSpec]) -> bool {
         Meaning::Times if has("n") => true,
         Meaning::Times | Meaning::Residual => family.is_some() && family != Some(Family::Readout),
         Meaning::Behind(what) => has(what) || operator.is_some(),
+        Meaning::OfEdges(_) => family == Some(Family::Convolution),
         Meaning::NoEffect(_) => true,
         Meaning::NotYet(_) | Meaning::Unknown => true,
     }

@@ -90,6 +90,11 @@ pub fn mixed_levels(cx: &InferCx, port: usize) -> Diagnostic {
     })
 }
 
+/// Whether a finding says that a stage cannot take a value of the edges.
+pub fn is_about_edges(finding: &Diagnostic) -> bool {
+    ["levels::not_for_edges", "levels::kinds"].contains(&finding.code)
+}
+
 /// An operator that works on nodes, clusters or places gets a value of the edges.
 ///
 /// # Errors
@@ -127,8 +132,8 @@ fn not_for_edges(cx: &InferCx) -> Diagnostic {
     let finding = finding.help(format!(
         "on edges stand stages that work row by row (`linear`, `mlp`, activations, norms, `dropout`, `concat`, `add`); {given}"
     ));
-    finding
-        .guess(cx.span, if cx.op.family() == Family::Convolution { linear(cx.args) } else { String::new() })
+    let is_layer = cx.op.family() == Family::Convolution && cx.args.is_written("out");
+    finding.guess(cx.span, if is_layer { linear(cx.args) } else { String::new() })
 }
 
 fn kinds_are_no_numbers(cx: &InferCx, port: usize) -> Diagnostic {

@@ -305,8 +305,8 @@ pub fn edges_not_first(name: &str, place: Span) -> Diagnostic {
 pub fn unnamed_edges(place: Span) -> Diagnostic {
     Diagnostic::error("names::unnamed_edges", "a pipeline on edges needs a name to be read by")
         .label(place, "this is no model, and nothing can read it")
-        .help("end it with a name, for example `as bonds`, and give that to a convolution")
-        .guess(Span { start: place.end, ..place }, " as bonds")
+        .help("end it with a name, for example `as bonds`, and give that to a convolution; or leave it out")
+        .guess(place, "")
 }
 
 /// A file that has settings for a model, but no model.

@@ -234,3 +234,23 @@ fn renderings_hold_the_headline_and_every_change() {
     assert_eq!(data["changes"][0]["after"][0], 1);
     assert!(svg(&one, &other, &diff).contains("<svg"));
 }
+
+#[test]
+fn a_value_of_edges_that_is_given_and_one_that_goes_elsewhere_are_changes() {
+    let with = |args: &str| format!("edge_sum({args}) -> linear(8) -> relu -> mean -> linear");
+    let found = changes(&with("edge = edges -> linear(1)"), &with("weight = edges -> linear(1)"));
+    assert_eq!(
+        found,
+        [
+            "weight-compatible: edge_sum: edge given → none (stage 3)",
+            "weight-compatible: edge_sum: weight none → given (stage 3)"
+        ]
+    );
+    // What comes out becomes wider, so the next layer has another weight.
+    let found = changes(&with(""), &with("edge = edges"));
+    assert!(
+        found.iter().any(|text| text.starts_with("weight-breaking: edge_sum: edge none → given")),
+        "{found:#?}"
+    );
+    assert!(!found.iter().any(|text| text.contains("inputs 1")), "{found:#?}");
+}

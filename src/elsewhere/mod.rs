@@ -5,6 +5,7 @@
 
 mod names;
 
+use crate::args::EdgeValue;
 pub use names::{
     ARGUMENTS, KEYS, LOSSES, METRICS, OPTIMIZERS, PROTOCOLS, SCHEDULES, SECTIONS, SOURCES, STAGES, STOPS,
     TASKS,
@@ -76,6 +77,8 @@ pub enum Meaning {
     Behind(&'static str),
     /// The layer is passed by.
     Residual,
+    /// The argument of the callee that takes such values of the edges, given those of the data.
+    OfEdges(EdgeValue),
     /// It changes nothing, for this reason.
     NoEffect(&'static str),
     /// There is no counterpart, for this reason.
@@ -211,7 +214,7 @@ mod tests {
 
     #[test]
     fn what_the_list_names_exists() {
-        let ops = |name: &str| crate::ops::find(name).is_some() || name == crate::ops::INPUT.name();
+        let ops = |name: &str| crate::ops::find(name).is_some() || crate::ops::find_input(name).is_some();
         let calls = |kind: &'static str| {
             move |name: &str| crate::args::catalogue(kind).iter().any(|spec| spec.name == name)
         };

@@ -4,6 +4,7 @@ use super::Here::{Is, LeaveOut, NotYet, Write};
 use super::Library::{Common, Dgl, GraphGym, Keras, PyTorch, Pyg};
 use super::Meaning::{Behind, Called, Inferred, NoEffect, Residual, Times, Unknown};
 use super::{Argument, Here, Library, Meaning, Word};
+use crate::args::EdgeValue;
 
 /// The first arguments of most layers.
 const WIDTHS: &[&str] = &["in_channels", "out_channels"];
@@ -25,8 +26,8 @@ const fn is(op: &'static str) -> Here {
 }
 
 /// Why something has no counterpart, in words that follow "has no counterpart here yet: ".
-const EDGES: &str = "no stage reads edge features";
-const RELATIONS: &str = "no stage reads edge types";
+const EDGES: &str = "no operator reads edge features in its way";
+const RELATIONS: &str = "no operator reads relations in its way";
 const POSITIONS: &str = "no stage reads positions of nodes";
 const HYPERGRAPHS: &str = "graphs have no hyperedges";
 const MANY_KINDS: &str = "graphs have one kind of nodes and edges";
@@ -677,13 +678,19 @@ pub static STAGES: &[Word] = &[
             "edge_weight",
             "edge_weights",
             "edge_attributes",
-            "edge_labels",
-            "edge_index",
-            "edges",
+            "edge_data",
+            "efeat",
         ],
         Pyg,
         &[],
-        NotYet { why: EDGES, nearest: "input" },
+        is("edges"),
+    ),
+    word(&["edge_type", "edge_types", "etype", "etypes", "relations"], Pyg, &[], is("edge_labels")),
+    word(
+        &["edge_index", "adj", "adj_t", "adjacency"],
+        Pyg,
+        &[],
+        LeaveOut("convolutions read which nodes are neighbours from the data by themselves"),
     ),
     word(&["node_features", "node_attr", "node_attributes", "input_features"], Dgl, &[], is("input")),
     word(&["pos", "coordinates", "positions"], Pyg, &[], NotYet { why: POSITIONS, nearest: "input" }),
@@ -1473,24 +1480,24 @@ pub static ARGUMENTS: &[Argument] = &[
             "dim_edge",
             "edge_dim",
             "edge_attr",
-            "edge_weight",
             "edge_features",
             "edge_in_channels",
             "edge_channels",
             "use_edge_attr",
-            "use_edge_weight",
-            "edge_weights",
             "edge_attr_dim",
             "edge_encoder",
+            "edge_attributes",
         ],
         Pyg,
-        Meaning::NotYet(EDGES),
+        Meaning::OfEdges(EdgeValue::Features),
     ),
+    argument(&["edge_weight", "edge_weights", "use_edge_weight"], Pyg, Meaning::OfEdges(EdgeValue::Weight)),
     argument(
-        &["num_relations", "num_bases", "num_blocks", "edge_type", "relations", "n_relations"],
+        &["num_relations", "edge_type", "edge_types", "relations", "n_relations", "num_rels", "etypes"],
         Pyg,
-        Meaning::NotYet(RELATIONS),
+        Meaning::OfEdges(EdgeValue::Kind),
     ),
+    argument(&["num_bases", "num_blocks"], Pyg, Meaning::NotYet(RELATIONS)),
     argument(
         &[
             "kernel_initializer",
@@ -1765,7 +1772,7 @@ pub static KEYS: &[Key] = &[
     key(
         &["edge_dim", "edge_encoder", "edge_features", "node_encoder", "dim_edge", "edge_attr"],
         GraphGym,
-        NotHere("no stage reads edge features yet"),
+        NotHere("edge features are given to each convolution as an argument, `edge = edges`"),
     ),
 ];
 

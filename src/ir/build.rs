@@ -63,6 +63,8 @@ pub(crate) struct Made {
     pub is_unknown: bool,
     /// The input or pooling whose graph the rows of the value belong to; `None` for rows without edges.
     pub home: Option<NodeIndex>,
+    /// It stands in a pipeline whose value is to be one of the edges.
+    pub is_for_edges: bool,
     /// It belongs to no place of the model but to the whole file, and stands right behind this stage.
     pub stands_behind: Option<NodeIndex>,
 }
@@ -105,6 +107,8 @@ pub(crate) struct Builder<'p> {
     conv_items: HashMap<Span, (&'p Conv, FileId)>,
     /// While a pipeline on edges that belongs to the whole file is built: the stage that its stages stand behind.
     stands_behind: Option<NodeIndex>,
+    /// While a pipeline is built whose value is to be one of the edges.
+    is_for_edges: bool,
     /// Of the stages that are built now.
     author: Author,
     provisional: Provisional,
@@ -132,6 +136,7 @@ impl<'p> Builder<'p> {
             convolutions: HashMap::new(),
             conv_items: HashMap::new(),
             stands_behind: None,
+            is_for_edges: false,
             author: Author::File,
             provisional: Provisional::default(),
         };
@@ -233,7 +238,8 @@ impl<'p> Builder<'p> {
             Family::Readout => None,
             _ => first_input.and_then(|source| self.made[source.index()].home),
         };
-        self.made.push(Made { call, home, stands_behind: self.stands_behind, ..Made::default() });
+        let (stands_behind, is_for_edges) = (self.stands_behind, self.is_for_edges);
+        self.made.push(Made { call, home, stands_behind, is_for_edges, ..Made::default() });
         node
     }
 
@@ -243,9 +249,11 @@ impl<'p> Builder<'p> {
         let author = std::mem::replace(&mut self.author, Author::File);
         let (place, cut) = (self.ev.place.take(), self.cut.take());
         let outer_name = self.stage_name.take();
+        let is_for_edges = std::mem::replace(&mut self.is_for_edges, true);
         let stands_behind = self.stands_behind.replace(behind);
         let result = build(self);
         (self.scope, self.author, self.stands_behind) = (scope, author, stands_behind);
+        self.is_for_edges = is_for_edges;
         (self.ev.place, self.cut, self.stage_name) = (place, cut, outer_name);
         result
     }
@@ -793,8 +801,10 @@ impl<'p> Builder<'p> {
         }
         for pipeline in &bound.pipelines {
             let first_new = self.graph.node_count();
-            let end = self.pipeline_argument(pipeline, cursor, span)?;
-            let mut end = end.node;
+            let outer = std::mem::replace(&mut self.is_for_edges, pipeline.of_edges.is_some());
+            let end = self.pipeline_argument(pipeline, cursor, span);
+            self.is_for_edges = outer;
+            let mut end = end?.node;
             if pipeline.arg == ASSIGN {
                 let mut setters = self.width_setters(end, first_new);
                 if setters.is_empty() && !self.is_as_wide_as_rows(end, op, &bound.args, cursor.node) {

@@ -83,7 +83,13 @@ pub(crate) fn collect_definitions<'p>(
                 continue;
             }
             if let Some(first) = scope.definitions.get(name.text.as_str()) {
-                findings.push(names::duplicate("the name", &name.text, name.span, first.name.span));
+                let mut finding = names::duplicate("the name", &name.text, name.span, first.name.span);
+                if let ItemKind::Bare { value } = &item.kind {
+                    // Without its name, a pipeline on edges is nothing.
+                    finding.fix = None;
+                    finding = finding.guess(value.span, "");
+                }
+                findings.push(finding);
                 continue;
             }
             let definition = Definition { name, file: file.id, kind, import: None };

@@ -214,7 +214,7 @@ fn the_canonical_form_says_which_argument_an_input_is() {
         ("edge = 5, relation = 7", "relation = 7, edge = 5"),
     ] {
         let damaged = canonical.to_string().replace(from, to);
-        assert!(Canonical::parse(&damaged).and_then(|read| Ok(read.model(None).is_ok())) != Ok(true), "{to}");
+        assert!(Canonical::parse(&damaged).map(|read| read.model(None).is_ok()) != Ok(true), "{to}");
     }
 }
 
@@ -249,4 +249,50 @@ fn data_without_what_a_stage_asks_for_is_an_error_and_names_it() {
         assert_eq!(finding.code, expected);
         assert!(finding.message.contains("random graphs"), "{finding:?}");
     }
+}
+
+#[test]
+fn what_belongs_to_the_whole_file_stands_at_the_front_and_rounds_stay_alike() {
+    let text = "model = linear(8) -> repeat(3, edge_sum(edge = bonds) -> linear(8) -> relu) -> topk(k = 2)\n\
+                \x20   -> repeat(2, edge_sum(edge = bonds) -> linear(8) -> relu) -> mean -> linear\n\
+                edges -> linear(4) as bonds";
+    let model = compile(text, None);
+    let names: Vec<&str> = model.get().nodes().map(|(_, node)| node.op.name()).collect();
+    let round = ["edge_sum", "linear", "relu"];
+    let rounds = |n: usize| round.repeat(n);
+    let expected =
+        [vec!["input", "edges", "linear", "linear"], rounds(3), vec!["topk", "remaining_edges"], rounds(2)]
+            .concat();
+    assert_eq!(names[..expected.len()], expected);
+    let scene = crate::draw::Scene::of(model.get(), None, Default::default());
+    let times: Vec<usize> = scene.groups.iter().map(|group| group.times).filter(|&times| times > 1).collect();
+    assert_eq!(times, [3, 2]);
+    let labels: Vec<&str> = scene.edges.iter().map(|edge| edge.label.as_str()).collect();
+    assert_eq!(labels.iter().filter(|&&label| label == "edge").count(), 2, "{labels:?}");
+    let titles: Vec<&str> =
+        scene.units.iter().flat_map(|unit| &unit.parts).map(|part| part.title.as_str()).collect();
+    assert!(titles.contains(&"edge features") && titles.contains(&"remaining_edges (added)"), "{titles:?}");
+}
+
+#[test]
+fn a_file_can_use_the_values_of_edges_of_another() {
+    use crate::source::SourceMap;
+    let other = "edges -> linear(4) -> relu as bonds\nedges -> linear(1) as strengths\n\
+                 block layer(width) = edge_sum(edge = bonds) -> linear(width)\n";
+    let main = "use \"other.hgnn\"\nmodel = layer(8) -> edge_sum(edge = bonds) -> mean -> linear";
+    let mut sources = SourceMap::default();
+    let id = sources.add("main.hgnn", main);
+    let (program, findings) = crate::syntax::load_program(&mut sources, id, &|_| Ok(other.to_owned()));
+    assert!(findings.is_empty(), "{findings:?}");
+    let outcome = crate::check::check(&program, None);
+    assert!(outcome.diagnostics.is_empty(), "{:#?}", outcome.diagnostics);
+    let model = outcome.model.unwrap();
+    assert_eq!(model.get().nodes().filter(|(_, node)| node.ty.entity.is_of_edges()).count(), 3);
+    // A file of nothing but values of edges is one for others.
+    let mut sources = SourceMap::default();
+    let id = sources.add("other.hgnn", "edges -> linear(4) as bonds");
+    let (program, _) =
+        crate::syntax::load_program(&mut sources, id, &|_| Err(std::io::ErrorKind::NotFound.into()));
+    let outcome = crate::check::check(&program, None);
+    assert!(outcome.is_library && outcome.diagnostics.is_empty(), "{outcome:?}");
 }

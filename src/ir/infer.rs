@@ -78,6 +78,10 @@ pub(crate) fn infer_types(
                 let family = finding.code.split("::").next().unwrap_or_default();
                 // A guess may be what is wrong now; its mistake was reported.
                 if broken.is_empty() && !doubt.contains(family) {
+                    // Among the nodes, no other stage makes a value of the edges right.
+                    if !made[idx.index()].is_for_edges && levels::is_about_edges(&finding) {
+                        finding.fix = None;
+                    }
                     if let Some((text, place)) = &made[idx.index()].call
                         && !finding.labels.iter().any(|label| label.span == *place)
                     {

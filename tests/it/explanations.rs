@@ -2,7 +2,7 @@
 
 use crate::spec::{diagnose, facts};
 use hgnn::check::EXPLANATIONS;
-use hgnn::data::{Dataset, DatasetParts, Features, Targets, Unread, Vocabulary};
+use hgnn::data::{Dataset, DatasetParts, Features, Targets, Vocabulary};
 use hgnn::ir::{Entity, TargetKind, Task};
 use hgnn::lint::{Config, lint};
 use hgnn::source::SourceMap;
@@ -82,8 +82,8 @@ pub fn small_data(name: &str) -> Dataset {
         vocabulary: Vocabulary::default(),
     });
     if name == "edge_labels" {
-        let (what, file) = ("edge labels".into(), "SMALL_edge_labels.txt".into());
-        dataset.unread = vec![Unread { what, file, n_columns: Some(1), setting: None }];
+        let columns = (0..dataset.n_edges() as u32).map(|entry| entry % 2).collect();
+        dataset.edge_features = Some(Features::OneHot { columns, width: 2 });
     }
     dataset
 }
