@@ -1,7 +1,8 @@
 //! Writing programs: values are methods and `+ − * /`, equal steps are one step.
 //!
 //! Rows are cheaper than edges, so what can be computed of a node is computed before it is gathered: `linear` and the
-//! functions of a gathered value are taken on the rows. The rule looks at spaces only, never at sizes of a batch.
+//! functions of a gathered value are taken on the rows, and what is the same for all edges of a row is multiplied into
+//! their sum. The rules look at spaces only, never at sizes of a batch.
 
 use super::fun::Fun;
 use super::{Id, Index, Init, Op, Program, Reduce, Space, Value, WeightSpec};
@@ -190,6 +191,11 @@ impl Build {
         if let Some((index, inner)) = self.gathered_alike(args) {
             return self.map(f, &inner).gather(index);
         }
+        if let (Fun::Mul, &[a, b]) = (f, args)
+            && let Some(product) = self.factors_by_end(a, b).or_else(|| self.factors_by_end(b, a))
+        {
+            return product;
+        }
         let space = args.iter().map(|v| v.space()).max().expect("at least one operand");
         for v in args {
             assert!(
@@ -201,6 +207,23 @@ impl Build {
         }
         let axes = broadcast(&args.iter().map(|v| v.axes()).collect::<Vec<_>>());
         self.push(Op::Map(f, args.iter().map(|v| v.id).collect()), space, axes)
+    }
+
+    /// `(p q) b` as `(p b) q`, where `p` and `b` are gathered along the same map and `q` is not.
+    fn factors_by_end<'b>(&'b self, product: V<'b>, b: V<'b>) -> Option<V<'b>> {
+        let index_of = |id: Id| match self.value(id).op {
+            Op::Gather { index, .. } => Some(index),
+            _ => None,
+        };
+        let (Op::Map(Fun::Mul, factors), Some(index)) = (self.value(product.id).op, index_of(b.id)) else {
+            return None;
+        };
+        let &[p, q] = factors.as_slice() else { return None };
+        match (index_of(p) == Some(index), index_of(q) == Some(index)) {
+            (true, false) => Some((self.at(p) * b) * self.at(q)),
+            (false, true) => Some(self.at(p) * (self.at(q) * b)),
+            _ => None,
+        }
     }
 
     /// A site of random numbers, numbered in the order of the program.
@@ -536,6 +559,33 @@ impl<'b> V<'b> {
             return self.reduce(how, Index::Target).reduce(how, Index::Graph);
         }
         assert!(index.is_from(value.space), "{:?} has no map {index:?}", value.space);
+        if let (Reduce::Sum, Op::Map(f, args)) = (how, &value.op)
+            && index != Index::All
+        {
+            match (f, args.as_slice()) {
+                (Fun::Neg | Fun::Scale(_), &[x]) => {
+                    return self.b.map(*f, &[self.b.at(x).reduce(how, index)]);
+                }
+                (Fun::Mul, &[a, b]) => {
+                    for (kept, factor) in [(a, b), (b, a)] {
+                        let (kept, factor) = (self.b.at(kept), self.b.value(factor));
+                        let is_whole = kept.space() == value.space
+                            && kept.axes().len() == value.axes.len()
+                            && kept.axes().iter().zip(&value.axes).all(|(a, b)| same(a, b));
+                        if let (Op::Gather { x, index: along }, true) = (factor.op, is_whole)
+                            && along == index
+                        {
+                            // A factor may be infinite where nothing is summed, as 1 over a degree of 0 is.
+                            let factor = self.b.at(x);
+                            let n = self.b.count(index).ones_like_rank(factor.axes().len());
+                            let factor = n.choose(factor, self.b.constant(0.0));
+                            return kept.reduce(how, index) * factor;
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
         self.b.push(Op::Reduce { how, x: self.id, index }, index.to(), value.axes)
     }
 

@@ -205,6 +205,15 @@ fn messages_are_those_of_the_reference() {
         let m = edges.source(x).view(&[size(1), size(w)]).contract(matrix);
         edges.sum(m).flat()
     });
+    check("one over no degree", |b, x, _, _, _| {
+        let edges = b.edges();
+        edges.sum(edges.source(x) * edges.target(edges.degree().reciprocal().view(&[size(1)])))
+    });
+    check("symmetric normalisation", |b, x, e, _, _| {
+        let edges = b.edges();
+        let root = edges.degree().at_least(1.0).sqrt().reciprocal().view(&[size(1)]);
+        edges.sum(edges.source(x) * edges.target(root) * edges.source(root)) + edges.sum(e * edges.target(x))
+    });
     check("sources", |b, x, e, _, _| (e * b.edges().target(x)).tanh().sum(Index::Source));
     check("degrees", |b, x, _, _, _| {
         let degree = b.edges().degree();
