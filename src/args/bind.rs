@@ -207,14 +207,20 @@ pub fn bind<'p>(
                         && !guessed_names.contains(&spec.name)
                         && names_come_last(given)
                     {
-                        ev.report(report::missing(
+                        let mut finding = report::missing(
                             callee.name,
                             callee.noun,
                             callee.place,
                             spec,
                             callee.example,
                             callee.call.filter(|_| given.is_empty()),
-                        ));
+                        );
+                        // What the edges carry can follow whatever else is given.
+                        if let (ArgKind::Edges(of), Some(last), None) = (spec.kind, given.last(), ev.place) {
+                            let end = Span { start: last.span().end, ..last.span() };
+                            finding = finding.guess(end, format!(", {} = {}", spec.name, of.example()));
+                        }
+                        ev.report(finding);
                     }
                     bound.broken.push(spec.name);
                     (stand_in(ev, spec), None)

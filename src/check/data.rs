@@ -58,15 +58,15 @@ fn edges_carry(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
         let name = node.op.name();
         let (code, lacks, help) = if name == ops::EDGES.name() && data.edge_features == 0 {
             let help = match data.edge_kinds {
-                0 => "leave the argument out, or use data whose edges carry something",
+                0 => "do without the argument, or use data whose edges carry something",
                 _ => {
-                    "read the edge labels as columns (`edge_features = labels` in `data`), or leave the argument out"
+                    "read the edge labels as columns (`edge_features = labels` in `data`), or do without the argument"
                 }
             };
             ("data::no_edge_features", "have no columns", help)
         } else if name == ops::EDGE_LABELS.name() && data.edge_kinds == 0 {
             let help = match data.edge_features {
-                0 => "leave the argument out, or use data whose edges have labels",
+                0 => "do without the argument, or use data whose edges have labels",
                 _ => "what the edges carry are numbers: `edges` stands for them",
             };
             ("data::no_edge_kinds", "have no labels", help)

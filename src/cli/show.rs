@@ -206,11 +206,18 @@ impl<'a> Shown<'a> {
         if has(Author::Default) {
             writeln!(out, "(default): the value of an argument that is left out")?;
         }
-        if has(Author::Compiler) {
+        let added = |is_of_edges: bool| {
+            let mut added = self.stages.iter().filter(|stage| stage.node.author == Author::Compiler);
+            added.any(|stage| stage.node.ty.entity.is_of_edges() == is_of_edges)
+        };
+        if added(false) {
             writeln!(
                 out,
                 "(added): an assignment has one feature per cluster, and `assign` ends in another width"
             )?;
+        }
+        if added(true) {
+            writeln!(out, "(added): of a value of the edges, the rows of those that a selection keeps")?;
         }
         Ok(())
     }

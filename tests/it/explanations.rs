@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 fn needs_no_model(code: &str) -> bool {
     let of_text = [
         "no_features",
+        "no_edge_features",
         "no_labels",
         "one_class",
         "empty",
@@ -23,16 +24,8 @@ fn needs_no_model(code: &str) -> bool {
     match code.split_once("::") {
         Some(("data", name)) => !of_text.contains(&name),
         Some(("config", _)) => true,
-        _ => [
-            "syntax::encoding",
-            "syntax::too_large",
-            "names::too_deep",
-            "names::out_of_reach",
-            // Until an operator takes values of the edges.
-            "levels::edges_needed",
-            "levels::edges_end",
-        ]
-        .contains(&code),
+        _ => ["syntax::encoding", "syntax::too_large", "names::too_deep", "names::out_of_reach"]
+            .contains(&code),
     }
 }
 

@@ -48,6 +48,19 @@ pub fn facts(name: &str) -> DataFacts {
             class_counts: Vec::new(),
             ..with("SOLUBILITY")
         },
+        // Bonds of four kinds, with a column each.
+        "molecules" => DataFacts {
+            n_graphs: 188,
+            n_features: 7,
+            max_nodes: 28,
+            mean_nodes: 17.9,
+            total_nodes: 3371,
+            total_edges: 7442,
+            edge_features: 4,
+            edge_columns: "4 edge labels (0, 1, 2, 3)".into(),
+            edge_kinds: 4,
+            ..with("MUTAG")
+        },
         "featureless" => DataFacts { n_features: 0, ..with("IMDB") },
         "unlabelled" => DataFacts { task: None, n_outputs: 0, class_counts: Vec::new(), ..with("NEW") },
         "one_class" => DataFacts { n_outputs: 1, class_counts: vec![1113], ..with("SAME") },
