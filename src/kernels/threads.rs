@@ -15,6 +15,9 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// Threads of a team, at most: far below what the counter of helpers at work can hold.
+pub const MAX_COUNT: usize = 1024;
+
 /// How long a helper waits for the next job before it sleeps.
 const PATIENCE: Duration = Duration::from_micros(200);
 
@@ -29,8 +32,8 @@ thread_local! {
     static IS_HELPER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Threads that kernels use in this process; the default is one for each processor. Has an effect only before the
-/// first kernel runs.
+/// Threads that kernels use in this process, 1 to [`MAX_COUNT`], to which other numbers are brought; the default is one
+/// for each processor. Has an effect only before the first kernel runs.
 pub fn set_count(count: usize) {
     ASKED.store(count.max(1), Ordering::Relaxed);
 }
@@ -120,6 +123,7 @@ const AT_WORK: u64 = OPEN - 1;
 
 impl Team {
     fn new(count: usize) -> Self {
+        let count = count.clamp(1, MAX_COUNT);
         let nothing: &'static (dyn Fn(usize) + Sync) = &|_| {};
         let shared = Arc::new(Shared {
             state: AtomicU64::new(0),
@@ -290,6 +294,14 @@ mod tests {
             sum.fetch_add(job + 1, Ordering::Relaxed);
         });
         sum.into_inner()
+    }
+
+    #[test]
+    fn a_team_has_at_most_as_many_threads_as_can_be_counted() {
+        for (asked, most) in [(0, 1), (3, 3), (usize::MAX, MAX_COUNT)] {
+            let count = with_count(asked, count);
+            assert!((1..=most).contains(&count), "{count} of {asked}");
+        }
     }
 
     #[test]
