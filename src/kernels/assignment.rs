@@ -200,7 +200,7 @@ fn transposed_product_in_any_order<T: Float>(
 
 /// `out [p, q] = aᵀ b` over `n` rows.
 #[multiversion(targets("x86_64+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn sum_products<T: Float>(a: &[T], b: &[T], n: usize, p: usize, out: &mut [T]) {
+pub(crate) fn sum_products<T: Float>(a: &[T], b: &[T], n: usize, p: usize, out: &mut [T]) {
     let q = out.len() / p.max(1);
     let (mut grids, mut sums) = (vec![0.0; q], vec![0.0; q]);
     for (col, out) in out.chunks_exact_mut(q.max(1)).enumerate() {

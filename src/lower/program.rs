@@ -18,9 +18,11 @@ pub fn lower(
     describe: impl Fn(&FactCx, Options) -> Option<Described>,
 ) -> Result<Box<dyn Module>> {
     let facts = FactCx { args: cx.args, inputs: cx.inputs, output: cx.output };
-    let options = |wanted_losses, wants_assignment, has_loops| Options {
+    let options = |wanted_losses, wants_assignment: bool, has_loops| Options {
         activation: cx.activation,
         wanted_losses,
+        // Statistics of an assignment read nothing else.
+        wants_adjacency: cx.needs_adjacency && !wants_assignment,
         wants_assignment,
         has_loops,
     };
@@ -129,10 +131,8 @@ impl Module for ProgramModule {
                     cx.pooling.push(PoolingStats { node: self.node, n_clusters: k, graphs });
                 }
                 let x = tape::reshape(&x, (n_graphs * k, width))?;
-                Value {
-                    x,
-                    structure: Structure::Clusters { n_graphs, k, adjacency: Some(results[1].clone()) },
-                }
+                let adjacency = described.adjacency().map(|place| results[place].clone());
+                Value { x, structure: Structure::Clusters { n_graphs, k, adjacency } }
             }
         })
     }

@@ -56,12 +56,14 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     // Poolings.
     &pool::diffpool::DiffPool,
     &pool::topk::TopK,
+    &pool::mincut::MinCut,
     // Readouts.
     &readout::sum::Sum,
     &readout::mean::Mean,
     &readout::max::Max,
     &readout::sort_pool::SortPool,
     &readout::flatten::Flatten,
+    &readout::set2set::Set2Set,
     // Normalisation.
     &norm::batch_norm::BatchNorm,
     &norm::layer_norm::LayerNorm,
@@ -88,6 +90,8 @@ pub static LOSSES: &[&dyn Loss] = &[
     &loss::mse::Mse,
     &loss::link_prediction::LinkPrediction,
     &loss::entropy::Entropy,
+    &loss::mincut::MinCut,
+    &loss::orthogonality::Orthogonality,
 ];
 
 pub fn find(name: &str) -> Option<&'static dyn Operator> {
@@ -375,8 +379,12 @@ pub trait Operator: Send + Sync + std::fmt::Debug {
     /// and time follow from it.
     fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
         let wanted_losses = step.wanted_losses.clone();
-        let options =
-            Options { activation: step.activation, wanted_losses: &wanted_losses, ..Options::plain() };
+        let options = Options {
+            activation: step.activation,
+            wanted_losses: &wanted_losses,
+            wants_adjacency: step.needs_adjacency,
+            ..Options::plain()
+        };
         program::traced(program::describe(cx, options, |cx| self.program(cx)), inputs, step)
     }
     fn pyg(&self) -> Pyg;

@@ -97,6 +97,8 @@ pub enum Place {
 pub struct Described {
     pub program: Program,
     pub place: Place,
+    /// Whether the coarse adjacency of a pooling is a result.
+    pub has_adjacency: bool,
     /// Names of the losses whose values are results.
     pub losses: Vec<&'static str>,
     pub has_assignment: bool,
@@ -109,11 +111,11 @@ pub struct Described {
 impl Described {
     /// Place of the coarse adjacency among the results.
     pub fn adjacency(&self) -> Option<usize> {
-        (self.place == Place::Clusters).then_some(1)
+        self.has_adjacency.then_some(1)
     }
     /// Place of the first loss among the results.
     pub fn first_loss(&self) -> usize {
-        1 + usize::from(self.place == Place::Clusters)
+        1 + usize::from(self.has_adjacency)
     }
     /// Place of the assignment among the results.
     pub fn assignment(&self) -> Option<usize> {
@@ -128,6 +130,8 @@ pub struct Options<'a> {
     pub activation: Activation,
     /// The losses that are wanted; no other becomes a result.
     pub wanted_losses: &'a [&'static str],
+    /// Whether the coarse adjacency of a pooling is a result.
+    pub wants_adjacency: bool,
     /// Whether the assignment of a pooling is a result.
     pub wants_assignment: bool,
     /// Whether some row may have an edge to itself. Of clusters, each has.
@@ -140,6 +144,7 @@ impl Options<'_> {
         Self {
             activation: Activation::Identity,
             wanted_losses: &[],
+            wants_adjacency: true,
             wants_assignment: false,
             has_loops: false,
         }
@@ -187,10 +192,11 @@ pub fn describe(
         On::Rows => Place::Rows,
         On::Graphs => Place::Graphs,
         On::Clusters { adjacency } => {
-            results.push(adjacency);
+            results.extend(options.wants_adjacency.then_some(adjacency));
             Place::Clusters
         }
     };
+    let has_adjacency = place == Place::Clusters && options.wants_adjacency;
     let mut losses = Vec::new();
     for (name, value) in outcome.losses {
         if options.wanted_losses.contains(&name) {
@@ -201,7 +207,15 @@ pub fn describe(
     let assignment = outcome.assignment.filter(|_| options.wants_assignment);
     results.extend(assignment);
     let has_assignment = assignment.is_some();
-    Some(Described { program: b.finish(&results), place, losses, has_assignment, reads_adjacency, ports })
+    Some(Described {
+        program: b.finish(&results),
+        place,
+        has_adjacency,
+        losses,
+        has_assignment,
+        reads_adjacency,
+        ports,
+    })
 }
 
 /// The function that an activation is; none for the identity.

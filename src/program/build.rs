@@ -113,6 +113,17 @@ impl Build {
         self.push(Op::Constant(value), Space::One, Vec::new())
     }
 
+    /// 0, 1, 2, …, `n` of them.
+    pub fn iota(&self, n: &Size) -> V<'_> {
+        self.push(Op::Iota, Space::One, vec![n.clone()])
+    }
+
+    /// The identity matrix `[n, n]`.
+    pub fn identity(&self, n: &Size) -> V<'_> {
+        let places = self.iota(n);
+        self.map(Fun::Equal, &[places.column(), places])
+    }
+
     /// How many rows lead to each row of the map's space: `Index::Target` gives degrees.
     pub fn count(&self, index: Index) -> V<'_> {
         self.push(Op::Count(index), index.to(), Vec::new())

@@ -65,6 +65,7 @@ pub fn differentiate(forward: &Program, wanted: &[bool]) -> Differentiated {
             Op::Input(_)
             | Op::Weight(_)
             | Op::Constant(_)
+            | Op::Iota
             | Op::Count(_)
             | Op::IsLoop
             | Op::Random { .. } => {}
@@ -473,6 +474,10 @@ mod tests {
         check("apply", |_, x, _, g| x.apply(g, Index::Graph));
         check("apply, transposed", |_, x, _, g| x.slice(0, size(1), size(3)).apply_by(g, Index::Graph, true));
         check("outer", |_, x, _, _| x.outer(x.tanh().slice(0, size(0), size(3)), Index::Graph));
+        check("identity", |b, x, _, _| {
+            let off = b.identity(&size(4)).scale(-1.0).offset(1.0);
+            x.outer(x, Index::Graph) * off * b.iota(&size(4))
+        });
         check("weights alone", |b, x, _, _| {
             x.linear(weight(b, "v", &[4, 2]).linear(weight(b, "w", &[2, 3])))
         });

@@ -96,6 +96,8 @@ pub enum Op {
     Constant(f64),
     /// How many edges or rows lead to each row of the map's space.
     Count(Index),
+    /// 0, 1, 2, … along its one axis: places of features, never of rows.
+    Iota,
     /// 1 for an edge from a row to itself, else 0.
     IsLoop,
     /// 0 with the probability `p`, else `1 / (1 − p)`; a function of the step's seed, the site, the row and the column.
@@ -186,6 +188,7 @@ impl Op {
             Op::Input(_)
             | Op::Weight(_)
             | Op::Constant(_)
+            | Op::Iota
             | Op::Count(_)
             | Op::IsLoop
             | Op::Random { .. } => Vec::new(),

@@ -66,6 +66,7 @@ pub(crate) fn run(
             Op::Input(port) => out = inputs[*port].clone(),
             Op::Weight(weight) => out = weights[*weight].clone(),
             Op::Constant(c) => out = vec![*c],
+            Op::Iota => out.extend((0..width).map(|place| place as f64)),
             Op::Count(index) => {
                 out = vec![0.0; rows];
                 let is_of_edges = matches!(index, Index::Target | Index::Source);

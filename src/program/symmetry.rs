@@ -35,7 +35,7 @@ pub fn symmetry(program: &Program) -> Vec<Moves> {
     for value in &program.values {
         let of_args = |args: &[super::Id]| args.iter().map(|arg| moves[arg.index()]).min_by_key(|&m| m as u8);
         let result = match &value.op {
-            Op::Input(_) | Op::Weight(_) | Op::Constant(_) | Op::Count(_) | Op::IsLoop => {
+            Op::Input(_) | Op::Weight(_) | Op::Constant(_) | Op::Iota | Op::Count(_) | Op::IsLoop => {
                 of_space(value.space)
             }
             // Keyed by the row's own key, so it moves with it.

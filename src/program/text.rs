@@ -48,6 +48,7 @@ pub fn step(program: &Program, id: Id, input: &dyn Fn(usize) -> String) -> Strin
         Op::Input(port) => format!("input {}", input(*port)),
         Op::Weight(weight) => format!("weight {}", program.weights[*weight].name),
         Op::Constant(c) => format!("constant {c}"),
+        Op::Iota => "iota".to_owned(),
         Op::Count(index) => format!("count({})", index.word()),
         Op::IsLoop => "is_loop".to_owned(),
         Op::Random { p, .. } => format!("random(drop = {p})"),

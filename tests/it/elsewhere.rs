@@ -342,9 +342,9 @@ fn a_section_of_graphgym_becomes_a_model() {
 #[test]
 fn a_name_that_the_field_knows_is_no_slip_of_the_keyboard() {
     for (text, word) in [
-        ("gine(64) -> relu -> mean -> mlp", "no operator reads edge features in its way"),
+        ("cgcnn(64) -> relu -> mean -> mlp", "no operator reads edge features in its way"),
         ("concat(edge_features -> mean, mean) -> mlp", "`edges` here"),
-        ("gcn(64) -> relu -> set2set -> mlp", "has no counterpart here yet"),
+        ("gcn(64) -> relu -> set_transformer_encoder -> mlp", "has no counterpart here yet"),
     ] {
         let found = check(text);
         assert_eq!(found.len(), 1, "{text}: {found:#?}");

@@ -24,6 +24,12 @@ static TOLERANCES: [Tolerance; 2] = [
     Tolerance { dtype: DType::F32, values: 1e-5, gradients: 1e-4 },
 ];
 
+// The losses of poolings.
+const LINK: &str = "link_prediction";
+const ENTROPY: &str = "entropy";
+const MINCUT: &str = "mincut";
+const ORTHOGONALITY: &str = "orthogonality";
+
 #[derive(serde::Deserialize, Clone)]
 struct Stored {
     shape: Vec<usize>,
@@ -82,6 +88,8 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
         let ours = match theirs.as_str() {
             "aggr" => "aggregate",
             "add_self_loops" => "self_loops",
+            "processing_steps" => "steps",
+            "temp" => "temperature",
             other => other,
         };
         let value = match value {
@@ -249,7 +257,7 @@ fn check_with(
         let lone = Lone::build(op, &args(op, &written(&case, op)), &types, tolerance.dtype, |spec| {
             from_pyg(&case, map, spec)
         });
-        let wanted = ["link_prediction", "entropy"];
+        let wanted = [LINK, ENTROPY, MINCUT, ORTHOGONALITY];
         let mut cx = ForwardCx { train: case.mode == "train", ..ForwardCx::training(0, &wanted) };
         let value = lone.run(&inputs.values.iter().collect::<Vec<_>>(), &mut cx).unwrap();
         let results = results(&case, &inputs, &lone, &value, &cx);
@@ -362,12 +370,107 @@ fn diffpool_is_pygs() {
     }
 }
 
+#[test]
+fn mincut_is_pygs() {
+    check_with("dense_mincut_pool", "mincut", |_, _, _, value, cx| {
+        let Structure::Clusters { adjacency: Some(adjacency), .. } = &value.structure else {
+            panic!("no coarse adjacency")
+        };
+        let loss = |name| cx.losses.iter().find(|(loss, _)| *loss == name).unwrap().1.clone();
+        BTreeMap::from([
+            ("x", value.x.clone()),
+            ("adj", adjacency.clone()),
+            ("mincut_loss", loss("mincut")),
+            ("ortho_loss", loss("orthogonality")),
+        ])
+    });
+}
+
+/// The graphs of a padded batch one by one, each with its own number of rows.
+#[test]
+fn mincut_on_graphs_of_their_own_size_is_pygs_on_padded_ones() {
+    let names = ["dense_mincut_pool_padded", "dense_mincut_pool_temp"];
+    for (name, tolerance) in names.iter().flat_map(|name| TOLERANCES.iter().map(move |of| (name, of))) {
+        let (case, op) = (load(name), operator::find("mincut"));
+        let [n_graphs, n, width] = case.inputs["x"].shape[..] else { panic!("padded graphs") };
+        let k = *case.inputs["s"].shape.last().unwrap();
+        let mask = &case.inputs["mask"].data;
+        let sizes: Vec<usize> = mask.chunks(n).map(|graph| graph.iter().sum::<f64>() as usize).collect();
+        // The rows and columns of a graph that are no padding.
+        let part = |of: &Stored, graph: usize| -> Vec<f64> {
+            let each = of.data.len() / (n_graphs * n);
+            let kept = if each == n { sizes[graph] } else { each };
+            let rows = of.data[graph * n * each..].chunks(each).take(sizes[graph]);
+            rows.flat_map(|row| &row[..kept]).copied().collect()
+        };
+        assert!(n != width && n != k, "only the adjacency is as wide as long");
+        let mut scalar = Tensor::zeros((), tolerance.dtype, &Device::Cpu).unwrap();
+        let mut losses = [0.0; 2];
+        let mut variables = Vec::new();
+        for (graph, &n) in sizes.iter().enumerate() {
+            let variable = |name: &str, shape: &[usize]| {
+                let values = Tensor::from_vec(part(&case.inputs[name], graph), shape, &Device::Cpu).unwrap();
+                Var::from_tensor(&values.to_dtype(tolerance.dtype).unwrap()).unwrap()
+            };
+            let (x, s, adj) =
+                (variable("x", &[n, width]), variable("s", &[n, k]), variable("adj", &[1, n, n]));
+            let structure =
+                Structure::Clusters { n_graphs: 1, k: n, adjacency: Some(adj.as_tensor().clone()) };
+            let types = [width, k].map(|width| ty(Entity::Clusters, 1, Some(n), width));
+            let inputs =
+                [&x, &s].map(|var| Value { x: var.as_tensor().clone(), structure: structure.clone() });
+            let written = args(op, &written(&case, op));
+            let lone =
+                Lone::build(op, &written, &[&types[0], &types[1]], tolerance.dtype, |_| unreachable!());
+            let mut cx = ForwardCx::training(0, &["mincut", "orthogonality"]);
+            let value = lone.run(&[&inputs[0], &inputs[1]], &mut cx).unwrap();
+            let Structure::Clusters { adjacency: Some(adjacency), .. } = &value.structure else {
+                panic!("no coarse adjacency")
+            };
+            for (output, ours) in [("x", &value.x), ("adj", adjacency)] {
+                let len = ours.elem_count();
+                let theirs = &case.outputs[output].data[graph * len..][..len];
+                assert_close(&format!("{name} {output}"), &numbers(ours), theirs, tolerance.values);
+                let cotangent = &case.cotangents[output].data[graph * len..][..len];
+                let cotangent = Tensor::from_slice(cotangent, len, &Device::Cpu).unwrap();
+                let cotangent = cotangent.to_dtype(tolerance.dtype).unwrap();
+                let product = (ours.flatten_all().unwrap() * cotangent).unwrap().sum_all().unwrap();
+                scalar = (scalar + product).unwrap();
+            }
+            for (sum, ((_, loss), output)) in
+                losses.iter_mut().zip(cx.losses.iter().zip(["mincut_loss", "ortho_loss"]))
+            {
+                let loss = (loss.sum_all().unwrap() / n_graphs as f64).unwrap();
+                *sum += numbers(&loss)[0];
+                scalar = (scalar + (loss * case.cotangents[output].data[0]).unwrap()).unwrap();
+            }
+            variables.push([("x", x), ("s", s), ("adj", adj)]);
+        }
+        for (ours, output) in losses.iter().zip(["mincut_loss", "ortho_loss"]) {
+            assert_close(output, &[*ours], &case.outputs[output].data, tolerance.values);
+        }
+        let gradients = scalar.backward().unwrap();
+        for (graph, variables) in variables.iter().enumerate() {
+            for (of, variable) in variables {
+                let ours = numbers(gradients.get(variable).unwrap());
+                let what = format!("{name} gradient of {of}");
+                assert_close(&what, &ours, &part(&case.grads[*of], graph), tolerance.gradients);
+            }
+        }
+    }
+}
+
 /// The first level works on edges instead of the dense adjacency, with the same result.
 #[test]
-fn diffpool_on_a_sparse_graph_is_pygs() {
-    for tolerance in &TOLERANCES {
-        let case = load("dense_diff_pool_normalized");
-        let op = operator::find("diffpool");
+fn poolings_on_a_sparse_graph_are_pygs() {
+    let cases = [
+        ("dense_diff_pool_normalized", "diffpool", [("link_loss", LINK), ("ent_loss", ENTROPY)]),
+        ("dense_mincut_pool", "mincut", [("mincut_loss", MINCUT), ("ortho_loss", ORTHOGONALITY)]),
+    ];
+    for ((name, op, losses), tolerance) in
+        cases.into_iter().flat_map(|case| TOLERANCES.iter().map(move |of| (case, of)))
+    {
+        let (case, op) = (load(name), operator::find(op));
         let [_, n, width] = case.inputs["x"].shape[..] else { panic!("x is one dense graph") };
         let k = *case.inputs["s"].shape.last().unwrap();
         let dense = &case.inputs["adj"].data;
@@ -387,17 +490,18 @@ fn diffpool_on_a_sparse_graph_is_pygs() {
         ];
         let written = args(op, &written(&case, op));
         let lone = Lone::build(op, &written, &[&types[0], &types[1]], tolerance.dtype, |_| unreachable!());
-        let wanted = ["link_prediction", "entropy"];
+        let wanted = losses.map(|(_, ours)| ours);
         let mut cx = ForwardCx::training(0, &wanted);
         let value = lone.run(&[&inputs[0], &inputs[1]], &mut cx).unwrap();
         let Structure::Clusters { adjacency: Some(adjacency), .. } = &value.structure else {
             panic!("no coarse adjacency")
         };
+        assert_eq!([cx.losses[0].0, cx.losses[1].0], wanted);
         let results = [
             ("x", &value.x),
             ("adj", adjacency),
-            ("link_loss", &cx.losses[0].1),
-            ("ent_loss", &cx.losses[1].1),
+            (losses[0].0, &cx.losses[0].1),
+            (losses[1].0, &cx.losses[1].1),
         ];
         let mut scalar = Tensor::zeros((), tolerance.dtype, &Device::Cpu).unwrap();
         for (output, ours) in results {
@@ -462,6 +566,8 @@ fn readouts_are_pygs() {
     check("aggr_sum", "sum");
     check("aggr_mean", "mean");
     check("aggr_max", "max");
+    check("aggr_set2set", "set2set");
+    check("aggr_set2set_one_step", "set2set");
     check_with("aggr_sort", "sort_pool", |_, _, _, value, _| {
         // PyG lays the places of a graph side by side, as `flatten` does here.
         let Structure::Slots { n_graphs, .. } = value.structure else { panic!("no slots") };

@@ -23,7 +23,7 @@ const WIDTH: usize = 4;
 const ROWS: usize = 5;
 /// Kinds of edges.
 const N_KINDS: usize = 3;
-const WANTED: [&str; 2] = ["link_prediction", "entropy"];
+const WANTED: [&str; 4] = ["link_prediction", "entropy", "mincut", "orthogonality"];
 
 /// An operator with arguments, on inputs that it takes.
 struct Setting {
@@ -619,7 +619,7 @@ fn results_are_the_same_bits_on_one_and_two_threads() {
 
 #[test]
 fn operators_without_edges_refuse_them_with_a_message() {
-    for name in ["gcn", "sage", "gin", "gat", "diffpool"] {
+    for name in ["gcn", "sage", "gin", "gat", "gatv2", "diffpool", "mincut"] {
         let op = find(name);
         let out = op.args().iter().find(|spec| spec.positional).map_or("k", |spec| spec.name);
         let written = args(op, &[(out, ArgValue::Int(3))]);

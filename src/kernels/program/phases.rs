@@ -114,7 +114,7 @@ pub(super) fn schedule(program: &Program, roots: &[Id], is_known: &[bool], is_st
             needs[idx] = needs[x.index()];
             continue;
         }
-        if matches!(value.op, Op::Input(_) | Op::Weight(_) | Op::Constant(_)) {
+        if matches!(value.op, Op::Input(_) | Op::Weight(_) | Op::Constant(_) | Op::Iota) {
             continue;
         }
         let args = value.op.args();

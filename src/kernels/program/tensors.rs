@@ -137,6 +137,7 @@ fn give<'a, T: Float>(
             Op::Input(port) if port < n_inputs => memory.give(id, &views[port]),
             Op::Weight(weight) => memory.give(id, &views[n_inputs + weight]),
             Op::Constant(value) => memory.put(id, vec![T::of(value)]),
+            Op::Iota => memory.put(id, (0..value.known_width()).map(|place| T::of(place as f64)).collect()),
             _ => {}
         }
     }

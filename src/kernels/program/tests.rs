@@ -254,6 +254,11 @@ fn rows_and_graphs_are_those_of_the_reference() {
         x.dot(p) / length
     });
     check("all rows", |_, x, _, _, _| x - x.mean(Index::All));
+    check("identity", |b, x, _, g, w| {
+        let off = b.identity(&size(w)).scale(-1.0).offset(1.0);
+        let (s, both) = (x.apply(g, Index::Graph).softmax_columns(), x.outer(x, Index::Graph) * off);
+        s.outer(x.apply(both, Index::Graph) * b.iota(&size(w)), Index::Graph)
+    });
     check("slices", |b, x, _, _, w| b.concat(&[x.slice(0, size(0), size(w.div_ceil(2))), x, x.square()]));
 }
 

@@ -4,6 +4,7 @@ use super::phases::source;
 use super::topology::Topology;
 use super::{Memory, n_rows};
 use crate::kernels::activation::Activation;
+use crate::kernels::assignment::sum_products;
 use crate::kernels::custom::{Mat, product_to};
 use crate::kernels::float::Float;
 use crate::kernels::linear::{add_column_sums, rounded};
@@ -56,6 +57,19 @@ pub(super) fn compute<T: Float>(
                     crate::kernels::parallel::each_block(rows, 256, rows * heads * a * b / 8, |block| {
                         for head in 0..heads {
                             let x = &x[block.start * heads * n_in..];
+                            if summation.is_reproducible() {
+                                let matrix = &w[head * n_in * n_out..][..n_in * n_out];
+                                let of_head = x.chunks_exact((heads * n_in).max(1)).take(block.len());
+                                let x: Vec<T> =
+                                    of_head.flat_map(|row| &row[head * n_in..][..n_in]).copied().collect();
+                                let y = product_rows(block.len(), n_in, n_out, &x, matrix, summation);
+                                for (row, y) in block.clone().zip(y.chunks_exact(n_out.max(1))) {
+                                    let start = row * width + head * n_out;
+                                    // SAFETY: blocks and heads have parts of their own.
+                                    unsafe { shared.part(start..start + n_out) }.copy_from_slice(y);
+                                }
+                                continue;
+                            }
                             let columns = head * n_in..(head + 1) * n_in;
                             let a = Mat::columns(x, block.len(), columns, heads * n_in);
                             let b = Mat::new(&w[head * n_in * n_out..][..n_in * n_out], n_in, n_out, n_out);
@@ -86,7 +100,8 @@ pub(super) fn compute<T: Float>(
                 let matrix = if *is_turned { &turned } else { matrix };
                 let from = gathered(x, entries, n_in);
                 let mut to = vec![T::ZERO; entries.len() * n_out];
-                crate::kernels::product::product(
+                product_of_rows(
+                    summation,
                     entries.len(),
                     n_in,
                     n_out,
@@ -156,6 +171,11 @@ pub(super) fn compute<T: Float>(
             let graphs = map_each(topology.n_graphs(), a.len() * q / 4, |graph| {
                 let rows = offsets[graph] as usize..offsets[graph + 1] as usize;
                 let mut sum = vec![T::ZERO; p * q];
+                if summation.is_reproducible() {
+                    let (a, b) = (&a[rows.start * p..rows.end * p], &b[rows.start * q..rows.end * q]);
+                    sum_products(a, b, rows.len(), p, &mut sum);
+                    return sum;
+                }
                 for start in rows.clone().step_by(GRAPH_ROWS) {
                     let end = (start + GRAPH_ROWS).min(rows.end);
                     let left = Mat::new(&a[start * p..end * p], end - start, p, p).transposed();
@@ -183,6 +203,14 @@ pub(super) fn compute<T: Float>(
                 } else {
                     Mat::new(matrix, p, q, q)
                 };
+                if summation.is_reproducible() {
+                    let turned = if *is_turned { transposed(matrix, q, p) } else { Vec::new() };
+                    let matrix = if *is_turned { &turned } else { matrix };
+                    let y = product_rows(rows.len(), p, q, &a[rows.start * p..], matrix, summation);
+                    // SAFETY: graphs have rows of their own.
+                    unsafe { shared.part(rows.start * q..rows.end * q) }.copy_from_slice(&y);
+                    return;
+                }
                 let left = Mat::new(&a[rows.start * p..rows.end * p], rows.len(), p, p);
                 // SAFETY: graphs have rows of their own.
                 unsafe { product_to(shared.at(rows.start * q), q, left, right, false) };

@@ -3,13 +3,21 @@
 pub mod cross_entropy;
 pub mod entropy;
 pub mod link_prediction;
+pub mod mincut;
 pub mod mse;
+pub mod orthogonality;
 
 /// The name under which poolings report their link loss.
 pub const LINK_PREDICTION: &str = "link_prediction";
 
 /// The name under which poolings report the entropy of their assignment.
 pub const ENTROPY: &str = "entropy";
+
+/// The name under which poolings report how much of the edges leads out of clusters.
+pub const MINCUT: &str = "mincut";
+
+/// The name under which poolings report how far their clusters are from distinct ones of one size.
+pub const ORTHOGONALITY: &str = "orthogonality";
 
 /// `w[c] = items / (classes · items of c)`, as scikit-learn's `class_weight = "balanced"`. A class that does not
 /// occur gets the weight 1, which nothing reads in training.

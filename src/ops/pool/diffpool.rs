@@ -94,21 +94,7 @@ impl Operator for DiffPool {
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         conv::has_edges(cx)?;
         let rows = clusters(cx)?;
-        for (port, ty) in cx.inputs.iter().enumerate().skip(1) {
-            if (ty.entity, ty.level) != (cx.inputs[0].entity, cx.inputs[0].level) {
-                return Err(check::levels::mixed_levels(cx, port));
-            }
-        }
-        if let Some(assignment) = cx.inputs.get(1)
-            && check::shape::differ(&assignment.width.size, &rows.size)
-        {
-            let help = format!(
-                "the assignment has a column for each cluster: end `assign` in {} features, or leave its last width \
-                 out and it is inferred",
-                rows.size
-            );
-            return Err(check::shape::width_mismatch(cx, 1, &rows, help));
-        }
+        super::assigned(cx, &rows)?;
         let embedding = cx.inputs.get(2).unwrap_or(&cx.inputs[0]);
         Ok(Type {
             entity: Entity::Clusters,

@@ -1,6 +1,7 @@
 //! Poolings: a smaller graph out of a graph.
 
 pub mod diffpool;
+pub mod mincut;
 pub mod topk;
 
 use crate::args::{ArgKind, ArgSpec, Default, Range};
@@ -53,6 +54,29 @@ pub fn kept_rows(cx: &InferCx, rows: &Dim, example: &str) -> Result<Dim, Diagnos
             Ok(Dim::new(size, place("ratio"), reason))
         }
     }
+}
+
+/// Whether the networks of a pooling stay on its level, and the assignment at port 1 has a column for each cluster.
+///
+/// # Errors
+/// `levels::mixed_levels` and `shape::width_mismatch`.
+pub fn assigned(cx: &InferCx, rows: &Dim) -> Result<(), Diagnostic> {
+    for (port, ty) in cx.inputs.iter().enumerate().skip(1) {
+        if (ty.entity, ty.level) != (cx.inputs[0].entity, cx.inputs[0].level) {
+            return Err(check::levels::mixed_levels(cx, port));
+        }
+    }
+    if let Some(assignment) = cx.inputs.get(1)
+        && check::shape::differ(&assignment.width.size, &rows.size)
+    {
+        let help = format!(
+            "the assignment has a column for each cluster: end `assign` in {} features, or leave its last width \
+             out and it is inferred",
+            rows.size
+        );
+        return Err(check::shape::width_mismatch(cx, 1, rows, help));
+    }
+    Ok(())
 }
 
 /// Reasons of reasons up to this length are written out; a long chain of poolings has no more of them.

@@ -3,6 +3,7 @@
 pub mod flatten;
 pub mod max;
 pub mod mean;
+pub mod set2set;
 pub mod sort_pool;
 pub mod sum;
 

@@ -32,8 +32,10 @@ impl Trace {
             Place::Clusters => {
                 let axes = &program.value(program.outputs[0]).axes;
                 let k = axes[0].known().unwrap_or(0) as f64;
-                let adjacency = self.kernel("program", &args, has_weights, [sizes.graphs, k * k], |_| ());
-                let clusters = Structure::Clusters { n_graphs: sizes.graphs, k, adjacency: Some(adjacency) };
+                let adjacency = described
+                    .adjacency()
+                    .map(|_| self.kernel("program", &args, has_weights, [sizes.graphs, k * k], |_| ()));
+                let clusters = Structure::Clusters { n_graphs: sizes.graphs, k, adjacency };
                 (sizes.graphs * k, width_of(0) / k.max(1.0), Some(clusters))
             }
         };

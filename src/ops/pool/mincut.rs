@@ -1,0 +1,207 @@
+//! `mincut(ratio | k, assign)`: pooling into clusters that cut few edges.
+
+use super::{K, RATIO, kept_rows, largest_rows};
+use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
+use crate::check;
+use crate::diagnostic::Diagnostic;
+use crate::ir::{Entity, Type};
+use crate::kernels::Activation;
+use crate::ops::loss::{MINCUT, ORTHOGONALITY};
+use crate::ops::program::{On, Outcome, ProgramCx};
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, Select, WidthRule, conv};
+use crate::program::{Index, V};
+
+/// MinCut pooling: a network assigns every node softly to `k` clusters, `S = softmax(assign(x) / temperature)`; the
+/// clusters get the features `X' = Sᵀ X` and the adjacency `Â = Sᵀ A S` without its diagonal, normalised to
+/// `A' = D̂^-½ Â D̂^-½` with the row sums `D̂` of `Â`. The losses `mincut` and `orthogonality` make the clusters such
+/// that few edges lead from one to another, and none takes all nodes.
+///
+/// Paper: Bianchi et al. 2020, "Spectral Clustering with Graph Neural Networks for Graph Pooling", eqs. 6 to 9.
+/// PyG: `torch_geometric.nn.dense_mincut_pool`, here without padding and, at the input graph, on sparse edges.
+///
+/// # Shapes
+/// - port 0, `x`: `[N, F]`, nodes or clusters
+/// - port 1, assignment logits: `[N, k]`
+/// - result: `k` clusters per graph, `[G · k, F]`, with the coarse adjacency `[G, k, k]`
+///
+/// # Errors
+/// Those of `diffpool`.
+#[derive(Debug)]
+pub struct MinCut;
+
+static ARGS: &[ArgSpec] = &[
+    ArgSpec { doc: "Clusters per graph, as a share of the largest graph of the data, rounded up.", ..RATIO },
+    ArgSpec { doc: "Clusters per graph.", ..K },
+    ArgSpec {
+        name: "assign",
+        kind: ArgKind::Pipeline { port: 1 },
+        default: Default::Source("linear"),
+        positional: false,
+        doc: "The network whose result, `k` wide, becomes the assignment by a softmax over the clusters, as with `diffpool`.",
+    },
+    ArgSpec {
+        name: "temperature",
+        kind: ArgKind::Float(Range::open(0.0, f64::INFINITY)),
+        default: Default::Float(1.0),
+        positional: false,
+        doc: "What the assignment is divided by before the softmax: the smaller, the harder, PyG's `temp`.",
+    },
+];
+
+impl Operator for MinCut {
+    fn name(&self) -> &'static str {
+        "mincut"
+    }
+    fn family(&self) -> Family {
+        Family::Pooling
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "Pools into clusters that few edges lead out of, found by a network and two losses.",
+            formula: "S = softmax(assign(x)),  X' = Sᵀ X,  Â = Sᵀ A S without its diagonal,  A' = D̂^-½ Â D̂^-½",
+            paper: "Bianchi et al. 2020, \"Spectral Clustering with Graph Neural Networks for Graph Pooling\"",
+            example: "gcn(64) -> relu -> mincut(k = 8) -> gcn(64) -> relu -> mean -> mlp",
+        }
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        ARGS
+    }
+    fn ports(&self) -> Ports {
+        Ports::One
+    }
+    fn width_rule(&self) -> WidthRule {
+        WidthRule::Computed
+    }
+    fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic> {
+        conv::has_edges(cx)?;
+        let rows = kept_rows(cx, &largest_rows(cx, &cx.inputs[0].rows), "ratio = 0.25")?;
+        super::assigned(cx, &rows)?;
+        Ok(Type {
+            entity: Entity::Clusters,
+            level: cx.new_level,
+            rows,
+            width: cx.inputs[0].width.clone(),
+            symmetry: check::symmetry::of_entity(cx, Entity::Clusters),
+        })
+    }
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        let (x, b, edges) = (cx.x(), cx.b, cx.edges());
+        let s = cx.input(1)?.scale(1.0 / cx.args.float("temperature")).softmax_columns();
+        let identity = b.identity(&s.width());
+        let gathered = edges.sum(edges.source(s));
+
+        let coarse = s.outer(gathered, Index::Graph) * identity.scale(-1.0).offset(1.0);
+        let degree = coarse.fold_sum(1);
+        // A cluster without edges keeps none; like PyG's `gcn_norm`, 1/√0 counts as 0.
+        let root = degree.above(0.0).choose(degree.at_least(TINY).sqrt().reciprocal(), b.constant(0.0));
+
+        let cut = s.dot(gathered).sum(Index::Graph);
+        let volume = s.square().fold_sum(0).mul_rows(edges.degree()).sum(Index::Graph);
+        let kept = volume.above(0.0).choose(cut / volume.at_least(TINY), b.constant(0.0));
+
+        let shared = s.outer(s, Index::Graph);
+        let apart = length(shared / length(shared, TINY) - identity / length(identity, TINY), NEAR);
+        Some(Outcome {
+            x: s.outer(x, Index::Graph),
+            on: On::Clusters { adjacency: coarse * root.column() * root },
+            losses: vec![(MINCUT, -kept), (ORTHOGONALITY, apart)],
+            assignment: Some(s),
+        })
+    }
+    fn losses(&self) -> &'static [&'static str] {
+        &[MINCUT, ORTHOGONALITY]
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg {
+            class: "torch_geometric.nn.dense_mincut_pool",
+            weights: &[],
+            note: "Where edges have one direction, PyG has to be given the transpose of what `to_dense_adj` makes. A graph \
+                   without edges has the cut 0 here; PyG divides by 0.",
+        }
+    }
+    fn fuses_activation(&self) -> bool {
+        false
+    }
+    fn as_activation(&self, _: &Args) -> Option<Activation> {
+        None
+    }
+    fn action(&self, _: &Args) -> Action {
+        Action::Pooling(Select::Assign)
+    }
+}
+
+/// What a sum that may be 0 is at least where it is divided by.
+const TINY: f64 = 1e-30;
+
+/// The square of the least distance from an orthogonal assignment: with one cluster it is 0, where a root has no slope.
+const NEAR: f64 = 1e-24;
+
+/// The Frobenius norm, the square of which counts as `least` at least.
+fn length(matrix: V, least: f64) -> V {
+    matrix.flat().square().fold_sum(0).at_least(least).sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lower::testing::{compile, graphs};
+    use crate::lower::{ForwardCx, Network, Structure};
+    use crate::ops::loss::{MINCUT, ORTHOGONALITY};
+    use crate::ops::testing::{codes, nodes, types};
+    use candle_core::{DType, Device};
+
+    #[test]
+    fn its_arguments_are_those_of_an_assignment() {
+        assert_eq!(codes("mincut -> mean -> linear"), ["args::missing"]);
+        assert_eq!(codes("mincut(k = 3, ratio = 0.5) -> mean -> linear"), ["args::conflict"]);
+        assert_eq!(codes("mean -> mincut(k = 3) -> linear"), ["levels::needs_edges"]);
+        assert_eq!(
+            codes("mincut(k = 3, assign = gcn(8) -> mean) -> mean -> linear"),
+            ["levels::mixed_levels"]
+        );
+        assert_eq!(types("gcn(8) -> mincut(k = 3) -> gcn(5) -> mean -> linear", None)[3], "clusters[3, 8]");
+        assert_eq!(codes("model = mincut(k = 3) -> mean -> linear\nloss = cross_entropy + entropy").len(), 1);
+    }
+
+    #[test]
+    fn the_coarse_graph_is_made_only_where_it_is_read() {
+        let data = graphs();
+        let facts = data.facts();
+        let batch = data.batch(&[0, 1], DType::F64, &Device::Cpu).unwrap();
+        let adjacency = |text: &str| {
+            let network = Network::build(&compile(text, None), &facts, DType::F64, &Device::Cpu, 1).unwrap();
+            match network.forward(&batch, &mut ForwardCx::evaluation()).unwrap().structure {
+                Structure::Clusters { adjacency, .. } => adjacency,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(adjacency("model = mincut(k = 3)").is_none(), "nothing reads it");
+        let coarse = adjacency("model = mincut(k = 4) -> mincut(k = 3, assign = gcn(3))");
+        assert!(coarse.is_none(), "nothing reads the second one");
+        let types = types("mincut(k = 4) -> gcn(2) -> mean -> linear", Some(&facts));
+        assert_eq!(types[2], "clusters[4, 5]");
+    }
+
+    #[test]
+    fn a_graph_without_edges_is_cut_nowhere_and_has_gradients() {
+        let data = nodes(3, &[]);
+        let facts = data.facts();
+        let text = "model = mincut(k = 2) -> gcn(4) -> mincut(k = 1) -> gcn(4) -> sum -> linear(2)\n\
+                    task = graph_classification\nloss = cross_entropy + mincut + orthogonality";
+        let network = Network::build(&compile(text, None), &facts, DType::F32, &Device::Cpu, 1).unwrap();
+        let batch = data.batch(&[0], DType::F32, &Device::Cpu).unwrap();
+        let mut cx = ForwardCx { is_taped: false, ..ForwardCx::training(1, &[MINCUT, ORTHOGONALITY]) };
+        let mut sum = network.forward(&batch, &mut cx).unwrap().x.sum_all().unwrap();
+        assert_eq!(cx.losses.len(), 4);
+        for (name, loss) in &cx.losses {
+            let value = f64::from(loss.to_vec1::<f32>().unwrap()[0]);
+            assert!(*name == ORTHOGONALITY || value == 0.0, "{name}: {value}");
+            sum = (sum + loss.sum_all().unwrap()).unwrap();
+        }
+        let gradients = sum.backward().unwrap();
+        for parameter in network.parameters().iter() {
+            let Some(gradient) = gradients.get(&parameter.var) else { continue };
+            let values: Vec<f32> = gradient.flatten_all().unwrap().to_vec1().unwrap();
+            assert!(values.iter().all(|value| value.is_finite()), "{}: {values:?}", parameter.name);
+        }
+    }
+}
