@@ -181,7 +181,8 @@ fn translate(
     let mut args: Vec<(&str, String)> = Vec::new();
     let mut behind: Vec<String> = Vec::new();
     let (mut times, mut is_residual, mut without) = (None, false, Vec::new());
-    let operator = ops::find(op);
+    // A loss may have the name of an operator.
+    let operator = ops::find(op).filter(|op| std::ptr::eq(op.args(), specs));
     let family = operator.map(|op| op.family());
     let unnamed: Vec<&Given> = given.iter().filter(|arg| arg.name.is_none()).collect();
     // One number alone is the width of the result, as it is here.
@@ -269,6 +270,14 @@ fn translate(
             Some(Meaning::NotYet(why)) => without.push((name.to_owned(), format!("{why} yet"))),
             _ if name.is_empty() => {}
             _ => without.push((name.to_owned(), "it has no counterpart here yet".to_owned())),
+        }
+    }
+    // What an operator reads of the edges in any case is what the data has.
+    for spec in specs.iter().filter(|spec| spec.default == Default::Required) {
+        if let ArgKind::Edges(of) = spec.kind
+            && args.iter().all(|(known, _)| *known != spec.name)
+        {
+            args.push((spec.name, of.example().to_owned()));
         }
     }
     // In the order of the reference; what may stand without its name does.

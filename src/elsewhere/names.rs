@@ -79,12 +79,12 @@ pub static STAGES: &[Word] = &[
         ],
         is("gatv2"),
     ),
-    word(&["GINEConv", "gine"], Pyg, &["nn", "eps", "train_eps"], NotYet { why: EDGES, nearest: "gin" }),
+    word(&["GINEConv"], Pyg, &["nn", "eps", "train_eps"], is("gine")),
     word(
-        &["NNConv", "ECConv", "EdgeConditionedConv", "edge_net"],
+        &["NNConv", "ECConv", "EdgeConditionedConv"],
         Pyg,
-        WIDTHS,
-        NotYet { why: EDGES, nearest: "sage" },
+        &["in_channels", "out_channels", "nn", "aggr", "root_weight"],
+        is("nn_conv"),
     ),
     word(
         &["CGConv", "CGCNN", "GMMConv", "SplineConv", "MoNet", "XENetConv", "EdgeGCN"],

@@ -1,6 +1,7 @@
 //! What tests hold estimates against: the allocator of the test binary counts the bytes of each thread.
 
 use crate::check::Checked;
+use crate::data::batch::EdgeReads;
 use crate::data::synthetic::{RandomGraphs, random_graphs};
 use crate::data::{Dataset, Targets};
 use crate::estimate::replay;
@@ -60,7 +61,8 @@ struct Used {
 fn used(model: &Checked<Model>, data: &Dataset, facts: &DataFacts) -> Used {
     let network = Network::build(model, facts, DType::F32, &Device::Cpu, 1).unwrap();
     let graphs: Vec<u32> = (0..data.n_graphs() as u32).collect();
-    let batch = data.batch(&graphs, DType::F32, &Device::Cpu).unwrap();
+    let reads = EdgeReads::of(model.get());
+    let batch = data.batch_for(reads, &graphs, DType::F32, &Device::Cpu).unwrap();
     let items: Vec<u32> = match model.get().task.entity {
         Entity::Nodes => (0..data.n_nodes() as u32).collect(),
         _ => graphs,
@@ -123,8 +125,15 @@ fn compare(name: &str, text: &str, data: &Dataset) -> Option<String> {
 
 /// Graphs of very different sizes, large enough that tensors outweigh what describes them.
 fn ragged(entity: Entity) -> Dataset {
-    let wanted =
-        RandomGraphs { n_graphs: 12, min_nodes: 5, max_nodes: 120, n_features: 6, ..RandomGraphs::default() };
+    let wanted = RandomGraphs {
+        n_graphs: 12,
+        min_nodes: 5,
+        max_nodes: 120,
+        n_features: 6,
+        n_edge_features: 3,
+        n_edge_kinds: 3,
+        ..RandomGraphs::default()
+    };
     let mut data = random_graphs(&wanted);
     if entity == Entity::Nodes {
         data.task = data.task.map(|task| Task { entity, ..task });

@@ -53,6 +53,8 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &conv::gin::Gin,
     &conv::gat::Gat,
     &conv::gatv2::GatV2,
+    &conv::gine::Gine,
+    &conv::nn_conv::NnConv,
     // Poolings.
     &pool::diffpool::DiffPool,
     &pool::topk::TopK,

@@ -1,8 +1,8 @@
 //! Operators that are described by a program alone: what the program sees, and what comes out.
 
-use super::{FactCx, trace};
+use super::{FactCx, Init, facts, trace};
 use crate::args::Args;
-use crate::ir::{Entity, Size, Type};
+use crate::ir::{Dim, Entity, Size, Type};
 use crate::kernels::Activation;
 use crate::kernels::program::Compiled;
 use crate::program::{Build, Edges, Fun, Program, Space, V, WeightSpec};
@@ -42,6 +42,21 @@ impl<'b> ProgramCx<'_, 'b> {
     /// Where it has none, which the shape rule of the operator refuses.
     pub fn edges(&self) -> Edges<'b> {
         self.edges.expect("the shape rule asks for edges")
+    }
+
+    /// `x W + b`, initialised as `torch.nn.Linear`, with the names of the weight and the bias.
+    pub fn linear(&self, x: V<'b>, [weight, bias]: [&'static str; 2], from: &Dim, to: &Dim) -> V<'b> {
+        let init = Init::KaimingUniform { fan_in: facts::known(from) };
+        let w = self.b.weight(weight, &[from.clone(), to.clone()], init);
+        x.linear(w) + self.b.weight(bias, std::slice::from_ref(to), init)
+    }
+
+    /// A perceptron of these widths with `relu` between its layers. `names` are those of each layer's weight and bias.
+    pub fn mlp(&self, x: V<'b>, widths: &[Dim], names: &[[&'static str; 2]]) -> V<'b> {
+        let layers = widths.windows(2).zip(names).enumerate();
+        layers.fold(x, |x, (layer, (pair, &names))| {
+            self.linear(if layer == 0 { x } else { x.relu() }, names, &pair[0], &pair[1])
+        })
     }
 
     /// [`ProgramCx::edges`] without those from a row to itself.

@@ -107,9 +107,12 @@ fn every_loss_and_every_setting_of_training_is_answered_in_one_message() {
                 format!("task = graph_regression\nmodel = gcn(32) -> relu -> mean -> mlp\nloss = {name}")
             }
             "cross_entropy" => format!("model = gcn(32) -> relu -> mean -> mlp\nloss = {name}()"),
-            _ => format!(
-                "model = gcn(32) -> relu -> diffpool(k = 8) -> mean -> mlp\nloss = cross_entropy + {name}"
-            ),
+            loss => {
+                let pooling = hgnn::ops::find_loss(loss).unwrap().reported_by()[0];
+                format!(
+                    "model = gcn(32) -> relu -> {pooling}(k = 8) -> mean -> mlp\nloss = cross_entropy + {name}"
+                )
+            }
         });
     }
     for (key, list) in [
@@ -203,7 +206,9 @@ const LINES: &[(&str, &str)] = &[
         "gcn(64) -> relu -> SAGPooling(64, ratio = 0.5) -> mean -> mlp",
         "gcn(64) -> relu -> topk(ratio = 0.5) -> mean -> mlp",
     ),
-    ("GINEConv(64, edge_dim = 4) -> relu -> mean -> mlp", "gin(64) -> relu -> mean -> mlp"),
+    ("GINEConv(64, edge_dim = 4) -> relu -> mean -> mlp", "gine(64, edge = edges) -> relu -> mean -> mlp"),
+    ("NNConv(8, 64) -> relu -> mean -> mlp", "nn_conv(64, edge = edges) -> relu -> mean -> mlp"),
+    ("gcn(8) -> Set2Set(8, processing_steps = 4) -> mlp", "gcn(8) -> set2set(4) -> mlp"),
     (
         "Sequential(GCNConv(3, 16), ReLU(), global_mean_pool, Linear(16, 2))",
         "gcn(16) -> relu -> mean -> linear(2)",
@@ -212,10 +217,9 @@ const LINES: &[(&str, &str)] = &[
         "repeat(num_layers = 3, pipeline = gcn(16) -> relu) -> mean -> mlp",
         "repeat(n = 3, pipeline = gcn(16) -> relu) -> mean -> mlp",
     ),
-    ("gine(64) -> relu -> mean -> mlp", "gin(64) -> relu -> mean -> mlp"),
     (
         "gat(16, num_heads = 4, edge_dim = 3) -> elu -> mean -> mlp",
-        "gat(16, heads = 4) -> elu -> mean -> mlp",
+        "gat(16, heads = 4, edge = edges) -> elu -> mean -> mlp",
     ),
     ("sage(64, aggregate = add) -> relu -> mean -> mlp", "sage(64, aggregate = sum) -> relu -> mean -> mlp"),
     ("nn.Linear(8) -> relu -> mean -> mlp", "linear(8) -> relu -> mean -> mlp"),

@@ -3,13 +3,15 @@
 
 use crate::operator::{self, Lone, args, numbers, sparse_graph, ty};
 use candle_core::{DType, Device, Tensor, Var};
-use hgnn::args::ArgValue;
+use hgnn::args::{ArgKind, ArgValue, EdgeValue};
+use hgnn::data::batch::EdgeKinds;
 use hgnn::ir::{Entity, Type};
 use hgnn::lower::{ForwardCx, Structure, Value};
 use hgnn::ops::{Operator, WeightMap, WeightSpec};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// f64 within the nine significant digits of the files, which are those of the inputs too; gradients pass through
 /// more products of them. f32 within its own rounding.
@@ -33,7 +35,16 @@ const ORTHOGONALITY: &str = "orthogonality";
 #[derive(serde::Deserialize, Clone)]
 struct Stored {
     shape: Vec<usize>,
+    #[serde(deserialize_with = "numbers_or_truths")]
     data: Vec<f64>,
+}
+
+/// Masks hold `true` and `false`.
+fn numbers_or_truths<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
+    let values = <Vec<Json> as serde::Deserialize>::deserialize(from)?;
+    let number = |value: &Json| value.as_f64().or_else(|| value.as_bool().map(|is| f64::from(u8::from(is))));
+    let numbers = values.iter().map(|value| number(value).ok_or_else(|| serde::de::Error::custom(value)));
+    numbers.collect()
 }
 
 impl Stored {
@@ -96,6 +107,7 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
             Json::Bool(value) => ArgValue::Bool(*value),
             Json::Number(value) if value.is_i64() => ArgValue::Int(value.as_i64().unwrap()),
             Json::Number(value) => ArgValue::Float(value.as_f64().unwrap()),
+            Json::String(word) if word == "add" => ArgValue::Choice("sum"),
             Json::String(word) => ArgValue::Choice(Box::leak(word.clone().into_boxed_str())),
             other => {
                 // The widths of a perceptron: input, hidden, output.
@@ -105,7 +117,9 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
                     "{}",
                     case.case
                 );
-                written.push(("out", ArgValue::Int(other[2].as_i64().unwrap())));
+                if !case.args.contains_key("out") {
+                    written.push(("out", ArgValue::Int(other[2].as_i64().unwrap())));
+                }
                 continue;
             }
         };
@@ -116,6 +130,12 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
             }
             // A weight's initial value, where it is trained.
             "eps" if case.params.contains_key("eps") => {}
+            "edge_dim" => {
+                let width = *case.inputs["edge_attr"].shape.last().unwrap() as i64;
+                assert_eq!(value, ArgValue::Int(width), "{}: the edges' width", case.case);
+            }
+            "num_relations" => assert_eq!(value, ArgValue::Int(n_kinds(case) as i64)),
+            "fill_value" => assert_eq!(value, ArgValue::Choice("mean"), "{}: features of loops", case.case),
             // The loss is divided or not: `diffpool_is_pygs`.
             "normalize" if op.name() == "diffpool" => {}
             ours => {
@@ -136,10 +156,34 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
             written.push((name, ArgValue::Int(dims[dim] as i64)));
         }
     }
+    for (name, of) in edge_values(op) {
+        if case.inputs.contains_key(of) {
+            written.push((name, ArgValue::Pipeline));
+        }
+    }
     if let Some(s) = case.inputs.get("s") {
         written.push(("k", ArgValue::Int(*s.shape.last().unwrap() as i64)));
     }
     written
+}
+
+/// The arguments that take values of the edges, with PyG's names of these.
+fn edge_values(op: &dyn Operator) -> Vec<(&'static str, &'static str)> {
+    let of = |value: EdgeValue| match value {
+        EdgeValue::Features => "edge_attr",
+        EdgeValue::Weight => "edge_weight",
+        EdgeValue::Kind => "edge_type",
+    };
+    let spec = |spec: &hgnn::args::ArgSpec| match spec.kind {
+        ArgKind::Edges(value) => Some((spec.name, of(value))),
+        _ => None,
+    };
+    op.args().iter().filter_map(spec).collect()
+}
+
+/// How many relations a case has.
+fn n_kinds(case: &Case) -> usize {
+    case.args["num_relations"].as_u64().unwrap() as usize
 }
 
 /// The shape without dimensions of one: PyG's dense cases have one in front, columns of one number have one behind.
@@ -199,7 +243,7 @@ struct Inputs {
     types: Vec<Type>,
 }
 
-fn inputs(case: &Case, dtype: DType) -> Inputs {
+fn inputs(case: &Case, op: &dyn Operator, dtype: DType) -> Inputs {
     let variable = |name: &str| Var::from_tensor(&case.inputs[name].tensor(dtype)).unwrap();
     let x = variable("x");
     if case.inputs.contains_key("adj") {
@@ -229,11 +273,32 @@ fn inputs(case: &Case, dtype: DType) -> Inputs {
     };
     let edges = case.inputs.get("edge_index").map_or(Vec::new(), edges);
     let graph = sparse_graph(&edges, &n_nodes);
-    Inputs {
-        values: vec![Value { x: x.as_tensor().clone(), structure: Structure::Sparse(graph) }],
-        types: vec![ty(Entity::Nodes, 0, None, width)],
-        variables: BTreeMap::from([("x", x)]),
+    let mut values = vec![Value { x: x.as_tensor().clone(), structure: Structure::Sparse(graph.clone()) }];
+    let mut types = vec![ty(Entity::Nodes, 0, None, width)];
+    let mut variables = BTreeMap::from([("x", x)]);
+    // The file's place of each entry of the adjacency.
+    let mut entries: Vec<u32> = (0..edges.len() as u32).collect();
+    let kind = |edge: u32| case.inputs.get("edge_type").map(|kinds| kinds.data[edge as usize] as u32);
+    entries.sort_by_key(|&edge| (edges[edge as usize].1, edges[edge as usize].0, kind(edge)));
+    for (_, name) in edge_values(op).into_iter().filter(|(_, name)| case.inputs.contains_key(*name)) {
+        if name == "edge_type" {
+            let of_entry: Vec<u32> = entries.iter().map(|&edge| kind(edge).unwrap()).collect();
+            let x = Tensor::from_slice(&of_entry, (of_entry.len(), 1), &Device::Cpu).unwrap();
+            let kinds = EdgeKinds { of_entry: Arc::new(of_entry), n_kinds: n_kinds(case) };
+            let graph = (*graph).clone().with_kinds(Some(kinds));
+            values.push(Value { x, structure: Structure::Edges(Arc::new(graph)) });
+            types.push(ty(Entity::EdgeKinds, 0, None, n_kinds(case)));
+            continue;
+        }
+        let given = variable(name);
+        let width = given.elem_count() / edges.len();
+        let places = Tensor::from_slice(&entries, entries.len(), &Device::Cpu).unwrap();
+        let x = given.reshape((edges.len(), width)).unwrap().index_select(&places, 0).unwrap();
+        values.push(Value { x, structure: Structure::Edges(graph.clone()) });
+        types.push(ty(Entity::Edges, 0, None, width));
+        variables.insert(name, given);
     }
+    Inputs { variables, values, types }
 }
 
 /// `(source, target)` pairs.
@@ -252,7 +317,7 @@ fn check_with(
     for tolerance in &TOLERANCES {
         let case = load(name);
         let map = op.pyg().weights;
-        let inputs = inputs(&case, tolerance.dtype);
+        let inputs = inputs(&case, op, tolerance.dtype);
         let types: Vec<&Type> = inputs.types.iter().collect();
         let lone = Lone::build(op, &args(op, &written(&case, op)), &types, tolerance.dtype, |spec| {
             from_pyg(&case, map, spec)
@@ -337,6 +402,7 @@ fn gin_is_pygs() {
 #[test]
 fn gat_is_pygs() {
     check("gat_conv", "gat");
+    check("gat_conv_edge", "gat");
     check("gat_conv_mean_heads", "gat");
     check("dense_gat_conv", "gat");
 }
@@ -347,6 +413,21 @@ fn gatv2_is_pygs() {
     check("gatv2_conv_no_loops", "gatv2");
     check("gatv2_conv_residual", "gatv2");
     check("gatv2_conv_share_weights", "gatv2");
+    check("gatv2_conv_edge", "gatv2");
+    check("gatv2_conv_residual_edge_mean", "gatv2");
+}
+
+#[test]
+fn gine_is_pygs() {
+    check("gine_conv", "gine");
+    check("gine_conv_train_eps", "gine");
+}
+
+#[test]
+fn nn_conv_is_pygs() {
+    check("nn_conv", "nn_conv");
+    check("nn_conv_mean", "nn_conv");
+    check("nn_conv_no_root", "nn_conv");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use hgnn::args::{ArgKind, ArgValue, Args, Default, EdgeValue};
 use hgnn::check::check;
 use hgnn::data::Dataset;
-use hgnn::data::batch::EdgeKinds;
+use hgnn::data::batch::{EdgeKinds, EdgeReads};
 use hgnn::data::synthetic::{RandomGraphs, random_graphs, renumber};
 use hgnn::ir::{Entity, Size, SizesWithData, Symmetry, Type};
 use hgnn::kernels::Summation;
@@ -657,6 +657,8 @@ fn examples_do_not_depend_on_numbering_edge_order_or_batch() {
         n_graphs: 6,
         directed: true,
         parallel: true,
+        n_edge_features: 2,
+        n_edge_kinds: N_KINDS,
         ..RandomGraphs::default()
     });
     assert!(data.n_loops() > 0 && data.n_parallel_edges() > 0);
@@ -667,7 +669,7 @@ fn examples_do_not_depend_on_numbering_edge_order_or_batch() {
         let text = op.doc().example;
         let network = network(text, &data);
         let answers = |data: &Dataset, graphs: &[u32]| {
-            let batch = data.batch(graphs, DType::F64, &Device::Cpu).unwrap();
+            let batch = data.batch_for(EdgeReads::ALL, graphs, DType::F64, &Device::Cpu).unwrap();
             let value = network.forward(&batch, &mut ForwardCx::evaluation()).unwrap();
             assert_eq!(value.x.dims(), [graphs.len(), 3], "`{}`: {text}", op.name());
             value.x.to_vec2::<f64>().unwrap()

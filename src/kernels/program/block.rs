@@ -143,12 +143,9 @@ pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_reade
             slot_of[id.index()] = Some(slot);
         }
         let dims: Vec<usize> = value.axes.iter().map(|size| size.known().expect("known here")).collect();
-        let shape = shape(&dims);
-        let fits = match &value.op {
-            Op::Map(..) | Op::Expand(_) => {
-                value.op.args().iter().map(|arg| fit(program, *arg, &dims)).collect()
-            }
-            _ => Vec::new(),
+        let (shape, fits) = match &value.op {
+            Op::Map(..) | Op::Expand(_) => fits(program, &value.op.args(), &dims),
+            _ => (shape(&dims), Vec::new()),
         };
         steps.push(Step { id, width, shape, fits, kind: kinds[k], slot: slot_of[id.index()] });
         for &done in &ids[..=k] {
@@ -173,27 +170,42 @@ fn shape(dims: &[usize]) -> [usize; 2] {
     }
 }
 
-/// How an operand stands beside a result of these axes.
-fn fit(program: &Program, arg: Id, dims: &[usize]) -> Fit {
-    let axes: Vec<usize> =
-        program.value(arg).axes.iter().map(|size| size.known().expect("known here")).collect();
+/// How operands stand beside a result of these axes: heads and numbers a head, as the operands need them, and the fit of
+/// each.
+fn fits(program: &Program, args: &[Id], dims: &[usize]) -> ([usize; 2], Vec<Fit>) {
+    let axes = |id: &Id| -> Vec<usize> {
+        program.value(*id).axes.iter().map(|size| size.known().expect("known here")).collect()
+    };
+    let all: Vec<Vec<usize>> = args.iter().map(axes).collect();
+    // A head is the last axis, or as many of the last ones as an operand repeats together.
+    let found = (0..dims.len().max(1)).rev().find_map(|split| {
+        let fits: Option<Vec<Fit>> = all.iter().map(|axes| fit(axes, dims, split)).collect();
+        let shape = [dims[..split].iter().product(), dims[split..].iter().product()];
+        fits.map(|fits| (shape, fits))
+    });
+    found.unwrap_or_else(|| {
+        panic!("axes {all:?} beside {dims:?} are repeated along an inner axis, which no operator asks for")
+    })
+}
+
+/// How an operand of these axes stands beside a result whose heads are its first `split` axes.
+fn fit(axes: &[usize], dims: &[usize], split: usize) -> Option<Fit> {
     let width: usize = axes.iter().product();
-    let whole: usize = dims.iter().product();
-    let [heads, each] = shape(dims);
-    let is_prefix = axes.len() == dims.len()
-        && axes.last() == Some(&1)
-        && axes[..axes.len() - 1] == dims[..dims.len() - 1];
-    let is_tail = axes.last() == dims.last() && axes[..axes.len().saturating_sub(1)].iter().all(|&n| n == 1);
-    if width == whole {
-        Fit::Full
-    } else if width == 1 {
-        Fit::Scalar
-    } else if is_prefix && width == heads {
-        Fit::Heads
-    } else if is_tail && width == each {
-        Fit::Tail
+    if width == dims.iter().product::<usize>() {
+        return Some(Fit::Full);
+    }
+    if width == 1 {
+        return Some(Fit::Scalar);
+    }
+    let mut aligned = vec![1; dims.len() - axes.len()];
+    aligned.extend(axes);
+    let is_one = |axes: &[usize]| axes.iter().all(|&n| n == 1);
+    if aligned[..split] == dims[..split] && is_one(&aligned[split..]) {
+        Some(Fit::Heads)
+    } else if aligned[split..] == dims[split..] && is_one(&aligned[..split]) {
+        Some(Fit::Tail)
     } else {
-        panic!("axes {axes:?} beside {dims:?} are repeated along an inner axis, which no operator asks for")
+        None
     }
 }
 

@@ -254,6 +254,11 @@ fn rows_and_graphs_are_those_of_the_reference() {
         x.dot(p) / length
     });
     check("all rows", |_, x, _, _, _| x - x.mean(Index::All));
+    check("weights of edges by heads", |b, x, e, _, w| {
+        let (weight_of_edge, a) = (weight(b, "w", &[w, 2, 3]), weight(b, "a", &[2, 3]));
+        let score = e.linear(weight_of_edge.dot(a)) + b.edges().source(x.linear(weight(b, "v", &[w, 2])));
+        b.edges().softmax(score)
+    });
     check("identity", |b, x, _, g, w| {
         let off = b.identity(&size(w)).scale(-1.0).offset(1.0);
         let (s, both) = (x.apply(g, Index::Graph).softmax_columns(), x.outer(x, Index::Graph) * off);

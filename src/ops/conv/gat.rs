@@ -1,6 +1,6 @@
 //! `gat(out)`: graph attention.
 
-use super::{BIAS, OUT, convolved, fixed, glorot, times};
+use super::{BIAS, EDGE, OUT, convolved, fixed, glorot, times};
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::check;
 use crate::diagnostic::Diagnostic;
@@ -11,19 +11,21 @@ use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
     Action, Doc, FactCx, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WeightSpec,
     WidthRule, facts,
-    program::function,
+    program::{self, Options, Outcome, ProgramCx, function},
     trace::{self, Trace},
 };
+use crate::program::V;
 use candle_core::{Result, Tensor};
 
 /// Graph attention: `h_i = ‖_k Σ_{j ∈ N(i) ∪ {i}} α_ij^k Θ_kᵀ x_j + b`, where `α_ij^k` is the softmax over the
-/// neighbours `j` of `i` of `LeakyReLU(a_src^k · Θ_kᵀ x_j + a_dst^k · Θ_kᵀ x_i)`.
+/// neighbours `j` of `i` of `LeakyReLU(a_src^k · Θ_kᵀ x_j + a_dst^k · Θ_kᵀ x_i + a_edge^k · Θ_e,kᵀ e_ij)`. A node's loop has
+/// the mean features of the edges that lead to it.
 ///
 /// Paper: Veličković et al. 2018, "Graph Attention Networks", eqs. 1 to 6.
 /// PyG: `torch_geometric.nn.GATConv`; on clusters `torch_geometric.nn.DenseGATConv`.
 ///
 /// # Shapes
-/// - `x`: `[N, F_in]`, nodes or clusters
+/// - `x`: `[N, F_in]`, nodes or clusters; `edge`: `[E, F_e]`
 /// - result: `[N, heads · F_out]`, head by head, or `[N, F_out]`, their mean, with `concat = false`
 ///
 /// # Errors
@@ -86,6 +88,7 @@ static ARGS: &[ArgSpec] = &[
     SELF_LOOPS,
     DROPOUT,
     BIAS,
+    EDGE,
 ];
 
 /// The width of one head, given the width of the whole result.
@@ -152,7 +155,7 @@ impl Operator for Gat {
         Doc {
             summary: "Graph attention: each node weighs its neighbours by a learned score, in several heads.",
             formula: "h_i = ‖_k Σ_{j ∈ N(i) ∪ {i}} α_ij^k Θ_kᵀ x_j + b,  \
-                      α_ij^k = softmax_j LeakyReLU(a_src^k · Θ_kᵀ x_j + a_dst^k · Θ_kᵀ x_i)",
+                      α_ij^k = softmax_j LeakyReLU(a_src^k · Θ_kᵀ x_j + a_dst^k · Θ_kᵀ x_i + a_edge^k · Θ_e,kᵀ e_ij)",
             paper: "Veličković et al. 2018, \"Graph Attention Networks\"",
             example: "gat(16, heads = 4) -> elu -> gat(16, heads = 4) -> elu -> mean -> linear",
         }
@@ -169,7 +172,44 @@ impl Operator for Gat {
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         attended_width(cx)
     }
+    /// With features of the edges; without them a kernel of its own runs.
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        let (x, a, b) = (cx.x(), cx.args, cx.b);
+        let (edge, n_edge) = (cx.named("edge")?, &cx.inputs[a.port("edge")?].width);
+        let heads = a.int("heads") as usize;
+        let head = head_width(a, &cx.output.width);
+        let (n_in, inner) = (&cx.inputs[0].width, times(heads, &head));
+        let w = b.weight("weight", &[n_in.clone(), inner.clone()], glorot(n_in, &inner));
+        let attention = Init::Glorot { fan_in: heads, fan_out: facts::known(&head) };
+        let attention = |name| b.weight(name, &[fixed(heads), head.clone()], attention);
+        let (from, to) = (attention("attention_source"), attention("attention_target"));
+        let bias =
+            a.bool("bias").then(|| b.weight("bias", std::slice::from_ref(&cx.output.width), Init::Zeros));
+        let w_edge = b.weight("edge_weight", &[n_edge.clone(), inner.clone()], glorot(n_edge, &inner));
+        let of_edge = attention("attention_edge");
+        // Of an edge only its score is needed, so both linear maps become one: `[F_e, heads]`.
+        let of_edge = w_edge.view(&[n_edge.size.clone(), Size::Known(heads), head.size.clone()]).dot(of_edge);
+        let h = x.linear(w).heads(heads, &head.size);
+        let act = |score: V<'b>| score.leaky_relu(a.float("negative_slope"));
+        let p = a.float("dropout");
+        let y = if a.bool("self_loops") {
+            let e = cx.edges_without_loops();
+            let score = e.source(h.dot(from)) + e.target(h.dot(to)) + edge.linear(of_edge);
+            let own = h.dot(from) + h.dot(to) + e.mean(edge).linear(of_edge);
+            let (shares, own) = e.softmax_beside(act(score), act(own));
+            e.sum(e.source(h) * shares.dropout(p).column()) + h * own.dropout(p).column()
+        } else {
+            let e = cx.edges();
+            let shares = e.softmax(act(e.source(h.dot(from)) + e.target(h.dot(to)) + edge.linear(of_edge)));
+            e.sum(e.source(h) * shares.dropout(p).column())
+        };
+        let y = if a.bool("concat") { y.flat() } else { y.fold_mean(0) };
+        Some(Outcome::rows(bias.map_or(y, |bias| y + bias)))
+    }
     fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
+        if cx.port("edge").is_some() {
+            return program::weights(program::describe(cx, Options::plain(), |cx| self.program(cx)));
+        }
         let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
         let heads = cx.args.int("heads") as usize;
         let head = head_width(cx.args, n_out);
@@ -187,6 +227,10 @@ impl Operator for Gat {
         weights
     }
     fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        if cx.port("edge").is_some() {
+            let options = Options { activation: step.activation, ..Options::plain() };
+            return program::traced(program::describe(cx, options, |cx| self.program(cx)), inputs, step);
+        }
         let (input, heads, activation) = (&inputs[0], cx.args.int("heads") as f64, step.activation);
         let head = facts::known(&head_width(cx.args, &cx.output.width)) as f64;
         let loops = cx.args.bool("self_loops");
@@ -215,9 +259,12 @@ impl Operator for Gat {
                 ("lin.weight", "weight", WeightMap::Transposed),
                 ("att_src", "attention_source", WeightMap::Reshaped),
                 ("att_dst", "attention_target", WeightMap::Reshaped),
+                ("lin_edge.weight", "edge_weight", WeightMap::Transposed),
+                ("att_edge", "attention_edge", WeightMap::Reshaped),
                 ("bias", "bias", WeightMap::Same),
             ],
-            note: "On clusters `torch_geometric.nn.DenseGATConv`, with the same weights.",
+            note: "On clusters `torch_geometric.nn.DenseGATConv`, with the same weights. Loops get the mean features of a \
+                   node's edges, `fill_value = 'mean'`.",
         }
     }
     fn fuses_activation(&self) -> bool {
@@ -231,6 +278,11 @@ impl Operator for Gat {
         Action::Messages { gather: Gather::Attention, own, is_linear: false }
     }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
+        if cx.port("edge").is_some() {
+            return crate::lower::program::lower(cx, |facts, options| {
+                program::describe(facts, options, |cx| self.program(cx))
+            });
+        }
         let get = |name| cx.weights.tensor(name);
         let heads = cx.args.int("heads") as usize;
         let heads_to_mean = (!cx.args.bool("concat") && heads > 1).then_some(heads);

@@ -1,7 +1,7 @@
 //! `gatv2(out)`: graph attention with a score that depends on both ends at once.
 
 use super::gat::{HEADS, attended_width, head_width};
-use super::{BIAS, OUT, fixed, glorot, times};
+use super::{BIAS, EDGE, OUT, fixed, glorot, times};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
 use crate::ir::Type;
@@ -13,13 +13,14 @@ use crate::ops::{
 use crate::program::V;
 
 /// Graph attention, second version: `h_i = ‖_k Σ_{j ∈ N(i) ∪ {i}} α_ij^k (Θ_sᵀ x_j)_k + b`, where `α_ij^k` is the softmax over
-/// the neighbours `j` of `i` of `a^k · LeakyReLU(Θ_sᵀ x_j + Θ_tᵀ x_i)_k`.
+/// the neighbours `j` of `i` of `a^k · LeakyReLU(Θ_sᵀ x_j + Θ_tᵀ x_i + Θ_eᵀ e_ij)_k`. A node's loop has the mean features of
+/// the edges that lead to it.
 ///
 /// Paper: Brody et al. 2022, "How Attentive are Graph Attention Networks?", eq. 7.
 /// PyG: `torch_geometric.nn.GATv2Conv`.
 ///
 /// # Shapes
-/// - `x`: `[N, F_in]`, nodes or clusters
+/// - `x`: `[N, F_in]`, nodes or clusters; `edge`: `[E, F_e]`
 /// - result: `[N, heads · F_out]`, head by head, or `[N, F_out]`, their mean, with `concat = false`
 ///
 /// # Errors
@@ -49,6 +50,7 @@ static ARGS: &[ArgSpec] = &[
         doc: "Whether a linear map of the node's own features is added.",
     },
     BIAS,
+    EDGE,
 ];
 
 impl Operator for GatV2 {
@@ -62,7 +64,7 @@ impl Operator for GatV2 {
         Doc {
             summary: "Graph attention whose ranking of the neighbours depends on the node that attends.",
             formula: "h_i = ‖_k Σ_{j ∈ N(i) ∪ {i}} α_ij^k (Θ_sᵀ x_j)_k + b,  \
-                      α_ij^k = softmax_j a^k · LeakyReLU(Θ_sᵀ x_j + Θ_tᵀ x_i)_k",
+                      α_ij^k = softmax_j a^k · LeakyReLU(Θ_sᵀ x_j + Θ_tᵀ x_i + Θ_eᵀ e_ij)_k",
             paper: "Brody et al. 2022, \"How Attentive are Graph Attention Networks?\"",
             example: "gatv2(16, heads = 4) -> elu -> gatv2(16, heads = 4) -> elu -> mean -> linear",
         }
@@ -94,6 +96,10 @@ impl Operator for GatV2 {
             true => source,
             false => with_bias(x.linear(b.weight("target", &both, glorot(n_in, &inner))), "target_bias"),
         };
+        let edge = cx.named("edge").zip(a.port("edge")).map(|(edge, port)| {
+            let n_edge = &cx.inputs[port].width;
+            (edge, b.weight("edge_weight", &[n_edge.clone(), inner.clone()], glorot(n_edge, &inner)))
+        });
         let attention = Init::Glorot { fan_in: heads, fan_out: facts::known(&head) };
         let attention = b.weight("attention", &[fixed(heads), head.clone()], attention);
         let score =
@@ -101,12 +107,21 @@ impl Operator for GatV2 {
         let (p, h) = (a.float("dropout"), source.heads(heads, &head.size));
         let y = if a.bool("self_loops") {
             let e = cx.edges_without_loops();
-            let (shares, own) =
-                e.softmax_beside(score(e.source(source) + e.target(target)), score(source + target));
+            let mut pair = e.source(source) + e.target(target);
+            let mut own = source + target;
+            if let Some((edge, w)) = edge {
+                pair = pair + edge.linear(w);
+                own = own + e.mean(edge).linear(w);
+            }
+            let (shares, own) = e.softmax_beside(score(pair), score(own));
             e.sum(e.source(h) * shares.dropout(p).column()) + h * own.dropout(p).column()
         } else {
             let e = cx.edges();
-            let shares = e.softmax(score(e.source(source) + e.target(target)));
+            let mut pair = e.source(source) + e.target(target);
+            if let Some((edge, w)) = edge {
+                pair = pair + edge.linear(w);
+            }
+            let shares = e.softmax(score(pair));
             e.sum(e.source(h) * shares.dropout(p).column())
         };
         let y = if a.bool("concat") { y.flat() } else { y.fold_mean(0) };
@@ -128,11 +143,12 @@ impl Operator for GatV2 {
                 ("lin_l.bias", "source_bias", WeightMap::Same),
                 ("lin_r.weight", "target", WeightMap::Transposed),
                 ("lin_r.bias", "target_bias", WeightMap::Same),
+                ("lin_edge.weight", "edge_weight", WeightMap::Transposed),
                 ("att", "attention", WeightMap::Reshaped),
                 ("res.weight", "residual", WeightMap::Transposed),
                 ("bias", "bias", WeightMap::Same),
             ],
-            note: "",
+            note: "Loops get the mean features of a node's edges, `fill_value = 'mean'`.",
         }
     }
     fn fuses_activation(&self) -> bool {

@@ -31,50 +31,56 @@ use candle_core::{Result, Tensor};
 #[derive(Debug)]
 pub struct Gin;
 
-static ARGS: &[ArgSpec] = &[
-    OUT,
-    ArgSpec {
-        name: "hidden",
-        kind: ArgKind::Int { min: 1, max: MAX_WIDTH },
-        default: Default::Inferred("as wide as the result"),
-        positional: false,
-        doc: "Width of the MLP's hidden layers.",
-    },
-    ArgSpec {
-        name: "layers",
-        kind: ArgKind::Int { min: 1, max: MLP_WEIGHTS.len() as i64 },
-        default: Default::Int(2),
-        positional: false,
-        doc: "Number of linear layers of the MLP.",
-    },
-    ArgSpec {
-        name: "eps",
-        kind: ArgKind::Float(Range::closed(-100.0, 100.0)),
-        default: Default::Float(0.0),
-        positional: false,
-        doc: "How much more the node itself counts than a neighbour, ε.",
-    },
-    ArgSpec {
-        name: "train_eps",
-        kind: ArgKind::Bool,
-        default: Default::Bool(false),
-        positional: false,
-        doc: "Whether ε is learned, beginning with `eps`.",
-    },
-];
+/// Shared with `gine` and `nn_conv`.
+pub const HIDDEN: ArgSpec = ArgSpec {
+    name: "hidden",
+    kind: ArgKind::Int { min: 1, max: MAX_WIDTH },
+    default: Default::Inferred("as wide as the result"),
+    positional: false,
+    doc: "Width of the MLP's hidden layers.",
+};
+
+/// Shared with `gine` and `nn_conv`.
+pub const LAYERS: ArgSpec = ArgSpec {
+    name: "layers",
+    kind: ArgKind::Int { min: 1, max: MLP_WEIGHTS.len() as i64 },
+    default: Default::Int(2),
+    positional: false,
+    doc: "Number of linear layers of the MLP.",
+};
+
+/// Shared with `gine`.
+pub const EPS: ArgSpec = ArgSpec {
+    name: "eps",
+    kind: ArgKind::Float(Range::closed(-100.0, 100.0)),
+    default: Default::Float(0.0),
+    positional: false,
+    doc: "How much more the node itself counts than a neighbour, ε.",
+};
+
+/// Shared with `gine`.
+pub const TRAIN_EPS: ArgSpec = ArgSpec {
+    name: "train_eps",
+    kind: ArgKind::Bool,
+    default: Default::Bool(false),
+    positional: false,
+    doc: "Whether ε is learned, beginning with `eps`.",
+};
+
+static ARGS: &[ArgSpec] = &[OUT, HIDDEN, LAYERS, EPS, TRAIN_EPS];
 
 /// Names of the weight and bias of each layer of the MLP.
-static MLP_WEIGHTS: &[(&str, &str)] = &[
-    ("weight_0", "bias_0"),
-    ("weight_1", "bias_1"),
-    ("weight_2", "bias_2"),
-    ("weight_3", "bias_3"),
-    ("weight_4", "bias_4"),
-    ("weight_5", "bias_5"),
+pub const MLP_WEIGHTS: &[[&str; 2]] = &[
+    ["weight_0", "bias_0"],
+    ["weight_1", "bias_1"],
+    ["weight_2", "bias_2"],
+    ["weight_3", "bias_3"],
+    ["weight_4", "bias_4"],
+    ["weight_5", "bias_5"],
 ];
 
 /// The widths of the MLP, from the input to the result.
-fn mlp_widths(args: &Args, input: &Dim, output: &Dim) -> Vec<Dim> {
+pub fn mlp_widths(args: &Args, input: &Dim, output: &Dim) -> Vec<Dim> {
     let hidden = match args.opt_int("hidden") {
         Some(hidden) => {
             let span = args.get("hidden").and_then(|arg| arg.span);
@@ -86,6 +92,15 @@ fn mlp_widths(args: &Args, input: &Dim, output: &Dim) -> Vec<Dim> {
     widths.extend(std::iter::repeat_n(hidden, args.int("layers") as usize - 1));
     widths.push(output.clone());
     widths
+}
+
+/// # Errors
+/// `args::no_effect` for `hidden` with one layer.
+pub fn hidden_has_effect(cx: &InferCx) -> std::result::Result<(), Diagnostic> {
+    if cx.args.is_written("hidden") && cx.args.int("layers") == 1 {
+        return Err(check::args::no_effect(cx, "hidden", "an MLP of one layer has no hidden width"));
+    }
+    Ok(())
 }
 
 impl Operator for Gin {
@@ -114,15 +129,13 @@ impl Operator for Gin {
     }
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         super::has_edges(cx)?;
-        if cx.args.is_written("hidden") && cx.args.int("layers") == 1 {
-            return Err(check::args::no_effect(cx, "hidden", "an MLP of one layer has no hidden width"));
-        }
+        hidden_has_effect(cx)?;
         convolved(cx, check::shape::output_width(cx, "out")?)
     }
     fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
         let widths = mlp_widths(cx.args, &cx.inputs[0].width, &cx.output.width);
         let mut weights = Vec::new();
-        for (pair, &(weight, bias)) in widths.windows(2).zip(MLP_WEIGHTS) {
+        for (pair, &[weight, bias]) in widths.windows(2).zip(MLP_WEIGHTS) {
             let init = Init::KaimingUniform { fan_in: facts::known(&pair[0]) };
             weights.push(WeightSpec { name: weight, shape: pair.to_vec(), init, is_trained: true });
             weights.push(WeightSpec { name: bias, shape: vec![pair[1].clone()], init, is_trained: true });
@@ -189,7 +202,7 @@ impl Operator for Gin {
         let get = |name| cx.weights.tensor(name);
         let n_layers = cx.args.int("layers") as usize;
         Ok(Box::new(GinModule {
-            layers: MLP_WEIGHTS[..n_layers].iter().map(|&(weight, bias)| (get(weight), get(bias))).collect(),
+            layers: MLP_WEIGHTS[..n_layers].iter().map(|&[weight, bias]| (get(weight), get(bias))).collect(),
             epsilon: if cx.args.bool("train_eps") {
                 Epsilon::Learned(get("eps"))
             } else {

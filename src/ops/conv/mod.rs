@@ -6,9 +6,11 @@ pub mod gat;
 pub mod gatv2;
 pub mod gcn;
 pub mod gin;
+pub mod gine;
+pub mod nn_conv;
 pub mod sage;
 
-use crate::args::{ArgKind, ArgSpec, Default};
+use crate::args::{ArgKind, ArgSpec, Default, EdgeValue};
 use crate::check;
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Dim, Entity, Size, Type};
@@ -27,6 +29,15 @@ pub const OUT: ArgSpec = ArgSpec {
     default: Default::Inferred("from the task, or from the clusters of the pooling that it assigns nodes to"),
     positional: true,
     doc: "Width of the result, `F_out`.",
+};
+
+/// Features of the edges, where an operator works without them too.
+pub const EDGE: ArgSpec = ArgSpec {
+    name: "edge",
+    kind: ArgKind::Edges(EdgeValue::Features),
+    default: Default::Inferred("not used"),
+    positional: false,
+    doc: "Features of the edges, `e_ij`.",
 };
 
 pub const BIAS: ArgSpec = ArgSpec {

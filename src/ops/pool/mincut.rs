@@ -144,7 +144,7 @@ fn length(matrix: V, least: f64) -> V {
 #[cfg(test)]
 mod tests {
     use crate::lower::testing::{compile, graphs};
-    use crate::lower::{ForwardCx, Network, Structure};
+    use crate::lower::{ForwardCx, Network};
     use crate::ops::loss::{MINCUT, ORTHOGONALITY};
     use crate::ops::testing::{codes, nodes, types};
     use candle_core::{DType, Device};
@@ -164,21 +164,29 @@ mod tests {
 
     #[test]
     fn the_coarse_graph_is_made_only_where_it_is_read() {
+        let made = |text: &str| -> Vec<bool> {
+            let model = compile(text, None);
+            let is_pooling = |step: &&crate::plan::Step| model.get().graph[step.node].op.name() == "mincut";
+            crate::plan::plan(&model)
+                .steps
+                .iter()
+                .filter(is_pooling)
+                .map(|step| step.needs_adjacency)
+                .collect()
+        };
+        let two = "model = mincut(k = 4) -> mincut(k = 2) -> mean -> linear";
+        assert_eq!(made("mincut(k = 4) -> gcn(8) -> mean -> linear"), [true]);
+        assert_eq!(made(two), [false, false]);
+        assert_eq!(made(&format!("{two}\nloss = cross_entropy + mincut")), [true, false]);
+
+        // Without it the module makes none.
         let data = graphs();
         let facts = data.facts();
+        let network =
+            Network::build(&compile(two, Some(&facts)), &facts, DType::F64, &Device::Cpu, 1).unwrap();
         let batch = data.batch(&[0, 1], DType::F64, &Device::Cpu).unwrap();
-        let adjacency = |text: &str| {
-            let network = Network::build(&compile(text, None), &facts, DType::F64, &Device::Cpu, 1).unwrap();
-            match network.forward(&batch, &mut ForwardCx::evaluation()).unwrap().structure {
-                Structure::Clusters { adjacency, .. } => adjacency,
-                other => panic!("{other:?}"),
-            }
-        };
-        assert!(adjacency("model = mincut(k = 3)").is_none(), "nothing reads it");
-        let coarse = adjacency("model = mincut(k = 4) -> mincut(k = 3, assign = gcn(3))");
-        assert!(coarse.is_none(), "nothing reads the second one");
-        let types = types("mincut(k = 4) -> gcn(2) -> mean -> linear", Some(&facts));
-        assert_eq!(types[2], "clusters[4, 5]");
+        let value = network.forward(&batch, &mut ForwardCx::evaluation()).unwrap();
+        assert_eq!(value.x.dims(), [2, 3]);
     }
 
     #[test]
