@@ -27,7 +27,6 @@ const fn is(op: &'static str) -> Here {
 
 /// Why something has no counterpart, in words that follow "has no counterpart here yet: ".
 const EDGES: &str = "no operator reads edge features in its way";
-const RELATIONS: &str = "no operator reads relations in its way";
 const POSITIONS: &str = "no stage reads positions of nodes";
 const HYPERGRAPHS: &str = "graphs have no hyperedges";
 const MANY_KINDS: &str = "graphs have one kind of nodes and edges";
@@ -197,10 +196,10 @@ pub static STAGES: &[Word] = &[
         NotYet { why: OPERATOR, nearest: "sage" },
     ),
     word(
-        &["RGCNConv", "FastRGCNConv", "RGCN", "CuGraphRGCNConv", "RelGraphConv"],
+        &["RGCNConv", "FastRGCNConv", "RelGraphConv", "CuGraphRGCNConv"],
         Pyg,
-        WIDTHS,
-        NotYet { why: RELATIONS, nearest: "sage" },
+        &["in_channels", "out_channels", "num_relations", "num_bases", "num_blocks"],
+        is("rgcn"),
     ),
     word(
         &[
@@ -1486,7 +1485,8 @@ pub static ARGUMENTS: &[Argument] = &[
         Pyg,
         Meaning::OfEdges(EdgeValue::Kind),
     ),
-    argument(&["num_bases", "num_blocks"], Pyg, Meaning::NotYet(RELATIONS)),
+    argument(&["num_bases", "n_bases"], Pyg, Called(&["bases"])),
+    argument(&["num_blocks", "n_blocks"], Pyg, Called(&["blocks"])),
     argument(
         &[
             "kernel_initializer",

@@ -77,7 +77,12 @@ struct ProgramModule {
 
 impl ProgramModule {
     fn run(&self, variant: &Variant, inputs: &[&Value], cx: &ForwardCx) -> Result<Vec<Tensor>> {
-        let topology = topology(&inputs[0].structure);
+        // The kinds of the edges come with the value that names them.
+        let kinds = inputs.iter().find_map(|input| match &input.structure {
+            Structure::Edges(graph) => graph.kinds.clone(),
+            _ => None,
+        });
+        let topology = topology(&inputs[0].structure).with_kinds(kinds);
         let mut tensors: Vec<Tensor> =
             variant.described.ports.iter().map(|&port| inputs[port].x.clone()).collect();
         if variant.described.reads_adjacency {

@@ -55,6 +55,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &conv::gatv2::GatV2,
     &conv::gine::Gine,
     &conv::nn_conv::NnConv,
+    &conv::rgcn::Rgcn,
     // Poolings.
     &pool::diffpool::DiffPool,
     &pool::topk::TopK,

@@ -59,6 +59,11 @@ impl<'b> ProgramCx<'_, 'b> {
         })
     }
 
+    /// Whether some row may have an edge to itself.
+    pub fn has_loops(&self) -> bool {
+        self.has_loops
+    }
+
     /// [`ProgramCx::edges`] without those from a row to itself.
     ///
     /// # Panics

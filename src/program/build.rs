@@ -600,6 +600,20 @@ impl<'b> V<'b> {
         self.b.push(Op::Reduce { how, x: self.id, index }, index.to(), value.axes)
     }
 
+    /// `Σ` over the edges of the same kind that lead to the same row, for each of them.
+    pub fn sum_alike(self) -> Self {
+        self.alike(Reduce::Sum)
+    }
+    /// The largest over the edges of the same kind that lead to the same row, for each of them.
+    pub fn largest_alike(self) -> Self {
+        self.alike(Reduce::Max)
+    }
+
+    fn alike(self, how: Reduce) -> Self {
+        assert_eq!(self.space(), Space::Edges, "only edges have kinds");
+        self.b.push(Op::Alike { how, x: self.id }, Space::Edges, self.axes())
+    }
+
     /// Divided by a number for each row.
     pub fn div_rows(self, by: Self) -> Self {
         self * by.reciprocal().ones_like_rank(self.axes().len())
@@ -771,6 +785,10 @@ impl<'b> Edges<'b> {
     /// Softmax over the edges of each row; 0 for edges that count 0.
     pub fn softmax(self, score: V<'b>) -> V<'b> {
         score.softmax_where(Index::Target, self.mask(score))
+    }
+    /// Of each edge, how many of its kind lead to its row, itself included: `[E]`.
+    pub fn count_alike(self) -> V<'b> {
+        self.b.constant(1.0).in_space(Space::Edges).sum_alike()
     }
     /// How many edges each row gathers along, or their total weight: `[N]`.
     pub fn degree(self) -> V<'b> {

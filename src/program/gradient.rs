@@ -174,6 +174,11 @@ pub fn differentiate(forward: &Program, wanted: &[bool]) -> Differentiated {
                     }
                 }
             }
+            Op::Alike { how: Reduce::Sum, x } => give(*x, g.sum_alike()),
+            Op::Alike { how: Reduce::Max, x } => {
+                let is_largest = b.map(Fun::Equal, &[b.at(*x), y]);
+                give(*x, is_largest * g.sum_alike() / is_largest.sum_alike());
+            }
             Op::Outer { a, b: c, index } => {
                 let (left, right) = (b.at(*a), b.at(*c));
                 assert!(*index == Index::Graph, "sums over all rows of products are gradients of weights");
@@ -489,6 +494,9 @@ mod tests {
         check("sum of sources", |_, _, e, _| e.square().sum(Index::Source));
         check("sum of graphs", |_, x, _, _| x.square().sum(Index::Graph));
         check("sum of all", |_, x, _, _| x.square().sum(Index::All));
+        check("sum of a kind", |_, _, e, _| e.square().sum_alike() * e);
+        check("largest of a kind", |b, x, e, _| (e + b.edges().source(x)).largest_alike() * e);
+        check("share of a kind", |b, _, e, _| e.mul_rows(b.edges().count_alike().reciprocal()));
         check("mean", |b, x, e, _| b.edges().mean(e * b.edges().source(x)));
         check("max", |_, _, e, _| e.largest(Index::Target));
         check("max of graphs", |_, x, _, _| x.largest(Index::Graph));

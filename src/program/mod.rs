@@ -161,6 +161,11 @@ pub enum Op {
         x: Id,
         index: Index,
     },
+    /// Over the edges of the same kind that lead to the same row; each of them gets the result.
+    Alike {
+        how: Reduce,
+        x: Id,
+    },
     /// `Σ a bᵀ` over the rows that lead to one: `a[.., p]`, `b[.., q]` → `[.., p, q]`.
     Outer {
         a: Id,
@@ -201,7 +206,8 @@ impl Op {
             | Op::Pad { x, .. }
             | Op::Expand(x)
             | Op::Gather { x, .. }
-            | Op::Reduce { x, .. } => vec![*x],
+            | Op::Reduce { x, .. }
+            | Op::Alike { x, .. } => vec![*x],
             Op::Concat { parts, .. } => parts.clone(),
             Op::Apply { a, y, .. } => vec![*a, *y],
         }

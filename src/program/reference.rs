@@ -201,6 +201,19 @@ pub(crate) fn run(
                     out[row * width..][..width].fill(0.0);
                 }
             }
+            Op::Alike { how, x } => {
+                for (target, _, kind) in &maps.edges {
+                    let is_alike = |edge: &(usize, usize, usize)| edge.0 == *target && edge.2 == *kind;
+                    for col in 0..width {
+                        let edges = maps.edges.iter().enumerate().filter(|(_, edge)| is_alike(edge));
+                        let terms = edges.map(|(row, _)| all[x.index()][row * width + col]);
+                        out.push(match how {
+                            Reduce::Sum => terms.sum(),
+                            Reduce::Max => terms.fold(f64::NEG_INFINITY, f64::max),
+                        });
+                    }
+                }
+            }
             Op::Outer { .. } | Op::OuterOfKinds { .. } => {
                 let [a, b] = value.op.args()[..] else { unreachable!() };
                 let index = if let Op::Outer { index, .. } = value.op { index } else { Index::All };

@@ -78,6 +78,10 @@ pub fn step(program: &Program, id: Id, input: &dyn Fn(usize) -> String) -> Strin
             let name = if *how == Reduce::Sum { "sum" } else { "max" };
             format!("{name}({}, {})", v(x), index.word())
         }
+        Op::Alike { how, x } => {
+            let name = if *how == Reduce::Sum { "sum" } else { "max" };
+            format!("{name}_alike({}, target and kind)", v(x))
+        }
         Op::Outer { a, b, index } => format!("outer({}, {}, {})", v(a), v(b), index.word()),
         Op::OuterOfKinds { a, b } => format!("outer({}, {}, kind)", v(a), v(b)),
         Op::Apply { a, y, index, transposed } => {

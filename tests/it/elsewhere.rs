@@ -67,6 +67,12 @@ fn around(name: &str, word: &Word) -> Option<Vec<String>> {
                 format!("gcn(32) -> relu -> {name} -> flatten -> mlp"),
             ]
         }
+        hgnn::ops::Family::Readout if op.name() == "set2set" => {
+            vec![
+                format!("gcn(32) -> relu -> {name} -> mlp"),
+                format!("gcn(32) -> relu -> {name}(32, 3) -> mlp"),
+            ]
+        }
         hgnn::ops::Family::Readout => vec![
             format!("gcn(32) -> relu -> {name} -> mlp"),
             format!("gcn(32) -> relu -> {name}(x, batch) -> mlp"),
@@ -208,6 +214,10 @@ const LINES: &[(&str, &str)] = &[
     ),
     ("GINEConv(64, edge_dim = 4) -> relu -> mean -> mlp", "gine(64, edge = edges) -> relu -> mean -> mlp"),
     ("NNConv(8, 64) -> relu -> mean -> mlp", "nn_conv(64, edge = edges) -> relu -> mean -> mlp"),
+    (
+        "RGCNConv(8, 64, num_relations = 3, num_bases = 2) -> relu -> mean -> mlp",
+        "rgcn(64, relation = edge_labels, bases = 2) -> relu -> mean -> mlp",
+    ),
     ("gcn(8) -> Set2Set(8, processing_steps = 4) -> mlp", "gcn(8) -> set2set(4) -> mlp"),
     (
         "Sequential(GCNConv(3, 16), ReLU(), global_mean_pool, Linear(16, 2))",

@@ -101,6 +101,8 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
             "add_self_loops" => "self_loops",
             "processing_steps" => "steps",
             "temp" => "temperature",
+            "num_bases" => "bases",
+            "num_blocks" => "blocks",
             other => other,
         };
         let value = match value {
@@ -379,6 +381,9 @@ fn check(name: &str, op: &str) {
 fn gcn_is_pygs() {
     check("gcn_conv", "gcn");
     check("gcn_conv_no_loops", "gcn");
+    check("gcn_conv_weighted", "gcn");
+    check("gcn_conv_given_loops", "gcn");
+    check("gcn_conv_parallel_edges", "gcn");
     check("dense_gcn_conv", "gcn");
 }
 
@@ -421,6 +426,17 @@ fn gatv2_is_pygs() {
 fn gine_is_pygs() {
     check("gine_conv", "gine");
     check("gine_conv_train_eps", "gine");
+}
+
+#[test]
+fn rgcn_is_pygs() {
+    check("rgcn_conv", "rgcn");
+    check("rgcn_conv_bases", "rgcn");
+    check("rgcn_conv_bases_sum", "rgcn");
+    check("rgcn_conv_blocks", "rgcn");
+    check("rgcn_conv_blocks_sum", "rgcn");
+    check("rgcn_conv_max", "rgcn");
+    check("rgcn_conv_parallel_edges", "rgcn");
 }
 
 #[test]

@@ -82,6 +82,24 @@ impl Compiled {
 }
 
 impl Compiled {
+    /// How many values stay in memory between the passes.
+    pub(crate) fn n_kept(&self, tracked: &[bool]) -> usize {
+        self.backward(tracked).kept.len()
+    }
+
+    /// Bytes of the maps of rows to graphs and of edges to their kinds, which the first program that reads them makes for
+    /// a batch.
+    pub(crate) fn map_bytes(&self, sizes: Sizes) -> f64 {
+        let program = &self.whole.program;
+        let has = |is: fn(&Op) -> bool| program.values.iter().any(|value| is(&value.op));
+        let by_kind = has(|op| matches!(op, Op::Typed { .. } | Op::OuterOfKinds { .. }));
+        // Groups of edges that are alike have a start each; most of them hold one edge.
+        let alike = has(|op| matches!(op, Op::Alike { .. }));
+        let graph_of = has(|op| matches!(op, Op::Gather { index: Index::Graph, .. }));
+        let maps = [(by_kind, sizes.edges), (alike, 2.0 * sizes.edges), (graph_of, sizes.rows)];
+        maps.into_iter().filter(|(is_there, _)| *is_there).map(|(_, numbers)| 4.0 * numbers).sum()
+    }
+
     /// Numbers of a value.
     pub(crate) fn numbers(&self, id: Id, sizes: Sizes) -> f64 {
         numbers(&self.whole.program, id, sizes)
@@ -183,7 +201,7 @@ fn launch(program: &Program, pass: &Pass, phase: usize, sizes: Sizes) -> Launch 
                 launch.gathered += n;
                 launch.lookups += sizes.edges;
             }
-            Op::Reduce { x, .. } | Op::Fold { x, .. } => launch.flops += of(*x),
+            Op::Reduce { x, .. } | Op::Fold { x, .. } | Op::Alike { x, .. } => launch.flops += of(*x),
             Op::Random { .. } => launch.flops += 8.0 * n,
             _ => {}
         }
@@ -197,6 +215,7 @@ fn whole_name(op: &Op) -> &'static str {
         Op::Typed { .. } => "typed_linear",
         Op::Outer { .. } | Op::OuterOfKinds { .. } => "outer",
         Op::Apply { .. } => "apply",
+        Op::Alike { .. } => "alike",
         Op::Gather { .. } => "gather",
         Op::Count(_) => "count",
         _ => "reduce",

@@ -53,9 +53,12 @@ pub(super) fn source(program: &Program, mut id: Id) -> Id {
 /// Whether the value is made by a kernel over all rows at once.
 fn is_whole(program: &Program, op: &Op) -> bool {
     match op {
-        Op::Linear { .. } | Op::Typed { .. } | Op::Outer { .. } | Op::OuterOfKinds { .. } | Op::Count(_) => {
-            true
-        }
+        Op::Linear { .. }
+        | Op::Typed { .. }
+        | Op::Alike { .. }
+        | Op::Outer { .. }
+        | Op::OuterOfKinds { .. }
+        | Op::Count(_) => true,
         Op::Reduce { index, .. } => matches!(index, Index::Graph | Index::All),
         Op::Apply { .. } => true,
         Op::Gather { x, .. } => program.value(*x).space == Space::Graphs,

@@ -1,7 +1,7 @@
 //! The engine against the reference, over widths, shapes of graphs and operators.
 
 use super::*;
-use crate::data::batch::{Csr, SparseGraph};
+use crate::data::batch::{Csr, EdgeKinds, SparseGraph};
 use crate::ir::{Dim, Size};
 use crate::kernels::tape;
 use crate::program::reference::{self, Maps};
@@ -35,10 +35,15 @@ fn graph(seed: u64) -> (SparseGraph, Maps) {
     let adjacency = Csr::from_edges(n, &edges);
     let transpose = adjacency.transpose();
     let entries = (0..n)
-        .flat_map(|row| adjacency.row(row).iter().map(move |&col| (row, col as usize, 0)).collect::<Vec<_>>())
+        .flat_map(|row| adjacency.row(row).iter().map(move |&col| (row, col as usize)).collect::<Vec<_>>())
+        .enumerate()
+        // Kind 2 has no edges.
+        .map(|(entry, (row, col))| (row, col, [0, 1, 3][entry * entry % 3]))
         .collect();
     let maps = Maps { graph_of, n_graphs: sizes.len(), edges: entries };
-    (SparseGraph::new(Arc::new(adjacency), Arc::new(transpose), Arc::new(offsets)), maps)
+    let of_entry = Arc::new(maps.edges.iter().map(|edge| edge.2 as u32).collect());
+    let graph = SparseGraph::new(Arc::new(adjacency), Arc::new(transpose), Arc::new(offsets));
+    (graph.with_kinds(Some(EdgeKinds { of_entry, n_kinds: 4 })), maps)
 }
 
 fn size(n: usize) -> Size {
@@ -220,6 +225,20 @@ fn messages_are_those_of_the_reference() {
         x.mul_rows(degree.offset(1.0).ln()).mul_rows(b.count(Index::Source))
     });
     check("an edge's own value", |b, x, e, _, _| (b.edges().source(x) * b.edges().target(x)).softplus() + e);
+}
+
+#[test]
+fn kinds_of_edges_are_those_of_the_reference() {
+    check("typed", |b, x, e, _, w| {
+        let m = (b.edges().source(x) * e).typed_linear(weight(b, "w", &[4, w, 3]));
+        b.edges().sum(m.mul_rows(b.edges().count_alike().reciprocal()))
+    });
+    check("mixed matrices", |b, x, _, _, w| {
+        let bases = weight(b, "bases", &[2, w, 3]).view(&[size(2), size(3 * w)]);
+        let matrices = weight(b, "shares", &[4, 2]).contract(bases).view(&[size(4), size(w), size(3)]);
+        b.edges().sum(b.edges().source(x).largest_alike().typed_linear(matrices))
+    });
+    check("sum of a kind", |b, x, e, _, _| (b.edges().source(x) * e).sum_alike() * e);
 }
 
 #[test]

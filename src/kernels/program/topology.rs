@@ -15,10 +15,11 @@ struct Lazy {
     entries: OnceLock<Vec<u32>>,
     graph_of: OnceLock<Vec<u32>>,
     by_kind: OnceLock<ByKind>,
+    alike: OnceLock<ByKind>,
     has_loops: OnceLock<bool>,
 }
 
-/// Entries in the order of their kinds: those of kind `t` are `entries[offsets[t] .. offsets[t + 1]]`, ascending.
+/// Entries in groups: those of group `t` are `entries[offsets[t] .. offsets[t + 1]]`, ascending.
 #[derive(Debug)]
 pub(super) struct ByKind {
     pub offsets: Vec<u32>,
@@ -53,6 +54,11 @@ impl Topology {
             kinds: graph.kinds.clone(),
             cache: graph.maps.clone(),
         }
+    }
+
+    /// The same with the kinds of the edges.
+    pub fn with_kinds(self, kinds: Option<EdgeKinds>) -> Self {
+        Self { kinds: kinds.or(self.kinds), ..self }
     }
 
     /// Rows of graphs without edges.
@@ -136,6 +142,24 @@ impl Topology {
     /// The graph of each row.
     pub fn graph_of(&self) -> &[u32] {
         self.cache.0.graph_of.get_or_init(|| rows_of(&self.offsets))
+    }
+    /// Entries in groups of those of one kind that lead to the same row.
+    pub(super) fn alike(&self) -> &ByKind {
+        self.cache.0.alike.get_or_init(|| {
+            let kinds = &self.kinds.as_ref().expect("the stage reads the kinds of edges").of_entry;
+            let mut entries: Vec<u32> = (0..kinds.len() as u32).collect();
+            let mut offsets = vec![0];
+            for pair in self.target_offsets().windows(2) {
+                let row = &mut entries[pair[0] as usize..pair[1] as usize];
+                row.sort_by_key(|&entry| kinds[entry as usize]);
+                let groups = row.chunk_by(|&a, &b| kinds[a as usize] == kinds[b as usize]);
+                offsets.extend(groups.scan(pair[0], |end, group| {
+                    *end += group.len() as u32;
+                    Some(*end)
+                }));
+            }
+            ByKind { offsets, entries }
+        })
     }
     /// Entries sorted by kind.
     pub(super) fn by_kind(&self) -> &ByKind {

@@ -13,6 +13,9 @@ use crate::kernels::product::{Start, product_of_rows, transposed};
 use crate::kernels::summation::{Summation, sum_rows};
 use crate::program::{Id, Index, Op, Program, Reduce};
 
+/// Groups of edges of one kind that one job sums.
+const GROUPS: usize = 256;
+
 /// Rows of a graph whose products are summed by one job.
 const GRAPH_ROWS: usize = 2048;
 
@@ -115,6 +118,46 @@ pub(super) fn compute<T: Float>(
                     let entry = entry as usize;
                     // SAFETY: every entry has one kind, so its row is written once.
                     unsafe { shared.part(entry * n_out..(entry + 1) * n_out) }.copy_from_slice(row);
+                }
+            });
+            out
+        }
+        Op::Alike { how, x } => {
+            let x = read(*x);
+            let groups = topology.alike();
+            let mut out = vec![T::ZERO; rows * width];
+            let shared = crate::kernels::custom::Shared::new(&mut out);
+            let n_groups = groups.offsets.len() - 1;
+            each(n_groups.div_ceil(GROUPS), rows * width, |job| {
+                let (mut grids, mut sums) = (vec![0.0; width], vec![0.0; width]);
+                for group in job * GROUPS..((job + 1) * GROUPS).min(n_groups) {
+                    let entries =
+                        &groups.entries[groups.offsets[group] as usize..groups.offsets[group + 1] as usize];
+                    let of_group = entries.iter().map(|&entry| &x[entry as usize * width..][..width]);
+                    match how {
+                        Reduce::Max => {
+                            sums.fill(f64::NEG_INFINITY);
+                            of_group.for_each(|row| {
+                                sums.iter_mut().zip(row).for_each(|(sum, x)| *sum = sum.max(x.wide()));
+                            });
+                        }
+                        Reduce::Sum if summation.is_reproducible() => {
+                            let terms = of_group.map(|row| (T::ONE, row));
+                            sum_rows(entries.len(), terms, &mut grids, &mut sums);
+                        }
+                        Reduce::Sum => {
+                            sums.fill(0.0);
+                            of_group.for_each(|row| {
+                                sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x.wide());
+                            });
+                        }
+                    }
+                    for &entry in entries {
+                        let entry = entry as usize;
+                        // SAFETY: every entry is in one group, so its row is written once.
+                        let row = unsafe { shared.part(entry * width..(entry + 1) * width) };
+                        row.iter_mut().zip(&sums).for_each(|(out, &sum)| *out = T::of(sum));
+                    }
                 }
             });
             out

@@ -1,6 +1,6 @@
 //! `gcn(out)`: graph convolution.
 
-use super::{BIAS, OUT, convolved, glorot};
+use super::{BIAS, OUT, WEIGHT, convolved, glorot};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check;
 use crate::diagnostic::Diagnostic;
@@ -10,17 +10,19 @@ use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
 use crate::ops::{
     Action, Doc, FactCx, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WeightSpec,
     WidthRule, facts,
+    program::{self, Options, Outcome, ProgramCx},
     trace::{self, Trace},
 };
 use candle_core::{Result, Tensor};
 
-/// Graph convolution: `h_i = Θᵀ Σ_{j ∈ N(i) ∪ {i}} x_j / √(d_i d_j) + b`, with `d` the in-degrees (self-loop included).
+/// Graph convolution: `h_i = Θᵀ Σ_{j ∈ N(i) ∪ {i}} w_ij x_j / √(d_i d_j) + b`, with `d_i = Σ_j w_ij` the in-degrees (self-loop
+/// included). A node's own loops stand for the one that is added, with the mean of their weights; a node without counts 1.
 ///
 /// Paper: Kipf and Welling 2017, "Semi-Supervised Classification with Graph Convolutional Networks", eq. 2.
 /// PyG: `torch_geometric.nn.GCNConv`; on clusters `torch_geometric.nn.DenseGCNConv`.
 ///
 /// # Shapes
-/// - `x`: `[N, F_in]`, nodes or clusters
+/// - `x`: `[N, F_in]`, nodes or clusters; `weight`: `[E, 1]`
 /// - result: `[N, F_out]`
 ///
 /// # Errors
@@ -38,6 +40,7 @@ static ARGS: &[ArgSpec] = &[
         doc: "Whether each node counts as its own neighbour, Â = A + I.",
     },
     BIAS,
+    WEIGHT,
 ];
 
 impl Operator for Gcn {
@@ -50,7 +53,7 @@ impl Operator for Gcn {
     fn doc(&self) -> Doc {
         Doc {
             summary: "Graph convolution: the mean of the neighbours, weighted by degree, then a linear map.",
-            formula: "h_i = Θᵀ Σ_{j ∈ N(i) ∪ {i}} x_j / √(d_i d_j) + b",
+            formula: "h_i = Θᵀ Σ_{j ∈ N(i) ∪ {i}} w_ij x_j / √(d_i d_j) + b,  d_i = Σ_j w_ij",
             paper: "Kipf and Welling 2017, \"Semi-Supervised Classification with Graph Convolutional Networks\"",
             example: "gcn(64) -> relu -> gcn(64) -> relu -> mean -> linear",
         }
@@ -68,7 +71,45 @@ impl Operator for Gcn {
         super::has_edges(cx)?;
         convolved(cx, check::shape::output_width(cx, "out")?)
     }
+    /// With weights of the edges; without them a kernel of its own runs.
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        let (x, a, b) = (cx.x(), cx.args, cx.b);
+        let w = cx.named("weight")?.view(&[]);
+        let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
+        let h = x.linear(b.weight("weight", &[n_in.clone(), n_out.clone()], glorot(n_in, n_out)));
+        let has_own = a.bool("self_loops");
+        let e = if has_own { cx.edges_without_loops() } else { cx.edges() };
+        // What a node's own loop counts; `None` for 1.
+        let own = cx.has_loops().then(|| {
+            let n_loops = cx.edges().sum_of_loops(b.constant(1.0));
+            let mean = cx.edges().sum_of_loops(w) / n_loops.at_least(1.0);
+            n_loops.above(0.0).choose(mean, b.constant(1.0))
+        });
+        let degree = e.sum(w);
+        let degree = match (has_own, own) {
+            (false, _) => degree,
+            (true, None) => degree.offset(1.0),
+            (true, Some(own)) => degree + own,
+        };
+        // An isolated node has degree 0; like PyG's `gcn_norm`, 1/√0 counts as 0.
+        let root = degree.above(0.0).choose(degree.at_least(1e-30).sqrt().reciprocal(), b.constant(0.0));
+        let h = h.mul_rows(root);
+        let y = e.sum(e.source(h).mul_rows(w));
+        let y = match (has_own, own) {
+            (false, _) => y,
+            (true, None) => y + h,
+            (true, Some(own)) => y + h.mul_rows(own),
+        };
+        let y = y.mul_rows(root);
+        Some(Outcome::rows(match a.bool("bias") {
+            true => y + b.weight("bias", std::slice::from_ref(n_out), Init::Zeros),
+            false => y,
+        }))
+    }
     fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
+        if cx.port("weight").is_some() {
+            return program::weights(program::describe(cx, Options::plain(), |cx| self.program(cx)));
+        }
         let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
         let mut weights = vec![WeightSpec {
             name: "weight",
@@ -87,6 +128,10 @@ impl Operator for Gcn {
         weights
     }
     fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
+        if cx.port("weight").is_some() {
+            let options = Options { activation: step.activation, ..Options::plain() };
+            return program::traced(program::describe(cx, options, |cx| self.program(cx)), inputs, step);
+        }
         let (input, width, has_bias) = (&inputs[0], facts::width(cx.output), cx.args.bool("bias"));
         let activation = step.activation;
         let x = match &input.structure {
@@ -120,6 +165,11 @@ impl Operator for Gcn {
         Action::Messages { gather: Gather::DegreeWeighted, own, is_linear: true }
     }
     fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
+        if cx.port("weight").is_some() {
+            return crate::lower::program::lower(cx, |facts, options| {
+                program::describe(facts, options, |cx| self.program(cx))
+            });
+        }
         Ok(Box::new(GcnModule {
             self_loops: cx.args.bool("self_loops"),
             weight: cx.weights.tensor("weight"),

@@ -8,6 +8,7 @@ pub mod gcn;
 pub mod gin;
 pub mod gine;
 pub mod nn_conv;
+pub mod rgcn;
 pub mod sage;
 
 use crate::args::{ArgKind, ArgSpec, Default, EdgeValue};
@@ -29,6 +30,15 @@ pub const OUT: ArgSpec = ArgSpec {
     default: Default::Inferred("from the task, or from the clusters of the pooling that it assigns nodes to"),
     positional: true,
     doc: "Width of the result, `F_out`.",
+};
+
+/// A number for each edge.
+pub const WEIGHT: ArgSpec = ArgSpec {
+    name: "weight",
+    kind: ArgKind::Edges(EdgeValue::Weight),
+    default: Default::Inferred("every edge counts 1"),
+    positional: false,
+    doc: "What each edge counts, `w_ij`.",
 };
 
 /// Features of the edges, where an operator works without them too.

@@ -275,6 +275,8 @@ pub struct Trace {
     pub summation: Summation,
     /// What [`Trace::shared`] has recorded.
     computed: Vec<(&'static str, Vec<usize>, Matrix)>,
+    /// Rows of the levels whose maps were made.
+    mapped: Vec<f64>,
     /// Auxiliary losses of the step: name and scalar.
     pub losses: Vec<(&'static str, Matrix)>,
 }
@@ -292,6 +294,7 @@ impl Trace {
             needs_adjacency: false,
             summation: Summation::Sequential,
             computed: Vec::new(),
+            mapped: Vec::new(),
             losses: Vec::new(),
         }
     }

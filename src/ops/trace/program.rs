@@ -39,8 +39,13 @@ impl Trace {
                 (sizes.graphs * k, width_of(0) / k.max(1.0), Some(clusters))
             }
         };
+        let bytes = compiled.map_bytes(sizes);
+        let is_first = bytes > 0.0 && !self.mapped.contains(&sizes.rows);
+        let map_bytes = if is_first { bytes } else { 0.0 };
+        self.mapped.extend(is_first.then_some(sizes.rows));
         let x = self.kernel("program", &args, has_weights, [rows, width], |kernel| {
             fill(kernel, compiled, sizes);
+            kernel.kept_bytes += map_bytes;
         });
         let first_loss = described.first_loss();
         for (k, name) in described.losses.iter().enumerate() {
@@ -70,6 +75,9 @@ impl Trace {
     }
 }
 
+/// Bytes of a tensor beside its numbers: its shape, strides, locks and counts of readers.
+const TENSOR_BYTES: f64 = 400.0;
+
 /// What the passes of a program cost and keep.
 fn fill(kernel: &mut Kernel, compiled: &Compiled, sizes: Sizes) {
     let tracked: Vec<bool> = kernel.args.iter().map(|arg| arg.is_tracked).collect();
@@ -79,7 +87,7 @@ fn fill(kernel: &mut Kernel, compiled: &Compiled, sizes: Sizes) {
     let results: f64 = program.outputs.iter().map(|&id| compiled.numbers(id, sizes)).sum();
     let kept = compiled.kept_numbers(&tracked, sizes);
     let made: f64 = compiled.gradients(&tracked).into_iter().map(|id| compiled.numbers(id, sizes)).sum();
-    kernel.kept_bytes = FLOAT_BYTES * kept;
+    kernel.kept_bytes = FLOAT_BYTES * kept + TENSOR_BYTES * compiled.n_kept(&tracked) as f64;
     kernel.scratch_bytes =
         FLOAT_BYTES * (compiled.peak_numbers(true, &tracked, sizes) - results - kept).max(0.0);
     kernel.backward_scratch_bytes =
