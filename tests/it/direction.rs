@@ -9,6 +9,7 @@ use crate::operator::{Lone, args, find, numbers, sparse_graph, ty};
 use candle_core::{DType, Device, Tensor, Var};
 use hgnn::args::ArgValue;
 use hgnn::check::check;
+use hgnn::data::batch::EdgeKinds;
 use hgnn::data::synthetic::{RandomGraphs, random_graphs};
 use hgnn::data::{Dataset, Features};
 use hgnn::ir::{Entity, Type};
@@ -16,6 +17,7 @@ use hgnn::lower::{ForwardCx, Network, Structure, Value};
 use hgnn::source::SourceMap;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
 
 type Matrix = Vec<Vec<f64>>;
 
@@ -258,9 +260,127 @@ fn assert_close(what: &str, ours: &[f64], expected: &[f64]) {
     }
 }
 
+/// `x W`
+fn mapped(x: &[f64], matrix: &Matrix) -> Vec<f64> {
+    product(&vec![x.to_vec()], matrix).remove(0)
+}
+
+fn added(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a + b).collect()
+}
+
+fn rectified(x: Vec<f64>) -> Vec<f64> {
+    x.into_iter().map(|value| value.max(0.0)).collect()
+}
+
+/// A perceptron of two layers, by the names of its weights.
+fn perceptron(x: &[f64], weights: &Weights, of: &str) -> Vec<f64> {
+    let layer = |x: &[f64], n: usize| {
+        let (weight, bias) = (format!("{of}weight_{n}"), format!("{of}bias_{n}"));
+        added(&mapped(x, &weights.matrix(&weight)), &weights.vector(&bias))
+    };
+    layer(&rectified(layer(x, 0)), 1)
+}
+
+/// `Θᵀ x_i + sum + b`
+fn beside_root(x: &[f64], sum: &[f64], weights: &Weights) -> Vec<f64> {
+    added(&added(&mapped(x, &weights.matrix("root")), sum), &weights.vector("bias"))
+}
+
+/// A convolution that needs values of the edges: its name and argument, the message of an edge, `f(x_j, e_ij)`, and what
+/// becomes of a node and the sum of its messages. The values of an edge are features, or its kind and the share that it has
+/// in those of its kind.
+type WithEdges = (
+    &'static str,
+    &'static str,
+    fn(&[f64], &[f64], &Weights) -> Vec<f64>,
+    fn(&[f64], &[f64], &Weights) -> Vec<f64>,
+);
+
+static WITH_EDGES: &[WithEdges] = &[
+    // Hu et al. 2020.
+    ("gine", "edge", |x, e, _| rectified(added(x, e)), |x, sum, of| perceptron(&added(x, sum), of, "")),
+    // Gilmer et al. 2017.
+    (
+        "nn_conv",
+        "edge",
+        |x, e, weights| {
+            let entries = perceptron(e, weights, "edge_");
+            mapped(x, &rows(&entries, entries.len() / x.len()))
+        },
+        beside_root,
+    ),
+    // Schlichtkrull et al. 2018.
+    (
+        "rgcn",
+        "relation",
+        |x, e, weights| {
+            let all = weights.matrix("weight");
+            let matrix = all[e[0] as usize * x.len()..][..x.len()].to_vec();
+            mapped(x, &matrix).into_iter().map(|value| value * e[1]).collect()
+        },
+        beside_root,
+    ),
+];
+
+#[test]
+fn values_of_edges_belong_to_the_edge_that_a_row_gathers_along() {
+    let graphs = one_way(&[N; 4], 7);
+    let sparse = sparse_graph(&edges_of(&graphs), &[N; 4]);
+    let x = rows(&random(4 * N * WIDTH, 8), WIDTH);
+    // In the order of the entries: by target, then by source.
+    let entries: Vec<(usize, usize)> =
+        (0..4 * N).flat_map(|i| sparse.adjacency.row(i).iter().map(move |&j| (i, j as usize))).collect();
+    let features = rows(&random(entries.len() * WIDTH, 9), WIDTH);
+    let kinds: Vec<u32> = (0..entries.len()).map(|entry| (entry * entry % 3) as u32).collect();
+    for (name, argument, message, result) in WITH_EDGES {
+        let op = find(name);
+        let args = args(op, &[("out", ArgValue::Int(4)), (argument, ArgValue::Pipeline)]);
+        let is_kind = *argument == "relation";
+        let given = if is_kind {
+            let of_edges = EdgeKinds { of_entry: Arc::new(kinds.clone()), n_kinds: 3 };
+            let graph = (*sparse).clone().with_kinds(Some(of_edges));
+            let x = Tensor::from_slice(&kinds, (kinds.len(), 1), &Device::Cpu).unwrap();
+            Value { x, structure: Structure::Edges(Arc::new(graph)) }
+        } else {
+            let x = Tensor::from_vec(features.concat(), (entries.len(), WIDTH), &Device::Cpu).unwrap();
+            Value { x, structure: Structure::Edges(sparse.clone()) }
+        };
+        let types = [
+            ty(Entity::Nodes, 0, None, WIDTH),
+            ty(if is_kind { Entity::EdgeKinds } else { Entity::Edges }, 0, None, WIDTH),
+        ];
+        let lone = Lone::build(op, &args, &[&types[0], &types[1]], DType::F64, random_weight);
+        let nodes = Tensor::from_vec(x.concat(), (4 * N, WIDTH), &Device::Cpu).unwrap();
+        let nodes = Value { x: nodes, structure: Structure::Sparse(sparse.clone()) };
+        let value = lone.run(&[&nodes, &given], &mut ForwardCx::evaluation()).unwrap();
+        let of = |weight: &str| {
+            let var = lone.weights.get(weight);
+            (numbers(var.as_tensor()), var.dims().to_vec())
+        };
+        let weights = Weights(&of);
+        let expected: Matrix = (0..4 * N)
+            .map(|node| {
+                let own = (0..entries.len()).filter(|&entry| entries[entry].0 == node);
+                let messages = own.clone().map(|entry| {
+                    let alike = own.clone().filter(|&other| kinds[other] == kinds[entry]).count();
+                    let of_kind = [f64::from(kinds[entry]), 1.0 / alike as f64];
+                    let value = if is_kind { &of_kind[..] } else { &features[entry] };
+                    message(&x[entries[entry].1], value, &weights)
+                });
+                let width = if *name == "gine" { WIDTH } else { 4 };
+                let sum = messages.fold(vec![0.0; width], |sum, message| added(&sum, &message));
+                result(&x[node], &sum, &weights)
+            })
+            .collect();
+        assert_close(name, &numbers(&value.x), &expected.concat());
+    }
+}
+
 #[test]
 fn every_convolution_gathers_from_the_sources_of_incoming_edges() {
-    let named: Vec<&str> = convolutions().iter().map(|(name, ..)| *name).collect();
+    let mut named: Vec<&str> = convolutions().iter().map(|(name, ..)| *name).collect();
+    named.extend(WITH_EDGES.iter().map(|(name, ..)| *name));
     for op in hgnn::ops::CATALOGUE {
         let gathers = op.family() == hgnn::ops::Family::Convolution;
         assert!(!gathers || named.contains(&op.name()), "`{}` has no formula here", op.name());
