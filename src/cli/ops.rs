@@ -185,7 +185,7 @@ impl Entry {
             "summary": self.summary(),
             "formula": doc.map(|doc| doc.formula),
             "paper": doc.map(|doc| doc.paper).filter(|paper| !paper.is_empty()),
-            "example": doc.map(|doc| doc.example),
+            "example": doc.map(|doc| doc.example).filter(|example| !example.is_empty()),
             "files": Some(self.reference()).filter(|reference| !reference.is_empty()),
             "pyg": (!pyg.is_empty()).then_some(pyg),
             "pyg_note": (!pyg_note.is_empty()).then_some(pyg_note),
@@ -328,7 +328,7 @@ fn page(out: &mut dyn Write, title: &str, entry: &Entry) -> io::Result<()> {
         writeln!(out, "\nFiles")?;
         reference.lines().try_for_each(|line| writeln!(out, "  {line}"))?;
     }
-    if let Some(doc) = entry.doc() {
+    if let Some(doc) = entry.doc().filter(|doc| !doc.example.is_empty()) {
         writeln!(out, "\nExample")?;
         doc.example.lines().try_for_each(|line| writeln!(out, "  {line}"))?;
     }

@@ -169,11 +169,17 @@ fn unknown_sizes(diff: &Diff) -> Option<String> {
         (Some(one), None) | (None, Some(one)) => {
             Some(format!("one side has its sizes from {one}; the data of the other is not available"))
         }
-        (None, None) => Some(
-            "memory and FLOPs are not known without the data; F is the width of its features, C its classes or \
-             values, N its largest graph"
-                .to_owned(),
-        ),
+        (None, None) => {
+            let has = |symbol: &str| {
+                [before, after].iter().any(|costs| costs.parameters.to_string().contains(symbol))
+            };
+            let of_edges = if has("F_e") { ", F_e its edge columns" } else { "" };
+            let kinds = if has("R") { ", R its kinds of edges" } else { "" };
+            Some(format!(
+                "memory and FLOPs are not known without the data; F is the width of its features{of_edges}{kinds}, C its \
+                 classes or values, N its largest graph"
+            ))
+        }
     }
 }
 

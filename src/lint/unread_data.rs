@@ -40,9 +40,11 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
     if !files.is_empty() {
         places.push(format!("in {}", listed(&files)));
     }
-    let convolution = of_edges.as_ref().and_then(|_| crate::ops::takes_edges(EdgeValue::Features));
-    let given = convolution.map(|(op, arg)| {
-        format!("give what the edges carry to a convolution, for example `{}({arg} = edges)`", op.name())
+    let given = of_edges.as_ref().map(|_| match ops::takes_edges(EdgeValue::Features) {
+        Some((op, arg)) => {
+            format!("give what the edges carry to a convolution, for example `{}({arg} = edges)`", op.name())
+        }
+        None => "give what the edges carry to a convolution, as `edge = edges`".to_owned(),
     });
     let settings: Vec<String> = given
         .into_iter()
@@ -54,7 +56,7 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
         .collect();
     let keep = format!("keep it so with `allow({})`", LINT.name());
     let help = match settings.is_empty() {
-        true => format!("no stage reads them yet; {keep}"),
+        true => format!("nothing reads them yet; {keep}"),
         false => format!("{}, or {keep}", settings.join(", ")),
     };
     vec![

@@ -210,8 +210,7 @@ fn reads_edges_as_weight(model: &Model) -> bool {
     })
 }
 
-/// Columns and kinds of edges of random graphs.
-const N_EDGE_FEATURES: usize = 4;
+/// Kinds of edges of random graphs.
 const N_EDGE_KINDS: usize = 3;
 
 /// Random graphs with as many features and classes as the model asks for.
@@ -227,15 +226,17 @@ fn wanted_graphs(model: &Model) -> RandomGraphs {
         })
     };
     let reads = EdgeReads::of(model);
+    let n_features = stated(Size::Symbol("F")).unwrap_or(default.n_features);
     RandomGraphs {
-        n_features: stated(Size::Symbol("F")).unwrap_or(default.n_features),
+        n_features,
         n_classes: model.outputs.known().unwrap_or(default.n_classes).max(1),
         n_edge_features: if !reads.features {
             0
         } else if reads_edges_as_weight(model) {
             1
         } else {
-            stated(edges::COLUMNS).unwrap_or(N_EDGE_FEATURES)
+            // As many as nodes have, for a convolution that adds both.
+            stated(edges::COLUMNS).unwrap_or(n_features)
         },
         n_edge_kinds: if reads.kinds { N_EDGE_KINDS } else { 0 },
         ..default
@@ -264,6 +265,9 @@ mod tests {
             "gcn(16) -> diffpool(ratio = 0.25) -> flatten -> mlp",
             "linear(8, in = 4) -> sort_pool(3) -> flatten -> linear(7)",
             "gcn(16) -> relu -> gcn",
+            "conv near(out) {\n message = linear(out, relu(x_j + e_ij))\n aggregate = [mean, max]\n}\n\
+             model = near(8, edge = edges) -> relu -> topk(ratio = 0.5) -> near(8, edge = bonds) -> sum -> linear\n\
+             edges -> linear(16) -> tanh as bonds",
         ] {
             let found = witness(&compile(text, None), None).unwrap();
             let bound = if found.rounding == ROUNDING { 1e-13 } else { 2e-6 };

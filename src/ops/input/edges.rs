@@ -40,7 +40,8 @@ impl Operator for Edges {
             summary: "The features of the input graph's edges, where pipelines on edges begin.",
             formula: "e",
             paper: "",
-            example: "",
+            example: "conv bonded(out) {\n    message   = relu(linear(out, x_j, e_ij))\n    aggregate = sum\n}\n\
+                      model = bonded(32, edge = edges -> linear(16)) -> sum -> linear",
         }
     }
     fn args(&self) -> &'static [ArgSpec] {
