@@ -164,7 +164,9 @@ pub fn no_out(cx: &InferCx, name: &str, target: &Dim) -> Diagnostic {
     )
     .label(cx.span, format!("a width of {} is asked for here", target.size))
     .help(format!("write `{name}(64)`, and behind it `-> linear`"));
-    crate::check::shape::with_origin(finding, target, cx.span)
+    let finding = crate::check::shape::with_origin(finding, target, cx.span);
+    let end = Span { start: cx.span.end, ..cx.span };
+    crate::check::args::with_argument(cx, finding, "64").guess(end, " -> linear")
 }
 
 /// An operator, block or convolution where a value is expected.
@@ -180,7 +182,7 @@ pub fn stage_in_body(part: Part, name: &str, what: &str, place: Span) -> Diagnos
     };
     Diagnostic::error(
         "conv::stage_in_body",
-        format!("`{name}` is {what}, and `{}` computes a value of each {each}", part.name()),
+        format!("`{name}` is {what}, and {} is a formula for each {each}", part.quoted()),
     )
     .label(place, "not a function of a value")
     .help(help)
@@ -189,11 +191,12 @@ pub fn stage_in_body(part: Part, name: &str, what: &str, place: Span) -> Diagnos
 /// A pipeline where a value is expected.
 pub fn pipeline(part: Part, place: Span, stages: &[Stage]) -> Diagnostic {
     let finding =
-        Diagnostic::error("conv::stage_in_body", format!("`{}` is a formula, not a pipeline", part.name()))
+        Diagnostic::error("conv::stage_in_body", format!("{} is a formula, not a pipeline", part.quoted()))
             .label(place, "functions are called here, as in `relu(linear(out, x_j))`");
     match stages {
         [Stage { name: Some(name), .. }] => finding.help(format!("leave `as {}` out", name.text)),
-        _ => finding.help("write `relu(linear(out, x_j))` for `x_j -> linear(out) -> relu`"),
+        _ => finding
+            .help("functions are called: `relu(linear(out, x_j))` stands for `x_j -> linear(out) -> relu`"),
     }
 }
 
@@ -246,8 +249,7 @@ pub fn unknown_name(
 ) -> Diagnostic {
     let said = match is_call {
         true => format!("there is no function `{name}`"),
-        false if part == Part::Node => format!("there is no value `{name}`"),
-        false => format!("`{}` has no value `{name}`", part.name()),
+        false => format!("{} has no value `{name}` to read", part.quoted()),
     };
     let finding = Diagnostic::error("names::unknown", said);
     if name == "out" {
@@ -278,10 +280,7 @@ pub fn unknown_name(
     let meant = foreign.or_else(|| did_you_mean(name, candidates.iter().copied()));
     let all = match is_call {
         true => format!("functions are {}", words_list(&functions)),
-        false if part == Part::Node => {
-            format!("a value of each node can read {} and the parameters", words_list(inputs))
-        }
-        false => format!("`{}` can read {} and the parameters", part.name(), words_list(inputs)),
+        false => format!("{} can read {} and the parameters", part.quoted(), words_list(inputs)),
     };
     suggested(finding, place, meant, "not known here", &all)
 }
@@ -312,6 +311,7 @@ pub fn too_few_values(function: &Function, missing: Option<&str>, place: Span) -
     Diagnostic::error("args::missing", format!("`{name}` {needs}"))
         .label(place, "arguments are missing")
         .help(format!("for example `{}`", function.example))
+        .guess(place, function.example)
 }
 
 /// `dot(x_i, x_j, x_j)`
@@ -327,7 +327,7 @@ pub fn too_many_values(function: &Function, place: Span) -> Diagnostic {
 pub fn not_a_number(what: &str, row: &str, place: Span) -> Diagnostic {
     Diagnostic::error("args::wrong_kind", format!("{what} expects a number, but gets a value of each {row}"))
         .label(place, "this has to be a number or a parameter")
-        .help("for example `linear(out, x_j)`; `width(x_j)` is how many features `x_j` has")
+        .help("numbers come first, as in `linear(out, x_j)`; `width(x_j)` is how many features `x_j` has")
 }
 
 /// `width(relu(x_j))`

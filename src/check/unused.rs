@@ -41,6 +41,15 @@ pub fn edges(name: &str, place: Span, item: Span) -> Diagnostic {
         .guess(item, "")
 }
 
+/// A convolution whose `update` drops what came along the edges.
+pub fn messages(name: &str, update: Span, message: Span) -> Diagnostic {
+    Diagnostic::error("unused::messages", format!("`update` of `{name}` never reads `aggregated`"))
+        .label(update, "the messages are dropped")
+        .label(message, "what this computes is never used")
+        .help("read what was gathered, as in `update = aggregated + linear(out, x_i)`")
+        .guess(Span { end: update.start, ..update }, "aggregated + ")
+}
+
 /// `as NAME` that no later pipeline begins with.
 pub fn stage_name(name: &str, place: Span) -> Diagnostic {
     Diagnostic::warning("unused::name", format!("the value named `{name}` is never used by its name"))

@@ -119,11 +119,17 @@ impl<'p> Analyzer<'_, 'p> {
                 self.ev.report(unused::definition("let", &name.text, name.span));
             }
         }
+        let message_place = parts.get("message").map_or(name.span, |entry| entry.value.span);
         let params = self.params();
         if !self.is_sound {
             return None;
         }
         let (message, update) = (message?, update?);
+        if let (Some(update), Some(entry)) = (&update, parts.get("update"))
+            && !update.reads(Input::Aggregated)
+        {
+            return self.refuse(unused::messages(&name.text, entry.value.span, message_place));
+        }
         Some(Definition {
             name: name.text.clone(),
             params: params?,
@@ -306,7 +312,7 @@ impl<'p> Analyzer<'_, 'p> {
         };
         self.touch_params(expr);
         let expects = format!("a value of each {}", row(self.part));
-        self.refuse(args_check::wrong_kind(&format!("`{}`", self.part.name()), &expects, &what, place))
+        self.refuse(args_check::wrong_kind(self.part.quoted(), &expects, &what, place))
     }
 
     fn binary(&mut self, sign: Sign, lhs: Operand, rhs: Operand, place: Span) -> Read<Operand> {
@@ -396,7 +402,7 @@ impl<'p> Analyzer<'_, 'p> {
                 Value::Pipeline(_) => "a `let` that names a pipeline",
                 _ => {
                     let finding = args_check::wrong_kind(
-                        &format!("`{}`", self.part.name()),
+                        self.part.quoted(),
                         "numbers and values",
                         &format!("`{name}`"),
                         place,

@@ -246,12 +246,21 @@ pub enum End {
 }
 
 impl Part {
-    /// As messages call it.
+    /// What the names of its weights begin with; values of each node are numbered.
     pub fn name(self) -> &'static str {
         match self {
-            Part::Node => "this value",
+            Part::Node => "node",
             Part::Message => "message",
             Part::Update => "update",
+        }
+    }
+
+    /// As messages call it.
+    pub fn quoted(self) -> &'static str {
+        match self {
+            Part::Node => "a value of each node",
+            Part::Message => "`message`",
+            Part::Update => "`update`",
         }
     }
 }

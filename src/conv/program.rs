@@ -16,6 +16,9 @@ const LEAST_VARIANCE: f64 = 1e-5;
 /// Stands under the root of `rsqrt`, whose slope at 0 would be infinite.
 const LEAST: f64 = 1e-30;
 
+/// A width that is not known before the data.
+const UNKNOWN: Size = Size::Symbol("?");
+
 /// The values that come in.
 #[derive(Debug, Clone, Copy)]
 pub struct Inputs<'b> {
@@ -32,11 +35,7 @@ pub fn write<'b>(call: &Call, b: &'b Build, inputs: Inputs<'b>) -> V<'b> {
     let has_loops = call.flag(call.definition.self_loops);
     let shapes = call.shapes().unwrap_or_else(|finding| panic!("the widths fit: {}", finding.message));
     let (weights, known) = Default::default();
-    let mut writer = Writer { call, shapes, b, inputs, has_loops, nodes: Vec::new(), weights, known };
-    for node in &call.definition.nodes {
-        let value = writer.expr(node, At::Node { aggregated: None }).in_space(Space::Rows);
-        writer.nodes.push(value);
-    }
+    let writer = Writer { call, shapes, b, inputs, has_loops, weights, known };
     let message = Message {
         edge: writer.expr(&call.definition.message, At::Edge).in_space(Space::Edges),
         own: has_loops.then(|| writer.expr(&call.definition.message, At::Loop).in_space(Space::Rows)),
@@ -78,8 +77,6 @@ struct Writer<'a, 'b> {
     shapes: Shapes,
     b: &'b Build,
     inputs: Inputs<'b>,
-    /// Values of each node, as far as they are written.
-    nodes: Vec<V<'b>>,
     has_loops: bool,
     /// A message that is computed for two kinds of edges has one set of weights.
     weights: RefCell<HashMap<String, V<'b>>>,
@@ -201,6 +198,11 @@ impl<'b> Writer<'_, 'b> {
         }
     }
 
+    /// A value of each node, written where it is first read.
+    fn node(&self, idx: usize) -> V<'b> {
+        self.expr(&self.call.definition.nodes[idx], At::Node { aggregated: None }).in_space(Space::Rows)
+    }
+
     fn number(&self, number: &super::Number) -> f64 {
         // A width that is not known before the data stands in no program that runs.
         self.call.number(number).unwrap_or(1.0)
@@ -246,9 +248,9 @@ impl<'b> Writer<'_, 'b> {
         match &expr.kind {
             ExprKind::Input(input) => self.input(*input, at),
             ExprKind::Node { idx, end } => match (at, end) {
-                (At::Edge, End::Source) => self.inputs.edges.source(self.nodes[*idx]),
-                (At::Edge, _) => self.inputs.edges.target(self.nodes[*idx]),
-                (At::Loop | At::Node { .. }, _) => self.nodes[*idx],
+                (At::Edge, End::Source) => self.inputs.edges.source(self.node(*idx)),
+                (At::Edge, _) => self.inputs.edges.target(self.node(*idx)),
+                (At::Loop | At::Node { .. }, _) => self.node(*idx),
             },
             ExprKind::Number(number) => self.b.constant(self.number(number)).view(&[Size::Known(1)]),
             ExprKind::Map { function, value: inner, numbers } => {
@@ -301,14 +303,14 @@ impl<'b> Writer<'_, 'b> {
             }
             ExprKind::Matvec { matrix, vector } => {
                 let (matrix, x) = (value(matrix), value(vector));
-                let columns = super::widths::divided(&matrix.width(), &x.width()).unwrap_or(Size::Known(1));
+                let columns = super::widths::divided(&matrix.width(), &x.width()).unwrap_or(UNKNOWN);
                 let rows = x.view(&[Size::Known(1), x.width()]);
                 rows.contract(matrix.view(&[x.width(), columns.clone()])).view(&[columns])
             }
             ExprKind::Softmax(score) => self.softmax(score, at),
             ExprKind::Heads { value: inner, n } => {
                 let (inner, n) = (value(inner), self.number(n) as usize);
-                let each = super::widths::divided(&inner.width(), &Size::Known(n)).unwrap_or(Size::Known(1));
+                let each = super::widths::divided(&inner.width(), &Size::Known(n)).unwrap_or(UNKNOWN);
                 inner.heads(n, &each)
             }
             ExprKind::Flat(inner) => value(inner).flat(),
@@ -365,20 +367,16 @@ impl<'b> Writer<'_, 'b> {
     }
 }
 
-/// Two values whose widths are the same, although without data one of them is a symbol.
+/// Two values whose axes are the same, although without data some of them are symbols.
 fn fitted<'b>(a: V<'b>, b: V<'b>) -> (V<'b>, V<'b>) {
-    let (of_a, of_b) = (a.width(), b.width());
-    let with_width = |v: V<'b>, width: Size| {
-        let mut axes = v.axes();
-        if let Some(last) = axes.last_mut() {
-            *last = width;
-        }
-        v.view(&axes)
-    };
+    let (mut of_a, mut of_b) = (a.axes(), b.axes());
     let is_one = |size: &Size| size.known() == Some(1);
-    match (of_a.known(), of_b.known()) {
-        _ if of_a == of_b || is_one(&of_a) || is_one(&of_b) => (a, b),
-        (Some(_), _) => (a, with_width(b, of_a)),
-        (None, _) => (with_width(a, of_b), b),
+    // Aligned at the last axis.
+    for (a, b) in of_a.iter_mut().rev().zip(of_b.iter_mut().rev()) {
+        if a == b || is_one(a) || is_one(b) {
+            continue;
+        }
+        if a.known().is_some() { *b = a.clone() } else { *a = b.clone() }
     }
+    (a.view(&of_a), b.view(&of_b))
 }

@@ -4,6 +4,7 @@ use crate::data::Dataset;
 use crate::data::synthetic::{RandomGraphs, random_graphs};
 use crate::lower::testing::{compile, graphs};
 use crate::lower::{ForwardCx, Network};
+use crate::syntax::lex::{Kind, Token};
 use candle_core::{DType, Device, Tensor};
 
 /// The convolutions of `tests/spec/15_convolutions.md` that have a built-in twin.
@@ -239,4 +240,155 @@ fn every_part_of_the_language_runs_with_finite_gradients() {
     for (name, gradient) in gradients {
         assert!(gradient.iter().all(|value| value.is_finite()), "{name}");
     }
+}
+
+/// Whether a token is a number, or a name that is neither called nor set.
+fn is_value(tokens: &[Token], idx: usize) -> bool {
+    let after = tokens.get(idx + 1).map(|token| token.kind);
+    let is_alone = !matches!(after, Some(Kind::Open(_) | Kind::Equals));
+    matches!(tokens[idx].kind, Kind::Name | Kind::Number) && is_alone
+}
+
+/// A body with some of its words replaced by others.
+fn mutated(text: &str, seed: u64) -> String {
+    const POOL: &[&str] = &[
+        "x_i",
+        "x_j",
+        "e_ij",
+        "degree_i",
+        "degree_j",
+        "aggregated",
+        "x",
+        "degree",
+        "h",
+        "h_i",
+        "h_j",
+        "out",
+        "slope",
+        "2",
+        "0",
+        "1",
+        "-1",
+        "0.5",
+        "mean",
+        "[mean, std]",
+        "max",
+        "relu",
+        "relu(x_j)",
+        "linear(out, x_j)",
+        "linear(3, h_i)",
+        "softmax(x_j)",
+        "heads(x_j, 2)",
+        "flat(h_j)",
+        "weight(out)",
+        "weight(2, out)",
+        "width(x_j)",
+        "true",
+        "+",
+        "*",
+        "concat(x_i, x_j)",
+        "dot(x_i, x_j)",
+        "matvec(x_i, x_j)",
+        "mean_heads(h_i)",
+        "dropout(x_j, 0.5)",
+        "(",
+        ")",
+        ",",
+    ];
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = |n: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 33) as usize % n
+    };
+    let (head, body) = text.split_once('{').unwrap();
+    let (body, tail) = body.rsplit_once('}').unwrap();
+    let lexed = crate::syntax::lex::lex(body);
+    let mut words: Vec<String> = Vec::new();
+    let mut at = 0;
+    for token in &lexed.tokens {
+        words.push(body[at..token.start].to_owned());
+        words.push(body[token.start..token.end].to_owned());
+        at = token.end;
+    }
+    for _ in 0..1 + next(2) {
+        // Mostly a value, which more often leaves something that can be read.
+        let place = match next(8) {
+            0 => next(lexed.tokens.len()),
+            _ => (0..20)
+                .map(|_| next(lexed.tokens.len()))
+                .find(|&idx| is_value(&lexed.tokens, idx))
+                .unwrap_or(0),
+        };
+        words[1 + 2 * place] = POOL[next(POOL.len())].to_owned();
+    }
+    format!("{head}{{{}{}}}{tail}", words.concat(), &body[at..])
+}
+
+#[test]
+fn whatever_a_body_says_it_is_refused_or_runs() {
+    let bodies = [
+        "conv mine(out, slope = 0.2) {
+            self_loops = true
+            h          = heads(linear(2 * out, x, bias = false), 2)
+            message    = softmax(leaky_relu(dot(h_j, weight(2, out)) + dot(h_i, weight(2, out)), slope)) * h_j
+            aggregate  = sum
+            update     = flat(aggregated) + weight(2 * out, init = zeros)
+        }\nmodel = ",
+        "conv mine(out, slope = 0.2) {
+            h         = linear(out, x) * log(degree + 2)
+            message   = matvec(linear(width(x_j) * out, e_ij), x_j) + h_i * slope / max(degree_j, 1)
+            aggregate = [mean, std]
+            update    = relu(linear(out, aggregated, x_i)) - abs(h_i)
+        }\nmodel = ",
+    ];
+    let calls = [
+        "mine(4) -> mean -> linear",
+        "mine(4, edge = edges) -> mean -> linear",
+        "linear(4) -> mine(2, edge = edges -> linear(8)) -> mine(3, edge = edges) -> mean -> linear",
+    ];
+    let data =
+        random_graphs(&RandomGraphs { n_graphs: 3, min_nodes: 1, n_edge_features: 2, ..Default::default() });
+    let facts = data.facts();
+    let mut n_accepted = 0;
+    for seed in 0..500u64 {
+        let body = mutated(bodies[seed as usize % 2], seed);
+        for call in calls {
+            let text = format!("{body}{call}");
+            // Without data, widths are symbols, and the cost of a stage is asked for all the same.
+            for facts in [None, Some(&facts)] {
+                let outcome = crate::ops::testing::parsed(&text, facts);
+                for finding in outcome.iter().flat_map(|outcome| &outcome.diagnostics) {
+                    for label in &finding.labels {
+                        let (start, end) = (label.span.start as usize, label.span.end as usize);
+                        assert!(
+                            label.span.file.0 == 0 && text.get(start..end).is_some(),
+                            "{text}\n{finding:?}"
+                        );
+                    }
+                }
+                let Some(model) = outcome.and_then(|outcome| outcome.model) else { continue };
+                let canonical = crate::ir::Canonical::of(model.get()).to_string();
+                let back = crate::ir::Canonical::parse(&canonical)
+                    .unwrap_or_else(|error| panic!("{error}\n{text}\n{canonical}"));
+                assert_eq!(back.to_string(), canonical, "{text}");
+                for (idx, node) in model.get().nodes() {
+                    let inputs: Vec<_> =
+                        model.get().inputs(idx).iter().map(|&input| &model.get().graph[input].ty).collect();
+                    let _ = node.op.weights(&crate::ops::FactCx {
+                        args: &node.args,
+                        inputs: &inputs,
+                        output: &node.ty,
+                    });
+                }
+                if let Some(facts) = facts {
+                    n_accepted += 1;
+                    let network = Network::build(&model, facts, DType::F64, &Device::Cpu, 3);
+                    step(&network.unwrap_or_else(|error| panic!("{error}\n{text}")), &data);
+                }
+            }
+        }
+    }
+    assert!(n_accepted > 40, "{n_accepted}");
 }

@@ -83,12 +83,14 @@ impl Call<'_> {
                         "write `update = flat(aggregated)`, or `update = mean_heads(aggregated)`".to_owned()
                     }
                 };
-                Err(self.finding(
-                    "conv::heads",
-                    format!("the result of `{name}` is still in heads"),
-                    at,
-                    line,
-                ))
+                let message = format!("the result of `{name}` is still in heads");
+                let finding = self.finding("conv::heads", message, at, line);
+                let place = self.at(at.span);
+                let end = Span { start: place.end, ..place };
+                Err(Box::new(match self.definition.update {
+                    Some(_) => finding.guess(Span { end: place.start, ..place }, "flat(").guess(end, ")"),
+                    None => finding.guess(end, "\n    update = flat(aggregated)"),
+                }))
             }
         }
     }

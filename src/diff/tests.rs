@@ -254,3 +254,47 @@ fn a_value_of_edges_that_is_given_and_one_that_goes_elsewhere_are_changes() {
     );
     assert!(!found.iter().any(|text| text.contains("inputs 1")), "{found:#?}");
 }
+
+#[test]
+fn a_changed_body_is_a_change_of_its_part_alone() {
+    let model = |message: &str, rest: &str| {
+        format!(
+            "conv mine(out, slope = 0.2) {{\nmessage = {message}\naggregate = mean{rest}\n}}\nmodel = mine(8) -> mean -> linear"
+        )
+    };
+    let plain = model("leaky_relu(linear(out, x_j), slope)", "");
+    check(
+        &plain,
+        &model("tanh(linear(out, x_j)) * slope", ""),
+        &[
+            "weight-compatible: mine: message leaky_relu(linear(out, x_j, bias = true, init = kaiming), slope) → \
+           tanh(linear(out, x_j, bias = true, init = kaiming)) * slope (stage 1)",
+        ],
+    );
+    check(
+        &plain,
+        &model("leaky_relu(linear(out, x_j), slope)", "\nupdate = aggregated + linear(out, x_i)"),
+        &[
+            "weight-breaking: mine: update aggregated → aggregated + linear(out, x_i, bias = true, init = kaiming) (stage 1)",
+        ],
+    );
+    check(
+        &plain,
+        &plain.replace("mine(8)", "mine(8, 0.1)"),
+        &["weight-compatible: mine: slope 0.2 → 0.1 (stage 1)"],
+    );
+    check(
+        &plain,
+        &plain.replace("mine", "other").replace("slope", "by"),
+        &["cosmetic: written differently: formatting, comments, names, order or defaults"],
+    );
+    check(
+        &plain,
+        &plain
+            .replace("= mine(8)", "= gcn(8)")
+            .split_once("\nmodel")
+            .map(|(_, model)| format!("model{model}"))
+            .unwrap(),
+        &["weight-breaking: mine(8) → gcn(8) (stage 1)"],
+    );
+}

@@ -17,7 +17,6 @@ mod idle_class_weights;
 mod idle_schedule;
 mod idle_stage;
 mod inexpressive_pooling;
-mod message_without_neighbours;
 mod missing_activation;
 mod one_way_edges;
 mod over_smoothing;
@@ -26,6 +25,7 @@ mod statistics;
 #[cfg(test)]
 mod testing;
 mod unread_data;
+mod unread_neighbours;
 mod unused_allow;
 mod unused_clusters;
 
@@ -93,7 +93,7 @@ pub static LINTS: &[&Lint] = &[
     &one_way_edges::LINT,
     &dead_dropout::LINT,
     &idle_stage::LINT,
-    &message_without_neighbours::LINT,
+    &unread_neighbours::LINT,
     &missing_activation::LINT,
     &activation_before_loss::LINT,
     &idle_schedule::LINT,

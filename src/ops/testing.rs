@@ -75,6 +75,15 @@ pub(crate) fn outcome(text: &str, data: Option<&DataFacts>) -> Outcome {
     check(&program, data)
 }
 
+/// As [`outcome`]; `None` where the parser refuses the text.
+pub(crate) fn parsed(text: &str, data: Option<&DataFacts>) -> Option<Outcome> {
+    let mut sources = SourceMap::default();
+    let main = sources.add("test.hgnn", text);
+    let (program, findings) =
+        crate::syntax::load_program(&mut sources, main, &|_| Err(std::io::ErrorKind::NotFound.into()));
+    findings.is_empty().then(|| check(&program, data))
+}
+
 /// The codes of what the checker reports about a text.
 pub(crate) fn codes(text: &str) -> Vec<&'static str> {
     outcome(text, None).diagnostics.iter().map(|finding| finding.code).collect()

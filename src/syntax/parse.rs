@@ -495,7 +495,11 @@ mod tests {
                 format!("(allow {})", codes.join(" "))
             }
             ItemKind::Conv(conv) => {
-                let params: Vec<_> = conv.params.iter().map(|param| param.name.text.as_str()).collect();
+                let params = conv.params.iter().map(|param| match &param.default {
+                    Some(default) => format!("{}={}", param.name.text, shown(default)),
+                    None => param.name.text.clone(),
+                });
+                let params = params.collect::<Vec<_>>();
                 let entries =
                     conv.entries.iter().map(|entry| format!("{} = {}", entry.key.text, shown(&entry.value)));
                 let entries = entries.collect::<Vec<_>>().join("; ");
@@ -539,6 +543,8 @@ mod tests {
                  early_stop = patience(30, monitor=val_loss); seed = 7 }",
                 "evaluate { protocol = k_fold(10, inner_holdout=0.1f); seeds = 3; metrics = [accuracy, macro_f1] }",
                 "published { accuracy = 0.7625f; source = \"Ying et al. 2018, table 1\" }",
+                "conv gated(out, slope=0.2f) { h = linear(out, x); \
+                 message = (sigmoid(linear(out, x_i, e_ij)) Mul leaky_relu(h_j, slope)); aggregate = [mean, max] }",
             ]
             .join("\n")
         );

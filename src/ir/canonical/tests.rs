@@ -403,7 +403,7 @@ fn damaged_convolutions_are_refused_with_their_line() {
     let text = text.to_string();
     for (from, to, message) in [
         ("aggregate = [mean], ", "", "has no `aggregate`"),
-        ("x_j", "x_k", "has no value `x_k`"),
+        ("x_j", "x_k", "has no value `x_k` to read"),
         ("linear(8", "linear(0", "has to be"),
     ] {
         let error = Canonical::parse(&text.replace(from, to)).expect_err("it is damaged");

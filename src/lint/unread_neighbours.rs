@@ -1,4 +1,4 @@
-//! `message_without_neighbours`: a convolution of the file's own whose messages say nothing of the neighbours.
+//! `unread_neighbours`: a convolution of the file's own whose messages say nothing of the neighbours.
 
 use super::{Cx, Lint, NeedsData};
 use crate::conv::End;
@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 /// A message that reads neither `x_j` nor anything else of the neighbour: nothing flows along the edges.
 pub static LINT: Lint = Lint {
-    code: "lint::message_without_neighbours",
+    code: "lint::unread_neighbours",
     summary: "a convolution whose message never reads `x_j`",
     needs_data: NeedsData::Never,
     thresholds: &[],
@@ -48,7 +48,7 @@ mod tests {
                  model = mine(8) -> relu -> mine(8) -> relu -> mean -> linear"
             )
         };
-        assert_eq!(lints(&model("x_i")), ["message_without_neighbours"]);
+        assert_eq!(lints(&model("x_i")), ["unread_neighbours"]);
         assert_eq!(lints(&model("x_i, x_j")), [""; 0]);
     }
 }
