@@ -14,6 +14,7 @@ fn needs_no_model(code: &str) -> bool {
     let of_text = [
         "no_features",
         "no_edge_features",
+        "no_edge_kinds",
         "no_labels",
         "one_class",
         "empty",

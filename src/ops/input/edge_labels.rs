@@ -36,7 +36,7 @@ impl Operator for EdgeLabels {
             summary: "The kind of each edge of the input graph, one of R.",
             formula: "r",
             paper: "",
-            example: "",
+            example: "rgcn(32, relation = edge_labels) -> relu -> mean -> linear",
         }
     }
     fn args(&self) -> &'static [ArgSpec] {

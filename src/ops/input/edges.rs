@@ -40,8 +40,7 @@ impl Operator for Edges {
             summary: "The features of the input graph's edges, where pipelines on edges begin.",
             formula: "e",
             paper: "",
-            example: "conv bonded(out) {\n    message   = relu(linear(out, x_j, e_ij))\n    aggregate = sum\n}\n\
-                      model = bonded(32, edge = edges -> linear(16)) -> sum -> linear",
+            example: "gine(32, edge = edges -> linear(16) -> relu) -> relu -> sum -> linear",
         }
     }
     fn args(&self) -> &'static [ArgSpec] {
