@@ -3,7 +3,7 @@
 use super::batch::{Csr, EdgeKinds, EdgeReads};
 use super::columns::Vocabulary;
 use super::error::count;
-use crate::ir::{DataFacts, Task};
+use crate::ir::{DataFacts, Degrees, Task};
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::sync::Arc;
@@ -382,7 +382,15 @@ impl Dataset {
             n_loops: self.n_loops(),
             n_parallel_edges: self.n_parallel_edges(),
             n_one_way_edges: self.n_one_way_edges(),
+            degrees: self.degrees(0..n_graphs as u32),
         }
+    }
+
+    /// How many edges lead to the nodes of these graphs.
+    pub fn degrees(&self, graphs: impl IntoIterator<Item = u32>) -> Degrees {
+        let nodes = graphs.into_iter().flat_map(|graph| self.graph_nodes(graph as usize));
+        let offsets = &self.adjacency.offsets;
+        Degrees::of(nodes.map(|node| (offsets[node + 1] - offsets[node]) as usize))
     }
 
     /// Whether this is the data that a run or checkpoint names, which may be of a version that did not read what edges

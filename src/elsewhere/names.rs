@@ -164,8 +164,6 @@ pub static STAGES: &[Word] = &[
     ),
     word(
         &[
-            "PNAConv",
-            "PNA",
             "MFConv",
             "GENConv",
             "DeeperGCN",
@@ -195,6 +193,7 @@ pub static STAGES: &[Word] = &[
         WIDTHS,
         NotYet { why: OPERATOR, nearest: "sage" },
     ),
+    word(&["PNAConv"], Pyg, &["in_channels", "out_channels", "aggregators", "scalers", "deg"], is("pna")),
     word(
         &["RGCNConv", "FastRGCNConv", "RelGraphConv", "CuGraphRGCNConv"],
         Pyg,
@@ -1485,6 +1484,7 @@ pub static ARGUMENTS: &[Argument] = &[
         Pyg,
         Meaning::OfEdges(EdgeValue::Kind),
     ),
+    argument(&["deg"], Pyg, NoEffect("degrees are counted in the training data")),
     argument(&["num_bases", "n_bases"], Pyg, Called(&["bases"])),
     argument(&["num_blocks", "n_blocks"], Pyg, Called(&["blocks"])),
     argument(

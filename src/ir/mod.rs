@@ -190,4 +190,35 @@ pub struct DataFacts {
     /// Directed edges without their reverse.
     #[serde(default)]
     pub n_one_way_edges: usize,
+    #[serde(default)]
+    pub degrees: Degrees,
+}
+
+/// How many edges lead to the nodes of some graphs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Degrees {
+    pub n_nodes: usize,
+    /// `Σ_i d_i`
+    pub sum: f64,
+    /// `Σ_i ln(d_i + 1)`
+    pub sum_log: f64,
+}
+
+impl Degrees {
+    /// Of nodes with these numbers of edges.
+    pub fn of(degrees: impl Iterator<Item = usize>) -> Self {
+        degrees.fold(Self::default(), |all, degree| Self {
+            n_nodes: all.n_nodes + 1,
+            sum: all.sum + degree as f64,
+            sum_log: all.sum_log + (degree as f64).ln_1p(),
+        })
+    }
+    /// `d̄`; 1 where there are no edges, so that it can be divided by.
+    pub fn mean(&self) -> f64 {
+        if self.sum > 0.0 { self.sum / self.n_nodes as f64 } else { 1.0 }
+    }
+    /// The mean of `ln(d + 1)`; 1 where there are no edges.
+    pub fn mean_log(&self) -> f64 {
+        if self.sum > 0.0 { self.sum_log / self.n_nodes as f64 } else { 1.0 }
+    }
 }

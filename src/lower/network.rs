@@ -4,10 +4,10 @@ use super::parameters::{Parameter, Parameters, initialise};
 use super::{ForwardCx, LowerCx, Module, NodeWeights, Structure, Value};
 use crate::check::Checked;
 use crate::data::GraphBatch;
-use crate::ir::{DataFacts, Entity, LossTerm, Model, Type};
+use crate::ir::{DataFacts, Degrees, Entity, LossTerm, Model, Type};
 use crate::kernels::tape;
 use crate::ops::loss::balanced_weights;
-use crate::ops::{self, FactCx, LossKind};
+use crate::ops::{self, FactCx, Init, LossKind};
 use crate::plan::{Plan, Step, plan};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use petgraph::graph::NodeIndex;
@@ -37,6 +37,8 @@ pub struct Network {
     wanted_losses: Vec<&'static str>,
     /// `[C]`, where a loss weighs classes.
     pub(super) class_weights: Option<Var>,
+    /// Buffers of means of the degree.
+    of_degrees: Vec<(Init, Var)>,
     n_features: Option<usize>,
     /// What the data hands to each step without inputs.
     given: Vec<Option<Entity>>,
@@ -51,6 +53,18 @@ impl std::fmt::Debug for Network {
 }
 
 impl Network {
+    /// Takes the means of the degree over the graphs that are trained on; without effect where no stage reads them, or
+    /// where they are trained.
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    pub fn count_degrees(&self, degrees: Degrees) -> Result<()> {
+        self.of_degrees.iter().try_for_each(|(init, var)| {
+            let mean = if *init == Init::MeanDegree { degrees.mean() } else { degrees.mean_log() };
+            var.set(&Tensor::full(mean, var.shape(), var.device())?.to_dtype(var.dtype())?)
+        })
+    }
+
     /// Builds the modules and initialises every parameter from `seed` and its name.
     ///
     /// # Errors
@@ -66,6 +80,7 @@ impl Network {
         let model = filled_in(model.get(), data);
         let mut parameters = Parameters::default();
         let mut modules = Vec::with_capacity(plan.steps.len());
+        let mut of_degrees = Vec::new();
         for step in &plan.steps {
             let node = &model.graph[step.node];
             let inputs: Vec<&Type> =
@@ -85,7 +100,10 @@ impl Network {
                     });
                 };
                 let name = parameter_name(step.node, ops::weight_scope(node.op), spec.name);
-                let var = initialise(spec.init, &shape, dtype, device, seed, &name)?;
+                let var = initialise(spec.init, data.degrees, &shape, dtype, device, seed, &name)?;
+                if !spec.is_trained && matches!(spec.init, Init::MeanDegree | Init::MeanLogDegree) {
+                    of_degrees.push((spec.init, var.clone()));
+                }
                 weights.0.push((spec.name, var.clone()));
                 parameters.push(Parameter { name, var, is_trained: spec.is_trained });
             }
@@ -140,6 +158,7 @@ impl Network {
             n_features: model.graph[model.input].ty.width.known(),
             losses: model.losses,
             class_weights,
+            of_degrees,
             plan,
             modules,
             parameters,
@@ -362,6 +381,24 @@ mod tests {
         assert_eq!(*name, "cross_entropy");
         let (total, part) = (loss.total.to_scalar::<f64>().unwrap(), part.to_scalar::<f64>().unwrap());
         assert!((total - 3.0 * part).abs() < 1e-12);
+    }
+
+    #[test]
+    fn means_of_the_degree_are_buffers_that_follow_the_graphs() {
+        let (network, data) = build("pna(4, scalers = [linear, attenuation]) -> mean -> linear", 0);
+        let means = || {
+            ["mean_degree", "mean_log_degree"].map(|name| {
+                let buffer = network.parameters().get(&format!("1.pna.{name}")).unwrap();
+                assert!(!buffer.is_trained);
+                buffer.var.to_vec1::<f64>().unwrap()[0]
+            })
+        };
+        let edges = data.n_edges() as f64 / data.n_nodes() as f64;
+        assert!((means()[0] - edges).abs() < 1e-12, "{:?}", means());
+        network.count_degrees(Degrees::of([1, 3].into_iter())).unwrap();
+        assert_eq!(means(), [2.0, (2f64.ln() + 4f64.ln()) / 2.0]);
+        network.count_degrees(Degrees::of([0, 0].into_iter())).unwrap();
+        assert_eq!(means(), [1.0, 1.0]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The numbers that are trained or kept: each with a name, initialised from a seed and that name alone.
 
+use crate::ir::Degrees;
 use crate::ops::Init;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::{Rng, SeedableRng};
@@ -44,10 +45,11 @@ impl Parameters {
     }
 }
 
-/// A new variable. The stream of random numbers depends on `seed` and `name` only, so a stage that is
+/// A new variable. `degrees` are those of the data. The stream of random numbers depends on `seed` and `name` only, so a stage that is
 /// added further down leaves the others' beginnings as they were.
 pub(super) fn initialise(
     init: Init,
+    degrees: Degrees,
     shape: &[usize],
     dtype: DType,
     device: &Device,
@@ -59,6 +61,8 @@ pub(super) fn initialise(
         Init::Zeros => constant(0.0)?,
         Init::Ones => constant(1.0)?,
         Init::Constant(value) => constant(value)?,
+        Init::MeanDegree => constant(degrees.mean())?,
+        Init::MeanLogDegree => constant(degrees.mean_log())?,
         Init::Glorot { fan_in, fan_out } => {
             let bound = (6.0 / (fan_in + fan_out).max(1) as f64).sqrt();
             uniform(bound, shape, dtype, device, seed, name)?

@@ -56,6 +56,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &conv::gine::Gine,
     &conv::nn_conv::NnConv,
     &conv::rgcn::Rgcn,
+    &conv::pna::Pna,
     // Poolings.
     &pool::diffpool::DiffPool,
     &pool::topk::TopK,
@@ -347,6 +348,8 @@ pub enum WeightMap {
     TransposedRows { part: usize, of: usize },
     /// Flattened to our shape.
     Reshaped,
+    /// Of the tower with this number: a matrix transposed, a vector as it is, at that place of ours.
+    Tower(usize),
 }
 
 /// The facts of one operator.

@@ -244,6 +244,10 @@ pub enum Init {
     Zeros,
     Ones,
     Constant(f64),
+    /// The mean number of edges that lead to a node, over the nodes of the training data; 1 where there are none.
+    MeanDegree,
+    /// The mean of `ln(d + 1)` over the same nodes.
+    MeanLogDegree,
     /// Uniform in ±√(6 / (fan_in + fan_out)).
     Glorot {
         fan_in: usize,

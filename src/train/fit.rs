@@ -214,7 +214,7 @@ pub(super) fn fit(
     Ok(Outcome { summary, not_finite })
 }
 
-/// Weighs the classes by how often they occur in the training part, and takes down what a step's loss is divided by.
+/// Weighs the classes by how often they occur in the training part, counts the degrees there, and takes down what a step's loss is divided by.
 fn loss_weights(network: &Network, cx: &FitCx, unit: &Unit) -> Result<LossWeights> {
     let train = Feed::new(cx.dataset, cx.model.get().task, EdgeReads::NOTHING, &unit.split.train, cx.device);
     let mut of_items = Vec::new();
@@ -224,6 +224,7 @@ fn loss_weights(network: &Network, cx: &FitCx, unit: &Unit) -> Result<LossWeight
         of_items.iter().for_each(|&class| counts[class as usize] += 1);
         network.count_classes(&counts)?;
     }
+    network.count_degrees(cx.dataset.degrees(train.graphs.iter().copied()))?;
     let n_graphs = train.graphs.len();
     let of_part = network.loss_weights(unit.split.train.len(), &of_items, n_graphs)?;
     Ok(of_part.share(cx.settings.batch_size, n_graphs))

@@ -229,6 +229,24 @@ fn both_levels(graphs: &[Matrix]) -> [(Type, Structure); 2] {
     ]
 }
 
+/// `W U(x_i ∥ s_i ∥ d_i / d̄ s_i)` with `s_i = Σ_j A_ij M(x_i ∥ x_j)` and `d_i = Σ_j A_ij`. Corso et al. 2020.
+fn pna(graph: &Graph, x: &Matrix, weights: &Weights) -> Matrix {
+    let layer = |x: &[f64], weight: &str, bias: &str| {
+        added(&mapped(x, &weights.matrix(weight)), &weights.vector(bias))
+    };
+    let row = |i: usize| {
+        let mut sum = vec![0.0; x[i].len()];
+        for (j, &a) in graph.a[i].iter().enumerate() {
+            let message = layer(&[&x[i][..], &x[j]].concat(), "pre_weight_0", "pre_bias_0");
+            sum = added(&sum, &message.iter().map(|value| a * value).collect::<Vec<f64>>());
+        }
+        let scale = graph.a[i].iter().sum::<f64>() / weights.vector("mean_degree")[0];
+        let scaled: Vec<f64> = sum.iter().map(|value| scale * value).collect();
+        layer(&layer(&[&x[i][..], &sum, &scaled].concat(), "post_weight_0", "post_bias_0"), "weight", "bias")
+    };
+    (0..x.len()).map(row).collect()
+}
+
 type Formula = fn(&Graph, &Matrix, &Weights) -> Matrix;
 
 /// A convolution: name, arguments, formula.
@@ -245,7 +263,16 @@ fn convolutions() -> Vec<Convolution> {
         }),
         ("gin", vec![out.clone()], gin),
         ("gat", vec![out.clone(), ("heads", ArgValue::Int(2))], gat),
-        ("gatv2", vec![out, ("heads", ArgValue::Int(2))], gatv2),
+        ("gatv2", vec![out.clone(), ("heads", ArgValue::Int(2))], gatv2),
+        (
+            "pna",
+            vec![
+                out,
+                ("aggregators", ArgValue::ChoiceList(vec!["sum"])),
+                ("scalers", ArgValue::ChoiceList(vec!["identity", "linear"])),
+            ],
+            pna,
+        ),
     ]
 }
 

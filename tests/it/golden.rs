@@ -111,6 +111,12 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
             Json::Number(value) => ArgValue::Float(value.as_f64().unwrap()),
             Json::String(word) if word == "add" => ArgValue::Choice("sum"),
             Json::String(word) => ArgValue::Choice(Box::leak(word.clone().into_boxed_str())),
+            Json::Array(words) if words.iter().all(Json::is_string) => {
+                let word = |word: &Json| &*Box::leak(word.as_str().unwrap().to_owned().into_boxed_str());
+                ArgValue::ChoiceList(words.iter().map(word).collect())
+            }
+            // The degrees, whose means are buffers.
+            Json::Array(_) if theirs == "deg" => continue,
             other => {
                 // The widths of a perceptron: input, hidden, output.
                 assert_eq!(
@@ -202,6 +208,10 @@ fn to_pyg(ours: &Tensor, map: WeightMap, shape: &[usize]) -> Tensor {
             ours.narrow(0, part * shape[1], shape[1]).unwrap().t().unwrap()
         }
         WeightMap::Reshaped => ours.reshape(shape).unwrap(),
+        WeightMap::Tower(tower) => {
+            let ours = ours.get(tower).unwrap();
+            if shape.len() == 2 { ours.t().unwrap() } else { ours }
+        }
     }
 }
 
@@ -221,6 +231,11 @@ fn from_pyg(case: &Case, map: &[(&str, &str, WeightMap)], spec: &WeightSpec) -> 
             }
             WeightMap::Transposed => 0,
             WeightMap::TransposedRows { part, .. } => part * stored.shape[1],
+            WeightMap::Tower(tower) if stored.shape.len() == 1 => {
+                values[tower * stored.shape[0]..][..stored.shape[0]].copy_from_slice(&stored.data);
+                continue;
+            }
+            WeightMap::Tower(tower) => tower * stored.shape[1],
         };
         let (n_out, n_in) = (stored.shape[0], stored.shape[1]);
         for row in 0..n_in {
@@ -426,6 +441,15 @@ fn gatv2_is_pygs() {
 fn gine_is_pygs() {
     check("gine_conv", "gine");
     check("gine_conv_train_eps", "gine");
+}
+
+#[test]
+fn pna_is_pygs() {
+    check("pna_conv", "pna");
+    check("pna_conv_all", "pna");
+    check("pna_conv_edge_towers", "pna");
+    check("pna_conv_towers_divided", "pna");
+    check("pna_conv_train_norm", "pna");
 }
 
 #[test]

@@ -123,7 +123,10 @@ fn samples(kind: ArgKind) -> Vec<ArgValue> {
             vec![ArgValue::IntList(vec![3.clamp(min, max), 6.clamp(min, max)])]
         }
         ArgKind::Pipeline { .. } | ArgKind::Edges(_) => vec![ArgValue::Pipeline],
-        ArgKind::Text | ArgKind::ChoiceList(_) | ArgKind::Call(_) => Vec::new(),
+        ArgKind::ChoiceList(words) => {
+            vec![ArgValue::ChoiceList(words.to_vec()), ArgValue::ChoiceList(words[..1].to_vec())]
+        }
+        ArgKind::Text | ArgKind::Call(_) => Vec::new(),
     }
 }
 
@@ -619,7 +622,7 @@ fn results_are_the_same_bits_on_one_and_two_threads() {
 
 #[test]
 fn operators_without_edges_refuse_them_with_a_message() {
-    for name in ["gcn", "sage", "gin", "gat", "gatv2", "diffpool", "mincut"] {
+    for name in ["gcn", "sage", "gin", "gat", "gatv2", "pna", "diffpool", "mincut"] {
         let op = find(name);
         let out = op.args().iter().find(|spec| spec.positional).map_or("k", |spec| spec.name);
         let written = args(op, &[(out, ArgValue::Int(3))]);

@@ -8,6 +8,7 @@ pub mod gcn;
 pub mod gin;
 pub mod gine;
 pub mod nn_conv;
+pub mod pna;
 pub mod rgcn;
 pub mod sage;
 
