@@ -37,6 +37,7 @@ mod room;
 mod show;
 pub mod source;
 mod stdout;
+mod steps;
 pub mod table;
 pub mod threads;
 mod train;

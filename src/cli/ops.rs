@@ -1,19 +1,25 @@
 //! `hgnnc ops`: the reference of everything that a file can call, out of the catalogue's own data.
 
 use super::table::{plain_table, write_table};
-use super::{Exit, Failure, Format, Global, describe};
-use crate::args::{ArgSpec, CallSpec, catalogue};
-use crate::ir::{COMBINATORS, Combinator, Type};
+use super::{Exit, Failure, Format, Global, describe, steps};
+use crate::args::{ArgKind, ArgSpec, CallSpec, catalogue};
+use crate::check::Checked;
+use crate::ir::{COMBINATORS, Combinator, Model, Type};
+use crate::ops::program::{Described, Options, describe as described};
 use crate::ops::{CATALOGUE, FactCx, Family, LOSSES, Loss, LossKind, Operator, WeightSpec};
+use crate::plan::{Launch, listing};
+use crate::program::symmetry::symmetry;
+use crate::program::{Id, Op, text};
 use crate::source::SourceMap;
 use crate::{check, data, syntax};
+use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
 /// Print the reference: all operators, losses, data sources and training settings, or one in full
 ///
-/// The reference is made from the operators themselves: arguments with their ranges and defaults, shapes, weights and
-/// the counterpart in PyTorch Geometric.
+/// The reference is made from the operators themselves: arguments with their ranges and defaults, shapes, weights, the
+/// program that computes the formula and the counterpart in PyTorch Geometric.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  hgnnc ops\n  hgnnc ops diffpool\n  hgnnc ops convolution --format short\n  \
@@ -160,25 +166,24 @@ impl Entry {
         }
     }
 
-    /// The weights that the operator has in its example.
-    fn weights(&self) -> Vec<WeightSpec> {
-        let Entry::Operator(op) = self else { return Vec::new() };
+    /// The operator where it stands in its example.
+    fn in_example(&self) -> Option<Example> {
+        let Entry::Operator(op) = *self else { return None };
         let mut sources = SourceMap::default();
         let main = sources.add("example", op.doc().example);
         let no_files = |_: &str| Err(io::Error::from(io::ErrorKind::NotFound));
         let (program, _) = syntax::load_program(&mut sources, main, &no_files);
-        let Some(model) = check::check(&program, None).model else { return Vec::new() };
-        let model = model.get();
-        let Some((idx, node)) = model.nodes().find(|(_, node)| node.op.name() == op.name()) else {
-            return Vec::new();
-        };
-        let inputs: Vec<&Type> = model.inputs(idx).into_iter().map(|input| &model.graph[input].ty).collect();
-        op.weights(&FactCx { args: &node.args, inputs: &inputs, output: &node.ty })
+        let model = check::check(&program, None).model?;
+        let stage = model.get().nodes().find(|(_, node)| node.op.name() == op.name())?.0;
+        Some(Example { model, stage })
     }
 
     fn json(&self, group: &str) -> Value {
         let (pyg, pyg_note) = self.pyg();
         let doc = self.doc();
+        let example = self.in_example();
+        let weights = example.as_ref().map_or_else(Vec::new, Example::weights);
+        let program = example.as_ref().and_then(Example::program);
         json!({
             "name": self.name(),
             "group": group,
@@ -189,13 +194,123 @@ impl Entry {
             "files": Some(self.reference()).filter(|reference| !reference.is_empty()),
             "pyg": (!pyg.is_empty()).then_some(pyg),
             "pyg_note": (!pyg_note.is_empty()).then_some(pyg_note),
-            "weights": self.weights().iter().map(|weight| json!({
+            "weights": weights.iter().map(|weight| json!({
                 "name": weight.name,
                 "shape": weight.shape.iter().map(|dim| dim.size.to_string()).collect::<Vec<_>>(),
                 "is_trained": weight.is_trained,
             })).collect::<Vec<_>>(),
+            "program": program.map(|steps| steps.iter().map(|step| json!({
+                "name": step.name,
+                "step": step.text,
+                "space": step.space,
+                "axes": step.axes,
+                "symmetry": step.symmetry,
+                "is_result": step.is_result,
+            })).collect::<Vec<_>>()),
             "arguments": self.args().iter().map(describe::json).collect::<Vec<_>>(),
         })
+    }
+}
+
+/// An operator in a model.
+struct Example {
+    model: Checked<Model>,
+    stage: NodeIndex,
+}
+
+/// One step of an operator's program.
+struct ProgramStep {
+    name: String,
+    text: String,
+    space: &'static str,
+    axes: Vec<String>,
+    symmetry: &'static str,
+    is_result: bool,
+}
+
+impl Example {
+    fn with_facts<T>(&self, ask: impl FnOnce(&'static dyn Operator, &FactCx) -> T) -> T {
+        let model = self.model.get();
+        let node = &model.graph[self.stage];
+        let inputs: Vec<&Type> =
+            model.inputs(self.stage).into_iter().map(|input| &model.graph[input].ty).collect();
+        ask(node.op, &FactCx { args: &node.args, inputs: &inputs, output: &node.ty })
+    }
+
+    fn weights(&self) -> Vec<WeightSpec> {
+        self.with_facts(|op, cx| op.weights(cx))
+    }
+
+    /// The program as the operator writes it; `None` where it has none.
+    fn program(&self) -> Option<Vec<ProgramStep>> {
+        let model = self.model.get();
+        if model.inputs(self.stage).is_empty() {
+            return None;
+        }
+        let Described { program, ports, .. } =
+            self.with_facts(|op, cx| described(cx, Options::plain(), |cx| op.program(cx)))?;
+        // What comes in besides `x` is called by its argument, and the coarse adjacency `A`.
+        let node = &model.graph[self.stage];
+        let is_port = |spec: &&ArgSpec| matches!(spec.kind, ArgKind::Pipeline { .. } | ArgKind::Edges(_));
+        let input = |k: usize| match ports.get(k) {
+            Some(0) => "x".to_owned(),
+            Some(&port) => {
+                let named = node.op.args().iter().filter(is_port);
+                let name = named.map(|spec| spec.name).find(|name| node.args.port(name) == Some(port));
+                name.map_or_else(|| format!("x{port}"), str::to_owned)
+            }
+            None => "A".to_owned(),
+        };
+        let size = |_: Id, size: &crate::ir::Size| size.to_string();
+        let words = text::Words { input: &input, size: &size, through_views: false };
+        let (moves, is_live) = (symmetry(&program), program.live(program.outputs.iter().copied()));
+        let steps = program.values.iter().enumerate().filter(|&(idx, value)| {
+            is_live[idx] && !matches!(value.op, Op::Input(_) | Op::Weight(_) | Op::Constant(_))
+        });
+        let step = |(idx, value): (usize, &crate::program::Value)| {
+            let id = Id(idx as u32);
+            ProgramStep {
+                name: words.name(&program, id),
+                text: text::step(&program, id, &words),
+                space: value.space.word(),
+                axes: value.axes.iter().map(ToString::to_string).collect(),
+                symmetry: moves[idx].word(),
+                is_result: program.outputs.contains(&id),
+            }
+        };
+        Some(steps.map(step).collect())
+    }
+
+    /// The program, or the kernels of an operator that has none.
+    fn write_steps(&self, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(steps) = self.program() {
+            writeln!(out, "\nProgram, with the sizes of the example")?;
+            let mut table = plain_table();
+            table.set_header(["Step", "Value", "Symmetry"]);
+            for step in &steps {
+                let result = if step.is_result { " → result" } else { "" };
+                let shape = format!("{}[{}]", step.space, step.axes.join(", "));
+                table.add_row([&format!("{} = {}{result}", step.name, step.text), &shape, step.symmetry]);
+            }
+            return write_table(out, &table);
+        }
+        let model = self.model.get();
+        let listing = listing(model, None);
+        let Some(stage) = listing.runs(self.stage.index()) else { return Ok(()) };
+        let has = |launches: &[Launch]| launches.iter().any(|launch| launch.stage == Some(stage));
+        for (title, launches) in [("forward", &listing.forward), ("backward", &listing.backward)] {
+            if has(launches) {
+                writeln!(out, "\nKernels {title}, with the sizes of the example")?;
+                steps::write_pass(out, model, &listing, launches, Some(stage))?;
+            }
+        }
+        if has(&listing.forward) {
+            writeln!(
+                out,
+                "\n  #n is the value of stage n of the example, %n one inside of a stage, ∂ a gradient"
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -312,7 +427,8 @@ fn page(out: &mut dyn Write, title: &str, entry: &Entry) -> io::Result<()> {
             writeln!(out, "\n  * may be given without its name, in this order")?;
         }
     }
-    let weights = entry.weights();
+    let example = entry.in_example();
+    let weights = example.as_ref().map_or_else(Vec::new, Example::weights);
     if !weights.is_empty() {
         writeln!(out, "\nWeights, with the sizes of the example")?;
         let mut table = plain_table();
@@ -322,6 +438,9 @@ fn page(out: &mut dyn Write, title: &str, entry: &Entry) -> io::Result<()> {
             table.add_row([weight.name, &format!("[{}]", dims.join(", ")), note]);
         }
         write_table(out, &table)?;
+    }
+    if let Some(example) = &example {
+        example.write_steps(out)?;
     }
     let reference = entry.reference();
     if !reference.is_empty() {

@@ -2,12 +2,12 @@
 
 use super::source::{self, Compiled, Data, LocalData, Need};
 use super::table::{Table, plain_table, write_table};
-use super::{Exit, Failure, Format, Global, describe};
+use super::{Exit, Failure, Format, Global, describe, steps};
 use crate::args::{ArgSpec, ArgValue, Args};
 use crate::ir::{Author, LossTerm, Model, Node, Scope, Type};
 use crate::ops::FactCx;
-use crate::plan::average_costs;
 use crate::plan::words::{Count, bytes, grouped, scaled};
+use crate::plan::{Launch, average_costs, listing};
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -16,15 +16,24 @@ use std::io::{self, Write};
 ///
 /// Every default is filled in and marked. The data that the file names is read if it is on this machine; then sizes
 /// are numbers, and memory and FLOPs are those of an average graph. Otherwise sizes stay symbolic.
+///
+/// With `--program`: the steps of one pass of training, forward and backward, in the order in which they run. Of each
+/// the kernel, and what it makes: rows, widths, symmetry, cost.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  hgnnc show model.hgnn\n  hgnnc show models/proteins_gcn.hgnn --data-dir data\n  \
-    hgnnc show model.hgnn --format json\n\nExit codes: 0 shown, 1 the file has errors, 2 could not run"
+    hgnnc show model.hgnn --format json\n  hgnnc show model.hgnn --program --stage 3\n\nExit codes: 0 shown, 1 the file has errors, 2 could not run"
 )]
 pub struct Show {
     /// The file; `-` reads standard input
     #[arg(value_name = "FILE")]
     file: String,
+    /// Print the steps as they will run, forward and backward, instead of the stages
+    #[arg(long)]
+    program: bool,
+    /// Only the steps of this stage, by its number in `hgnnc show FILE`
+    #[arg(long, value_name = "N", requires = "program")]
+    stage: Option<usize>,
     #[command(flatten)]
     data: LocalData,
 }
@@ -44,6 +53,9 @@ impl Show {
             }
             return Ok(Exit::Findings);
         };
+        if self.program {
+            return self.show_program(model.get(), &compiled, global);
+        }
         let shown = Shown::new(model.get(), &compiled);
         let out = &mut super::stdout();
         if global.format == Format::Json {
@@ -53,6 +65,60 @@ impl Show {
             // Warnings do not belong to the table, but are not to be missed.
             source::print_findings(&compiled, global)?;
             shown.print(out, &self.file)?;
+        }
+        Ok(Exit::Clean)
+    }
+}
+
+impl Show {
+    /// The steps of one pass of training.
+    fn show_program(&self, model: &Model, compiled: &Compiled, global: &Global) -> Result<Exit, Failure> {
+        let n_stages = model.graph.node_count();
+        if let Some(stage) = self.stage.filter(|&stage| stage >= n_stages) {
+            let last = n_stages - 1;
+            return Err(Failure::of_usage(format!("`{}` has no stage {stage}", self.file))
+                .help(format!("its stages are 0 to {last}; `hgnnc show {}` lists them", self.file)));
+        }
+        let facts = compiled.data.facts();
+        let listing = listing(model, facts.as_ref());
+        // An activation runs inside of the stage before, and a stage that nothing reads does not run.
+        let of = self.stage.map(|stage| listing.runs(stage).unwrap_or(stage));
+        let out = &mut super::stdout();
+        if global.format == Format::Json {
+            let steps = json!({
+                "data": facts.as_ref().map(|facts| &facts.name),
+                "forward": steps::json_of(&listing.forward, of),
+                "backward": steps::json_of(&listing.backward, of),
+            });
+            serde_json::to_writer_pretty(&mut *out, &steps).map_err(io::Error::from)?;
+            writeln!(out)?;
+            return Ok(Exit::Clean);
+        }
+        source::print_findings(compiled, global)?;
+        let what = self.stage.map_or(String::new(), |stage| format!(" of stage {stage}"));
+        writeln!(out, "{}: the steps{what} in one pass of training\n", self.file)?;
+        let is_shown = |launch: &&Launch| of.is_none() || launch.stage == of;
+        let shown: Vec<&Launch> = listing.forward.iter().chain(&listing.backward).filter(is_shown).collect();
+        if shown.is_empty() {
+            let stage = self.stage.unwrap_or(0);
+            let why = match listing.runs(stage) {
+                Some(_) => "it runs no kernel",
+                None => "nothing reads its value, so it is not run",
+            };
+            writeln!(out, "Stage {stage} is {}: {why}.", stage_text(&model.graph[NodeIndex::new(stage)]))?;
+            return Ok(Exit::Clean);
+        }
+        writeln!(out, "Forward")?;
+        steps::write_pass(out, model, &listing, &listing.forward, of)?;
+        writeln!(out, "\nBackward")?;
+        steps::write_pass(out, model, &listing, &listing.backward, of)?;
+        writeln!(out)?;
+        steps::write_legend(out, &shown)?;
+        match &facts {
+            Some(facts) if shown.iter().any(|launch| launch.cost.is_some()) => {
+                writeln!(out, "Memory and FLOPs are those of an average graph of {}.", facts.name)?;
+            }
+            _ => writeln!(out, "Sizes stay symbolic without data.")?,
         }
         Ok(Exit::Clean)
     }
@@ -294,7 +360,7 @@ fn numbers(inputs: &[NodeIndex]) -> String {
 }
 
 /// The stage as a call with the arguments written, and its name.
-fn stage_text(node: &Node) -> String {
+pub(super) fn stage_text(node: &Node) -> String {
     let mut text = call_text(node.op.name(), arguments_where(node, true));
     text.push_str(match node.author {
         Author::File => "",

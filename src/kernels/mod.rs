@@ -26,6 +26,8 @@ mod product;
 pub(crate) mod program;
 pub mod propagate;
 #[cfg(test)]
+pub(crate) mod recorder;
+#[cfg(test)]
 pub(crate) mod reference;
 pub mod rows;
 pub mod segment;

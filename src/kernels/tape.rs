@@ -129,16 +129,28 @@ pub fn backward(loss: &Tensor) -> Result<GradStore> {
         let Some(gradient) = gradients.remove(node) else { continue };
         match record {
             Record::One(arg, op) => {
+                #[cfg(test)]
+                let inside = super::recorder::begin(op.name());
                 let first = op.bwd(&arg, node, &gradient)?;
+                #[cfg(test)]
+                drop(inside);
                 add_to(&mut gradients, &arg, first)?;
             }
             Record::Two([a, b], op) => {
+                #[cfg(test)]
+                let inside = super::recorder::begin(op.name());
                 let (first, second) = op.bwd(&a, &b, node, &gradient)?;
+                #[cfg(test)]
+                drop(inside);
                 add_to(&mut gradients, &a, first)?;
                 add_to(&mut gradients, &b, second)?;
             }
             Record::Three([a, b, c], op) => {
+                #[cfg(test)]
+                let inside = super::recorder::begin(op.name());
                 let (first, second, third) = op.bwd(&a, &b, &c, node, &gradient)?;
+                #[cfg(test)]
+                drop(inside);
                 add_to(&mut gradients, &a, first)?;
                 add_to(&mut gradients, &b, second)?;
                 add_to(&mut gradients, &c, third)?;
@@ -230,6 +242,8 @@ pub(crate) trait Recorded {
 impl Recorded for Tensor {
     fn recorded1(&self, op: impl CustomOp1 + Send + Sync + 'static) -> Result<Tensor> {
         let op: Shared<dyn CustomOp1 + Send + Sync> = Arc::new(Box::new(op));
+        #[cfg(test)]
+        super::recorder::note(|| op.name().to_owned());
         let result = self.apply_op1_arc(op.clone())?;
         remember(&result, || Record::One(self.clone(), op));
         Ok(result)
@@ -237,6 +251,8 @@ impl Recorded for Tensor {
 
     fn recorded2(&self, second: &Tensor, op: impl CustomOp2 + Send + Sync + 'static) -> Result<Tensor> {
         let op: Shared<dyn CustomOp2 + Send + Sync> = Arc::new(Box::new(op));
+        #[cfg(test)]
+        super::recorder::note(|| op.name().to_owned());
         let result = self.apply_op2_arc(second, op.clone())?;
         remember(&result, || Record::Two([self.clone(), second.clone()], op));
         Ok(result)
@@ -249,6 +265,8 @@ impl Recorded for Tensor {
         op: impl CustomOp3 + Send + Sync + 'static,
     ) -> Result<Tensor> {
         let op: Shared<dyn CustomOp3 + Send + Sync> = Arc::new(Box::new(op));
+        #[cfg(test)]
+        super::recorder::note(|| op.name().to_owned());
         let result = self.apply_op3_arc(second, third, op.clone())?;
         remember(&result, || Record::Three([self.clone(), second.clone(), third.clone()], op));
         Ok(result)

@@ -389,6 +389,7 @@ pub trait Operator: Send + Sync + std::fmt::Debug {
             activation: step.activation,
             wanted_losses: &wanted_losses,
             wants_adjacency: step.needs_adjacency,
+            has_loops: step.has_loops,
             ..Options::plain()
         };
         program::traced(program::describe(cx, options, |cx| self.program(cx)), inputs, step)

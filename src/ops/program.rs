@@ -6,6 +6,7 @@ use crate::ir::{Dim, Entity, Size, Type};
 use crate::kernels::Activation;
 use crate::kernels::program::Compiled;
 use crate::program::{Build, Edges, Fun, Program, Space, V, WeightSpec};
+use std::sync::Arc;
 
 /// What an operator writes its program with.
 pub struct ProgramCx<'a, 'b> {
@@ -270,6 +271,6 @@ pub fn traced(
 ) -> trace::Value {
     let described = described.expect("an operator has a program, or says its cost");
     let wanted = vec![true; described.program.inputs.len()];
-    let compiled = Compiled::new(&described.program, &wanted);
+    let compiled = Arc::new(Compiled::new(&described.program, &wanted));
     step.program(&described, &compiled, inputs)
 }

@@ -1,10 +1,12 @@
 //! How a checked model is run: in which order, what is fused, what is dead, and when a value can go.
 
 mod adjacency;
+mod listing;
 mod stages;
 mod trace;
 pub mod words;
 
+pub use listing::{Cost, Launch, Listed, Listing, listing};
 pub use stages::{
     StageCost, StageRow, args_words, average_costs, bound_call_text, stage_costs, stages, value_text,
 };

@@ -15,6 +15,7 @@ pub struct Tracer {
     plan: Plan,
     wanted_losses: Vec<&'static str>,
     is_symmetric: bool,
+    has_loops: bool,
 }
 
 impl Tracer {
@@ -31,7 +32,7 @@ impl Tracer {
         }
         let auxiliary = model.losses.iter().filter(|term| term.loss.kind() == LossKind::Auxiliary);
         let wanted_losses = auxiliary.map(|term| term.loss.name()).collect();
-        Some(Self { model, plan, wanted_losses, is_symmetric })
+        Some(Self { model, plan, wanted_losses, is_symmetric, has_loops: data.n_loops > 0 })
     }
 
     /// The model with the data's numbers for every symbol.
@@ -46,7 +47,13 @@ impl Tracer {
     /// A step over one batch, with its loss. `n_items`: rows of the output that are compared with targets, where it is
     /// not all of them.
     pub fn step(&self, graphs: Graphs, n_items: Option<f64>) -> Trace {
+        self.step_with_values(graphs, n_items).0
+    }
+
+    /// [`Tracer::step`], with the value of each step of the plan.
+    pub(crate) fn step_with_values(&self, graphs: Graphs, n_items: Option<f64>) -> (Trace, Vec<Value>) {
         let mut trace = Trace::new(self.is_symmetric, self.wanted_losses.clone());
+        trace.has_loops = self.has_loops;
         trace.graph_rows = graphs.rows_around_a_node();
         let graphs = Rc::new(graphs);
         let n_features = self.model.graph[self.model.input].ty.width.known().unwrap_or(0) as f64;
@@ -85,7 +92,7 @@ impl Tracer {
             };
             self.loss(&mut trace, picked);
         }
-        trace
+        (trace, values)
     }
 
     /// The weighted sum of the terms, as `lower::Network::loss` takes it.

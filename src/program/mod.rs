@@ -286,6 +286,14 @@ impl Program {
         &self.values[id.index()]
     }
 
+    /// The value whose numbers a view shows; a value that is no view itself.
+    pub fn source(&self, mut id: Id) -> Id {
+        while let Op::View(x) = self.value(id).op {
+            id = x;
+        }
+        id
+    }
+
     /// Which values the given ones depend on, themselves included.
     pub fn live(&self, roots: impl IntoIterator<Item = Id>) -> Vec<bool> {
         let mut is_live = vec![false; self.values.len()];

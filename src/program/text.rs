@@ -2,6 +2,7 @@
 
 use super::symmetry::symmetry;
 use super::{Id, Index, Op, Program, Reduce, Space, Value};
+use crate::ir::Size;
 use std::fmt::Write;
 
 impl Index {
@@ -34,27 +35,57 @@ pub fn shape(value: &Value) -> String {
     format!("{}[{}]", value.space.word(), axes.join(", "))
 }
 
-/// What a step does, in the words of the printed program; `input` names what comes in at a port.
-pub fn step(program: &Program, id: Id, input: &dyn Fn(usize) -> String) -> String {
-    let v = |id: &Id| match &program.value(*id).op {
-        Op::Weight(weight) => program.weights[*weight].name.to_owned(),
-        Op::Input(port) => input(*port),
-        Op::Constant(c) => c.to_string(),
-        _ => format!("%{}", id.0),
-    };
+/// How the parts of a step are written.
+pub struct Words<'a> {
+    /// What comes in at a port.
+    pub input: &'a dyn Fn(usize) -> String,
+    /// A size inside of the step that makes a value, or on its axes.
+    pub size: &'a dyn Fn(Id, &Size) -> String,
+    /// Whether a view is written as the value it shows, with the axes of the view: `%6[4, 16]`.
+    pub through_views: bool,
+}
+
+impl Words<'_> {
+    /// A value where it is read: weights, inputs and numbers by themselves, others by their place in the program.
+    pub fn name(&self, program: &Program, id: Id) -> String {
+        match &program.value(id).op {
+            Op::Weight(weight) => program.weights[*weight].name.to_owned(),
+            Op::Input(port) => (self.input)(*port),
+            Op::Constant(c) => number(*c),
+            Op::View(x) if self.through_views => {
+                let from = program.source(*x);
+                let axes: Vec<String> =
+                    program.value(id).axes.iter().map(|size| (self.size)(id, size)).collect();
+                format!("{}[{}]", self.name(program, from), axes.join(", "))
+            }
+            _ => format!("%{}", id.0),
+        }
+    }
+}
+
+/// Very large and very small numbers with an exponent: `-1e30`.
+fn number(c: f64) -> String {
+    let is_plain = c == 0.0 || (1e-4..1e6).contains(&c.abs());
+    if is_plain { c.to_string() } else { format!("{c:e}") }
+}
+
+/// What a step does, in the words of the printed program.
+pub fn step(program: &Program, id: Id, words: &Words) -> String {
+    let v = |id: &Id| words.name(program, *id);
+    let size = |start: &Size| (words.size)(id, start);
     let turned = |is_turned: bool| if is_turned { "ᵀ" } else { "" };
     let value = program.value(id);
     match &value.op {
-        Op::Input(port) => format!("input {}", input(*port)),
+        Op::Input(port) => format!("input {}", (words.input)(*port)),
         Op::Weight(weight) => format!("weight {}", program.weights[*weight].name),
-        Op::Constant(c) => format!("constant {c}"),
+        Op::Constant(c) => format!("constant {}", number(*c)),
         Op::Iota => "iota".to_owned(),
         Op::Count(index) => format!("count({})", index.word()),
         Op::IsLoop => "is_loop".to_owned(),
         Op::Random { p, .. } => format!("random(drop = {p})"),
         Op::Map(f, args) => {
             let mut words: Vec<String> = args.iter().map(v).collect();
-            words.extend(f.parameter().map(|c| c.to_string()));
+            words.extend(f.parameter().map(number));
             format!("{}({})", f.name(), words.join(", "))
         }
         Op::Linear { x, w, transposed } => format!("linear({}, {}{})", v(x), v(w), turned(*transposed)),
@@ -70,8 +101,10 @@ pub fn step(program: &Program, id: Id, input: &dyn Fn(usize) -> String) -> Strin
         }
         Op::View(x) => format!("view({})", v(x)),
         Op::Concat { parts, .. } => format!("concat({})", parts.iter().map(v).collect::<Vec<_>>().join(", ")),
-        Op::Slice { x, axis, start } => format!("slice({}, axis {axis} from {start})", v(x)),
-        Op::Pad { x, axis, start } => format!("pad({}, axis {axis} from {start})", v(x)),
+        Op::Slice { x, axis, start } => {
+            format!("slice({}, axis {axis} from {})", v(x), size(start))
+        }
+        Op::Pad { x, axis, start } => format!("pad({}, axis {axis} from {})", v(x), size(start)),
         Op::Expand(x) => format!("expand({})", v(x)),
         Op::Gather { x, index } => format!("gather({}, {})", v(x), index.word()),
         Op::Reduce { how, x, index } => {
@@ -92,6 +125,7 @@ pub fn step(program: &Program, id: Id, input: &dyn Fn(usize) -> String) -> Strin
 
 /// The values that `roots` depend on, one a line, without weights and numbers, which stand where they are read.
 pub fn print(program: &Program, roots: &[Id], input: &dyn Fn(usize) -> String) -> String {
+    let words = Words { input, size: &|_, size| size.to_string(), through_views: false };
     let (is_live, moves) = (program.live(roots.iter().copied()), symmetry(program));
     let mut text = String::new();
     for (idx, value) in program.values.iter().enumerate().filter(|&(idx, _)| is_live[idx]) {
@@ -102,7 +136,7 @@ pub fn print(program: &Program, roots: &[Id], input: &dyn Fn(usize) -> String) -
         let _ = writeln!(
             text,
             "%{idx:<4} = {:<48} {:<20} {}",
-            step(program, id, input),
+            step(program, id, &words),
             shape(value),
             moves[idx].word()
         );

@@ -31,6 +31,7 @@ mod robustness;
 mod run_folder;
 mod runs;
 mod scale;
+mod schedule;
 mod skip;
 mod spec;
 mod start;

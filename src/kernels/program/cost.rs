@@ -151,13 +151,7 @@ fn launch(program: &Program, pass: &Pass, phase: usize, sizes: Sizes) -> Launch 
         _ => pass.schedule.steps[phase].clone(),
     };
     launch.inner = steps.iter().copied().filter(|id| !launch.results.contains(id)).collect();
-    launch.name = match kind {
-        Phase::Whole(id) => whole_name(&program.value(*id).op),
-        Phase::Rows(Space::One, _) => "weights",
-        Phase::Rows(..) => "rows",
-        Phase::Targets(_) => "targets",
-        Phase::Sources(_) => "sources",
-    };
+    launch.name = name(program, kind);
     for &id in &pass.schedule.reads[phase] {
         // Rows that edges name are counted where they are gathered.
         let is_gathered = steps
@@ -207,6 +201,17 @@ fn launch(program: &Program, pass: &Pass, phase: usize, sizes: Sizes) -> Launch 
         }
     }
     launch
+}
+
+/// What runs a phase.
+pub(super) fn name(program: &Program, phase: &Phase) -> &'static str {
+    match phase {
+        Phase::Whole(id) => whole_name(&program.value(*id).op),
+        Phase::Rows(Space::One, _) => "weights",
+        Phase::Rows(..) => "rows",
+        Phase::Targets(_) => "targets",
+        Phase::Sources(_) => "sources",
+    }
 }
 
 fn whole_name(op: &Op) -> &'static str {

@@ -236,6 +236,11 @@ fn execute<T: Float>(
     is_kept: &dyn Fn(Id) -> bool,
 ) {
     for (idx, phase) in pass.schedule.phases.iter().enumerate() {
+        #[cfg(test)]
+        crate::kernels::recorder::note(|| {
+            let results = phase.results().iter().map(|id| format!(" %{}", id.0));
+            format!("{}{}", cost::name(program, phase), results.collect::<String>())
+        });
         match phase {
             Phase::Whole(id) => {
                 let values = whole::compute(program, *id, memory, topology, summation);

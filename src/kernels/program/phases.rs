@@ -43,11 +43,8 @@ pub(super) struct Schedule {
 }
 
 /// The value whose numbers a view shows.
-pub(super) fn source(program: &Program, mut id: Id) -> Id {
-    while let Op::View(x) = program.value(id).op {
-        id = x;
-    }
-    id
+pub(super) fn source(program: &Program, id: Id) -> Id {
+    program.source(id)
 }
 
 /// Whether the value is made by a kernel over all rows at once.

@@ -9,6 +9,8 @@ use std::sync::{Arc, OnceLock};
 /// A program of rows `x` and of weights, compiled at its first run for the shapes that come in.
 pub(crate) struct Rowwise {
     write: Box<Write>,
+    /// Of the weights, as the operator calls them.
+    names: &'static [&'static str],
     compiled: OnceLock<Arc<Compiled>>,
 }
 
@@ -16,15 +18,16 @@ pub(crate) struct Rowwise {
 type Write = dyn for<'b> Fn(&'b Build, &[V<'b>], &[V<'b>]) -> V<'b> + Send + Sync;
 
 impl Rowwise {
+    /// `names`: of the weights, in their order.
     pub fn new(
+        names: &'static [&'static str],
         write: impl for<'b> Fn(&'b Build, &[V<'b>], &[V<'b>]) -> V<'b> + Send + Sync + 'static,
     ) -> Self {
-        Self { write: Box::new(write), compiled: OnceLock::new() }
+        Self { write: Box::new(write), names, compiled: OnceLock::new() }
     }
 
     /// The program for inputs of these widths and weights of these shapes; those of the first call.
     pub fn compiled(&self, widths: &[usize], shapes: &[&[usize]]) -> &Arc<Compiled> {
-        const NAMES: [&str; 2] = ["first", "second"];
         self.compiled.get_or_init(|| {
             let b = Build::new();
             let input = |(k, &width): (usize, &usize)| b.input(k, Space::Rows, &[Size::Known(width)]);
@@ -33,7 +36,7 @@ impl Rowwise {
                 let dims: Vec<Dim> = shape.iter().map(|&n| Dim::new(Size::Known(n), None, "")).collect();
                 b.weight(name, &dims, Init::Zeros)
             };
-            let w: Vec<V> = shapes.iter().zip(NAMES).map(weight).collect();
+            let w: Vec<V> = shapes.iter().zip(self.names.iter().copied()).map(weight).collect();
             let y = (self.write)(&b, &x, &w);
             Arc::new(Compiled::new(&b.finish(&[y]), &vec![true; widths.len()]))
         })

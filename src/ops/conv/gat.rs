@@ -323,7 +323,7 @@ fn tail(heads_to_mean: Option<usize>, has_bias: bool, activation: Activation) ->
     if heads_to_mean.is_none() && !has_bias && activation == Activation::Identity {
         return None;
     }
-    Some(Rowwise::new(move |b, x, weights| {
+    Some(Rowwise::new(&["bias"], move |b, x, weights| {
         let x = match heads_to_mean {
             Some(heads) => {
                 let each = x[0].width().known().expect("known where it runs") / heads;

@@ -216,7 +216,7 @@ impl Operator for Gin {
 
 /// Adds the node itself, a learned number of times.
 fn with_own() -> Rowwise {
-    Rowwise::new(|_, x, weights| x[0] + x[1] * weights[0])
+    Rowwise::new(&["eps"], |_, x, weights| x[0] + x[1] * weights[0])
 }
 
 enum Epsilon {

@@ -227,7 +227,7 @@ impl Operator for Sage {
 
 /// Divides rows by their length, and applies the activation.
 fn normalized(activation: Activation) -> Rowwise {
-    Rowwise::new(move |b, x, _| {
+    Rowwise::new(&[], move |b, x, _| {
         let x = super::unit_rows(x[0]);
         function(activation).map_or(x, |f| b.map(f, &[x]))
     })

@@ -140,7 +140,7 @@ impl Operator for TopK {
 
 /// The place of each row along the direction.
 fn score() -> Rowwise {
-    Rowwise::new(|_, x, weights| {
+    Rowwise::new(&["direction"], |_, x, weights| {
         let length = weights[0].flat().dot(weights[0].flat()).sqrt();
         x[0].linear(weights[0].div_rows(length))
     })
@@ -152,7 +152,7 @@ fn is_sigmoid(args: &Args) -> bool {
 
 /// Rows times what the nonlinearity makes of their scores.
 fn weigh(is_sigmoid: bool) -> Rowwise {
-    Rowwise::new(move |_, x, _| x[0] * if is_sigmoid { x[1].sigmoid() } else { x[1].tanh() })
+    Rowwise::new(&[], move |_, x, _| x[0] * if is_sigmoid { x[1].sigmoid() } else { x[1].tanh() })
 }
 
 struct TopKModule {

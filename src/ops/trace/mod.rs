@@ -10,6 +10,7 @@ mod pool;
 mod program;
 
 use crate::kernels::{Activation, Summation};
+pub(crate) use program::Ran;
 use std::rc::Rc;
 
 /// Bytes of one f32.
@@ -253,6 +254,9 @@ pub struct Kernel {
     pub is_view: bool,
     /// Nodes of the graph that an average node of the batch lies in: its neighbours lie anywhere among them.
     pub graph_rows: f64,
+    /// The program whose phases do the work. Further results of the same program are kernels named `program` without
+    /// one, and without work.
+    pub(crate) program: Option<Ran>,
 }
 
 /// Records the kernels of a step.
@@ -271,6 +275,8 @@ pub struct Trace {
     pub activation: Activation,
     /// Whether anything reads the edges of the graph that the traced stage makes.
     pub needs_adjacency: bool,
+    /// Whether some node of the data has an edge to itself.
+    pub has_loops: bool,
     /// How the stage sums over rows.
     pub summation: Summation,
     /// What [`Trace::shared`] has recorded.
@@ -292,6 +298,7 @@ impl Trace {
             wanted_losses,
             activation: Activation::Identity,
             needs_adjacency: false,
+            has_loops: false,
             summation: Summation::Sequential,
             computed: Vec::new(),
             mapped: Vec::new(),
@@ -380,6 +387,7 @@ impl Trace {
             weight_gradients: 0.0,
             is_view: false,
             graph_rows: self.graph_rows,
+            program: None,
         };
         fill(&mut kernel);
         if !is_tracked {

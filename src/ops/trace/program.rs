@@ -3,10 +3,32 @@
 use super::{FLOAT_BYTES, Kernel, Matrix, Structure, Trace, Value, Work};
 use crate::kernels::program::{Compiled, Direction, Launch, Rowwise, Sizes};
 use crate::ops::program::{Described, Place};
+use std::sync::Arc;
+
+/// A program of a step, with the sizes of its batch.
+#[derive(Debug, Clone)]
+pub(crate) struct Ran {
+    pub compiled: Arc<Compiled>,
+    pub sizes: Sizes,
+    /// By result of the program.
+    pub results: Vec<Matrix>,
+}
+
+/// Two runs of one program.
+impl PartialEq for Ran {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.compiled, &other.compiled) && self.results == other.results
+    }
+}
 
 impl Trace {
     /// `kernels::program::run`
-    pub(crate) fn program(&mut self, described: &Described, compiled: &Compiled, inputs: &[Value]) -> Value {
+    pub(crate) fn program(
+        &mut self,
+        described: &Described,
+        compiled: &Arc<Compiled>,
+        inputs: &[Value],
+    ) -> Value {
         let first = &inputs[0];
         let n_edges = match &first.structure {
             Structure::Sparse(graphs) => graphs.n_edges(),
@@ -47,11 +69,18 @@ impl Trace {
             fill(kernel, compiled, sizes);
             kernel.kept_bytes += map_bytes;
         });
+        let at = self.kernels.len() - 1;
+        let mut results = vec![x];
+        if let Some(Structure::Clusters { adjacency, .. }) = &structure {
+            results.extend(*adjacency);
+        }
         let first_loss = described.first_loss();
         for (k, name) in described.losses.iter().enumerate() {
             let loss = self.kernel("program", &[x], false, [sizes.graphs, width_of(first_loss + k)], |_| ());
             self.losses.push((name, loss));
+            results.push(loss);
         }
+        self.kernels[at].program = Some(Ran { compiled: compiled.clone(), sizes, results });
         Value { x, structure: structure.unwrap_or_else(|| first.structure.clone()) }
     }
 }
@@ -71,7 +100,11 @@ impl Trace {
         let rows = args[0].rows;
         let width = program.value(program.outputs[0]).known_width() as f64;
         let sizes = Sizes { graphs: 1.0, rows, edges: 0.0 };
-        self.kernel(name, args, !shapes.is_empty(), [rows, width], |kernel| fill(kernel, compiled, sizes))
+        let result = self
+            .kernel(name, args, !shapes.is_empty(), [rows, width], |kernel| fill(kernel, compiled, sizes));
+        let ran = Ran { compiled: compiled.clone(), sizes, results: vec![result] };
+        self.kernels.last_mut().expect("recorded").program = Some(ran);
+        result
     }
 }
 
