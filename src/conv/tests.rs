@@ -40,6 +40,40 @@ const GATV2: &str = "conv mine(out, n = 4, slope = 0.2) {
     update     = flat(aggregated) + weight(n * out, init = zeros)
 }";
 
+const GINE: &str = "conv mine(out, hidden = out, eps = 0.0) {
+    message   = relu(x_j + linear(width(x_j), e_ij))
+    aggregate = sum
+    update    = linear(out, relu(linear(hidden, (1 + eps) * x_i + aggregated)))
+}";
+const MPNN: &str = "conv mine(out, hidden = 7, how = sum) {
+    message   = matvec(linear(width(x_j) * out, relu(linear(hidden, e_ij))), x_j)
+    aggregate = how
+    update    = aggregated + linear(out, x_i, bias = false) + weight(out, init = zeros)
+}";
+
+const EDGE_GAT: &str = "conv mine(out, n = 4, slope = 0.2) {
+    self_loops = true
+    h          = heads(linear(n * out, x, bias = false, init = glorot), n)
+    message    = softmax(leaky_relu(
+        dot(h_j, weight(n, out)) + dot(h_i, weight(n, out))
+            + dot(heads(linear(n * out, e_ij, bias = false, init = glorot), n), weight(n, out)),
+        slope,
+    )) * h_j
+    aggregate  = sum
+    update     = flat(aggregated) + weight(n * out, init = zeros)
+}";
+const EDGE_GATV2: &str = "conv mine(out, n = 4, slope = 0.2) {
+    self_loops = true
+    source     = linear(n * out, x, init = glorot)
+    target     = linear(n * out, x, init = glorot)
+    message    = softmax(dot(
+        leaky_relu(heads(source_j + target_i + linear(n * out, e_ij, bias = false, init = glorot), n), slope),
+        weight(n, out),
+    )) * heads(source_j, n)
+    aggregate  = sum
+    update     = flat(aggregated) + weight(n * out, init = zeros)
+}";
+
 struct Twin {
     definition: &'static str,
     /// Both calls, with all they need beside the width.
@@ -97,6 +131,66 @@ const TWINS: &[Twin] = &[
             ("source_bias", "node1.linear1.bias"),
             ("target", "node2.linear1.weight"),
             ("target_bias", "node2.linear1.bias"),
+            ("attention", "message.weight1"),
+            ("bias", "update.weight1"),
+        ],
+    },
+];
+
+/// Those that read the values of the edges.
+const TWINS_ON_EDGES: &[Twin] = &[
+    Twin {
+        definition: GINE,
+        calls: ["gine(6, edge = edges)", "mine(6, edge = edges)"],
+        weights: &[
+            ("edge_weight", "message.linear1.weight"),
+            ("edge_bias", "message.linear1.bias"),
+            ("weight_0", "update.linear2.weight"),
+            ("bias_0", "update.linear2.bias"),
+            ("weight_1", "update.linear1.weight"),
+            ("bias_1", "update.linear1.bias"),
+        ],
+    },
+    Twin {
+        definition: MPNN,
+        calls: [
+            "nn_conv(6, hidden = 7, layers = 2, aggregate = mean, edge = edges)",
+            "mine(6, how = mean, edge = edges)",
+        ],
+        weights: &[
+            ("edge_weight_0", "message.linear2.weight"),
+            ("edge_bias_0", "message.linear2.bias"),
+            ("edge_weight_1", "message.linear1.weight"),
+            ("edge_bias_1", "message.linear1.bias"),
+            ("root", "update.linear1.weight"),
+            ("bias", "update.weight1"),
+        ],
+    },
+];
+
+/// Those whose added loops have the mean of a node's edges as their value.
+const ATTENTION_ON_EDGES: &[Twin] = &[
+    Twin {
+        definition: EDGE_GAT,
+        calls: ["gat(3, heads = 4, edge = edges)", "mine(3, edge = edges)"],
+        weights: &[
+            ("weight", "node1.linear1.weight"),
+            ("attention_source", "message.weight1"),
+            ("attention_target", "message.weight2"),
+            ("edge_weight", "message.linear1.weight"),
+            ("attention_edge", "message.weight3"),
+            ("bias", "update.weight1"),
+        ],
+    },
+    Twin {
+        definition: EDGE_GATV2,
+        calls: ["gatv2(3, heads = 4, edge = edges)", "mine(3, edge = edges)"],
+        weights: &[
+            ("source", "node1.linear1.weight"),
+            ("source_bias", "node1.linear1.bias"),
+            ("target", "node2.linear1.weight"),
+            ("target_bias", "node2.linear1.bias"),
+            ("edge_weight", "message.linear1.weight"),
             ("attention", "message.weight1"),
             ("bias", "update.weight1"),
         ],
@@ -174,6 +268,20 @@ fn convolutions_in_the_language_compute_what_the_built_in_ones_do() {
         for twin in TWINS {
             compare(twin, "linear(5)", "tanh -> mean -> linear", 2, &data);
         }
+    }
+}
+
+#[test]
+fn also_with_the_values_of_edges() {
+    let data = random_graphs(&RandomGraphs {
+        n_graphs: 5,
+        min_nodes: 1,
+        parallel: true,
+        n_edge_features: 3,
+        ..Default::default()
+    });
+    for twin in TWINS_ON_EDGES.iter().chain(ATTENTION_ON_EDGES) {
+        compare(twin, "linear(5)", "tanh -> mean -> linear", 3, &data);
     }
 }
 
