@@ -375,7 +375,7 @@ mod tests {
         let value = forward.value(forward.outputs[0]);
         let cotangent = numbers(maps.rows(value.space) * value.known_width());
         let random = |_: usize, p: f64, row: usize, col: usize| {
-            if (row * 7 + col * 3) % 4 == 0 { 0.0 } else { 1.0 / (1.0 - p) }
+            if (row * 7 + col * 3).is_multiple_of(4) { 0.0 } else { 1.0 / (1.0 - p) }
         };
         let whole = differentiate(&forward, &[true; 3]);
         let mut all_inputs = inputs.clone();

@@ -43,7 +43,7 @@ pub(super) fn compute<T: Float>(
                     let w_turned = if *is_turned { transposed(w, a, b) } else { Vec::new() };
                     let w = if *is_turned { &w_turned } else { w };
                     let (n_in, n_out) = if *is_turned { (b, a) } else { (a, b) };
-                    let n = if n_in == 0 { 0 } else { x.len() / n_in };
+                    let n = x.len().checked_div(n_in).unwrap_or(0);
                     product_rows(n, n_in, n_out, x, w, summation)
                 }
                 [heads, a, b] => {
@@ -183,7 +183,7 @@ pub(super) fn compute<T: Float>(
             let (p, q) = (*a_axes.last().expect("an axis"), *b_axes.last().expect("an axis"));
             let heads: usize = a_axes[..a_axes.len() - 1].iter().product();
             let (a, b) = (read(*a), read(*b));
-            let n = if heads * p == 0 { 0 } else { a.len() / (heads * p) };
+            let n = a.len().checked_div(heads * p).unwrap_or(0);
             let partials = map_chunks(n, n * heads * p * q / 4, |rows| {
                 let mut sum = vec![T::ZERO; heads * p * q];
                 for head in 0..heads {

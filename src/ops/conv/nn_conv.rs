@@ -104,7 +104,7 @@ impl Operator for NnConv {
         let matrix =
             cx.mlp(cx.named("edge")?, &widths, NETWORK).view(&[n_in.size.clone(), n_out.size.clone()]);
         let row = e.source(x).view(&[Size::Known(1), n_in.size.clone()]);
-        let message = row.contract(matrix).view(&[n_out.size.clone()]);
+        let message = row.contract(matrix).view(std::slice::from_ref(&n_out.size));
         let mut y = match args.choice("aggregate") {
             "mean" => e.mean(message),
             "max" => e.largest(message),
