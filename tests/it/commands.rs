@@ -112,6 +112,27 @@ fn show_fills_in_every_default() {
 }
 
 #[test]
+fn show_prints_the_steps_as_they_run() {
+    let text = "conv gated(out) {
+    message   = sigmoid(linear(out, x_i)) * linear(out, x_j)
+    aggregate = sum
+}
+model = gcn(8) -> relu -> gated(8) -> mean -> linear
+";
+    let shown = transcript(
+        &[("gated.hgnn", text)],
+        &[
+            "show gated.hgnn --program",
+            "show gated.hgnn --program --stage 2 --format json",
+            "show gated.hgnn --program --stage 0",
+            "show gated.hgnn --program --stage 9",
+            "show gated.hgnn --stage 1",
+        ],
+    );
+    snapbox::assert_data_eq!(shown, snapbox::file!["snapshots/steps.txt"]);
+}
+
+#[test]
 fn the_reference_prints_one_operator_in_full_and_helps_with_names() {
     let shown =
         transcript(&[], &["ops diffpool", "ops entropy", "ops difpool", "ops optimizer --format short"]);
