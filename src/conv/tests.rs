@@ -286,6 +286,57 @@ fn also_with_the_values_of_edges() {
 }
 
 #[test]
+fn also_with_several_aggregates_and_scalers() {
+    let data = graphs();
+    let model = |stage: &str| format!("model = linear(5) -> {stage} -> tanh -> mean -> linear");
+    let built_in = network(&model("pna(6)"), &data);
+    let get = |name: &str| built_in.parameters().get(&format!("2.pna.{name}")).unwrap().var.clone();
+    let delta = numbers(get("mean_log_degree").as_tensor())[0];
+    let text = format!(
+        "conv mine(out, delta) {{
+            message   = linear(width(x_i), x_i, x_j)
+            aggregate = [mean, min, max, std]
+            update    = linear(out, linear(
+                out,
+                x_i,
+                aggregated,
+                aggregated * (log(degree_i + 1) / delta),
+                aggregated * (delta / log(max(degree_i, 1) + 1)),
+            ))
+        }}\n{}",
+        model(&format!("mine(6, {delta:?})"))
+    );
+    let defined = network(&text, &data);
+    let weights = [
+        ("pre_weight_0", "message.linear1.weight"),
+        ("pre_bias_0", "message.linear1.bias"),
+        ("post_weight_0", "update.linear2.weight"),
+        ("post_bias_0", "update.linear2.bias"),
+        ("weight", "update.linear1.weight"),
+        ("bias", "update.linear1.bias"),
+    ];
+    let own_name = |name: &str| match name.strip_prefix("2.pna.") {
+        Some(weight) => {
+            let (_, own) = weights.iter().find(|(known, _)| *known == weight).expect(weight);
+            format!("2.conv.{own}")
+        }
+        None => name.to_owned(),
+    };
+    for parameter in built_in.parameters().trained() {
+        let own = defined.parameters().get(&own_name(&parameter.name)).unwrap();
+        // The built-in one has an axis for its towers, of which there is one.
+        own.var.set(&parameter.var.as_tensor().reshape(own.var.shape()).unwrap()).unwrap();
+    }
+    let (values, gradients) = step(&built_in, &data);
+    let (own_values, own_gradients) = step(&defined, &data);
+    assert_same("pna", &own_values, &values);
+    for (name, gradient) in &gradients {
+        let (_, own) = own_gradients.iter().find(|(own, _)| *own == own_name(name)).unwrap();
+        assert_same(name, own, gradient);
+    }
+}
+
+#[test]
 fn also_on_clusters() {
     // There `sage` refuses the maximum of neighbours, and PyG has no second version of attention to agree with.
     let is_there = |call: &str| !call.contains("max") && !call.starts_with("gatv2");
