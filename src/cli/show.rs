@@ -31,7 +31,7 @@ pub struct Show {
     /// Print the steps as they will run, forward and backward, instead of the stages
     #[arg(long)]
     program: bool,
-    /// Only the steps of this stage, by its number in `hgnnc show FILE`
+    /// Only the steps of this stage, counted from 0 as in `hgnnc show FILE`
     #[arg(long, value_name = "N", requires = "program")]
     stage: Option<usize>,
     #[command(flatten)]
