@@ -731,8 +731,15 @@ impl<'b> Edges<'b> {
 
     /// Softmax over the edges of each row and one more term, the row's own: the shares of the edges, and of the row.
     pub fn softmax_beside(self, score: V<'b>, own: V<'b>) -> (V<'b>, V<'b>) {
-        let largest = self.largest(score).max(own).stop();
-        let e = (score - largest.gather(Index::Target)).exp();
+        let lowest = self.b.constant(LOWEST);
+        let counted = match self.mask(score) {
+            Some(mask) => mask.choose(score, lowest),
+            None => score,
+        };
+        // The largest of no edges is 0, which may be far above the row's own score.
+        let n = self.b.count(Index::Target).ones_like_rank(own.axes().len());
+        let largest = n.choose(counted.largest(Index::Target), lowest).max(own).stop();
+        let e = (counted - largest.gather(Index::Target)).exp();
         let e = match self.mask(score) {
             Some(mask) => mask.choose(e, self.b.constant(0.0)),
             None => e,
@@ -740,6 +747,12 @@ impl<'b> Edges<'b> {
         let e_own = (own - largest).exp();
         let share = (e.sum(Index::Target) + e_own).reciprocal();
         (e * share.gather(Index::Target), e_own * share)
+    }
+
+    /// `Σ_j m_ij` of messages that are weighed by shares already: what edges count is in the shares as far as it
+    /// matters, since those that count 0 have none.
+    pub fn sum_of_shares(self, message: V<'b>) -> V<'b> {
+        message.sum(Index::Target)
     }
 
     /// Not 0 for edges that count, beside a value of edges.

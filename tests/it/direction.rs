@@ -438,6 +438,27 @@ fn every_convolution_gathers_from_the_sources_of_incoming_edges() {
     }
 }
 
+/// As in PyG's `DenseGATConv`, attention asks whether clusters are joined and not how strongly.
+#[test]
+fn attention_does_not_count_how_strongly_clusters_are_joined() {
+    let graphs = one_way(&[N; 4], 1);
+    let flat: Vec<f64> = graphs.iter().flatten().flatten().copied().collect();
+    for name in ["gat", "gatv2"] {
+        let op = find(name);
+        let args = args(op, &[("out", ArgValue::Int(4)), ("heads", ArgValue::Int(2))]);
+        let clusters = ty(Entity::Clusters, 1, Some(N), WIDTH);
+        let lone = Lone::build(op, &args, &[&clusters], DType::F64, random_weight);
+        let [whole, half] = [1.0, 0.5].map(|strength| {
+            let flat: Vec<f64> = flat.iter().map(|value| strength * value).collect();
+            let adjacency = Tensor::from_vec(flat, (4, N, N), &Device::Cpu).unwrap();
+            let structure = Structure::Clusters { n_graphs: 4, k: N, adjacency: Some(adjacency) };
+            let x = Tensor::from_slice(&random(4 * N * WIDTH, 2), (4 * N, WIDTH), &Device::Cpu).unwrap();
+            numbers(&lone.run(&[&Value { x, structure }], &mut ForwardCx::evaluation()).unwrap().x)
+        });
+        assert_close(name, &half, &whole);
+    }
+}
+
 /// Clusters that are one node each are the nodes, so every operator makes the same of both, and the same gradients.
 /// Every node here has an incoming edge, where the degrees of PyG's sparse and dense layers agree.
 #[test]

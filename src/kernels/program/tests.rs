@@ -210,6 +210,12 @@ fn messages_are_those_of_the_reference() {
         let m = edges.source(x).view(&[size(1), size(w)]).contract(matrix);
         edges.sum(m).flat()
     });
+    check("a row whose own score is low", |b, x, e, _, _| {
+        let edges = b.edges();
+        let own = x.square().offset(1.0).scale(-1000.0);
+        let (shares, own) = edges.softmax_beside(edges.source(x) * e, own);
+        edges.sum_of_shares(edges.source(x) * shares) + x * own
+    });
     check("one over no degree", |b, x, _, _, _| {
         let edges = b.edges();
         edges.sum(edges.source(x) * edges.target(edges.degree().reciprocal().view(&[size(1)])))

@@ -114,7 +114,7 @@ impl Operator for GatV2 {
                 own = own + e.mean(edge).linear(w);
             }
             let (shares, own) = e.softmax_beside(score(pair), score(own));
-            e.sum(e.source(h) * shares.dropout(p).column()) + h * own.dropout(p).column()
+            e.sum_of_shares(e.source(h) * shares.dropout(p).column()) + h * own.dropout(p).column()
         } else {
             let e = cx.edges();
             let mut pair = e.source(source) + e.target(target);
@@ -122,7 +122,7 @@ impl Operator for GatV2 {
                 pair = pair + edge.linear(w);
             }
             let shares = e.softmax(score(pair));
-            e.sum(e.source(h) * shares.dropout(p).column())
+            e.sum_of_shares(e.source(h) * shares.dropout(p).column())
         };
         let y = if a.bool("concat") { y.flat() } else { y.fold_mean(0) };
         let width = &cx.output.width;
