@@ -42,6 +42,10 @@ impl Trace {
         {
             args.push(*adjacency);
         }
+        // An input that the program takes no gradient to, as attention takes none to how strongly clusters are joined.
+        for (arg, gradient) in args.iter_mut().zip(&compiled.whole.of_inputs) {
+            arg.is_tracked &= gradient.is_some();
+        }
         let has_weights = !described.program.weights.is_empty();
         let program = &described.program;
         let width_of = |k: usize| -> f64 {
