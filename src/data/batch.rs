@@ -2,7 +2,7 @@
 
 use crate::ir::Model;
 use crate::ops::{self, Operator};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// Sparse adjacency in CSR. Row `i` is a target node, its entries are the sources of its incoming edges, ascending.
 /// Parallel edges are entries of their own, beside each other; a self-loop is an entry on the diagonal.
@@ -166,8 +166,6 @@ pub struct SparseGraph {
     pub kinds: Option<EdgeKinds>,
     /// Where a selection made this graph out of another one: for each entry of `adjacency` its entry there.
     pub(crate) remaining: Option<Arc<Vec<u32>>>,
-    /// See [`SparseGraph::transpose_entries`].
-    entries_of_transpose: OnceLock<Vec<u32>>,
     /// Functions of the degrees, computed by the first kernel that asks.
     pub(crate) degrees: crate::kernels::DegreeCache,
     /// Maps between edges and nodes, computed by the first program that asks.
@@ -186,7 +184,6 @@ impl SparseGraph {
             graph_offsets,
             kinds: None,
             remaining: None,
-            entries_of_transpose: OnceLock::new(),
             degrees: Default::default(),
             maps: Default::default(),
             #[cfg(feature = "cuda")]
@@ -207,11 +204,6 @@ impl SparseGraph {
         let fits = |kinds: &EdgeKinds| kinds.of_entry.len() == self.adjacency.n_entries();
         assert!(kinds.as_ref().is_none_or(fits), "a kind for every entry");
         Self { kinds, ..self }
-    }
-    /// For each entry of `transpose` the entry of `adjacency` that is the same edge: values of edges, read by source.
-    /// Computed by the first kernel that asks.
-    pub fn transpose_entries(&self) -> &[u32] {
-        self.entries_of_transpose.get_or_init(|| self.adjacency.transpose_entries())
     }
     pub fn n_nodes(&self) -> usize {
         self.adjacency.n_rows()

@@ -94,7 +94,7 @@ fn values_follow_their_edges_into_the_batch() {
     let kinds = batch.graph.kinds.as_ref().expect("asked for");
     assert_eq!((kinds.of_entry.as_slice(), kinds.n_kinds), (&[2, 0, 0, 3, 0, 2, 2][..], 4));
     // By source: node 1 sends three edges to node 0 and one to itself.
-    assert_eq!(batch.graph.transpose_entries(), [0, 4, 1, 2, 3, 5, 6]);
+    assert_eq!(batch.graph.adjacency.transpose_entries(), [0, 4, 1, 2, 3, 5, 6]);
     let nothing = data
         .batch_for(data::EdgeReads::NOTHING, &[0], candle_core::DType::F32, &candle_core::Device::Cpu)
         .expect("small");
