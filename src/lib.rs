@@ -10,6 +10,7 @@
 //! `src/README.md` is the map of the code.
 
 pub mod args;
+pub mod bind;
 pub mod check;
 pub mod cli;
 pub mod compile;
@@ -21,6 +22,7 @@ pub mod draw;
 pub mod elsewhere;
 pub mod estimate;
 pub mod files;
+pub mod findings;
 pub mod fmt;
 pub mod git;
 pub mod ir;
@@ -34,6 +36,7 @@ pub mod plan;
 pub mod program;
 pub mod reach;
 pub mod regular;
+pub mod settings;
 #[cfg(test)]
 #[path = "../tests/it/skip.rs"]
 mod skip;
@@ -42,3 +45,4 @@ pub mod starter;
 pub mod syntax;
 pub mod system;
 pub mod train;
+pub mod types;

@@ -1,15 +1,6 @@
 //! Arguments of everything that can be called in a file: operators, data sources, optimisers,
-//! schedules, protocols. Each callable states its arguments as data ([`ArgSpec`]); one binder checks
+//! schedules, protocols. Each callable states its arguments as data ([`ArgSpec`]); one binder ([`crate::bind`]) checks
 //! a call against them, so names, kinds, ranges and defaults read the same everywhere.
-
-mod bind;
-mod eval;
-mod scope;
-
-pub(crate) use bind::convert;
-pub use bind::{Bound, Callee, Given, Pipeline, bind, bind_call, catalogue, one_source};
-pub use eval::{Evaluator, Findings, MAX_DEPTH, Missing, Value};
-pub use scope::{Binding, Definition, DefinitionKind, Env, FileScope, Thunk};
 
 use crate::source::Span;
 use std::fmt;

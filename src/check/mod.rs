@@ -1,31 +1,23 @@
 //! What is refused and why: one check, one file. A diagnostic's code names its file.
 
-pub mod args;
-pub mod conv;
 pub mod data;
-pub mod elsewhere;
-mod explanations;
-pub mod levels;
-pub mod names;
-pub mod shape;
-pub mod symmetry;
 pub mod task;
 pub mod training;
 pub mod unused;
 
-pub use explanations::{EXPLANATIONS, WARNINGS, explanation};
+pub use crate::ops::findings::{args, levels, shape, symmetry};
 
-use crate::args::{
-    ArgSpec, Args, BoundCall, Callee, DefinitionKind, Env, Evaluator, Findings, Given, Value, bind, bind_call,
-};
+use crate::args::{ArgSpec, Args, BoundCall};
+use crate::bind::{Callee, DefinitionKind, Env, Evaluator, Findings, Value, bind, bind_call};
 use crate::diagnostic::Diagnostic;
+use crate::findings::{self, elsewhere, names};
 use crate::ir::{
     self, Builder, Built, DataFacts, LossTerm, Model, Published, Stop, Task, Wanted, collect_definitions,
     collect_missing, main_items, own_definitions,
 };
 use crate::ops::Family;
 use crate::source::Span;
-use crate::syntax::ast::{Conv, Expr, ExprKind, ItemKind};
+use crate::syntax::ast::{Conv, Expr, ExprKind, Given, ItemKind};
 use crate::syntax::{Program, cut};
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::HashSet;
@@ -223,7 +215,7 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
             data::suits(&model, data).into_iter().for_each(|finding| findings.push(finding));
         }
         lacks.into_iter().for_each(|finding| findings.push(finding));
-        args::training_matters(&model, data).into_iter().for_each(|finding| findings.push(finding));
+        training::matters(&model, data).into_iter().for_each(|finding| findings.push(finding));
     }
 
     training::fits(&model, data).into_iter().for_each(|finding| findings.push(finding));
@@ -385,9 +377,9 @@ fn report_unused<'p>(program: &'p Program, builder: &mut Builder<'p>) {
         if !builder.ev.used.contains(&name.span) {
             found.push(match definition.kind {
                 DefinitionKind::Edges { stages } => {
-                    unused::edges(&name.text, name.span, stages[0].value.span.to(name.span))
+                    findings::unused::edges(&name.text, name.span, stages[0].value.span.to(name.span))
                 }
-                _ => unused::definition(what, &name.text, name.span),
+                _ => findings::unused::definition(what, &name.text, name.span),
             });
         }
     }
@@ -399,7 +391,11 @@ fn report_unused<'p>(program: &'p Program, builder: &mut Builder<'p>) {
                 {
                     for param in params {
                         if !builder.ev.used.contains(&param.name.span) {
-                            found.push(unused::definition("parameter", &param.name.text, param.name.span));
+                            found.push(findings::unused::definition(
+                                "parameter",
+                                &param.name.text,
+                                param.name.span,
+                            ));
                         }
                     }
                 }
@@ -409,7 +405,7 @@ fn report_unused<'p>(program: &'p Program, builder: &mut Builder<'p>) {
                     let is_whole =
                         used.and_then(|(_, id)| program.file(*id)).is_some_and(|f| f.broken.is_empty());
                     if is_whole && !builder.ev.used.contains(&path.span) {
-                        found.push(unused::import(&path.text, path.span));
+                        found.push(findings::unused::import(&path.text, path.span));
                     }
                 }
                 _ => {}
@@ -418,7 +414,7 @@ fn report_unused<'p>(program: &'p Program, builder: &mut Builder<'p>) {
     }
     for name in &builder.stage_names {
         if !builder.ev.used.contains(&name.span) {
-            found.push(unused::stage_name(&name.text, name.span));
+            found.push(findings::unused::stage_name(&name.text, name.span));
         }
     }
     // What another finding points at has its message.
@@ -455,7 +451,7 @@ fn read_task<'p>(ev: &mut Evaluator<'p>, expr: &'p Expr, env: &Rc<Env<'p>>) -> O
         Value::Bad | Value::Unknown => None,
         other => {
             let expects = format!("one of {}", crate::args::words_list(Task::NAMES));
-            ev.report(args::wrong_kind("`task`", &expects, &other.describe(), expr.span));
+            ev.report(findings::args::wrong_kind("`task`", &expects, &other.describe(), expr.span));
             ev.touch(expr, env);
             None
         }
@@ -473,7 +469,7 @@ fn read_published<'p>(
     for (idx, entry) in entries.iter().enumerate() {
         let key = entry.key.text.as_str();
         if let Some(first) = entries[..idx].iter().find(|other| other.key.text == key) {
-            ev.report(args::duplicate("published", "key", key, entry.key.span, first.key.span));
+            ev.report(findings::args::duplicate("published", "key", key, entry.key.span, first.key.span));
             ev.touch(&entry.value, env);
             continue;
         }
@@ -484,7 +480,7 @@ fn read_published<'p>(
             ("source", Value::Text(text)) => published.source = Some(text.to_owned()),
             ("source", other) => {
                 let place = entry.value.span;
-                ev.report(args::wrong_kind(&what, "a text in quotes", &other.describe(), place));
+                ev.report(findings::args::wrong_kind(&what, "a text in quotes", &other.describe(), place));
             }
             (key, value) => {
                 if !crate::train::metric::NAMES.contains(&key) {
@@ -499,7 +495,12 @@ fn read_published<'p>(
                         continue;
                     }
                     other => {
-                        ev.report(args::wrong_kind(&what, "a number", &other.describe(), entry.value.span));
+                        ev.report(findings::args::wrong_kind(
+                            &what,
+                            "a number",
+                            &other.describe(),
+                            entry.value.span,
+                        ));
                         continue;
                     }
                 };

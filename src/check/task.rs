@@ -278,17 +278,6 @@ fn nothing_reports(term: &LossTerm, reporters: &[&str]) -> Diagnostic {
     .guess(term.span, "")
 }
 
-/// The loss of the task with a weight below zero would be made worse.
-pub fn negative_loss(name: &str, weight: f64, place: Span) -> Diagnostic {
-    Diagnostic::error(
-        "task::negative_loss",
-        format!("`{name}` has the weight {weight}: training would make it worse"),
-    )
-    .label(place, "this weight is negative")
-    .help(format!("give it a weight above zero, or none: `{name}`"))
-    .guess(place, name)
-}
-
 /// `text` is what can stand at `place` instead.
 fn metric_fits(name: &str, written: &str, (place, text): (Span, &str), task: Task) -> Option<Diagnostic> {
     let metric = crate::train::metric::find(name)?;

@@ -37,6 +37,25 @@ pub fn fits(model: &Model, data: Option<&DataFacts>) -> Vec<Diagnostic> {
     findings
 }
 
+/// Settings that cannot matter with this data.
+pub fn matters(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    if data.n_graphs == 1
+        && let Some(place) = model.train.get("batch_size").and_then(|arg| arg.span)
+    {
+        findings.push(
+            Diagnostic::error(
+                "args::no_effect",
+                "`batch_size` of `train` has no effect here: there is one graph",
+            )
+            .label(place, "changes nothing")
+            .help("leave `batch_size` out: each step sees the whole graph")
+            .fix(place, ""),
+        );
+    }
+    findings
+}
+
 /// Items of each class in the training, validation and test part of a run.
 type PartCounts = [Vec<usize>; 3];
 

@@ -2,8 +2,9 @@
 
 use super::source::{self, Compiled, Data, LocalData, Need};
 use super::{Exit, Failure, Format, Global, closest, report, stdout_look};
-use crate::check::{Checked, WARNINGS};
+use crate::check::Checked;
 use crate::diagnostic::{self, Diagnostic, MORE, Severity};
+use crate::findings::WARNINGS;
 use crate::lint::config::ALL;
 use crate::lower::{self, Witness, WitnessError};
 use std::io::{self, Write};

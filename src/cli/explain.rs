@@ -2,7 +2,7 @@
 
 use super::table::{plain_table, write_table};
 use super::{Exit, Failure, Format, Global};
-use crate::check::EXPLANATIONS;
+use crate::findings::EXPLANATIONS;
 use serde_json::json;
 use std::io::{self, Write};
 

@@ -6,7 +6,7 @@ use crate::check;
 use crate::data::{self, DataOptions};
 use crate::source::SourceMap;
 use crate::starter::{self, SHIPPED, Start};
-use crate::syntax::{self, ast::ItemKind};
+use crate::syntax::{self, ast::ItemKind, quoted};
 use crate::train::write_file;
 use serde_json::json;
 use std::fs::OpenOptions;
@@ -169,8 +169,8 @@ fn written_data(text: &str, target: &Path) -> Result<String, Findings> {
     };
     let seen_from_file = from_file(name, target);
     Ok(match written.and_then(starter::call_in_layout) {
-        Some(written) => written.replacen(&starter::quoted(name), &starter::quoted(&seen_from_file), 1),
-        None => format!("tu({})", starter::quoted(&seen_from_file)),
+        Some(written) => written.replacen(&quoted(name), &quoted(&seen_from_file), 1),
+        None => format!("tu({})", quoted(&seen_from_file)),
     })
 }
 

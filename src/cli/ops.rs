@@ -2,7 +2,7 @@
 
 use super::table::{plain_table, write_table};
 use super::{Exit, Failure, Format, Global, describe, steps};
-use crate::args::{ArgKind, ArgSpec, CallSpec, catalogue};
+use crate::args::{ArgKind, ArgSpec, CallSpec};
 use crate::check::Checked;
 use crate::ir::{COMBINATORS, Combinator, Model, Type};
 use crate::ops::program::{Described, Options, describe as described};
@@ -10,6 +10,7 @@ use crate::ops::{CATALOGUE, FactCx, Family, LOSSES, Loss, LossKind, Operator, We
 use crate::plan::{Launch, listing};
 use crate::program::symmetry::symmetry;
 use crate::program::{Id, Op, text};
+use crate::settings::catalogue;
 use crate::source::SourceMap;
 use crate::{check, data, syntax};
 use petgraph::graph::NodeIndex;
@@ -333,7 +334,7 @@ impl Ops {
             let names =
                 groups.iter().flat_map(|group| group.entries.iter().map(Entry::name).chain([group.key]));
             // A name that another library has for something is no slip of the keyboard.
-            if let Some(help) = crate::check::elsewhere::in_the_reference(name) {
+            if let Some(help) = crate::findings::elsewhere::in_the_reference(name) {
                 return Err(Failure::of_usage(format!("there is no `{name}` in the reference")).help(help));
             }
             return Err(Failure::of_usage(format!("there is no `{name}` in the reference")).help(

@@ -82,9 +82,13 @@ impl Loaded {
     /// The same with the names of today, for texts from the past that nobody can be asked to rewrite.
     #[must_use]
     pub fn brought_forward(self) -> Self {
-        match migrate::program(&self.sources, &self.program) {
-            Some((sources, program)) if self.diagnostics.is_empty() => Self { sources, program, ..self },
-            _ => self,
+        if !self.diagnostics.is_empty() {
+            return self;
+        }
+        let findings = check::check(&self.program, None).diagnostics;
+        match migrate::program(&self.sources, &self.program, &findings) {
+            Some((sources, program)) => Self { sources, program, ..self },
+            None => self,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! From the syntax tree of a `conv` to its [`Definition`]: every name gets its meaning, or a message.
 
+use super::findings as report;
 use super::functions::{Function, Kind, Slot, SlotKind};
 use super::{
     Aggregate, BODY, Default, Definition, End, Expr, ExprKind, Flag, Input, Number, Parameter, Part, Sign,
     Start, Takes, Word, text,
 };
-use crate::args::{ArgValue, Callee, Definition as Known, DefinitionKind, Env, Evaluator, Value, convert};
-use crate::check::{args as args_check, conv as report, names, unused};
+use crate::args::ArgValue;
+use crate::bind::{Callee, Definition as Known, DefinitionKind, Env, Evaluator, Value, convert};
+use crate::findings::{args as args_check, names, unused};
 use crate::ops;
 use crate::ops::conv::defined;
 use crate::source::{FileId, Span};

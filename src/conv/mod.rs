@@ -9,6 +9,7 @@
 //! numbered, so every definition is equivariant.
 
 pub mod analyse;
+mod findings;
 pub mod functions;
 pub mod program;
 #[cfg(test)]

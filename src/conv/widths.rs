@@ -2,9 +2,9 @@
 
 use super::{Definition, Expr, ExprKind, Flag, Input, Number, Sign, Start, Word, placed};
 use crate::args::{ArgValue, Args};
-use crate::check::shape::{self, differ};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{Dim, Size};
+use crate::ops::findings::shape::{self, differ};
 use crate::source::Span;
 
 /// The feature axes of a value: `[width]`, or `[heads, width]`.

@@ -10,7 +10,7 @@ use super::error::DataError;
 use super::files::{PARTS, TuFiles};
 use super::locate;
 use super::scan::Text;
-use crate::check::names::did_you_mean;
+use crate::findings::names::did_you_mean;
 use sha2::{Digest, Sha256};
 use std::io::{Read, Write};
 use std::path::Path;

@@ -13,7 +13,7 @@
 use super::DataOptions;
 use super::error::DataError;
 use super::files::{Archive, SetParts, TuFiles, Walk, group, is_archive_name, names};
-use crate::check::names::did_you_mean;
+use crate::findings::names::did_you_mean;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

@@ -2,8 +2,9 @@
 
 use super::view::{View, value_or_absence, value_words};
 use super::{Change, Class, Kind};
-use crate::args::{ArgSpec, ArgValue, Args, BoundCall, catalogue};
+use crate::args::{ArgSpec, ArgValue, Args, BoundCall};
 use crate::plan::words;
+use crate::settings::catalogue;
 use crate::train::{EVALUATE_SECTION, TRAIN_SECTION};
 
 /// All changes of the settings, in the order of a file.

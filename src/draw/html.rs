@@ -4,9 +4,9 @@ use super::fold::MIDDLE;
 use super::scene::{Part, Scene, grouped};
 use super::svg::{Look, description, escape, svg};
 use crate::args::ArgValue;
-use crate::check::shape::counted;
 use crate::ir::{DataFacts, Model};
 use crate::ops::WidthRule;
+use crate::ops::findings::shape::counted;
 use crate::plan::{self, StageRow};
 use serde_json::{Value, json};
 

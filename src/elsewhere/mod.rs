@@ -1,5 +1,5 @@
 //! Names that people bring along: those of PyTorch Geometric, PyTorch, Keras, GraphGym and DGL for layers, arguments and
-//! settings, with what each is here. [`names`] is the list; [`crate::check::elsewhere`] makes messages of it.
+//! settings, with what each is here. [`names`] is the list; [`crate::findings::elsewhere`] makes messages of it.
 //!
 //! Nothing here accepts such a name: a file says each thing in one way.
 
@@ -216,7 +216,7 @@ mod tests {
     fn what_the_list_names_exists() {
         let ops = |name: &str| crate::ops::find(name).is_some() || crate::ops::find_input(name).is_some();
         let calls = |kind: &'static str| {
-            move |name: &str| crate::args::catalogue(kind).iter().any(|spec| spec.name == name)
+            move |name: &str| crate::settings::catalogue(kind).iter().any(|spec| spec.name == name)
         };
         let check = |list: &[Word], exists: &dyn Fn(&str) -> bool| {
             for word in list {

@@ -3,18 +3,19 @@
 
 use super::define::reserved;
 use super::infer::Provisional;
-use super::types::{Dim, Entity, Level, Symmetry, Type};
-use super::{Author, COMBINATORS, Node, Scope, Size, inputs_of};
-use crate::args::{
-    self, Args, Binding, Callee, Definition, DefinitionKind, Env, Evaluator, Given, Pipeline, Thunk,
+use super::{Author, COMBINATORS, Node, Scope, inputs_of};
+use crate::args::{Args, BoundArg};
+use crate::bind::{
+    self, Binding, Bound, Callee, Definition, DefinitionKind, Env, Evaluator, Pipeline, Thunk,
 };
-use crate::check::{args as args_check, elsewhere, names};
 use crate::conv::{Default as Preset, Parameter, Takes, analyse::analyse};
+use crate::findings::{args as args_check, elsewhere, names};
 use crate::ops::conv::defined::{self, Defined};
 use crate::ops::{self, Action, Family, Operator, Ports, Select, WidthRule};
 use crate::source::{FileId, Span};
-use crate::syntax::ast::{Arg, BinaryOp, Conv, Expr, ExprKind, Ident, Param, Stage};
+use crate::syntax::ast::{Arg, BinaryOp, Conv, Expr, ExprKind, Given, Ident, Param, Stage};
 use crate::syntax::cut::stage_cut;
+use crate::types::{Dim, Entity, Level, Size, Symmetry, Type};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use std::collections::{HashMap, HashSet};
@@ -556,7 +557,7 @@ impl<'p> Builder<'p> {
         if let Some(combinator) = COMBINATORS.iter().find(|combinator| combinator.spec.name == name) {
             let example = Some(combinator.spec.example);
             let callee = Callee { name, place, noun: "argument", takes_branches: false, example, call: None };
-            let bound = args::bind(&mut self.ev, callee, combinator.spec.args, &given, args_env);
+            let bound = bind::bind(&mut self.ev, callee, combinator.spec.args, &given, args_env);
             let span = self.ev.at(span);
             // A number that comes through a name may be another one elsewhere.
             let is_once = |arg: &Given| matches!(arg.value.kind, ExprKind::Number { value: 1.0, .. });
@@ -775,7 +776,7 @@ impl<'p> Builder<'p> {
         let takes_branches = matches!(op.ports(), Ports::Many(_));
         let call = Some(self.ev.at(span)).filter(|call| call.start <= place.start && place.end <= call.end);
         let callee = Callee { name: op.name(), place, noun: "argument", takes_branches, example: None, call };
-        let mut bound = args::bind(&mut self.ev, callee, op.args(), given, env);
+        let mut bound = bind::bind(&mut self.ev, callee, op.args(), given, env);
         let mut broken_args = std::mem::take(&mut bound.broken);
         if let Some(defined) = op.defined() {
             self.compute_defaults(defined, &mut bound, given, env, &mut broken_args);
@@ -842,13 +843,13 @@ impl<'p> Builder<'p> {
     fn compute_defaults(
         &mut self,
         op: &'static Defined,
-        bound: &mut args::Bound<'p>,
+        bound: &mut Bound<'p>,
         given: &[Given<'p>],
         env: &Rc<Env<'p>>,
         broken: &mut Vec<&'static str>,
     ) {
         let params = &op.definition().params;
-        let is_left_out = |param: &Parameter, arg: &args::BoundArg| {
+        let is_left_out = |param: &Parameter, arg: &BoundArg| {
             param.default == Some(Preset::Computed) && param.takes != Takes::Nothing && arg.span.is_none()
         };
         if !params.iter().zip(&bound.args.0).any(|(param, arg)| is_left_out(param, arg)) {
@@ -886,7 +887,7 @@ impl<'p> Builder<'p> {
                     example: None,
                     call: None,
                 };
-                match args::convert(&mut self.ev, callee, &op.args()[idx], value.expr, &value.env) {
+                match bind::convert(&mut self.ev, callee, &op.args()[idx], value.expr, &value.env) {
                     Some(value) => bound.args.0[idx].value = value,
                     None => broken.push(op.args()[idx].name),
                 }
@@ -942,7 +943,7 @@ impl<'p> Builder<'p> {
             example: None,
             call: None,
         };
-        let bound = args::bind(&mut self.ev, callee, linear.args(), &[], &env);
+        let bound = bind::bind(&mut self.ev, callee, linear.args(), &[], &env);
         let author = std::mem::replace(&mut self.author, Author::Compiler);
         let node = self.add_node(linear, bound.args, span, &[(0, from)]);
         self.author = author;

@@ -1,7 +1,8 @@
 //! Structure that the builder expands: `repeat` and `residual`. They leave no operator of their own behind.
 
 use super::{Builder, Cursor, Stop, Wanted};
-use crate::args::{ArgKind, ArgSpec, Args, Bound, CallSpec, Default, Env};
+use crate::args::{ArgKind, ArgSpec, Args, CallSpec, Default};
+use crate::bind::{Bound, Env};
 use crate::ops::{self, Doc};
 use crate::source::Span;
 

@@ -1,9 +1,8 @@
 //! What the files of a program define, and what the main file sets.
 
-use crate::args::{Definition, DefinitionKind, FileScope, Findings, Missing};
-use crate::check::names;
+use crate::bind::{Definition, DefinitionKind, FileScope, Findings, Missing};
 use crate::conv;
-use crate::lint;
+use crate::findings::names;
 use crate::ops;
 use crate::source::{FileId, Span};
 use crate::syntax::Program;
@@ -272,7 +271,7 @@ pub(crate) fn main_items<'p>(program: &'p Program, findings: &mut Findings) -> M
                             Some(first) => {
                                 findings.push(names::allowed_twice(&code.text, code.span, first.span))
                             }
-                            None if lint::names().any(|name| name == code.text) => items.allowed.push(code),
+                            None if names::lints().any(|name| name == code.text) => items.allowed.push(code),
                             None => findings.push(names::unknown_lint(&code.text, code.span)),
                         }
                     }

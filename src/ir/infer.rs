@@ -3,14 +3,12 @@
 
 use super::Node;
 use super::build::{Made, Wanted};
-use super::types::{Dim, Entity, Level, Type};
-use super::{MAX_TERMS, Size, SizesWithData};
 use crate::args::Args;
-use crate::args::Findings;
-use crate::check::{levels, shape, symmetry};
-use crate::ir::DataFacts;
+use crate::bind::Findings;
+use crate::ops::findings::{levels, shape, symmetry};
 use crate::ops::{Family, InferCx, Operator, Ports, WidthRule};
 use crate::source::Span;
+use crate::types::{DataFacts, Dim, Entity, Level, MAX_TERMS, Size, SizesWithData, Type};
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 use std::cell::RefCell;

@@ -1,12 +1,12 @@
 //! The `loss` setting: a sum of losses with weights.
 
 use super::LossTerm;
-use crate::args::{Callee, DefinitionKind, Env, Evaluator, Given, Value, bind};
-use crate::check::elsewhere::Found;
-use crate::check::{args as args_check, names, task, unused};
+use crate::bind::{Callee, DefinitionKind, Env, Evaluator, Value, bind};
+use crate::findings::elsewhere::Found;
+use crate::findings::{args as args_check, names, task, unused};
 use crate::ops;
 use crate::source::Span;
-use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind};
+use crate::syntax::ast::{Arg, BinaryOp, Expr, ExprKind, Given};
 use std::rc::Rc;
 
 /// A sum may have this many terms, which is far more than there are losses.

@@ -11,9 +11,9 @@
 
 use super::{LINTS, Lint, Threshold, lint_named, names};
 use crate::args::words_list;
-use crate::check::WARNINGS;
-use crate::check::names::did_you_mean;
 use crate::diagnostic::Diagnostic;
+use crate::findings::WARNINGS;
+use crate::findings::names::did_you_mean;
 use crate::source::{FileId, SourceMap, Span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

@@ -1,5 +1,5 @@
 //! Warnings about models that are valid, but probably unintended: one lint, one file, entered
-//! in [`LINTS`]. Each has its page in `src/check/explanations/lint/`, shown by `hgnnc explain`.
+//! in [`LINTS`]. Each has its page in `src/findings/explanations/lint/`, shown by `hgnnc explain`.
 //!
 //! A lint reads the typed model and asks the catalogue what each operator does ([`crate::ops::Action`]); what it
 //! needs of the data is counted when it asks ([`Statistics`]).
@@ -180,8 +180,17 @@ fn allowed(program: &Program) -> Vec<&Ident> {
 
 #[cfg(test)]
 mod tests {
+    use super::names;
     use crate::args::default_args;
     use crate::ops::CATALOGUE;
+    use std::collections::BTreeSet;
+
+    /// `allow(…)` knows the lints by their pages.
+    #[test]
+    fn every_lint_has_its_page_and_every_page_its_lint() {
+        let pages: BTreeSet<_> = crate::findings::names::lints().collect();
+        assert_eq!(names().collect::<BTreeSet<_>>(), pages);
+    }
 
     #[test]
     fn every_operator_says_what_it_does_with_its_defaults() {

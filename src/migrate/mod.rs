@@ -7,7 +7,6 @@ mod renames;
 
 pub use renames::{Of, RENAMES, Rename};
 
-use crate::check;
 use crate::diagnostic::{Diagnostic, Edit};
 use crate::ops;
 use crate::source::{FileId, SourceMap, Span};
@@ -107,11 +106,15 @@ fn replaced<'a>(text: &str, edits: impl Iterator<Item = (usize, usize, &'a str)>
 
 /// A program of an older version as it would be written today; `None` where nothing in it is old, or it cannot be
 /// parsed. Files keep their names and numbers.
-pub fn program(sources: &SourceMap, program: &Program) -> Option<(SourceMap, Program)> {
+pub fn program(
+    sources: &SourceMap,
+    program: &Program,
+    findings: &[Diagnostic],
+) -> Option<(SourceMap, Program)> {
     if program.has_errors {
         return None;
     }
-    let edits = edits(sources, &check::check(program, None).diagnostics);
+    let edits = edits(sources, findings);
     if edits.is_empty() {
         return None;
     }
@@ -174,6 +177,7 @@ pub fn canonical(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check;
 
     fn migrated(text: &str) -> String {
         let mut sources = SourceMap::default();
@@ -213,12 +217,13 @@ mod tests {
         );
         let used = |_: &str| Ok("block wide(of) = of(8, root = false)".to_owned());
         let (old, _) = syntax::load_program(&mut sources, main, &used);
-        let (current, today) = program(&sources, &old).expect("it is old");
+        let findings = check::check(&old, None).diagnostics;
+        let (current, today) = program(&sources, &old, &findings).expect("it is old");
         let outcome = check::check(&today, None);
         assert_eq!(outcome.diagnostics, []);
         assert!(outcome.model.is_some());
         assert_eq!(current.text(today.uses[0].0), "\"b.hgnn\"");
-        assert!(program(&current, &today).is_none());
+        assert!(program(&current, &today, &outcome.diagnostics).is_none());
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod dense;
 #[cfg(test)]
 mod edge_sum;
 pub mod facts;
+pub mod findings;
 pub mod input;
 pub mod loss;
 pub mod norm;

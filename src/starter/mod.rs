@@ -159,22 +159,6 @@ pub fn call_in_layout(call: &str) -> Option<String> {
     Some(if is_name { format!("{call}()") } else { call.to_owned() })
 }
 
-/// A string of the language.
-pub fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for char in text.chars() {
-        match char {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,7 +223,7 @@ mod tests {
         );
         assert_eq!(call_in_layout("karate").as_deref(), Some("karate()"));
         assert_eq!(
-            call_in_layout(&format!("tu({})", quoted("a\"\\b"))).as_deref(),
+            call_in_layout(&format!("tu({})", syntax::quoted("a\"\\b"))).as_deref(),
             Some("tu(\"a\\\"\\\\b\")")
         );
     }

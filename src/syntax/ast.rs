@@ -142,3 +142,29 @@ pub enum BinaryOp {
     Mul,
     Div,
 }
+
+/// One argument as written, or one entry of a section.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'p> {
+    pub name: Option<&'p Ident>,
+    pub value: &'p Expr,
+}
+
+impl<'p> From<&'p Arg> for Given<'p> {
+    fn from(arg: &'p Arg) -> Self {
+        Self { name: arg.name.as_ref(), value: &arg.value }
+    }
+}
+
+impl<'p> From<&'p Entry> for Given<'p> {
+    fn from(entry: &'p Entry) -> Self {
+        Self { name: Some(&entry.key), value: &entry.value }
+    }
+}
+
+impl Given<'_> {
+    /// From the name to the end of the value.
+    pub fn span(&self) -> Span {
+        self.name.map_or(self.value.span, |name| name.span.to(self.value.span))
+    }
+}

@@ -3,8 +3,8 @@
 
 use crate::explanations::{lint_findings, small_data};
 use crate::spec::{Case, all_cases, diagnose, facts};
-use hgnn::check::EXPLANATIONS;
 use hgnn::diagnostic::Diagnostic;
+use hgnn::findings::EXPLANATIONS;
 use hgnn::source::SourceMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

@@ -1,8 +1,8 @@
 //! The explanation pages: their models say what the page says, and no code lacks a page.
 
 use crate::spec::{diagnose, facts};
-use hgnn::check::EXPLANATIONS;
 use hgnn::data::{Dataset, DatasetParts, Features, Targets, Vocabulary};
+use hgnn::findings::EXPLANATIONS;
 use hgnn::ir::{Entity, TargetKind, Task};
 use hgnn::lint::{Config, lint};
 use hgnn::source::SourceMap;
@@ -153,7 +153,7 @@ fn no_code_lacks_its_page() {
     codes_in(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src"), &mut codes);
     let known: BTreeSet<&str> = EXPLANATIONS.iter().map(|(code, _)| *code).collect();
     let lacking: Vec<_> = codes.iter().filter(|(code, _)| !known.contains(code.as_str())).collect();
-    assert!(lacking.is_empty(), "no page in src/check/explanations for {lacking:#?}");
+    assert!(lacking.is_empty(), "no page in src/findings/explanations for {lacking:#?}");
     let without_code: Vec<_> = known.iter().filter(|code| !codes.contains_key(**code)).collect();
     assert!(without_code.is_empty(), "pages for codes that nothing says: {without_code:?}");
 }

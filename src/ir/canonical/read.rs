@@ -2,9 +2,8 @@
 //! read them: names, kinds, ranges and defaults are those of the catalogue.
 
 use super::{Canonical, HEAD, IDENTITY, Loss, Stage, VERSION};
-use crate::args::{
-    ArgKind, ArgSpec, ArgValue, Args, BoundCall, Callee, Env, Evaluator, Findings, Given, bind, bind_call,
-};
+use crate::args::{ArgKind, ArgSpec, ArgValue, Args, BoundCall};
+use crate::bind::{Callee, Env, Evaluator, Findings, bind, bind_call};
 use crate::conv::{analyse, text};
 use crate::diagnostic::Diagnostic;
 use crate::ir::Task;
@@ -12,7 +11,7 @@ use crate::migrate;
 use crate::ops::conv::defined;
 use crate::ops::{self, Operator, Ports};
 use crate::source::{FileId, SourceMap, Span};
-use crate::syntax::ast::{Arg, Conv, Entry, Expr, ExprKind, Ident, ItemKind, Param};
+use crate::syntax::ast::{Arg, Conv, Entry, Expr, ExprKind, Given, Ident, ItemKind, Param};
 use std::collections::HashMap;
 
 /// What is wrong with a canonical text, and in which line, counted from 1.

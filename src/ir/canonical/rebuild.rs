@@ -2,7 +2,7 @@
 //! version that is not read any more.
 
 use super::Canonical;
-use crate::args::Findings;
+use crate::bind::Findings;
 use crate::ir::infer::infer_types;
 use crate::ir::{
     Author, DataFacts, Dim, Entity, Level, LossTerm, Model, Node, Scope, Size, Symmetry, Type, Wanted,

@@ -171,7 +171,7 @@ impl Operator for Defined {
                 // What is wrong with the widths inside comes first.
                 None => {
                     call.result().map_err(|finding| *finding)?;
-                    return Err(check::conv::no_out(cx, self.name, target));
+                    return Err(check::shape::no_out(cx, self.name, target));
                 }
             },
         };

@@ -1,6 +1,6 @@
 //! Tasks: what is predicted, and the rows that a model for it ends on. A task is one entry of [`TASKS`].
 
-use super::types::{Entity, Level, Type};
+use super::{Entity, Level, Type};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]

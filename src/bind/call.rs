@@ -1,41 +1,17 @@
-//! The binder: a call's arguments against the specs of what is called.
+//! A call's arguments against the specs of what is called.
 
 use super::eval::{Evaluator, Value};
 use super::scope::{Env, Thunk};
-use super::{ArgKind, ArgSpec, ArgValue, Args, BoundArg, BoundCall, CallSpec, Default, EdgeValue};
-use crate::check::{args as report, elsewhere, names};
+use crate::args::{ArgKind, ArgSpec, ArgValue, Args, BoundArg, BoundCall, CallSpec, Default, EdgeValue};
+use crate::findings::{args as report, elsewhere, names};
 use crate::migrate::renamed_argument;
+use crate::settings::catalogue;
 use crate::source::{FileId, SourceMap, Span};
-use crate::syntax::ast::{Arg, Entry, Expr, ExprKind, Ident, ItemKind};
+use crate::syntax::ast::{Arg, Expr, ExprKind, Given, ItemKind};
+use crate::syntax::quoted;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Mutex, OnceLock};
-
-/// One argument as written, or one entry of a section.
-#[derive(Debug, Clone, Copy)]
-pub struct Given<'p> {
-    pub name: Option<&'p Ident>,
-    pub value: &'p Expr,
-}
-
-impl<'p> From<&'p Arg> for Given<'p> {
-    fn from(arg: &'p Arg) -> Self {
-        Self { name: arg.name.as_ref(), value: &arg.value }
-    }
-}
-
-impl<'p> From<&'p Entry> for Given<'p> {
-    fn from(entry: &'p Entry) -> Self {
-        Self { name: Some(&entry.key), value: &entry.value }
-    }
-}
-
-impl Given<'_> {
-    /// From the name to the end of the value.
-    pub fn span(&self) -> Span {
-        self.name.map_or(self.value.span, |name| name.span.to(self.value.span))
-    }
-}
 
 /// What is called, as messages name it.
 #[derive(Debug, Clone, Copy)]
@@ -73,21 +49,6 @@ pub struct Bound<'p> {
     pub branches: Vec<Thunk<'p>>,
     /// Arguments whose value stands in for one that was reported.
     pub broken: Vec<&'static str>,
-}
-
-/// What `ArgKind::Call(kind)` can name.
-///
-/// # Panics
-/// Where a spec asks for a catalogue that does not exist.
-pub fn catalogue(kind: &str) -> &'static [&'static CallSpec] {
-    match kind {
-        "data" => crate::data::SPECS,
-        "optimizer" => crate::train::optimizer::SPECS,
-        "schedule" => crate::train::schedule::SPECS,
-        "early_stop" => crate::train::early_stop::SPECS,
-        "protocol" => crate::train::protocol::SPECS,
-        _ => panic!("no catalogue `{kind}`"),
-    }
 }
 
 /// Binds a call. Findings go to the evaluator.
@@ -428,7 +389,7 @@ pub(crate) fn convert<'p>(
             ev.report(
                 report::wrong_kind(&what, "a text in quotes", &format!("the word `{text}`"), place)
                     .help(format!("write \"{text}\""))
-                    .fix(place, crate::starter::quoted(text)),
+                    .fix(place, quoted(text)),
             );
             None
         }

@@ -1,11 +1,13 @@
 //! Names of other libraries where ours are expected: one message with a line to paste. [`crate::elsewhere`] has the names.
 
-use crate::args::{ArgKind, ArgSpec, Default, EdgeValue, Given, words_list};
+use crate::args::{ArgKind, ArgSpec, Default, EdgeValue, words_list};
 use crate::diagnostic::{Diagnostic, Edit, Fix};
 use crate::elsewhere::{self, Argument, Here, Library, Meaning, Place, Word};
 use crate::ops::{self, Family, WidthRule};
+use crate::settings::catalogue;
 use crate::source::Span;
-use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Stage};
+use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Given, Stage};
+use crate::syntax::quoted;
 use std::collections::BTreeMap;
 
 /// An expression as a file writes it.
@@ -22,7 +24,7 @@ fn rewritten(expr: &Expr, edits: &[Edit]) -> String {
     let list = |items: &[Expr]| items.iter().map(written).collect::<Vec<_>>().join(", ");
     match &expr.kind {
         ExprKind::Number { value, .. } => number(*value),
-        ExprKind::String(text) => crate::starter::quoted(text),
+        ExprKind::String(text) => quoted(text),
         ExprKind::Bool(value) => value.to_string(),
         ExprKind::Name(name) => name.clone(),
         ExprKind::List(items) => format!("[{}]", list(items)),
@@ -327,7 +329,7 @@ fn translate(
 fn call_spec(name: &str) -> Option<&'static crate::args::CallSpec> {
     ["optimizer", "schedule", "early_stop", "protocol", "data"]
         .into_iter()
-        .flat_map(crate::args::catalogue)
+        .flat_map(catalogue)
         .find(|spec| spec.name == name)
         .copied()
 }
@@ -721,7 +723,7 @@ fn train_value(key: &str, expr: &Expr) -> String {
 /// A call of a catalogue, from whatever was written for one.
 fn call_value(kind: &str, expr: &Expr) -> String {
     let Some(name) = word_of(expr) else { return written(expr) };
-    if let Some(spec) = crate::args::catalogue(kind).iter().find(|spec| spec.name == name.to_lowercase()) {
+    if let Some(spec) = catalogue(kind).iter().find(|spec| spec.name == name.to_lowercase()) {
         return match &expr.kind {
             ExprKind::Call(call) => {
                 let given: Vec<Given> = call.args.iter().map(Given::from).collect();
@@ -739,7 +741,7 @@ fn call_value(kind: &str, expr: &Expr) -> String {
             };
             translate(op, &[], word.args, call_spec(op).map_or(&[], |spec| spec.args), &given).text
         }
-        _ => crate::args::catalogue(kind).first().map_or("…", |spec| spec.example).to_owned(),
+        _ => catalogue(kind).first().map_or("…", |spec| spec.example).to_owned(),
     }
 }
 
@@ -768,9 +770,9 @@ fn task_value(expr: &Expr) -> String {
 
 fn data_value(expr: &Expr) -> String {
     match &expr.kind {
-        ExprKind::String(name) => format!("tu({})", crate::starter::quoted(name)),
-        ExprKind::Name(name) if crate::args::catalogue("data").iter().all(|spec| spec.name != name) => {
-            format!("tu({})", crate::starter::quoted(name))
+        ExprKind::String(name) => format!("tu({})", quoted(name)),
+        ExprKind::Name(name) if catalogue("data").iter().all(|spec| spec.name != name) => {
+            format!("tu({})", quoted(name))
         }
         _ => written(expr),
     }
@@ -978,7 +980,7 @@ pub fn section(name: &str, place: Span, entries: &[crate::syntax::ast::Entry]) -
             let named = |wanted: &str| entries.iter().find(|entry| entry.key.text == wanted);
             let name = named("name").or_else(|| named("dataset")).map(|entry| &entry.value).and_then(word_of);
             let name = name.map_or("PROTEINS", |name| name.trim_start_matches("TU_"));
-            format!("data = tu({})", crate::starter::quoted(name))
+            format!("data = tu({})", quoted(name))
         }
         section => section_text(section, entries),
     };

@@ -3,9 +3,9 @@
 use super::shape;
 use crate::args::{ArgKind, ArgSpec, Args, Default, EdgeValue};
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Entity, Type};
 use crate::ops::{self, Action, Family, InferCx, Ports};
 use crate::source::Span;
+use crate::types::{Entity, Type};
 
 /// An operator that sends messages gets a value without edges: a graph vector or sorted slots.
 pub fn needs_edges(cx: &InferCx) -> Diagnostic {

@@ -1,9 +1,9 @@
 //! Widths fit: what a stage expects, what it gets, and where both numbers come from.
 
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Size};
 use crate::ops::InferCx;
 use crate::source::Span;
+use crate::types::{Dim, Size};
 
 /// The width of the result of an operator whose width is the argument `arg`: the argument where it is
 /// written, else the width asked of the operator by the task or a pooling.
@@ -119,7 +119,20 @@ pub fn no_width(cx: &InferCx) -> Diagnostic {
             "the width cannot be inferred here: another stage after this one sets the output width",
         )
         .help(format!("write the width, for example `{name}(64)`"));
-    crate::check::args::with_argument(cx, finding, "64")
+    super::args::with_argument(cx, finding, "64")
+}
+
+/// No whole number for `out` gives the width that is asked for.
+pub fn no_out(cx: &InferCx, name: &str, target: &Dim) -> Diagnostic {
+    let finding = Diagnostic::error(
+        "shape::no_width",
+        format!("`out` of `{name}` is left out, and no value of it makes the result {} wide", target.size),
+    )
+    .label(cx.span, format!("a width of {} is asked for here", target.size))
+    .help(format!("write `{name}(64)`, and behind it `-> linear`"));
+    let finding = with_origin(finding, target, cx.span);
+    let end = Span { start: cx.span.end, ..cx.span };
+    super::args::with_argument(cx, finding, "64").guess(end, " -> linear")
 }
 
 /// A label at the place where a size comes from, unless the message points there already.

@@ -1,9 +1,9 @@
 //! Names: unknown ones with what was probably meant, those defined twice, and definitions that form a cycle.
 
+use super::elsewhere::{self, Found};
+use super::explanations::EXPLANATIONS;
 use crate::args::{EdgeValue, words_list};
-use crate::check::elsewhere::{self, Found};
 use crate::diagnostic::Diagnostic;
-use crate::lint;
 use crate::migrate::{self, Rename};
 use crate::ops;
 use crate::source::Span;
@@ -179,10 +179,15 @@ pub fn unknown_task(given: &str, place: Span, known: &[&str]) -> Diagnostic {
     suggested(finding, place, did_you_mean(given, known.iter().copied()), "not known", &all)
 }
 
+/// The names of all lints, as `allow(…)` takes them: each has its page.
+pub fn lints() -> impl Iterator<Item = &'static str> {
+    EXPLANATIONS.iter().filter_map(|(code, _)| code.strip_prefix("lint::"))
+}
+
 /// `allow(over_smothing)`
 pub fn unknown_lint(given: &str, place: Span) -> Diagnostic {
     let finding = Diagnostic::error("names::unknown_lint", format!("there is no lint `{given}`"));
-    let suggestion = did_you_mean(given, lint::names());
+    let suggestion = did_you_mean(given, lints());
     suggested(finding, place, suggestion, "not known", "`hgnnc lint --list` lists what can be allowed")
 }
 

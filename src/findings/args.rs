@@ -1,26 +1,12 @@
 //! Arguments: what a call takes, what it was given, and what cannot matter where it stands.
 
+use super::elsewhere::written;
+use super::names::{did_you_mean, suggested};
 use crate::args::{ArgKind, ArgSpec, Default, words_list};
-use crate::check::elsewhere::written;
-use crate::check::names::{did_you_mean, suggested};
 use crate::diagnostic::Diagnostic;
-use crate::ir::{DataFacts, Model};
-use crate::ops::InferCx;
+use crate::settings::catalogue;
 use crate::source::Span;
 use crate::syntax::ast::Expr;
-
-/// Where argument `arg` was written; the stage where it was not.
-pub fn place(cx: &InferCx, arg: &str) -> Span {
-    cx.args.get(arg).and_then(|bound| bound.span).unwrap_or(cx.span)
-}
-
-/// An argument that was written but cannot matter here. `why` completes "… has no effect: ".
-pub fn no_effect(cx: &InferCx, arg: &str, why: &str) -> Diagnostic {
-    Diagnostic::error("args::no_effect", format!("`{arg}` of `{}` has no effect here: {why}", cx.op.name()))
-        .label(place(cx, arg), "changes nothing")
-        .help(format!("leave `{arg}` out"))
-        .fix(place(cx, arg), "")
-}
 
 /// `repeat(1, …)`, which is the pipeline itself. `whole` is the call, `times` its number and `stages` its pipeline.
 pub fn repeat_once(whole: Span, times: Span, stages: Span) -> Diagnostic {
@@ -29,66 +15,6 @@ pub fn repeat_once(whole: Span, times: Span, stages: Span) -> Diagnostic {
         .help("write the pipeline alone, or a larger number")
         .fix(Span { end: stages.start, ..whole }, "")
         .fix(Span { start: stages.end, ..whole }, "")
-}
-
-/// Two arguments say the same thing in two ways (`k` and `ratio`).
-pub fn conflict(cx: &InferCx, first: &str, second: &str) -> Diagnostic {
-    Diagnostic::error("args::conflict", format!("`{}` takes `{first}` or `{second}`, not both", cx.op.name()))
-        .label(place(cx, second), format!("`{second}` is given here"))
-        .label(place(cx, first), format!("`{first}` is given here"))
-        .help("leave one of them out")
-        .guess(place(cx, second), "")
-}
-
-/// None of several arguments was written, one of which is needed.
-pub fn needs_one_of(cx: &InferCx, names: &[&str], example: &str) -> Diagnostic {
-    let list: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    let name = cx.op.name();
-    let finding = Diagnostic::error("args::missing", format!("`{name}` needs {}", list.join(" or ")))
-        .label(cx.span, "neither is given")
-        .help(format!("for example `{name}({example})`"));
-    with_argument(cx, finding, example)
-}
-
-/// A guess that gives the stage one more argument: in front of those that are written, or behind them where it has its
-/// name (`ratio = 0.5`).
-pub fn with_argument(cx: &InferCx, finding: Diagnostic, argument: &str) -> Diagnostic {
-    let is_inside =
-        |span: &Span| span.file == cx.span.file && cx.span.start < span.start && span.end < cx.span.end;
-    let written = || cx.args.0.iter().filter_map(|arg| arg.span).filter(is_inside);
-    let is_named = argument.contains('=');
-    match (written().min(), written().max_by_key(|span| span.end)) {
-        (Some(first), _) if !is_named => {
-            finding.guess(Span { end: first.start, ..first }, format!("{argument}, "))
-        }
-        (_, Some(last)) => finding.guess(Span { start: last.end, ..last }, format!(", {argument}")),
-        _ => finding.guess(cx.span, format!("{}({argument})", cx.op.name())),
-    }
-}
-
-/// A value that is in range by itself but does not fit the rest (`heads = 3` of 64 channels).
-/// `message` is the whole first line.
-pub fn does_not_fit(cx: &InferCx, arg: &str, message: &str, help: &str) -> Diagnostic {
-    Diagnostic::error("args::does_not_fit", message).label(place(cx, arg), "does not fit").help(help)
-}
-
-/// Training settings that cannot matter with this data.
-pub fn training_matters(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
-    let mut findings = Vec::new();
-    if data.n_graphs == 1
-        && let Some(place) = model.train.get("batch_size").and_then(|arg| arg.span)
-    {
-        findings.push(
-            Diagnostic::error(
-                "args::no_effect",
-                "`batch_size` of `train` has no effect here: there is one graph",
-            )
-            .label(place, "changes nothing")
-            .help("leave `batch_size` out: each step sees the whole graph")
-            .fix(place, ""),
-        );
-    }
-    findings
 }
 
 /// `sage(64, agregate = mean)`
@@ -183,7 +109,7 @@ fn example(spec: &ArgSpec) -> String {
         ArgKind::Pipeline { .. } => "gcn(64) -> relu".into(),
         ArgKind::Edges(of) => of.example().into(),
         ArgKind::Call(kind) => {
-            let first = crate::args::catalogue(kind).first();
+            let first = catalogue(kind).first();
             first.map_or("…", |spec| spec.name).into()
         }
     }
@@ -212,7 +138,7 @@ pub fn not_a_call(
             finding.help(format!("write `{kind} = {call}`; see `hgnnc ops {kind}`")).fix(place, call)
         }
         _ => {
-            let example = crate::args::catalogue(kind).first().map_or("", |spec| spec.example);
+            let example = catalogue(kind).first().map_or("", |spec| spec.example);
             finding
                 .help(format!("for example `{kind} = {example}`; see `hgnnc ops {kind}`"))
                 .guess(place, example)

@@ -1,12 +1,10 @@
 //! Bodies of convolutions (`conv`): parts, what each can read, and what would depend on an order.
 
+use super::functions::{FUNCTIONS, Function};
+use super::{Aggregate, Input, Part, Takes};
 use crate::args::words_list;
-use crate::check::names::{did_you_mean, suggested};
-use crate::conv::functions::{FUNCTIONS, Function};
-use crate::conv::{Aggregate, Input, Part, Takes};
 use crate::diagnostic::Diagnostic;
-use crate::ir::Dim;
-use crate::ops::InferCx;
+use crate::findings::names::{did_you_mean, suggested};
 use crate::source::Span;
 use crate::syntax::ast::{Entry, Ident, Stage};
 
@@ -154,19 +152,6 @@ pub fn softmax_outside(part: Part, place: Span) -> Diagnostic {
     )
     .label(place, "no edges here")
     .help("write it in `message`, as in `message = softmax(dot(x_i, x_j)) * x_j`")
-}
-
-/// No whole number for `out` gives the width that is asked for.
-pub fn no_out(cx: &InferCx, name: &str, target: &Dim) -> Diagnostic {
-    let finding = Diagnostic::error(
-        "shape::no_width",
-        format!("`out` of `{name}` is left out, and no value of it makes the result {} wide", target.size),
-    )
-    .label(cx.span, format!("a width of {} is asked for here", target.size))
-    .help(format!("write `{name}(64)`, and behind it `-> linear`"));
-    let finding = crate::check::shape::with_origin(finding, target, cx.span);
-    let end = Span { start: cx.span.end, ..cx.span };
-    crate::check::args::with_argument(cx, finding, "64").guess(end, " -> linear")
 }
 
 /// An operator, block or convolution where a value is expected.

@@ -1,9 +1,9 @@
 //! Permutation symmetry as a type: how a stage changes the way its value moves with the node numbering.
 
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Cause, Causes, Entity, Symmetry, Type};
 use crate::ops::InferCx;
 use crate::source::Span;
+use crate::types::{Cause, Causes, Entity, Symmetry, Type};
 
 /// The symmetry of a result whose rows are those of input 0 (`linear`, `gcn`, `add`): as input 0, unless
 /// an input is poisoned already.

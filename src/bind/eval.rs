@@ -1,8 +1,8 @@
 //! Values of expressions: numbers, texts, lists and `let`s.
 
 use super::scope::{Binding, Definition, DefinitionKind, Env, FileScope, Thunk};
-use crate::check::{args as args_check, names};
 use crate::diagnostic::{self, Diagnostic, MORE};
+use crate::findings::{args as args_check, names};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Ident};
 use std::collections::{HashMap, HashSet};

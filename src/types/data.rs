@@ -1,0 +1,76 @@
+//! What is known of the data before a model is built.
+
+use super::Task;
+
+/// What the compiler knows of the data. Without it, sizes stay symbolic.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct DataFacts {
+    /// As messages call it: `PROTEINS`, `karate()`.
+    pub name: String,
+    pub n_graphs: usize,
+    /// Width of the node features after the reader's `features` choice; 0 where there are none.
+    pub n_features: usize,
+    /// Classes, or values per target.
+    pub n_outputs: usize,
+    /// `None` where the data carries no labels.
+    pub task: Option<Task>,
+    pub class_counts: Vec<usize>,
+    pub max_nodes: usize,
+    pub mean_nodes: f64,
+    pub total_nodes: usize,
+    /// Directed entries.
+    pub total_edges: usize,
+    pub n_graphs_without_edges: usize,
+    /// The data comes with a split into training, validation and test parts.
+    #[serde(default)]
+    pub has_split: bool,
+    /// Columns of the edge features after the reader's `edge_features` choice; 0 where edges carry none.
+    #[serde(default)]
+    pub edge_features: usize,
+    /// What those columns are, for messages: `4 edge labels (0, 1, 2, 3)`.
+    #[serde(default)]
+    pub edge_columns: String,
+    /// Kinds of edges, which are the edge labels; 0 where the data names none.
+    #[serde(default)]
+    pub edge_kinds: usize,
+    /// Directed edges that join a node to itself.
+    #[serde(default)]
+    pub n_loops: usize,
+    /// Directed edges beyond the first between the same two nodes in the same direction.
+    #[serde(default)]
+    pub n_parallel_edges: usize,
+    /// Directed edges without their reverse.
+    #[serde(default)]
+    pub n_one_way_edges: usize,
+    #[serde(default)]
+    pub degrees: Degrees,
+}
+
+/// How many edges lead to the nodes of some graphs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Degrees {
+    pub n_nodes: usize,
+    /// `Σ_i d_i`
+    pub sum: f64,
+    /// `Σ_i ln(d_i + 1)`
+    pub sum_log: f64,
+}
+
+impl Degrees {
+    /// Of nodes with these numbers of edges.
+    pub fn of(degrees: impl Iterator<Item = usize>) -> Self {
+        degrees.fold(Self::default(), |all, degree| Self {
+            n_nodes: all.n_nodes + 1,
+            sum: all.sum + degree as f64,
+            sum_log: all.sum_log + (degree as f64).ln_1p(),
+        })
+    }
+    /// `d̄`; 1 where there are no edges, so that it can be divided by.
+    pub fn mean(&self) -> f64 {
+        if self.sum > 0.0 { self.sum / self.n_nodes as f64 } else { 1.0 }
+    }
+    /// The mean of `ln(d + 1)`; 1 where there are no edges.
+    pub fn mean_log(&self) -> f64 {
+        if self.sum > 0.0 { self.sum_log / self.n_nodes as f64 } else { 1.0 }
+    }
+}
