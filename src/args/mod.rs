@@ -239,7 +239,7 @@ pub enum ArgValue {
     Choice(&'static str),
     IntList(Vec<i64>),
     ChoiceList(Vec<&'static str>),
-    /// The pipeline became an input of the node; the value only says that it was given.
+    /// The pipeline became an input of the node, written or by default; the value only says that it is there.
     Pipeline,
     Call(BoundCall),
     /// Not written; the operator infers it.
@@ -311,8 +311,8 @@ impl Args {
     pub fn call(&self, name: &str) -> Option<&BoundCall> {
         if let ArgValue::Call(call) = self.value(name) { Some(call) } else { None }
     }
-    /// The input at which the value of a pipeline argument comes in; `None` where it was not given. Input 0 is the value
-    /// that the operator is applied to, and arguments that were given follow in the order of the specs.
+    /// The input at which the value of a pipeline argument comes in; `None` where it was not given and has no default.
+    /// Input 0 is the value that the operator is applied to, and arguments that are there follow in the order of the specs.
     pub fn port(&self, name: &str) -> Option<usize> {
         let mut port = 0;
         for arg in self.0.iter().filter(|arg| arg.value == ArgValue::Pipeline) {

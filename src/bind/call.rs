@@ -557,6 +557,8 @@ fn default_value(ev: &mut Evaluator, spec: &ArgSpec) -> ArgValue {
                     ArgValue::Call(call)
                 })
             }
+            // The default is an input of the node as well as one that was written.
+            ArgKind::Pipeline { .. } => ArgValue::Pipeline,
             _ => ArgValue::Absent,
         },
     }

@@ -406,7 +406,11 @@ fn loss_json(term: &LossTerm) -> Value {
 fn arguments(args: &Args, specs: &[ArgSpec]) -> Value {
     let all = args.0.iter().map(|arg| {
         let spec = specs.iter().find(|spec| spec.name == arg.name);
-        let value = match &arg.value {
+        // A pipeline that is the default is as little written as a value that is inferred.
+        let absent = ArgValue::Absent;
+        let is_left_out = arg.value == ArgValue::Pipeline && arg.span.is_none();
+        let given = if is_left_out { &absent } else { &arg.value };
+        let value = match given {
             ArgValue::Int(value) => json!(value),
             ArgValue::Float(value) => json!(value),
             ArgValue::Bool(value) => json!(value),
@@ -418,8 +422,8 @@ fn arguments(args: &Args, specs: &[ArgSpec]) -> Value {
             ArgValue::Pipeline | ArgValue::Call(_) => json!(describe::value(&arg.value, spec)),
         };
         let mut entry = json!({ "value": value, "is_default": arg.span.is_none() });
-        if arg.value == ArgValue::Absent {
-            entry["inferred"] = json!(describe::value(&arg.value, spec));
+        if *given == absent {
+            entry["inferred"] = json!(describe::value(given, spec));
         }
         (arg.name.to_owned(), entry)
     });

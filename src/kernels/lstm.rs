@@ -327,26 +327,37 @@ mod tests {
 
     #[test]
     fn sequences_match_pyg() {
-        let golden = Golden::load("aggr_lstm");
-        // Two nodes read the two sequences. PyG pads the shorter one with a zero row, which here is node 9.
-        let mut edges: Vec<_> =
-            golden.integers("inputs/index").into_iter().zip(0..).map(|(to, from)| (from, 10 + to)).collect();
-        edges.push((9, 11));
-        let graph = graph(&[12], &edges);
+        // PyG pads a sequence that is shorter than another with rows of zeros: one before the second of the first case.
+        check_sequences("aggr_lstm", 9, &[1]);
+        check_sequences("aggr_lstm_single", 7, &[]);
+    }
+
+    /// `n` rows go to the sequences that the case tells, then a row of zeros to each sequence of `padded`. A node for each
+    /// sequence reads it.
+    fn check_sequences(name: &str, n: u32, padded: &[u32]) {
+        let golden = Golden::load(name);
+        let of_row: Vec<u32> =
+            golden.integers("inputs/index").into_iter().chain(padded.iter().copied()).collect();
+        let (n_rows, n_sequences) = (of_row.len(), *of_row.iter().max().unwrap() as usize + 1);
+        let edges: Vec<_> =
+            of_row.into_iter().zip(0..).map(|(to, from)| (from, n_rows as u32 + to)).collect();
+        let graph = graph(&[(n_rows + n_sequences) as u32], &edges);
         let x = golden.tensor("inputs/x");
-        let x = Tensor::cat(&[&x, &x.narrow(0, 0, 3).unwrap().zeros_like().unwrap()], 0).unwrap();
+        let zeros = Tensor::zeros((padded.len() + n_sequences, 4), x.dtype(), x.device()).unwrap();
+        let x = Tensor::cat(&[&x, &zeros], 0).unwrap();
         let part = |name: &str| golden.tensor(&format!("params/lstm.{name}"));
         let w = [part("weight_ih_l0").t().unwrap(), part("weight_hh_l0").t().unwrap()];
         let w = Tensor::cat(&[&w[0].contiguous().unwrap(), &w[1].contiguous().unwrap()], 0).unwrap();
         let bias = (part("bias_ih_l0") + part("bias_hh_l0")).unwrap();
         let [x, w, bias] = [&x, &w, &bias].map(|tensor| Var::from_tensor(tensor).unwrap());
         let out = lstm_aggregate(&x, &graph, &w, &bias).unwrap();
-        assert_close(&out.narrow(0, 10, 2).unwrap(), &golden.tensor("outputs/out"), 1e-8);
-        assert!(values(&out.narrow(0, 0, 10).unwrap()).iter().all(|&value| value == 0.0));
-        let loss =
-            (out.narrow(0, 10, 2).unwrap() * golden.tensor("cotangents/out")).unwrap().sum_all().unwrap();
+        let of_sequences = out.narrow(0, n_rows, n_sequences).unwrap();
+        assert_close(&of_sequences, &golden.tensor("outputs/out"), 1e-8);
+        assert!(values(&out.narrow(0, 0, n_rows).unwrap()).iter().all(|&value| value == 0.0));
+        let loss = (of_sequences * golden.tensor("cotangents/out")).unwrap().sum_all().unwrap();
         let grads = loss.backward().unwrap();
-        assert_close(&grads.get(&x).unwrap().narrow(0, 0, 9).unwrap(), &golden.tensor("grads/x"), 1e-8);
+        let of_x = grads.get(&x).unwrap().narrow(0, 0, n as usize).unwrap();
+        assert_close(&of_x, &golden.tensor("grads/x"), 1e-8);
         let of_w = grads.get(&w).unwrap();
         let expected = golden.tensor("grads/param:lstm.weight_ih_l0").t().unwrap();
         assert_close(&of_w.narrow(0, 0, 4).unwrap(), &expected, 1e-8);

@@ -4,7 +4,7 @@
 use crate::operator::{self, Lone, args, numbers, sparse_graph, ty};
 use candle_core::{DType, Device, Tensor, Var};
 use hgnn::args::{ArgKind, ArgValue, EdgeValue};
-use hgnn::data::batch::EdgeKinds;
+use hgnn::data::batch::{EdgeKinds, SparseGraph};
 use hgnn::ir::{Entity, Type};
 use hgnn::lower::{ForwardCx, Structure, Value};
 use hgnn::ops::{Operator, WeightMap, WeightSpec};
@@ -15,13 +15,13 @@ use std::sync::Arc;
 
 /// f64 within the nine significant digits of the files, which are those of the inputs too; gradients pass through
 /// more products of them. f32 within its own rounding.
-struct Tolerance {
-    dtype: DType,
-    values: f64,
-    gradients: f64,
+pub(crate) struct Tolerance {
+    pub dtype: DType,
+    pub values: f64,
+    pub gradients: f64,
 }
 
-static TOLERANCES: [Tolerance; 2] = [
+pub(crate) static TOLERANCES: [Tolerance; 2] = [
     Tolerance { dtype: DType::F64, values: 1e-8, gradients: 3e-8 },
     Tolerance { dtype: DType::F32, values: 1e-5, gradients: 1e-4 },
 ];
@@ -33,10 +33,10 @@ const MINCUT: &str = "mincut";
 const ORTHOGONALITY: &str = "orthogonality";
 
 #[derive(serde::Deserialize, Clone)]
-struct Stored {
-    shape: Vec<usize>,
+pub(crate) struct Stored {
+    pub shape: Vec<usize>,
     #[serde(deserialize_with = "numbers_or_truths")]
-    data: Vec<f64>,
+    pub data: Vec<f64>,
 }
 
 /// Masks hold `true` and `false`.
@@ -48,10 +48,10 @@ fn numbers_or_truths<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<f6
 }
 
 impl Stored {
-    fn tensor(&self, dtype: DType) -> Tensor {
+    pub fn tensor(&self, dtype: DType) -> Tensor {
         Tensor::from_slice(&self.data, self.shape.as_slice(), &Device::Cpu).unwrap().to_dtype(dtype).unwrap()
     }
-    fn indices(&self) -> Vec<usize> {
+    pub fn indices(&self) -> Vec<usize> {
         self.data.iter().map(|&value| value as usize).collect()
     }
 }
@@ -59,29 +59,29 @@ impl Stored {
 type Named = BTreeMap<String, Stored>;
 
 #[derive(serde::Deserialize)]
-struct Case {
-    case: String,
+pub(crate) struct Case {
+    pub case: String,
     mode: String,
     /// In PyG's terms.
-    args: BTreeMap<String, serde_json::Value>,
-    inputs: Named,
-    params: Named,
+    pub args: BTreeMap<String, serde_json::Value>,
+    pub inputs: Named,
+    pub params: Named,
     buffers: Named,
     #[serde(default)]
     buffers_after: Named,
-    outputs: Named,
-    cotangents: Named,
-    grads: Named,
+    pub outputs: Named,
+    pub cotangents: Named,
+    pub grads: Named,
 }
 
-fn load(name: &str) -> Case {
+pub(crate) fn load(name: &str) -> Case {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.json"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 #[track_caller]
-fn assert_close(what: &str, ours: &[f64], theirs: &[f64], tolerance: f64) {
+pub(crate) fn assert_close(what: &str, ours: &[f64], theirs: &[f64], tolerance: f64) {
     assert_eq!(ours.len(), theirs.len(), "{what}: numbers");
     // The numbers of one tensor are sums of terms of about the same size, each stored with nine digits.
     let scale = theirs.iter().fold(1.0f64, |largest, value| largest.max(value.abs()));
@@ -103,6 +103,7 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
             "temp" => "temperature",
             "num_bases" => "bases",
             "num_blocks" => "blocks",
+            "act" => "activation",
             other => other,
         };
         let value = match value {
@@ -115,6 +116,15 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
                 let word = |word: &Json| &*Box::leak(word.as_str().unwrap().to_owned().into_boxed_str());
                 ArgValue::ChoiceList(words.iter().map(word).collect())
             }
+            // Widths: input, hidden ones, output.
+            Json::Array(widths) if theirs == "channel_list" => {
+                let width = |width: &Json| width.as_i64().unwrap();
+                let hidden = widths[1..widths.len() - 1].iter().map(width).collect();
+                written.push(("hidden", ArgValue::IntList(hidden)));
+                written.push(("out", ArgValue::Int(width(&widths[widths.len() - 1]))));
+                continue;
+            }
+            Json::Null => continue,
             // The degrees, whose means are buffers.
             Json::Array(_) if theirs == "deg" => continue,
             other => {
@@ -136,6 +146,12 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
                 let width = *case.inputs["x"].shape.last().unwrap() as i64;
                 assert_eq!(value, ArgValue::Int(width), "{}: the input's width", case.case);
             }
+            // Without learned scales: they are 1 and 0, `from_pyg`.
+            "affine" => assert_eq!(value, ArgValue::Bool(false)),
+            // How many groups there are, the empty ones behind included: `inputs`.
+            "dim_size" => {}
+            "plain_last" => assert_eq!(value, ArgValue::Bool(true)),
+            "ratio" if op.name() == "topk" && matches!(value, ArgValue::Int(_)) => written.push(("k", value)),
             // A weight's initial value, where it is trained.
             "eps" if case.params.contains_key("eps") => {}
             "edge_dim" => {
@@ -218,7 +234,12 @@ fn to_pyg(ours: &Tensor, map: WeightMap, shape: &[usize]) -> Tensor {
 /// Our weight out of PyG's: every one that the map names and the case has, laid into place.
 fn from_pyg(case: &Case, map: &[(&str, &str, WeightMap)], spec: &WeightSpec) -> Tensor {
     let shape: Vec<usize> = spec.shape.iter().map(|dim| dim.known().unwrap()).collect();
-    let mut values = vec![f64::NAN; shape.iter().product()];
+    let missing = match (case.args.get("affine"), spec.name) {
+        (Some(Json::Bool(false)), "weight") => 1.0,
+        (Some(Json::Bool(false)), "bias") => 0.0,
+        _ => f64::NAN,
+    };
+    let mut values = vec![missing; shape.iter().product()];
     for &(theirs, ours, how) in map {
         let Some(stored) = case.params.get(theirs).or_else(|| case.buffers.get(theirs)) else { continue };
         if ours != spec.name {
@@ -265,9 +286,9 @@ fn inputs(case: &Case, op: &dyn Operator, dtype: DType) -> Inputs {
     let x = variable("x");
     if case.inputs.contains_key("adj") {
         let adj = variable("adj");
-        let (_, n, width) = x.dims3().unwrap();
-        let structure = Structure::Clusters { n_graphs: 1, k: n, adjacency: Some(adj.as_tensor().clone()) };
-        let mut values = vec![Value { x: x.reshape((n, width)).unwrap(), structure: structure.clone() }];
+        let (n_graphs, n, width) = x.dims3().unwrap();
+        let structure = Structure::Clusters { n_graphs, k: n, adjacency: Some(adj.as_tensor().clone()) };
+        let mut values = vec![Value { x: x.reshape(((), width)).unwrap(), structure: structure.clone() }];
         let mut types = vec![ty(Entity::Clusters, 1, Some(n), width)];
         let mut variables = BTreeMap::from([("x", x), ("adj", adj)]);
         if case.inputs.contains_key("s") {
@@ -284,7 +305,9 @@ fn inputs(case: &Case, op: &dyn Operator, dtype: DType) -> Inputs {
     let n_nodes = match &graphs {
         Some(graphs) => {
             assert!(graphs.is_sorted(), "{}: graphs are mixed", case.case);
-            (0..=graphs[n - 1]).map(|graph| graphs.iter().filter(|&&of| of == graph).count()).collect()
+            let n_graphs =
+                case.args.get("dim_size").map_or(graphs[n - 1] + 1, |n| n.as_u64().unwrap() as usize);
+            (0..n_graphs).map(|graph| graphs.iter().filter(|&&of| of == graph).count()).collect()
         }
         None => vec![n],
     };
@@ -308,20 +331,50 @@ fn inputs(case: &Case, op: &dyn Operator, dtype: DType) -> Inputs {
             continue;
         }
         let given = variable(name);
-        let width = given.elem_count() / edges.len();
-        let places = Tensor::from_slice(&entries, entries.len(), &Device::Cpu).unwrap();
-        let x = given.reshape((edges.len(), width)).unwrap().index_select(&places, 0).unwrap();
-        values.push(Value { x, structure: Structure::Edges(graph.clone()) });
-        types.push(ty(Entity::Edges, 0, None, width));
+        let value = on_edges(&given, &entries, &graph);
+        types.push(ty(Entity::Edges, 0, None, value.x.dims()[1]));
+        values.push(value);
         variables.insert(name, given);
+    }
+    // Below a selection, values of the edges go on without it.
+    if op.name() == "topk" && case.inputs.contains_key("edge_attr") {
+        variables.insert("edge_attr", variable("edge_attr"));
     }
     Inputs { variables, values, types }
 }
 
+/// Values of edges in the file's order as those of the entries of the adjacency.
+fn on_edges(given: &Tensor, entries: &[u32], graph: &Arc<SparseGraph>) -> Value {
+    let places = Tensor::from_slice(entries, entries.len(), &Device::Cpu).unwrap();
+    let x = given.reshape((entries.len(), ())).unwrap().index_select(&places, 0).unwrap();
+    Value { x, structure: Structure::Edges(graph.clone()) }
+}
+
+impl Inputs {
+    /// Features of the edges that are no input of the operator.
+    fn edge_attr(&self, case: &Case) -> Value {
+        let Structure::Sparse(graph) = &self.values[0].structure else { panic!("not sparse") };
+        let edges = edges(&case.inputs["edge_index"]);
+        let mut entries: Vec<u32> = (0..edges.len() as u32).collect();
+        entries.sort_by_key(|&edge| (edges[edge as usize].1, edges[edge as usize].0));
+        on_edges(&self.variables["edge_attr"], &entries, graph)
+    }
+}
+
 /// `(source, target)` pairs.
-fn edges(stored: &Stored) -> Vec<(u32, u32)> {
+pub(crate) fn edges(stored: &Stored) -> Vec<(u32, u32)> {
     let (sources, targets) = stored.data.split_at(stored.data.len() / 2);
     sources.iter().zip(targets).map(|(&source, &target)| (source as u32, target as u32)).collect()
+}
+
+/// The operator's own map, and for `mlp` its pattern continued.
+fn weight_map(op: &dyn Operator) -> Vec<(&'static str, &'static str, WeightMap)> {
+    let mut map = op.pyg().weights.to_vec();
+    if op.name() == "mlp" {
+        map.push(("lins.2.weight", "layer2.weight", WeightMap::Transposed));
+        map.push(("lins.2.bias", "layer2.bias", WeightMap::Same));
+    }
+    map
 }
 
 /// Runs one case in both precisions. `results` names what came out as PyG does.
@@ -333,7 +386,7 @@ fn check_with(
     let op = operator::find(op);
     for tolerance in &TOLERANCES {
         let case = load(name);
-        let map = op.pyg().weights;
+        let map = &weight_map(op);
         let inputs = inputs(&case, op, tolerance.dtype);
         let types: Vec<&Type> = inputs.types.iter().collect();
         let lone = Lone::build(op, &args(op, &written(&case, op)), &types, tolerance.dtype, |spec| {
@@ -392,6 +445,15 @@ fn check(name: &str, op: &str) {
     check_with(name, op, |_, _, _, value, _| BTreeMap::from([("out", value.x.clone())]));
 }
 
+/// Two graphs of one padded size; PyG sets the rows behind the mask to zero.
+fn check_padded(name: &str, op: &str) {
+    check_with(name, op, |case, inputs, _, value, _| {
+        let mask = case.inputs["mask"].tensor(inputs.values[0].x.dtype());
+        let x = value.x.broadcast_mul(&mask.flatten_all().unwrap().unsqueeze(1).unwrap()).unwrap();
+        BTreeMap::from([("out", x.reshape(case.outputs["out"].shape.as_slice()).unwrap())])
+    });
+}
+
 #[test]
 fn gcn_is_pygs() {
     check("gcn_conv", "gcn");
@@ -409,7 +471,9 @@ fn sage_is_pygs() {
     check("sage_conv_max", "sage");
     check("sage_conv_no_root", "sage");
     check("sage_conv_normalize", "sage");
+    check("sage_conv_given_loops", "sage");
     check("dense_sage_conv", "sage");
+    check_padded("dense_sage_conv_padded", "sage");
 }
 
 #[test]
@@ -417,6 +481,7 @@ fn gin_is_pygs() {
     check("gin_conv", "gin");
     check("gin_conv_train_eps", "gin");
     check("dense_gin_conv", "gin");
+    check_padded("dense_gin_conv_padded", "gin");
 }
 
 #[test]
@@ -424,7 +489,10 @@ fn gat_is_pygs() {
     check("gat_conv", "gat");
     check("gat_conv_edge", "gat");
     check("gat_conv_mean_heads", "gat");
+    check("gat_conv_no_loops", "gat");
+    check("gat_conv_given_loops", "gat");
     check("dense_gat_conv", "gat");
+    check_padded("dense_gat_mean_heads_conv_padded", "gat");
 }
 
 #[test]
@@ -461,6 +529,8 @@ fn rgcn_is_pygs() {
     check("rgcn_conv_blocks_sum", "rgcn");
     check("rgcn_conv_max", "rgcn");
     check("rgcn_conv_parallel_edges", "rgcn");
+    check("fast_rgcn_conv", "rgcn");
+    check("fast_rgcn_conv_blocks", "rgcn");
 }
 
 #[test]
@@ -639,9 +709,9 @@ fn poolings_on_a_sparse_graph_are_pygs() {
     }
 }
 
-#[test]
-fn topk_is_pygs() {
-    check_with("topk_pooling", "topk", |case, inputs, lone, value, _| {
+/// A selection, with PyG's order of nodes and edges.
+fn check_topk(name: &str) {
+    check_with(name, "topk", |case, inputs, lone, value, _| {
         let Structure::Sparse(graph) = &value.structure else { panic!("not sparse") };
         // PyG lays the kept nodes by falling score, we keep their order: `place[p]` is where PyG's row `p` is here.
         let kept = case.outputs["perm"].indices();
@@ -651,15 +721,16 @@ fn topk_is_pygs() {
             .iter()
             .map(|node| ascending.iter().position(|other| other == node).unwrap() as u32)
             .collect();
-        let mut theirs: Vec<(u32, u32)> = edges(&case.outputs["edge_index"])
+        let theirs: Vec<(u32, u32)> = edges(&case.outputs["edge_index"])
             .into_iter()
             .map(|(source, target)| (place[target as usize], place[source as usize]))
             .collect();
-        theirs.sort_unstable();
+        let mut sorted = theirs.clone();
+        sorted.sort_unstable();
         let ours: Vec<(u32, u32)> = (0..graph.n_nodes())
             .flat_map(|row| graph.adjacency.row(row).iter().map(move |&source| (row as u32, source)))
             .collect();
-        assert_eq!(ours, theirs, "edges between kept nodes, as (target, source)");
+        assert_eq!(ours, sorted, "edges between kept nodes, as (target, source)");
 
         // The score is inside of our result; computed again here, so that its cotangent counts.
         let direction = lone.weights.tensor("direction");
@@ -670,16 +741,54 @@ fn topk_is_pygs() {
             x.index_select(&Tensor::from_vec(rows, n, &Device::Cpu).unwrap(), 0).unwrap()
         };
         let kept: Vec<u32> = kept.iter().map(|&node| node as u32).collect();
-        BTreeMap::from([("x", rows(&value.x, place)), ("score", rows(&score, kept).tanh().unwrap())])
+        let score = rows(&score, kept);
+        let score = match case.args.get("nonlinearity").and_then(Json::as_str) {
+            Some("sigmoid") => (((score.neg().unwrap().exp().unwrap()) + 1.0).unwrap()).recip().unwrap(),
+            _ => score.tanh().unwrap(),
+        };
+        let mut results = BTreeMap::from([("x", rows(&value.x, place)), ("score", score)]);
+        if case.inputs.contains_key("edge_attr") {
+            let remaining = remaining_edges(&inputs.edge_attr(case), value);
+            let place = |edge: &(u32, u32)| ours.iter().position(|other| other == edge).unwrap() as u32;
+            results.insert("edge_attr", rows(&remaining, theirs.iter().map(place).collect()));
+        }
+        results
     });
+}
+
+/// The values of the edges that a selection leaves, in the order of its adjacency.
+fn remaining_edges(values: &Value, selected: &Value) -> Tensor {
+    let width = values.x.dims()[1];
+    let types = [ty(Entity::Edges, 0, None, width), ty(Entity::Nodes, 1, None, selected.x.dims()[1])];
+    let op = hgnn::ops::REMAINING_EDGES;
+    let dtype = values.x.dtype();
+    let lone = Lone::build(op, &args(op, &[]), &[&types[0], &types[1]], dtype, |_| unreachable!());
+    lone.run(&[values, selected], &mut ForwardCx::evaluation()).unwrap().x
+}
+
+#[test]
+fn topk_is_pygs() {
+    check_topk("topk_pooling");
+    check_topk("topk_pooling_ratio_0_8");
+    check_topk("topk_pooling_ratio_int");
+    check_topk("topk_pooling_sigmoid");
+    check_topk("topk_pooling_edge_attr");
+}
+
+#[test]
+fn mlp_is_pygs() {
+    check("mlp_model_no_norm", "mlp");
 }
 
 #[test]
 fn norms_are_pygs() {
     check("batch_norm_train", "batch_norm");
     check("batch_norm_eval", "batch_norm");
+    check("batch_norm_no_affine_train", "batch_norm");
+    check("batch_norm_no_affine_eval", "batch_norm");
     check("layer_norm_node", "layer_norm");
     check("layer_norm_graph", "layer_norm");
+    check("layer_norm_graph_no_affine", "layer_norm");
 }
 
 #[test]
@@ -687,13 +796,18 @@ fn readouts_are_pygs() {
     check("aggr_sum", "sum");
     check("aggr_mean", "mean");
     check("aggr_max", "max");
+    check("aggr_sum_empty_group", "sum");
+    check("aggr_mean_empty_group", "mean");
+    check("aggr_max_empty_group", "max");
     check("aggr_set2set", "set2set");
     check("aggr_set2set_one_step", "set2set");
-    check_with("aggr_sort", "sort_pool", |_, _, _, value, _| {
-        // PyG lays the places of a graph side by side, as `flatten` does here.
-        let Structure::Slots { n_graphs, .. } = value.structure else { panic!("no slots") };
-        BTreeMap::from([("out", value.x.reshape((n_graphs, ())).unwrap())])
-    });
+    for name in ["aggr_sort", "aggr_sort_k_above_size"] {
+        check_with(name, "sort_pool", |_, _, _, value, _| {
+            // PyG lays the places of a graph side by side, as `flatten` does here.
+            let Structure::Slots { n_graphs, .. } = value.structure else { panic!("no slots") };
+            BTreeMap::from([("out", value.x.reshape((n_graphs, ())).unwrap())])
+        });
+    }
 }
 
 #[test]
@@ -704,11 +818,19 @@ fn every_file_is_compared() {
         entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file())
     };
     // Kernels read some files without an operator around them.
-    let mut source = include_str!("golden.rs").to_owned();
+    let mut source = [include_str!("golden.rs"), include_str!("poolers.rs")].concat();
     files("src/kernels").for_each(|path| source += &std::fs::read_to_string(path).unwrap());
     for path in files("tests/golden") {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let is_case = path.extension().is_some_and(|ending| ending == "json");
         assert!(!is_case || source.contains(&format!("{name:?}")), "no test reads {name}.json");
+    }
+    let (_, without) = include_str!("../golden/README.md").split_once("## Without a file").unwrap();
+    let rows = without.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    let names: Vec<&str> = rows.flat_map(|row| row.split(", ")).map(|name| name.trim_matches('`')).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let path = root.join("tests/golden").join(format!("{name}.json"));
+        assert!(!path.exists(), "{name}.json is there, and so is its reason not to be");
     }
 }

@@ -26,6 +26,7 @@ mod memory;
 mod migrate;
 mod models;
 mod operator;
+mod poolers;
 mod reference;
 mod robustness;
 mod run_folder;

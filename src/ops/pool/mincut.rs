@@ -22,6 +22,7 @@ use crate::program::{Index, V};
 /// # Shapes
 /// - port 0, `x`: `[N, F]`, nodes or clusters
 /// - port 1, assignment logits: `[N, k]`
+/// - `weight`: `[E, 1]`, the entries `A_ij` of the edges, which are 1 without it
 /// - result: `k` clusters per graph, `[G · k, F]`, with the coarse adjacency `[G, k, k]`
 ///
 /// # Errors
@@ -46,6 +47,7 @@ static ARGS: &[ArgSpec] = &[
         positional: false,
         doc: "What the assignment is divided by before the softmax: the smaller, the harder, PyG's `temp`.",
     },
+    conv::WEIGHT,
 ];
 
 impl Operator for MinCut {
@@ -85,7 +87,8 @@ impl Operator for MinCut {
         })
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
-        let (x, b, edges) = (cx.x(), cx.b, cx.edges());
+        let (x, b) = (cx.x(), cx.b);
+        let edges = cx.named("weight").map_or(cx.edges(), |weight| b.weighted_edges(weight));
         let s = cx.input(1)?.scale(1.0 / cx.args.float("temperature")).softmax_columns();
         let identity = b.identity(&s.width());
         let gathered = edges.sum(edges.source(s));
@@ -143,6 +146,7 @@ fn length(matrix: V, least: f64) -> V {
 
 #[cfg(test)]
 mod tests {
+    use crate::ir::Entity;
     use crate::lower::testing::{compile, graphs};
     use crate::lower::{ForwardCx, Network};
     use crate::ops::loss::{MINCUT, ORTHOGONALITY};
@@ -160,6 +164,31 @@ mod tests {
         );
         assert_eq!(types("gcn(8) -> mincut(k = 3) -> gcn(5) -> mean -> linear", None)[3], "clusters[3, 8]");
         assert_eq!(codes("model = mincut(k = 3) -> mean -> linear\nloss = cross_entropy + entropy").len(), 1);
+    }
+
+    #[test]
+    fn weights_of_edges_come_in_beside_an_assignment_that_is_written_or_not() {
+        for assign in ["", ", assign = gcn(3)", ", assign = gcn(8) -> relu -> linear"] {
+            for weight in ["edges", "edges -> linear(1)"] {
+                let text = format!("mincut(k = 3{assign}, weight = {weight}) -> mean -> linear");
+                assert_eq!(codes(&text), [""; 0], "{text}");
+                let model = compile(&text, None);
+                let pooling = model.get().nodes().find(|(_, node)| node.op.name() == "mincut");
+                let (idx, node) = pooling.expect("a pooling");
+                let entity = |name| {
+                    model.get().graph[model.get().inputs(idx)[node.args.port(name).unwrap()]].ty.entity
+                };
+                assert_eq!([entity("assign"), entity("weight")], [Entity::Nodes, Entity::Edges], "{text}");
+            }
+        }
+        assert_eq!(
+            codes("mincut(k = 3) -> mincut(k = 2, weight = edges) -> mean -> linear"),
+            ["levels::edges_end"]
+        );
+        assert_eq!(
+            codes("mincut(k = 3, assign = edges -> linear(3)) -> mean -> linear"),
+            ["levels::mixed_levels"]
+        );
     }
 
     #[test]

@@ -61,7 +61,8 @@ pub fn kept_rows(cx: &InferCx, rows: &Dim, example: &str) -> Result<Dim, Diagnos
 /// # Errors
 /// `levels::mixed_levels` and `shape::width_mismatch`.
 pub fn assigned(cx: &InferCx, rows: &Dim) -> Result<(), Diagnostic> {
-    for (port, ty) in cx.inputs.iter().enumerate().skip(1) {
+    let weight = cx.port("weight");
+    for (port, ty) in cx.inputs.iter().enumerate().skip(1).filter(|(port, _)| weight != Some(*port)) {
         if (ty.entity, ty.level) != (cx.inputs[0].entity, cx.inputs[0].level) {
             return Err(check::levels::mixed_levels(cx, port));
         }
