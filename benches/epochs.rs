@@ -16,6 +16,8 @@ use hgnn::check::Checked;
 use hgnn::data::{self, DataOptions, Dataset};
 use hgnn::ir::{DataFacts, Model};
 use hgnn::lower::{ForwardCx, Network};
+use hgnn::rng;
+use hgnn::settings::optimizer::learning_rate;
 use hgnn::source::SourceMap;
 use hgnn::train::optimizer;
 use std::time::{Duration, Instant};
@@ -235,7 +237,7 @@ fn run_case(case: &Case) {
     let network = Network::build(&model, &facts, DType::F32, &device, 0).expect("builds");
     let weights: Vec<_> = network.parameters().trained().map(|parameter| parameter.var.clone()).collect();
     let call = model.get().train.call("optimizer").expect("written in the text");
-    let lr = optimizer::learning_rate(call);
+    let lr = learning_rate(call);
     let mut adam = optimizer::build(call, weights.clone()).expect("builds");
 
     let mut epoch = 0;
@@ -243,7 +245,7 @@ fn run_case(case: &Case) {
     let (train_s, cpu_s) = median_of(|| {
         epoch += 1;
         let mut order = graphs.clone();
-        data::rng::shuffle(&mut data::rng::generator(0, epoch), &mut order);
+        rng::shuffle(&mut rng::generator(0, epoch), &mut order);
         let mut total = 0.0;
         for (idx, batch_graphs) in order.chunks(case.batch_size).enumerate() {
             let batch = data.batch(batch_graphs, DType::F32, &device).expect("fits");

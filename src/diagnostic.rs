@@ -1,6 +1,7 @@
 //! What the compiler reports about a file: one [`Diagnostic`] per mistake.
 //!
-//! The code's first part names the file that reports: `shape::…` comes from `src/check/shape.rs`.
+//! The code's first part names the file that reports: `names::…` comes from `src/findings/names.rs`, `shape::…` from
+//! `src/ops/findings/shape.rs`, `task::…` from `src/check/task.rs`.
 
 use crate::source::Span;
 use serde::Serialize;
@@ -219,6 +220,11 @@ fn shortened(text: String) -> String {
         short = short.chars().take(MAX_TEXT).chain(['…']).collect();
     }
     short
+}
+
+/// `1 line`, `3 lines`.
+pub(crate) fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
 #[cfg(test)]

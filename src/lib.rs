@@ -36,6 +36,7 @@ pub mod plan;
 pub mod program;
 pub mod reach;
 pub mod regular;
+pub mod rng;
 pub mod settings;
 #[cfg(test)]
 #[path = "../tests/it/skip.rs"]

@@ -1,7 +1,7 @@
 //! The file against the data it names.
 
-use crate::data::error::count;
 use crate::diagnostic::Diagnostic;
+use crate::diagnostic::count;
 use crate::ir::{DataFacts, Entity, Model, TargetKind};
 use crate::ops;
 use crate::source::Span;

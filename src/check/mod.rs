@@ -73,10 +73,11 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
 
     let data_call = items.data.and_then(|expr| bind_call(&mut ev, "data", expr, &root));
     if let Some(call) = &data_call {
-        crate::data::check_call(call).into_iter().for_each(|finding| ev.report(finding));
+        crate::settings::data::check_call(call).into_iter().for_each(|finding| ev.report(finding));
     }
-    let train = bind_section(&mut ev, items.train, "train", crate::train::TRAIN_SECTION, &root);
-    let evaluate = bind_section(&mut ev, items.evaluate, "evaluate", crate::train::EVALUATE_SECTION, &root);
+    let train = bind_section(&mut ev, items.train, "train", crate::settings::TRAIN_SECTION, &root);
+    let evaluate =
+        bind_section(&mut ev, items.evaluate, "evaluate", crate::settings::EVALUATE_SECTION, &root);
     let published = items.published.map(|section| read_published(&mut ev, section, &root));
     let stated_task = items.task.and_then(|expr| read_task(&mut ev, expr, &root));
     let mut losses = match items.loss {
@@ -264,7 +265,7 @@ fn asked_metrics(evaluate: &Args, published: Option<&(Published, Vec<Span>)>) ->
     let asked = evaluate.choice_list("metrics").iter().filter_map(|&name| Some((name, place?)));
     let figures = published.into_iter().flat_map(|(own, places)| own.figures.iter().zip(places));
     let figures = figures.filter_map(|((name, _), &place)| {
-        crate::train::metric::find(name).map(|metric| (metric.name(), place))
+        crate::settings::metric::find(name).map(|metric| (metric.name(), place))
     });
     asked.chain(figures).collect()
 }
@@ -295,7 +296,7 @@ pub fn data_call(program: &Program) -> Result<Option<BoundCall>, Vec<Diagnostic>
     let mut ev = Evaluator::new(scopes, collect_missing(program), Findings::default());
     let call = bind_call(&mut ev, "data", expr, &Env::root(program.main));
     if let Some(call) = &call {
-        crate::data::check_call(call).into_iter().for_each(|finding| ev.report(finding));
+        crate::settings::data::check_call(call).into_iter().for_each(|finding| ev.report(finding));
     }
     if ev.findings.has_errors() { Err(ev.findings.into_sorted()) } else { Ok(call) }
 }
@@ -483,8 +484,8 @@ fn read_published<'p>(
                 ev.report(findings::args::wrong_kind(&what, "a text in quotes", &other.describe(), place));
             }
             (key, value) => {
-                if !crate::train::metric::NAMES.contains(&key) {
-                    ev.report(names::unknown_metric(key, entry.key.span, crate::train::metric::NAMES));
+                if !crate::settings::metric::NAMES.contains(&key) {
+                    ev.report(names::unknown_metric(key, entry.key.span, crate::settings::metric::NAMES));
                     continue;
                 }
                 let figure = match &value {

@@ -136,7 +136,7 @@ pub fn agrees_with_file(stated: Task, place: Span, evidence: &Evidence) -> Optio
         LossKind::Auxiliary => None,
     });
     let of_metrics = evidence.metrics.iter().filter_map(|&(name, span)| {
-        crate::train::metric::find(name).map(|metric| (name, span, metric.applies_to()))
+        crate::settings::metric::find(name).map(|metric| (name, span, metric.applies_to()))
     });
     let kinds: Vec<_> = of_losses.chain(of_metrics).collect();
     let entity = evidence.ends_in.map(|(ty, _)| ty.entity);
@@ -198,7 +198,7 @@ pub fn fits(model: &Model, published: &[Span]) -> Vec<Diagnostic> {
     }
     if let Some(place) = model.evaluate.get("metrics").and_then(|arg| arg.span) {
         let wrong = model.evaluate.choice_list("metrics").iter();
-        let usual = crate::train::metric::defaults(task.kind).join(", ");
+        let usual = crate::settings::metric::defaults(task.kind).join(", ");
         let text = format!("metrics = [{usual}]");
         findings.extend(wrong.filter_map(|name| metric_fits(name, name, (place, &text), task)));
     }
@@ -210,9 +210,9 @@ pub fn fits(model: &Model, published: &[Span]) -> Vec<Diagnostic> {
     for key in ["schedule", "early_stop"] {
         let Some(monitor) = model.train.call(key).and_then(|call| call.args.get("monitor")) else { continue };
         if let (ArgValue::Choice(word), Some(place)) = (&monitor.value, monitor.span)
-            && let Some(metric) = crate::train::monitor::metric_of(word)
+            && let Some(metric) = crate::settings::monitor::metric_of(word)
         {
-            let usual = crate::train::metric::defaults(task.kind).first().copied().unwrap_or_default();
+            let usual = crate::settings::metric::defaults(task.kind).first().copied().unwrap_or_default();
             let text = format!("monitor = val_{usual}");
             findings.extend(metric_fits(metric.name(), word, (place, &text), task));
         }
@@ -280,11 +280,11 @@ fn nothing_reports(term: &LossTerm, reporters: &[&str]) -> Diagnostic {
 
 /// `text` is what can stand at `place` instead.
 fn metric_fits(name: &str, written: &str, (place, text): (Span, &str), task: Task) -> Option<Diagnostic> {
-    let metric = crate::train::metric::find(name)?;
+    let metric = crate::settings::metric::find(name)?;
     if metric.applies_to() == task.kind {
         return None;
     }
-    let fitting: Vec<_> = crate::train::metric::METRICS
+    let fitting: Vec<_> = crate::settings::metric::METRICS
         .iter()
         .filter(|metric| metric.applies_to() == task.kind)
         .map(|metric| metric.name())

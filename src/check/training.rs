@@ -3,8 +3,8 @@
 use crate::args::{BoundCall, listed};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{DataFacts, Model};
+use crate::settings::{early_stop, metric, monitor, protocol, schedule};
 use crate::source::Span;
-use crate::train::{early_stop, metric, monitor, protocol, schedule};
 use std::collections::BTreeSet;
 
 /// Checks the protocol against the data, and what watches the validation part against the protocol.
@@ -157,34 +157,4 @@ fn no_validation(watching: &BoundCall, protocol: &BoundCall) -> Diagnostic {
     .label(place(protocol, arg), "nothing is kept for validation")
     .help(format!("keep some: `protocol = {write}`"))
     .guess(protocol.span, write)
-}
-
-/// Validation and test take everything.
-pub fn nothing_to_train_on(call: &BoundCall, validation: f64, test: f64) -> Diagnostic {
-    Diagnostic::error(
-        "training::nothing_to_train_on",
-        format!("`holdout` keeps {validation} for validation and {test} for the test, which is everything"),
-    )
-    .label(call.span, "leaves nothing to train on")
-    .help("leave some: `holdout(validation = 0.1, test = 0.1)`")
-    .guess(call.span, "holdout(validation = 0.1, test = 0.1)")
-}
-
-/// More folds than labelled items.
-pub fn too_many_folds(call: &BoundCall, k: i64, n_labelled: usize, data: &str) -> Diagnostic {
-    Diagnostic::error(
-        "training::too_many_folds",
-        format!("`k_fold({k})` needs at least {k} labelled items, but {data} has {n_labelled}"),
-    )
-    .label(place(call, "k"), format!("{k} folds"))
-    .help(format!("ask for fewer: `k_fold({})`", n_labelled.clamp(2, 10)))
-    .guess(place(call, "k"), n_labelled.clamp(2, 10).to_string())
-}
-
-/// The data has no split of its own.
-pub fn no_split(call: &BoundCall, data: &str) -> Diagnostic {
-    Diagnostic::error("training::no_split", format!("{data} comes without a split of its own"))
-        .label(call.span, "this data has no split to use")
-        .help("write `protocol = holdout(validation = 0.1, test = 0.1)` or `protocol = k_fold(10)`")
-        .guess(call.span, "holdout(validation = 0.1, test = 0.1)")
 }

@@ -8,6 +8,7 @@ use crate::data::files::parse_size;
 use crate::data::summary::{Quantiles, Summary};
 use crate::data::{self, DataError, DataOptions, EdgeEdits, Unread, locate};
 use crate::diagnostic::Diagnostic;
+use crate::settings;
 use crate::source::SourceMap;
 use serde_json::json;
 use std::io::{self, IsTerminal, Write};
@@ -150,8 +151,10 @@ fn list(out: &mut dyn Write, options: &DataOptions, format: Format) -> io::Resul
         .collect();
     match format {
         Format::Json => {
-            let sources: Vec<_> =
-                data::SPECS.iter().map(|spec| json!({ "name": spec.name, "doc": spec.doc })).collect();
+            let sources: Vec<_> = settings::data::SPECS
+                .iter()
+                .map(|spec| json!({ "name": spec.name, "doc": spec.doc }))
+                .collect();
             let all = json!({
                 "sources": sources,
                 "found": found,
@@ -167,7 +170,7 @@ fn list(out: &mut dyn Write, options: &DataOptions, format: Format) -> io::Resul
         }
         Format::Full => {
             writeln!(out, "Sources")?;
-            for spec in data::SPECS {
+            for spec in settings::data::SPECS {
                 let first = spec.doc.split_once(". ").map_or(spec.doc, |(first, _)| first);
                 writeln!(out, "  {:<12}{}", spec.name, first.trim_end_matches('.'))?;
             }

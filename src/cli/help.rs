@@ -1,10 +1,10 @@
 //! Parts of help texts that name what there is: they are made from the lists themselves.
 
-use crate::{data, lint, starter};
+use crate::{lint, settings, starter};
 
 /// Help of an argument that names data.
 pub fn data_call(what: &str) -> String {
-    let sources: Vec<String> = data::SPECS.iter().map(|spec| format!("{}(…)", spec.name)).collect();
+    let sources: Vec<String> = settings::data::SPECS.iter().map(|spec| format!("{}(…)", spec.name)).collect();
     format!(
         "{what}: the name of a data set (`PROTEINS`), the path of a folder or zip archive, or a call as a file has it \
          (`'tu(\"REDDIT-BINARY\", features = degree)'`; the sources are {})",

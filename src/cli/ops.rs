@@ -12,7 +12,7 @@ use crate::program::symmetry::symmetry;
 use crate::program::{Id, Op, text};
 use crate::settings::catalogue;
 use crate::source::SourceMap;
-use crate::{check, data, syntax};
+use crate::{check, settings, syntax};
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -96,12 +96,12 @@ fn groups() -> Vec<Group> {
                 Entry::Section {
                     name: "train",
                     doc: "How the weights are found: `train { … }`.",
-                    keys: crate::train::TRAIN_SECTION,
+                    keys: crate::settings::TRAIN_SECTION,
                 },
                 Entry::Section {
                     name: "evaluate",
                     doc: "How the result is measured: `evaluate { … }`.",
-                    keys: crate::train::EVALUATE_SECTION,
+                    keys: crate::settings::EVALUATE_SECTION,
                 },
             ],
         },
@@ -134,7 +134,7 @@ impl Entry {
     /// How the files of a data source are laid out, or empty.
     fn reference(&self) -> &'static str {
         match self {
-            Entry::Call(spec) => data::find(spec.name).map_or("", |source| source.reference()),
+            Entry::Call(spec) => settings::data::find(spec.name).map_or("", |source| source.reference()),
             _ => "",
         }
     }

@@ -7,7 +7,8 @@ use crate::args::listed;
 use crate::check::Checked;
 use crate::data::Dataset;
 use crate::ir::Model;
-use crate::train::{RunSummary, Spread, Status, metric};
+use crate::settings::metric;
+use crate::train::{RunSummary, Spread, Status};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 

@@ -187,8 +187,8 @@ impl<'a> Shown<'a> {
         }
         write_table(out, &table)?;
         for (title, args, specs) in [
-            ("Train", &model.train, crate::train::TRAIN_SECTION),
-            ("Evaluate", &model.evaluate, crate::train::EVALUATE_SECTION),
+            ("Train", &model.train, crate::settings::TRAIN_SECTION),
+            ("Evaluate", &model.evaluate, crate::settings::EVALUATE_SECTION),
         ] {
             writeln!(out, "\n{title}")?;
             write_table(out, &settings(args, specs))?;
@@ -338,8 +338,8 @@ impl<'a> Shown<'a> {
             "parameters": self.parameters(),
             "loss": model.losses.iter().map(loss_json).collect::<Vec<_>>(),
             "data": model.data.as_ref().map(describe::call),
-            "train": arguments(&model.train, crate::train::TRAIN_SECTION),
-            "evaluate": arguments(&model.evaluate, crate::train::EVALUATE_SECTION),
+            "train": arguments(&model.train, crate::settings::TRAIN_SECTION),
+            "evaluate": arguments(&model.evaluate, crate::settings::EVALUATE_SECTION),
             "published": model.published.as_ref().map(|published| json!({
                 "figures": published.figures.iter().map(|(name, value)| json!({ "metric": name, "value": value })).collect::<Vec<_>>(),
                 "source": published.source,

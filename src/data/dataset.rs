@@ -2,8 +2,9 @@
 
 use super::batch::{Csr, EdgeKinds, EdgeReads};
 use super::columns::Vocabulary;
-use super::error::count;
+use crate::diagnostic::count;
 use crate::ir::{DataFacts, Degrees, Task};
+use crate::settings::protocol::Split;
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::sync::Arc;
@@ -165,45 +166,6 @@ pub enum Targets {
     Values { values: Vec<f32>, n_values: usize },
     /// The data carries no labels: good for `predict` only.
     None,
-}
-
-/// Indices of graphs (graph tasks) or nodes (node tasks), ascending.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Split {
-    pub train: Vec<u32>,
-    pub validation: Vec<u32>,
-    pub test: Vec<u32>,
-}
-
-impl Split {
-    /// Whether the split can be of a data set whose items have these classes ([`Dataset::strata`]).
-    ///
-    /// # Errors
-    /// What is wrong with it: an item that the data does not have, that has no label, or that stands twice.
-    pub fn check(&self, strata: &[i64]) -> Result<(), String> {
-        let mut is_taken = vec![false; strata.len()];
-        let parts = [("training", &self.train), ("validation", &self.validation), ("test", &self.test)];
-        for (part, items) in parts {
-            for &item in items {
-                let what = format!("item {item} of the {part} part");
-                match (strata.get(item as usize), is_taken.get_mut(item as usize)) {
-                    (Some(&class), Some(is_taken)) => {
-                        if class < 0 {
-                            return Err(format!("{what} has no label"));
-                        }
-                        if std::mem::replace(is_taken, true) {
-                            return Err(format!("{what} occurs twice in it"));
-                        }
-                    }
-                    _ => {
-                        let n_items = count(strata.len(), "item");
-                        return Err(format!("{what} does not exist: the data has {n_items}"));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Dataset {

@@ -2,6 +2,7 @@
 //! and how to mend it.
 
 use crate::diagnostic::Diagnostic;
+pub(crate) use crate::diagnostic::count;
 use crate::source::Span;
 use std::fmt;
 
@@ -85,11 +86,6 @@ impl fmt::Display for DataError {
 }
 
 impl std::error::Error for DataError {}
-
-/// `1 line`, `3 lines`.
-pub(crate) fn count(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
-}
 
 #[cfg(test)]
 mod tests {

@@ -40,7 +40,7 @@ fn entry_of(call: &BoundCall, options: &DataOptions) -> Option<PathBuf> {
     }
     let source = find(call.name).expect("a call bound against SPECS");
     // A call that is wrong in itself is refused by `load`.
-    if !source.check(call).is_empty() {
+    if !source.facts().check(call).is_empty() {
         return None;
     }
     let mut key = Sha256::new();

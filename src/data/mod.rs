@@ -13,38 +13,29 @@ pub mod error;
 mod facts_cache;
 pub mod files;
 pub mod locate;
-pub mod rng;
 mod scan;
 pub mod sources;
-pub mod split;
 pub mod summary;
 pub mod synthetic;
 
-use crate::args::{ArgValue, Args, BoundArg, BoundCall, CallSpec, Default as ArgDefault};
+use crate::args::{ArgValue, Args, BoundArg, BoundCall, Default as ArgDefault};
 use crate::diagnostic::Diagnostic;
+use crate::settings::data::SourceFacts;
+pub use crate::settings::protocol::Split;
 use crate::source::{SourceMap, Span};
 pub use batch::{EdgeKinds, EdgeReads, GraphBatch};
 pub use columns::{Columns, Target, Vocabulary};
-pub use dataset::{Dataset, DatasetParts, EdgeEdits, Features, Split, Targets, Unread};
+pub use dataset::{Dataset, DatasetParts, EdgeEdits, Features, Targets, Unread};
 pub use error::DataError;
 pub use facts_cache::facts;
-pub use sources::{SOURCES, SPECS};
+pub use sources::SOURCES;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A kind of data that a file can name.
+/// A kind of data that a file can name, to be read.
 pub trait Source: Send + Sync {
-    /// Name, documentation and arguments.
-    fn spec(&self) -> &'static CallSpec;
-
-    /// How the files that it reads are laid out, for `hgnnc ops`; empty where there are none.
-    fn reference(&self) -> &'static str {
-        ""
-    }
-
-    /// What is wrong with a call that its arguments alone show, without touching any file: arguments that
-    /// contradict each other or have no effect.
-    fn check(&self, call: &BoundCall) -> Vec<Diagnostic>;
+    /// What it is called and takes, and what is wrong with a call.
+    fn facts(&self) -> &'static dyn SourceFacts;
 
     /// The files that [`Source::load`] reads; none for data that is made. `None` where they are not on this machine.
     fn files(&self, call: &BoundCall, options: &DataOptions) -> Option<Vec<PathBuf>>;
@@ -138,7 +129,7 @@ impl DataOptions {
 
 /// The source of that name.
 pub fn find(name: &str) -> Option<&'static dyn Source> {
-    SOURCES.iter().copied().find(|source| source.spec().name == name)
+    SOURCES.iter().copied().find(|source| source.facts().spec().name == name)
 }
 
 /// Reads the data that a call names.
@@ -147,10 +138,10 @@ pub fn find(name: &str) -> Option<&'static dyn Source> {
 /// Where a file is missing or broken, or the arguments contradict each other.
 ///
 /// # Panics
-/// Where the call is not of the catalogue [`SPECS`], which the binder has excluded.
+/// Where the call is not of the catalogue, which the binder has excluded.
 pub fn load(call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError> {
-    let source = find(call.name).expect("a call bound against SPECS");
-    if let Some(diagnostic) = source.check(call).into_iter().next() {
+    let source = find(call.name).expect("a call bound against the catalogue");
+    if let Some(diagnostic) = source.facts().check(call).into_iter().next() {
         return Err(DataError {
             code: diagnostic.code,
             message: diagnostic.message,
@@ -163,21 +154,13 @@ pub fn load(call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataErro
     source.load(call, options)
 }
 
-/// What a call's arguments alone show to be wrong: see [`Source::check`].
-///
-/// # Panics
-/// Where the call is not of the catalogue [`SPECS`].
-pub fn check_call(call: &BoundCall) -> Vec<Diagnostic> {
-    find(call.name).expect("a call bound against SPECS").check(call)
-}
-
 /// A call made from Rust: the arguments given, defaults for the rest.
 /// `call("tu", &[("name", ArgValue::Text("PROTEINS".into()))])`
 ///
 /// # Panics
 /// Where there is no such source or argument.
 pub fn call(name: &str, args: &[(&str, ArgValue)]) -> BoundCall {
-    let spec = find(name).unwrap_or_else(|| panic!("no data source `{name}`")).spec();
+    let spec = find(name).unwrap_or_else(|| panic!("no data source `{name}`")).facts().spec();
     for (given, _) in args {
         assert!(spec.args.iter().any(|arg| arg.name == *given), "`{name}` has no argument `{given}`");
     }
@@ -197,8 +180,9 @@ pub fn call(name: &str, args: &[(&str, ArgValue)]) -> BoundCall {
 /// # Errors
 /// The findings, placed in the text, which is added to `sources`.
 pub fn parse_call(text: &str, sources: &mut SourceMap) -> Result<BoundCall, Vec<Diagnostic>> {
-    let needs_none =
-        |source: &dyn Source| source.spec().args.iter().all(|arg| arg.default != ArgDefault::Required);
+    let needs_none = |source: &dyn Source| {
+        source.facts().spec().args.iter().all(|arg| arg.default != ArgDefault::Required)
+    };
     // A path may hold a bracket; what begins with a source's name and a bracket is a call.
     let is_call = text.split_once('(').is_some_and(|(callee, _)| {
         let callee = callee.trim();
@@ -225,17 +209,6 @@ pub fn parse_call(text: &str, sources: &mut SourceMap) -> Result<BoundCall, Vec<
     bound.span = span;
     bound.args.0.iter_mut().filter_map(|arg| arg.span.as_mut()).for_each(|place| *place = span);
     Ok(bound)
-}
-
-/// An argument that has no effect beside the others: an error, because every token of a file has one.
-fn without_effect(call: &BoundCall, arg: &str, why: &str, help: &str) -> Option<Diagnostic> {
-    let span = call.args.get(arg)?.span?;
-    Some(
-        Diagnostic::error("data::no_effect", format!("`{arg}` has no effect here: {why}"))
-            .label(span, "this changes nothing")
-            .help(help)
-            .guess(span, ""),
-    )
 }
 
 /// The folder of real data for tests: `HGNN_DATA`, else `../shared/data`. Tests on real data pass without it, so

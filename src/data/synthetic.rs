@@ -3,8 +3,8 @@
 use super::batch::EdgeKinds;
 use super::columns::Vocabulary;
 use super::dataset::{Dataset, DatasetParts, Features, Targets};
-use super::rng::{below, generator, unit};
 use crate::ir::{Entity, TargetKind, Task};
+use crate::rng::{below, generator, unit};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
@@ -136,7 +136,7 @@ pub fn twin_graphs(wanted: &RandomGraphs) -> Dataset {
         let n = nodes.len();
         let (first, second) = (2 * nodes.start, 2 * nodes.start + n);
         let moved: Vec<usize> =
-            super::rng::permutation(&mut rng, n).into_iter().map(|place| place as usize).collect();
+            crate::rng::permutation(&mut rng, n).into_iter().map(|place| place as usize).collect();
         for target in nodes.clone() {
             let first_entry = data.adjacency.offsets[target];
             for (entry, &source) in (first_entry..).zip(data.adjacency.row(target)) {
@@ -182,7 +182,7 @@ pub fn renumber(data: &Dataset, seed: u64) -> (Dataset, Vec<u32>) {
     for g in 0..data.n_graphs() {
         let nodes = data.graph_nodes(g);
         moved.extend(
-            super::rng::permutation(&mut rng, nodes.len()).into_iter().map(|new| nodes.start as u32 + new),
+            crate::rng::permutation(&mut rng, nodes.len()).into_iter().map(|new| nodes.start as u32 + new),
         );
     }
     (renumber_by(data, &moved), moved)

@@ -4,8 +4,7 @@ use super::view::{View, value_or_absence, value_words};
 use super::{Change, Class, Kind};
 use crate::args::{ArgSpec, ArgValue, Args, BoundCall};
 use crate::plan::words;
-use crate::settings::catalogue;
-use crate::train::{EVALUATE_SECTION, TRAIN_SECTION};
+use crate::settings::{EVALUATE_SECTION, TRAIN_SECTION, catalogue};
 
 /// All changes of the settings, in the order of a file.
 pub(super) fn compare(before: &View, after: &View) -> Vec<Change> {

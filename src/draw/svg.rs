@@ -4,7 +4,7 @@ use super::figure::{Area, Direction, Figure, Form, SMALL, Strip, StripKind, TAPE
 use super::scene::{Edge, GroupKind, Kind, Scene, Unit};
 use super::text::{FONT_STACK, Face};
 use super::theme::{Palette, Theme};
-use crate::data::error::count;
+use crate::diagnostic::count;
 use crate::ops::Family;
 use std::fmt::Write;
 

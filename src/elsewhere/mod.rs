@@ -232,7 +232,7 @@ mod tests {
         check(STOPS, &calls("early_stop"));
         check(PROTOCOLS, &calls("protocol"));
         check(SOURCES, &calls("data"));
-        check(METRICS, &|name| crate::train::metric::NAMES.contains(&name));
+        check(METRICS, &|name| crate::settings::metric::NAMES.contains(&name));
         check(TASKS, &|name| crate::ir::Task::NAMES.contains(&name));
     }
 }

@@ -647,7 +647,7 @@ pub fn choice(given: &str, words: &'static [&'static str]) -> Option<&'static st
         Here::Is { op, .. } | Here::NotYet { nearest: op, .. } => Some(op),
         _ => None,
     };
-    if words == crate::train::metric::NAMES {
+    if words == crate::settings::metric::NAMES {
         return metric(given).and_then(found);
     }
     if words.contains(&"val_loss") {
@@ -672,7 +672,7 @@ pub fn choice(given: &str, words: &'static [&'static str]) -> Option<&'static st
 
 /// A metric of ours by its name.
 fn found_metric(name: &str) -> Option<&'static str> {
-    crate::train::metric::NAMES.iter().copied().find(|own| *own == name)
+    crate::settings::metric::NAMES.iter().copied().find(|own| *own == name)
 }
 
 /// Where a setting of another library stands here, as text to paste: the section that it belongs into, or `None` for
@@ -781,10 +781,10 @@ fn data_value(expr: &Expr) -> String {
 /// The section that one of our own keys belongs into.
 fn own_section(name: &str) -> Option<&'static str> {
     let has = |specs: &[ArgSpec]| specs.iter().any(|spec| spec.name == name);
-    if has(crate::train::TRAIN_SECTION) {
+    if has(crate::settings::TRAIN_SECTION) {
         Some("train")
     } else {
-        has(crate::train::EVALUATE_SECTION).then_some("evaluate")
+        has(crate::settings::EVALUATE_SECTION).then_some("evaluate")
     }
 }
 

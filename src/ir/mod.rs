@@ -87,9 +87,9 @@ pub struct Model {
     pub losses: Vec<LossTerm>,
     /// `data = tu("PROTEINS")`
     pub data: Option<BoundCall>,
-    /// The `train` section, every default filled in; specs in [`crate::train::TRAIN_SECTION`].
+    /// The `train` section, every default filled in; specs in [`crate::settings::TRAIN_SECTION`].
     pub train: Args,
-    /// The `evaluate` section; specs in [`crate::train::EVALUATE_SECTION`].
+    /// The `evaluate` section; specs in [`crate::settings::EVALUATE_SECTION`].
     pub evaluate: Args,
     pub published: Option<Published>,
 }

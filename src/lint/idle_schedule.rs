@@ -3,7 +3,8 @@
 use super::cx::counted;
 use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
-use crate::train::{Overrides, Settings, early_stop, monitor, schedule};
+use crate::settings::{early_stop, monitor, schedule};
+use crate::train::{Overrides, Settings};
 
 /// A schedule that waits longer than the run lasts: for a plateau where the early stop ends the run first, or for a
 /// step behind the last epoch.

@@ -223,7 +223,7 @@ fn status_bytes(key: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::rng::{below, generator};
+    use crate::rng::{below, generator};
 
     #[test]
     fn blocks_never_overlap_and_everything_given_back_is_one_block_again() {

@@ -1,6 +1,17 @@
-//! What a file can set besides its model: optimisers, schedules, early stops, protocols and data sources.
+//! What a file can set besides its model: its data, how it is trained and how it is measured. One file each for data
+//! sources, optimisers, schedules, early stops, protocols and metrics: what each is called, what it takes, and what can be
+//! said of it without reading data or training. Those that need tensors or files are run in [`crate::train`] and
+//! [`crate::data`].
 
-use crate::args::CallSpec;
+pub mod data;
+pub mod early_stop;
+pub mod metric;
+pub mod monitor;
+pub mod optimizer;
+pub mod protocol;
+pub mod schedule;
+
+use crate::args::{ArgKind, ArgSpec, CallSpec, Default, Range};
 
 /// What `ArgKind::Call(kind)` can name.
 ///
@@ -8,11 +19,90 @@ use crate::args::CallSpec;
 /// Where a spec asks for a catalogue that does not exist.
 pub fn catalogue(kind: &str) -> &'static [&'static CallSpec] {
     match kind {
-        "data" => crate::data::SPECS,
-        "optimizer" => crate::train::optimizer::SPECS,
-        "schedule" => crate::train::schedule::SPECS,
-        "early_stop" => crate::train::early_stop::SPECS,
-        "protocol" => crate::train::protocol::SPECS,
+        "data" => data::SPECS,
+        "optimizer" => optimizer::SPECS,
+        "schedule" => schedule::SPECS,
+        "early_stop" => early_stop::SPECS,
+        "protocol" => protocol::SPECS,
         _ => panic!("no catalogue `{kind}`"),
     }
 }
+
+/// The keys of `train { … }`.
+pub static TRAIN_SECTION: &[ArgSpec] = &[
+    ArgSpec {
+        name: "optimizer",
+        kind: ArgKind::Call("optimizer"),
+        default: Default::Source("adam"),
+        positional: false,
+        doc: "How the gradient becomes a step.",
+    },
+    ArgSpec {
+        name: "schedule",
+        kind: ArgKind::Call("schedule"),
+        default: Default::Source("constant"),
+        positional: false,
+        doc: "How the learning rate changes from epoch to epoch.",
+    },
+    ArgSpec {
+        name: "epochs",
+        kind: ArgKind::Int { min: 1, max: 1_000_000 },
+        default: Default::Int(100),
+        positional: false,
+        doc: "Passes over the training part, at most.",
+    },
+    ArgSpec {
+        name: "batch_size",
+        kind: ArgKind::Int { min: 1, max: 10_000_000 },
+        default: Default::Int(32),
+        positional: false,
+        doc: "Graphs per step; the last batch of an epoch may be smaller, and its step is smaller with it.",
+    },
+    ArgSpec {
+        name: "clip_norm",
+        kind: ArgKind::Float(Range::open(0.0, f64::INFINITY)),
+        default: Default::Inferred("no clipping"),
+        positional: false,
+        doc: "Largest norm of the gradient, over all weights together; a larger gradient is scaled down to it.",
+    },
+    ArgSpec {
+        name: "early_stop",
+        kind: ArgKind::Call("early_stop"),
+        default: Default::Source("best"),
+        positional: false,
+        doc: "When the run ends and which epoch's weights it keeps.",
+    },
+    ArgSpec {
+        name: "seed",
+        // Larger numbers are not exact as written.
+        kind: ArgKind::Int { min: 0, max: 1 << 53 },
+        default: Default::Int(0),
+        positional: false,
+        doc: "Seed of splits, initial weights, shuffling and dropout.",
+    },
+];
+
+/// The keys of `evaluate { … }`.
+pub static EVALUATE_SECTION: &[ArgSpec] = &[
+    ArgSpec {
+        name: "protocol",
+        kind: ArgKind::Call("protocol"),
+        default: Default::Inferred("the split that comes with the data, else holdout"),
+        positional: false,
+        doc: "How the data is cut into training, validation and test parts.",
+    },
+    ArgSpec {
+        name: "seeds",
+        kind: ArgKind::Int { min: 1, max: 10_000 },
+        default: Default::Int(1),
+        positional: false,
+        doc: "Runs with different seeds, counted up from `seed`; results are their mean and deviation.",
+    },
+    ArgSpec {
+        name: "metrics",
+        kind: ArgKind::ChoiceList(metric::NAMES),
+        default: Default::Inferred("accuracy for classes, mae and rmse for values"),
+        positional: false,
+        doc: "What is measured, the most important first.",
+    },
+];

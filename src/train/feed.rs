@@ -4,7 +4,7 @@ use crate::data::batch::EdgeReads;
 use crate::data::{Dataset, GraphBatch, Targets};
 use crate::ir::{Entity, Task};
 use crate::kernels;
-use crate::train::metric::Predictions;
+use crate::settings::metric::Predictions;
 use candle_core::{DType, Device, Result, Tensor};
 use std::sync::Arc;
 

@@ -2,27 +2,29 @@
 
 use super::checkpoint::CheckpointFacts;
 use super::collapse::CollapseWatch;
-use super::early_stop::{self, EarlyStop};
 use super::error::{Result, TrainError};
 use super::feed::{Feed, Step};
 use super::folder::Folder;
 use super::initial;
-use super::measure::{Mean, Measured, PoolingMean, figures, measure, scalar, values};
-use super::metric::{Metric, Predictions};
+use super::measure::{Mean, Measured, PoolingMean, figures, items, measure, scalar, values};
 use super::optimizer::{self, Optimizer};
 use super::presence::absent_classes;
 use super::progress::{Event, Progress};
 use super::record::{EpochRecord, Figures, Status, UnitSummary, median};
 use super::resume::{Place, ResumeState, SavedState};
-use super::schedule::{self, Schedule};
 use super::seed;
 use super::settings::Settings;
 use super::tensors::Named;
 use crate::check::Checked;
 use crate::data::batch::EdgeReads;
-use crate::data::{Dataset, Split, Targets, rng};
+use crate::data::{Dataset, Split, Targets};
 use crate::ir::{DataFacts, Model};
 use crate::lower::{AuxiliaryLosses, LossWeights, Network, Value};
+use crate::rng;
+use crate::settings::early_stop::{self, EarlyStop};
+use crate::settings::metric::{Metric, Predictions};
+use crate::settings::optimizer::learning_rate;
+use crate::settings::schedule::{self, Schedule};
 use candle_core::{DType, Device, Tensor, Var};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -165,7 +167,7 @@ pub(super) fn fit(
     } else {
         early_stop::kind(&settings.early_stop).build(&settings.early_stop)
     };
-    let lr = optimizer::learning_rate(&settings.optimizer);
+    let lr = learning_rate(&settings.optimizer);
     let mut fit = Fit {
         cx,
         unit,
@@ -398,7 +400,7 @@ impl Fit<'_> {
             pooling = measured.pooling;
         }
         let trained = self.predictions(std::mem::take(&mut epoch.outputs), epoch.width, &epoch.items);
-        let loss = self.network.part_loss(&trained.items(), &epoch.auxiliary)?;
+        let loss = self.network.part_loss(&items(&trained), &epoch.auxiliary)?;
         let mut record = EpochRecord {
             epoch: epoch_idx + 1,
             lr: self.schedule.lr(epoch_idx),

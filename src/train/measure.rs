@@ -1,10 +1,11 @@
 //! Loss and metrics of a network on one part, without training.
 
 use super::feed::{Feed, Step};
-use super::metric::{Metric, Predictions};
 use super::record::{Figures, PoolingRecord};
 use crate::ir::Model;
 use crate::lower::{AuxiliaryLosses, ForwardCx, Network, PoolingStats};
+use crate::ops::Items;
+use crate::settings::metric::{Metric, Predictions};
 use candle_core::{DType, Result, Tensor};
 
 /// What a pass over a part found.
@@ -52,10 +53,16 @@ pub fn measure<'s>(
     if !predictions.is_labelled() {
         return Ok(Measured { loss: None, predictions, pooling, not_finite: None });
     }
-    let loss = network.part_loss(&predictions.items(), &auxiliary)?;
+    let loss = network.part_loss(&items(&predictions), &auxiliary)?;
     let bad_item = loss.bad_item.map(|item| ends.partition_point(|&end| end <= item));
     let not_finite = [not_finite, bad_item].into_iter().flatten().min();
     Ok(Measured { loss: Some(loss.total), predictions, pooling, not_finite })
+}
+
+/// Predictions as losses see them.
+pub fn items(predictions: &Predictions) -> Items<'_> {
+    let Predictions { width, outputs, classes, values } = predictions;
+    Items { width: *width, outputs, classes, values }
 }
 
 /// A loss as a number.

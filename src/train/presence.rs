@@ -2,12 +2,12 @@
 //! figure that is not defined can be watched in silence.
 
 use super::fit::Unit;
-use super::metric::{self, Metric, Predictions};
-use super::monitor;
 use super::settings::Settings;
 use crate::args::listed;
 use crate::data::{Dataset, Split, Targets};
 use crate::ir::{Entity, Model};
+use crate::settings::metric::{self, Metric, Predictions};
+use crate::settings::monitor;
 use crate::train::error::{Result, TrainError};
 use std::collections::BTreeSet;
 

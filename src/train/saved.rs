@@ -7,7 +7,6 @@ use super::feed::Feed;
 use super::folder;
 use super::initial;
 use super::measure::{Measured, figures, measure, values};
-use super::metric::Metric;
 use super::record::Figures;
 use super::settings::Settings;
 use super::source::ModelSource;
@@ -18,6 +17,7 @@ use crate::diff::Side;
 use crate::ir::canonical::Part;
 use crate::ir::{Canonical, DataFacts, Entity, Model};
 use crate::lower::{ForwardCx, Network};
+use crate::settings::metric::Metric;
 use candle_core::{DType, Device};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -169,7 +169,7 @@ impl SavedModel {
                 format!(
                     "it was trained on {} with {}, but {} has {}",
                     trained.name,
-                    crate::data::error::count(trained.n_features, "node feature"),
+                    crate::diagnostic::count(trained.n_features, "node feature"),
                     dataset.name,
                     dataset.n_features()
                 ),
@@ -319,7 +319,7 @@ fn does_not_compile(checkpoint: &Checkpoint, source: &ModelSource) -> TrainError
 fn edges_in_words(facts: &DataFacts, vocabulary: &Vocabulary) -> String {
     let kinds = match &vocabulary.edge_kinds {
         Some(labels) => format!("kinds that are {}", labels.words()),
-        None => crate::data::error::count(facts.edge_kinds, "kind"),
+        None => crate::diagnostic::count(facts.edge_kinds, "kind"),
     };
     format!("{} as features and {kinds}", facts.edge_columns)
 }
@@ -334,7 +334,7 @@ fn softmax(row: &mut [f32]) {
 fn outputs_in_words(n_outputs: usize, class_names: &[String]) -> String {
     const N_SHOWN: usize = 10;
     if class_names.is_empty() {
-        return crate::data::error::count(n_outputs, "value");
+        return crate::diagnostic::count(n_outputs, "value");
     }
     let shown: Vec<&str> = class_names.iter().take(N_SHOWN).map(String::as_str).collect();
     let more = if class_names.len() > N_SHOWN { ", …" } else { "" };

@@ -1,11 +1,11 @@
 //! What the `train` and `evaluate` sections say, with what the command line says over it.
 
 use super::error::{Result, TrainError};
-use super::metric::{self, Metric};
-use super::{early_stop, monitor, schedule};
 use crate::args::{ArgValue, Args, BoundCall};
 use crate::data::Dataset;
 use crate::ir::Model;
+use crate::settings::metric::{self, Metric};
+use crate::settings::{early_stop, monitor, schedule};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

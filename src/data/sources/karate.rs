@@ -4,28 +4,13 @@
 //! Research 33:452–473, 1977. PyG: `torch_geometric.datasets.KarateClub` (which labels four communities; here
 //! the target is the club that a member joined after the split, as in networkx).
 
-use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default};
+use crate::args::BoundCall;
 use crate::data::columns::{Columns, Vocabulary};
-use crate::data::dataset::{Dataset, DatasetParts, Features, Split, Targets};
+use crate::data::dataset::{Dataset, DatasetParts, Features, Targets};
 use crate::data::{DataError, DataOptions, Source};
-use crate::diagnostic::Diagnostic;
-use crate::ir::{Entity, TargetKind, Task};
+use crate::settings::{self, data::SourceFacts, protocol::Split};
+use crate::types::{Entity, TargetKind, Task};
 use std::path::PathBuf;
-
-pub static SPEC: CallSpec = CallSpec {
-    name: "karate",
-    doc: "Zachary's karate club: 34 members, 78 friendships, which of two clubs a member joined. Node \
-          classification; trains on the two leaders (nodes 0 and 33) and two members of each club (1, 2, 31, 32), \
-          validates on 4, 5, 26 and 29, tests on the other 24. Zachary 1977.",
-    example: "karate()",
-    args: &[ArgSpec {
-        name: "features",
-        kind: ArgKind::Choice(&["identity", "degree"]),
-        default: Default::Choice("identity"),
-        positional: false,
-        doc: "Node features: `identity` gives each member a column of its own, `degree` one column per degree.",
-    }],
-};
 
 #[derive(Debug)]
 pub struct Karate;
@@ -77,12 +62,8 @@ const TRAIN: [u32; 6] = [0, 1, 2, 31, 32, 33];
 const VALIDATION: [u32; 4] = [4, 5, 26, 29];
 
 impl Source for Karate {
-    fn spec(&self) -> &'static CallSpec {
-        &SPEC
-    }
-
-    fn check(&self, _: &BoundCall) -> Vec<Diagnostic> {
-        Vec::new()
+    fn facts(&self) -> &'static dyn SourceFacts {
+        &settings::data::karate::Karate
     }
 
     fn files(&self, _: &BoundCall, _: &DataOptions) -> Option<Vec<PathBuf>> {

@@ -138,7 +138,7 @@ impl Canonical {
     fn settled(mut self) -> Self {
         // A sum is the same in any order.
         self.losses.sort_by_key(|term| term.loss.name());
-        let metrics = crate::train::metric::defaults(self.task.kind);
+        let metrics = crate::settings::metric::defaults(self.task.kind);
         for arg in &mut self.evaluate.0 {
             if arg.name == "metrics" && arg.value == ArgValue::Absent {
                 arg.value = ArgValue::ChoiceList(metrics.to_vec());

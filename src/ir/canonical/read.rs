@@ -298,8 +298,8 @@ impl<'p> Reader<'p> {
             None => None,
         };
         let [train, evaluate] = sections;
-        let train = self.section("train", crate::train::TRAIN_SECTION, &train)?;
-        let evaluate = self.section("evaluate", crate::train::EVALUATE_SECTION, &evaluate)?;
+        let train = self.section("train", crate::settings::TRAIN_SECTION, &train)?;
+        let evaluate = self.section("evaluate", crate::settings::EVALUATE_SECTION, &evaluate)?;
         let canonical = Canonical { stages, output, task, losses, data, train, evaluate };
         Ok(canonical.settled())
     }

@@ -1,4 +1,4 @@
-//! Optimisers: one file each, entered in [`OPTIMIZERS`] and [`SPECS`].
+//! The steps of the optimisers in [`crate::settings::optimizer`]: one file each, entered in [`OPTIMIZERS`].
 //!
 //! On the CPU a step is one pass over each weight and its state, in place. On other devices the same formulas run
 //! as Candle operators.
@@ -10,11 +10,8 @@ mod sgd;
 use crate::args::{BoundCall, CallSpec};
 use candle_core::{CpuStorage, DType, Layout, Result, Tensor, Var, bail};
 
-/// Every optimiser that `optimizer = …` can name.
+/// Every optimiser that `optimizer = …` can name, in the order of [`crate::settings::optimizer::SPECS`].
 pub static OPTIMIZERS: &[&dyn OptimizerKind] = &[&adam::Adam, &adamw::AdamW, &sgd::Sgd];
-
-/// Their specs, in the same order.
-pub static SPECS: &[&CallSpec] = &[&adam::SPEC, &adamw::SPEC, &sgd::SPEC];
 
 /// An optimiser that a file can name.
 pub trait OptimizerKind: Sync {
@@ -34,18 +31,13 @@ pub fn state_numbers(call: &BoundCall) -> usize {
     kind.map_or(0, |kind| kind.state_numbers())
 }
 
-/// The base learning rate of a bound optimiser.
-pub fn learning_rate(call: &BoundCall) -> f64 {
-    call.args.float("lr")
-}
-
 /// The optimiser that `call` names, for these weights.
 ///
 /// # Errors
 /// Where Candle cannot allocate the state.
 ///
 /// # Panics
-/// Where `call` is not of [`SPECS`], which binding has excluded.
+/// Where `call` names none, which binding has excluded.
 pub fn build(call: &BoundCall, weights: Vec<Var>) -> Result<Box<dyn Optimizer>> {
     let kind = OPTIMIZERS.iter().find(|kind| kind.spec().name == call.name);
     kind.unwrap_or_else(|| panic!("no optimiser `{}`", call.name)).build(call, weights)
@@ -206,6 +198,7 @@ pub fn clip_scale(norm: f64, max_norm: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::args::{ArgValue, Args, BoundArg, Default};
+    use crate::settings::optimizer::SPECS;
     use candle_core::Device;
 
     /// A call of `name` with its defaults and these changes.

@@ -14,105 +14,26 @@ mod keep;
 mod targets;
 mod unread;
 
-use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default};
+use crate::args::BoundCall;
 use crate::data::columns::{Columns, Vocabulary};
 use crate::data::dataset::{Dataset, DatasetParts, Targets, Unread};
-use crate::data::edges::{EdgeList, EdgeOptions, LOOPS, Loops, PARALLEL, UNDIRECTED};
+use crate::data::edges::{EdgeList, EdgeOptions, Loops};
 use crate::data::error::count;
 use crate::data::files::TuFiles;
 use crate::data::locate;
 use crate::data::scan::FileName;
-use crate::data::{DataError, DataOptions, Source, download, without_effect};
-use crate::diagnostic::Diagnostic;
-use crate::ir::{Entity, TargetKind, Task};
+use crate::data::{DataError, DataOptions, Source, download};
+use crate::settings::{self, data::SourceFacts};
+use crate::types::{Entity, TargetKind, Task};
 use features::Item;
 use std::path::PathBuf;
-
-pub static SPEC: CallSpec = CallSpec {
-    name: "tu",
-    doc: "A data set of the TU collection by its name, or the path of a folder or zip archive in its layout. \
-          Graph classification, or graph regression where the graphs have attributes and no labels. \
-          Morris et al. 2020; PyG's TUDataset.",
-    example: "tu(\"PROTEINS\")",
-    args: &[
-        ArgSpec {
-            name: "name",
-            kind: ArgKind::Text,
-            default: Default::Required,
-            positional: true,
-            doc: "`PROTEINS`: looked for in the data folder and the cache, then downloaded; or a path (`./my/SET`, \
-                  `SET.zip`), in a file relative to that file.",
-        },
-        ArgSpec {
-            name: "features",
-            kind: ArgKind::Choice(&["auto", "labels", "attributes", "both", "degree", "constant"]),
-            default: Default::Choice("auto"),
-            positional: false,
-            doc: "Node features: `labels` one-hot (columns from the smallest to the largest label), `attributes` as \
-                  they are, `both` (attributes first), `degree` one-hot, `constant` a single 1; `auto` takes the \
-                  labels, or the attributes where there are no labels.",
-        },
-        ArgSpec {
-            name: "edge_features",
-            kind: ArgKind::Choice(&["auto", "labels", "attributes", "both", "none"]),
-            default: Default::Choice("auto"),
-            positional: false,
-            doc: "Edge features: `labels` one-hot (columns as those of node labels), `attributes` as they are, `both` \
-                  (attributes first), `none`; `auto` takes the labels, or the attributes where there are no labels.",
-        },
-        UNDIRECTED,
-        LOOPS,
-        PARALLEL,
-        ArgSpec {
-            name: "target",
-            kind: ArgKind::Choice(&["auto", "labels", "attributes"]),
-            default: Default::Choice("auto"),
-            positional: false,
-            doc: "What is predicted: the graph `labels` (classes) or the graph `attributes` (values); `auto` takes the \
-                  labels where there are any.",
-        },
-        ArgSpec {
-            name: "max_degree",
-            kind: ArgKind::Int { min: 1, max: 65_535 },
-            default: Default::Inferred("the largest degree of the data, at most 500"),
-            positional: false,
-            doc: "With `features = degree`: the last degree with a column of its own, which all larger degrees share.",
-        },
-        ArgSpec {
-            name: "max_nodes",
-            kind: ArgKind::Int { min: 1, max: u32::MAX as i64 },
-            default: Default::Inferred("no limit, every graph is kept"),
-            positional: false,
-            doc: "Drops graphs with more nodes.",
-        },
-    ],
-};
 
 #[derive(Debug)]
 pub struct Tu;
 
 impl Source for Tu {
-    fn spec(&self) -> &'static CallSpec {
-        &SPEC
-    }
-
-    fn reference(&self) -> &'static str {
-        include_str!("layout.txt")
-    }
-
-    fn check(&self, call: &BoundCall) -> Vec<Diagnostic> {
-        let features = call.args.choice("features");
-        let unused = (features != "degree").then(|| {
-            without_effect(
-                call,
-                "max_degree",
-                &format!("the node features are `{features}`"),
-                "leave it out, or write `features = degree`",
-            )
-        });
-        let no_edge_features = call.args.choice("edge_features") == "none";
-        let merged = no_edge_features.then(|| EdgeOptions::check_without_features(call));
-        unused.flatten().into_iter().chain(merged.flatten()).collect()
+    fn facts(&self) -> &'static dyn SourceFacts {
+        &settings::data::tu::Tu
     }
 
     fn files(&self, call: &BoundCall, options: &DataOptions) -> Option<Vec<PathBuf>> {

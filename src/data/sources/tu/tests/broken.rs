@@ -170,7 +170,7 @@ fn missing_parts_are_named_with_what_they_are_for() {
 
 #[test]
 fn no_bytes_whatever_make_the_reader_panic() {
-    use crate::data::rng::{below, generator};
+    use crate::rng::{below, generator};
     let pieces: [&[u8]; 14] = [
         b"\n",
         b",",

@@ -1,7 +1,7 @@
 //! Mean absolute error.
 
 use super::{Metric, Predictions};
-use crate::ir::TargetKind;
+use crate::types::TargetKind;
 
 /// Mean absolute error.
 pub struct Mae;

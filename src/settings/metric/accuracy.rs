@@ -1,7 +1,7 @@
 //! Accuracy.
 
 use super::{Metric, Predictions};
-use crate::ir::TargetKind;
+use crate::types::TargetKind;
 
 /// Share of items whose class has the highest output.
 pub struct Accuracy;

@@ -3,7 +3,7 @@
 use super::patience::Watch;
 use super::{EarlyStop, EarlyStopKind};
 use crate::args::{BoundCall, CallSpec};
-use crate::train::monitor;
+use crate::settings::monitor;
 
 pub static SPEC: CallSpec = CallSpec {
     name: "best",

@@ -2,7 +2,7 @@
 
 use super::{EarlyStop, EarlyStopKind, Verdict};
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
-use crate::train::monitor;
+use crate::settings::monitor;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

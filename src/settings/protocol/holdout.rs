@@ -1,12 +1,9 @@
 //! One split, drawn by the seed.
 
-use super::ProtocolKind;
+use super::{ProtocolKind, Refusal, Split, Strata, split};
 use crate::args::{ArgKind, ArgSpec, Args, BoundCall, CallSpec, Default, Range};
-use crate::check::training;
-use crate::data::{Dataset, Split, split};
 use crate::diagnostic::Diagnostic;
-use crate::ir::DataFacts;
-use crate::train::error::Result;
+use crate::types::DataFacts;
 
 pub static SPEC: CallSpec = CallSpec {
     name: "holdout",
@@ -39,7 +36,7 @@ impl ProtocolKind for Holdout {
 
     fn check(&self, call: &BoundCall, _: Option<&DataFacts>) -> Option<Diagnostic> {
         let (validation, test) = (call.args.float("validation"), call.args.float("test"));
-        (validation + test >= 1.0).then(|| training::nothing_to_train_on(call, validation, test))
+        (validation + test >= 1.0).then(|| nothing_to_train_on(call, validation, test))
     }
 
     fn leaves_validation(&self, args: &Args) -> Option<bool> {
@@ -51,8 +48,8 @@ impl ProtocolKind for Holdout {
         (validation + test < 1.0).then(|| vec![deal(classes, validation, test, seed)])
     }
 
-    fn cut(&self, args: &Args, dataset: &Dataset, seed: u64) -> Result<Vec<Split>> {
-        Ok(vec![deal(&dataset.strata(), args.float("validation"), args.float("test"), seed)])
+    fn cut(&self, args: &Args, strata: &Strata, seed: u64) -> Result<Vec<Split>, Refusal> {
+        Ok(vec![deal(strata.classes, args.float("validation"), args.float("test"), seed)])
     }
 
     fn has_folds(&self) -> bool {
@@ -62,4 +59,15 @@ impl ProtocolKind for Holdout {
 
 pub(super) fn deal(classes: &[i64], validation: f64, test: f64, seed: u64) -> Split {
     split::stratified_holdout(classes, validation, test, seed)
+}
+
+/// Validation and test take everything.
+fn nothing_to_train_on(call: &BoundCall, validation: f64, test: f64) -> Diagnostic {
+    Diagnostic::error(
+        "training::nothing_to_train_on",
+        format!("`holdout` keeps {validation} for validation and {test} for the test, which is everything"),
+    )
+    .label(call.span, "leaves nothing to train on")
+    .help("leave some: `holdout(validation = 0.1, test = 0.1)`")
+    .guess(call.span, "holdout(validation = 0.1, test = 0.1)")
 }

@@ -1,13 +1,52 @@
 //! Splits into training, validation and test items, stratified by class and the same for the same seed.
 
-use super::dataset::Split;
-use super::rng::{generator, shuffle};
+use crate::diagnostic::count;
+use crate::rng::{generator, shuffle};
 use std::collections::BTreeMap;
 
 /// Streams of the generator, so that a holdout and folds of one seed are independent.
 const HOLDOUT: u64 = 1;
 const FOLDS: u64 = 2;
 const INNER: u64 = 3;
+
+/// Indices of graphs (graph tasks) or nodes (node tasks), ascending.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Split {
+    pub train: Vec<u32>,
+    pub validation: Vec<u32>,
+    pub test: Vec<u32>,
+}
+
+impl Split {
+    /// Whether the split can be of a data set whose items have these classes (-1 where it has none).
+    ///
+    /// # Errors
+    /// What is wrong with it: an item that the data does not have, that has no label, or that stands twice.
+    pub fn check(&self, strata: &[i64]) -> Result<(), String> {
+        let mut is_taken = vec![false; strata.len()];
+        let parts = [("training", &self.train), ("validation", &self.validation), ("test", &self.test)];
+        for (part, items) in parts {
+            for &item in items {
+                let what = format!("item {item} of the {part} part");
+                match (strata.get(item as usize), is_taken.get_mut(item as usize)) {
+                    (Some(&class), Some(is_taken)) => {
+                        if class < 0 {
+                            return Err(format!("{what} has no label"));
+                        }
+                        if std::mem::replace(is_taken, true) {
+                            return Err(format!("{what} occurs twice in it"));
+                        }
+                    }
+                    _ => {
+                        let n_items = count(strata.len(), "item");
+                        return Err(format!("{what} does not exist: the data has {n_items}"));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
 
 /// Splits the items with a class (≥ 0) so that each part has nearly the same share of every class: `validation`
 /// and `test` are fractions of all items, the rest is for training. The parts' sizes are those fractions,

@@ -1,8 +1,8 @@
 //! The figure that a schedule or an early stop watches.
 
 use crate::args::{ArgKind, ArgSpec, Default};
-use crate::ir::TargetKind;
-use crate::train::metric;
+use crate::settings::metric;
+use crate::types::TargetKind;
 
 /// What `monitor = …` can name: the validation loss, or a metric on the validation part.
 pub static NAMES: &[&str] = &[

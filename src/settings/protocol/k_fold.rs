@@ -1,12 +1,9 @@
 //! Cross-validation.
 
-use super::ProtocolKind;
+use super::{ProtocolKind, Refusal, Split, Strata, split};
 use crate::args::{ArgKind, ArgSpec, Args, BoundCall, CallSpec, Default, Range};
-use crate::check::training;
-use crate::data::{Dataset, Split, split};
 use crate::diagnostic::Diagnostic;
-use crate::ir::DataFacts;
-use crate::train::error::{Result, TrainError};
+use crate::types::DataFacts;
 
 pub static SPEC: CallSpec = CallSpec {
     name: "k_fold",
@@ -45,7 +42,7 @@ impl ProtocolKind for KFold {
         let n_classified: usize = data.class_counts.iter().sum();
         let n_labelled = if n_classified > 0 { n_classified } else { data.n_graphs };
         let k = call.args.int("k");
-        (k as usize > n_labelled).then(|| training::too_many_folds(call, k, n_labelled, &data.name))
+        (k as usize > n_labelled).then(|| too_many_folds(call, k, n_labelled, &data.name))
     }
 
     fn leaves_validation(&self, args: &Args) -> Option<bool> {
@@ -58,17 +55,32 @@ impl ProtocolKind for KFold {
         (k <= n_labelled).then(|| split::k_fold(classes, k, inner_holdout, seed))
     }
 
-    fn cut(&self, args: &Args, dataset: &Dataset, seed: u64) -> Result<Vec<Split>> {
-        self.deal(args, &dataset.strata(), seed).ok_or_else(|| {
-            let (k, n_labelled) = (args.int("k"), super::n_labelled(dataset));
-            TrainError::setup(
-                format!("`k_fold({k})` needs at least {k} labelled items, {} has {n_labelled}", dataset.name),
-                "ask for fewer folds",
-            )
+    fn cut(&self, args: &Args, strata: &Strata, seed: u64) -> Result<Vec<Split>, Refusal> {
+        self.deal(args, strata.classes, seed).ok_or_else(|| {
+            let (k, n_labelled) = (args.int("k"), strata.n_labelled());
+            Refusal {
+                message: format!(
+                    "`k_fold({k})` needs at least {k} labelled items, {} has {n_labelled}",
+                    strata.data
+                ),
+                help: "ask for fewer folds".into(),
+            }
         })
     }
 
     fn has_folds(&self) -> bool {
         true
     }
+}
+
+/// More folds than labelled items.
+fn too_many_folds(call: &BoundCall, k: i64, n_labelled: usize, data: &str) -> Diagnostic {
+    let place = call.args.get("k").and_then(|bound| bound.span).unwrap_or(call.span);
+    Diagnostic::error(
+        "training::too_many_folds",
+        format!("`k_fold({k})` needs at least {k} labelled items, but {data} has {n_labelled}"),
+    )
+    .label(place, format!("{k} folds"))
+    .help(format!("ask for fewer: `k_fold({})`", n_labelled.clamp(2, 10)))
+    .guess(place, n_labelled.clamp(2, 10).to_string())
 }

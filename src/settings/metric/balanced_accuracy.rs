@@ -1,7 +1,7 @@
 //! Balanced accuracy: the mean recall.
 
 use super::{Metric, Predictions};
-use crate::ir::TargetKind;
+use crate::types::TargetKind;
 
 /// Balanced accuracy: the mean recall of the classes that occur.
 pub struct BalancedAccuracy;

@@ -3,12 +3,12 @@
 mod fixed;
 mod holdout;
 mod k_fold;
+pub mod split;
 
-use super::error::{Result, TrainError};
 use crate::args::{Args, BoundCall, CallSpec};
-use crate::data::{Dataset, Split};
-use crate::diagnostic::Diagnostic;
-use crate::ir::DataFacts;
+use crate::diagnostic::{Diagnostic, count};
+use crate::types::DataFacts;
+pub use split::Split;
 
 /// Every protocol that `protocol = …` can name.
 pub static PROTOCOLS: &[&dyn ProtocolKind] = &[&holdout::Holdout, &k_fold::KFold, &fixed::Fixed];
@@ -30,7 +30,7 @@ pub trait ProtocolKind: Sync {
     ///
     /// # Errors
     /// Where the data cannot be cut so.
-    fn cut(&self, args: &Args, dataset: &Dataset, seed: u64) -> Result<Vec<Split>>;
+    fn cut(&self, args: &Args, strata: &Strata, seed: u64) -> Result<Vec<Split>, Refusal>;
     /// Whether it makes folds, which get names and a summary, or one split.
     fn has_folds(&self) -> bool;
 }
@@ -44,32 +44,50 @@ pub fn kind(call: &BoundCall) -> &'static dyn ProtocolKind {
     kind.unwrap_or_else(|| panic!("no protocol `{}`", call.name))
 }
 
+/// What is cut: the items of a data set with their classes.
+pub struct Strata<'a> {
+    /// As messages call the data.
+    pub data: &'a str,
+    /// The class of each item, -1 where it has no label; 0 for all where items have values.
+    pub classes: &'a [i64],
+    /// The split that comes with the data.
+    pub own_split: Option<&'a Split>,
+}
+
+impl Strata<'_> {
+    fn n_labelled(&self) -> usize {
+        self.classes.iter().filter(|&&class| class >= 0).count()
+    }
+}
+
+/// Why data cannot be cut so, and what to write.
+#[derive(Debug)]
+pub struct Refusal {
+    pub message: String,
+    pub help: String,
+}
+
 /// The splits of one seed, and whether they are folds. Without a protocol the split that comes with the data is taken,
 /// and where there is none a tenth is held out for validation and for the test.
 ///
 /// # Errors
 /// Where the data cannot be cut so, or nothing is left to train on.
-pub fn splits(call: Option<&BoundCall>, dataset: &Dataset, seed: u64) -> Result<(Vec<Split>, bool)> {
+pub fn splits(call: Option<&BoundCall>, strata: &Strata, seed: u64) -> Result<(Vec<Split>, bool), Refusal> {
     let (splits, has_folds) = match call {
         Some(call) => {
             let kind = kind(call);
-            (kind.cut(&call.args, dataset, seed)?, kind.has_folds())
+            (kind.cut(&call.args, strata, seed)?, kind.has_folds())
         }
-        None => match &dataset.fixed_split {
+        None => match strata.own_split {
             Some(split) => (vec![split.clone()], false),
-            None => (vec![holdout::deal(&dataset.strata(), DEFAULT_SHARE, DEFAULT_SHARE, seed)], false),
+            None => (vec![holdout::deal(strata.classes, DEFAULT_SHARE, DEFAULT_SHARE, seed)], false),
         },
     };
-    for split in &splits {
-        if split.train.is_empty() {
-            return Err(TrainError::setup(
-                format!("the protocol leaves nothing of {} to train on", dataset.name),
-                format!(
-                    "it has {}: hold out a smaller share",
-                    crate::data::error::count(n_labelled(dataset), "labelled item")
-                ),
-            ));
-        }
+    if splits.iter().any(|split| split.train.is_empty()) {
+        return Err(Refusal {
+            message: format!("the protocol leaves nothing of {} to train on", strata.data),
+            help: format!("it has {}: hold out a smaller share", count(strata.n_labelled(), "labelled item")),
+        });
     }
     Ok((splits, has_folds))
 }
@@ -105,10 +123,6 @@ pub fn parts_by_class(call: Option<&BoundCall>, data: &DataFacts) -> Option<Vec<
 /// What is held out for validation, and for the test, where a file and its data say nothing.
 const DEFAULT_SHARE: f64 = 0.1;
 
-fn n_labelled(dataset: &Dataset) -> usize {
-    dataset.strata().iter().filter(|&&class| class >= 0).count()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,7 +141,7 @@ mod tests {
             let foreseen = parts_by_class(Some(&call), &data).unwrap();
             for seed in 0..5 {
                 let mut shuffled = classes.clone();
-                crate::data::rng::shuffle(&mut crate::data::rng::generator(seed, 9), &mut shuffled);
+                crate::rng::shuffle(&mut crate::rng::generator(seed, 9), &mut shuffled);
                 let splits = kind(&call).deal(&call.args, &shuffled, seed).unwrap();
                 assert_eq!(splits.len(), foreseen.len());
                 for (split, foreseen) in splits.iter().zip(&foreseen) {

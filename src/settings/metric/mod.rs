@@ -8,8 +8,7 @@ mod r2;
 mod rmse;
 mod roc_auc;
 
-use crate::ir::TargetKind;
-use crate::ops::Items;
+use crate::types::TargetKind;
 use std::collections::BTreeSet;
 
 /// Every metric that `metrics = […]` can name.
@@ -82,12 +81,6 @@ impl Predictions {
     /// Whether there is something to compare the outputs with.
     pub fn is_labelled(&self) -> bool {
         !self.classes.is_empty() || !self.values.is_empty()
-    }
-
-    /// The same, as losses see it.
-    pub fn items(&self) -> Items<'_> {
-        let Self { width, outputs, classes, values } = self;
-        Items { width: *width, outputs, classes, values }
     }
 
     /// The class with the highest output for each item, the first of equal ones.

@@ -1,7 +1,7 @@
 //! Root mean squared error.
 
 use super::{Metric, Predictions};
-use crate::ir::TargetKind;
+use crate::types::TargetKind;
 
 /// Root of the mean squared error.
 pub struct Rmse;

@@ -1,7 +1,7 @@
 //! Area under the receiver operating characteristic.
 
 use super::{Metric, Predictions};
-use crate::ir::TargetKind;
+use crate::types::TargetKind;
 
 /// Area under the ROC curve; for more than two classes the mean over the classes, each against the rest.
 pub struct RocAuc;

@@ -1,7 +1,7 @@
 //! Macro F1.
 
 use super::{Metric, Predictions};
-use crate::ir::TargetKind;
+use crate::types::TargetKind;
 
 /// Mean over the classes of F1, the harmonic mean of precision and recall.
 pub struct MacroF1;

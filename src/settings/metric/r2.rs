@@ -1,7 +1,7 @@
 //! Coefficient of determination.
 
 use super::{Metric, Predictions};
-use crate::ir::TargetKind;
+use crate::types::TargetKind;
 
 /// Share of the variance that is explained, R²; the mean over the values of a target.
 pub struct R2;

@@ -1,0 +1,66 @@
+//! Data sources: what each is called and takes, and what is wrong with a call, one file each, entered in [`SOURCES`] and
+//! [`SPECS`]. [`crate::data`] reads them.
+
+pub mod edges;
+pub mod hierarchy;
+pub mod karate;
+pub mod tu;
+
+use crate::args::{BoundCall, CallSpec};
+use crate::diagnostic::Diagnostic;
+
+/// What can be said of a kind of data without reading any.
+pub trait SourceFacts: Sync {
+    /// Name, documentation and arguments.
+    fn spec(&self) -> &'static CallSpec;
+
+    /// How the files that it reads are laid out, for `hgnnc ops`; empty where there are none.
+    fn reference(&self) -> &'static str {
+        ""
+    }
+
+    /// What is wrong with a call that its arguments alone show, without touching any file: arguments that
+    /// contradict each other or have no effect.
+    fn check(&self, call: &BoundCall) -> Vec<Diagnostic>;
+}
+
+/// Every source that a file can name, in the order of the reference.
+pub static SOURCES: &[&dyn SourceFacts] = &[&tu::Tu, &karate::Karate, &hierarchy::Hierarchy];
+
+/// Their specs, in the same order.
+pub static SPECS: &[&CallSpec] = &[&tu::SPEC, &karate::SPEC, &hierarchy::SPEC];
+
+/// The source of that name.
+pub fn find(name: &str) -> Option<&'static dyn SourceFacts> {
+    SOURCES.iter().copied().find(|source| source.spec().name == name)
+}
+
+/// What a call's arguments alone show to be wrong: see [`SourceFacts::check`].
+///
+/// # Panics
+/// Where the call is not of the catalogue [`SPECS`].
+pub fn check_call(call: &BoundCall) -> Vec<Diagnostic> {
+    find(call.name).expect("a call bound against SPECS").check(call)
+}
+
+/// An argument that has no effect beside the others: an error, because every token of a file has one.
+fn without_effect(call: &BoundCall, arg: &str, why: &str, help: &str) -> Option<Diagnostic> {
+    let span = call.args.get(arg)?.span?;
+    Some(
+        Diagnostic::error("data::no_effect", format!("`{arg}` has no effect here: {why}"))
+            .label(span, "this changes nothing")
+            .help(help)
+            .guess(span, ""),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_lists_name_the_same_sources() {
+        let sources: Vec<_> = SOURCES.iter().map(|source| source.spec().name).collect();
+        assert_eq!(sources, SPECS.iter().map(|spec| spec.name).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,93 @@
+//! `tu("PROTEINS")`: data sets in the layout of the TU collection.
+
+use super::edges::{LOOPS, PARALLEL, UNDIRECTED, check_without_features};
+use super::{SourceFacts, without_effect};
+use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default};
+use crate::diagnostic::Diagnostic;
+
+pub static SPEC: CallSpec = CallSpec {
+    name: "tu",
+    doc: "A data set of the TU collection by its name, or the path of a folder or zip archive in its layout. \
+          Graph classification, or graph regression where the graphs have attributes and no labels. \
+          Morris et al. 2020; PyG's TUDataset.",
+    example: "tu(\"PROTEINS\")",
+    args: &[
+        ArgSpec {
+            name: "name",
+            kind: ArgKind::Text,
+            default: Default::Required,
+            positional: true,
+            doc: "`PROTEINS`: looked for in the data folder and the cache, then downloaded; or a path (`./my/SET`, \
+                  `SET.zip`), in a file relative to that file.",
+        },
+        ArgSpec {
+            name: "features",
+            kind: ArgKind::Choice(&["auto", "labels", "attributes", "both", "degree", "constant"]),
+            default: Default::Choice("auto"),
+            positional: false,
+            doc: "Node features: `labels` one-hot (columns from the smallest to the largest label), `attributes` as \
+                  they are, `both` (attributes first), `degree` one-hot, `constant` a single 1; `auto` takes the \
+                  labels, or the attributes where there are no labels.",
+        },
+        ArgSpec {
+            name: "edge_features",
+            kind: ArgKind::Choice(&["auto", "labels", "attributes", "both", "none"]),
+            default: Default::Choice("auto"),
+            positional: false,
+            doc: "Edge features: `labels` one-hot (columns as those of node labels), `attributes` as they are, `both` \
+                  (attributes first), `none`; `auto` takes the labels, or the attributes where there are no labels.",
+        },
+        UNDIRECTED,
+        LOOPS,
+        PARALLEL,
+        ArgSpec {
+            name: "target",
+            kind: ArgKind::Choice(&["auto", "labels", "attributes"]),
+            default: Default::Choice("auto"),
+            positional: false,
+            doc: "What is predicted: the graph `labels` (classes) or the graph `attributes` (values); `auto` takes the \
+                  labels where there are any.",
+        },
+        ArgSpec {
+            name: "max_degree",
+            kind: ArgKind::Int { min: 1, max: 65_535 },
+            default: Default::Inferred("the largest degree of the data, at most 500"),
+            positional: false,
+            doc: "With `features = degree`: the last degree with a column of its own, which all larger degrees share.",
+        },
+        ArgSpec {
+            name: "max_nodes",
+            kind: ArgKind::Int { min: 1, max: u32::MAX as i64 },
+            default: Default::Inferred("no limit, every graph is kept"),
+            positional: false,
+            doc: "Drops graphs with more nodes.",
+        },
+    ],
+};
+
+pub struct Tu;
+
+impl SourceFacts for Tu {
+    fn spec(&self) -> &'static CallSpec {
+        &SPEC
+    }
+
+    fn reference(&self) -> &'static str {
+        include_str!("tu_layout.txt")
+    }
+
+    fn check(&self, call: &BoundCall) -> Vec<Diagnostic> {
+        let features = call.args.choice("features");
+        let unused = (features != "degree").then(|| {
+            without_effect(
+                call,
+                "max_degree",
+                &format!("the node features are `{features}`"),
+                "leave it out, or write `features = degree`",
+            )
+        });
+        let no_edge_features = call.args.choice("edge_features") == "none";
+        let merged = no_edge_features.then(|| check_without_features(call));
+        unused.flatten().into_iter().chain(merged.flatten()).collect()
+    }
+}
