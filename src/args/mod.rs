@@ -229,6 +229,12 @@ pub struct ArgSpec {
     pub doc: &'static str,
 }
 
+/// A real number as the language writes it: the shortest text that gives the same number.
+pub fn float_text(value: f64) -> String {
+    // Adding zero takes the sign off -0.
+    format!("{:?}", value + 0.0)
+}
+
 /// A bound value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ArgValue {

@@ -3,10 +3,10 @@
 
 use super::widths::{Call, Shapes, Weight};
 use super::{Aggregate, End, Expr, ExprKind, Input, Sign, Start, Word};
-use crate::ir::Size;
 use crate::ops::conv::defined::known_name;
 use crate::ops::facts;
 use crate::program::{Build, Edges, Fun, Index, Init, Op, Space, V};
+use crate::types::Size;
 use std::cell::RefCell;
 use std::collections::HashMap;
 

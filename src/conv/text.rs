@@ -7,8 +7,7 @@
 
 use super::functions::Function;
 use super::{Aggregate, Definition, Expr, ExprKind, Flag, Number, Sign, Word};
-use crate::args::{ArgValue, Args};
-use crate::ir::canonical::value_text;
+use crate::args::{ArgValue, Args, float_text};
 use std::fmt::Write;
 
 /// What stands for the name of a definition.
@@ -112,12 +111,11 @@ impl Writer<'_> {
         if let Some(value) = self.value(number) {
             let value = if value.is_finite() { value } else { 0.0 };
             let is_whole = is_count && value.fract() == 0.0 && value.abs() < 9e15;
-            let text =
-                value_text(&if is_whole { ArgValue::Int(value as i64) } else { ArgValue::Float(value) });
+            let text = if is_whole { (value as i64).to_string() } else { float_text(value) };
             return if value < 0.0 && place >= Place::Product { format!("({text})") } else { text };
         }
         match number {
-            Number::Fixed(value) => value_text(&ArgValue::Float(*value)),
+            Number::Fixed(value) => float_text(*value),
             // In a stage only the width that is inferred has no value.
             Number::Param(idx) => self.definition.params[*idx].name.clone(),
             Number::WidthOf(input) => format!("width({})", input.name()),

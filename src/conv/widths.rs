@@ -3,9 +3,9 @@
 use super::{Definition, Expr, ExprKind, Flag, Input, Number, Sign, Start, Word, placed};
 use crate::args::{ArgValue, Args};
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Size};
 use crate::ops::findings::shape::{self, differ};
 use crate::source::Span;
+use crate::types::{Dim, Size};
 
 /// The feature axes of a value: `[width]`, or `[heads, width]`.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,6 +6,7 @@ use crate::args::{EdgeValue, words_list};
 use crate::diagnostic::Diagnostic;
 use crate::migrate::{self, Rename};
 use crate::ops;
+use crate::ops::combinators::COMBINATORS;
 use crate::source::Span;
 use crate::syntax::ast::{Entry, Expr, Ident};
 
@@ -67,7 +68,7 @@ pub fn unknown_stage(found: Found, visible: &[&str]) -> Diagnostic {
         return finding;
     }
     let finding = Diagnostic::error("names::unknown", format!("there is no operator or block `{given}`"));
-    let combinators = crate::ir::COMBINATORS.iter().map(|combinator| combinator.spec.name);
+    let combinators = COMBINATORS.iter().map(|combinator| combinator.spec.name);
     let operators = ops::CATALOGUE.iter().map(|op| op.name());
     let suggestion = did_you_mean(given, visible.iter().copied().chain(operators).chain(combinators));
     suggested(finding, place, suggestion, "not known here", "`hgnnc ops` lists every operator")

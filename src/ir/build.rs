@@ -3,13 +3,14 @@
 
 use super::define::reserved;
 use super::infer::Provisional;
-use super::{Author, COMBINATORS, Node, Scope, inputs_of};
+use super::{Author, Node, Scope, inputs_of};
 use crate::args::{Args, BoundArg};
 use crate::bind::{
     self, Binding, Bound, Callee, Definition, DefinitionKind, Env, Evaluator, Pipeline, Thunk,
 };
 use crate::conv::{Default as Preset, Parameter, Takes, analyse::analyse};
 use crate::findings::{args as args_check, elsewhere, names};
+use crate::ops::combinators::COMBINATORS;
 use crate::ops::conv::defined::{self, Defined};
 use crate::ops::{self, Action, Family, Operator, Ports, Select, WidthRule};
 use crate::source::{FileId, Span};
@@ -567,7 +568,7 @@ impl<'p> Builder<'p> {
             {
                 self.ev.report(args_check::repeat_once(span, times.span(), stages.value.span));
             }
-            return (combinator.expand)(self, bound, cursor, span);
+            return combinator.expansion.expand(self, bound, cursor, span);
         }
         if let Some(op) = ops::find(name) {
             return self.operator(op, &given, args_env, span, place, cursor);

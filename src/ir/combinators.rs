@@ -1,72 +1,27 @@
 //! Structure that the builder expands: `repeat` and `residual`. They leave no operator of their own behind.
 
 use super::{Builder, Cursor, Stop, Wanted};
-use crate::args::{ArgKind, ArgSpec, Args, CallSpec, Default};
+use crate::args::Args;
 use crate::bind::{Bound, Env};
-use crate::ops::{self, Doc};
+use crate::ops;
+use crate::ops::combinators::Expansion;
 use crate::source::Span;
 
-/// A word of the language that takes pipelines and is expanded into operators.
-pub struct Combinator {
-    pub spec: CallSpec,
-    pub doc: Doc,
-    pub(crate) expand: for<'a, 'p> fn(&'a mut Builder<'p>, Bound<'p>, Cursor, Span) -> Result<Cursor, Stop>,
+impl Expansion {
+    /// Puts the stages that the call stands for behind `cursor`.
+    pub(crate) fn expand<'p>(
+        self,
+        builder: &mut Builder<'p>,
+        bound: Bound<'p>,
+        cursor: Cursor,
+        span: Span,
+    ) -> Result<Cursor, Stop> {
+        match self {
+            Expansion::Repeat => expand_repeat(builder, bound, cursor, span),
+            Expansion::Residual => expand_residual(builder, bound, cursor, span),
+        }
+    }
 }
-
-/// Every combinator, in the order of the reference.
-pub static COMBINATORS: &[Combinator] = &[
-    Combinator {
-        spec: CallSpec {
-            name: "repeat",
-            doc: "Puts a pipeline `n` times in a row, each time with weights of its own.",
-            example: "repeat(3, gcn(64) -> relu)",
-            args: &[
-                ArgSpec {
-                    name: "n",
-                    kind: ArgKind::Int { min: 1, max: 10_000 },
-                    default: Default::Required,
-                    positional: true,
-                    doc: "Number of repetitions.",
-                },
-                ArgSpec {
-                    name: "pipeline",
-                    kind: ArgKind::Pipeline { port: 0 },
-                    default: Default::Required,
-                    positional: true,
-                    doc: "The pipeline that is repeated.",
-                },
-            ],
-        },
-        doc: Doc {
-            summary: "Puts a pipeline `n` times in a row, each time with weights of its own.",
-            formula: "f_n(… f_1(x) …)",
-            paper: "",
-            example: "repeat(3, gcn(64) -> relu) -> mean -> mlp",
-        },
-        expand: expand_repeat,
-    },
-    Combinator {
-        spec: CallSpec {
-            name: "residual",
-            doc: "Adds the input of a pipeline to its result: `add(identity, pipeline)`.",
-            example: "residual(gcn(64) -> relu)",
-            args: &[ArgSpec {
-                name: "pipeline",
-                kind: ArgKind::Pipeline { port: 0 },
-                default: Default::Required,
-                positional: true,
-                doc: "The pipeline that the input bypasses; a width that its last stage leaves out is that of the input.",
-            }],
-        },
-        doc: Doc {
-            summary: "Adds the input of a pipeline to its result: `add(identity, pipeline)`.",
-            formula: "x + f(x)",
-            paper: "He et al. 2016, \"Deep Residual Learning for Image Recognition\"",
-            example: "gcn(64) -> residual(gcn(64) -> relu) -> mean -> mlp",
-        },
-        expand: expand_residual,
-    },
-];
 
 fn expand_repeat<'p>(
     builder: &mut Builder<'p>,

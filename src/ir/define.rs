@@ -4,6 +4,7 @@ use crate::bind::{Definition, DefinitionKind, FileScope, Findings, Missing};
 use crate::conv;
 use crate::findings::names;
 use crate::ops;
+use crate::ops::combinators::COMBINATORS;
 use crate::source::{FileId, Span};
 use crate::syntax::Program;
 use crate::syntax::ast::{Entry, Expr, ExprKind, Ident, ItemKind, Param, Stage};
@@ -20,7 +21,7 @@ pub(crate) fn reserved(name: &str) -> Option<bool> {
     if ops::find(name).is_some() || ops::find_input(name).is_some() {
         Some(true)
     } else {
-        super::COMBINATORS.iter().any(|combinator| combinator.spec.name == name).then_some(false)
+        COMBINATORS.iter().any(|combinator| combinator.spec.name == name).then_some(false)
     }
 }
 

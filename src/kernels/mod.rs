@@ -16,6 +16,7 @@ pub mod dense;
 pub(crate) mod device;
 pub mod dropout;
 pub mod float;
+pub mod graph;
 pub mod group_norm;
 pub mod linear;
 pub mod loss;

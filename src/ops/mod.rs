@@ -4,6 +4,7 @@
 //! To add one, write `src/ops/<family>/<name>.rs` and enter it in [`CATALOGUE`].
 
 pub mod activation;
+pub mod combinators;
 pub mod conv;
 pub mod dense;
 #[cfg(test)]

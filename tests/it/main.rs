@@ -20,6 +20,7 @@ mod golden;
 mod gradients;
 mod labels;
 mod laws;
+mod layers;
 mod layout;
 mod lint;
 mod memory;

@@ -23,8 +23,9 @@ mod tests;
 pub use read::CanonicalError;
 
 use super::{Model, Task, infer::inputs_of};
-use crate::args::{ArgKind, ArgValue, Args, BoundCall};
+use crate::args::{ArgKind, ArgValue, Args, BoundCall, float_text};
 use crate::ops::{self, Operator};
+use crate::syntax::quoted;
 use petgraph::graph::NodeIndex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -291,8 +292,7 @@ fn written(args: &Args) -> impl Iterator<Item = (&'static str, String)> {
 pub fn value_text(value: &ArgValue) -> String {
     match value {
         ArgValue::Int(value) => value.to_string(),
-        // The shortest text that gives the same number; adding zero takes the sign off -0.
-        ArgValue::Float(value) => format!("{:?}", value + 0.0),
+        ArgValue::Float(value) => float_text(*value),
         ArgValue::Bool(value) => value.to_string(),
         ArgValue::Text(text) => quoted(text),
         ArgValue::Choice(word) => (*word).to_owned(),
@@ -304,21 +304,4 @@ pub fn value_text(value: &ArgValue) -> String {
         ArgValue::Call(call) => call_text(call),
         ArgValue::Pipeline | ArgValue::Absent => String::new(),
     }
-}
-
-/// A text in quotes, with the escapes that the language has.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for char in text.chars() {
-        match char {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            other => quoted.push(other),
-        }
-    }
-    quoted.push('"');
-    quoted
 }

@@ -1,0 +1,216 @@
+//! Sparse graphs as kernels read them.
+
+use std::sync::Arc;
+
+/// Sparse adjacency in CSR. Row `i` is a target node, its entries are the sources of its incoming edges, ascending.
+/// Parallel edges are entries of their own, beside each other; a self-loop is an entry on the diagonal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Csr {
+    /// `[n_rows + 1]`
+    pub offsets: Vec<u32>,
+    /// Column of each entry.
+    pub indices: Vec<u32>,
+    pub n_cols: usize,
+}
+
+impl Csr {
+    pub fn n_rows(&self) -> usize {
+        self.offsets.len() - 1
+    }
+    pub fn n_entries(&self) -> usize {
+        self.indices.len()
+    }
+    pub fn row(&self, row: usize) -> &[u32] {
+        &self.indices[self.offsets[row] as usize..self.offsets[row + 1] as usize]
+    }
+
+    /// Entries of a row on the diagonal.
+    pub fn loops_of(&self, node: usize) -> usize {
+        let row = self.row(node);
+        let first = row.partition_point(|&source| (source as usize) < node);
+        row[first..].iter().take_while(|&&source| source as usize == node).count()
+    }
+
+    /// Sorts directed edges (source, target) into rows by target, sources ascending.
+    ///
+    /// # Panics
+    /// Where an edge names a node that is not below `n_nodes`.
+    pub fn from_edges(n_nodes: usize, edges: &[(u32, u32)]) -> Csr {
+        // Two counting sorts, by source and then by target, leave each row ascending and are linear in the edges.
+        let mut by_source = vec![0u32; n_nodes + 1];
+        let mut offsets = vec![0u32; n_nodes + 1];
+        for &(source, target) in edges {
+            by_source[source as usize + 1] += 1;
+            offsets[target as usize + 1] += 1;
+        }
+        for node in 0..n_nodes {
+            by_source[node + 1] += by_source[node];
+            offsets[node + 1] += offsets[node];
+        }
+        let mut sorted = vec![(0u32, 0u32); edges.len()];
+        for &edge in edges {
+            let place = &mut by_source[edge.0 as usize];
+            sorted[*place as usize] = edge;
+            *place += 1;
+        }
+        let mut next = offsets.clone();
+        let mut indices = vec![0u32; edges.len()];
+        for &(source, target) in &sorted {
+            let place = &mut next[target as usize];
+            indices[*place as usize] = source;
+            *place += 1;
+        }
+        Csr { offsets, indices, n_cols: n_nodes }
+    }
+
+    /// [`Csr::from_edges`] with the edge of each entry, so that values of edges can follow. Parallel edges stand in the
+    /// order of their kinds, those of one kind in the order given.
+    ///
+    /// # Panics
+    /// Where an edge names a node that is not below `n_nodes`, or `kinds` is not one an edge.
+    pub fn from_edges_with_order(
+        n_nodes: usize,
+        edges: &[(u32, u32)],
+        kinds: Option<&EdgeKinds>,
+    ) -> (Csr, Vec<u32>) {
+        let mut order: Vec<u32> = (0..edges.len() as u32).collect();
+        if let Some(kinds) = kinds {
+            assert_eq!(kinds.of_entry.len(), edges.len(), "a kind for every edge");
+            order = counting_sort(&order, kinds.n_kinds, |edge| kinds.of_entry[edge as usize]).0;
+        }
+        order = counting_sort(&order, n_nodes, |edge| edges[edge as usize].0).0;
+        let (order, offsets) = counting_sort(&order, n_nodes, |edge| edges[edge as usize].1);
+        let indices = order.iter().map(|&edge| edges[edge as usize].0).collect();
+        (Csr { offsets, indices, n_cols: n_nodes }, order)
+    }
+
+    /// The reverse edges, rows ascending.
+    pub fn transpose(&self) -> Csr {
+        let mut offsets = vec![0u32; self.n_cols + 1];
+        for &col in &self.indices {
+            offsets[col as usize + 1] += 1;
+        }
+        for col in 0..self.n_cols {
+            offsets[col + 1] += offsets[col];
+        }
+        let mut next = offsets.clone();
+        let mut indices = vec![0u32; self.indices.len()];
+        for row in 0..self.n_rows() {
+            for &col in self.row(row) {
+                let place = &mut next[col as usize];
+                indices[*place as usize] = row as u32;
+                *place += 1;
+            }
+        }
+        Csr { offsets, indices, n_cols: self.n_rows() }
+    }
+
+    /// The entry of `self` that each entry of [`Csr::transpose`] is: a bijection that maps the k-th of several parallel
+    /// edges to the k-th of their reverses. Linear in the entries.
+    pub fn transpose_entries(&self) -> Vec<u32> {
+        let mut next = vec![0u32; self.n_cols + 1];
+        for &col in &self.indices {
+            next[col as usize + 1] += 1;
+        }
+        for col in 0..self.n_cols {
+            next[col + 1] += next[col];
+        }
+        let mut entries = vec![0u32; self.indices.len()];
+        for (entry, &col) in (0u32..).zip(&self.indices) {
+            let place = &mut next[col as usize];
+            entries[*place as usize] = entry;
+            *place += 1;
+        }
+        entries
+    }
+}
+
+/// Items in the order of their keys, equal keys in the order given, and where each key begins.
+fn counting_sort(items: &[u32], n_keys: usize, key: impl Fn(u32) -> u32) -> (Vec<u32>, Vec<u32>) {
+    let mut offsets = vec![0u32; n_keys + 1];
+    for &item in items {
+        offsets[key(item) as usize + 1] += 1;
+    }
+    for key in 0..n_keys {
+        offsets[key + 1] += offsets[key];
+    }
+    let mut next = offsets.clone();
+    let mut sorted = vec![0u32; items.len()];
+    for &item in items {
+        let place = &mut next[key(item) as usize];
+        sorted[*place as usize] = item;
+        *place += 1;
+    }
+    (sorted, offsets)
+}
+
+/// What kind of edge (which relation) each entry of an adjacency is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EdgeKinds {
+    /// Below `n_kinds`, in the order of the entries.
+    pub of_entry: Arc<Vec<u32>>,
+    pub n_kinds: usize,
+}
+
+/// The sparse graph of one level: adjacency of all graphs of the batch and their boundaries.
+#[derive(Debug, Clone)]
+pub struct SparseGraph {
+    pub adjacency: Arc<Csr>,
+    /// The transpose; the same `Arc` where the graph is symmetric.
+    pub transpose: Arc<Csr>,
+    /// Graph `g` has the rows `graph_offsets[g] .. graph_offsets[g + 1]`: `[n_graphs + 1]`.
+    pub graph_offsets: Arc<Vec<u32>>,
+    /// Of each entry of `adjacency`, where the data names kinds and the batch was asked for them.
+    pub kinds: Option<EdgeKinds>,
+    /// Where a selection made this graph out of another one: for each entry of `adjacency` its entry there.
+    pub(crate) remaining: Option<Arc<Vec<u32>>>,
+    /// Functions of the degrees, computed by the first kernel that asks.
+    pub(crate) degrees: crate::kernels::DegreeCache,
+    /// Maps between edges and nodes, computed by the first program that asks.
+    pub(crate) maps: crate::kernels::program::MapCache,
+    /// Adjacency and transpose on the device, uploaded by the first kernel that asks.
+    #[cfg(feature = "cuda")]
+    pub(crate) on_device: Arc<[crate::kernels::device::cuda::DeviceCsr; 2]>,
+}
+
+impl SparseGraph {
+    /// `transpose` is the same `Arc` as `adjacency` where the graph is symmetric.
+    pub fn new(adjacency: Arc<Csr>, transpose: Arc<Csr>, graph_offsets: Arc<Vec<u32>>) -> Self {
+        Self {
+            adjacency,
+            transpose,
+            graph_offsets,
+            kinds: None,
+            remaining: None,
+            degrees: Default::default(),
+            maps: Default::default(),
+            #[cfg(feature = "cuda")]
+            on_device: Default::default(),
+        }
+    }
+    /// The same as a selection of edges from another graph: `remaining` has the entry there for each entry of `adjacency`.
+    #[must_use]
+    pub(crate) fn selected(self, remaining: Arc<Vec<u32>>) -> Self {
+        Self { remaining: Some(remaining), ..self }
+    }
+    /// The same with the kind of each entry of `adjacency`.
+    ///
+    /// # Panics
+    /// Where there is not one kind for every entry.
+    #[must_use]
+    pub fn with_kinds(self, kinds: Option<EdgeKinds>) -> Self {
+        let fits = |kinds: &EdgeKinds| kinds.of_entry.len() == self.adjacency.n_entries();
+        assert!(kinds.as_ref().is_none_or(fits), "a kind for every entry");
+        Self { kinds, ..self }
+    }
+    pub fn n_nodes(&self) -> usize {
+        self.adjacency.n_rows()
+    }
+    pub fn n_graphs(&self) -> usize {
+        self.graph_offsets.len() - 1
+    }
+    /// Directed edges, parallel ones and self-loops among them.
+    pub fn n_edges(&self) -> usize {
+        self.adjacency.n_entries()
+    }
+}

@@ -1,0 +1,74 @@
+//! Words that stand among the operators and leave none behind: `repeat` and `residual`, which the builder of models
+//! expands ([`crate::ir`]).
+
+use super::Doc;
+use crate::args::{ArgKind, ArgSpec, CallSpec, Default};
+
+/// A word of the language that takes pipelines and is expanded into operators.
+pub struct Combinator {
+    pub spec: CallSpec,
+    pub doc: Doc,
+    pub expansion: Expansion,
+}
+
+/// What becomes of the pipelines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expansion {
+    Repeat,
+    Residual,
+}
+
+/// Every combinator, in the order of the reference.
+pub static COMBINATORS: &[Combinator] = &[
+    Combinator {
+        spec: CallSpec {
+            name: "repeat",
+            doc: "Puts a pipeline `n` times in a row, each time with weights of its own.",
+            example: "repeat(3, gcn(64) -> relu)",
+            args: &[
+                ArgSpec {
+                    name: "n",
+                    kind: ArgKind::Int { min: 1, max: 10_000 },
+                    default: Default::Required,
+                    positional: true,
+                    doc: "Number of repetitions.",
+                },
+                ArgSpec {
+                    name: "pipeline",
+                    kind: ArgKind::Pipeline { port: 0 },
+                    default: Default::Required,
+                    positional: true,
+                    doc: "The pipeline that is repeated.",
+                },
+            ],
+        },
+        doc: Doc {
+            summary: "Puts a pipeline `n` times in a row, each time with weights of its own.",
+            formula: "f_n(… f_1(x) …)",
+            paper: "",
+            example: "repeat(3, gcn(64) -> relu) -> mean -> mlp",
+        },
+        expansion: Expansion::Repeat,
+    },
+    Combinator {
+        spec: CallSpec {
+            name: "residual",
+            doc: "Adds the input of a pipeline to its result: `add(identity, pipeline)`.",
+            example: "residual(gcn(64) -> relu)",
+            args: &[ArgSpec {
+                name: "pipeline",
+                kind: ArgKind::Pipeline { port: 0 },
+                default: Default::Required,
+                positional: true,
+                doc: "The pipeline that the input bypasses; a width that its last stage leaves out is that of the input.",
+            }],
+        },
+        doc: Doc {
+            summary: "Adds the input of a pipeline to its result: `add(identity, pipeline)`.",
+            formula: "x + f(x)",
+            paper: "He et al. 2016, \"Deep Residual Learning for Image Recognition\"",
+            example: "gcn(64) -> residual(gcn(64) -> relu) -> mean -> mlp",
+        },
+        expansion: Expansion::Residual,
+    },
+];
