@@ -14,12 +14,13 @@ use candle_core::{DType, Device};
 use hgnn::args::ArgValue;
 use hgnn::check::Checked;
 use hgnn::data::{self, DataOptions, Dataset};
-use hgnn::ir::{DataFacts, Model};
+use hgnn::ir::Model;
 use hgnn::lower::{ForwardCx, Network};
 use hgnn::rng;
 use hgnn::settings::optimizer::learning_rate;
 use hgnn::source::SourceMap;
 use hgnn::train::optimizer;
+use hgnn::types::DataFacts;
 use std::time::{Duration, Instant};
 
 #[global_allocator]

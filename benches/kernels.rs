@@ -3,7 +3,7 @@
 //! `cargo bench --bench kernels [-- PART OF A NAME]`
 
 use candle_core::{D, DType, Device, Result, Tensor, Var};
-use hgnn::data::batch::{Csr, SparseGraph};
+use hgnn::kernels::graph::{Csr, SparseGraph};
 use hgnn::kernels::{self, Activation, Norm, Reduce, tape};
 use std::hint::black_box;
 use std::sync::Arc;

@@ -13,13 +13,14 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use hgnn::args::{ArgKind, ArgValue, Args, BoundArg, Default as ArgDefault};
-use hgnn::data::batch::{Csr, EdgeKinds, SparseGraph};
 use hgnn::data::{self, DataOptions};
-use hgnn::ir::{Author, Dim, Entity, Level, Node, Scope, Size, Symmetry, Type};
+use hgnn::ir::{Author, Node, Scope};
+use hgnn::kernels::graph::{Csr, EdgeKinds, SparseGraph};
 use hgnn::kernels::{self, Activation, tape};
 use hgnn::lower::{ForwardCx, LowerCx, Module, NodeWeights, Structure, Value};
 use hgnn::ops::{self, FactCx, InferCx, Operator};
 use hgnn::source::Span;
+use hgnn::types::{Dim, Entity, Level, Size, Symmetry, Type};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;

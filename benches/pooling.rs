@@ -5,7 +5,7 @@
 
 use candle_core::{D, Device, Result, Tensor, Var};
 use criterion::{BenchmarkId, Criterion, Throughput};
-use hgnn::data::batch::{Csr, SparseGraph};
+use hgnn::kernels::graph::{Csr, SparseGraph};
 use hgnn::kernels::{
     Activation, AttentionOptions, Norm, assignment_adjacency, assignment_entropy,
     cluster_assignment_adjacency, cluster_segment_product, dense_propagate_beside, gat_attention, linear,

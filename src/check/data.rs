@@ -1,10 +1,10 @@
 //! The file against the data it names.
 
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::count;
-use crate::ir::{DataFacts, Entity, Model, TargetKind};
+use crate::diagnostic::{Diagnostic, count};
+use crate::ir::Model;
 use crate::ops;
 use crate::source::Span;
+use crate::types::{DataFacts, Entity, TargetKind};
 
 /// What the data lacks, whatever the model is. `place` is the `data` setting, or the model.
 pub fn is_usable(data: &DataFacts, place: Span) -> Vec<Diagnostic> {

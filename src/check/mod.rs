@@ -12,13 +12,14 @@ use crate::bind::{Callee, DefinitionKind, Env, Evaluator, Findings, Value, bind,
 use crate::diagnostic::Diagnostic;
 use crate::findings::{self, elsewhere, names};
 use crate::ir::{
-    self, Builder, Built, DataFacts, LossTerm, Model, Published, Stop, Task, Wanted, collect_definitions,
-    collect_missing, main_items, own_definitions,
+    self, Builder, Built, LossTerm, Model, Published, Stop, Wanted, collect_definitions, collect_missing,
+    main_items, own_definitions,
 };
 use crate::ops::Family;
 use crate::source::Span;
 use crate::syntax::ast::{Conv, Expr, ExprKind, Given, ItemKind};
 use crate::syntax::{Program, cut};
+use crate::types::{DataFacts, Task};
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::HashSet;
 use std::rc::Rc;

@@ -2,9 +2,10 @@
 
 use crate::args::{ArgValue, words_list};
 use crate::diagnostic::Diagnostic;
-use crate::ir::{DataFacts, Entity, LossTerm, Model, TargetKind, Task, Type};
+use crate::ir::{LossTerm, Model};
 use crate::ops::{self, LossKind};
 use crate::source::Span;
+use crate::types::{DataFacts, Entity, TargetKind, Task, Type};
 
 /// "graph classification"
 pub fn in_words(task: Task) -> String {

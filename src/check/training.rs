@@ -2,9 +2,10 @@
 
 use crate::args::{BoundCall, listed};
 use crate::diagnostic::Diagnostic;
-use crate::ir::{DataFacts, Model};
+use crate::ir::Model;
 use crate::settings::{early_stop, metric, monitor, protocol, schedule};
 use crate::source::Span;
+use crate::types::DataFacts;
 use std::collections::BTreeSet;
 
 /// Checks the protocol against the data, and what watches the validation part against the protocol.

@@ -3,11 +3,10 @@
 use super::table::{plain_table, write_table};
 use super::{Exit, Failure, Format, Global, help, report, stderr_look, stdout_look};
 use crate::data::download::{DownloadProgress, PUBLISHED};
-use crate::data::error::count;
 use crate::data::files::parse_size;
 use crate::data::summary::{Quantiles, Summary};
 use crate::data::{self, DataError, DataOptions, EdgeEdits, Unread, locate};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, count};
 use crate::settings;
 use crate::source::SourceMap;
 use serde_json::json;

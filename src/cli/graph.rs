@@ -4,7 +4,8 @@ use super::operand::{Operand, Refused, Sizes};
 use super::source::LocalData;
 use super::{Exit, Failure, Format, Global, report, stderr_look, stdout_look};
 use crate::draw::{self, Detail, Direction, Look, Scene, Theme};
-use crate::ir::{DataFacts, Model};
+use crate::ir::Model;
+use crate::types::DataFacts;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 

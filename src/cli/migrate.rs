@@ -3,8 +3,7 @@
 use super::source::{self, Loaded};
 use super::{Exit, Failure, Format, Global, files, report, stdout_look};
 use crate::check;
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::Edit;
+use crate::diagnostic::{Diagnostic, Edit};
 use crate::migrate::{self, LANGUAGE_VERSION};
 use crate::source::{SourceMap, Span};
 use serde_json::json;

@@ -9,9 +9,10 @@ use crate::data::DataOptions;
 use crate::diagnostic::Diagnostic;
 use crate::diff::Side;
 use crate::git;
-use crate::ir::{Canonical, DataFacts, Model};
+use crate::ir::{Canonical, Model};
 use crate::source::SourceMap;
 use crate::train::{self, Checkpoint, ModelSource, Overrides, RunFolder, RunRecord};
+use crate::types::DataFacts;
 use std::io::{self, Write};
 use std::path::Path;
 

@@ -4,7 +4,7 @@ use super::table::{plain_table, write_table};
 use super::{Exit, Failure, Format, Global, describe, steps};
 use crate::args::{ArgKind, ArgSpec, CallSpec};
 use crate::check::Checked;
-use crate::ir::{Model, Type};
+use crate::ir::Model;
 use crate::ops::combinators::{COMBINATORS, Combinator};
 use crate::ops::program::{Described, Options, describe as described};
 use crate::ops::{CATALOGUE, FactCx, Family, LOSSES, Loss, LossKind, Operator, WeightSpec};
@@ -13,6 +13,7 @@ use crate::program::symmetry::symmetry;
 use crate::program::{Id, Op, text};
 use crate::settings::catalogue;
 use crate::source::SourceMap;
+use crate::types::Type;
 use crate::{check, settings, syntax};
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
@@ -263,7 +264,7 @@ impl Example {
             }
             None => "A".to_owned(),
         };
-        let size = |_: Id, size: &crate::ir::Size| size.to_string();
+        let size = |_: Id, size: &crate::types::Size| size.to_string();
         let words = text::Words { input: &input, size: &size, through_views: false };
         let (moves, is_live) = (symmetry(&program), program.live(program.outputs.iter().copied()));
         let steps = program.values.iter().enumerate().filter(|&(idx, value)| {
@@ -408,8 +409,8 @@ fn page(out: &mut dyn Write, title: &str, entry: &Entry) -> io::Result<()> {
     }
     if let Entry::Loss(loss) = entry {
         let what = match loss.kind() {
-            LossKind::Task(crate::ir::TargetKind::Classification) => "compares the output with classes",
-            LossKind::Task(crate::ir::TargetKind::Regression) => "compares the output with values",
+            LossKind::Task(crate::types::TargetKind::Classification) => "compares the output with classes",
+            LossKind::Task(crate::types::TargetKind::Regression) => "compares the output with values",
             LossKind::Auxiliary => "auxiliary: summed over the poolings that report it",
         };
         facts.add_row(["Kind", what]);

@@ -2,8 +2,9 @@
 
 use super::progress_line::{ProgressLine, figure};
 use super::{Format, wrap};
-use crate::ir::{Entity, Model};
+use crate::ir::Model;
 use crate::train::{EpochRecord, Event, InitialRecord, Overrides, Progress, Settings, Status, UnitSummary};
+use crate::types::Entity;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -3,8 +3,8 @@
 use super::batch::{Csr, EdgeKinds, EdgeReads};
 use super::columns::Vocabulary;
 use crate::diagnostic::count;
-use crate::ir::{DataFacts, Degrees, Task};
 use crate::settings::protocol::Split;
+use crate::types::{DataFacts, Degrees, Task};
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::sync::Arc;
@@ -291,7 +291,7 @@ impl Dataset {
     /// Graphs of a graph task, nodes of a node task: what splits and targets count.
     pub fn n_items(&self) -> usize {
         match self.task {
-            Some(Task { entity: crate::ir::Entity::Nodes, .. }) => self.n_nodes(),
+            Some(Task { entity: crate::types::Entity::Nodes, .. }) => self.n_nodes(),
             _ => self.n_graphs(),
         }
     }

@@ -7,8 +7,9 @@
 use super::{DataError, DataOptions, find, load};
 use crate::args::BoundCall;
 use crate::files::{self, sealed};
-use crate::ir::{DataFacts, canonical};
+use crate::ir::canonical;
 use crate::regular;
+use crate::types::DataFacts;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 

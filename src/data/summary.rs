@@ -123,7 +123,7 @@ impl Summary {
         };
         Self {
             name: data.name.clone(),
-            task: data.task.map(crate::ir::Task::name),
+            task: data.task.map(crate::types::Task::name),
             n_graphs: data.n_graphs(),
             n_nodes: data.n_nodes(),
             n_edges: data.n_published_edges(),

@@ -3,8 +3,8 @@
 use super::batch::EdgeKinds;
 use super::columns::Vocabulary;
 use super::dataset::{Dataset, DatasetParts, Features, Targets};
-use crate::ir::{Entity, TargetKind, Task};
 use crate::rng::{below, generator, unit};
+use crate::types::{Entity, TargetKind, Task};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
@@ -261,7 +261,7 @@ pub fn renumber_by(data: &Dataset, moved: &[u32]) -> Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::batch::Csr;
+    use crate::kernels::graph::Csr;
     use candle_core::{DType, Device};
 
     fn awkward(directed: bool) -> Dataset {

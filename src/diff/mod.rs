@@ -13,9 +13,10 @@ pub use render::{json, markdown, svg, text};
 pub(crate) use settings::count_words;
 pub use view::shape_text;
 
+use crate::ir::Model;
 use crate::ir::canonical::Part;
-use crate::ir::{DataFacts, Model, Size};
 use crate::plan::{self, words::Count};
+use crate::types::{DataFacts, Size};
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
 use view::View;

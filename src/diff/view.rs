@@ -3,9 +3,10 @@
 use super::Side;
 use crate::args::{ArgKind, ArgSpec, ArgValue, Args};
 use crate::ir::canonical::value_text;
-use crate::ir::{Author, Canonical, Dim, Scope, Size, SizesWithData, Type};
+use crate::ir::{Author, Canonical, Scope};
 use crate::ops::{FactCx, Operator};
 use crate::plan::words;
+use crate::types::{Dim, Size, SizesWithData, Type};
 use petgraph::graph::NodeIndex;
 
 /// As many stages are named by their numbers; of more, the others are counted.

@@ -4,10 +4,11 @@ use super::fold::MIDDLE;
 use super::scene::{Part, Scene, grouped};
 use super::svg::{Look, description, escape, svg};
 use crate::args::ArgValue;
-use crate::ir::{DataFacts, Model};
+use crate::ir::Model;
 use crate::ops::WidthRule;
 use crate::ops::findings::shape::counted;
 use crate::plan::{self, StageRow};
+use crate::types::DataFacts;
 use serde_json::{Value, json};
 
 /// The drawing as a page.

@@ -2,9 +2,10 @@
 
 use super::fold::{self, Folding};
 use crate::args::{ArgKind, ArgSpec, ArgValue, Default};
-use crate::ir::{Author, DataFacts, Entity, Level, Model, Node, Type};
+use crate::ir::{Author, Model, Node};
 use crate::ops::{Family, LossKind, Ports, WidthRule};
 use crate::plan::{self, StageRow};
+use crate::types::{DataFacts, Entity, Level, Type};
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

@@ -233,6 +233,6 @@ mod tests {
         check(PROTOCOLS, &calls("protocol"));
         check(SOURCES, &calls("data"));
         check(METRICS, &|name| crate::settings::metric::NAMES.contains(&name));
-        check(TASKS, &|name| crate::ir::Task::NAMES.contains(&name));
+        check(TASKS, &|name| crate::types::Task::NAMES.contains(&name));
     }
 }

@@ -1,9 +1,10 @@
 //! Which batches a run makes: its seed decides the shuffles, so they are known before it begins.
 
 use crate::data::{Dataset, EdgeReads, Features};
-use crate::ir::{Entity, Model};
+use crate::ir::Model;
 use crate::ops::trace::Graphs;
 use crate::train::{Feed, Settings, TrainError, Unit, units};
+use crate::types::Entity;
 use candle_core::Device;
 
 /// The parts of every run of a protocol.
@@ -123,7 +124,7 @@ pub fn batch_bytes(dataset: &Dataset, reads: EdgeReads, graphs: &Graphs) -> f64 
 
 /// Bytes of the data set as it is held in memory.
 pub fn dataset_bytes(dataset: &Dataset) -> f64 {
-    let csr = |csr: &crate::data::batch::Csr| 4 * (csr.offsets.len() + csr.indices.len());
+    let csr = |csr: &crate::kernels::graph::Csr| 4 * (csr.offsets.len() + csr.indices.len());
     let features = |features: &Features| match features {
         Features::Dense { values, .. } => 4 * values.len(),
         Features::OneHot { columns, .. } => 4 * columns.len(),

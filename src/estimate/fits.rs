@@ -7,9 +7,10 @@ use super::{
 };
 use crate::args::{ArgValue, Args};
 use crate::data::{Dataset, EdgeReads};
-use crate::ir::{Canonical, Entity, Model};
+use crate::ir::{Canonical, Model};
 use crate::memory::room::Room;
 use crate::plan::Tracer;
+use crate::types::Entity;
 
 /// What a run takes beyond the memory that is left.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,8 +1,8 @@
 //! A small model of this machine: how fast each kind of work is, measured on kernels alone. A step's time is the sum
 //! of its work over these rates.
 
-use crate::data::batch::{Csr, SparseGraph};
 use crate::files::{self, sealed};
+use crate::kernels::graph::{Csr, SparseGraph};
 use crate::kernels::{self, Activation, Norm, tape, threads};
 use crate::ops::trace::dense::NORM_VISITS;
 use crate::ops::trace::{FLOAT_BYTES, Kernel, Trace, Work};

@@ -13,12 +13,13 @@ pub mod machine;
 pub mod replay;
 
 use crate::data::{Dataset, EdgeReads};
-use crate::ir::{Entity, Model};
+use crate::ir::Model;
 use crate::ops::FactCx;
 use crate::ops::trace::{FLOAT_BYTES, Graphs, Trace};
 use crate::plan::words;
 use crate::plan::{StageCost, Tracer, stage_costs};
 use crate::train::{Settings, TrainError, optimizer};
+use crate::types::Entity;
 use batches::{Parts, batch_bytes, dataset_bytes};
 use machine::Machine;
 use serde::Serialize;

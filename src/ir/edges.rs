@@ -1,12 +1,13 @@
 //! What holds of values of the edges in a model.
 
-use super::{Canonical, DataFacts, Model, canonical::Part};
+use super::{Canonical, Model, canonical::Part};
 use crate::data::Features;
 use crate::data::batch::EdgeReads;
 use crate::data::synthetic::{RandomGraphs, random_graphs};
 use crate::lower::testing::compile;
 use crate::lower::{ForwardCx, Network, witness};
 use crate::ops::testing::{codes, nodes, outcome, types};
+use crate::types::DataFacts;
 use candle_core::{DType, Device};
 
 /// A model with one value of the edges.

@@ -4,7 +4,7 @@ use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::{fill_elements, fill_rows};
 use super::tape::Recorded;
-use crate::data::batch::Csr;
+use crate::kernels::graph::Csr;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //! f32 against f64, and one thread against several, bit for bit.
 
 use super::reference::Matrix;
-use crate::data::batch::{Csr, SparseGraph};
+use crate::kernels::graph::{Csr, SparseGraph};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -5,7 +5,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
-use crate::data::batch::{Csr, SparseGraph};
+use crate::kernels::graph::{Csr, SparseGraph};
 
 /// Normal-ish values in f64, the same for the same seed.
 pub(crate) fn random(shape: &[usize], seed: u64) -> Tensor {

@@ -3,9 +3,9 @@
 use super::{Cx, Lint, NeedsData};
 use crate::data::Targets;
 use crate::diagnostic::Diagnostic;
-use crate::ir::TargetKind;
 use crate::kernels::Activation;
 use crate::ops::Action;
+use crate::types::TargetKind;
 
 /// Cross-entropy takes logits, any real number: behind a `relu` no class can be ruled out, and where all are zero no
 /// gradient comes back; behind a `sigmoid` or `tanh` no answer can be certain. Values are only reported where the data

@@ -4,8 +4,8 @@ use super::cx::percent;
 use super::{Cx, Lint, NeedsData, Threshold};
 use crate::args::Range;
 use crate::diagnostic::Diagnostic;
-use crate::ir::Entity;
 use crate::ops::{Action, Gather, Own};
+use crate::types::Entity;
 
 /// On a graph without edges, attention is over the node itself alone: its weight is 1 and the layer is linear.
 ///

@@ -3,9 +3,9 @@
 use super::cx::counted;
 use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
-use crate::ir::Entity;
 use crate::ops::Action;
 use crate::source::Span;
+use crate::types::Entity;
 
 /// Batch normalisation of one row subtracts the row from itself and gives its bias, whatever came in. A graph vector
 /// has one row per graph, so a batch of one graph is such a row; so is the last batch of an epoch if a single graph is

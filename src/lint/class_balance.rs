@@ -3,8 +3,8 @@
 use super::{Cx, Lint, NeedsData, Threshold};
 use crate::args::Range;
 use crate::diagnostic::Diagnostic;
-use crate::ir::TargetKind;
 use crate::ops::LossKind;
+use crate::types::TargetKind;
 
 /// The mean over items is dominated by the frequent class: a network that always predicts it has a low loss and a
 /// high accuracy. Weights by frequency let every class count the same.

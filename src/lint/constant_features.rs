@@ -2,8 +2,8 @@
 
 use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
-use crate::ir::Entity;
 use crate::ops::{Action, Gather, Own};
+use crate::types::Entity;
 use petgraph::graph::NodeIndex;
 
 /// Nodes without distinguishing features: a mean or maximum of equal rows is that row again, so every node of

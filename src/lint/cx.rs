@@ -1,9 +1,10 @@
 //! What a lint sees: the model with its readers, the text, the data and the configuration.
 
 use super::{Config, Lint, Statistics};
-use crate::ir::{Entity, Level, Model, Node, Size};
+use crate::ir::{Model, Node};
 use crate::ops::{Action, Select};
 use crate::source::{SourceMap, Span};
+use crate::types::{Entity, Level, Size};
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
 use std::cell::OnceCell;

@@ -3,8 +3,8 @@
 use super::cx::counted;
 use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
-use crate::ir::Entity;
 use crate::ops::{Action, Gather};
+use crate::types::Entity;
 
 /// `gcn` weighs an edge by `1/√(d_i d_j)`, which belongs to undirected graphs, where both ends count the same edges. Where
 /// edges run one way, a node gathers along them only, and the degree of its neighbour counts other edges than those that it

@@ -4,9 +4,9 @@ use super::cx::counted;
 use super::{Cx, Depth, Lint, NeedsData, Threshold};
 use crate::args::Range;
 use crate::diagnostic::Diagnostic;
-use crate::ir::Entity;
 use crate::ops::{Action, Gather};
 use crate::source::Span;
+use crate::types::Entity;
 use petgraph::graph::NodeIndex;
 use std::collections::{HashMap, HashSet};
 

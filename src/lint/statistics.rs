@@ -2,8 +2,9 @@
 //! sampled at fixed places for large data, so that it is the same in every run.
 
 use crate::data::{Dataset, Features, Split, Targets};
-use crate::ir::{DataFacts, Entity, Model};
+use crate::ir::Model;
 use crate::train::{Overrides, Settings, protocol};
+use crate::types::{DataFacts, Entity};
 use std::cell::OnceCell;
 
 /// How many graphs are looked at for their diameter.

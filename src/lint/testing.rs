@@ -4,9 +4,10 @@ use super::{Config, lint};
 use crate::check::Checked;
 use crate::data::{DataOptions, Dataset, DatasetParts, Features, Targets, Vocabulary, call, load};
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Entity, Model, TargetKind, Task};
+use crate::ir::Model;
 use crate::source::SourceMap;
 use crate::syntax::Program;
+use crate::types::{Entity, TargetKind, Task};
 
 /// A checked model with its text.
 pub fn compiled(text: &str, data: Option<&Dataset>) -> (Checked<Model>, Program, SourceMap) {

@@ -4,8 +4,8 @@ use super::cx::{counted, percent};
 use super::{Cx, Lint, NeedsData, Threshold};
 use crate::args::Range;
 use crate::diagnostic::Diagnostic;
-use crate::ir::Entity;
 use crate::ops::{Action, Select};
+use crate::types::Entity;
 use petgraph::graph::NodeIndex;
 
 /// Clusters are counted for the largest graph and are the same for all. Where most graphs have fewer nodes, most

@@ -1,7 +1,7 @@
 //! The numbers that are trained or kept: each with a name, initialised from a seed and that name alone.
 
-use crate::ir::Degrees;
 use crate::ops::Init;
+use crate::types::Degrees;
 use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

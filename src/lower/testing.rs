@@ -3,9 +3,10 @@
 use crate::check::{Checked, check};
 use crate::data::Dataset;
 use crate::data::synthetic::{RandomGraphs, random_graphs};
-use crate::ir::{DataFacts, Model};
+use crate::ir::Model;
 use crate::source::SourceMap;
 use crate::syntax::load_program;
+use crate::types::DataFacts;
 
 /// A checked model.
 ///

@@ -10,9 +10,10 @@ use crate::check::Checked;
 use crate::data::Dataset;
 use crate::data::batch::EdgeReads;
 use crate::data::synthetic::{RandomGraphs, random_graphs, renumber, twin_graphs};
-use crate::ir::{Entity, Model, Size};
+use crate::ir::Model;
 use crate::ops::input::edges;
 use crate::plan::{chooses_by_value, stages};
+use crate::types::{Entity, Size};
 use candle_core::{DType, Device};
 
 /// How often each graph is renumbered.

@@ -2,10 +2,10 @@
 
 use crate::check::{Outcome, check};
 use crate::data::{Dataset, DatasetParts, Features, Targets, Vocabulary};
-use crate::ir::{DataFacts, Entity, TargetKind, Task};
 use crate::lower::testing::compile;
 use crate::lower::{ForwardCx, Network};
 use crate::source::SourceMap;
+use crate::types::{DataFacts, Entity, TargetKind, Task};
 use candle_core::{DType, Device};
 
 /// One graph of `n_nodes` with these directed edges, three features per node and two classes.

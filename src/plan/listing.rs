@@ -6,13 +6,14 @@
 //! as the size that it follows.
 
 use super::{Step, Tracer};
-use crate::ir::{DataFacts, Entity, Model, Size, SizesWithData, TargetKind, Task, Type};
+use crate::ir::Model;
 use crate::kernels::program::Direction;
 use crate::ops::FactCx;
 use crate::ops::trace::{FLOAT_BYTES, Graphs, Kernel, Matrix, Ran, Structure, Trace, Value, Work};
 use crate::program::symmetry::{Moves, symmetry};
 use crate::program::text::{self, Words};
 use crate::program::{Id, Op, Program, Space};
+use crate::types::{DataFacts, Entity, Size, SizesWithData, TargetKind, Task, Type};
 use petgraph::graph::NodeIndex;
 use std::collections::{HashMap, HashSet};
 
@@ -615,13 +616,13 @@ mod tests {
     use super::*;
     use crate::data::Dataset;
     use crate::data::synthetic::{RandomGraphs, random_graphs};
-    use crate::ir::Symmetry;
     use crate::kernels::recorder;
     use crate::lower::Network;
     use crate::lower::testing::compile;
     use crate::ops::CATALOGUE;
     use crate::ops::program::{Options, describe};
     use crate::plan::average_costs;
+    use crate::types::Symmetry;
     use candle_core::{DType, Device};
 
     /// Examples of all operators, and what else there is to run.

@@ -3,9 +3,10 @@
 use super::Tracer;
 use super::words;
 use crate::args::{ArgKind, ArgValue, Args, BoundCall};
-use crate::ir::{DataFacts, Model, Node, Scope, SizesWithData, Type};
+use crate::ir::{Model, Node, Scope};
 use crate::ops::trace::{FLOAT_BYTES, Graphs, Kernel};
 use crate::ops::{FactCx, WidthRule};
+use crate::types::{DataFacts, SizesWithData, Type};
 use petgraph::graph::NodeIndex;
 
 /// One operator with its facts.

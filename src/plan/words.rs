@@ -1,6 +1,6 @@
 //! Sizes and costs written for reading.
 
-use crate::ir::{Dim, Size};
+use crate::types::{Dim, Size};
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -2,9 +2,9 @@
 
 use crate::data::Dataset;
 use crate::fmt;
-use crate::ir::{Entity, TargetKind, Task};
 use crate::source::SourceMap;
 use crate::syntax::{self, ast::ItemKind};
+use crate::types::{Entity, TargetKind, Task};
 
 /// A model of the folder `models`.
 #[derive(Debug, Clone, Copy)]

@@ -2,8 +2,9 @@
 
 use crate::check::Checked;
 use crate::data::Dataset;
-use crate::ir::{Canonical, Entity, Model};
+use crate::ir::{Canonical, Model};
 use crate::plan::plan;
+use crate::types::Entity;
 use petgraph::graph::NodeIndex;
 
 /// Why weights do not fit data although the network has their shapes, and what to do.

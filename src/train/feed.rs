@@ -2,9 +2,9 @@
 
 use crate::data::batch::EdgeReads;
 use crate::data::{Dataset, GraphBatch, Targets};
-use crate::ir::{Entity, Task};
 use crate::kernels;
 use crate::settings::metric::Predictions;
+use crate::types::{Entity, Task};
 use candle_core::{DType, Device, Result, Tensor};
 use std::sync::Arc;
 

@@ -126,8 +126,9 @@ impl Initial {
         };
         let shape = diff::shape_text;
         for weight in &found.weights {
-            let numbers =
-                |sizes: &[crate::ir::Size]| sizes.iter().filter_map(|size| size.known()).product::<usize>();
+            let numbers = |sizes: &[crate::types::Size]| {
+                sizes.iter().filter_map(|size| size.known()).product::<usize>()
+            };
             if let Some((_, sizes)) = &weight.after {
                 record.n_numbers += numbers(sizes);
             }

@@ -5,10 +5,11 @@ use super::fit::Unit;
 use super::settings::Settings;
 use crate::args::listed;
 use crate::data::{Dataset, Split, Targets};
-use crate::ir::{Entity, Model};
+use crate::ir::Model;
 use crate::settings::metric::{self, Metric, Predictions};
 use crate::settings::monitor;
 use crate::train::error::{Result, TrainError};
+use crate::types::Entity;
 use std::collections::BTreeSet;
 
 /// Names of the classes that none of these items has.

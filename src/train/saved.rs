@@ -15,9 +15,10 @@ use crate::data::{Dataset, EdgeReads, Split, Targets, Vocabulary};
 use crate::diagnostic::Diagnostic;
 use crate::diff::Side;
 use crate::ir::canonical::Part;
-use crate::ir::{Canonical, DataFacts, Entity, Model};
+use crate::ir::{Canonical, Model};
 use crate::lower::{ForwardCx, Network};
 use crate::settings::metric::Metric;
+use crate::types::{DataFacts, Entity};
 use candle_core::{DType, Device};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -267,7 +268,7 @@ impl SavedModel {
             outputs.width = width;
             outputs.values.extend(batch_values);
         }
-        if task.kind == crate::ir::TargetKind::Classification {
+        if task.kind == crate::types::TargetKind::Classification {
             outputs.values.chunks_exact_mut(outputs.width.max(1)).for_each(softmax);
         }
         Ok(outputs)

@@ -3,11 +3,12 @@
 use crate::check::{self, Checked, Outcome};
 use crate::diagnostic::Diagnostic;
 use crate::ir::canonical::Part;
-use crate::ir::{Author, Canonical, DataFacts, Model, Node};
+use crate::ir::{Author, Canonical, Model, Node};
 use crate::migrate;
 use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::ast::ItemKind;
 use crate::syntax::{Program, load_program};
+use crate::types::DataFacts;
 use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 use std::io;

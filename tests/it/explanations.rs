@@ -3,9 +3,9 @@
 use crate::spec::{diagnose, facts};
 use hgnn::data::{Dataset, DatasetParts, Features, Targets, Vocabulary};
 use hgnn::findings::EXPLANATIONS;
-use hgnn::ir::{Entity, TargetKind, Task};
 use hgnn::lint::{Config, lint};
 use hgnn::source::SourceMap;
+use hgnn::types::{Entity, TargetKind, Task};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

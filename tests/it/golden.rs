@@ -4,10 +4,10 @@
 use crate::operator::{self, Lone, args, numbers, sparse_graph, ty};
 use candle_core::{DType, Device, Tensor, Var};
 use hgnn::args::{ArgKind, ArgValue, EdgeValue};
-use hgnn::data::batch::{EdgeKinds, SparseGraph};
-use hgnn::ir::{Entity, Type};
+use hgnn::kernels::graph::{EdgeKinds, SparseGraph};
 use hgnn::lower::{ForwardCx, Structure, Value};
 use hgnn::ops::{Operator, WeightMap, WeightSpec};
+use hgnn::types::{Entity, Type};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -4,9 +4,10 @@ use crate::models::{load, local_data, shipped, small_data};
 use candle_core::{DType, Device};
 use hgnn::check::{Checked, check, data_call};
 use hgnn::data::Dataset;
-use hgnn::ir::{Entity, Model};
+use hgnn::ir::Model;
 use hgnn::kernels::Activation;
 use hgnn::lower::Network;
+use hgnn::types::Entity;
 use std::collections::BTreeSet;
 
 /// Off by more than this, a gradient in f32 is not accurate: `‖g₃₂ − g₆₄‖ / ‖g₆₄‖` over all weights of a model.

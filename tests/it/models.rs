@@ -113,7 +113,7 @@ fn shipped_models_train_every_weight() {
         let graphs: Vec<u32> = (0..n_graphs).collect();
         let batch = data.batch(&graphs, DType::F32, &Device::Cpu).unwrap();
         let items: Vec<u32> = match facts.task.unwrap().entity {
-            hgnn::ir::Entity::Nodes => (0..batch.graph.n_nodes() as u32).collect(),
+            hgnn::types::Entity::Nodes => (0..batch.graph.n_nodes() as u32).collect(),
             _ => graphs,
         };
         let targets = data.target_tensor(&items, DType::F32, &Device::Cpu).unwrap().unwrap();

@@ -2,12 +2,13 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use hgnn::args::{ArgKind, ArgValue, Args, BoundArg, Default};
-use hgnn::data::batch::{Csr, SparseGraph};
-use hgnn::ir::{Author, DataFacts, Dim, Entity, Level, Node, Scope, Size, SizesWithData, Symmetry, Type};
+use hgnn::ir::{Author, Node, Scope};
 use hgnn::kernels::Activation;
+use hgnn::kernels::graph::{Csr, SparseGraph};
 use hgnn::lower::{ForwardCx, LowerCx, Module, NodeWeights, Value};
 use hgnn::ops::{self, FactCx, InferCx, Operator, WeightSpec};
 use hgnn::source::Span;
+use hgnn::types::{DataFacts, Dim, Entity, Level, Size, SizesWithData, Symmetry, Type};
 use petgraph::graph::NodeIndex;
 use std::cell::RefCell;
 use std::sync::Arc;

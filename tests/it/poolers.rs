@@ -6,8 +6,8 @@ use crate::golden::{Case, TOLERANCES, Tolerance, assert_close, edges, load};
 use crate::operator::{self, Lone, args, numbers, sparse_graph, ty};
 use candle_core::{D, DType, Device, Tensor, Var};
 use hgnn::args::ArgValue;
-use hgnn::ir::{Entity, Type};
 use hgnn::lower::{ForwardCx, Structure, Value};
+use hgnn::types::{Entity, Type};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 

@@ -2,8 +2,8 @@
 //! what is marked on its lines, no more and no less. `tests/spec/README.md` says how it is written.
 
 use hgnn::diagnostic::{Diagnostic, Severity};
-use hgnn::ir::{DataFacts, Entity, TargetKind, Task};
 use hgnn::source::SourceMap;
+use hgnn::types::{DataFacts, Entity, TargetKind, Task};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;

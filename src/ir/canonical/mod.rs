@@ -22,10 +22,11 @@ mod tests;
 
 pub use read::CanonicalError;
 
-use super::{Model, Task, infer::inputs_of};
+use super::{Model, infer::inputs_of};
 use crate::args::{ArgKind, ArgValue, Args, BoundCall, float_text};
 use crate::ops::{self, Operator};
 use crate::syntax::quoted;
+use crate::types::Task;
 use petgraph::graph::NodeIndex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;

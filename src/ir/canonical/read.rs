@@ -6,12 +6,12 @@ use crate::args::{ArgKind, ArgSpec, ArgValue, Args, BoundCall};
 use crate::bind::{Callee, Env, Evaluator, Findings, bind, bind_call};
 use crate::conv::{analyse, text};
 use crate::diagnostic::Diagnostic;
-use crate::ir::Task;
 use crate::migrate;
 use crate::ops::conv::defined;
 use crate::ops::{self, Operator, Ports};
 use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::ast::{Arg, Conv, Entry, Expr, ExprKind, Given, Ident, ItemKind, Param};
+use crate::types::Task;
 use std::collections::HashMap;
 
 /// What is wrong with a canonical text, and in which line, counted from 1.

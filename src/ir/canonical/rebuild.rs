@@ -4,12 +4,10 @@
 use super::Canonical;
 use crate::bind::Findings;
 use crate::ir::infer::infer_types;
-use crate::ir::{
-    Author, DataFacts, Dim, Entity, Level, LossTerm, Model, Node, Scope, Size, Symmetry, Type, Wanted,
-    outputs_of, width_setters,
-};
+use crate::ir::{Author, LossTerm, Model, Node, Scope, Wanted, outputs_of, width_setters};
 use crate::ops::{Operator, Ports, WidthRule};
 use crate::source::Span;
+use crate::types::{DataFacts, Dim, Entity, Level, Size, Symmetry, Type};
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::HashMap;
 

@@ -3,7 +3,7 @@
 //! launch.
 
 use super::source;
-use crate::data::batch::{Csr, SparseGraph};
+use crate::kernels::graph::{Csr, SparseGraph};
 use crate::kernels::testkit::{random, values};
 use crate::kernels::{Norm, Reduce, propagate, propagate_max, segment_reduce};
 use candle_core::{Device, Tensor, Var};

@@ -359,7 +359,7 @@ impl<T: Float> Run<'_, T> {
             Op::Slice { x, axis, start } | Op::Pad { x, axis, start } => {
                 let is_slice = matches!(value.op, Op::Slice { .. });
                 let other = self.program.value(*x);
-                let known = |axes: &[crate::ir::Size]| -> usize {
+                let known = |axes: &[crate::types::Size]| -> usize {
                     axes.iter().map(|size| size.known().expect("known")).product()
                 };
                 let (outer, inner) = (known(&value.axes[..*axis]), known(&value.axes[axis + 1..]));

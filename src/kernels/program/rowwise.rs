@@ -1,8 +1,8 @@
 //! Short programs over rows that operators with a module of their own need on the way.
 
 use super::{Arguments, Compiled, Random, Topology, run};
-use crate::ir::{Dim, Size};
 use crate::program::{Build, Init, Space, V};
+use crate::types::{Dim, Size};
 use candle_core::{Result, Tensor};
 use std::sync::{Arc, OnceLock};
 

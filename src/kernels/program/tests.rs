@@ -1,11 +1,11 @@
 //! The engine against the reference, over widths, shapes of graphs and operators.
 
 use super::*;
-use crate::data::batch::{Csr, EdgeKinds, SparseGraph};
-use crate::ir::{Dim, Size};
+use crate::kernels::graph::{Csr, EdgeKinds, SparseGraph};
 use crate::kernels::tape;
 use crate::program::reference::{self, Maps};
 use crate::program::{Build, Index, Init, V};
+use crate::types::{Dim, Size};
 use candle_core::{DType, Device, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

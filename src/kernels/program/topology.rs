@@ -1,6 +1,6 @@
 //! The index maps of a batch as arrays.
 
-use crate::data::batch::{Csr, EdgeKinds, SparseGraph};
+use crate::kernels::graph::{Csr, EdgeKinds, SparseGraph};
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 

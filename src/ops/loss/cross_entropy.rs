@@ -1,12 +1,12 @@
 //! `cross_entropy(class_weights)`: of predicted classes.
 
 use crate::args::{ArgKind, ArgSpec, Args, Default};
-use crate::ir::TargetKind;
 use crate::kernels;
 use crate::ops::{
     Doc, Items, Loss, LossCx, LossKind, Pyg,
     trace::{self, Trace},
 };
+use crate::types::TargetKind;
 use candle_core::{Result, Tensor};
 
 /// Cross-entropy: `Σ_i w[c_i] · −log softmax(x_i)[c_i] / Σ_i w[c_i]` over the items of a part that carry a label. A step

@@ -1,12 +1,12 @@
 //! `mse`: of predicted values.
 
 use crate::args::{ArgSpec, Args};
-use crate::ir::TargetKind;
 use crate::kernels;
 use crate::ops::{
     Doc, Items, Loss, LossCx, LossKind, Pyg,
     trace::{self, Trace},
 };
+use crate::types::TargetKind;
 use candle_core::{Result, Tensor};
 
 /// Mean squared error: `1/(M V) Σ_i Σ_v (x_iv − t_iv)²`.

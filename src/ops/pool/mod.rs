@@ -6,10 +6,9 @@ pub mod topk;
 
 use crate::args::{ArgKind, ArgSpec, Default, Range};
 use crate::check;
-use crate::data::error::count;
-use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Size};
+use crate::diagnostic::{Diagnostic, count};
 use crate::ops::InferCx;
+use crate::types::{Dim, Size};
 
 /// The largest number of clusters or kept nodes that can be written.
 const MAX_ROWS: i64 = 65_536;

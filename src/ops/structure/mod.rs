@@ -4,8 +4,8 @@ pub mod add;
 pub mod concat;
 pub mod identity;
 
-use crate::ir::{Entity, Type};
 use crate::ops::InferCx;
+use crate::types::{Entity, Type};
 
 /// The first port whose rows are not those of port 0.
 fn first_on_another_level(cx: &InferCx) -> Option<usize> {

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::data::{DatasetParts, Features, Vocabulary};
-use crate::ir::{Entity, TargetKind, Task};
 use crate::train::progress::{Event, Silent};
 use crate::train::{Checkpoint, EpochRecord, Figures, SavedModel, checkpoints};
+use crate::types::{Entity, TargetKind, Task};
 use std::cell::Cell;
 use std::fs;
 use std::path::Path;

@@ -3,8 +3,8 @@
 use super::tests::{at, cycles, records, train};
 use super::*;
 use crate::data::DatasetParts;
-use crate::ir::{Entity, TargetKind, Task};
 use crate::train::{SavedModel, checkpoints};
+use crate::types::{Entity, TargetKind, Task};
 use std::path::Path;
 
 /// The cycles with three classes of very different size, or two values that vary; on graphs or on nodes.

@@ -3,10 +3,10 @@
 use super::features::{self, Asked, Item, label_columns, read_labels};
 use crate::args::BoundCall;
 use crate::data::DataError;
-use crate::data::batch::EdgeKinds;
 use crate::data::columns::{Columns, KindLabels, Vocabulary};
 use crate::data::dataset::Features;
 use crate::data::files::TuFiles;
+use crate::kernels::graph::EdgeKinds;
 use std::sync::Arc;
 
 /// What edges carry, in the order of the lines, and what it means.

@@ -6,9 +6,9 @@ use crate::args::BoundCall;
 use crate::data::DataError;
 use crate::data::columns::{self, Columns, Vocabulary};
 use crate::data::dataset::Features;
-use crate::data::error::count;
 use crate::data::files::{TuFiles, size_in_words};
 use crate::data::scan::{FileName, Table};
+use crate::diagnostic::count;
 use crate::source::Span;
 
 /// Degrees with a column of their own where no `max_degree` is written: social networks have hubs of thousands.

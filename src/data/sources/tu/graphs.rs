@@ -1,8 +1,8 @@
 //! `NAME_graph_indicator.txt`: which graph each node belongs to.
 
 use crate::data::DataError;
-use crate::data::error::count;
 use crate::data::scan::{FileName, Text};
+use crate::diagnostic::count;
 
 /// The graph of each node, from 0, and where each graph's nodes begin.
 ///

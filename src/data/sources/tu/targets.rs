@@ -4,9 +4,9 @@ use crate::args::BoundCall;
 use crate::data::DataError;
 use crate::data::columns::{Target, Vocabulary, values_in_words};
 use crate::data::dataset::Targets;
-use crate::data::error::count;
 use crate::data::files::TuFiles;
 use crate::data::scan::FileName;
+use crate::diagnostic::count;
 
 /// What is predicted, with the name of each class. Where the call leaves open whether it is labels or attributes and a
 /// model is known, what the model predicts.
