@@ -2,6 +2,7 @@
 
 use super::findings as report;
 use super::functions::{Function, Kind, Slot, SlotKind};
+use super::operator::{EDGE, MAX_COUNT, spec_of};
 use super::{
     Aggregate, BODY, Default, Definition, End, Expr, ExprKind, Flag, Input, Number, Parameter, Part, Sign,
     Start, Takes, Word, text,
@@ -10,7 +11,6 @@ use crate::args::ArgValue;
 use crate::bind::{Callee, Definition as Known, DefinitionKind, Env, Evaluator, Value, convert};
 use crate::findings::{args as args_check, names, unused};
 use crate::ops;
-use crate::ops::conv::defined;
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{self, BinaryOp, ExprKind as Syntax, Ident};
 use std::collections::HashMap;
@@ -204,7 +204,7 @@ impl<'p> Analyzer<'_, 'p> {
             self.ev.touch(expr, root);
             return Some(Default::Computed);
         }
-        let spec = defined::spec_of(parameter);
+        let spec = spec_of(parameter);
         let callee = Callee {
             name: &self.conv.name.text,
             place: expr.span,
@@ -713,12 +713,12 @@ impl<'p> Analyzer<'_, 'p> {
         self.note_number(&number, takes, expr.span)?;
         if let Some(value) = fixed(&number) {
             let fits = match takes {
-                Takes::Count => value.fract() == 0.0 && (1.0..=defined::MAX_COUNT as f64).contains(&value),
+                Takes::Count => value.fract() == 0.0 && (1.0..=MAX_COUNT as f64).contains(&value),
                 Takes::Probability => (0.0..1.0).contains(&value),
                 _ => value.is_finite(),
             };
             if !fits {
-                let spec = defined::spec_of(&Parameter {
+                let spec = spec_of(&Parameter {
                     name: what.split('`').nth(1).unwrap_or("width").to_owned(),
                     takes,
                     default: None,
@@ -898,5 +898,5 @@ pub(crate) fn reads_any(expr: &ast::Expr, names: &[&str]) -> bool {
 
 /// The names that a body gives a meaning itself, so that no parameter can have them.
 pub fn is_taken(name: &str) -> bool {
-    Input::find(name).is_some() || name == defined::EDGE || PARTS.contains(&name)
+    Input::find(name).is_some() || name == EDGE || PARTS.contains(&name)
 }

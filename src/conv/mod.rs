@@ -2,7 +2,7 @@
 //!
 //! [`analyse`](analyse::analyse) turns the syntax tree of one into a [`Definition`], a typed tree in which every name
 //! has its meaning. [`widths`] works out how wide its values are where it is called, [`text`] writes it as the canonical
-//! form does, and [`crate::ops::conv::defined`] makes an operator of it.
+//! form does, and [`operator`] makes an operator of it.
 //!
 //! The `message` is computed for each edge `j → i`, the messages of a node's incoming edges are gathered by
 //! `aggregate`, and `update` is computed for each node. Nothing in a body can read in which order nodes or edges are
@@ -11,6 +11,7 @@
 pub mod analyse;
 mod findings;
 pub mod functions;
+pub mod operator;
 pub mod program;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,9 @@
 //! A convolution at a stage as a program. `linear` of several values is split by what it reads, so that what depends on a
 //! node alone is computed once for each node and not for each edge.
 
+use super::operator::known_name;
 use super::widths::{Call, Shapes, Weight};
 use super::{Aggregate, End, Expr, ExprKind, Input, Sign, Start, Word};
-use crate::ops::conv::defined::known_name;
 use crate::ops::facts;
 use crate::program::{Build, Edges, Fun, Index, Init, Op, Space, V};
 use crate::types::Size;

@@ -4,7 +4,7 @@ use super::align::Alignment;
 use super::view::{Stage, View, short_call, value_or_absence};
 use super::{Change, Class, Kind, WeightMatch, WeightState};
 use crate::args::{ArgKind, ArgSpec, ArgValue, Args};
-use crate::conv::text;
+use crate::conv::{operator::Defined, text};
 use crate::ops::{Operator, Ports, WidthRule, weight_scope};
 use crate::plan::words::grouped;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -145,7 +145,7 @@ impl<'v, 'a> Network<'v, 'a> {
     /// Returns whether nothing else is to be said of the stage.
     fn find_body(&mut self, i: usize, j: usize) -> bool {
         let (a, b) = (&self.before.stages[i], &self.after.stages[j]);
-        let (Some(one), Some(other)) = (a.op.defined(), b.op.defined()) else { return false };
+        let (Some(one), Some(other)) = (Defined::of(a.op), Defined::of(b.op)) else { return false };
         let (one, other) = (one.definition(), other.definition());
         if text::entries(one, a.args) == text::entries(other, b.args) {
             // The same is computed, whatever the names.

@@ -8,10 +8,10 @@ use crate::args::{Args, BoundArg};
 use crate::bind::{
     self, Binding, Bound, Callee, Definition, DefinitionKind, Env, Evaluator, Pipeline, Thunk,
 };
+use crate::conv::operator::{self, Defined};
 use crate::conv::{Default as Preset, Parameter, Takes, analyse::analyse};
 use crate::findings::{args as args_check, elsewhere, names};
 use crate::ops::combinators::COMBINATORS;
-use crate::ops::conv::defined::{self, Defined};
 use crate::ops::{self, Action, Family, Operator, Ports, Select, WidthRule};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{Arg, BinaryOp, Conv, Expr, ExprKind, Given, Ident, Param, Stage};
@@ -779,7 +779,7 @@ impl<'p> Builder<'p> {
         let callee = Callee { name: op.name(), place, noun: "argument", takes_branches, example: None, call };
         let mut bound = bind::bind(&mut self.ev, callee, op.args(), given, env);
         let mut broken_args = std::mem::take(&mut bound.broken);
-        if let Some(defined) = op.defined() {
+        if let Some(defined) = Defined::of(op) {
             self.compute_defaults(defined, &mut bound, given, env, &mut broken_args);
         }
         let mut inputs = Vec::new();
@@ -834,7 +834,7 @@ impl<'p> Builder<'p> {
             return *known;
         }
         self.expanded.insert(conv.name.span);
-        let op = analyse(&mut self.ev, conv, file).map(defined::operator);
+        let op = analyse(&mut self.ev, conv, file).map(operator::operator);
         self.convolutions.insert(conv.name.span, op);
         self.conv_items.insert(conv.name.span, (conv, file));
         op

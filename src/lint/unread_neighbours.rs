@@ -1,7 +1,7 @@
 //! `unread_neighbours`: a convolution of the file's own whose messages say nothing of the neighbours.
 
 use super::{Cx, Lint, NeedsData};
-use crate::conv::End;
+use crate::conv::{End, operator::Defined};
 use crate::diagnostic::Diagnostic;
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
     // A convolution that is called often is reported once.
     let mut known = HashSet::new();
     for node in cx.nodes() {
-        let Some(defined) = cx.node(node).op.defined() else { continue };
+        let Some(defined) = Defined::of(cx.node(node).op) else { continue };
         if defined.definition().reads_end(End::Source) || !known.insert(cx.node(node).op.name()) {
             continue;
         }

@@ -359,7 +359,7 @@ pub enum WeightMap {
 /// What it computes is one [`program`](Operator::program): weights, cost, gradients, the forms on nodes and on clusters
 /// follow from it. Operators that have none yet say their weights, cost and module themselves. No other fact has a
 /// default body: every file answers all of them.
-pub trait Operator: Send + Sync + std::fmt::Debug {
+pub trait Operator: std::any::Any + Send + Sync + std::fmt::Debug {
     fn name(&self) -> &'static str;
     fn family(&self) -> Family;
     fn doc(&self) -> Doc;
@@ -412,17 +412,18 @@ pub trait Operator: Send + Sync + std::fmt::Debug {
             program::describe(facts, options, |cx| self.program(cx))
         })
     }
-    /// The operator as a convolution that a file defines; `None` for those of the catalogue.
-    fn defined(&self) -> Option<&conv::defined::Defined> {
-        None
+    /// Whether a file defines it ([`crate::conv`]): it is not of the catalogue.
+    fn is_of_file(&self) -> bool {
+        false
     }
 }
 
 /// Whether two operators are the same one: of those that files define, the same text.
 pub fn is_same(one: &dyn Operator, other: &dyn Operator) -> bool {
-    match (one.defined(), other.defined()) {
-        (Some(one), Some(other)) => std::ptr::eq(one, other),
-        (None, None) => one.name() == other.name(),
+    match (one.is_of_file(), other.is_of_file()) {
+        // Each text is one operator.
+        (true, true) => std::ptr::addr_eq(one, other),
+        (false, false) => one.name() == other.name(),
         _ => false,
     }
 }
@@ -430,10 +431,7 @@ pub fn is_same(one: &dyn Operator, other: &dyn Operator) -> bool {
 /// What the names of an operator's weights begin with, behind the number of the stage: a file may rename the
 /// convolutions that it defines.
 pub fn weight_scope(op: &dyn Operator) -> &'static str {
-    match op.defined() {
-        Some(_) => conv::defined::SCOPE,
-        None => op.name(),
-    }
+    if op.is_of_file() { "conv" } else { op.name() }
 }
 
 /// Where a loss gets its value.

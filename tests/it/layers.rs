@@ -50,7 +50,6 @@ const FIRST_WITH_CANDLE: &str = "kernels";
 const KNOWN: &[(&str, &str)] = &[
     ("kernels", "data"),
     ("ops", "check"),
-    ("ops", "conv"),
     ("ops", "data"),
     ("ops", "ir"),
     ("ops", "kernels"),

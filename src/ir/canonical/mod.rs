@@ -24,6 +24,7 @@ pub use read::CanonicalError;
 
 use super::{Model, infer::inputs_of};
 use crate::args::{ArgKind, ArgValue, Args, BoundCall, float_text};
+use crate::conv::operator::Defined;
 use crate::ops::{self, Operator};
 use crate::syntax::quoted;
 use crate::types::Task;
@@ -199,7 +200,7 @@ impl Stage {
     ///
     /// Of a convolution that a file defines, its body with the values of the stage.
     pub fn call(&self) -> String {
-        match self.op.defined() {
+        match Defined::of(self.op) {
             Some(defined) => crate::conv::text::call(defined.definition(), &self.args),
             None => named_call(self.op.name(), &self.args),
         }

@@ -4,10 +4,9 @@
 use super::{Canonical, HEAD, IDENTITY, Loss, Stage, VERSION};
 use crate::args::{ArgKind, ArgSpec, ArgValue, Args, BoundCall};
 use crate::bind::{Callee, Env, Evaluator, Findings, bind, bind_call};
-use crate::conv::{analyse, text};
+use crate::conv::{analyse, operator, text};
 use crate::diagnostic::Diagnostic;
 use crate::migrate;
-use crate::ops::conv::defined;
 use crate::ops::{self, Operator, Ports};
 use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::ast::{Arg, Conv, Entry, Expr, ExprKind, Given, Ident, ItemKind, Param};
@@ -318,7 +317,7 @@ impl<'p> Reader<'p> {
             (Some(conv), _) => {
                 let definition = analyse::analyse(&mut self.ev, conv, place(line).file);
                 self.checked()?;
-                defined::operator(definition.ok_or_else(|| wrong(line, "the convolution cannot be read"))?)
+                operator::operator(definition.ok_or_else(|| wrong(line, "the convolution cannot be read"))?)
             }
             (None, Some(op)) => op,
             (None, None) => {

@@ -1,7 +1,6 @@
 //! Convolutions: every node or cluster gathers from its neighbours. On nodes they run on the sparse
 //! graph, on clusters with the coarse adjacency of the pooling, as PyG's `Dense…Conv`.
 
-pub mod defined;
 pub mod gat;
 pub mod gatv2;
 pub mod gcn;

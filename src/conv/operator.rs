@@ -1,27 +1,23 @@
 //! `conv gated(out) { … }`: a convolution of the file's own, as an operator.
 
-use super::{MAX_WIDTH, convolved, has_edges};
+use super::functions::Function;
+use super::program::{Inputs, write};
+use super::widths::{Call, solve};
+use super::{Aggregate, Default as Preset, Definition, End, ExprKind, Flag, Parameter, Takes, Word, text};
 use crate::args::{ArgKind, ArgSpec, Args, Default as ArgDefault, EdgeValue, Range};
-use crate::check;
-use crate::conv::functions::Function;
-use crate::conv::program::{Inputs, write};
-use crate::conv::widths::{Call, solve};
-use crate::conv::{
-    Aggregate, Default as Preset, Definition, End, ExprKind, Flag, Parameter, Takes, Word, text,
-};
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Size, Type};
 use crate::kernels::Activation;
+use crate::ops::conv::{MAX_WIDTH, OUT, convolved, has_edges};
+use crate::ops::findings::shape;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Own, Ports, Pyg, WidthRule};
+use crate::types::{Dim, Size, Type};
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Mutex, OnceLock};
 
 /// The argument through which the values of the edges come in.
 pub const EDGE: &str = "edge";
-
-/// What stands for the name of a definition in the names of its weights, so that a file may rename it.
-pub const SCOPE: &str = "conv";
 
 /// The largest number of features or heads.
 pub const MAX_COUNT: i64 = MAX_WIDTH;
@@ -54,7 +50,7 @@ pub fn spec_of(param: &Parameter) -> ArgSpec {
         Takes::Function => ArgKind::Choice(Function::map_names()),
     };
     let default = match param.default {
-        None if param.name == text::OUT && param.takes == Takes::Count => super::OUT.default,
+        None if param.name == text::OUT && param.takes == Takes::Count => OUT.default,
         None => ArgDefault::Required,
         Some(Preset::Computed) => ArgDefault::Inferred("from the parameters before it"),
         Some(Preset::Number(value)) if param.takes == Takes::Count => ArgDefault::Int(value as i64),
@@ -62,7 +58,7 @@ pub fn spec_of(param: &Parameter) -> ArgSpec {
         Some(Preset::Flag(value)) => ArgDefault::Bool(value),
         Some(Preset::Word(word)) => ArgDefault::Choice(word),
     };
-    let doc = if param.name == text::OUT { super::OUT.doc } else { "A parameter that the file defines." };
+    let doc = if param.name == text::OUT { OUT.doc } else { "A parameter that the file defines." };
     ArgSpec { name: known_name(&param.name), kind, default, positional: true, doc }
 }
 
@@ -86,7 +82,7 @@ impl Defined {
             });
         }
         let has_inferred_width =
-            args.iter().any(|spec| spec.name == text::OUT && spec.default == super::OUT.default);
+            args.iter().any(|spec| spec.name == text::OUT && spec.default == OUT.default);
         let mut defined = Self {
             name: known_name(&definition.name),
             args: Box::leak(args.into_boxed_slice()),
@@ -99,6 +95,12 @@ impl Defined {
             false => WidthRule::Computed,
         };
         defined
+    }
+
+    /// The operator as a convolution that a file defines; `None` for those of the catalogue.
+    pub fn of(op: &'static dyn Operator) -> Option<&'static Self> {
+        let op: &dyn Any = op;
+        op.downcast_ref()
     }
 
     pub fn definition(&self) -> &Definition {
@@ -165,13 +167,13 @@ impl Operator for Defined {
         let is_left_out = self.is_left_out(cx.args);
         let out = match (is_left_out, cx.target) {
             (false, _) => None,
-            (true, None) => return Err(check::shape::no_width(cx)),
+            (true, None) => return Err(shape::no_width(cx)),
             (true, Some(target)) => match solve(&call, target) {
                 Some(out) => Some(out),
                 // What is wrong with the widths inside comes first.
                 None => {
                     call.result().map_err(|finding| *finding)?;
-                    return Err(check::shape::no_out(cx, self.name, target));
+                    return Err(shape::no_out(cx, self.name, target));
                 }
             },
         };
@@ -218,7 +220,7 @@ impl Operator for Defined {
     }
     fn action(&self, args: &Args) -> Action {
         let definition = &self.definition;
-        let weighs = |expr: &crate::conv::Expr| matches!(expr.kind, ExprKind::Softmax(_));
+        let weighs = |expr: &super::Expr| matches!(expr.kind, ExprKind::Softmax(_));
         let single = match &definition.aggregates[..] {
             [Word::Fixed(aggregate)] => Some(*aggregate),
             [Word::Param(idx)] => Aggregate::find(args.choice(&definition.params[*idx].name)),
@@ -243,7 +245,7 @@ impl Operator for Defined {
         };
         Action::Messages { gather, own, is_linear: false }
     }
-    fn defined(&self) -> Option<&Defined> {
-        Some(self)
+    fn is_of_file(&self) -> bool {
+        true
     }
 }
