@@ -1,11 +1,12 @@
 //! The loss of a step, which training minimises, and that of a part, which is reported and watched.
 
 use super::network::Network;
+use super::task_loss::{self, Items, LossCx};
 use super::{ForwardCx, Value};
 use crate::ir::LossTerm;
 use crate::kernels::{self, tape};
+use crate::ops::LossKind;
 use crate::ops::loss::balanced_weights;
-use crate::ops::{Items, LossCx, LossKind};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Result, Tensor};
 use std::collections::BTreeMap;
@@ -109,8 +110,7 @@ impl Network {
             let name = term.loss.name();
             let over = over.map(|over| over.0[idx]);
             let part = match term.loss.kind() {
-                LossKind::Task(_) => term.loss.compute(&LossCx {
-                    args: &term.args,
+                LossKind::Task(_) => (task_loss::of(term.loss).compute)(&LossCx {
                     output: &output.x,
                     targets,
                     class_weights: class_weights.as_deref().filter(|_| term.loss.weighs_classes(&term.args)),
@@ -170,7 +170,7 @@ impl Network {
             let value = match term.loss.kind() {
                 LossKind::Task(_) => {
                     let weights = class_weights.as_deref().filter(|_| term.loss.weighs_classes(&term.args));
-                    let values = term.loss.of_items(items, weights);
+                    let values = (task_loss::of(term.loss).of_items)(items, weights);
                     loss.bad_item = loss.bad_item.or(values.iter().position(|value| !value.is_finite()));
                     let weight = term.loss.weight(n_items, items.classes, weights);
                     values.iter().sum::<f64>() / if weight > 0.0 { weight } else { 1.0 }

@@ -4,6 +4,7 @@ mod loss;
 mod network;
 mod parameters;
 pub mod program;
+pub mod task_loss;
 #[cfg(test)]
 pub(crate) mod testing;
 mod witness;

@@ -443,34 +443,7 @@ pub enum LossKind {
     Auxiliary,
 }
 
-/// What a loss of the task compares.
-pub struct LossCx<'a> {
-    pub args: &'a Args,
-    /// The model's result, `[M, C]`.
-    pub output: &'a candle_core::Tensor,
-    /// `[M]` classes or `[M, V]` values.
-    pub targets: &'a candle_core::Tensor,
-    /// A weight for each class, where the loss [weighs classes](Loss::weighs_classes).
-    pub class_weights: Option<&'a [f64]>,
-    /// What the weighted sum over the rows is divided by: a part's weight for each step, so that what stands in one
-    /// batch with an item does not change how much the item counts. `None` for the weight of these rows.
-    pub total: Option<f64>,
-}
-
-/// Outputs beside their targets, of one batch or of many.
-#[derive(Debug, Clone, Copy)]
-pub struct Items<'a> {
-    /// Outputs of an item: classes, or values.
-    pub width: usize,
-    /// Row-major `[n_items, width]`: logits, or values.
-    pub outputs: &'a [f32],
-    /// The class of each item; empty for regression.
-    pub classes: &'a [u32],
-    /// Row-major `[n_items, width]`; empty for classification.
-    pub values: &'a [f32],
-}
-
-/// The facts of one loss.
+/// The facts of one loss. Those of the task are computed in [`crate::lower::task_loss`], auxiliary ones by the poolings.
 pub trait Loss: Send + Sync + std::fmt::Debug {
     fn name(&self) -> &'static str;
     fn doc(&self) -> Doc;
@@ -479,19 +452,12 @@ pub trait Loss: Send + Sync + std::fmt::Debug {
     /// Names of the operators that report it; empty for a loss of the task.
     fn reported_by(&self) -> &'static [&'static str];
     fn pyg(&self) -> Pyg;
-    /// The weight of some items together, `Σ_i w_i`: what [`Loss::of_items`] is divided by for the loss of a part.
+    /// The weight of some items together, `Σ_i w_i`: what the sum of `w_i ℓ_i` is divided by for the loss of a part.
     /// `classes` is empty for regression. 0 for an `Auxiliary` loss.
     fn weight(&self, n_items: usize, classes: &[u32], class_weights: Option<&[f64]>) -> f64;
-    /// `w_i ℓ_i` of each item, the same whatever stands beside it. Empty for an `Auxiliary` loss.
-    fn of_items(&self, items: &Items, class_weights: Option<&[f64]>) -> Vec<f64>;
     /// Whether classes count by how rare they are among the training items: the network then keeps a weight for
-    /// each, which `compute` gets.
+    /// each.
     fn weighs_classes(&self, args: &Args) -> bool;
     /// Its kernels on sizes alone, with the scalar that comes out; `None` for `Auxiliary` losses, which the poolings trace.
     fn trace(&self, output: trace::Matrix, step: &mut Trace) -> Option<trace::Matrix>;
-    /// The scalar that a step minimises. `Auxiliary` losses are computed by the poolings, and this is not called.
-    ///
-    /// # Errors
-    /// Where the shapes do not fit, which `check` has excluded.
-    fn compute(&self, cx: &LossCx) -> candle_core::Result<candle_core::Tensor>;
 }

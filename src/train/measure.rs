@@ -3,8 +3,8 @@
 use super::feed::{Feed, Step};
 use super::record::{Figures, PoolingRecord};
 use crate::ir::Model;
+use crate::lower::task_loss::Items;
 use crate::lower::{AuxiliaryLosses, ForwardCx, Network, PoolingStats};
-use crate::ops::Items;
 use crate::settings::metric::{Metric, Predictions};
 use candle_core::{DType, Result, Tensor};
 

@@ -1,13 +1,11 @@
 //! `cross_entropy(class_weights)`: of predicted classes.
 
 use crate::args::{ArgKind, ArgSpec, Args, Default};
-use crate::kernels;
 use crate::ops::{
-    Doc, Items, Loss, LossCx, LossKind, Pyg,
+    Doc, Loss, LossKind, Pyg,
     trace::{self, Trace},
 };
 use crate::types::TargetKind;
-use candle_core::{Result, Tensor};
 
 /// Cross-entropy: `Σ_i w[c_i] · −log softmax(x_i)[c_i] / Σ_i w[c_i]` over the items of a part that carry a label. A step
 /// divides by the weight of the part instead of that of its batch, see [`crate::lower::LossWeights`].
@@ -64,48 +62,10 @@ impl Loss for CrossEntropy {
             None => n_items as f64,
         }
     }
-    fn of_items(&self, items: &Items, class_weights: Option<&[f64]>) -> Vec<f64> {
-        kernels::cross_entropy_of_rows(items.outputs, items.width, items.classes, class_weights)
-    }
     fn weighs_classes(&self, args: &Args) -> bool {
         args.choice("class_weights") == "balanced"
     }
     fn trace(&self, output: trace::Matrix, step: &mut Trace) -> Option<trace::Matrix> {
         Some(step.task_loss(self.name(), output, 1.0))
-    }
-    fn compute(&self, cx: &LossCx) -> Result<Tensor> {
-        kernels::weighted_cross_entropy(cx.output, cx.targets, cx.class_weights, cx.total)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops::loss::balanced_weights;
-    use candle_core::Device;
-
-    fn loss(classes: &[i64], class_weights: Option<&[f64]>) -> f64 {
-        let output = Tensor::new(&[[2.0f64, 0.0], [0.0, 1.0], [5.0, -5.0]], &Device::Cpu).unwrap();
-        let targets = Tensor::new(classes, &Device::Cpu).unwrap();
-        let cx =
-            LossCx { args: &Args::default(), output: &output, targets: &targets, class_weights, total: None };
-        CrossEntropy.compute(&cx).unwrap().to_scalar().unwrap()
-    }
-
-    #[test]
-    fn items_without_a_label_do_not_count() {
-        let expected = ((1.0 + (-2.0f64).exp()).ln() + (1.0 + (-10.0f64).exp()).ln()) / 2.0;
-        assert!((loss(&[0, -1, 0], None) - expected).abs() < 1e-12);
-    }
-
-    #[test]
-    fn balanced_classes_weigh_the_same_together() {
-        let weights = balanced_weights(&[2, 1, 0]);
-        assert_eq!(weights, [0.75, 1.5, 1.0]);
-        let (of_zero, of_one) =
-            ((1.0 + (-2.0f64).exp()).ln() + (1.0 + (-10.0f64).exp()).ln(), (1.0 + (-1.0f64).exp()).ln());
-        // The two items of class 0 count as much as the one of class 1.
-        let expected = (of_zero / 2.0 + of_one) / 2.0;
-        assert!((loss(&[0, 1, 0], Some(&weights[..2])) - expected).abs() < 1e-12);
     }
 }

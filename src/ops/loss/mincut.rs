@@ -3,10 +3,9 @@
 use super::MINCUT;
 use crate::args::{ArgSpec, Args};
 use crate::ops::{
-    Doc, Items, Loss, LossCx, LossKind, Pyg,
+    Doc, Loss, LossKind, Pyg,
     trace::{self, Trace},
 };
-use candle_core::{Result, Tensor};
 
 /// Cut of a pooling's clusters: `−tr(Sᵀ A S) / tr(Sᵀ D S)` of each graph, averaged over graphs and summed over poolings.
 /// −1 where no edge leads from one cluster to another; 0 for a graph without edges.
@@ -51,17 +50,11 @@ impl Loss for MinCut {
     fn weight(&self, _n_items: usize, _classes: &[u32], _class_weights: Option<&[f64]>) -> f64 {
         0.0
     }
-    fn of_items(&self, _items: &Items, _class_weights: Option<&[f64]>) -> Vec<f64> {
-        Vec::new()
-    }
     fn weighs_classes(&self, _args: &Args) -> bool {
         false
     }
     fn trace(&self, _: trace::Matrix, _: &mut Trace) -> Option<trace::Matrix> {
         None
-    }
-    fn compute(&self, _cx: &LossCx) -> Result<Tensor> {
-        candle_core::bail!("`{MINCUT}` is computed by the poolings, in `ForwardCx::losses`")
     }
 }
 

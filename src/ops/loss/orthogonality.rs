@@ -3,10 +3,9 @@
 use super::ORTHOGONALITY;
 use crate::args::{ArgSpec, Args};
 use crate::ops::{
-    Doc, Items, Loss, LossCx, LossKind, Pyg,
+    Doc, Loss, LossKind, Pyg,
     trace::{self, Trace},
 };
-use candle_core::{Result, Tensor};
 
 /// Orthogonality of a pooling's assignment: `‖SᵀS / ‖SᵀS‖_F − I / √k‖_F` of each graph, averaged over graphs and summed over
 /// poolings. 0 where every node belongs to one cluster and all clusters have the same size.
@@ -47,17 +46,11 @@ impl Loss for Orthogonality {
     fn weight(&self, _n_items: usize, _classes: &[u32], _class_weights: Option<&[f64]>) -> f64 {
         0.0
     }
-    fn of_items(&self, _items: &Items, _class_weights: Option<&[f64]>) -> Vec<f64> {
-        Vec::new()
-    }
     fn weighs_classes(&self, _args: &Args) -> bool {
         false
     }
     fn trace(&self, _: trace::Matrix, _: &mut Trace) -> Option<trace::Matrix> {
         None
-    }
-    fn compute(&self, _cx: &LossCx) -> Result<Tensor> {
-        candle_core::bail!("`{ORTHOGONALITY}` is computed by the poolings, in `ForwardCx::losses`")
     }
 }
 
