@@ -278,19 +278,18 @@ fn build(case: &Case) -> Option<Built> {
         scope: Scope::default(),
         author: Author::File,
     };
-    let module = op
-        .lower(&mut LowerCx {
-            idx: petgraph::graph::NodeIndex::new(0),
-            node: &node,
-            args: &args,
-            inputs: &types,
-            output: &output,
-            activation: Activation::Identity,
-            needs_adjacency: true,
-            weights: &weights,
-            device: &Device::Cpu,
-        })
-        .unwrap();
+    let module = LowerCx {
+        idx: petgraph::graph::NodeIndex::new(0),
+        node: &node,
+        args: &args,
+        inputs: &types,
+        output: &output,
+        activation: None,
+        needs_adjacency: true,
+        weights: &weights,
+    }
+    .module()
+    .unwrap();
     Some(Built { module, weights })
 }
 

@@ -6,11 +6,11 @@ use super::widths::{Call, solve};
 use super::{Aggregate, Default as Preset, Definition, End, ExprKind, Flag, Parameter, Takes, Word, text};
 use crate::args::{ArgKind, ArgSpec, Args, Default as ArgDefault, EdgeValue, Range};
 use crate::diagnostic::Diagnostic;
-use crate::kernels::Activation;
 use crate::ops::conv::{MAX_WIDTH, OUT, convolved, has_edges};
 use crate::ops::findings::shape;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Own, Ports, Pyg, WidthRule};
+use crate::program::Fun;
 use crate::types::{Dim, Size, Type};
 use std::any::Any;
 use std::collections::HashMap;
@@ -215,7 +215,7 @@ impl Operator for Defined {
     fn fuses_activation(&self) -> bool {
         true
     }
-    fn as_activation(&self, _args: &Args) -> Option<Activation> {
+    fn as_activation(&self, _args: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, args: &Args) -> Action {

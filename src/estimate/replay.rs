@@ -104,11 +104,11 @@ mod tests {
     fn two_layers() -> Trace {
         let mut trace = Trace::new(true, Vec::new());
         let x = trace.given(4.0, 2.0);
-        trace.begin(Some(1), Activation::Identity, false, Summation::Sequential);
+        trace.begin(Some(1), None, false, Summation::Sequential);
         let y = trace.linear(x, 3.0, true, Activation::Relu);
-        trace.begin(Some(2), Activation::Identity, false, Summation::Sequential);
+        trace.begin(Some(2), None, false, Summation::Sequential);
         let y = trace.linear(y, 5.0, true, Activation::Identity);
-        trace.begin(None, Activation::Identity, false, Summation::Sequential);
+        trace.begin(None, None, false, Summation::Sequential);
         trace.task_loss("mse", y, 0.0);
         trace
     }

@@ -4,6 +4,7 @@ use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::fill_elements;
 use super::tape::Recorded;
+use crate::program::Fun;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use multiversion::multiversion;
 
@@ -25,6 +26,23 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// The function that follows a step of a program.
+    ///
+    /// # Panics
+    /// Where it is none of those that stages are named after.
+    pub(crate) fn of(f: Option<Fun>) -> Self {
+        match f {
+            None => Activation::Identity,
+            Some(Fun::Relu) => Activation::Relu,
+            Some(Fun::LeakyRelu(slope)) => Activation::LeakyRelu { slope },
+            Some(Fun::Elu(alpha)) => Activation::Elu { alpha },
+            Some(Fun::Gelu) => Activation::Gelu,
+            Some(Fun::Sigmoid) => Activation::Sigmoid,
+            Some(Fun::Tanh) => Activation::Tanh,
+            Some(f) => unreachable!("`{}` is no activation", f.name()),
+        }
+    }
+
     /// Whether the derivative is a function of the result, so that a fused kernel need not keep what came in.
     pub(crate) fn is_known_by_result(self) -> bool {
         match self {

@@ -5,7 +5,7 @@ use super::custom::{Kernel, Mat, Shared, apply2, dot, plain2, plain3, product, u
 use super::device;
 use super::float::Float;
 use super::parallel::each;
-use super::propagate::Norm;
+use crate::program::Norm;
 use candle_core::{Result, Shape, Tensor};
 
 /// `y_i = Σ_j A_ij x_j` in each graph.

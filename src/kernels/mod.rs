@@ -43,6 +43,8 @@ pub(crate) mod testing;
 mod testkit;
 pub mod threads;
 
+pub use crate::program::Norm;
+pub use crate::program::composite::Keep;
 pub use activation::{Activation, activate};
 pub use assignment::{
     assignment_adjacency, cluster_assignment_adjacency, cluster_segment_product, segment_product,
@@ -63,10 +65,10 @@ pub use loss::{
 };
 pub use lstm::lstm_aggregate;
 pub use norm::batch_norm;
-pub use propagate::{DegreeCache, Norm, propagate, propagate_max};
+pub use propagate::{DegreeCache, propagate, propagate_max};
 pub use rows::{add, concat_columns, gather_rows};
 pub use segment::{Reduce, segment_reduce};
-pub use select::{Keep, Selection, select_top};
+pub use select::{Selection, select_top};
 pub use softmax::softmax_rows;
 pub use sort::sort_rows;
 pub use summation::Summation;

@@ -7,24 +7,11 @@ use super::parallel::fill_rows;
 use super::summation::{self, Summation};
 use super::tape::Recorded;
 use crate::data::batch::{Csr, SparseGraph};
+use crate::program::Norm;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
-
-/// How messages are scaled. Degrees count incoming edges.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Norm {
-    /// `Σ_{j→i} x_j`
-    Sum,
-    /// `Σ_{j→i} x_j / d_i`; 0 where nothing comes in.
-    Mean,
-    /// `Σ_{j→i} x_j / √(d_i d_j)`; with `self_loops` each node counts as its own neighbour, once, as PyG's
-    /// `gcn_norm`. A degree of 0 gives 0.
-    Gcn { self_loops: bool },
-    /// `(1 + eps) x_i + Σ_{j→i} x_j`
-    SelfPlus { eps: f64 },
-}
 
 /// Functions of the degrees that several kernels of one batch share.
 #[derive(Debug, Clone, Default)]

@@ -1,9 +1,9 @@
 //! The kernels once more, in plain loops over f64, for tests to compare with.
 
 use super::Activation;
-use super::propagate::Norm;
 use super::segment::Reduce;
 use crate::data::batch::SparseGraph;
+use crate::program::Norm;
 
 /// A dense row-major array.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,19 +2,9 @@
 
 use super::custom::values_f64;
 use crate::data::batch::{Csr, EdgeKinds, SparseGraph};
+use crate::program::composite::Keep;
 use candle_core::{Result, Tensor};
 use std::sync::Arc;
-
-/// How many nodes of a graph stay.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Keep {
-    /// `⌈ratio · n⌉`, ratio in (0, 1], and those that tie with the last of them.
-    Ratio(f64),
-    /// This many and those that tie with the last of them, or all nodes of a smaller graph.
-    Count(usize),
-    /// Those with a score above this, or the best where none has.
-    MinScore(f64),
-}
 
 /// The nodes that stay, and the edges between them.
 #[derive(Debug, Clone)]

@@ -3,8 +3,8 @@
 use super::{Cx, Lint, NeedsData};
 use crate::data::Targets;
 use crate::diagnostic::Diagnostic;
-use crate::kernels::Activation;
 use crate::ops::Action;
+use crate::program::Fun;
 use crate::types::TargetKind;
 
 /// Cross-entropy takes logits, any real number: behind a `relu` no class can be ruled out, and where all are zero no
@@ -21,15 +21,15 @@ pub static LINT: Lint = Lint {
 };
 
 /// What comes out of an activation: at least, at most. `None` where it is every number.
-fn range(activation: Activation) -> Option<(f64, f64)> {
+fn range(activation: Fun) -> Option<(f64, f64)> {
     match activation {
-        Activation::Relu => Some((0.0, f64::INFINITY)),
-        Activation::Sigmoid => Some((0.0, 1.0)),
-        Activation::Tanh => Some((-1.0, 1.0)),
-        Activation::Elu { alpha } => Some((-alpha, f64::INFINITY)),
+        Fun::Relu => Some((0.0, f64::INFINITY)),
+        Fun::Sigmoid => Some((0.0, 1.0)),
+        Fun::Tanh => Some((-1.0, 1.0)),
+        Fun::Elu(alpha) => Some((-alpha, f64::INFINITY)),
         // The least value of x Φ(x).
-        Activation::Gelu => Some((-0.17, f64::INFINITY)),
-        Activation::Identity | Activation::LeakyRelu { .. } => None,
+        Fun::Gelu => Some((-0.17, f64::INFINITY)),
+        _ => None,
     }
 }
 

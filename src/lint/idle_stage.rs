@@ -3,8 +3,8 @@
 use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
 use crate::ir::Author;
-use crate::kernels::Activation;
 use crate::ops::{Action, Gather, Select};
+use crate::program::Fun;
 use petgraph::graph::NodeIndex;
 
 /// An activation of values that it leaves as they are (`relu` behind `relu`), a normalisation of what the same one has
@@ -40,15 +40,15 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
         }
         Action::Activation => {
             let own = stage.op.as_activation(&stage.args)?;
-            if let Activation::LeakyRelu { slope: 1.0 } = own {
+            if let Fun::LeakyRelu(1.0) = own {
                 return Some(
                     idle(format!("`{text}` changes nothing"), "a slope of 1 is a straight line")
                         .help(leave_out()),
                 );
             }
             let keeps_positive = match own {
-                Activation::Relu | Activation::LeakyRelu { .. } | Activation::Elu { .. } => true,
-                Activation::Identity | Activation::Gelu | Activation::Sigmoid | Activation::Tanh => false,
+                Fun::Relu | Fun::LeakyRelu(_) | Fun::Elu(_) => true,
+                _ => false,
             };
             let before = positive_source(cx, cx.input(node)?).filter(|_| keeps_positive)?;
             let name = cx.name(before);
@@ -101,7 +101,7 @@ fn positive_source(cx: &Cx, node: NodeIndex) -> Option<NodeIndex> {
             Action::Activation => {
                 let stage = cx.node(at);
                 return match stage.op.as_activation(&stage.args)? {
-                    Activation::Relu | Activation::Sigmoid => Some(at),
+                    Fun::Relu | Fun::Sigmoid => Some(at),
                     _ => None,
                 };
             }

@@ -1,9 +1,11 @@
 //! From a checked model to Candle modules.
 
+mod composite;
+mod given;
 mod loss;
 mod network;
 mod parameters;
-pub mod program;
+mod program;
 pub mod task_loss;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -17,8 +19,9 @@ pub use witness::{Change, ROUNDING, ROUNDING_F32, Witness, WitnessError, choice_
 use crate::args::Args;
 use crate::data::batch::SparseGraph;
 use crate::ir::{Node, Type};
-use crate::kernels::{Activation, AssignmentStats};
-use candle_core::{Device, Result, Tensor, TensorId};
+use crate::kernels::AssignmentStats;
+use crate::program::{Fun, Norm};
+use candle_core::{Result, Tensor, TensorId};
 use petgraph::graph::NodeIndex;
 use std::sync::Arc;
 
@@ -92,10 +95,10 @@ pub struct ForwardCx<'a> {
     pub computed: Vec<Computed>,
 }
 
-/// A result with the name and the tensors that it was computed of.
+/// A propagation, and whether what is propagated stands beside it, with the tensors that it was computed of.
 #[derive(Debug, Clone)]
 pub struct Computed {
-    what: &'static str,
+    what: (Norm, bool),
     of: Vec<TensorId>,
     result: Tensor,
 }
@@ -128,7 +131,7 @@ impl<'a> ForwardCx<'a> {
     /// Those of `compute`.
     pub fn shared(
         &mut self,
-        what: &'static str,
+        what: (Norm, bool),
         of: &[&Tensor],
         compute: impl FnOnce() -> Result<Tensor>,
     ) -> Result<Tensor> {
@@ -174,37 +177,7 @@ pub trait Module: Send + Sync {
     fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value>;
 }
 
-/// A module made of a function.
-struct Function<F>(F);
-
-impl<F> Module for Function<F>
-where
-    F: Fn(&[&Value], &mut ForwardCx) -> Result<Value> + Send + Sync,
-{
-    fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value> {
-        (self.0)(inputs, cx)
-    }
-}
-
-/// A module that computes a value from its inputs.
-pub fn map_value<F>(function: F) -> Box<dyn Module>
-where
-    F: Fn(&[&Value], &mut ForwardCx) -> Result<Value> + Send + Sync + 'static,
-{
-    Box::new(Function(function))
-}
-
-/// A module that computes new features for the rows of its first input.
-pub fn map_rows<F>(function: F) -> Box<dyn Module>
-where
-    F: Fn(&Value, &mut ForwardCx) -> Result<Tensor> + Send + Sync + 'static,
-{
-    map_value(move |inputs, cx| {
-        Ok(Value { x: function(inputs[0], cx)?, structure: inputs[0].structure.clone() })
-    })
-}
-
-/// What [`crate::ops::Operator::lower`] sees: the typed node, and its weights by the names of its `WeightSpec`s.
+/// What a module is made of: the typed node, and its weights by the names of its `WeightSpec`s.
 pub struct LowerCx<'a> {
     pub idx: NodeIndex,
     pub node: &'a Node,
@@ -212,17 +185,19 @@ pub struct LowerCx<'a> {
     pub inputs: &'a [&'a Type],
     pub output: &'a Type,
     /// The activation that the plan moved into this operator.
-    pub activation: Activation,
+    pub activation: Option<Fun>,
     /// Whether anything reads the coarse adjacency that this pooling would make.
     pub needs_adjacency: bool,
     pub weights: &'a crate::lower::NodeWeights,
-    pub device: &'a Device,
 }
 
 impl LowerCx<'_> {
-    /// The input at which an argument of kind `Pipeline` or `Edges` comes in; `None` where it was not given.
-    pub fn port(&self, name: &str) -> Option<usize> {
-        self.args.port(name)
+    /// The module of one operator alone.
+    ///
+    /// # Errors
+    /// Where an operator that has to have a program has none.
+    pub fn module(&self) -> Result<Box<dyn Module>> {
+        program::lower(self)
     }
 }
 
@@ -235,13 +210,5 @@ impl NodeWeights {
     /// Where the operator asks for a weight that its own `weights` did not name.
     pub fn get(&self, name: &str) -> &candle_core::Var {
         &self.0.iter().find(|(given, _)| *given == name).unwrap_or_else(|| panic!("no weight `{name}`")).1
-    }
-
-    /// The weight as a tensor that gradients are tracked for; it shares the variable's storage, so it sees updates.
-    ///
-    /// # Panics
-    /// As [`NodeWeights::get`].
-    pub fn tensor(&self, name: &str) -> Tensor {
-        self.get(name).as_tensor().clone()
     }
 }

@@ -107,17 +107,19 @@ impl Network {
                 weights.0.push((spec.name, var.clone()));
                 parameters.push(Parameter { name, var, is_trained: spec.is_trained });
             }
-            modules.push(node.op.lower(&mut LowerCx {
-                idx: step.node,
-                node,
-                args: &node.args,
-                inputs: &inputs,
-                output: &node.ty,
-                activation: step.activation,
-                needs_adjacency: step.needs_adjacency,
-                weights: &weights,
-                device,
-            })?);
+            modules.push(
+                LowerCx {
+                    idx: step.node,
+                    node,
+                    args: &node.args,
+                    inputs: &inputs,
+                    output: &node.ty,
+                    activation: step.activation,
+                    needs_adjacency: step.needs_adjacency,
+                    weights: &weights,
+                }
+                .module()?,
+            );
         }
         // Kept as a buffer, so that a checkpoint has the weights that it was trained with.
         let class_weights = match model.losses.iter().find(|term| term.loss.weighs_classes(&term.args)) {

@@ -1,67 +1,114 @@
-//! Operators that are described by a program, as modules.
+//! Operators as modules: each runs the pieces of its program.
 
+use super::composite::{self, Place as At};
 use super::{ForwardCx, LowerCx, Module, PoolingStats, Structure, Value};
 use crate::kernels::program::{Arguments, Compiled, Random, Topology, run};
-use crate::kernels::{self, tape};
+use crate::kernels::{self, Activation, Selection, tape};
 use crate::ops::FactCx;
-use crate::ops::program::{Described, Options, Place};
-use candle_core::{Result, Tensor};
+use crate::ops::program::{self, Described, Options, Place};
+use crate::program::composite::Composite;
+use crate::program::pieces::{Part, Piece};
+use crate::program::{Id, Op};
+use candle_core::{Result, Tensor, Var, bail};
 use petgraph::graph::NodeIndex;
 use std::sync::Arc;
 
-/// The module of an operator whose program `describe` gives for some options.
+/// The module of an operator.
 ///
 /// # Errors
-/// Where the operator has no program: then it has to be lowered by itself.
-pub fn lower(
-    cx: &mut LowerCx,
-    describe: impl Fn(&FactCx, Options) -> Option<Described>,
-) -> Result<Box<dyn Module>> {
+/// Where the operator has no program and has to have one.
+pub fn lower(cx: &LowerCx) -> Result<Box<dyn Module>> {
+    let op = cx.node.op;
     let facts = FactCx { args: cx.args, inputs: cx.inputs, output: cx.output };
-    let options = |wanted_losses, wants_assignment: bool, has_loops| Options {
-        activation: cx.activation,
-        wanted_losses,
-        // Statistics of an assignment read nothing else.
-        wants_adjacency: cx.needs_adjacency && !wants_assignment,
-        wants_assignment,
-        has_loops,
-    };
-    let variant = |options: Options| -> Result<Variant> {
-        let Some(described) = describe(&facts, options) else {
-            candle_core::bail!("`{}` has neither a program nor a module", cx.node.op.name())
+    let variant = |wanted_losses: &[&'static str], wants_assignment: bool, has_loops| {
+        let options = Options {
+            activation: cx.activation,
+            wanted_losses,
+            // Statistics of an assignment read nothing else.
+            wants_adjacency: cx.needs_adjacency && !wants_assignment,
+            wants_assignment,
+            has_loops,
         };
-        let wanted = vec![true; described.program.inputs.len()];
-        let compiled = Arc::new(Compiled::new(&described.program, &wanted));
-        Ok(Variant { described, compiled })
+        program::of(op, &facts, options).map(Variant::new)
     };
     // Losses and statistics are results of their own, which most passes do not ask for.
-    let losses = cx.node.op.losses();
-    let variants = |has_loops| -> Result<Variants> {
-        let plain = variant(options(&[], false, has_loops))?;
-        let with_losses =
-            if losses.is_empty() { None } else { Some(variant(options(losses, false, has_loops))?) };
-        let with_stats = variant(options(&[], true, has_loops))?;
+    let losses = op.losses();
+    let variants = |has_loops| -> Option<Variants> {
+        let plain = variant(&[], false, has_loops)?;
+        let with_losses: Vec<_> =
+            subsets(losses).into_iter().filter_map(|wanted| variant(&wanted, false, has_loops)).collect();
+        let with_stats = variant(&[], true, has_loops)?;
         let with_stats = with_stats.described.has_assignment.then_some(with_stats);
-        Ok(Variants { plain, with_losses, with_stats })
+        Some(Variants { plain, with_losses, with_stats })
     };
     // Most data has no loops, and what leaves them out need not look.
-    let [without, with] = [variants(false)?, variants(true)?];
+    let (Some(without), Some(with)) = (variants(false), variants(true)) else {
+        return super::given::module(op.name(), op.action(cx.args), cx.output.entity);
+    };
     let is_same = without.plain.described.program == with.plain.described.program;
     let with_loops = (!is_same).then_some(with);
     let plain = &without.plain;
-    let weights = plain.described.program.weights.iter().map(|spec| cx.weights.tensor(spec.name)).collect();
+    let weights =
+        plain.described.program.weights.iter().map(|spec| cx.weights.get(spec.name).clone()).collect();
     Ok(Box::new(ProgramModule { node: cx.idx, variants: without, with_loops, weights }))
+}
+
+/// Every choice of some of the losses.
+fn subsets(losses: &'static [&'static str]) -> Vec<Vec<&'static str>> {
+    let choice = |bits: usize| {
+        let chosen = losses.iter().enumerate().filter(|(k, _)| bits >> k & 1 == 1);
+        chosen.map(|(_, &loss)| loss).collect()
+    };
+    (1..1usize << losses.len()).map(choice).collect()
 }
 
 struct Variant {
     described: Described,
-    compiled: Arc<Compiled>,
+    steps: Vec<Step>,
+    /// By step: the values that nothing reads after it.
+    frees: Vec<Vec<Id>>,
+}
+
+/// One piece, ready to run.
+enum Step {
+    Call(Id),
+    Primitives { part: Part, compiled: Arc<Compiled> },
+}
+
+impl Variant {
+    fn new(described: Described) -> Self {
+        let step = |piece: &Piece| match piece {
+            Piece::Call(id) => Step::Call(*id),
+            Piece::Primitives(part) => {
+                let wanted = vec![true; part.inputs.len()];
+                let compiled = Arc::new(Compiled::new(&part.program, &wanted));
+                Step::Primitives { part: part.clone(), compiled }
+            }
+        };
+        let steps: Vec<Step> = described.pieces.iter().map(step).collect();
+        let reads = |step: &Step| match step {
+            Step::Call(id) => described.program.value(*id).op.args(),
+            Step::Primitives { part, .. } => part.inputs.clone(),
+        };
+        let mut last_reader = vec![None; described.program.values.len()];
+        for (at, step) in steps.iter().enumerate() {
+            reads(step).iter().for_each(|id| last_reader[id.index()] = Some(at));
+        }
+        let mut frees = vec![Vec::new(); steps.len()];
+        for (idx, &at) in last_reader.iter().enumerate() {
+            let id = Id(idx as u32);
+            if let Some(at) = at.filter(|_| !described.program.outputs.contains(&id)) {
+                frees[at].push(id);
+            }
+        }
+        Self { described, steps, frees }
+    }
 }
 
 struct Variants {
     plain: Variant,
-    /// With every loss that the operator has.
-    with_losses: Option<Variant>,
+    /// With some of the losses that the operator has, for each choice of them.
+    with_losses: Vec<Variant>,
     /// With the assignment, for statistics.
     with_stats: Option<Variant>,
 }
@@ -72,70 +119,199 @@ struct ProgramModule {
     variants: Variants,
     /// For graphs with loops, where that makes a difference.
     with_loops: Option<Variants>,
-    weights: Vec<Tensor>,
+    /// By weight of the program.
+    weights: Vec<Var>,
+}
+
+/// The values of a program while it runs.
+struct Values<'a> {
+    inputs: &'a [&'a Value],
+    described: &'a Described,
+    weights: &'a [Var],
+    /// By value: what was made.
+    made: Vec<Option<Tensor>>,
+}
+
+impl Values<'_> {
+    /// A value that another piece made, or that comes in.
+    fn get(&self, id: Id) -> Result<Tensor> {
+        if let Some(made) = &self.made[id.index()] {
+            return Ok(made.clone());
+        }
+        match &self.described.program.value(id).op {
+            Op::Input(port) => match self.described.ports.get(*port) {
+                Some(&port) => Ok(self.inputs[port].x.clone()),
+                None => self.adjacency(),
+            },
+            Op::Weight(weight) => Ok(self.weights[*weight].as_tensor().clone()),
+            _ => bail!("%{} is read before it is made", id.0),
+        }
+    }
+
+    /// What clusters are joined by, a row a pair.
+    fn adjacency(&self) -> Result<Tensor> {
+        let Structure::Clusters { n_graphs, k, adjacency } = &self.inputs[0].structure else {
+            bail!("a stage on clusters got another value")
+        };
+        // Where nothing reads the edges, the pooling made none, and the program does not either.
+        match adjacency {
+            Some(adjacency) => tape::reshape(adjacency, (n_graphs * k * k, 1)),
+            None => Tensor::zeros((n_graphs * k * k, 1), self.inputs[0].x.dtype(), self.inputs[0].x.device()),
+        }
+    }
 }
 
 impl ProgramModule {
-    fn run(&self, variant: &Variant, inputs: &[&Value], cx: &ForwardCx) -> Result<Vec<Tensor>> {
+    /// The results of the program, and the level that it selects.
+    fn run(
+        &self,
+        variant: &Variant,
+        inputs: &[&Value],
+        cx: &mut ForwardCx,
+    ) -> Result<(Vec<Tensor>, Option<Selection>)> {
         // The kinds of the edges come with the value that names them.
         let kinds = inputs.iter().find_map(|input| match &input.structure {
             Structure::Edges(graph) => graph.kinds.clone(),
             _ => None,
         });
-        let topology = topology(&inputs[0].structure).with_kinds(kinds);
-        let mut tensors: Vec<Tensor> =
-            variant.described.ports.iter().map(|&port| inputs[port].x.clone()).collect();
-        if variant.described.reads_adjacency {
-            let Structure::Clusters { n_graphs, k, adjacency } = &inputs[0].structure else {
-                candle_core::bail!("a stage on clusters got another value")
-            };
-            // Where nothing reads the edges, the pooling made none, and the program does not either.
-            tensors.push(match adjacency {
-                Some(adjacency) => tape::reshape(adjacency, (n_graphs * k * k, 1))?,
-                None => Tensor::zeros((n_graphs * k * k, 1), inputs[0].x.dtype(), inputs[0].x.device())?,
-            });
+        let structure = &inputs[0].structure;
+        let (described, program) = (&variant.described, &variant.described.program);
+        let random = Random { seed: cx.train.then(|| cx.seed_of(self.node.index() as u64, 0)) };
+        let mut values =
+            Values { inputs, described, weights: &self.weights, made: vec![None; program.values.len()] };
+        let mut topology = None;
+        let mut selection: Option<Selection> = None;
+        for (step, frees) in variant.steps.iter().zip(&variant.frees) {
+            match step {
+                Step::Call(id) => {
+                    let Op::Call { what, args, then } = &program.value(*id).op else {
+                        unreachable!("a call is one")
+                    };
+                    match (what, &selection) {
+                        (Composite::Select(keep), _) => {
+                            let Structure::Sparse(graph) = structure else {
+                                bail!("a stage that selects nodes got another value")
+                            };
+                            selection = Some(kernels::select_top(&values.get(args[0])?, graph, *keep)?);
+                        }
+                        (Composite::Kept, Some(selection)) => {
+                            let x = kernels::gather_rows(&values.get(args[0])?, &selection.rows)?;
+                            values.made[id.index()] = Some(x);
+                        }
+                        _ => {
+                            values.made[id.index()] =
+                                Some(self.call(what, args, Activation::of(*then), &values, cx)?);
+                        }
+                    }
+                }
+                Step::Primitives { part, compiled } => {
+                    let of_kept;
+                    let topology = match &selection {
+                        Some(selection) if part.is_of_kept => {
+                            of_kept = Topology::rows(selection.graph.graph_offsets.clone());
+                            &of_kept
+                        }
+                        _ => topology.get_or_insert_with(|| topology_of(structure).with_kinds(kinds.clone())),
+                    };
+                    let arguments: Vec<Tensor> =
+                        part.inputs.iter().map(|&id| values.get(id)).collect::<Result<_>>()?;
+                    let weights: Vec<Tensor> =
+                        part.weights.iter().map(|&weight| self.weights[weight].as_tensor().clone()).collect();
+                    let results = run(&Arguments {
+                        compiled,
+                        inputs: &arguments,
+                        weights: &weights,
+                        topology,
+                        random,
+                    })?;
+                    for (&id, result) in part.results.iter().zip(results) {
+                        values.made[id.index()] = Some(result);
+                    }
+                }
+            }
+            frees.iter().for_each(|id| values.made[id.index()] = None);
         }
-        run(&Arguments {
-            compiled: &variant.compiled,
-            inputs: &tensors,
-            weights: &self.weights,
-            topology: &topology,
-            random: Random { seed: cx.train.then(|| cx.seed_of(self.node.index() as u64, 0)) },
-        })
+        let results = program.outputs.iter().map(|&id| values.get(id)).collect::<Result<_>>()?;
+        Ok((results, selection))
+    }
+
+    fn call(
+        &self,
+        what: &Composite,
+        args: &[Id],
+        then: Activation,
+        values: &Values,
+        cx: &mut ForwardCx,
+    ) -> Result<Tensor> {
+        // Kernels read the adjacency of clusters where it is.
+        let program = &values.described.program;
+        let is_tensor = |id: &&Id| !matches!(program.value(**id).op, Op::Input(port) if port >= values.described.ports.len());
+        let tensors: Vec<Tensor> =
+            args.iter().filter(is_tensor).map(|&id| values.get(id)).collect::<Result<_>>()?;
+        let of_buffer = |id: &Id| match program.value(*id).op {
+            Op::Weight(weight) if !program.weights[weight].is_trained => Some(&self.weights[weight]),
+            _ => None,
+        };
+        let buffers: Vec<&Var> = args.iter().filter_map(of_buffer).collect();
+        let place = At { structure: &values.inputs[0].structure, node: self.node.index() as u64 };
+        composite::run(what, &tensors.iter().collect::<Vec<_>>(), &buffers, then, &place, cx)
     }
 }
 
 impl Module for ProgramModule {
     fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value> {
-        let is_wanted =
-            |variant: &&Variant| variant.described.losses.iter().any(|loss| cx.wanted_losses.contains(loss));
         let has_loops = match &inputs[0].structure {
             Structure::Sparse(graph) => self.with_loops.is_some() && Topology::sparse(graph).has_loops(),
             _ => true,
         };
         let variants = self.with_loops.as_ref().filter(|_| has_loops).unwrap_or(&self.variants);
-        let variant = variants.with_losses.as_ref().filter(is_wanted).unwrap_or(&variants.plain);
-        let results = self.run(variant, inputs, cx)?;
+        // A variant for each choice of losses, so that no other is computed.
+        let is_wanted = |variant: &&Variant| {
+            let of_variant = &variant.described.losses;
+            of_variant.iter().all(|loss| cx.wanted_losses.contains(loss))
+        };
+        let most = variants
+            .with_losses
+            .iter()
+            .filter(is_wanted)
+            .max_by_key(|variant| variant.described.losses.len());
+        let variant = most.unwrap_or(&variants.plain);
+        let (results, selection) = self.run(variant, inputs, cx)?;
         let described = &variant.described;
         for (k, &name) in described.losses.iter().enumerate() {
-            if cx.wanted_losses.contains(&name) {
-                cx.losses.push((name, results[described.first_loss() + k].clone()));
-            }
+            cx.losses.push((name, results[described.first_loss() + k].clone()));
         }
         let structure = &inputs[0].structure;
+        let n_graphs = structure.n_graphs();
         let x = results[0].clone();
+        // `[k, F]` of each graph as rows.
+        let rows = |x: &Tensor| -> Result<(Tensor, usize)> {
+            let axes = &described.program.value(described.program.outputs[0]).axes;
+            let k = axes[0].known().unwrap_or(0);
+            match x.dims() {
+                &[_, _, width] => Ok((tape::reshape(x, (n_graphs * k, width))?, k)),
+                _ => Ok((x.clone(), k)),
+            }
+        };
         Ok(match described.place {
             Place::Rows => Value { x, structure: structure.clone() },
-            Place::Graphs => Value { x, structure: Structure::Graphs { n_graphs: structure.n_graphs() } },
+            Place::Graphs => Value { x, structure: Structure::Graphs { n_graphs } },
+            Place::Slots => {
+                let (x, k) = rows(&x)?;
+                Value { x, structure: Structure::Slots { n_graphs, k } }
+            }
+            Place::Kept(_) => {
+                let Some(selection) = selection else { bail!("nothing was selected") };
+                Value { x, structure: Structure::Sparse(selection.graph) }
+            }
             Place::Clusters => {
-                let (n_graphs, k, width) = x.dims3()?;
+                let (x, k) = rows(&x)?;
                 if let (true, Some(variant)) = (cx.wants_pooling_stats, &variants.with_stats) {
-                    let results = self.run(variant, inputs, cx)?;
+                    let (results, _) = self.run(variant, inputs, cx)?;
                     let assignment = variant.described.assignment().expect("asked for");
                     let graphs = kernels::pooling_stats(&results[assignment], &structure.offsets())?;
                     cx.pooling.push(PoolingStats { node: self.node, n_clusters: k, graphs });
                 }
-                let x = tape::reshape(&x, (n_graphs * k, width))?;
                 let adjacency = described.adjacency().map(|place| results[place].clone());
                 Value { x, structure: Structure::Clusters { n_graphs, k, adjacency } }
             }
@@ -144,7 +320,7 @@ impl Module for ProgramModule {
 }
 
 /// The index maps of a level.
-fn topology(structure: &Structure) -> Topology {
+fn topology_of(structure: &Structure) -> Topology {
     match structure {
         Structure::Sparse(graph) => Topology::sparse(graph),
         Structure::Clusters { n_graphs, k, .. } => Topology::pairs(*n_graphs, *k),

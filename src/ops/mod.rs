@@ -24,10 +24,10 @@ pub mod trace;
 
 use crate::args::{ArgKind, ArgSpec, Args, EdgeValue};
 use crate::diagnostic::Diagnostic;
-use crate::ir::{DataFacts, Dim, Size, SizesWithData, Type};
-use crate::lower::{LowerCx, Module};
+use crate::program::Fun;
 pub use crate::program::{Init, WeightSpec};
 use crate::source::Span;
+use crate::types::{DataFacts, Dim, Size, SizesWithData, Type};
 use program::{Options, Outcome, ProgramCx};
 use std::cell::RefCell;
 use trace::Trace;
@@ -64,9 +64,9 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &pool::topk::TopK,
     &pool::mincut::MinCut,
     // Readouts.
-    &readout::sum::Sum,
-    &readout::mean::Mean,
-    &readout::max::Max,
+    &readout::over_rows::SUM,
+    &readout::over_rows::MEAN,
+    &readout::over_rows::MAX,
     &readout::sort_pool::SortPool,
     &readout::flatten::Flatten,
     &readout::set2set::Set2Set,
@@ -74,12 +74,12 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &norm::batch_norm::BatchNorm,
     &norm::layer_norm::LayerNorm,
     // Activations.
-    &activation::relu::Relu,
-    &activation::leaky_relu::LeakyRelu,
-    &activation::elu::Elu,
-    &activation::gelu::Gelu,
-    &activation::sigmoid::Sigmoid,
-    &activation::tanh::Tanh,
+    &activation::RELU,
+    &activation::LEAKY_RELU,
+    &activation::ELU,
+    &activation::GELU,
+    &activation::SIGMOID,
+    &activation::TANH,
     // Dense layers.
     &dense::linear::Linear,
     &dense::mlp::Mlp,
@@ -191,7 +191,7 @@ pub struct InferCx<'a> {
     /// The width asked of this operator by the task or a pooling, where it is the last to set one.
     pub target: Option<&'a Dim>,
     /// A level not used before, for a pooling's result.
-    pub new_level: crate::ir::Level,
+    pub new_level: crate::types::Level,
     pub data: Option<&'a DataFacts>,
     /// Where the file defines the operator, for places inside; `None` where they are not known.
     pub definition: Option<Span>,
@@ -356,9 +356,8 @@ pub enum WeightMap {
 
 /// The facts of one operator.
 ///
-/// What it computes is one [`program`](Operator::program): weights, cost, gradients, the forms on nodes and on clusters
-/// follow from it. Operators that have none yet say their weights, cost and module themselves. No other fact has a
-/// default body: every file answers all of them.
+/// What it computes is one [`program`](Operator::program): weights, cost, gradients, symmetry, the forms on nodes and on
+/// clusters follow from it. Only facts that hardly any operator has have a default body: every file answers the others.
 pub trait Operator: std::any::Any + Send + Sync + std::fmt::Debug {
     fn name(&self) -> &'static str;
     fn family(&self) -> Family;
@@ -371,50 +370,29 @@ pub trait Operator: std::any::Any + Send + Sync + std::fmt::Debug {
     /// # Errors
     /// One diagnostic, built by the constructors of `crate::check` (`shape::…`, `levels::…`, `args::…`).
     fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic>;
-    /// What it computes; `None` where the operator is not described by a program.
-    fn program<'b>(&self, _cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
-        None
-    }
+    /// What it computes; `None` for what the data brings, and for the edges that a selection leaves.
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>>;
     /// Names of the auxiliary losses that the program makes.
     fn losses(&self) -> &'static [&'static str] {
         &[]
-    }
-    /// Parameters as data.
-    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
-        program::weights(program::describe(cx, Options::plain(), |cx| self.program(cx)))
-    }
-    /// The forward pass on sizes alone: the kernels that [`Operator::lower`]'s module runs, in their order. Memory, FLOPs
-    /// and time follow from it.
-    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        let wanted_losses = step.wanted_losses.clone();
-        let options = Options {
-            activation: step.activation,
-            wanted_losses: &wanted_losses,
-            wants_adjacency: step.needs_adjacency,
-            has_loops: step.has_loops,
-            ..Options::plain()
-        };
-        program::traced(program::describe(cx, options, |cx| self.program(cx)), inputs, step)
     }
     fn pyg(&self) -> Pyg;
     /// Whether an elementwise activation that follows can be computed inside (`linear -> relu`).
     fn fuses_activation(&self) -> bool;
     /// The elementwise function, where the operator with these arguments is nothing else.
-    fn as_activation(&self, args: &Args) -> Option<crate::kernels::Activation>;
+    fn as_activation(&self, args: &Args) -> Option<Fun>;
     /// What it does to the rows, with these arguments.
     fn action(&self, args: &Args) -> Action;
-    /// The Candle module.
-    ///
-    /// # Errors
-    /// Where Candle cannot allocate.
-    fn lower(&self, cx: &mut LowerCx) -> candle_core::Result<Box<dyn Module>> {
-        crate::lower::program::lower(cx, |facts, options| {
-            program::describe(facts, options, |cx| self.program(cx))
-        })
-    }
     /// Whether a file defines it ([`crate::conv`]): it is not of the catalogue.
     fn is_of_file(&self) -> bool {
         false
+    }
+}
+
+impl dyn Operator {
+    /// Parameters as data, in the order in which the program asks for them.
+    pub fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
+        program::of(self, cx, Options::plain()).map_or(Vec::new(), |described| described.program.weights)
     }
 }
 
@@ -438,7 +416,7 @@ pub fn weight_scope(op: &dyn Operator) -> &'static str {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LossKind {
     /// Compares the model's output with the targets of this kind of task.
-    Task(crate::ir::TargetKind),
+    Task(crate::types::TargetKind),
     /// Summed over the poolings of the model that report it.
     Auxiliary,
 }

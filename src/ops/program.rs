@@ -1,12 +1,11 @@
 //! Operators that are described by a program alone: what the program sees, and what comes out.
 
-use super::{FactCx, Init, facts, trace};
+use super::{FactCx, Init, Operator, facts};
 use crate::args::Args;
-use crate::ir::{Dim, Entity, Size, Type};
-use crate::kernels::Activation;
-use crate::kernels::program::Compiled;
-use crate::program::{Build, Edges, Fun, Program, Space, V, WeightSpec};
-use std::sync::Arc;
+use crate::program::composite::Composite;
+use crate::program::pieces::{Piece, pieces};
+use crate::program::{Build, Edges, Fun, Id, Program, Space, V};
+use crate::types::{Dim, Entity, Size, Type};
 
 /// What an operator writes its program with.
 pub struct ProgramCx<'a, 'b> {
@@ -60,6 +59,24 @@ impl<'b> ProgramCx<'_, 'b> {
         })
     }
 
+    /// `act(x w + bias)` by the kernel of dense layers; a function that is taken of it is computed inside.
+    pub fn affine(&self, x: V<'b>, w: V<'b>, bias: Option<V<'b>>) -> V<'b> {
+        let args: Vec<V> = [x, w].into_iter().chain(bias).collect();
+        self.b.call(Composite::Affine { has_bias: bias.is_some() }, &args)
+    }
+
+    /// The weight and the bias of a dense layer, initialised as `torch.nn.Linear`.
+    pub fn dense_weights(&self, [weight, bias]: [&'static str; 2], [from, to]: [&Dim; 2]) -> [V<'b>; 2] {
+        let init = Init::KaimingUniform { fan_in: facts::known(from) };
+        let w = self.b.weight(weight, &[from.clone(), to.clone()], init);
+        [w, self.b.weight(bias, std::slice::from_ref(to), init)]
+    }
+
+    /// What comes in at all ports.
+    pub fn all(&self) -> Vec<V<'b>> {
+        self.values.iter().copied().flatten().collect()
+    }
+
     /// Whether some row may have an edge to itself.
     pub fn has_loops(&self) -> bool {
         self.has_loops
@@ -92,6 +109,10 @@ pub enum On<'b> {
     Graphs,
     /// Clusters: `x` is `[k, F]` a graph, the coarse adjacency `[k, k]`, row the cluster that gathers.
     Clusters { adjacency: V<'b> },
+    /// Rows of each graph in an order of their own: `x` is `[k, F]` a graph.
+    Slots,
+    /// The rows that a selection keeps, with the edges between them.
+    Kept { selection: V<'b> },
 }
 
 impl<'b> Outcome<'b> {
@@ -101,7 +122,15 @@ impl<'b> Outcome<'b> {
     }
     /// A vector for each graph.
     pub fn graphs(x: V<'b>) -> Self {
-        Self { x, on: On::Graphs, losses: Vec::new(), assignment: None }
+        Self { on: On::Graphs, ..Self::rows(x) }
+    }
+    /// `[k, F]` for each graph.
+    pub fn slots(x: V<'b>) -> Self {
+        Self { on: On::Slots, ..Self::rows(x) }
+    }
+    /// Features of the rows that a selection keeps.
+    pub fn kept(x: V<'b>, selection: V<'b>) -> Self {
+        Self { on: On::Kept { selection }, ..Self::rows(x) }
     }
 }
 
@@ -111,12 +140,17 @@ pub enum Place {
     Rows,
     Graphs,
     Clusters,
+    Slots,
+    /// On the level that this value of the program selects.
+    Kept(Id),
 }
 
 /// A program with what its results are: `x`, the coarse adjacency of a pooling, one value for each loss, the assignment.
 #[derive(Debug, Clone)]
 pub struct Described {
     pub program: Program,
+    /// The same in the order in which it runs.
+    pub pieces: Vec<Piece>,
     pub place: Place,
     /// Whether the coarse adjacency of a pooling is a result.
     pub has_adjacency: bool,
@@ -148,7 +182,7 @@ impl Described {
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
     /// Computed on the result.
-    pub activation: Activation,
+    pub activation: Option<Fun>,
     /// The losses that are wanted; no other becomes a result.
     pub wanted_losses: &'a [&'static str],
     /// Whether the coarse adjacency of a pooling is a result.
@@ -163,7 +197,7 @@ impl Options<'_> {
     /// The program as the operator alone says it.
     pub fn plain() -> Self {
         Self {
-            activation: Activation::Identity,
+            activation: None,
             wanted_losses: &[],
             wants_adjacency: true,
             wants_assignment: false,
@@ -204,7 +238,7 @@ pub fn describe(
     let program_cx =
         ProgramCx { args: cx.args, inputs: cx.inputs, output: cx.output, b: &b, values, edges, has_loops };
     let outcome = write(&program_cx)?;
-    let x = match function(options.activation) {
+    let x = match options.activation {
         Some(f) => b.map(f, &[outcome.x]),
         None => outcome.x,
     };
@@ -212,6 +246,8 @@ pub fn describe(
     let place = match outcome.on {
         On::Rows => Place::Rows,
         On::Graphs => Place::Graphs,
+        On::Slots => Place::Slots,
+        On::Kept { selection } => Place::Kept(selection.id),
         On::Clusters { adjacency } => {
             results.extend(options.wants_adjacency.then_some(adjacency));
             Place::Clusters
@@ -228,8 +264,10 @@ pub fn describe(
     let assignment = outcome.assignment.filter(|_| options.wants_assignment);
     results.extend(assignment);
     let has_assignment = assignment.is_some();
+    let program = b.finish(&results);
     Some(Described {
-        program: b.finish(&results),
+        pieces: pieces(&program),
+        program,
         place,
         has_adjacency,
         losses,
@@ -239,38 +277,10 @@ pub fn describe(
     })
 }
 
-/// The function that an activation is; none for the identity.
-pub fn function(activation: Activation) -> Option<Fun> {
-    match activation {
-        Activation::Identity => None,
-        Activation::Relu => Some(Fun::Relu),
-        Activation::LeakyRelu { slope } => Some(Fun::LeakyRelu(slope)),
-        Activation::Elu { alpha } => Some(Fun::Elu(alpha)),
-        Activation::Gelu => Some(Fun::Gelu),
-        Activation::Sigmoid => Some(Fun::Sigmoid),
-        Activation::Tanh => Some(Fun::Tanh),
+/// The program of an operator; `None` for what the data brings, and for what only lays rows out anew.
+pub fn of(op: &dyn Operator, cx: &FactCx, options: Options) -> Option<Described> {
+    if cx.inputs.is_empty() {
+        return None;
     }
-}
-
-/// The weights that a program asked for, in its order.
-///
-/// # Panics
-/// Where the operator has no program: then it has to say its weights itself.
-pub fn weights(described: Option<Described>) -> Vec<WeightSpec> {
-    described.expect("an operator has a program, or says its weights").program.weights
-}
-
-/// Records what the program of a stage costs.
-///
-/// # Panics
-/// As [`weights`].
-pub fn traced(
-    described: Option<Described>,
-    inputs: &[trace::Value],
-    step: &mut trace::Trace,
-) -> trace::Value {
-    let described = described.expect("an operator has a program, or says its cost");
-    let wanted = vec![true; described.program.inputs.len()];
-    let compiled = Arc::new(Compiled::new(&described.program, &wanted));
-    step.program(&described, &compiled, inputs)
+    describe(cx, options, |cx| op.program(cx))
 }

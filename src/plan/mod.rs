@@ -14,7 +14,8 @@ pub use trace::Tracer;
 
 use crate::check::Checked;
 use crate::ir::Model;
-use crate::kernels::{Activation, Summation};
+use crate::kernels::Summation;
+use crate::program::Fun;
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
@@ -26,7 +27,7 @@ pub struct Step {
     pub node: NodeIndex,
     /// The node whose value comes out: `node`, or the activation that was moved into it.
     pub result: NodeIndex,
-    pub activation: Activation,
+    pub activation: Option<Fun>,
     /// The steps whose values come in, by port.
     pub inputs: Vec<usize>,
     /// Whether anything reads the edges of the graph that the result lives on. A pooling whose edges
@@ -68,9 +69,9 @@ pub(crate) fn plan_of(model: &Model) -> Plan {
         if let (Some(activation), &[before]) = (node.op.as_activation(&node.args), inputs.as_slice()) {
             let step = &mut steps[before];
             let is_only_reader = n_readers[step.result.index()] == 1;
-            let is_free = step.activation == Activation::Identity && step.node == step.result;
+            let is_free = step.activation.is_none() && step.node == step.result;
             if is_only_reader && is_free && model.graph[step.node].op.fuses_activation() {
-                step.activation = activation;
+                step.activation = Some(activation);
                 step.result = idx;
                 made_by[idx.index()] = before;
                 continue;
@@ -83,7 +84,7 @@ pub(crate) fn plan_of(model: &Model) -> Plan {
         steps.push(Step {
             node: idx,
             result: idx,
-            activation: Activation::Identity,
+            activation: None,
             inputs,
             needs_adjacency,
             summation,
@@ -144,8 +145,8 @@ mod tests {
         let model = compile(text, None);
         let name = |node: NodeIndex| model.get().graph[node].op.name();
         let step = |step: &Step| match step.activation {
-            Activation::Identity => name(step.node).to_owned(),
-            activation => format!("{}+{activation:?}", name(step.node)),
+            None => name(step.node).to_owned(),
+            Some(activation) => format!("{}+{activation:?}", name(step.node)),
         };
         plan(&model).steps.iter().map(step).collect()
     }
@@ -154,7 +155,7 @@ mod tests {
     fn an_activation_moves_into_the_operator_before() {
         assert_eq!(steps("linear(8) -> relu -> mean -> linear"), ["input", "linear+Relu", "mean", "linear"]);
         let slope = steps("linear(8) -> batch_norm -> leaky_relu(0.2) -> mean -> linear");
-        assert_eq!(slope, ["input", "linear", "batch_norm+LeakyRelu { slope: 0.2 }", "mean", "linear"]);
+        assert_eq!(slope, ["input", "linear", "batch_norm+LeakyRelu(0.2)", "mean", "linear"]);
     }
 
     #[test]

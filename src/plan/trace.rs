@@ -2,8 +2,8 @@
 
 use super::{Plan, plan_of};
 use crate::ir::{DataFacts, Entity, Model, Type};
-use crate::kernels::{Activation, Summation};
-use crate::ops::trace::{Graphs, Matrix, Structure, Trace, Value};
+use crate::kernels::Summation;
+use crate::ops::trace::{self, Graphs, Matrix, Structure, Trace, Value};
 use crate::ops::{FactCx, LossKind};
 use std::rc::Rc;
 
@@ -82,9 +82,9 @@ impl Tracer {
             }
             trace.begin(Some(step.node.index()), step.activation, step.needs_adjacency, step.summation);
             let cx = FactCx { args: &node.args, inputs: &types, output: &node.ty };
-            values.push(node.op.trace(&cx, &inputs, &mut trace));
+            values.push(trace::stage(node.op, &cx, &inputs, &mut trace));
         }
-        trace.begin(None, Activation::Identity, false, Summation::Sequential);
+        trace.begin(None, None, false, Summation::Sequential);
         if let Some(output) = values.last() {
             let picked = match n_items {
                 Some(rows) => trace.gather_rows(output.x, rows),

@@ -4,6 +4,7 @@
 //! functions of a gathered value are taken on the rows, and what is the same for all edges of a row is multiplied into
 //! their sum. The rules look at spaces only, never at sizes of a batch.
 
+use super::composite::{Attention, Composite, Norm};
 use super::fun::Fun;
 use super::{Id, Index, Init, Op, Program, Reduce, Space, Value, WeightSpec};
 use crate::ir::{Dim, Size};
@@ -199,6 +200,13 @@ impl Build {
             }
             _ => {}
         }
+        if let (true, [x]) = (f.is_activation(), args)
+            && let Op::Call { what, args, then: None } = self.value(x.id).op
+            && what.takes_function()
+        {
+            let value = self.value(x.id);
+            return self.push(Op::Call { what, args, then: Some(f) }, value.space, value.axes);
+        }
         if let Some((index, inner)) = self.gathered_alike(args) {
             return self.map(f, &inner).gather(index);
         }
@@ -218,6 +226,13 @@ impl Build {
         }
         let axes = broadcast(&args.iter().map(|v| v.axes()).collect::<Vec<_>>());
         self.push(Op::Map(f, args.iter().map(|v| v.id).collect()), space, axes)
+    }
+
+    /// A named part with kernels of its own.
+    pub fn call<'b>(&'b self, what: Composite, args: &[V<'b>]) -> V<'b> {
+        let (space, axes) = what.result(args);
+        let args = args.iter().map(|v| v.id).collect();
+        self.push(Op::Call { what, args, then: None }, space, axes)
     }
 
     /// `(p q) b` as `(p b) q`, where `p` and `b` are gathered along the same map and `q` is not.
@@ -544,7 +559,7 @@ impl<'b> V<'b> {
                 Space::One => return v.b.push(Op::Expand(v.id), space, v.axes()),
                 Space::Graphs => v.gather(Index::Graph),
                 Space::Rows => v.gather(Index::Target),
-                Space::Edges => panic!("an edge's value has no other space"),
+                Space::Kept | Space::Edges => panic!("such a value has no other space"),
             };
         }
         v
@@ -753,6 +768,41 @@ impl<'b> Edges<'b> {
     /// matters, since those that count 0 have none.
     pub fn sum_of_shares(self, message: V<'b>) -> V<'b> {
         message.sum(Index::Target)
+    }
+
+    /// A composite over these edges: what clusters are joined by comes last.
+    fn call(self, what: Composite, args: &[V<'b>]) -> V<'b> {
+        let args: Vec<V> = args.iter().copied().chain(self.weight).collect();
+        self.b.call(what, &args)
+    }
+    /// `P x`
+    pub fn propagate(self, x: V<'b>, norm: Norm) -> V<'b> {
+        self.call(Composite::Propagate(norm), &[x])
+    }
+    /// `max_{j→i} x_j`; 0 where nothing comes in.
+    pub fn propagate_max(self, x: V<'b>) -> V<'b> {
+        self.call(Composite::PropagateMax, &[x])
+    }
+    /// The last state of an LSTM that reads what comes in, in its order: `w [2F, 4F]`, `bias [4F]`.
+    pub fn propagate_lstm(self, x: V<'b>, w: V<'b>, bias: V<'b>) -> V<'b> {
+        self.call(Composite::PropagateLstm, &[x, w, bias])
+    }
+    /// `[P x | x] w + bias`, without a root `P x w + bias`.
+    pub fn convolve(self, x: V<'b>, norm: Norm, has_root: bool, w: V<'b>, bias: Option<V<'b>>) -> V<'b> {
+        let args: Vec<V> = [x, w].into_iter().chain(bias).collect();
+        self.call(Composite::Convolve { norm, has_root, has_bias: bias.is_some() }, &args)
+    }
+    /// Attention over the edges of each row: `h [heads · d]`, `source` and `target` `[heads, d]`.
+    pub fn attend(self, h: V<'b>, [source, target]: [V<'b>; 2], options: Attention) -> V<'b> {
+        self.call(Composite::Attend(options), &[h, source, target])
+    }
+    /// `Sᵀ A S` of each graph.
+    pub fn coarse_adjacency(self, s: V<'b>) -> V<'b> {
+        self.call(Composite::CoarseAdjacency, &[s])
+    }
+    /// `‖A − S Sᵀ‖_F / n²` of each graph.
+    pub fn link_loss(self, s: V<'b>) -> V<'b> {
+        self.call(Composite::LinkLoss, &[s])
     }
 
     /// Not 0 for edges that count, beside a value of edges.

@@ -74,6 +74,11 @@ impl Fun {
         }
     }
 
+    /// Whether it is one of the functions that stages are named after.
+    pub fn is_activation(self) -> bool {
+        matches!(self, Fun::Relu | Fun::LeakyRelu(_) | Fun::Elu(_) | Fun::Gelu | Fun::Sigmoid | Fun::Tanh)
+    }
+
     /// As the printed program and the reference say it.
     pub fn name(self) -> &'static str {
         match self {

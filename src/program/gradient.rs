@@ -6,7 +6,7 @@
 use super::build::{Build, V, is_one, same};
 use super::fun::Fun;
 use super::{Id, Index, Op, Program, Reduce, Space};
-use crate::ir::Size;
+use crate::types::Size;
 
 /// A program and its gradients in one: values of the backward pass stand behind those of the forward pass.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +62,8 @@ pub fn differentiate(forward: &Program, wanted: &[bool]) -> Differentiated {
         };
         let wants = |arg: Id| is_wanted[arg.index()];
         match &value.op {
+            // Composites stand between the parts that gradients are taken of, and have gradients of their own.
+            Op::Call { .. } => unreachable!("a part is made of primitives"),
             Op::Input(_)
             | Op::Weight(_)
             | Op::Constant(_)
@@ -328,9 +330,9 @@ fn slope<'b>(b: &'b Build, f: Fun, x: &[V<'b>], k: usize, y: V<'b>, g: V<'b>) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ir::Dim;
     use crate::program::Init;
     use crate::program::reference::{Maps, run};
+    use crate::types::Dim;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 

@@ -9,14 +9,17 @@
 //! reads along a map, `reduce` sums against it, and each is the gradient of the other.
 
 pub mod build;
+pub mod composite;
 pub mod fun;
 pub mod gradient;
+pub mod pieces;
 #[cfg(test)]
 pub(crate) mod reference;
 pub mod symmetry;
 pub mod text;
 
 pub use build::{Build, Edges, V};
+pub use composite::{Composite, Norm};
 pub use fun::Fun;
 
 use crate::ir::{Dim, Size};
@@ -30,6 +33,8 @@ pub enum Space {
     Graphs,
     /// Nodes of a sparse graph, or clusters.
     Rows,
+    /// Those of them that a selection keeps.
+    Kept,
     /// Edges, in the order *(target, source, kind)*; of clusters all pairs of a graph.
     Edges,
 }
@@ -184,6 +189,12 @@ pub enum Op {
         index: Index,
         transposed: bool,
     },
+    /// A named part with kernels of its own, and a function of its result.
+    Call {
+        what: Composite,
+        args: Vec<Id>,
+        then: Option<Fun>,
+    },
 }
 
 impl Op {
@@ -197,7 +208,7 @@ impl Op {
             | Op::Count(_)
             | Op::IsLoop
             | Op::Random { .. } => Vec::new(),
-            Op::Map(_, args) => args.clone(),
+            Op::Map(_, args) | Op::Call { args, .. } => args.clone(),
             Op::Linear { x, w, .. } | Op::Typed { x, w, .. } => vec![*x, *w],
             Op::Contract { a, b, .. } | Op::Outer { a, b, .. } | Op::OuterOfKinds { a, b } => vec![*a, *b],
             Op::Fold { x, .. }
@@ -211,6 +222,38 @@ impl Op {
             Op::Concat { parts, .. } => parts.clone(),
             Op::Apply { a, y, .. } => vec![*a, *y],
         }
+    }
+
+    /// The same of other values.
+    #[must_use]
+    pub(crate) fn with_args(&self, of: impl Fn(Id) -> Id) -> Op {
+        let mut op = self.clone();
+        match &mut op {
+            Op::Input(_)
+            | Op::Weight(_)
+            | Op::Constant(_)
+            | Op::Iota
+            | Op::Count(_)
+            | Op::IsLoop
+            | Op::Random { .. } => {}
+            Op::Map(_, args) | Op::Call { args, .. } | Op::Concat { parts: args, .. } => {
+                args.iter_mut().for_each(|arg| *arg = of(*arg));
+            }
+            Op::Linear { x, w, .. } | Op::Typed { x, w, .. } => (*x, *w) = (of(*x), of(*w)),
+            Op::Contract { a, b, .. } | Op::Outer { a, b, .. } | Op::OuterOfKinds { a, b } => {
+                (*a, *b) = (of(*a), of(*b));
+            }
+            Op::Apply { a, y, .. } => (*a, *y) = (of(*a), of(*y)),
+            Op::Fold { x, .. }
+            | Op::View(x)
+            | Op::Slice { x, .. }
+            | Op::Pad { x, .. }
+            | Op::Expand(x)
+            | Op::Gather { x, .. }
+            | Op::Reduce { x, .. }
+            | Op::Alike { x, .. } => *x = of(*x),
+        }
+        op
     }
 }
 
@@ -292,6 +335,33 @@ impl Program {
             id = x;
         }
         id
+    }
+
+    /// The same without composites: each is replaced by its expansion, where it has one.
+    #[must_use]
+    pub fn expanded(&self) -> Program {
+        let b = Build::new();
+        let mut of: Vec<V> = Vec::with_capacity(self.values.len());
+        for spec in &self.weights {
+            b.any_weight(spec.clone());
+        }
+        for value in &self.values {
+            let expanded = match &value.op {
+                Op::Call { what, args, then } => {
+                    let args: Vec<V> = args.iter().map(|arg| of[arg.index()]).collect();
+                    let x = what.expand(&args);
+                    x.map(|x| then.map_or(x, |f| b.map(f, &[x])))
+                }
+                Op::Input(port) => Some(b.input(*port, value.space, &value.axes)),
+                _ => None,
+            };
+            of.push(expanded.unwrap_or_else(|| {
+                let op = value.op.with_args(|arg| of[arg.index()].id);
+                b.push(op, value.space, value.axes.clone())
+            }));
+        }
+        let outputs: Vec<V> = self.outputs.iter().map(|output| of[output.index()]).collect();
+        b.finish(&outputs)
     }
 
     /// Which values the given ones depend on, themselves included.

@@ -18,7 +18,7 @@ impl Maps {
         match space {
             Space::One => 1,
             Space::Graphs => self.n_graphs,
-            Space::Rows => self.graph_of.len(),
+            Space::Rows | Space::Kept => self.graph_of.len(),
             Space::Edges => self.edges.len(),
         }
     }
@@ -63,6 +63,7 @@ pub(crate) fn run(
         let places = places(&axes);
         let mut out = Vec::with_capacity(rows * width);
         match &value.op {
+            Op::Call { .. } => unreachable!("of the expanded program"),
             Op::Input(port) => out = inputs[*port].clone(),
             Op::Weight(weight) => out = weights[*weight].clone(),
             Op::Constant(c) => out = vec![*c],

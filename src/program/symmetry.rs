@@ -14,6 +14,8 @@ pub enum Moves {
     Equivariant,
     /// It stays as it is.
     Invariant,
+    /// It is made in the order of the rows, and is another in another numbering.
+    Ordered,
 }
 
 impl Moves {
@@ -21,18 +23,23 @@ impl Moves {
         match self {
             Moves::Equivariant => "equivariant",
             Moves::Invariant => "invariant",
+            Moves::Ordered => "ordered",
         }
     }
 }
 
-/// For each value in order.
+/// For each value in order. What is made of an ordered value is ordered.
 pub fn symmetry(program: &Program) -> Vec<Moves> {
     let of_space = |space: Space| match space {
         Space::One | Space::Graphs => Moves::Invariant,
-        Space::Rows | Space::Edges => Moves::Equivariant,
+        Space::Rows | Space::Kept | Space::Edges => Moves::Equivariant,
     };
     let mut moves: Vec<Moves> = Vec::with_capacity(program.values.len());
     for value in &program.values {
+        if value.op.args().iter().any(|arg| moves[arg.index()] == Moves::Ordered) {
+            moves.push(Moves::Ordered);
+            continue;
+        }
         let of_args = |args: &[super::Id]| args.iter().map(|arg| moves[arg.index()]).min_by_key(|&m| m as u8);
         let result = match &value.op {
             Op::Input(_) | Op::Weight(_) | Op::Constant(_) | Op::Iota | Op::Count(_) | Op::IsLoop => {
@@ -57,6 +64,10 @@ pub fn symmetry(program: &Program) -> Vec<Moves> {
             // Sums along a map do not depend on the order of their terms.
             Op::Reduce { index, .. } | Op::Outer { index, .. } => of_space(index.to()),
             Op::OuterOfKinds { .. } => Moves::Invariant,
+            // Of one with an expansion its steps say the same, which a test compares.
+            Op::Call { what, args, .. } => {
+                what.moves(program.value(args[0]).space).unwrap_or(of_space(value.space))
+            }
         };
         moves.push(result);
     }

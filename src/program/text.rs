@@ -2,7 +2,7 @@
 
 use super::symmetry::symmetry;
 use super::{Id, Index, Op, Program, Reduce, Space, Value};
-use crate::ir::Size;
+use crate::types::Size;
 use std::fmt::Write;
 
 impl Index {
@@ -24,6 +24,7 @@ impl Space {
             Space::One => "one",
             Space::Graphs => "graphs",
             Space::Rows => "rows",
+            Space::Kept => "kept",
             Space::Edges => "edges",
         }
     }
@@ -119,6 +120,13 @@ pub fn step(program: &Program, id: Id, words: &Words) -> String {
         Op::OuterOfKinds { a, b } => format!("outer({}, {}, kind)", v(a), v(b)),
         Op::Apply { a, y, index, transposed } => {
             format!("apply({}, {}{}, {})", v(a), v(y), turned(*transposed), index.word())
+        }
+        Op::Call { what, args, then } => {
+            let mut details = what.details();
+            details.extend(then.map(|f| f.name().to_owned()));
+            let details =
+                if details.is_empty() { String::new() } else { format!("[{}]", details.join(", ")) };
+            format!("{}{details}({})", what.name(), args.iter().map(v).collect::<Vec<_>>().join(", "))
         }
     }
 }

@@ -733,7 +733,7 @@ fn check_topk(name: &str) {
         assert_eq!(ours, sorted, "edges between kept nodes, as (target, source)");
 
         // The score is inside of our result; computed again here, so that its cotangent counts.
-        let direction = lone.weights.tensor("direction");
+        let direction = lone.weights.get("direction");
         let length = direction.sqr().unwrap().sum_all().unwrap().sqrt().unwrap();
         let score = inputs.variables["x"].matmul(&direction.broadcast_div(&length).unwrap()).unwrap();
         let rows = |x: &Tensor, rows: Vec<u32>| {

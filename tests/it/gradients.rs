@@ -5,8 +5,8 @@ use candle_core::{DType, Device};
 use hgnn::check::{Checked, check, data_call};
 use hgnn::data::Dataset;
 use hgnn::ir::Model;
-use hgnn::kernels::Activation;
 use hgnn::lower::Network;
+use hgnn::program::Fun;
 use hgnn::types::Entity;
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ fn step(network: &Network, data: &Dataset, graphs: &[u32], dtype: DType) -> Step
     let mut cx = network.training_cx(7);
     let output = network
         .forward_observed(&batch, &mut cx, &mut |step, value| {
-            if step.activation != Activation::Relu {
+            if step.activation != Some(Fun::Relu) {
                 return;
             }
             let width = value.x.dims()[1];

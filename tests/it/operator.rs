@@ -1,9 +1,8 @@
 //! One operator alone: arguments and weights by hand, typed by its own shape rule, lowered by its own `lower`.
 
-use candle_core::{DType, Device, Result, Tensor, Var};
+use candle_core::{DType, Result, Tensor, Var};
 use hgnn::args::{ArgKind, ArgValue, Args, BoundArg, Default};
 use hgnn::ir::{Author, Node, Scope};
-use hgnn::kernels::Activation;
 use hgnn::kernels::graph::{Csr, SparseGraph};
 use hgnn::lower::{ForwardCx, LowerCx, Module, NodeWeights, Value};
 use hgnn::ops::{self, FactCx, InferCx, Operator, WeightSpec};
@@ -50,19 +49,18 @@ impl Lone {
             scope: Scope::default(),
             author: Author::File,
         };
-        let module = op
-            .lower(&mut LowerCx {
-                idx: NodeIndex::new(0),
-                node: &node,
-                args,
-                inputs,
-                output: &output,
-                activation: Activation::Identity,
-                needs_adjacency: true,
-                weights: &weights,
-                device: &Device::Cpu,
-            })
-            .unwrap_or_else(|error| panic!("{}: {error}", op.name()));
+        let module = LowerCx {
+            idx: NodeIndex::new(0),
+            node: &node,
+            args,
+            inputs,
+            output: &output,
+            activation: None,
+            needs_adjacency: true,
+            weights: &weights,
+        }
+        .module()
+        .unwrap_or_else(|error| panic!("{}: {error}", op.name()));
         Lone { output, specs, weights, module }
     }
 

@@ -13,11 +13,11 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    fn of(&self, space: Space) -> f64 {
+    pub(crate) fn of(&self, space: Space) -> f64 {
         match space {
             Space::One => 1.0,
             Space::Graphs => self.graphs,
-            Space::Rows => self.rows,
+            Space::Rows | Space::Kept => self.rows,
             Space::Edges => self.edges,
         }
     }

@@ -8,7 +8,6 @@ mod block;
 mod cost;
 mod map;
 mod phases;
-mod rowwise;
 mod tensors;
 #[cfg(test)]
 mod tests;
@@ -16,7 +15,6 @@ mod topology;
 mod whole;
 
 pub(crate) use cost::{Direction, Launch, Sizes};
-pub(crate) use rowwise::Rowwise;
 pub(crate) use tensors::{Arguments, run};
 pub(crate) use topology::{MapCache, Topology};
 
@@ -279,7 +277,7 @@ fn n_rows(topology: &Topology, space: Space) -> usize {
     match space {
         Space::One => 1,
         Space::Graphs => topology.n_graphs(),
-        Space::Rows => topology.n_rows(),
+        Space::Rows | Space::Kept => topology.n_rows(),
         Space::Edges => topology.n_edges(),
     }
 }

@@ -4,18 +4,14 @@ use super::{BIAS, EDGE, OUT, convolved, fixed, glorot, times};
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::check;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Size, Type};
-use crate::kernels::program::Rowwise;
-use crate::kernels::{self, Activation, AttentionOptions, EdgeDropout};
-use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
+use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
-    Action, Doc, FactCx, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WeightSpec,
-    WidthRule, facts,
-    program::{self, Options, Outcome, ProgramCx, function},
-    trace::{self, Trace},
+    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule, facts,
 };
+use crate::program::Fun;
 use crate::program::V;
-use candle_core::{Result, Tensor};
+use crate::program::composite::Attention;
+use crate::types::{Dim, Size, Type};
 
 /// Graph attention: `h_i = ‖_k Σ_{j ∈ N(i) ∪ {i}} α_ij^k Θ_kᵀ x_j + b`, where `α_ij^k` is the softmax over the
 /// neighbours `j` of `i` of `LeakyReLU(a_src^k · Θ_kᵀ x_j + a_dst^k · Θ_kᵀ x_i + a_edge^k · Θ_e,kᵀ e_ij)`. A node's loop has
@@ -172,10 +168,8 @@ impl Operator for Gat {
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         attended_width(cx)
     }
-    /// With features of the edges; without them a kernel of its own runs.
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
         let (x, a, b) = (cx.x(), cx.args, cx.b);
-        let (edge, n_edge) = (cx.named("edge")?, &cx.inputs[a.port("edge")?].width);
         let heads = a.int("heads") as usize;
         let head = head_width(a, &cx.output.width);
         let (n_in, inner) = (&cx.inputs[0].width, times(heads, &head));
@@ -185,14 +179,29 @@ impl Operator for Gat {
         let (from, to) = (attention("attention_source"), attention("attention_target"));
         let bias =
             a.bool("bias").then(|| b.weight("bias", std::slice::from_ref(&cx.output.width), Init::Zeros));
+        let (slope, self_loops, p) = (a.float("negative_slope"), a.bool("self_loops"), a.float("dropout"));
+        let finished = |y: V<'b>| {
+            let y = if a.bool("concat") { y.flat() } else { y.fold_mean(0) };
+            Some(Outcome::rows(bias.map_or(y, |bias| y + bias)))
+        };
+        let Some((edge, port)) = cx.named("edge").zip(a.port("edge")) else {
+            let options = Attention { heads, slope, self_loops, dropout: p };
+            let y = cx.edges().attend(cx.affine(x, w, None), [from, to], options);
+            // With all heads side by side the result is there as it is.
+            return match (a.bool("concat"), bias) {
+                (true, None) => Some(Outcome::rows(y)),
+                (true, Some(bias)) => Some(Outcome::rows(y + bias)),
+                (false, _) => finished(y.heads(heads, &head.size)),
+            };
+        };
+        let n_edge = &cx.inputs[port].width;
         let w_edge = b.weight("edge_weight", &[n_edge.clone(), inner.clone()], glorot(n_edge, &inner));
         let of_edge = attention("attention_edge");
         // Of an edge only its score is needed, so both linear maps become one: `[F_e, heads]`.
         let of_edge = w_edge.view(&[n_edge.size.clone(), Size::Known(heads), head.size.clone()]).dot(of_edge);
         let h = x.linear(w).heads(heads, &head.size);
-        let act = |score: V<'b>| score.leaky_relu(a.float("negative_slope"));
-        let p = a.float("dropout");
-        let y = if a.bool("self_loops") {
+        let act = |score: V<'b>| score.leaky_relu(slope);
+        let y = if self_loops {
             let e = cx.edges_without_loops();
             let score = e.source(h.dot(from)) + e.target(h.dot(to)) + edge.linear(of_edge);
             let own = h.dot(from) + h.dot(to) + e.mean(edge).linear(of_edge);
@@ -203,54 +212,7 @@ impl Operator for Gat {
             let shares = e.softmax(act(e.source(h.dot(from)) + e.target(h.dot(to)) + edge.linear(of_edge)));
             e.sum(e.source(h) * shares.dropout(p).column())
         };
-        let y = if a.bool("concat") { y.flat() } else { y.fold_mean(0) };
-        Some(Outcome::rows(bias.map_or(y, |bias| y + bias)))
-    }
-    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
-        if cx.port("edge").is_some() {
-            return program::weights(program::describe(cx, Options::plain(), |cx| self.program(cx)));
-        }
-        let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
-        let heads = cx.args.int("heads") as usize;
-        let head = head_width(cx.args, n_out);
-        let inner = if cx.args.bool("concat") { n_out.clone() } else { times(heads, &head) };
-        let attention = Init::Glorot { fan_in: heads, fan_out: facts::known(&head) };
-        let spec = |name, shape, init| WeightSpec { name, shape, init, is_trained: true };
-        let mut weights = vec![
-            spec("weight", vec![n_in.clone(), inner.clone()], glorot(n_in, &inner)),
-            spec("attention_source", vec![fixed(heads), head.clone()], attention),
-            spec("attention_target", vec![fixed(heads), head], attention),
-        ];
-        if cx.args.bool("bias") {
-            weights.push(spec("bias", vec![n_out.clone()], Init::Zeros));
-        }
-        weights
-    }
-    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        if cx.port("edge").is_some() {
-            let options = Options { activation: step.activation, ..Options::plain() };
-            return program::traced(program::describe(cx, options, |cx| self.program(cx)), inputs, step);
-        }
-        let (input, heads, activation) = (&inputs[0], cx.args.int("heads") as f64, step.activation);
-        let head = facts::known(&head_width(cx.args, &cx.output.width)) as f64;
-        let loops = cx.args.bool("self_loops");
-        let h = step.linear(input.x, heads * head, false, Activation::Identity);
-        let mut x = match &input.structure {
-            trace::Structure::Sparse(graphs) => step.gat_attention(h, graphs.n_edges(), heads, loops),
-            trace::Structure::Clusters { adjacency: Some(adjacency), .. } => {
-                step.dense_gat_attention(h, *adjacency, heads, loops)
-            }
-            _ => h,
-        };
-        let n_heads = cx.args.int("heads") as usize;
-        let has_bias = cx.args.bool("bias");
-        let to_mean = (!cx.args.bool("concat") && n_heads > 1).then_some(n_heads);
-        let width = [facts::known(&cx.output.width)];
-        if let Some(tail) = tail(to_mean, has_bias, activation) {
-            let shapes: &[&[usize]] = if has_bias { &[&width] } else { &[] };
-            x = step.rowwise("bias", &tail, &[x], shapes);
-        }
-        input.with(x)
+        finished(y)
     }
     fn pyg(&self) -> Pyg {
         Pyg {
@@ -270,99 +232,12 @@ impl Operator for Gat {
     fn fuses_activation(&self) -> bool {
         true
     }
-    fn as_activation(&self, _args: &Args) -> Option<Activation> {
+    fn as_activation(&self, _args: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, args: &Args) -> Action {
         let own = if args.bool("self_loops") { Own::SelfLoop } else { Own::Absent };
         Action::Messages { gather: Gather::Attention, own, is_linear: false }
-    }
-    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
-        if cx.port("edge").is_some() {
-            return crate::lower::program::lower(cx, |facts, options| {
-                program::describe(facts, options, |cx| self.program(cx))
-            });
-        }
-        let get = |name| cx.weights.tensor(name);
-        let heads = cx.args.int("heads") as usize;
-        let heads_to_mean = (!cx.args.bool("concat") && heads > 1).then_some(heads);
-        Ok(Box::new(GatModule {
-            node: cx.idx.index() as u64,
-            heads,
-            slope: cx.args.float("negative_slope"),
-            self_loops: cx.args.bool("self_loops"),
-            dropout: cx.args.float("dropout"),
-            weight: get("weight"),
-            source: get("attention_source"),
-            target: get("attention_target"),
-            bias: cx.args.bool("bias").then(|| get("bias")),
-            tail: tail(heads_to_mean, cx.args.bool("bias"), cx.activation),
-        }))
-    }
-}
-
-struct GatModule {
-    /// Its place in the model, which its random numbers follow from.
-    node: u64,
-    heads: usize,
-    slope: f64,
-    self_loops: bool,
-    /// Probability in [0, 1).
-    dropout: f64,
-    weight: Tensor,
-    /// `[heads, F_out]`
-    source: Tensor,
-    /// `[heads, F_out]`
-    target: Tensor,
-    bias: Option<Tensor>,
-    /// The mean of the heads, the bias and the activation that follow the attention.
-    tail: Option<Rowwise>,
-}
-
-fn tail(heads_to_mean: Option<usize>, has_bias: bool, activation: Activation) -> Option<Rowwise> {
-    if heads_to_mean.is_none() && !has_bias && activation == Activation::Identity {
-        return None;
-    }
-    Some(Rowwise::new(&["bias"], move |b, x, weights| {
-        let x = match heads_to_mean {
-            Some(heads) => {
-                let each = x[0].width().known().expect("known where it runs") / heads;
-                x[0].heads(heads, &Size::Known(each)).fold_mean(0)
-            }
-            None => x[0],
-        };
-        let x = weights.iter().fold(x, |x, &bias| x + bias);
-        function(activation).map_or(x, |f| b.map(f, &[x]))
-    }))
-}
-
-impl Module for GatModule {
-    fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value> {
-        let input = inputs[0];
-        let options = AttentionOptions {
-            heads: self.heads,
-            slope: self.slope,
-            self_loops: self.self_loops,
-            dropout: (cx.train && self.dropout > 0.0)
-                .then(|| EdgeDropout { p: self.dropout, seed: cx.seed_of(self.node, 0) }),
-        };
-        let h = kernels::linear(&input.x, &self.weight, None, Activation::Identity)?;
-        let (source, target) = (&self.source, &self.target);
-        let x = match &input.structure {
-            Structure::Sparse(graph) => kernels::gat_attention(&h, source, target, graph, options)?,
-            Structure::Clusters { adjacency, .. } => {
-                let adjacency = super::coarse_adjacency(adjacency)?;
-                kernels::dense_gat_attention(&h, source, target, adjacency, options)?
-            }
-            Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. } => {
-                return super::no_edges("gat");
-            }
-        };
-        let x = match &self.tail {
-            Some(tail) => tail.run(&[&x], &self.bias.iter().collect::<Vec<_>>())?,
-            None => x,
-        };
-        Ok(super::with_features(input, x))
     }
 }
 

@@ -4,13 +4,13 @@ use super::gat::{HEADS, attended_width, head_width};
 use super::{BIAS, EDGE, OUT, fixed, glorot, times};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
-use crate::ir::Type;
-use crate::kernels::Activation;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule, facts,
 };
+use crate::program::Fun;
 use crate::program::V;
+use crate::types::Type;
 
 /// Graph attention, second version: `h_i = ‖_k Σ_{j ∈ N(i) ∪ {i}} α_ij^k (Θ_sᵀ x_j)_k + b`, where `α_ij^k` is the softmax over
 /// the neighbours `j` of `i` of `a^k · LeakyReLU(Θ_sᵀ x_j + Θ_tᵀ x_i + Θ_eᵀ e_ij)_k`. A node's loop has the mean features of
@@ -154,7 +154,7 @@ impl Operator for GatV2 {
     fn fuses_activation(&self) -> bool {
         true
     }
-    fn as_activation(&self, _args: &Args) -> Option<Activation> {
+    fn as_activation(&self, _args: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, args: &Args) -> Action {

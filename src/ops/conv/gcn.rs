@@ -4,16 +4,13 @@ use super::{BIAS, OUT, WEIGHT, convolved, glorot};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check;
 use crate::diagnostic::Diagnostic;
-use crate::ir::Type;
-use crate::kernels::{self, Activation, Norm};
-use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
+use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
-    Action, Doc, FactCx, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WeightSpec,
-    WidthRule, facts,
-    program::{self, Options, Outcome, ProgramCx},
-    trace::{self, Trace},
+    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule,
 };
-use candle_core::{Result, Tensor};
+use crate::program::Fun;
+use crate::program::Norm;
+use crate::types::Type;
 
 /// Graph convolution: `h_i = Θᵀ Σ_{j ∈ N(i) ∪ {i}} w_ij x_j / √(d_i d_j) + b`, with `d_i = Σ_j w_ij` the in-degrees (self-loop
 /// included). A node's own loops stand for the one that is added, with the mean of their weights; a node without counts 1.
@@ -71,13 +68,17 @@ impl Operator for Gcn {
         super::has_edges(cx)?;
         convolved(cx, check::shape::output_width(cx, "out")?)
     }
-    /// With weights of the edges; without them a kernel of its own runs.
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
         let (x, a, b) = (cx.x(), cx.args, cx.b);
-        let w = cx.named("weight")?.view(&[]);
         let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
-        let h = x.linear(b.weight("weight", &[n_in.clone(), n_out.clone()], glorot(n_in, n_out)));
+        let w = b.weight("weight", &[n_in.clone(), n_out.clone()], glorot(n_in, n_out));
+        let bias = a.bool("bias").then(|| b.weight("bias", std::slice::from_ref(n_out), Init::Zeros));
         let has_own = a.bool("self_loops");
+        let Some(weight) = cx.named("weight") else {
+            let norm = Norm::Gcn { self_loops: has_own };
+            return Some(Outcome::rows(cx.edges().convolve(x, norm, false, w, bias)));
+        };
+        let (h, w) = (x.linear(w), weight.view(&[]));
         let e = if has_own { cx.edges_without_loops() } else { cx.edges() };
         // What a node's own loop counts; `None` for 1.
         let own = cx.has_loops().then(|| {
@@ -101,51 +102,7 @@ impl Operator for Gcn {
             (true, Some(own)) => y + h.mul_rows(own),
         };
         let y = y.mul_rows(root);
-        Some(Outcome::rows(match a.bool("bias") {
-            true => y + b.weight("bias", std::slice::from_ref(n_out), Init::Zeros),
-            false => y,
-        }))
-    }
-    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
-        if cx.port("weight").is_some() {
-            return program::weights(program::describe(cx, Options::plain(), |cx| self.program(cx)));
-        }
-        let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
-        let mut weights = vec![WeightSpec {
-            name: "weight",
-            shape: vec![n_in.clone(), n_out.clone()],
-            init: glorot(n_in, n_out),
-            is_trained: true,
-        }];
-        if cx.args.bool("bias") {
-            weights.push(WeightSpec {
-                name: "bias",
-                shape: vec![n_out.clone()],
-                init: Init::Zeros,
-                is_trained: true,
-            });
-        }
-        weights
-    }
-    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        if cx.port("weight").is_some() {
-            let options = Options { activation: step.activation, ..Options::plain() };
-            return program::traced(program::describe(cx, options, |cx| self.program(cx)), inputs, step);
-        }
-        let (input, width, has_bias) = (&inputs[0], facts::width(cx.output), cx.args.bool("bias"));
-        let activation = step.activation;
-        let x = match &input.structure {
-            trace::Structure::Sparse(graphs) => {
-                let loops = cx.args.bool("self_loops");
-                step.convolve(input.x, graphs, width, false, loops, has_bias, activation)
-            }
-            trace::Structure::Clusters { adjacency: Some(adjacency), .. } => {
-                let gathered = step.dense_propagate(*adjacency, input.x, false);
-                step.linear(gathered, width, has_bias, activation)
-            }
-            _ => input.x,
-        };
-        input.with(x)
+        Some(Outcome::rows(bias.map_or(y, |bias| y + bias)))
     }
     fn pyg(&self) -> Pyg {
         Pyg {
@@ -157,53 +114,12 @@ impl Operator for Gcn {
     fn fuses_activation(&self) -> bool {
         true
     }
-    fn as_activation(&self, _args: &Args) -> Option<Activation> {
+    fn as_activation(&self, _args: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, args: &Args) -> Action {
         let own = if args.bool("self_loops") { Own::SelfLoop } else { Own::Absent };
         Action::Messages { gather: Gather::DegreeWeighted, own, is_linear: true }
-    }
-    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
-        if cx.port("weight").is_some() {
-            return crate::lower::program::lower(cx, |facts, options| {
-                program::describe(facts, options, |cx| self.program(cx))
-            });
-        }
-        Ok(Box::new(GcnModule {
-            self_loops: cx.args.bool("self_loops"),
-            weight: cx.weights.tensor("weight"),
-            bias: cx.args.bool("bias").then(|| cx.weights.tensor("bias")),
-            activation: cx.activation,
-        }))
-    }
-}
-
-struct GcnModule {
-    self_loops: bool,
-    weight: Tensor,
-    bias: Option<Tensor>,
-    activation: Activation,
-}
-
-impl Module for GcnModule {
-    fn forward(&self, inputs: &[&Value], _cx: &mut ForwardCx) -> Result<Value> {
-        let input = inputs[0];
-        let (weight, bias) = (&self.weight, self.bias.as_ref());
-        let norm = Norm::Gcn { self_loops: self.self_loops };
-        let x = match &input.structure {
-            Structure::Sparse(graph) => {
-                kernels::gcn_layer(&input.x, graph, norm, weight, bias, self.activation)?
-            }
-            Structure::Clusters { adjacency, .. } => {
-                let gathered = kernels::dense_propagate(super::coarse_adjacency(adjacency)?, &input.x, norm)?;
-                kernels::linear(&gathered, weight, bias, self.activation)?
-            }
-            Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. } => {
-                return super::no_edges("gcn");
-            }
-        };
-        Ok(super::with_features(input, x))
     }
 }
 

@@ -4,16 +4,14 @@ use super::{MAX_WIDTH, OUT, convolved};
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::check;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Size, Type};
-use crate::kernels::program::Rowwise;
-use crate::kernels::{self, Activation, Norm};
-use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
+use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
-    Action, Doc, FactCx, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WeightSpec,
-    WidthRule, facts,
-    trace::{self, Trace},
+    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule,
 };
-use candle_core::{Result, Tensor};
+use crate::program::Fun;
+use crate::program::Norm;
+use crate::program::V;
+use crate::types::{Dim, Size, Type};
 
 /// Graph isomorphism layer: `h_i = MLP((1 + ε) x_i + Σ_{j ∈ N(i)} x_j)`.
 ///
@@ -132,40 +130,26 @@ impl Operator for Gin {
         hidden_has_effect(cx)?;
         convolved(cx, check::shape::output_width(cx, "out")?)
     }
-    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
-        let widths = mlp_widths(cx.args, &cx.inputs[0].width, &cx.output.width);
-        let mut weights = Vec::new();
-        for (pair, &[weight, bias]) in widths.windows(2).zip(MLP_WEIGHTS) {
-            let init = Init::KaimingUniform { fan_in: facts::known(&pair[0]) };
-            weights.push(WeightSpec { name: weight, shape: pair.to_vec(), init, is_trained: true });
-            weights.push(WeightSpec { name: bias, shape: vec![pair[1].clone()], init, is_trained: true });
-        }
-        if cx.args.bool("train_eps") {
-            let init = Init::Constant(cx.args.float("eps"));
-            weights.push(WeightSpec { name: "eps", shape: vec![super::fixed(1)], init, is_trained: true });
-        }
-        weights
-    }
-    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        let input = &inputs[0];
-        let widths = mlp_widths(cx.args, &cx.inputs[0].width, &cx.output.width);
-        let widths: Vec<f64> = widths.iter().map(|width| facts::known(width) as f64).collect();
-        let last = step.activation;
-        let mut x = match &input.structure {
-            trace::Structure::Sparse(graphs) => step.propagate(input.x, graphs, true),
-            trace::Structure::Clusters { adjacency: Some(adjacency), .. } => {
-                step.dense_propagate(*adjacency, input.x, false)
-            }
-            _ => input.x,
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        let (x, a, b) = (cx.x(), cx.args, cx.b);
+        let widths = mlp_widths(a, &cx.inputs[0].width, &cx.output.width);
+        let is_learned = a.bool("train_eps");
+        let eps = if is_learned { 0.0 } else { a.float("eps") };
+        let gathered = cx.edges().propagate(x, Norm::SelfPlus { eps });
+        let layers: Vec<[V; 2]> = widths
+            .windows(2)
+            .zip(MLP_WEIGHTS)
+            .map(|(pair, &names)| cx.dense_weights(names, [&pair[0], &pair[1]]))
+            .collect();
+        let gathered = if is_learned {
+            gathered + x * b.weight("eps", &[super::fixed(1)], Init::Constant(a.float("eps")))
+        } else {
+            gathered
         };
-        if cx.args.bool("train_eps") {
-            x = step.rowwise("own", &with_own(), &[x, input.x], &[&[1]]);
-        }
-        for (idx, &width) in widths.iter().enumerate().skip(1) {
-            let activation = if idx + 1 == widths.len() { last } else { Activation::Relu };
-            x = step.linear(x, width, true, activation);
-        }
-        input.with(x)
+        let y = layers.iter().enumerate().fold(gathered, |y, (layer, &[w, bias])| {
+            cx.affine(if layer == 0 { y } else { y.relu() }, w, Some(bias))
+        });
+        Some(Outcome::rows(y))
     }
     fn pyg(&self) -> Pyg {
         Pyg {
@@ -192,74 +176,11 @@ impl Operator for Gin {
     fn fuses_activation(&self) -> bool {
         true
     }
-    fn as_activation(&self, _args: &Args) -> Option<Activation> {
+    fn as_activation(&self, _args: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Messages { gather: Gather::Sum, own: Own::Root, is_linear: false }
-    }
-    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
-        let get = |name| cx.weights.tensor(name);
-        let n_layers = cx.args.int("layers") as usize;
-        Ok(Box::new(GinModule {
-            layers: MLP_WEIGHTS[..n_layers].iter().map(|&[weight, bias]| (get(weight), get(bias))).collect(),
-            epsilon: if cx.args.bool("train_eps") {
-                Epsilon::Learned(get("eps"))
-            } else {
-                Epsilon::Fixed(cx.args.float("eps"))
-            },
-            own: with_own(),
-            activation: cx.activation,
-        }))
-    }
-}
-
-/// Adds the node itself, a learned number of times.
-fn with_own() -> Rowwise {
-    Rowwise::new(&["eps"], |_, x, weights| x[0] + x[1] * weights[0])
-}
-
-enum Epsilon {
-    Fixed(f64),
-    /// `[1]`
-    Learned(Tensor),
-}
-
-struct GinModule {
-    /// Weight and bias of each layer.
-    layers: Vec<(Tensor, Tensor)>,
-    epsilon: Epsilon,
-    /// Adds the node itself, a learned number of times.
-    own: Rowwise,
-    activation: Activation,
-}
-
-impl Module for GinModule {
-    fn forward(&self, inputs: &[&Value], _cx: &mut ForwardCx) -> Result<Value> {
-        let input = inputs[0];
-        let eps = match self.epsilon {
-            Epsilon::Fixed(eps) => eps,
-            Epsilon::Learned(_) => 0.0,
-        };
-        let norm = Norm::SelfPlus { eps };
-        let mut x = match &input.structure {
-            Structure::Sparse(graph) => kernels::propagate(&input.x, graph, norm)?,
-            Structure::Clusters { adjacency, .. } => {
-                kernels::dense_propagate(super::coarse_adjacency(adjacency)?, &input.x, norm)?
-            }
-            Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. } => {
-                return super::no_edges("gin");
-            }
-        };
-        if let Epsilon::Learned(eps) = &self.epsilon {
-            x = self.own.run(&[&x, &input.x], &[eps])?;
-        }
-        let last = self.layers.len() - 1;
-        for (idx, (weight, bias)) in self.layers.iter().enumerate() {
-            let activation = if idx == last { self.activation } else { Activation::Relu };
-            x = kernels::linear(&x, weight, Some(bias), activation)?;
-        }
-        Ok(super::with_features(input, x))
     }
 }
 

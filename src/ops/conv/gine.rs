@@ -5,12 +5,12 @@ use super::{EDGE, OUT, convolved, fixed};
 use crate::args::{ArgSpec, Args, Default};
 use crate::check;
 use crate::diagnostic::Diagnostic;
-use crate::ir::Type;
-use crate::kernels::Activation;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule,
 };
+use crate::program::Fun;
+use crate::types::Type;
 
 /// Graph isomorphism layer with edge features: `h_i = MLP((1 + ε) x_i + Σ_{j ∈ N(i)} ReLU(x_j + e_ij))`. Where edges have
 /// another number of features than nodes, `e_ij` is a linear map of them first.
@@ -105,7 +105,7 @@ impl Operator for Gine {
     fn fuses_activation(&self) -> bool {
         true
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, _: &Args) -> Action {

@@ -14,11 +14,9 @@ pub mod sage;
 use crate::args::{ArgKind, ArgSpec, Default, EdgeValue};
 use crate::check;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Entity, Size, Type};
-use crate::lower::Value;
 use crate::ops::{InferCx, Init, facts};
 use crate::program::V;
-use candle_core::{Result, Tensor};
+use crate::types::{Dim, Entity, Size, Type};
 
 /// The largest width that can be written.
 pub const MAX_WIDTH: i64 = 65_536;
@@ -94,28 +92,6 @@ pub fn times(n: usize, dim: &Dim) -> Dim {
 /// A size that stands in this program only.
 pub fn fixed(n: usize) -> Dim {
     Dim::new(Size::Known(n), None, "")
-}
-
-/// The coarse adjacency that a convolution on clusters reads.
-///
-/// # Errors
-/// Where the pooling made none.
-pub fn coarse_adjacency(adjacency: &Option<Tensor>) -> Result<&Tensor> {
-    match adjacency {
-        Some(adjacency) => Ok(adjacency),
-        None => candle_core::bail!("the pooling before this convolution made no coarse adjacency"),
-    }
-}
-
-/// # Errors
-/// Always: the value has no edges, which `check` refuses.
-pub fn no_edges<T>(name: &str) -> Result<T> {
-    candle_core::bail!("`{name}` got a value without edges")
-}
-
-/// The same structure with other features.
-pub fn with_features(value: &Value, x: Tensor) -> Value {
-    Value { x, structure: value.structure.clone() }
 }
 
 /// Each row divided by its Euclidean length, as `torch.nn.functional.normalize`: lengths below 1e-12 count as 1e-12.

@@ -4,12 +4,12 @@ use super::{BIAS, EDGE, OUT, convolved};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Size, Type};
-use crate::kernels::Activation;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule, facts,
 };
+use crate::program::Fun;
+use crate::types::{Size, Type};
 
 /// Edge-conditioned convolution: `h_i = Θᵀ x_i + aggregate_{j ∈ N(i)} W(e_ij)ᵀ x_j + b`, where a perceptron makes the
 /// matrix `W(e_ij)`, `F_in` by `F_out`, of an edge's features.
@@ -100,7 +100,7 @@ impl Operator for NnConv {
         let mut widths = vec![cx.inputs[args.port("edge")?].width.clone()];
         widths.extend(std::iter::repeat_n(hidden, args.int("layers") as usize - 1));
         let entries = Size::product([n_in.size.clone(), n_out.size.clone()]);
-        widths.push(crate::ir::Dim::new(entries, None, ""));
+        widths.push(crate::types::Dim::new(entries, None, ""));
         let matrix =
             cx.mlp(cx.named("edge")?, &widths, NETWORK).view(&[n_in.size.clone(), n_out.size.clone()]);
         let row = e.source(x).view(&[Size::Known(1), n_in.size.clone()]);
@@ -144,7 +144,7 @@ impl Operator for NnConv {
     fn fuses_activation(&self) -> bool {
         true
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, args: &Args) -> Action {

@@ -4,14 +4,14 @@ use super::{EDGE, OUT, convolved, fixed};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Size, Type};
-use crate::kernels::Activation;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
     facts,
 };
+use crate::program::Fun;
 use crate::program::{Edges, V};
+use crate::types::{Dim, Size, Type};
 
 /// Principal neighbourhood aggregation: `h_i = W [U_t(x_i ∥ ‖_s ‖_a s(d_i) a_{j ∈ N(i)} M_t(x_i ∥ x_j ∥ e_ij))]_t`: in each
 /// tower `t` a network `M_t` makes messages, every aggregator `a` gathers them, every scaler `s` weighs what was gathered by
@@ -308,7 +308,7 @@ impl Operator for Pna {
     fn fuses_activation(&self) -> bool {
         true
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, args: &Args) -> Action {

@@ -4,13 +4,13 @@ use super::{BIAS, OUT, convolved, fixed, glorot};
 use crate::args::{ArgKind, ArgSpec, Args, Default, EdgeValue};
 use crate::check;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Size, Type};
-use crate::kernels::Activation;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule,
 };
+use crate::program::Fun;
 use crate::program::V;
+use crate::types::{Dim, Size, Type};
 
 /// Relational graph convolution: `h_i = Θᵀ x_i + Σ_r W_rᵀ aggregate_{j ∈ N_r(i)} x_j + b` over the kinds `r` of edges, where
 /// `N_r(i)` are the neighbours of `i` along edges of kind `r`. With `bases`, `W_r = Σ_b c_rb V_b`; with `blocks`, `W_r` is
@@ -196,7 +196,7 @@ impl Operator for Rgcn {
     fn fuses_activation(&self) -> bool {
         true
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, args: &Args) -> Action {

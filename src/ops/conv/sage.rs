@@ -4,17 +4,15 @@ use super::{BIAS, OUT, convolved, times};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Entity, Type};
-use crate::kernels::program::Rowwise;
-use crate::kernels::{self, Activation, Norm};
-use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
+use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
-    Action, Doc, FactCx, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WeightSpec,
-    WidthRule, facts,
-    program::function,
-    trace::{self, Trace},
+    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule, facts,
 };
-use candle_core::{Result, Tensor};
+use crate::program::Fun;
+use crate::program::Norm;
+use crate::program::V;
+use crate::program::composite::Composite;
+use crate::types::{Entity, Type};
 
 /// GraphSAGE: `h_i = W_lᵀ AGG_{j ∈ N(i)} x_j + W_rᵀ x_i + b`.
 ///
@@ -107,59 +105,31 @@ impl Operator for Sage {
         }
         Ok(ty)
     }
-    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        let (x, a, b, e) = (cx.x(), cx.args, cx.b, cx.edges());
         let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
-        let n_parts = if cx.args.bool("root_weight") { 2 } else { 1 };
+        let has_root = a.bool("root_weight");
         let uniform = Init::KaimingUniform { fan_in: facts::known(n_in) };
-        let spec = |name, shape| WeightSpec { name, shape, init: uniform, is_trained: true };
-        let mut weights = vec![spec("weight", vec![times(n_parts, n_in), n_out.clone()])];
-        if cx.args.bool("bias") {
-            weights.push(spec("bias", vec![n_out.clone()]));
-        }
-        if cx.args.choice("aggregate") == "lstm" {
-            // Rows for the neighbour that is read, then for the hidden state; columns by gate.
-            let gates = times(4, n_in);
-            weights.push(spec("lstm_weight", vec![times(2, n_in), gates.clone()]));
-            weights.push(spec("lstm_bias", vec![gates]));
-        }
-        weights
-    }
-    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        let (input, width, has_bias) = (&inputs[0], facts::width(cx.output), cx.args.bool("bias"));
-        let (root, normalize) = (cx.args.bool("root_weight"), cx.args.bool("normalize"));
-        let aggregate = cx.args.choice("aggregate");
-        let last = step.activation;
-        let activation = if normalize { Activation::Identity } else { last };
-        let mut x = match &input.structure {
-            trace::Structure::Sparse(graphs) if matches!(aggregate, "max" | "lstm") => {
-                let gathered = match aggregate {
-                    "lstm" => step.lstm_aggregate(input.x, graphs),
-                    _ => step.propagate_max(input.x, graphs),
-                };
-                let rows = if root { step.concat(&[gathered, input.x]) } else { gathered };
-                step.linear(rows, width, has_bias, activation)
-            }
-            trace::Structure::Sparse(graphs) => {
-                step.convolve(input.x, graphs, width, root, false, has_bias, activation)
-            }
-            trace::Structure::Clusters { adjacency: Some(adjacency), .. } => {
-                let what = match (root, aggregate) {
-                    (true, "mean") => "mean beside",
-                    (true, _) => "sum beside",
-                    (false, "mean") => "mean",
-                    (false, _) => "sum",
-                };
-                let (adjacency, x) = (*adjacency, input.x);
-                let gathered =
-                    step.shared(what, &[adjacency, x], |step| step.dense_propagate(adjacency, x, root));
-                step.linear(gathered, width, has_bias, activation)
-            }
-            _ => input.x,
+        let w = b.weight("weight", &[times(if has_root { 2 } else { 1 }, n_in), n_out.clone()], uniform);
+        let bias = a.bool("bias").then(|| b.weight("bias", std::slice::from_ref(n_out), uniform));
+        // What is no sum is gathered first, then put beside the node itself.
+        let beside = |gathered: V<'b>| {
+            let rows = if has_root { b.call(Composite::Beside, &[gathered, x]) } else { gathered };
+            cx.affine(rows, w, bias)
         };
-        if normalize {
-            x = step.rowwise("unit_rows", &normalized(last), &[x], &[]);
-        }
-        input.with(x)
+        let y = match a.choice("aggregate") {
+            "sum" => e.convolve(x, Norm::Sum, has_root, w, bias),
+            "max" => beside(e.propagate_max(x)),
+            "lstm" => {
+                // Rows for the neighbour that is read, then for the hidden state; columns by gate.
+                let gates = times(4, n_in);
+                let lstm = b.weight("lstm_weight", &[times(2, n_in), gates.clone()], uniform);
+                beside(e.propagate_lstm(x, lstm, b.weight("lstm_bias", &[gates], uniform)))
+            }
+            _ => e.convolve(x, Norm::Mean, has_root, w, bias),
+        };
+        // Rows are normalised before an activation, as a stage that follows would see them.
+        Some(Outcome::rows(if a.bool("normalize") { super::unit_rows(y) } else { y }))
     }
     fn pyg(&self) -> Pyg {
         Pyg {
@@ -191,7 +161,7 @@ impl Operator for Sage {
     fn fuses_activation(&self) -> bool {
         true
     }
-    fn as_activation(&self, _args: &Args) -> Option<Activation> {
+    fn as_activation(&self, _args: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, args: &Args) -> Action {
@@ -204,109 +174,6 @@ impl Operator for Sage {
         let own = if args.bool("root_weight") { Own::Root } else { Own::Absent };
         let is_linear = matches!(gather, Gather::Sum | Gather::Mean) && !args.bool("normalize");
         Action::Messages { gather, own, is_linear }
-    }
-    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
-        let get = |name| cx.weights.tensor(name);
-        let aggregate = match cx.args.choice("aggregate") {
-            "sum" => Aggregate::Sum,
-            "max" => Aggregate::Max,
-            "lstm" => Aggregate::Lstm { weight: get("lstm_weight"), bias: get("lstm_bias") },
-            _ => Aggregate::Mean,
-        };
-        let normalize = cx.args.bool("normalize").then(|| normalized(cx.activation));
-        Ok(Box::new(SageModule {
-            aggregate,
-            root: cx.args.bool("root_weight"),
-            normalize,
-            weight: get("weight"),
-            bias: cx.args.bool("bias").then(|| get("bias")),
-            activation: cx.activation,
-        }))
-    }
-}
-
-/// Divides rows by their length, and applies the activation.
-fn normalized(activation: Activation) -> Rowwise {
-    Rowwise::new(&[], move |b, x, _| {
-        let x = super::unit_rows(x[0]);
-        function(activation).map_or(x, |f| b.map(f, &[x]))
-    })
-}
-
-enum Aggregate {
-    Mean,
-    Sum,
-    Max,
-    Lstm { weight: Tensor, bias: Tensor },
-}
-
-impl Aggregate {
-    /// The aggregations that are sums with scales.
-    fn norm(&self) -> Option<Norm> {
-        match self {
-            Aggregate::Mean => Some(Norm::Mean),
-            Aggregate::Sum => Some(Norm::Sum),
-            Aggregate::Max | Aggregate::Lstm { .. } => None,
-        }
-    }
-}
-
-struct SageModule {
-    aggregate: Aggregate,
-    root: bool,
-    /// Divides rows by their length, and applies the activation.
-    normalize: Option<Rowwise>,
-    weight: Tensor,
-    bias: Option<Tensor>,
-    activation: Activation,
-}
-
-impl Module for SageModule {
-    fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value> {
-        let (input, weight, bias) = (inputs[0], &self.weight, self.bias.as_ref());
-        // Rows are normalised before the activation, as a stage that follows would see them.
-        let activation = if self.normalize.is_some() { Activation::Identity } else { self.activation };
-        let transform = |rows: &Tensor| kernels::linear(rows, weight, bias, activation);
-        let x = match (&input.structure, self.aggregate.norm()) {
-            (Structure::Sparse(graph), Some(norm)) => {
-                kernels::sage_layer(&input.x, graph, norm, weight, bias, activation)?
-            }
-            (Structure::Sparse(graph), None) => {
-                let gathered = match &self.aggregate {
-                    Aggregate::Lstm { weight, bias } => {
-                        kernels::lstm_aggregate(&input.x, graph, weight, bias)?
-                    }
-                    _ => kernels::propagate_max(&input.x, graph)?,
-                };
-                if self.root {
-                    transform(&kernels::concat_columns(&[gathered, input.x.clone()])?)?
-                } else {
-                    transform(&gathered)?
-                }
-            }
-            (Structure::Clusters { adjacency, .. }, Some(norm)) => {
-                let adjacency = super::coarse_adjacency(adjacency)?;
-                let what = match (self.root, norm) {
-                    (true, Norm::Mean) => "mean beside",
-                    (true, _) => "sum beside",
-                    (false, Norm::Mean) => "mean",
-                    (false, _) => "sum",
-                };
-                let propagate =
-                    if self.root { kernels::dense_propagate_beside } else { kernels::dense_propagate };
-                let of = [adjacency, &input.x];
-                transform(&cx.shared(what, &of, || propagate(adjacency, &input.x, norm))?)?
-            }
-            (Structure::Clusters { .. }, None)
-            | (Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. }, _) => {
-                return super::no_edges("sage");
-            }
-        };
-        let x = match &self.normalize {
-            Some(normalize) => normalize.run(&[&x], &[])?,
-            None => x,
-        };
-        Ok(super::with_features(input, x))
     }
 }
 

@@ -2,14 +2,11 @@
 
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::diagnostic::Diagnostic;
-use crate::ir::Type;
-use crate::kernels::{self, Activation};
-use crate::lower::{LowerCx, Module, map_rows};
-use crate::ops::{
-    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
-    trace::{self, Trace},
-};
-use candle_core::Result;
+use crate::ops::program::{Outcome, ProgramCx};
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
+use crate::program::Fun;
+use crate::program::composite::Composite;
+use crate::types::Type;
 
 /// While training, each number becomes 0 with probability `p` and is divided by `1 - p` otherwise;
 /// in evaluation nothing happens.
@@ -57,14 +54,9 @@ impl Operator for Dropout {
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         Ok(cx.inputs[0].clone())
     }
-    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
-        Vec::new()
-    }
-    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        if cx.args.float("p") == 0.0 {
-            return inputs[0].clone();
-        }
-        inputs[0].with(step.dropout(inputs[0].x))
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        let p = cx.args.float("p");
+        Some(Outcome::rows(cx.b.call(Composite::Dropout { p, place: 0 }, &[cx.x()])))
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.nn.Dropout", weights: &[], note: "the stream of random numbers is our own" }
@@ -72,21 +64,11 @@ impl Operator for Dropout {
     fn fuses_activation(&self) -> bool {
         false
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
 
     fn action(&self, args: &Args) -> Action {
         Action::Dropout { p: args.float("p") }
-    }
-    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
-        let p = cx.args.float("p");
-        let node = cx.idx.index() as u64;
-        Ok(map_rows(move |value, step| {
-            if !step.train || p == 0.0 {
-                return Ok(value.x.clone());
-            }
-            kernels::dropout(&value.x, p, step.seed_of(node, 0))
-        }))
     }
 }

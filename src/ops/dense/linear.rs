@@ -3,14 +3,10 @@
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check::{shape, symmetry};
 use crate::diagnostic::Diagnostic;
-use crate::ir::Type;
-use crate::kernels::{self, Activation};
-use crate::lower::{LowerCx, Module, map_rows};
-use crate::ops::{
-    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule, facts,
-    trace::{self, Trace},
-};
-use candle_core::Result;
+use crate::ops::program::{Outcome, ProgramCx};
+use crate::ops::{Action, Doc, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WidthRule, facts};
+use crate::program::Fun;
+use crate::types::Type;
 
 /// Dense layer on each row: `x W + b`.
 ///
@@ -89,13 +85,12 @@ impl Operator for Linear {
         Ok(Type { width, symmetry: symmetry::kept(cx), ..cx.inputs[0].clone() })
     }
 
-    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
-        let bias = cx.args.bool("bias").then_some("bias");
-        facts::dense_weights("weight", bias, &cx.inputs[0].width, &cx.output.width)
-    }
-    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        let (width, has_bias) = (facts::width(cx.output), cx.args.bool("bias"));
-        inputs[0].with(step.linear(inputs[0].x, width, has_bias, step.activation))
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        let (b, width) = (cx.b, &cx.output.width);
+        let init = Init::KaimingUniform { fan_in: facts::known(&cx.inputs[0].width) };
+        let w = b.weight("weight", &[cx.inputs[0].width.clone(), width.clone()], init);
+        let bias = cx.args.bool("bias").then(|| b.weight("bias", std::slice::from_ref(width), init));
+        Some(Outcome::rows(cx.affine(cx.x(), w, bias)))
     }
     fn pyg(&self) -> Pyg {
         Pyg {
@@ -107,17 +102,11 @@ impl Operator for Linear {
     fn fuses_activation(&self) -> bool {
         true
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
 
     fn action(&self, _: &Args) -> Action {
         Action::Dense { is_affine: true, has_batch_norm: false }
-    }
-    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
-        let weight = cx.weights.tensor("weight");
-        let bias = cx.args.bool("bias").then(|| cx.weights.tensor("bias"));
-        let activation = cx.activation;
-        Ok(map_rows(move |value, _| kernels::linear(&value.x, &weight, bias.as_ref(), activation)))
     }
 }

@@ -3,15 +3,12 @@
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::check::{args, shape, symmetry};
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Size, Type};
-use crate::kernels::{self, Activation};
-use crate::lower::{LowerCx, Module, map_rows};
-use crate::ops::{
-    Action, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
-    facts,
-    trace::{self, Trace},
-};
-use candle_core::{Result, Tensor, Var};
+use crate::ops::norm::batch_norm::batch_norm;
+use crate::ops::program::{Outcome, ProgramCx};
+use crate::ops::{Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightMap, WidthRule, facts};
+use crate::program::Fun;
+use crate::program::composite::Composite;
+use crate::types::{Dim, Size, Type};
 
 /// Several dense layers on each row, with an activation, and where asked for batch norm and dropout,
 /// after each but the last: `W_n σ(… σ(W_1 x + b_1) …) + b_n`.
@@ -75,10 +72,8 @@ static ARGS: &[ArgSpec] = &[
 struct LayerNames {
     weight: &'static str,
     bias: &'static str,
-    norm_weight: &'static str,
-    norm_bias: &'static str,
-    running_mean: &'static str,
-    running_var: &'static str,
+    /// Of the norm behind it: weight, bias, running mean and variance.
+    norm: [&'static str; 4],
 }
 
 macro_rules! layer_names {
@@ -86,10 +81,12 @@ macro_rules! layer_names {
         [$(LayerNames {
             weight: concat!("layer", $idx, ".weight"),
             bias: concat!("layer", $idx, ".bias"),
-            norm_weight: concat!("norm", $idx, ".weight"),
-            norm_bias: concat!("norm", $idx, ".bias"),
-            running_mean: concat!("norm", $idx, ".running_mean"),
-            running_var: concat!("norm", $idx, ".running_var"),
+            norm: [
+                concat!("norm", $idx, ".weight"),
+                concat!("norm", $idx, ".bias"),
+                concat!("norm", $idx, ".running_mean"),
+                concat!("norm", $idx, ".running_var"),
+            ],
         }),*]
     };
 }
@@ -155,46 +152,30 @@ impl Operator for Mlp {
         Ok(Type { width, symmetry: symmetry::kept(cx), ..cx.inputs[0].clone() })
     }
 
-    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
-        let widths = widths(cx);
-        let n_layers = widths.len() - 1;
-        let has_norm = cx.args.choice("norm") == "batch_norm";
-        let mut weights = Vec::new();
-        for (layer, names) in NAMES.iter().enumerate().take(n_layers) {
-            let (from, to) = (&widths[layer], &widths[layer + 1]);
-            weights.extend(facts::dense_weights(names.weight, Some(names.bias), from, to));
-            if has_norm && layer + 1 < n_layers {
-                let vector =
-                    |name, init, is_trained| WeightSpec { name, shape: vec![to.clone()], init, is_trained };
-                weights.push(vector(names.norm_weight, Init::Ones, true));
-                weights.push(vector(names.norm_bias, Init::Zeros, true));
-                weights.push(vector(names.running_mean, Init::Zeros, false));
-                weights.push(vector(names.running_var, Init::Ones, false));
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        let (b, a) = (cx.b, cx.args);
+        let facts = FactCx { args: a, inputs: cx.inputs, output: cx.output };
+        let widths = widths(&facts);
+        let (has_norm, p) = (a.choice("norm") == "batch_norm", a.float("dropout"));
+        let inner = facts::activation_of(a.choice("activation"));
+        let mut x = cx.x();
+        for (layer, pair) in widths.windows(2).enumerate() {
+            let names = &NAMES[layer];
+            let [w, bias] = cx.dense_weights([names.weight, names.bias], [&pair[0], &pair[1]]);
+            x = cx.affine(x, w, Some(bias));
+            if layer + 2 == widths.len() {
+                break;
             }
-        }
-        weights
-    }
-
-    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        let widths: Vec<f64> = widths(cx).iter().map(|width| facts::known(width) as f64).collect();
-        let (drops, has_norm) = (cx.args.float("dropout") > 0.0, cx.args.choice("norm") == "batch_norm");
-        let (inner, last) = (facts::activation_of(cx.args.choice("activation")), step.activation);
-        let mut x = inputs[0].x;
-        let (&output, hidden) = widths[1..].split_last().expect("an mlp has a result");
-        for &width in hidden {
             if has_norm {
-                x = step.linear(x, width, true, Activation::Identity);
-                x = step.batch_norm(x, inner);
-            } else {
-                x = step.linear(x, width, true, inner);
+                x = batch_norm(cx, x, names.norm, &pair[1], [MOMENTUM, EPS]);
             }
-            if drops {
-                x = step.dropout(x);
+            x = inner.map_or(x, |f| b.map(f, &[x]));
+            if p > 0.0 {
+                x = b.call(Composite::Dropout { p, place: layer }, &[x]);
             }
         }
-        inputs[0].with(step.linear(x, output, true, last))
+        Some(Outcome::rows(x))
     }
-
     fn pyg(&self) -> Pyg {
         use WeightMap::{Same, Transposed};
         Pyg {
@@ -215,7 +196,7 @@ impl Operator for Mlp {
     fn fuses_activation(&self) -> bool {
         true
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
 
@@ -223,73 +204,5 @@ impl Operator for Mlp {
         let is_affine = args.int_list("hidden").is_some_and(<[i64]>::is_empty)
             || (args.choice("activation") == "none" && args.choice("norm") == "none");
         Action::Dense { is_affine, has_batch_norm: args.choice("norm") == "batch_norm" }
-    }
-    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
-        struct Norm {
-            weight: Tensor,
-            bias: Tensor,
-            mean: Var,
-            var: Var,
-        }
-        struct Layer {
-            weight: Tensor,
-            bias: Tensor,
-            norm: Option<Norm>,
-            activation: Activation,
-        }
-        let facts = FactCx { args: cx.args, inputs: cx.inputs, output: cx.output };
-        let n_layers = widths(&facts).len() - 1;
-        let has_norm = cx.args.choice("norm") == "batch_norm";
-        let inner = facts::activation_of(cx.args.choice("activation"));
-        let layers: Vec<Layer> = NAMES
-            .iter()
-            .enumerate()
-            .take(n_layers)
-            .map(|(layer, names)| {
-                let is_last = layer + 1 == n_layers;
-                Layer {
-                    weight: cx.weights.tensor(names.weight),
-                    bias: cx.weights.tensor(names.bias),
-                    norm: (has_norm && !is_last).then(|| Norm {
-                        weight: cx.weights.tensor(names.norm_weight),
-                        bias: cx.weights.tensor(names.norm_bias),
-                        mean: cx.weights.get(names.running_mean).clone(),
-                        var: cx.weights.get(names.running_var).clone(),
-                    }),
-                    activation: if is_last { cx.activation } else { inner },
-                }
-            })
-            .collect();
-        let p = cx.args.float("dropout");
-        let node = cx.idx.index() as u64;
-        Ok(map_rows(move |value, step| {
-            let mut x = value.x.clone();
-            for (idx, layer) in layers.iter().enumerate() {
-                let bias = Some(&layer.bias);
-                x = match &layer.norm {
-                    None => kernels::linear(&x, &layer.weight, bias, layer.activation)?,
-                    Some(norm) => {
-                        let x = kernels::linear(&x, &layer.weight, bias, Activation::Identity)?;
-                        let running = (&norm.mean, &norm.var);
-                        let (weight, bias) = (&norm.weight, &norm.bias);
-                        let train = step.train;
-                        kernels::batch_norm(
-                            &x,
-                            weight,
-                            bias,
-                            running,
-                            MOMENTUM,
-                            EPS,
-                            train,
-                            layer.activation,
-                        )?
-                    }
-                };
-                if step.train && p > 0.0 && idx + 1 < layers.len() {
-                    x = kernels::dropout(&x, p, step.seed_of(node, idx as u64))?;
-                }
-            }
-            Ok(x)
-        }))
     }
 }

@@ -4,14 +4,10 @@ use super::edges::edge_rows;
 use crate::args::{ArgSpec, Args};
 use crate::check::shape;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Entity, Level, Size, Symmetry, Type};
-use crate::kernels::Activation;
-use crate::lower::{LowerCx, Module, map_value};
-use crate::ops::{
-    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
-    trace::{self, Trace},
-};
-use candle_core::Result;
+use crate::ops::program::{Outcome, ProgramCx};
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
+use crate::program::Fun;
+use crate::types::{Dim, Entity, Level, Size, Symmetry, Type};
 
 /// The kind of each edge of the input graph, one of `R`: bonds of a molecule, relations of a knowledge base. It is no
 /// number to compute with, so that its only use is as an argument that asks for kinds (`relation = edge_labels`).
@@ -66,12 +62,8 @@ impl Operator for EdgeLabels {
         })
     }
 
-    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
-        Vec::new()
-    }
-    fn trace(&self, _: &FactCx, inputs: &[trace::Value], _: &mut Trace) -> trace::Value {
-        // The network hands the kinds in as the only input of this node.
-        inputs[0].clone()
+    fn program<'b>(&self, _: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        None
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch_geometric.data.Data", weights: &[], note: "its `edge_type`" }
@@ -79,14 +71,10 @@ impl Operator for EdgeLabels {
     fn fuses_activation(&self) -> bool {
         false
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Input
-    }
-    fn lower(&self, _: &mut LowerCx) -> Result<Box<dyn Module>> {
-        // The network hands the kinds in as the only input of this node.
-        Ok(map_value(|inputs, _| Ok(inputs[0].clone())))
     }
 }

@@ -3,14 +3,10 @@
 use crate::args::{ArgSpec, Args};
 use crate::check::shape;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Entity, Level, Size, Symmetry, Type};
-use crate::kernels::Activation;
-use crate::lower::{LowerCx, Module, map_value};
-use crate::ops::{
-    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
-    trace::{self, Trace},
-};
-use candle_core::Result;
+use crate::ops::program::{Outcome, ProgramCx};
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
+use crate::program::Fun;
+use crate::types::{Dim, Entity, Level, Size, Symmetry, Type};
 
 /// Features of the edges of the input graph: `e`. A word of the language, as `input` is: pipelines on edges begin with
 /// it, and convolutions take their values as an argument.
@@ -70,12 +66,8 @@ impl Operator for Edges {
         })
     }
 
-    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
-        Vec::new()
-    }
-    fn trace(&self, _: &FactCx, inputs: &[trace::Value], _: &mut Trace) -> trace::Value {
-        // The network hands the batch's edge features in as the only input of this node.
-        inputs[0].clone()
+    fn program<'b>(&self, _: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        None
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch_geometric.data.Data", weights: &[], note: "its `edge_attr`" }
@@ -83,14 +75,10 @@ impl Operator for Edges {
     fn fuses_activation(&self) -> bool {
         false
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Input
-    }
-    fn lower(&self, _: &mut LowerCx) -> Result<Box<dyn Module>> {
-        // The network hands the batch's edge features in as the only input of this node.
-        Ok(map_value(|inputs, _| Ok(inputs[0].clone())))
     }
 }

@@ -3,14 +3,10 @@
 use crate::args::{ArgSpec, Args};
 use crate::check::{levels, symmetry};
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Entity, Size, Type};
-use crate::kernels::{self, Activation};
-use crate::lower::{LowerCx, Module, Structure, Value, map_value};
-use crate::ops::{
-    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
-    trace::{self, Trace},
-};
-use candle_core::{Result, Tensor};
+use crate::ops::program::{Outcome, ProgramCx};
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
+use crate::program::Fun;
+use crate::types::{Dim, Entity, Size, Type};
 
 /// The rows of a value of the edges whose edges are left after a selection (`topk`). No file writes it: the compiler puts
 /// it between a value and a stage that stands below the selection.
@@ -58,13 +54,8 @@ impl Operator for RemainingEdges {
         Ok(Type { level: nodes.level, rows, symmetry: symmetry::kept(cx), ..values.clone() })
     }
 
-    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
-        Vec::new()
-    }
-    fn trace(&self, _: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        let trace::Structure::Sparse(graphs) = &inputs[1].structure else { return inputs[0].clone() };
-        let x = step.gather_rows(inputs[0].x, graphs.n_edges());
-        trace::Value { x, structure: trace::Structure::Edges(graphs.clone()) }
+    fn program<'b>(&self, _: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        None
     }
     fn pyg(&self) -> Pyg {
         Pyg {
@@ -76,31 +67,10 @@ impl Operator for RemainingEdges {
     fn fuses_activation(&self) -> bool {
         false
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, _: &Args) -> Action {
         Action::RemainingEdges
-    }
-    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
-        let is_kind = cx.output.entity == Entity::EdgeKinds;
-        Ok(map_value(move |inputs, _| {
-            let (Structure::Edges(_), Structure::Sparse(selected)) =
-                (&inputs[0].structure, &inputs[1].structure)
-            else {
-                candle_core::bail!(
-                    "`remaining_edges` got a value that is not on edges, or nodes without edges"
-                )
-            };
-            let Some(entries) = &selected.remaining else {
-                candle_core::bail!("`remaining_edges` got nodes that no selection made")
-            };
-            let structure = Structure::Edges(selected.clone());
-            let Some(kinds) = selected.kinds.as_ref().filter(|_| is_kind) else {
-                return Ok(Value { x: kernels::gather_rows(&inputs[0].x, entries)?, structure });
-            };
-            let shape = (kinds.of_entry.len(), 1);
-            Ok(Value { x: Tensor::from_slice(&kinds.of_entry, shape, inputs[0].x.device())?, structure })
-        }))
     }
 }

@@ -2,14 +2,14 @@
 
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::diagnostic::Diagnostic;
-use crate::ir::Type;
-use crate::kernels::{self, Activation};
-use crate::lower::{LowerCx, Module, map_rows};
+use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
-    Action, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
-    trace::{self, Trace},
+    Action, Doc, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
 };
-use candle_core::Result;
+use crate::program::Fun;
+use crate::program::V;
+use crate::program::composite::Composite;
+use crate::types::{Dim, Type};
 
 /// Normalises each feature over all rows of the batch: `γ (x − E[x]) / √(Var[x] + ε) + β`. While training
 /// the statistics are those of the batch (variance biased), and running ones are updated (variance
@@ -23,6 +23,30 @@ use candle_core::Result;
 /// - result: as the input
 #[derive(Debug)]
 pub struct BatchNorm;
+
+const NAMES: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
+
+/// Batch norm with weights of these names: weight, bias, running mean and variance.
+pub fn batch_norm<'b>(
+    cx: &ProgramCx<'_, 'b>,
+    x: V<'b>,
+    names: [&'static str; 4],
+    width: &Dim,
+    [momentum, eps]: [f64; 2],
+) -> V<'b> {
+    let vector = |name, init, is_trained| {
+        cx.b.any_weight(WeightSpec { name, shape: vec![width.clone()], init, is_trained })
+    };
+    let [weight, bias, mean, var] = names;
+    let args = [
+        x,
+        vector(weight, Init::Ones, true),
+        vector(bias, Init::Zeros, true),
+        vector(mean, Init::Zeros, false),
+        vector(var, Init::Ones, false),
+    ];
+    cx.b.call(Composite::BatchNorm { momentum, eps }, &args)
+}
 
 static ARGS: &[ArgSpec] = &[
     ArgSpec {
@@ -69,22 +93,9 @@ impl Operator for BatchNorm {
         Ok(cx.inputs[0].clone())
     }
 
-    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
-        let vector = |name, init, is_trained| WeightSpec {
-            name,
-            shape: vec![cx.output.width.clone()],
-            init,
-            is_trained,
-        };
-        vec![
-            vector("weight", Init::Ones, true),
-            vector("bias", Init::Zeros, true),
-            vector("running_mean", Init::Zeros, false),
-            vector("running_var", Init::Ones, false),
-        ]
-    }
-    fn trace(&self, _: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        inputs[0].with(step.batch_norm(inputs[0].x, step.activation))
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        let numbers = ["momentum", "eps"].map(|name| cx.args.float(name));
+        Some(Outcome::rows(batch_norm(cx, cx.x(), NAMES, &cx.output.width, numbers)))
     }
     fn pyg(&self) -> Pyg {
         use WeightMap::Same;
@@ -102,22 +113,11 @@ impl Operator for BatchNorm {
     fn fuses_activation(&self) -> bool {
         true
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
 
     fn action(&self, _: &Args) -> Action {
         Action::BatchNorm
-    }
-    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
-        let (weight, bias) = (cx.weights.tensor("weight"), cx.weights.tensor("bias"));
-        let mean = cx.weights.get("running_mean").clone();
-        let var = cx.weights.get("running_var").clone();
-        let (momentum, eps) = (cx.args.float("momentum"), cx.args.float("eps"));
-        let activation = cx.activation;
-        Ok(map_rows(move |value, step| {
-            let running = (&mean, &var);
-            kernels::batch_norm(&value.x, &weight, &bias, running, momentum, eps, step.train, activation)
-        }))
     }
 }

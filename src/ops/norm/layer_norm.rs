@@ -3,14 +3,11 @@
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::check::args;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Entity, Type};
-use crate::kernels::{self, Activation};
-use crate::lower::{LowerCx, Module, map_rows};
-use crate::ops::{
-    Action, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
-    trace::{self, Trace},
-};
-use candle_core::Result;
+use crate::ops::program::{Outcome, ProgramCx};
+use crate::ops::{Action, Doc, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WidthRule};
+use crate::program::Fun;
+use crate::program::composite::Composite;
+use crate::types::{Entity, Type};
 
 /// Normalises each row over its features (`mode = node`: `γ (x_i − E[x_i]) / √(Var[x_i] + ε) + β`), or
 /// all numbers of a graph together (`mode = graph`: `γ (x − E[x]) / (√Var[x] + ε) + β`).
@@ -78,13 +75,13 @@ impl Operator for LayerNorm {
         Ok(cx.inputs[0].clone())
     }
 
-    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
-        let vector =
-            |name, init| WeightSpec { name, shape: vec![cx.output.width.clone()], init, is_trained: true };
-        vec![vector("weight", Init::Ones), vector("bias", Init::Zeros)]
-    }
-    fn trace(&self, _: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        inputs[0].with(step.layer_norm(inputs[0].x, step.activation))
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        let (b, eps) = (cx.b, cx.args.float("eps"));
+        let vector = |name, init| b.weight(name, std::slice::from_ref(&cx.output.width), init);
+        let args = [cx.x(), vector("weight", Init::Ones), vector("bias", Init::Zeros)];
+        let is_by_graph = cx.args.choice("mode") == "graph";
+        let what = if is_by_graph { Composite::GraphNorm { eps } } else { Composite::RowNorm { eps } };
+        Some(Outcome::rows(b.call(what, &args)))
     }
     fn pyg(&self) -> Pyg {
         Pyg {
@@ -96,25 +93,11 @@ impl Operator for LayerNorm {
     fn fuses_activation(&self) -> bool {
         true
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
 
     fn action(&self, _: &Args) -> Action {
         Action::RowNorm
-    }
-    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
-        let (weight, bias) = (cx.weights.tensor("weight"), cx.weights.tensor("bias"));
-        let (eps, per_graph) = (cx.args.float("eps"), cx.args.choice("mode") == "graph");
-        let activation = cx.activation;
-        Ok(map_rows(move |value, _| {
-            if per_graph {
-                let offsets = value.structure.offsets();
-                let x = kernels::graph_layer_norm(&value.x, &weight, &bias, &offsets, eps)?;
-                if activation == Activation::Identity { Ok(x) } else { kernels::activate(&x, activation) }
-            } else {
-                kernels::layer_norm(&value.x, &weight, &bias, eps, activation)
-            }
-        }))
     }
 }

@@ -4,16 +4,12 @@ use super::{K, RATIO, kept_rows, largest_rows};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Entity, Type};
-use crate::kernels::{self, Activation};
-use crate::lower::{ForwardCx, LowerCx, Module, PoolingStats, Structure, Value};
 use crate::ops::loss::{ENTROPY, LINK_PREDICTION};
-use crate::ops::{
-    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, Select, WeightSpec, WidthRule, conv, facts,
-    trace::{self, Trace},
-};
-use candle_core::{Result, Tensor};
-use petgraph::graph::NodeIndex;
+use crate::ops::program::{On, Outcome, ProgramCx};
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, Select, WidthRule, conv};
+use crate::program::Fun;
+use crate::program::composite::Composite;
+use crate::types::{Dim, Entity, Type};
 
 /// Differentiable pooling: a network assigns every node softly to `k` clusters, `S = softmax(assign(x))`;
 /// the clusters get the features `X' = Sᵀ Z` and the adjacency `A' = Sᵀ A S`, `A'[c, d] = Σ_ij S_ic A[i ← j] S_jd`, so that
@@ -104,27 +100,21 @@ impl Operator for DiffPool {
             symmetry: check::symmetry::of_entity(cx, Entity::Clusters),
         })
     }
-    fn weights(&self, _cx: &FactCx) -> Vec<WeightSpec> {
-        // All parameters are those of the networks behind its ports.
-        Vec::new()
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        let z = cx.input(2).unwrap_or(cx.x());
+        let s = cx.b.call(Composite::SoftmaxRows, &[cx.input(1).expect("the assignment comes in")]);
+        Some(Outcome {
+            x: cx.b.call(Composite::Pool, &[s, z]),
+            on: On::Clusters { adjacency: cx.edges().coarse_adjacency(s) },
+            losses: vec![
+                (LINK_PREDICTION, cx.edges().link_loss(s)),
+                (ENTROPY, cx.b.call(Composite::Entropy, &[s])),
+            ],
+            assignment: Some(s),
+        })
     }
-    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        let (structure, needs_adjacency) = (&inputs[0].structure, step.needs_adjacency);
-        let (n_graphs, k) = (structure.n_graphs(), facts::known(&cx.output.rows) as f64);
-        let s = step.softmax_rows(inputs[1].x);
-        let z = inputs.get(2).unwrap_or(&inputs[0]).x;
-        let x = step.segment_product(s, z, structure);
-        let adjacency = needs_adjacency.then(|| step.assignment_adjacency(s, structure));
-        for loss in [LINK_PREDICTION, ENTROPY] {
-            if step.wanted_losses.contains(&loss) {
-                let value = match loss {
-                    LINK_PREDICTION => step.link_loss(s, structure),
-                    _ => step.assignment_entropy(s, structure),
-                };
-                step.losses.push((loss, value));
-            }
-        }
-        trace::Value { x, structure: trace::Structure::Clusters { n_graphs, k, adjacency } }
+    fn losses(&self) -> &'static [&'static str] {
+        &[LINK_PREDICTION, ENTROPY]
     }
     fn pyg(&self) -> Pyg {
         Pyg {
@@ -138,70 +128,11 @@ impl Operator for DiffPool {
     fn fuses_activation(&self) -> bool {
         false
     }
-    fn as_activation(&self, _args: &Args) -> Option<Activation> {
+    fn as_activation(&self, _args: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Pooling(Select::Assign)
-    }
-    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
-        let Some(k) = cx.output.rows.known() else {
-            candle_core::bail!("the number of clusters of `diffpool` is not known without data");
-        };
-        Ok(Box::new(DiffPoolModule { idx: cx.idx, k, needs_adjacency: cx.needs_adjacency }))
-    }
-}
-
-struct DiffPoolModule {
-    idx: NodeIndex,
-    k: usize,
-    needs_adjacency: bool,
-}
-
-impl Module for DiffPoolModule {
-    fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value> {
-        let s = kernels::softmax_rows(&inputs[1].x)?;
-        let z = &inputs.get(2).unwrap_or(&inputs[0]).x;
-        let structure = &inputs[0].structure;
-        let n_graphs = structure.n_graphs();
-        let wants = |loss| cx.wanted_losses.contains(&loss);
-        let (wants_link, wants_entropy) = (wants(LINK_PREDICTION), wants(ENTROPY));
-        // Asked for only where it is read.
-        let made = |adjacency: &dyn Fn() -> Result<Tensor>| self.needs_adjacency.then(adjacency).transpose();
-        let x;
-        let coarse;
-        match structure {
-            Structure::Sparse(graph) => {
-                x = kernels::segment_product(&s, z, &graph.graph_offsets)?;
-                coarse = made(&|| kernels::assignment_adjacency(&s, graph))?;
-                if wants_link {
-                    cx.losses.push((LINK_PREDICTION, kernels::link_loss(&s, graph)?));
-                }
-                if wants_entropy {
-                    cx.losses.push((ENTROPY, kernels::assignment_entropy(&s, &graph.graph_offsets)?));
-                }
-            }
-            Structure::Clusters { adjacency, .. } => {
-                x = kernels::cluster_segment_product(&s, z, n_graphs)?;
-                coarse =
-                    made(&|| kernels::cluster_assignment_adjacency(&s, conv::coarse_adjacency(adjacency)?))?;
-                if wants_link {
-                    let fine = conv::coarse_adjacency(adjacency)?;
-                    cx.losses.push((LINK_PREDICTION, kernels::dense_link_loss(&s, fine)?));
-                }
-                if wants_entropy {
-                    cx.losses.push((ENTROPY, kernels::cluster_assignment_entropy(&s, n_graphs)?));
-                }
-            }
-            Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. } => {
-                return conv::no_edges("diffpool");
-            }
-        }
-        if cx.wants_pooling_stats {
-            let graphs = kernels::pooling_stats(&s, &structure.offsets())?;
-            cx.pooling.push(PoolingStats { node: self.idx, n_clusters: self.k, graphs });
-        }
-        Ok(Value { x, structure: Structure::Clusters { n_graphs, k: self.k, adjacency: coarse } })
     }
 }
 
@@ -216,7 +147,7 @@ mod tests {
     fn clusters_are_a_share_of_the_largest_graph_then_of_the_clusters() {
         let text = "sage(8) -> diffpool(ratio = 0.25) -> sage(8) -> diffpool(ratio = 0.5) -> mean -> linear";
         let clusters = |data: Option<usize>| {
-            let facts = data.map(|max_nodes| crate::ir::DataFacts { max_nodes, ..graphs().facts() });
+            let facts = data.map(|max_nodes| crate::types::DataFacts { max_nodes, ..graphs().facts() });
             let mut types = types(text, facts.as_ref());
             types.retain(|ty| ty.starts_with("clusters"));
             types.dedup();
@@ -229,7 +160,7 @@ mod tests {
     }
 
     /// The stages, and which of them the compiler added.
-    fn stages(text: &str, data: Option<&crate::ir::DataFacts>) -> Vec<(&'static str, bool)> {
+    fn stages(text: &str, data: Option<&crate::types::DataFacts>) -> Vec<(&'static str, bool)> {
         let model = compile(text, data);
         let nodes = model.get().nodes();
         nodes.map(|(_, node)| (node.op.name(), node.author == crate::ir::Author::Compiler)).collect()
@@ -251,7 +182,7 @@ mod tests {
             ("diffpool(ratio = 0.25, assign = sage(4))", true),
             ("diffpool(ratio = 0.25, assign = sage(4)) -> diffpool(ratio = 0.5, assign = sage)", true),
         ] {
-            let facts = crate::ir::DataFacts { max_nodes: 16, ..graphs().facts() };
+            let facts = crate::types::DataFacts { max_nodes: 16, ..graphs().facts() };
             let text = format!("model = {pooling} -> mean -> linear");
             for data in [None, Some(&facts)] {
                 let stages = stages(&text, data);

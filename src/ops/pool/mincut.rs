@@ -4,12 +4,12 @@ use super::{K, RATIO, kept_rows, largest_rows};
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::check;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Entity, Type};
-use crate::kernels::Activation;
 use crate::ops::loss::{MINCUT, ORTHOGONALITY};
 use crate::ops::program::{On, Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, Select, WidthRule, conv};
+use crate::program::Fun;
 use crate::program::{Index, V};
+use crate::types::{Entity, Type};
 
 /// MinCut pooling: a network assigns every node softly to `k` clusters, `S = softmax(assign(x) / temperature)`; the
 /// clusters get the features `X' = Sᵀ X` and the adjacency `Â = Sᵀ A S` without its diagonal, normalised to
@@ -125,7 +125,7 @@ impl Operator for MinCut {
     fn fuses_activation(&self) -> bool {
         false
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, _: &Args) -> Action {

@@ -4,16 +4,14 @@ use super::{K, RATIO, kept_rows};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Entity, Type};
-use crate::kernels::program::Rowwise;
-use crate::kernels::{self, Activation};
-use crate::lower::{ForwardCx, LowerCx, Module, Structure, Value};
+use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
-    Action, Doc, FactCx, Family, InferCx, Init, Operator, Ports, Pyg, Select, WeightMap, WeightSpec,
-    WidthRule, conv, facts,
-    trace::{self, Trace},
+    Action, Doc, Family, InferCx, Init, Operator, Ports, Pyg, Select, WeightMap, WidthRule, conv, facts,
 };
-use candle_core::{Result, Tensor};
+use crate::program::Fun;
+use crate::program::V;
+use crate::program::composite::{Composite, Keep};
+use crate::types::{Entity, Type};
 
 /// Top-k pooling: each node gets a score by a learned direction `p`, the best nodes of each graph are kept and
 /// weighted by it: `y = x p / ‖p‖`, `X' = (x ⊙ tanh(y))[best]`, `A' = A[best, best]`.
@@ -83,31 +81,24 @@ impl Operator for TopK {
             symmetry: check::symmetry::kept(cx),
         })
     }
-    fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        let (x, a, b) = (cx.x(), cx.args, cx.b);
         let width = &cx.inputs[0].width;
-        vec![WeightSpec {
-            name: "direction",
-            shape: vec![width.clone(), conv::fixed(1)],
-            init: Init::KaimingUniform { fan_in: facts::known(width) },
-            is_trained: true,
-        }]
-    }
-    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        let input = &inputs[0];
-        let trace::Structure::Sparse(graphs) = &input.structure else { return input.clone() };
-        let width = input.x.width;
-        let score = step.rowwise("score", &score(), &[input.x], &[&[width as usize, 1]]);
-        let kept = |nodes: f64| match (cx.args.opt_float("ratio"), cx.args.opt_int("k")) {
-            // As in the checker, a tolerance keeps 0.1 · 30 from being rounded up to 4.
-            (Some(ratio), _) => (ratio * nodes - 1e-9).ceil().max(1.0),
-            (None, k) => k.unwrap_or(1) as f64,
+        let uniform = Init::KaimingUniform { fan_in: facts::known(width) };
+        let direction = b.weight("direction", &[width.clone(), conv::fixed(1)], uniform);
+        let length = direction.flat().dot(direction.flat()).sqrt();
+        let score = x.linear(direction.div_rows(length));
+        let keep = match (a.opt_float("ratio"), a.opt_int("k")) {
+            (Some(ratio), _) => Keep::Ratio(ratio),
+            (None, k) => Keep::Count(k.unwrap_or(1) as usize),
         };
-        let selected = step.select_top(score, graphs, kept);
-        let rows = selected.n_nodes();
-        let x = step.gather_rows(input.x, rows);
-        let score = step.gather_rows(score, rows);
-        let x = step.rowwise("weigh", &weigh(is_sigmoid(cx.args)), &[x, score], &[]);
-        trace::Value { x, structure: trace::Structure::Sparse(selected.into()) }
+        // Nodes are chosen by the score before the nonlinearity, which rises with it: the choice is the same,
+        // but scores that the nonlinearity rounds to one value are still distinguished.
+        let selection = b.call(Composite::Select(keep), &[score]);
+        let kept = |v: V<'b>| b.call(Composite::Kept, &[v, selection]);
+        let (x, score) = (kept(x), kept(score));
+        let weight = if a.choice("nonlinearity") == "sigmoid" { score.sigmoid() } else { score.tanh() };
+        Some(Outcome::kept(x * weight, selection))
     }
     fn pyg(&self) -> Pyg {
         Pyg {
@@ -119,63 +110,11 @@ impl Operator for TopK {
     fn fuses_activation(&self) -> bool {
         false
     }
-    fn as_activation(&self, _args: &Args) -> Option<Activation> {
+    fn as_activation(&self, _args: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Pooling(Select::Keep)
-    }
-    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
-        Ok(Box::new(TopKModule {
-            keep: match (cx.args.opt_float("ratio"), cx.args.opt_int("k")) {
-                (Some(ratio), _) => kernels::Keep::Ratio(ratio),
-                (None, k) => kernels::Keep::Count(k.unwrap_or(1) as usize),
-            },
-            direction: cx.weights.tensor("direction"),
-            score: score(),
-            weigh: weigh(is_sigmoid(cx.args)),
-        }))
-    }
-}
-
-/// The place of each row along the direction.
-fn score() -> Rowwise {
-    Rowwise::new(&["direction"], |_, x, weights| {
-        let length = weights[0].flat().dot(weights[0].flat()).sqrt();
-        x[0].linear(weights[0].div_rows(length))
-    })
-}
-
-fn is_sigmoid(args: &Args) -> bool {
-    args.choice("nonlinearity") == "sigmoid"
-}
-
-/// Rows times what the nonlinearity makes of their scores.
-fn weigh(is_sigmoid: bool) -> Rowwise {
-    Rowwise::new(&[], move |_, x, _| x[0] * if is_sigmoid { x[1].sigmoid() } else { x[1].tanh() })
-}
-
-struct TopKModule {
-    keep: kernels::Keep,
-    /// `[F, 1]`
-    direction: Tensor,
-    /// Rows along the direction: `[N, 1]`.
-    score: Rowwise,
-    /// Kept rows times what the nonlinearity makes of their scores.
-    weigh: Rowwise,
-}
-
-impl Module for TopKModule {
-    fn forward(&self, inputs: &[&Value], _cx: &mut ForwardCx) -> Result<Value> {
-        let input = inputs[0];
-        let Structure::Sparse(graph) = &input.structure else { return conv::no_edges("topk") };
-        // Nodes are chosen by the score before the nonlinearity, which rises with it: the choice is the same,
-        // but scores that the nonlinearity rounds to one value are still distinguished.
-        let score = self.score.run(&[&input.x], &[&self.direction])?;
-        let selection = kernels::select_top(&score, graph, self.keep)?;
-        let kept = kernels::gather_rows(&input.x, &selection.rows)?;
-        let score = kernels::gather_rows(&score, &selection.rows)?;
-        Ok(Value { x: self.weigh.run(&[&kept, &score], &[])?, structure: Structure::Sparse(selection.graph) })
     }
 }
 

@@ -3,14 +3,11 @@
 use crate::args::{ArgSpec, Args};
 use crate::check::{levels, shape, symmetry};
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Entity, Level, Size, Type};
-use crate::kernels::{Activation, tape};
-use crate::lower::{LowerCx, Module, Structure, Value, map_value};
-use crate::ops::{
-    Action, Doc, FactCx, Family, Gather, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule, facts,
-    trace::{self, Trace},
-};
-use candle_core::{Result, Tensor};
+use crate::ops::program::{Outcome, ProgramCx};
+use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Ports, Pyg, WidthRule};
+use crate::program::Fun;
+use crate::program::composite::Composite;
+use crate::types::{Dim, Entity, Level, Size, Type};
 
 /// Lays the rows of each graph one after another into one vector: `[x_1 ∥ x_2 ∥ … ∥ x_k]`. Clusters and
 /// slots stand in a fixed order, so nothing depends on the numbering; nodes do not, so their result is
@@ -81,14 +78,9 @@ impl Operator for Flatten {
         })
     }
 
-    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
-        Vec::new()
-    }
-    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        // The rows lie one after another already.
-        let n_graphs = inputs[0].structure.n_graphs();
-        let x = step.reshape(inputs[0].x, n_graphs, facts::width(cx.output));
-        trace::Value { x, structure: trace::Structure::Graphs { n_graphs } }
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        let width = cx.output.width.size.clone();
+        Some(Outcome::graphs(cx.b.call(Composite::Flatten { width }, &[cx.x()])))
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.Tensor.view", weights: &[], note: "`x.view(batch_size, -1)`" }
@@ -96,37 +88,11 @@ impl Operator for Flatten {
     fn fuses_activation(&self) -> bool {
         false
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
 
     fn action(&self, _: &Args) -> Action {
         Action::Readout(Gather::Ordered)
     }
-    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
-        let width = facts::known(&cx.output.width);
-        Ok(map_value(move |inputs, _| {
-            let value = inputs[0];
-            let n_graphs = value.structure.n_graphs();
-            let x = match &value.structure {
-                Structure::Sparse(graph) => lay_out_nodes(&value.x, &graph.graph_offsets, width)?,
-                _ => tape::reshape(&value.x, (n_graphs, width))?,
-            };
-            Ok(Value { x, structure: Structure::Graphs { n_graphs } })
-        }))
-    }
-}
-
-/// Rows of each graph in numbering order, zeros up to `width`. A graph larger than the data that the
-/// model was checked with is cut off; this is for the witness, never for training.
-fn lay_out_nodes(x: &Tensor, offsets: &[u32], width: usize) -> Result<Tensor> {
-    let n_features = x.dim(1)?;
-    let n_rows = width / n_features.max(1);
-    let mut graphs = Vec::with_capacity(offsets.len() - 1);
-    for pair in offsets.windows(2) {
-        let (start, n_nodes) = (pair[0] as usize, ((pair[1] - pair[0]) as usize).min(n_rows));
-        let rows = x.narrow(0, start, n_nodes)?.pad_with_zeros(0, 0, n_rows - n_nodes)?;
-        graphs.push(rows.reshape((1, n_rows * n_features))?);
-    }
-    Tensor::cat(&graphs, 0)
 }

@@ -1,15 +1,13 @@
 //! From the rows of a graph to one vector, or to places in a fixed order.
 
 pub mod flatten;
-pub mod max;
-pub mod mean;
+pub mod over_rows;
 pub mod set2set;
 pub mod sort_pool;
-pub mod sum;
 
 use crate::check::symmetry;
-use crate::ir::{Dim, Entity, Level, Size, Type};
 use crate::ops::InferCx;
+use crate::types::{Dim, Entity, Level, Size, Type};
 
 /// One vector per graph, as wide as the input.
 fn one_row(cx: &InferCx) -> Type {

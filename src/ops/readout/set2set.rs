@@ -4,14 +4,14 @@ use super::one_row;
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check::levels;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Entity, Size, Type};
-use crate::kernels::Activation;
 use crate::ops::conv::times;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Ports, Pyg, WeightMap, WidthRule, facts,
 };
+use crate::program::Fun;
 use crate::program::{Index, V};
+use crate::types::{Dim, Entity, Size, Type};
 
 /// Set2Set: in each step an LSTM makes a query `q` of the step before, every row is weighed by its product with
 /// the query, and the weighted sum `r` is read beside it: `q = LSTM(q ∥ r)`, `a = softmax_i(x_i · q)`, `r = Σ_i a_i x_i`.
@@ -124,7 +124,7 @@ impl Operator for Set2Set {
     fn fuses_activation(&self) -> bool {
         false
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, _: &Args) -> Action {

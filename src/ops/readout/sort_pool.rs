@@ -4,14 +4,11 @@ use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::check::{levels, shape, symmetry};
 use crate::data::error::count;
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Entity, Size, Type};
-use crate::kernels::{self, Activation};
-use crate::lower::{LowerCx, Module, Structure, Value, map_value};
-use crate::ops::{
-    Action, Doc, FactCx, Family, Gather, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
-    trace::{self, Trace},
-};
-use candle_core::Result;
+use crate::ops::program::{Outcome, ProgramCx};
+use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Ports, Pyg, WidthRule};
+use crate::program::Fun;
+use crate::program::composite::Composite;
+use crate::types::{Dim, Entity, Size, Type};
 
 /// Sorts the rows of each graph by their last feature, largest first, and keeps the first `k`. Rows that
 /// tie are sorted by the feature before, and so on, so the result does not depend on the numbering.
@@ -81,13 +78,9 @@ impl Operator for SortPool {
             symmetry: symmetry::of_entity(cx, Entity::Slots),
         })
     }
-    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
-        Vec::new()
-    }
-    fn trace(&self, cx: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        let (k, n_graphs) = (cx.args.int("k") as f64, inputs[0].structure.n_graphs());
-        let x = step.sort_rows(inputs[0].x, &inputs[0].structure, k);
-        trace::Value { x, structure: trace::Structure::Slots { n_graphs, k } }
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        let k = cx.args.int("k") as usize;
+        Some(Outcome::slots(cx.b.call(Composite::Sort { k }, &[cx.x()])))
     }
     fn pyg(&self) -> Pyg {
         Pyg {
@@ -99,18 +92,10 @@ impl Operator for SortPool {
     fn fuses_activation(&self) -> bool {
         false
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Readout(Gather::Sorted)
-    }
-    fn lower(&self, cx: &mut LowerCx) -> Result<Box<dyn Module>> {
-        let k = cx.args.int("k") as usize;
-        Ok(map_value(move |inputs, _| {
-            let value = inputs[0];
-            let x = kernels::sort_rows(&value.x, &value.structure.offsets(), k)?;
-            Ok(Value { x, structure: Structure::Slots { n_graphs: value.structure.n_graphs(), k } })
-        }))
     }
 }

@@ -4,14 +4,11 @@ use super::first_on_another_level;
 use crate::args::{ArgSpec, Args};
 use crate::check::{levels, shape, symmetry};
 use crate::diagnostic::Diagnostic;
-use crate::ir::Type;
-use crate::kernels::{self, Activation};
-use crate::lower::{LowerCx, Module, Value, map_value};
-use crate::ops::{
-    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
-    trace::{self, Trace},
-};
-use candle_core::Result;
+use crate::ops::program::{Outcome, ProgramCx};
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
+use crate::program::Fun;
+use crate::program::composite::Composite;
+use crate::types::Type;
 
 /// Elementwise sum of several branches: `a + b + …`. `residual(p)` is `add(identity, p)`.
 ///
@@ -68,12 +65,8 @@ impl Operator for Add {
         Ok(Type { width, symmetry: symmetry::kept(cx), ..cx.inputs[0].clone() })
     }
 
-    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
-        Vec::new()
-    }
-    fn trace(&self, _: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        let (first, rest) = inputs.split_first().expect("at least two values come in");
-        first.with(rest.iter().fold(first.x, |sum, input| step.add(sum, input.x)))
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        Some(Outcome::rows(cx.b.call(Composite::Plus, &cx.all())))
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.add", weights: &[], note: "" }
@@ -81,19 +74,10 @@ impl Operator for Add {
     fn fuses_activation(&self) -> bool {
         false
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Add
-    }
-    fn lower(&self, _: &mut LowerCx) -> Result<Box<dyn Module>> {
-        Ok(map_value(|inputs, _| {
-            let mut x = inputs[0].x.clone();
-            for value in &inputs[1..] {
-                x = kernels::add(&x, &value.x)?;
-            }
-            Ok(Value { x, structure: inputs[0].structure.clone() })
-        }))
     }
 }

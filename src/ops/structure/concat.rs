@@ -4,14 +4,11 @@ use super::first_on_another_level;
 use crate::args::{ArgSpec, Args};
 use crate::check::{levels, symmetry};
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Dim, Size, Type};
-use crate::kernels::{self, Activation};
-use crate::lower::{LowerCx, Module, Value, map_value};
-use crate::ops::{
-    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
-    trace::{self, Trace},
-};
-use candle_core::{Result, Tensor};
+use crate::ops::program::{Outcome, ProgramCx};
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
+use crate::program::Fun;
+use crate::program::composite::Composite;
+use crate::types::{Dim, Size, Type};
 
 /// Features of several branches side by side: `[a ∥ b ∥ …]`.
 ///
@@ -68,12 +65,8 @@ impl Operator for Concat {
         Ok(Type { width, symmetry: symmetry::kept(cx), ..cx.inputs[0].clone() })
     }
 
-    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
-        Vec::new()
-    }
-    fn trace(&self, _: &FactCx, inputs: &[trace::Value], step: &mut Trace) -> trace::Value {
-        let parts: Vec<trace::Matrix> = inputs.iter().map(|input| input.x).collect();
-        inputs[0].with(step.concat(&parts))
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        Some(Outcome::rows(cx.b.call(Composite::Beside, &cx.all())))
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.cat", weights: &[], note: "along the last dimension" }
@@ -81,16 +74,10 @@ impl Operator for Concat {
     fn fuses_activation(&self) -> bool {
         false
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Concat
-    }
-    fn lower(&self, _: &mut LowerCx) -> Result<Box<dyn Module>> {
-        Ok(map_value(|inputs, _| {
-            let columns: Vec<Tensor> = inputs.iter().map(|value| value.x.clone()).collect();
-            Ok(Value { x: kernels::concat_columns(&columns)?, structure: inputs[0].structure.clone() })
-        }))
     }
 }

@@ -2,14 +2,10 @@
 
 use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
-use crate::ir::Type;
-use crate::kernels::Activation;
-use crate::lower::{LowerCx, Module, map_value};
-use crate::ops::{
-    Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightSpec, WidthRule,
-    trace::{self, Trace},
-};
-use candle_core::Result;
+use crate::ops::program::{Outcome, ProgramCx};
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
+use crate::program::Fun;
+use crate::types::Type;
 
 /// The input itself: `x`. Useful as a branch: `concat(identity, gcn(64))`.
 ///
@@ -45,11 +41,8 @@ impl Operator for Identity {
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         Ok(cx.inputs[0].clone())
     }
-    fn weights(&self, _: &FactCx) -> Vec<WeightSpec> {
-        Vec::new()
-    }
-    fn trace(&self, _: &FactCx, inputs: &[trace::Value], _: &mut Trace) -> trace::Value {
-        inputs[0].clone()
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        Some(Outcome::rows(cx.x()))
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.nn.Identity", weights: &[], note: "" }
@@ -57,13 +50,10 @@ impl Operator for Identity {
     fn fuses_activation(&self) -> bool {
         false
     }
-    fn as_activation(&self, _: &Args) -> Option<Activation> {
+    fn as_activation(&self, _: &Args) -> Option<Fun> {
         None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Identity
-    }
-    fn lower(&self, _: &mut LowerCx) -> Result<Box<dyn Module>> {
-        Ok(map_value(|inputs, _| Ok(inputs[0].clone())))
     }
 }

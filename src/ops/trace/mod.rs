@@ -1,8 +1,8 @@
 //! A training step on sizes alone: the kernels that each stage runs on one batch, what their results and gradients
 //! take, and how much work they are. No number is computed, so a step over any batch is traced in microseconds.
 //!
-//! An operator's [`trace`](crate::ops::Operator::trace) reads like its forward pass: the same kernels, under the same
-//! names, in the same order. What a kernel costs stands here, once.
+//! A stage records the pieces of its program ([`stage`]): the kernels of its composites under their names, and the
+//! passes of what lies between. What a kernel costs stands here, once.
 
 pub(crate) mod dense;
 mod message;
@@ -10,7 +10,8 @@ mod pool;
 mod program;
 
 use crate::kernels::{Activation, Summation};
-pub(crate) use program::Ran;
+use crate::program::{Fun, Norm};
+pub(crate) use program::{Ran, stage};
 use std::rc::Rc;
 
 /// Bytes of one f32.
@@ -272,7 +273,7 @@ pub struct Trace {
     /// Names of the auxiliary losses that the model's loss asks for.
     pub wanted_losses: Vec<&'static str>,
     /// The activation that the plan moved into the stage that is traced.
-    pub activation: Activation,
+    pub activation: Option<Fun>,
     /// Whether anything reads the edges of the graph that the traced stage makes.
     pub needs_adjacency: bool,
     /// Whether some node of the data has an edge to itself.
@@ -280,7 +281,7 @@ pub struct Trace {
     /// How the stage sums over rows.
     pub summation: Summation,
     /// What [`Trace::shared`] has recorded.
-    computed: Vec<(&'static str, Vec<usize>, Matrix)>,
+    computed: Vec<((Norm, bool), Vec<usize>, Matrix)>,
     /// Rows of the levels whose maps were made.
     mapped: Vec<f64>,
     /// Auxiliary losses of the step: name and scalar.
@@ -296,7 +297,7 @@ impl Trace {
             is_symmetric,
             graph_rows: 0.0,
             wanted_losses,
-            activation: Activation::Identity,
+            activation: None,
             needs_adjacency: false,
             has_loops: false,
             summation: Summation::Sequential,
@@ -310,7 +311,7 @@ impl Trace {
     pub fn begin(
         &mut self,
         stage: Option<usize>,
-        activation: Activation,
+        activation: Option<Fun>,
         needs_adjacency: bool,
         summation: Summation,
     ) {
@@ -350,7 +351,7 @@ impl Trace {
     /// As [`crate::lower::ForwardCx::shared`]: recorded once for the same matrices.
     pub fn shared(
         &mut self,
-        what: &'static str,
+        what: (Norm, bool),
         of: &[Matrix],
         compute: impl FnOnce(&mut Self) -> Matrix,
     ) -> Matrix {

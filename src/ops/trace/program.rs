@@ -1,8 +1,15 @@
 //! Programs of operators: what their phases cost together.
 
-use super::{FLOAT_BYTES, Kernel, Matrix, Structure, Trace, Value, Work};
-use crate::kernels::program::{Compiled, Direction, Launch, Rowwise, Sizes};
-use crate::ops::program::{Described, Place};
+use super::{FLOAT_BYTES, Graphs, Kernel, Matrix, Structure, Trace, Value, Work};
+use crate::kernels::Activation;
+use crate::kernels::program::{Compiled, Direction, Launch, Sizes};
+use crate::ops::program::{self, Described, Options, Place};
+use crate::ops::{Action, FactCx, Operator};
+use crate::program::composite::{Composite, Keep, Norm};
+use crate::program::pieces::{Part, Piece};
+use crate::program::{Id, Op, Space};
+use crate::types::Size;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// A program of a step, with the sizes of its batch.
@@ -21,94 +28,243 @@ impl PartialEq for Ran {
     }
 }
 
+/// What a stage records: the pieces of its program, in their order.
+pub(crate) fn stage(op: &dyn Operator, cx: &FactCx, inputs: &[Value], step: &mut Trace) -> Value {
+    let wanted_losses = step.wanted_losses.clone();
+    let options = Options {
+        activation: step.activation,
+        wanted_losses: &wanted_losses,
+        wants_adjacency: step.needs_adjacency,
+        wants_assignment: false,
+        has_loops: step.has_loops,
+    };
+    match program::of(op, cx, options) {
+        Some(described) => described_stage(&described, inputs, step),
+        // What the data brings, and the edges that a selection leaves.
+        None => match (&op.action(cx.args), inputs) {
+            (Action::RemainingEdges, [edges, Value { structure: Structure::Sparse(graphs), .. }]) => {
+                let x = step.gather_rows(edges.x, graphs.n_edges());
+                Value { x, structure: Structure::Edges(graphs.clone()) }
+            }
+            _ => inputs[0].clone(),
+        },
+    }
+}
+
+/// The values of a program on sizes.
+struct Values<'a> {
+    described: &'a Described,
+    inputs: &'a [Value],
+    made: Vec<Option<Matrix>>,
+}
+
+impl Values<'_> {
+    fn get(&self, id: Id) -> Option<Matrix> {
+        match (self.made[id.index()], &self.described.program.value(id).op) {
+            (Some(made), _) => Some(made),
+            (None, Op::Input(port)) => match (self.described.ports.get(*port), &self.inputs[0].structure) {
+                (Some(&port), _) => Some(self.inputs[port].x),
+                (None, Structure::Clusters { adjacency, .. }) => *adjacency,
+                (None, _) => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+fn described_stage(described: &Described, inputs: &[Value], step: &mut Trace) -> Value {
+    let (first, program) = (&inputs[0], &described.program);
+    let structure = &first.structure;
+    let n_edges = match structure {
+        Structure::Sparse(graphs) => graphs.n_edges(),
+        Structure::Clusters { n_graphs, k, .. } => n_graphs * k * k,
+        Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. } => 0.0,
+    };
+    let sizes = Sizes { graphs: structure.n_graphs(), rows: first.x.rows, edges: n_edges };
+    let mut values = Values { described, inputs, made: vec![None; program.values.len()] };
+    let mut kept: Option<Rc<Graphs>> = None;
+    for piece in &described.pieces {
+        match piece {
+            Piece::Call(id) => {
+                let Op::Call { what, args, then } = &program.value(*id).op else {
+                    unreachable!("a call is one")
+                };
+                let matrices: Vec<Matrix> = args.iter().filter_map(|&arg| values.get(arg)).collect();
+                let Some(&x) = matrices.first() else { continue };
+                let width = program.value(*id).axes.last().and_then(Size::known).unwrap_or(0) as f64;
+                let made = match (what, structure) {
+                    (Composite::Select(keep), Structure::Sparse(graphs)) => {
+                        kept = Some(Rc::new(step.select_top(x, graphs, |n| n_kept(*keep, n))));
+                        continue;
+                    }
+                    (Composite::Kept, _) => {
+                        step.gather_rows(x, kept.as_ref().map_or(x.rows, |kept| kept.n_nodes()))
+                    }
+                    _ => step.composite(what, &matrices, width, Activation::of(*then), structure),
+                };
+                values.made[id.index()] = Some(made);
+            }
+            Piece::Primitives(part) => {
+                let rows = match &kept {
+                    Some(kept) if part.is_of_kept => kept.n_nodes(),
+                    _ => sizes.rows,
+                };
+                let args: Vec<Matrix> = part.inputs.iter().filter_map(|&id| values.get(id)).collect();
+                let results = step.primitives(part, &args, Sizes { rows, ..sizes });
+                for (&id, result) in part.results.iter().zip(results) {
+                    values.made[id.index()] = Some(result);
+                }
+            }
+        }
+    }
+    for (k, name) in described.losses.iter().enumerate() {
+        if let Some(loss) = values.get(program.outputs[described.first_loss() + k]) {
+            step.losses.push((name, loss));
+        }
+    }
+    let x = values.get(program.outputs[0]).unwrap_or(first.x);
+    let n_graphs = sizes.graphs;
+    let k = || program.value(program.outputs[0]).axes[0].known().unwrap_or(0) as f64;
+    let structure = match described.place {
+        Place::Rows => structure.clone(),
+        Place::Graphs => Structure::Graphs { n_graphs },
+        Place::Slots => Structure::Slots { n_graphs, k: k() },
+        Place::Kept(_) => kept.map_or_else(|| structure.clone(), Structure::Sparse),
+        Place::Clusters => {
+            let adjacency = described.adjacency().and_then(|place| values.get(program.outputs[place]));
+            Structure::Clusters { n_graphs, k: k(), adjacency }
+        }
+    };
+    Value { x, structure }
+}
+
+/// How many of `n` nodes a selection keeps, where no scores tie.
+fn n_kept(keep: Keep, n: f64) -> f64 {
+    match keep {
+        // As in the checker, a tolerance keeps 0.1 · 30 from being rounded up to 4.
+        Keep::Ratio(ratio) => (ratio * n - 1e-9).ceil().max(1.0),
+        Keep::Count(k) => k as f64,
+        Keep::MinScore(_) => n,
+    }
+}
+
 impl Trace {
     /// `kernels::program::run`
-    pub(crate) fn program(
-        &mut self,
-        described: &Described,
-        compiled: &Arc<Compiled>,
-        inputs: &[Value],
-    ) -> Value {
-        let first = &inputs[0];
-        let n_edges = match &first.structure {
-            Structure::Sparse(graphs) => graphs.n_edges(),
-            Structure::Clusters { n_graphs, k, .. } => n_graphs * k * k,
-            Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. } => 0.0,
-        };
-        let sizes = Sizes { graphs: first.structure.n_graphs(), rows: first.x.rows, edges: n_edges };
-        let mut args: Vec<Matrix> = described.ports.iter().map(|&port| inputs[port].x).collect();
-        if let (true, Structure::Clusters { adjacency: Some(adjacency), .. }) =
-            (described.reads_adjacency, &first.structure)
-        {
-            args.push(*adjacency);
-        }
+    fn primitives(&mut self, part: &Part, inputs: &[Matrix], sizes: Sizes) -> Vec<Matrix> {
+        let program = &part.program;
+        let compiled = Arc::new(Compiled::new(program, &vec![true; program.inputs.len()]));
+        let mut args = inputs.to_vec();
         // An input that the program takes no gradient to, as attention takes none to how strongly clusters are joined.
         for (arg, gradient) in args.iter_mut().zip(&compiled.whole.of_inputs) {
             arg.is_tracked &= gradient.is_some();
         }
-        let has_weights = !described.program.weights.is_empty();
-        let program = &described.program;
-        let width_of = |k: usize| -> f64 {
-            let axes = &program.value(program.outputs[k]).axes;
-            axes.iter().map(|size| size.known().unwrap_or(0) as f64).product()
-        };
-        let (rows, width, structure) = match described.place {
-            Place::Rows => (first.x.rows, width_of(0), None),
-            Place::Graphs => (sizes.graphs, width_of(0), Some(Structure::Graphs { n_graphs: sizes.graphs })),
-            Place::Clusters => {
-                let axes = &program.value(program.outputs[0]).axes;
-                let k = axes[0].known().unwrap_or(0) as f64;
-                let adjacency = described
-                    .adjacency()
-                    .map(|_| self.kernel("program", &args, has_weights, [sizes.graphs, k * k], |_| ()));
-                let clusters = Structure::Clusters { n_graphs: sizes.graphs, k, adjacency };
-                (sizes.graphs * k, width_of(0) / k.max(1.0), Some(clusters))
+        let has_weights = !program.weights.is_empty();
+        let shape = |id: Id| -> [f64; 2] {
+            let value = program.value(id);
+            let axes: Vec<f64> = value.axes.iter().map(|size| size.known().unwrap_or(0) as f64).collect();
+            let rows = sizes.of(value.space);
+            match axes[..] {
+                [] => [rows, 1.0],
+                // Of each graph a matrix: its rows are those of a level to come.
+                [k, width] if value.space == Space::Graphs => [rows * k, width],
+                _ => [rows, axes.iter().product()],
             }
         };
         let bytes = compiled.map_bytes(sizes);
         let is_first = bytes > 0.0 && !self.mapped.contains(&sizes.rows);
         let map_bytes = if is_first { bytes } else { 0.0 };
         self.mapped.extend(is_first.then_some(sizes.rows));
-        let x = self.kernel("program", &args, has_weights, [rows, width], |kernel| {
-            fill(kernel, compiled, sizes);
-            kernel.kept_bytes += map_bytes;
-        });
-        let at = self.kernels.len() - 1;
-        let mut results = vec![x];
-        if let Some(Structure::Clusters { adjacency, .. }) = &structure {
-            results.extend(*adjacency);
+        let at = self.kernels.len();
+        let mut results = Vec::new();
+        for (k, &id) in program.outputs.iter().enumerate() {
+            let of: &[Matrix] = if k == 0 { &args } else { &results[..1] };
+            results.push(self.kernel("program", of, has_weights && k == 0, shape(id), |kernel| {
+                if k == 0 {
+                    fill(kernel, &compiled, sizes);
+                    kernel.kept_bytes += map_bytes;
+                }
+            }));
         }
-        let first_loss = described.first_loss();
-        for (k, name) in described.losses.iter().enumerate() {
-            let loss = self.kernel("program", &[x], false, [sizes.graphs, width_of(first_loss + k)], |_| ());
-            self.losses.push((name, loss));
-            results.push(loss);
+        self.kernels[at].program = Some(Ran { compiled, sizes, results: results.clone() });
+        results
+    }
+
+    /// The kernels that `lower` runs for a composite.
+    fn composite(
+        &mut self,
+        what: &Composite,
+        args: &[Matrix],
+        width: f64,
+        then: Activation,
+        of: &Structure,
+    ) -> Matrix {
+        let x = args[0];
+        match (what, of) {
+            (Composite::Affine { has_bias }, _) => self.linear(x, width, *has_bias, then),
+            (Composite::Convolve { norm, has_root, has_bias }, Structure::Sparse(graphs)) => {
+                let loops = matches!(norm, Norm::Gcn { self_loops: true } | Norm::SelfPlus { .. });
+                self.convolve(x, graphs, width, *has_root, loops, *has_bias, then)
+            }
+            (Composite::Convolve { norm, has_root, has_bias }, _) => {
+                let gathered = self.gathered(of, x, *norm, *has_root);
+                self.linear(gathered, width, *has_bias, then)
+            }
+            (Composite::Propagate(norm), Structure::Sparse(graphs)) => {
+                let loops = matches!(norm, Norm::Gcn { self_loops: true } | Norm::SelfPlus { .. });
+                self.propagate(x, graphs, loops)
+            }
+            (Composite::Propagate(norm), _) => self.gathered(of, x, *norm, false),
+            (Composite::PropagateMax, Structure::Sparse(graphs)) => self.propagate_max(x, graphs),
+            (Composite::PropagateLstm, Structure::Sparse(graphs)) => self.lstm_aggregate(x, graphs),
+            (Composite::Attend(options), Structure::Sparse(graphs)) => {
+                self.gat_attention(x, graphs.n_edges(), options.heads as f64, options.self_loops)
+            }
+            (Composite::Attend(options), Structure::Clusters { adjacency: Some(adjacency), .. }) => {
+                self.dense_gat_attention(x, *adjacency, options.heads as f64, options.self_loops)
+            }
+            (Composite::Activate(_), _) => self.activate(x, activation_of(what)),
+            (Composite::Dropout { p, .. }, _) => {
+                if *p == 0.0 {
+                    x
+                } else {
+                    self.dropout(x)
+                }
+            }
+            (Composite::BatchNorm { .. }, _) => self.batch_norm(x, then),
+            (Composite::RowNorm { .. } | Composite::GraphNorm { .. }, _) => self.layer_norm(x, then),
+            (Composite::Beside, _) => self.concat(args),
+            (Composite::Plus, _) => args[1..].iter().fold(x, |sum, &arg| self.add(sum, arg)),
+            (Composite::SoftmaxRows, _) => self.softmax_rows(x),
+            (Composite::Readout(_), _) => self.segment_reduce(x, of),
+            (Composite::Sort { k }, _) => self.sort_rows(x, of, *k as f64),
+            (Composite::Flatten { .. }, _) => self.reshape(x, of.n_graphs(), width),
+            (Composite::Pool, _) => self.segment_product(x, args[1], of),
+            (Composite::CoarseAdjacency, _) => self.assignment_adjacency(x, of),
+            (Composite::LinkLoss, _) => self.link_loss(x, of),
+            (Composite::Entropy, _) => self.assignment_entropy(x, of),
+            // Refused by the shape rules, or handled by the caller.
+            (
+                Composite::PropagateMax
+                | Composite::PropagateLstm
+                | Composite::Attend(_)
+                | Composite::Select(_)
+                | Composite::Kept,
+                _,
+            ) => x,
         }
-        self.kernels[at].program = Some(Ran { compiled: compiled.clone(), sizes, results });
-        Value { x, structure: structure.unwrap_or_else(|| first.structure.clone()) }
+    }
+
+    fn gathered(&mut self, of: &Structure, x: Matrix, norm: Norm, is_beside: bool) -> Matrix {
+        let Structure::Clusters { adjacency: Some(adjacency), .. } = of else { return x };
+        let adjacency = *adjacency;
+        self.shared((norm, is_beside), &[adjacency, x], |step| step.dense_propagate(adjacency, x, is_beside))
     }
 }
 
-impl Trace {
-    /// `kernels::program::Rowwise::run`
-    pub(crate) fn rowwise(
-        &mut self,
-        name: &'static str,
-        rowwise: &Rowwise,
-        args: &[Matrix],
-        shapes: &[&[usize]],
-    ) -> Matrix {
-        let widths: Vec<usize> = args.iter().map(|arg| arg.width as usize).collect();
-        let compiled = rowwise.compiled(&widths, shapes);
-        let program = &compiled.whole.program;
-        let rows = args[0].rows;
-        let width = program.value(program.outputs[0]).known_width() as f64;
-        let sizes = Sizes { graphs: 1.0, rows, edges: 0.0 };
-        let result = self
-            .kernel(name, args, !shapes.is_empty(), [rows, width], |kernel| fill(kernel, compiled, sizes));
-        let ran = Ran { compiled: compiled.clone(), sizes, results: vec![result] };
-        self.kernels.last_mut().expect("recorded").program = Some(ran);
-        result
+fn activation_of(what: &Composite) -> Activation {
+    match what {
+        Composite::Activate(f) => Activation::of(Some(*f)),
+        _ => Activation::Identity,
     }
 }
 

@@ -1,0 +1,125 @@
+//! A program in the pieces that run one after another: composites, each by its kernel, and between them programs of
+//! primitives alone.
+
+use super::{Id, Op, Program, Space};
+
+/// One piece.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Piece {
+    /// This value, which is an [`Op::Call`].
+    Call(Id),
+    /// A program of primitives.
+    Primitives(Part),
+}
+
+/// A part of a program as a program of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    pub program: Program,
+    /// By input of the part: the value of the whole program that comes in.
+    pub inputs: Vec<Id>,
+    /// By weight of the part: which weight of the whole program it is.
+    pub weights: Vec<usize>,
+    /// By result of the part: the value of the whole program that it is.
+    pub results: Vec<Id>,
+    /// Whether its rows are those that a selection keeps; the part calls them rows.
+    pub is_of_kept: bool,
+}
+
+/// Cuts a program. Pieces stand after those whose values they read.
+pub fn pieces(program: &Program) -> Vec<Piece> {
+    let is_live = program.live(program.outputs.iter().copied());
+    let mut live = program.values.iter().zip(&is_live).filter(|(_, is_live)| **is_live);
+    if !live.any(|(value, _)| matches!(value.op, Op::Call { .. })) {
+        let is_trivial = program.outputs.iter().all(|id| matches!(program.value(*id).op, Op::Input(_)));
+        let whole = || {
+            Piece::Primitives(Part {
+                program: program.clone(),
+                inputs: program.inputs.clone(),
+                weights: (0..program.weights.len()).collect(),
+                results: program.outputs.clone(),
+                is_of_kept: false,
+            })
+        };
+        return if is_trivial { Vec::new() } else { vec![whole()] };
+    }
+    // By value: how many composites stand one behind another up to it.
+    let mut depth = vec![0usize; program.values.len()];
+    let is_given = |op: &Op| matches!(op, Op::Input(_) | Op::Weight(_) | Op::Constant(_) | Op::Iota);
+    let is_call = |id: Id| matches!(program.value(id).op, Op::Call { .. });
+    for (idx, value) in program.values.iter().enumerate() {
+        let of_arg = |arg: &Id| depth[arg.index()] + usize::from(is_call(*arg));
+        depth[idx] = value.op.args().iter().map(of_arg).max().unwrap_or(0);
+    }
+    let n_depths = depth.iter().zip(&is_live).filter(|(_, is_live)| **is_live).map(|(depth, _)| depth + 1);
+    let mut pieces = Vec::new();
+    for at in 0..n_depths.max().unwrap_or(0) {
+        let here = |idx: &usize| is_live[*idx] && depth[*idx] == at && !is_given(&program.values[*idx].op);
+        let of_depth: Vec<Id> = (0..program.values.len()).filter(here).map(|idx| Id(idx as u32)).collect();
+        let (calls, primitives): (Vec<Id>, Vec<Id>) = of_depth.into_iter().partition(|&id| is_call(id));
+        for is_of_kept in [false, true] {
+            let of_space = |id: &&Id| (program.value(**id).space == Space::Kept) == is_of_kept;
+            let members: Vec<Id> = primitives.iter().filter(of_space).copied().collect();
+            if let Some(part) = part(program, &is_live, &members, is_of_kept) {
+                pieces.push(Piece::Primitives(part));
+            }
+        }
+        pieces.extend(calls.into_iter().map(Piece::Call));
+    }
+    pieces
+}
+
+/// The program of `members`; `None` where nothing outside of it reads one.
+fn part(program: &Program, is_live: &[bool], members: &[Id], is_of_kept: bool) -> Option<Part> {
+    let is_member = |id: &Id| members.binary_search(id).is_ok();
+    let is_read = |id: &&Id| {
+        let is_result = program.outputs.contains(id);
+        let mut readers = program.values.iter().enumerate().filter(|&(idx, _)| is_live[idx]);
+        is_result || readers.any(|(idx, value)| !is_member(&Id(idx as u32)) && value.op.args().contains(id))
+    };
+    let results: Vec<Id> = members.iter().filter(is_read).copied().collect();
+    if results.is_empty() {
+        return None;
+    }
+    let mut part = Part {
+        program: Program::default(),
+        inputs: Vec::new(),
+        weights: Vec::new(),
+        results: results.clone(),
+        is_of_kept,
+    };
+    // By value of the whole: its place in the part.
+    let mut places: Vec<Option<Id>> = vec![None; program.values.len()];
+    let mut wanted = vec![false; program.values.len()];
+    for id in members {
+        wanted[id.index()] = true;
+        program.value(*id).op.args().iter().for_each(|arg| wanted[arg.index()] = true);
+    }
+    for (idx, value) in program.values.iter().enumerate().filter(|&(idx, _)| wanted[idx]) {
+        let id = Id(idx as u32);
+        let mut value = value.clone();
+        if is_of_kept && value.space == Space::Kept {
+            value.space = Space::Rows;
+        }
+        let place = Id(part.program.values.len() as u32);
+        value.op = match &value.op {
+            Op::Weight(weight) => {
+                part.weights.push(*weight);
+                part.program.weights.push(program.weights[*weight].clone());
+                Op::Weight(part.weights.len() - 1)
+            }
+            Op::Constant(_) | Op::Iota => value.op,
+            op if is_member(&id) => op.with_args(|arg| places[arg.index()].expect("stands before")),
+            // What another piece makes, or what comes in.
+            _ => {
+                part.inputs.push(id);
+                part.program.inputs.push(place);
+                Op::Input(part.inputs.len() - 1)
+            }
+        };
+        part.program.values.push(value);
+        places[idx] = Some(place);
+    }
+    part.program.outputs = results.iter().map(|id| places[id.index()].expect("a member")).collect();
+    Some(part)
+}
