@@ -3,11 +3,11 @@
 //! Data flows one way:
 //!
 //! ```text
-//! syntax → ir (typed, petgraph) → check → plan → lower → train
+//! syntax → bind → ir (typed, petgraph) → check → plan → lower → train
 //!               ops: the catalogue that every step asks
 //! ```
 //!
-//! `src/README.md` is the map of the code.
+//! `src/README.md` is the map of the code and has the order of its folders, in which each imports only what lies below it.
 
 pub mod args;
 pub mod bind;

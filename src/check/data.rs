@@ -3,6 +3,7 @@
 use crate::diagnostic::{Diagnostic, count};
 use crate::ir::Model;
 use crate::ops;
+use crate::ops::findings::levels;
 use crate::source::Span;
 use crate::types::{DataFacts, Entity, TargetKind};
 
@@ -119,7 +120,7 @@ pub fn suits(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
                 .help("use `linear` in place of convolutions, or data with edges");
         let mut places = std::collections::BTreeMap::new();
         for (_, node) in convolutions().filter(|(_, node)| node.author == crate::ir::Author::File) {
-            places.entry(node.span).or_insert_with(|| super::levels::linear(&node.args));
+            places.entry(node.span).or_insert_with(|| levels::linear(&node.args));
         }
         findings.push(places.into_iter().fold(finding, |finding, (span, text)| finding.guess(span, text)));
     }

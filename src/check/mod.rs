@@ -5,8 +5,6 @@ pub mod task;
 pub mod training;
 pub mod unused;
 
-pub use crate::ops::findings::{args, levels, shape, symmetry};
-
 use crate::args::{ArgSpec, Args, BoundCall};
 use crate::bind::{Callee, DefinitionKind, Env, Evaluator, Findings, Value, bind, bind_call};
 use crate::diagnostic::Diagnostic;
@@ -16,6 +14,7 @@ use crate::ir::{
     main_items, own_definitions,
 };
 use crate::ops::Family;
+use crate::ops::findings::{shape, symmetry};
 use crate::source::Span;
 use crate::syntax::ast::{Conv, Expr, ExprKind, Given, ItemKind};
 use crate::syntax::{Program, cut};

@@ -1,7 +1,7 @@
 //! A batch: the disjoint union of its graphs. Nothing is padded.
 
 use crate::ir::Model;
-pub use crate::kernels::graph::{Csr, EdgeKinds, SparseGraph};
+use crate::kernels::graph::SparseGraph;
 use crate::ops::{self, Operator};
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@
 //! up to two. A model that was trained with the one computes something with the other, and nothing shows.
 
 use super::batch::EdgeReads;
-use super::error::count;
+use crate::diagnostic::count;
 use serde::{Deserialize, Serialize};
 
 /// How raw values became columns and classes. A run keeps it, and data that is read later (`eval`, `predict`) gets the

@@ -1,8 +1,9 @@
 //! All graphs of one data set as flat arrays, prepared once.
 
-use super::batch::{Csr, EdgeKinds, EdgeReads};
+use super::batch::EdgeReads;
 use super::columns::Vocabulary;
 use crate::diagnostic::count;
+use crate::kernels::graph::{Csr, EdgeKinds, SparseGraph};
 use crate::settings::protocol::Split;
 use crate::types::{DataFacts, Degrees, Task};
 use sha2::{Digest, Sha256};
@@ -527,7 +528,7 @@ impl Dataset {
     }
 
     /// The structure alone, without what edges carry: see [`Dataset::batch`].
-    pub fn union(&self, graphs: &[u32]) -> super::batch::SparseGraph {
+    pub fn union(&self, graphs: &[u32]) -> SparseGraph {
         let mut graph_offsets = Vec::with_capacity(graphs.len() + 1);
         graph_offsets.push(0u32);
         let mut n_nodes = 0;
@@ -540,7 +541,7 @@ impl Dataset {
             None => Arc::clone(&adjacency),
             Some(reverse) => Arc::new(self.union_of(reverse, graphs, n_nodes as usize)),
         };
-        super::batch::SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets))
+        SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets))
     }
 
     fn union_of(&self, csr: &Csr, graphs: &[u32], n_nodes: usize) -> Csr {

@@ -1,10 +1,11 @@
 //! What a source does to the edges of its files: options that several sources share, and edges with what they carry.
 
-use super::batch::{Csr, EdgeKinds};
 use super::dataset::{EdgeEdits, Features};
-use super::error::{DataError, count};
+use super::error::DataError;
 use super::files::size_in_words;
 use crate::args::BoundCall;
+use crate::diagnostic::count;
+use crate::kernels::graph::{Csr, EdgeKinds};
 use crate::settings::data::edges::{LOOPS, PARALLEL, UNDIRECTED};
 use std::sync::Arc;
 

@@ -2,7 +2,6 @@
 //! and how to mend it.
 
 use crate::diagnostic::Diagnostic;
-pub(crate) use crate::diagnostic::count;
 use crate::source::Span;
 use std::fmt;
 

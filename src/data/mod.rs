@@ -23,7 +23,7 @@ use crate::diagnostic::Diagnostic;
 use crate::settings::data::SourceFacts;
 pub use crate::settings::protocol::Split;
 use crate::source::{SourceMap, Span};
-pub use batch::{EdgeKinds, EdgeReads, GraphBatch};
+pub use batch::{EdgeReads, GraphBatch};
 pub use columns::{Columns, Target, Vocabulary};
 pub use dataset::{Dataset, DatasetParts, EdgeEdits, Features, Targets, Unread};
 pub use error::DataError;

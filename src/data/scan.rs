@@ -1,7 +1,8 @@
 //! Tables of numbers out of text files: one pass over a stream, no text kept. A line holds one row, its values
 //! separated by a comma (with or without blanks) or by blanks alone, as the TU collection mixes them.
 
-use super::error::{DataError, count};
+use super::error::DataError;
+use crate::diagnostic::count;
 use std::io::{self, Read};
 use std::ops::Range;
 

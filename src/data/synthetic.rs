@@ -1,8 +1,8 @@
 //! Random data for tests of laws and for the witness: graphs of all awkward kinds, and renumbering.
 
-use super::batch::EdgeKinds;
 use super::columns::Vocabulary;
 use super::dataset::{Dataset, DatasetParts, Features, Targets};
+use crate::kernels::graph::EdgeKinds;
 use crate::rng::{below, generator, unit};
 use crate::types::{Entity, TargetKind, Task};
 use rand_chacha::ChaCha8Rng;

@@ -2,7 +2,7 @@
 
 use crate::data::{Dataset, EdgeReads, Features};
 use crate::ir::Model;
-use crate::ops::trace::Graphs;
+use crate::plan::trace::Graphs;
 use crate::train::{Feed, Settings, TrainError, Unit, units};
 use crate::types::Entity;
 use candle_core::Device;

@@ -4,8 +4,8 @@
 use crate::files::{self, sealed};
 use crate::kernels::graph::{Csr, SparseGraph};
 use crate::kernels::{self, Activation, Norm, tape, threads};
-use crate::ops::trace::dense::NORM_VISITS;
-use crate::ops::trace::{FLOAT_BYTES, Kernel, Trace, Work};
+use crate::plan::trace::dense::NORM_VISITS;
+use crate::plan::trace::{FLOAT_BYTES, Kernel, Trace, Work};
 use crate::regular;
 use crate::system::processor;
 use candle_core::{DType, Device, Result, Tensor, Var};

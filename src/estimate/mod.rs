@@ -1,7 +1,7 @@
 //! What a training run will take, before it begins: parameters, FLOPs, memory and time.
 //!
 //! Nothing is trained. The seed decides the shuffles, so the very batches of the run are known; each is traced on sizes
-//! alone ([`crate::ops::trace`]), its memory is replayed in the order of the kernels ([`replay`]), and its time follows
+//! alone ([`crate::plan::trace`]), its memory is replayed in the order of the kernels ([`replay`]), and its time follows
 //! from rates that were measured on kernels of this machine ([`machine`]).
 
 pub mod batches;
@@ -15,7 +15,7 @@ pub mod replay;
 use crate::data::{Dataset, EdgeReads};
 use crate::ir::Model;
 use crate::ops::FactCx;
-use crate::ops::trace::{FLOAT_BYTES, Graphs, Trace};
+use crate::plan::trace::{FLOAT_BYTES, Graphs, Trace};
 use crate::plan::words;
 use crate::plan::{StageCost, Tracer, stage_costs};
 use crate::train::{Settings, TrainError, optimizer};

@@ -1,6 +1,6 @@
 //! Memory of one step, replayed from its trace: results pile up on the way forward, gradients come and go on the way back.
 
-use crate::ops::trace::{FLOAT_BYTES, Kernel, Trace};
+use crate::plan::trace::{FLOAT_BYTES, Kernel, Trace};
 
 /// Bytes of a step beside weights and the batch itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

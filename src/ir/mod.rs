@@ -20,7 +20,7 @@ pub(crate) use losses::read_losses;
 use crate::args::{Args, BoundCall};
 use crate::ops::{Loss, Operator};
 use crate::source::Span;
-pub use crate::types::*;
+use crate::types::{DataFacts, Dim, Size, SizesWithData, TargetKind, Task, Type};
 use petgraph::graph::{DiGraph, NodeIndex};
 pub use scope::Scope;
 

@@ -9,7 +9,7 @@ use super::device;
 use super::float::Float;
 use super::parallel::each;
 use super::summation::{self, Summation};
-use crate::data::batch::{Csr, SparseGraph};
+use crate::kernels::graph::{Csr, SparseGraph};
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
 use std::ops::Range;

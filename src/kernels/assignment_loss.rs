@@ -7,7 +7,7 @@ use super::custom::{
 };
 use super::float::Float;
 use super::parallel::each;
-use crate::data::batch::SparseGraph;
+use crate::kernels::graph::SparseGraph;
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use super::product::{Start, finish_rows, product, product_at, product_of_rows, t
 use super::propagate::{Scales, aggregate_rows, check_rows, propagate};
 use super::summation::Summation;
 use super::tape::Recorded;
-use crate::data::batch::SparseGraph;
+use crate::kernels::graph::SparseGraph;
 use crate::program::Norm;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use std::ops::Range;

@@ -3,7 +3,7 @@
 use super::custom::{Kernel, Mat, Shared, add_to, apply3, blocks, plain3, product, uninit, where_needed};
 use super::float::Float;
 use super::parallel::each;
-use crate::data::batch::{Csr, SparseGraph};
+use crate::kernels::graph::{Csr, SparseGraph};
 use candle_core::{Result, Shape, Tensor};
 use std::ops::Range;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::fill_rows;
 use super::summation::{self, Summation};
 use super::tape::Recorded;
-use crate::data::batch::{Csr, SparseGraph};
+use crate::kernels::graph::{Csr, SparseGraph};
 use crate::program::Norm;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;

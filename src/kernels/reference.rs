@@ -2,7 +2,7 @@
 
 use super::Activation;
 use super::segment::Reduce;
-use crate::data::batch::SparseGraph;
+use crate::kernels::graph::SparseGraph;
 use crate::program::Norm;
 
 /// A dense row-major array.

@@ -1,7 +1,7 @@
 //! Selection of the best nodes of each graph, for poolings that drop nodes.
 
 use super::custom::values_f64;
-use crate::data::batch::{Csr, EdgeKinds, SparseGraph};
+use crate::kernels::graph::{Csr, EdgeKinds, SparseGraph};
 use crate::program::composite::Keep;
 use candle_core::{Result, Tensor};
 use std::sync::Arc;

@@ -158,7 +158,7 @@ fn adjacency(structure: &Structure) -> Result<&Tensor> {
     }
 }
 
-fn graph(structure: &Structure) -> Result<&std::sync::Arc<crate::data::batch::SparseGraph>> {
+fn graph(structure: &Structure) -> Result<&std::sync::Arc<crate::kernels::graph::SparseGraph>> {
     match structure {
         Structure::Sparse(graph) => Ok(graph),
         _ => bail!("a stage that works on nodes got another value"),

@@ -1,9 +1,9 @@
 //! Stages that compute nothing: what the data brings, and edges laid out anew.
 
 use super::{ForwardCx, Module, Structure, Value};
-use crate::ir::Entity;
 use crate::kernels;
 use crate::ops::Action;
+use crate::types::Entity;
 use candle_core::{Result, Tensor, bail};
 
 /// The module of an operator without a program.

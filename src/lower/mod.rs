@@ -17,10 +17,11 @@ pub use parameters::{Parameter, Parameters};
 pub use witness::{Change, ROUNDING, ROUNDING_F32, Witness, WitnessError, choice_witness, witness};
 
 use crate::args::Args;
-use crate::data::batch::SparseGraph;
-use crate::ir::{Node, Type};
+use crate::ir::Node;
 use crate::kernels::AssignmentStats;
+use crate::kernels::graph::SparseGraph;
 use crate::program::{Fun, Norm};
+use crate::types::Type;
 use candle_core::{Result, Tensor, TensorId};
 use petgraph::graph::NodeIndex;
 use std::sync::Arc;

@@ -4,11 +4,12 @@ use super::parameters::{Parameter, Parameters, initialise};
 use super::{ForwardCx, LowerCx, Module, NodeWeights, Structure, Value};
 use crate::check::Checked;
 use crate::data::GraphBatch;
-use crate::ir::{DataFacts, Degrees, Entity, LossTerm, Model, Type};
+use crate::ir::{LossTerm, Model};
 use crate::kernels::tape;
 use crate::ops::loss::balanced_weights;
 use crate::ops::{self, FactCx, Init, LossKind};
 use crate::plan::{Plan, Step, plan};
+use crate::types::{DataFacts, Degrees, Entity, Type};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use petgraph::graph::NodeIndex;
 

@@ -20,7 +20,6 @@ pub mod readout;
 pub mod structure;
 #[cfg(test)]
 pub(crate) mod testing;
-pub mod trace;
 
 use crate::args::{ArgKind, ArgSpec, Args, EdgeValue};
 use crate::diagnostic::Diagnostic;
@@ -30,7 +29,6 @@ use crate::source::Span;
 use crate::types::{DataFacts, Dim, Size, SizesWithData, Type};
 use program::{Options, Outcome, ProgramCx};
 use std::cell::RefCell;
-use trace::Trace;
 
 /// The model's input. It is not written at the front of a model; a branch begins with it by its name.
 pub static INPUT: &dyn Operator = &input::features::Input;
@@ -368,7 +366,7 @@ pub trait Operator: std::any::Any + Send + Sync + std::fmt::Debug {
     /// The shape rule and the symmetry.
     ///
     /// # Errors
-    /// One diagnostic, built by the constructors of `crate::check` (`shape::…`, `levels::…`, `args::…`).
+    /// One diagnostic, built by the constructors of [`findings`] (`shape::…`, `levels::…`, `args::…`).
     fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic>;
     /// What it computes; `None` for what the data brings, and for the edges that a selection leaves.
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>>;
@@ -436,6 +434,8 @@ pub trait Loss: Send + Sync + std::fmt::Debug {
     /// Whether classes count by how rare they are among the training items: the network then keeps a weight for
     /// each.
     fn weighs_classes(&self, args: &Args) -> bool;
-    /// Its kernels on sizes alone, with the scalar that comes out; `None` for `Auxiliary` losses, which the poolings trace.
-    fn trace(&self, output: trace::Matrix, step: &mut Trace) -> Option<trace::Matrix>;
+    /// Exponentials that it takes for each number of the output, forward and backward again.
+    fn exponentials(&self) -> f64 {
+        0.0
+    }
 }

@@ -9,7 +9,7 @@ use super::{Step, Tracer};
 use crate::ir::Model;
 use crate::kernels::program::Direction;
 use crate::ops::FactCx;
-use crate::ops::trace::{FLOAT_BYTES, Graphs, Kernel, Matrix, Ran, Structure, Trace, Value, Work};
+use crate::plan::trace::{FLOAT_BYTES, Graphs, Kernel, Matrix, Ran, Structure, Trace, Value, Work};
 use crate::program::symmetry::{Moves, symmetry};
 use crate::program::text::{self, Words};
 use crate::program::{Id, Op, Program, Space};

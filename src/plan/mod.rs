@@ -3,14 +3,15 @@
 mod adjacency;
 mod listing;
 mod stages;
-mod trace;
+pub mod trace;
+mod tracer;
 pub mod words;
 
 pub use listing::{Cost, Launch, Listed, Listing, listing};
 pub use stages::{
     StageCost, StageRow, args_words, average_costs, bound_call_text, stage_costs, stages, value_text,
 };
-pub use trace::Tracer;
+pub use tracer::Tracer;
 
 use crate::check::Checked;
 use crate::ir::Model;

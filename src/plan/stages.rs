@@ -4,8 +4,8 @@ use super::Tracer;
 use super::words;
 use crate::args::{ArgKind, ArgValue, Args, BoundCall};
 use crate::ir::{Model, Node, Scope};
-use crate::ops::trace::{FLOAT_BYTES, Graphs, Kernel};
 use crate::ops::{FactCx, WidthRule};
+use crate::plan::trace::{FLOAT_BYTES, Graphs, Kernel};
 use crate::types::{DataFacts, SizesWithData, Type};
 use petgraph::graph::NodeIndex;
 

@@ -7,7 +7,7 @@
 use super::composite::{Attention, Composite, Norm};
 use super::fun::Fun;
 use super::{Id, Index, Init, Op, Program, Reduce, Space, Value, WeightSpec};
-use crate::ir::{Dim, Size};
+use crate::types::{Dim, Size};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::ops::{Add, Div, Mul, Neg, Sub};

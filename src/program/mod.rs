@@ -22,7 +22,7 @@ pub use build::{Build, Edges, V};
 pub use composite::{Composite, Norm};
 pub use fun::Fun;
 
-use crate::ir::{Dim, Size};
+use crate::types::{Dim, Size};
 
 /// What the rows of a value stand for. All of them belong to the level that the stage works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -11,8 +11,9 @@ mod group;
 mod limit;
 mod other;
 
-use super::error::{DataError, count};
+use super::error::DataError;
 use super::scan::Text;
+use crate::diagnostic::count;
 use crate::reach::Reach;
 use crate::regular::{self, ReadError};
 pub use archive::Archive;

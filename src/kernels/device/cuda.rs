@@ -1,7 +1,7 @@
 //! Kernels for CUDA, compiled at run time with NVRTC from `kernels.cu`, for f32 and f64.
 
-use crate::data::batch::Csr;
 use crate::kernels::float::Float;
+use crate::kernels::graph::Csr;
 use candle_core::backend::BackendStorage;
 use candle_core::cuda_backend::cudarc::driver::{
     CudaSlice, CudaView, DeviceRepr, LaunchConfig, PushKernelArg,

@@ -2,8 +2,8 @@
 
 use super::{BIAS, EDGE, OUT, convolved, fixed, glorot, times};
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
-use crate::check;
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule, facts,
@@ -111,14 +111,14 @@ pub fn attended_width(cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
     let heads = cx.args.int("heads") as usize;
     let is_concat = cx.args.bool("concat");
     if heads == 1 && cx.args.is_written("concat") {
-        return Err(check::args::no_effect(cx, "concat", "there is one head"));
+        return Err(findings::args::no_effect(cx, "concat", "there is one head"));
     }
-    let width = check::shape::output_width(cx, "out")?;
+    let width = findings::shape::output_width(cx, "out")?;
     let n_parts = if is_concat { heads } else { 1 };
     if cx.args.opt_int("out").is_some() {
         let mut whole = times(n_parts, &width);
         if n_parts > 1 {
-            let out = check::shape::counted(&width.size, "feature");
+            let out = findings::shape::counted(&width.size, "feature");
             whole.origin.reason = format!("{heads} heads of {out} come from here").into();
         }
         return convolved(cx, whole);
@@ -126,7 +126,7 @@ pub fn attended_width(cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
     if let Some(n) = width.known()
         && n % n_parts != 0
     {
-        let finding = check::args::does_not_fit(
+        let finding = findings::args::does_not_fit(
             cx,
             "heads",
             &format!("the result of `{}` is {n} wide, which {heads} heads cannot share evenly", cx.op.name()),
@@ -134,7 +134,7 @@ pub fn attended_width(cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         );
         return Err(match cx.args.get("concat").and_then(|arg| arg.span) {
             Some(place) => finding.guess(place, "concat = false"),
-            None => check::args::with_argument(cx, finding, "concat = false"),
+            None => findings::args::with_argument(cx, finding, "concat = false"),
         });
     }
     convolved(cx, width)

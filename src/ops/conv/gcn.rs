@@ -2,8 +2,8 @@
 
 use super::{BIAS, OUT, WEIGHT, convolved, glorot};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
-use crate::check;
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule,
@@ -66,7 +66,7 @@ impl Operator for Gcn {
     }
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         super::has_edges(cx)?;
-        convolved(cx, check::shape::output_width(cx, "out")?)
+        convolved(cx, findings::shape::output_width(cx, "out")?)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
         let (x, a, b) = (cx.x(), cx.args, cx.b);

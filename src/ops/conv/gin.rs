@@ -2,8 +2,8 @@
 
 use super::{MAX_WIDTH, OUT, convolved};
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
-use crate::check;
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule,
@@ -96,7 +96,7 @@ pub fn mlp_widths(args: &Args, input: &Dim, output: &Dim) -> Vec<Dim> {
 /// `args::no_effect` for `hidden` with one layer.
 pub fn hidden_has_effect(cx: &InferCx) -> std::result::Result<(), Diagnostic> {
     if cx.args.is_written("hidden") && cx.args.int("layers") == 1 {
-        return Err(check::args::no_effect(cx, "hidden", "an MLP of one layer has no hidden width"));
+        return Err(findings::args::no_effect(cx, "hidden", "an MLP of one layer has no hidden width"));
     }
     Ok(())
 }
@@ -128,7 +128,7 @@ impl Operator for Gin {
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         super::has_edges(cx)?;
         hidden_has_effect(cx)?;
-        convolved(cx, check::shape::output_width(cx, "out")?)
+        convolved(cx, findings::shape::output_width(cx, "out")?)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
         let (x, a, b) = (cx.x(), cx.args, cx.b);

@@ -3,8 +3,8 @@
 use super::gin::{self, MLP_WEIGHTS, mlp_widths};
 use super::{EDGE, OUT, convolved, fixed};
 use crate::args::{ArgSpec, Args, Default};
-use crate::check;
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule,
@@ -63,7 +63,7 @@ impl Operator for Gine {
     fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic> {
         super::has_edges(cx)?;
         gin::hidden_has_effect(cx)?;
-        convolved(cx, check::shape::output_width(cx, "out")?)
+        convolved(cx, findings::shape::output_width(cx, "out")?)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
         let (x, args, b, e) = (cx.x(), cx.args, cx.b, cx.edges());

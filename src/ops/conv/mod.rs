@@ -12,8 +12,8 @@ pub mod rgcn;
 pub mod sage;
 
 use crate::args::{ArgKind, ArgSpec, Default, EdgeValue};
-use crate::check;
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings;
 use crate::ops::{InferCx, Init, facts};
 use crate::program::V;
 use crate::types::{Dim, Entity, Size, Type};
@@ -62,7 +62,7 @@ pub const BIAS: ArgSpec = ArgSpec {
 /// `levels::needs_edges` where the input has no edges.
 pub fn convolved(cx: &InferCx, width: Dim) -> std::result::Result<Type, Diagnostic> {
     has_edges(cx)?;
-    Ok(Type { width, symmetry: check::symmetry::kept(cx), ..cx.inputs[0].clone() })
+    Ok(Type { width, symmetry: findings::symmetry::kept(cx), ..cx.inputs[0].clone() })
 }
 
 /// # Errors
@@ -71,7 +71,7 @@ pub fn has_edges(cx: &InferCx) -> std::result::Result<(), Diagnostic> {
     match cx.inputs[0].entity {
         Entity::Nodes | Entity::Clusters => Ok(()),
         Entity::Edges | Entity::EdgeKinds | Entity::Slots | Entity::Graph => {
-            Err(check::levels::needs_edges(cx))
+            Err(findings::levels::needs_edges(cx))
         }
     }
 }

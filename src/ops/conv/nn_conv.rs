@@ -2,8 +2,8 @@
 
 use super::{BIAS, EDGE, OUT, convolved};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
-use crate::check;
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule, facts,
@@ -90,7 +90,7 @@ impl Operator for NnConv {
     fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic> {
         super::has_edges(cx)?;
         super::gin::hidden_has_effect(cx)?;
-        convolved(cx, check::shape::output_width(cx, "out")?)
+        convolved(cx, findings::shape::output_width(cx, "out")?)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
         let (x, args, b, e) = (cx.x(), cx.args, cx.b, cx.edges());

@@ -2,8 +2,8 @@
 
 use super::{EDGE, OUT, convolved, fixed};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
-use crate::check;
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
@@ -211,22 +211,27 @@ impl Operator for Pna {
         super::has_edges(cx)?;
         let (towers, divides) = (cx.args.int("towers") as usize, cx.args.bool("divide_input"));
         if towers == 1 && divides {
-            return Err(check::args::no_effect(cx, "divide_input", "there is one tower"));
+            return Err(findings::args::no_effect(cx, "divide_input", "there is one tower"));
         }
         for (name, example) in [("aggregators", "[mean, max]"), ("scalers", "[identity]")] {
             if cx.args.choice_list(name).is_empty() {
                 let help = format!("write for example `{name} = {example}`, or leave it out");
-                return Err(check::args::does_not_fit(cx, name, "`pna` needs at least one word here", &help));
+                return Err(findings::args::does_not_fit(
+                    cx,
+                    name,
+                    "`pna` needs at least one word here",
+                    &help,
+                ));
             }
         }
-        let width = check::shape::output_width(cx, "out")?;
+        let width = findings::shape::output_width(cx, "out")?;
         let input = divides.then(|| cx.inputs[0].width.known()).flatten();
         for (what, n) in [("result", width.known()), ("input", input)] {
             if let Some(n) = n.filter(|n| n % towers != 0) {
                 let message =
                     format!("the {what} of `pna` is {n} wide, which {towers} towers cannot share evenly");
                 let help = "write another number of towers, or a width that they divide";
-                return Err(check::args::does_not_fit(cx, "towers", &message, help));
+                return Err(findings::args::does_not_fit(cx, "towers", &message, help));
             }
         }
         convolved(cx, width)

@@ -2,8 +2,8 @@
 
 use super::{BIAS, OUT, convolved, fixed, glorot};
 use crate::args::{ArgKind, ArgSpec, Args, Default, EdgeValue};
-use crate::check;
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule,
@@ -141,14 +141,14 @@ impl Operator for Rgcn {
     fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic> {
         super::has_edges(cx)?;
         if cx.args.opt_int("bases").is_some() && cx.args.opt_int("blocks").is_some() {
-            return Err(check::args::conflict(cx, "bases", "blocks"));
+            return Err(findings::args::conflict(cx, "bases", "blocks"));
         }
-        let width = check::shape::output_width(cx, "out")?;
+        let width = findings::shape::output_width(cx, "out")?;
         if let Some(blocks) = cx.args.opt_int("blocks") {
             let sides = [("input", cx.inputs[0].width.known()), ("result", width.known())];
             for (what, n) in sides {
                 if let Some(n) = n.filter(|n| n % blocks as usize != 0) {
-                    return Err(check::args::does_not_fit(
+                    return Err(findings::args::does_not_fit(
                         cx,
                         "blocks",
                         &format!(

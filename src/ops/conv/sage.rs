@@ -2,8 +2,8 @@
 
 use super::{BIAS, OUT, convolved, times};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
-use crate::check;
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule, facts,
@@ -88,17 +88,17 @@ impl Operator for Sage {
         if cx.inputs[0].entity == Entity::Clusters && matches!(aggregate, "max" | "lstm") {
             // Every pair of clusters is linked, more or less, so a maximum or an order of neighbours carries no
             // information.
-            return Err(check::args::does_not_fit(
+            return Err(findings::args::does_not_fit(
                 cx,
                 "aggregate",
                 &format!("`sage(aggregate = {aggregate})` works on nodes, but gets {}", cx.inputs[0]),
                 "clusters are linked by weights: write `aggregate = mean` or `aggregate = sum`",
             )
-            .guess(check::args::place(cx, "aggregate"), "aggregate = mean"));
+            .guess(findings::args::place(cx, "aggregate"), "aggregate = mean"));
         }
-        let mut ty = convolved(cx, check::shape::output_width(cx, "out")?)?;
+        let mut ty = convolved(cx, findings::shape::output_width(cx, "out")?)?;
         if aggregate == "lstm" {
-            ty.symmetry = check::symmetry::reads_order(
+            ty.symmetry = findings::symmetry::reads_order(
                 cx,
                 "`sage(aggregate = lstm)` reads the neighbours in the order they are numbered",
             );

@@ -1,8 +1,8 @@
 //! `linear(out)`: one dense layer.
 
 use crate::args::{ArgKind, ArgSpec, Args, Default};
-use crate::check::{shape, symmetry};
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings::{shape, symmetry};
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WidthRule, facts};
 use crate::program::Fun;

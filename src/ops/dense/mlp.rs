@@ -1,8 +1,8 @@
 //! `mlp(out)`: dense layers with an activation between them.
 
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
-use crate::check::{args, shape, symmetry};
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings::{args, shape, symmetry};
 use crate::ops::norm::batch_norm::batch_norm;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightMap, WidthRule, facts};

@@ -2,8 +2,8 @@
 
 use super::edges::edge_rows;
 use crate::args::{ArgSpec, Args};
-use crate::check::shape;
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings::shape;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
 use crate::program::Fun;

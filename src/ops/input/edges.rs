@@ -1,8 +1,8 @@
 //! What the edges carry.
 
 use crate::args::{ArgSpec, Args};
-use crate::check::shape;
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings::shape;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
 use crate::program::Fun;

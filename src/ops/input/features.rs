@@ -1,8 +1,7 @@
 //! The model's input.
 
 use crate::args::{ArgSpec, Args};
-use crate::data::error::count;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, count};
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
 use crate::program::Fun;

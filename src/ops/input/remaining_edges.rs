@@ -1,8 +1,8 @@
 //! Values of the edges that a selection leaves.
 
 use crate::args::{ArgSpec, Args};
-use crate::check::{levels, symmetry};
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings::{levels, symmetry};
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
 use crate::program::Fun;

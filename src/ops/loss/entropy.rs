@@ -2,10 +2,7 @@
 
 use super::ENTROPY;
 use crate::args::{ArgSpec, Args};
-use crate::ops::{
-    Doc, Loss, LossKind, Pyg,
-    trace::{self, Trace},
-};
+use crate::ops::{Doc, Loss, LossKind, Pyg};
 
 /// Entropy of a pooling's assignment: `1/n Σ_i Σ_c −S_ic log S_ic` of each graph, averaged over graphs and summed
 /// over poolings. Each node is drawn towards one cluster.
@@ -52,9 +49,6 @@ impl Loss for Entropy {
     }
     fn weighs_classes(&self, _args: &Args) -> bool {
         false
-    }
-    fn trace(&self, _: trace::Matrix, _: &mut Trace) -> Option<trace::Matrix> {
-        None
     }
 }
 

@@ -2,10 +2,7 @@
 
 use super::LINK_PREDICTION;
 use crate::args::{ArgSpec, Args};
-use crate::ops::{
-    Doc, Loss, LossKind, Pyg,
-    trace::{self, Trace},
-};
+use crate::ops::{Doc, Loss, LossKind, Pyg};
 
 /// Link prediction of a pooling: `‖A − S Sᵀ‖_F / n²` of each graph, averaged over graphs and summed over poolings.
 /// Nodes that are linked are drawn into the same cluster.
@@ -52,9 +49,6 @@ impl Loss for LinkPrediction {
     }
     fn weighs_classes(&self, _args: &Args) -> bool {
         false
-    }
-    fn trace(&self, _: trace::Matrix, _: &mut Trace) -> Option<trace::Matrix> {
-        None
     }
 }
 

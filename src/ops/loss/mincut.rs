@@ -2,10 +2,7 @@
 
 use super::MINCUT;
 use crate::args::{ArgSpec, Args};
-use crate::ops::{
-    Doc, Loss, LossKind, Pyg,
-    trace::{self, Trace},
-};
+use crate::ops::{Doc, Loss, LossKind, Pyg};
 
 /// Cut of a pooling's clusters: `−tr(Sᵀ A S) / tr(Sᵀ D S)` of each graph, averaged over graphs and summed over poolings.
 /// −1 where no edge leads from one cluster to another; 0 for a graph without edges.
@@ -52,9 +49,6 @@ impl Loss for MinCut {
     }
     fn weighs_classes(&self, _args: &Args) -> bool {
         false
-    }
-    fn trace(&self, _: trace::Matrix, _: &mut Trace) -> Option<trace::Matrix> {
-        None
     }
 }
 

@@ -1,10 +1,7 @@
 //! `mse`: of predicted values.
 
 use crate::args::{ArgSpec, Args};
-use crate::ops::{
-    Doc, Loss, LossKind, Pyg,
-    trace::{self, Trace},
-};
+use crate::ops::{Doc, Loss, LossKind, Pyg};
 use crate::types::TargetKind;
 
 /// Mean squared error: `1/(M V) Σ_i Σ_v (x_iv − t_iv)²`.
@@ -45,8 +42,5 @@ impl Loss for Mse {
     }
     fn weighs_classes(&self, _args: &Args) -> bool {
         false
-    }
-    fn trace(&self, output: trace::Matrix, step: &mut Trace) -> Option<trace::Matrix> {
-        Some(step.task_loss(self.name(), output, 0.0))
     }
 }

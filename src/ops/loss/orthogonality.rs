@@ -2,10 +2,7 @@
 
 use super::ORTHOGONALITY;
 use crate::args::{ArgSpec, Args};
-use crate::ops::{
-    Doc, Loss, LossKind, Pyg,
-    trace::{self, Trace},
-};
+use crate::ops::{Doc, Loss, LossKind, Pyg};
 
 /// Orthogonality of a pooling's assignment: `‖SᵀS / ‖SᵀS‖_F − I / √k‖_F` of each graph, averaged over graphs and summed over
 /// poolings. 0 where every node belongs to one cluster and all clusters have the same size.
@@ -48,9 +45,6 @@ impl Loss for Orthogonality {
     }
     fn weighs_classes(&self, _args: &Args) -> bool {
         false
-    }
-    fn trace(&self, _: trace::Matrix, _: &mut Trace) -> Option<trace::Matrix> {
-        None
     }
 }
 

@@ -1,8 +1,8 @@
 //! `layer_norm`: rows, or whole graphs, normalised by themselves.
 
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
-use crate::check::args;
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings::args;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WidthRule};
 use crate::program::Fun;

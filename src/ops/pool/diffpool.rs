@@ -2,8 +2,8 @@
 
 use super::{K, RATIO, kept_rows, largest_rows};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
-use crate::check;
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings;
 use crate::ops::loss::{ENTROPY, LINK_PREDICTION};
 use crate::ops::program::{On, Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, Select, WidthRule, conv};
@@ -97,7 +97,7 @@ impl Operator for DiffPool {
             level: cx.new_level,
             rows,
             width: embedding.width.clone(),
-            symmetry: check::symmetry::of_entity(cx, Entity::Clusters),
+            symmetry: findings::symmetry::of_entity(cx, Entity::Clusters),
         })
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {

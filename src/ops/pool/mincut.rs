@@ -2,8 +2,8 @@
 
 use super::{K, RATIO, kept_rows, largest_rows};
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
-use crate::check;
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings;
 use crate::ops::loss::{MINCUT, ORTHOGONALITY};
 use crate::ops::program::{On, Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, Select, WidthRule, conv};
@@ -83,7 +83,7 @@ impl Operator for MinCut {
             level: cx.new_level,
             rows,
             width: cx.inputs[0].width.clone(),
-            symmetry: check::symmetry::of_entity(cx, Entity::Clusters),
+            symmetry: findings::symmetry::of_entity(cx, Entity::Clusters),
         })
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
@@ -146,11 +146,11 @@ fn length(matrix: V, least: f64) -> V {
 
 #[cfg(test)]
 mod tests {
-    use crate::ir::Entity;
     use crate::lower::testing::{compile, graphs};
     use crate::lower::{ForwardCx, Network};
     use crate::ops::loss::{MINCUT, ORTHOGONALITY};
     use crate::ops::testing::{codes, nodes, types};
+    use crate::types::Entity;
     use candle_core::{DType, Device};
 
     #[test]

@@ -5,9 +5,9 @@ pub mod mincut;
 pub mod topk;
 
 use crate::args::{ArgKind, ArgSpec, Default, Range};
-use crate::check;
 use crate::diagnostic::{Diagnostic, count};
 use crate::ops::InferCx;
+use crate::ops::findings;
 use crate::types::{Dim, Size};
 
 /// The largest number of clusters or kept nodes that can be written.
@@ -37,10 +37,10 @@ pub const K: ArgSpec = ArgSpec {
 /// # Errors
 /// `args::conflict` where both are written, `args::missing` where neither is.
 pub fn kept_rows(cx: &InferCx, rows: &Dim, example: &str) -> Result<Dim, Diagnostic> {
-    let place = |name| Some(check::args::place(cx, name));
+    let place = |name| Some(findings::args::place(cx, name));
     match (cx.args.opt_float("ratio"), cx.args.opt_int("k")) {
-        (Some(_), Some(_)) => Err(check::args::conflict(cx, "ratio", "k")),
-        (None, None) => Err(check::args::needs_one_of(cx, &["ratio", "k"], example)),
+        (Some(_), Some(_)) => Err(findings::args::conflict(cx, "ratio", "k")),
+        (None, None) => Err(findings::args::needs_one_of(cx, &["ratio", "k"], example)),
         (None, Some(k)) => {
             Ok(Dim::new(Size::Known(k as usize), place("k"), format!("the {k} comes from here")))
         }
@@ -63,18 +63,18 @@ pub fn assigned(cx: &InferCx, rows: &Dim) -> Result<(), Diagnostic> {
     let weight = cx.port("weight");
     for (port, ty) in cx.inputs.iter().enumerate().skip(1).filter(|(port, _)| weight != Some(*port)) {
         if (ty.entity, ty.level) != (cx.inputs[0].entity, cx.inputs[0].level) {
-            return Err(check::levels::mixed_levels(cx, port));
+            return Err(findings::levels::mixed_levels(cx, port));
         }
     }
     if let Some(assignment) = cx.inputs.get(1)
-        && check::shape::differ(&assignment.width.size, &rows.size)
+        && findings::shape::differ(&assignment.width.size, &rows.size)
     {
         let help = format!(
             "the assignment has a column for each cluster: end `assign` in {} features, or leave its last width \
              out and it is inferred",
             rows.size
         );
-        return Err(check::shape::width_mismatch(cx, 1, rows, help));
+        return Err(findings::shape::width_mismatch(cx, 1, rows, help));
     }
     Ok(())
 }

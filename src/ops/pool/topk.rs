@@ -2,8 +2,8 @@
 
 use super::{K, RATIO, kept_rows};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
-use crate::check;
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, InferCx, Init, Operator, Ports, Pyg, Select, WeightMap, WidthRule, conv, facts,
@@ -68,9 +68,9 @@ impl Operator for TopK {
         let input = cx.inputs[0];
         match input.entity {
             Entity::Nodes => {}
-            Entity::Graph => return Err(check::levels::needs_rows(cx)),
+            Entity::Graph => return Err(findings::levels::needs_rows(cx)),
             Entity::Edges | Entity::EdgeKinds | Entity::Clusters | Entity::Slots => {
-                return Err(check::levels::needs_nodes(cx));
+                return Err(findings::levels::needs_nodes(cx));
             }
         }
         Ok(Type {
@@ -78,7 +78,7 @@ impl Operator for TopK {
             level: cx.new_level,
             rows: kept_rows(cx, &input.rows, "ratio = 0.5")?,
             width: input.width.clone(),
-            symmetry: check::symmetry::kept(cx),
+            symmetry: findings::symmetry::kept(cx),
         })
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {

@@ -1,8 +1,8 @@
 //! `flatten`: the rows of each graph one after another.
 
 use crate::args::{ArgSpec, Args};
-use crate::check::{levels, shape, symmetry};
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings::{levels, shape, symmetry};
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Ports, Pyg, WidthRule};
 use crate::program::Fun;

@@ -5,8 +5,8 @@ pub mod over_rows;
 pub mod set2set;
 pub mod sort_pool;
 
-use crate::check::symmetry;
 use crate::ops::InferCx;
+use crate::ops::findings::symmetry;
 use crate::types::{Dim, Entity, Level, Size, Type};
 
 /// One vector per graph, as wide as the input.

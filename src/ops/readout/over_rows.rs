@@ -1,8 +1,8 @@
 //! `sum`, `mean`, `max`: the rows of each graph as one.
 
 use crate::args::{ArgSpec, Args};
-use crate::check::levels;
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings::levels;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Ports, Pyg, WidthRule};
 use crate::program::Fun;

@@ -2,9 +2,9 @@
 
 use super::one_row;
 use crate::args::{ArgKind, ArgSpec, Args, Default};
-use crate::check::levels;
 use crate::diagnostic::Diagnostic;
 use crate::ops::conv::times;
+use crate::ops::findings::levels;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Ports, Pyg, WeightMap, WidthRule, facts,

@@ -1,9 +1,8 @@
 //! `sort_pool(k)`: the first `k` rows of each graph in sorted order.
 
 use crate::args::{ArgKind, ArgSpec, Args, Default};
-use crate::check::{levels, shape, symmetry};
-use crate::data::error::count;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, count};
+use crate::ops::findings::{levels, shape, symmetry};
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Ports, Pyg, WidthRule};
 use crate::program::Fun;

@@ -2,8 +2,8 @@
 
 use super::first_on_another_level;
 use crate::args::{ArgSpec, Args};
-use crate::check::{levels, shape, symmetry};
 use crate::diagnostic::Diagnostic;
+use crate::ops::findings::{levels, shape, symmetry};
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
 use crate::program::Fun;

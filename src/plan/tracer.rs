@@ -1,10 +1,11 @@
 //! One training step of a model on sizes alone.
 
+use super::trace::{self, Graphs, Matrix, Structure, Trace, Value};
 use super::{Plan, plan_of};
-use crate::ir::{DataFacts, Entity, Model, Type};
+use crate::ir::Model;
 use crate::kernels::Summation;
-use crate::ops::trace::{self, Graphs, Matrix, Structure, Trace, Value};
 use crate::ops::{FactCx, LossKind};
+use crate::types::{DataFacts, Entity, Type};
 use std::rc::Rc;
 
 /// Traces steps of one model over any batches of its data.
@@ -99,11 +100,11 @@ impl Tracer {
     fn loss(&self, trace: &mut Trace, output: Matrix) {
         let mut total: Option<Matrix> = None;
         for term in &self.model.losses {
-            let reported: Vec<Matrix> = match term.loss.trace(output, trace) {
-                Some(loss) => vec![loss],
-                None => {
-                    let of_term = trace.losses.iter().filter(|(name, _)| *name == term.loss.name());
-                    of_term.map(|(_, loss)| *loss).collect()
+            let name = term.loss.name();
+            let reported: Vec<Matrix> = match term.loss.kind() {
+                LossKind::Task(_) => vec![trace.task_loss(name, output, term.loss.exponentials())],
+                LossKind::Auxiliary => {
+                    trace.losses.iter().filter(|(of, _)| *of == name).map(|(_, loss)| *loss).collect()
                 }
             };
             let Some(mut part) = reported.into_iter().reduce(|sum, loss| trace.add(sum, loss)) else {
