@@ -29,7 +29,11 @@ pub fn lower(cx: &LowerCx) -> Result<Box<dyn Module>> {
             wants_assignment,
             has_loops,
         };
-        program::of(op, &facts, options).map(Variant::new)
+        let described = program::of(op, &facts, options);
+        #[cfg(test)]
+        let described =
+            described.map(|described| if tests::is_expanded() { described.expanded() } else { described });
+        described.map(Variant::new)
     };
     // Losses and statistics are results of their own, which most passes do not ask for.
     let losses = op.losses();
@@ -327,5 +331,164 @@ fn topology_of(structure: &Structure) -> Topology {
         Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. } => {
             Topology::rows(structure.offsets())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::data::Dataset;
+    use crate::data::synthetic::{RandomGraphs, random_graphs};
+    use crate::lower::Network;
+    use crate::lower::testing::compile;
+    use crate::ops::FactCx;
+    use crate::ops::program::{Options, of};
+    use crate::program::Op;
+    use candle_core::{DType, Device};
+    use std::cell::Cell;
+    use std::collections::BTreeSet;
+
+    thread_local! {
+        static EXPANDED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Whether modules run the expansions of composites.
+    pub(super) fn is_expanded() -> bool {
+        EXPANDED.get()
+    }
+
+    /// Every composite that has an expansion, on nodes and, as far as it can be there, on clusters.
+    const TEXTS: &[&str] = &[
+        "gcn(3) -> relu -> gcn(8, self_loops = false, bias = false) -> gelu -> sum -> linear",
+        "sage(3) -> tanh -> sage(8, aggregate = sum, root_weight = false) -> elu -> max -> linear(bias = false)",
+        "sage(4, aggregate = max) -> gin(6, eps = 0.5) -> sage(5, normalize = true) -> mean -> mlp(norm = batch_norm)",
+        "gat(4, heads = 3) -> leaky_relu(0.1) -> gat(5, self_loops = false, bias = false) -> mean -> linear",
+        "gat(4, heads = 3, concat = false) -> sigmoid -> batch_norm -> relu -> layer_norm -> tanh -> mean -> linear",
+        "gcn(6) -> layer_norm(mode = graph) -> relu -> concat(identity, linear(3)) -> add(identity, linear(9)) -> mean
+         -> layer_norm -> linear",
+        "model = sage(6) -> diffpool(k = 5) -> gcn(6) -> relu -> sage(6) -> gin(6, train_eps = true) -> gcn(6, self_loops = false)
+                 -> diffpool(k = 3) -> sage(4, aggregate = sum, root_weight = false) -> batch_norm -> max -> linear
+         loss = cross_entropy + 0.5 * link_prediction + 0.3 * entropy",
+        "sage(6) -> diffpool(k = 5) -> gat(4, heads = 2) -> layer_norm(mode = graph) -> gat(3, self_loops = false)
+         -> sum -> linear",
+    ];
+
+    /// The loss of a step and the gradient of each parameter.
+    fn step(text: &str, data: &Dataset) -> Vec<(String, Vec<f64>)> {
+        let facts = data.facts();
+        let model = compile(text, Some(&facts));
+        let network = Network::build(&model, &facts, DType::F64, &Device::Cpu, 3).unwrap();
+        let all: Vec<u32> = (0..data.n_graphs() as u32).collect();
+        let batch = data.batch(&all, DType::F64, &Device::Cpu).unwrap();
+        let targets = data.target_tensor(&all, DType::F64, &Device::Cpu).unwrap().unwrap();
+        let mut cx = network.training_cx(1);
+        let output = network.forward(&batch, &mut cx).unwrap();
+        let loss = network.loss(&output, &targets, &cx, None).unwrap();
+        let mut found = vec![("the loss".to_owned(), vec![loss.total.to_scalar::<f64>().unwrap()])];
+        found.push(("the output".to_owned(), output.x.flatten_all().unwrap().to_vec1().unwrap()));
+        let gradients = loss.backward().unwrap();
+        for parameter in network.parameters().trained() {
+            let gradient = gradients.get(&parameter.var).unwrap().flatten_all().unwrap();
+            found.push((parameter.name.clone(), gradient.to_vec1().unwrap()));
+        }
+        found
+    }
+
+    #[test]
+    fn kernels_of_composites_compute_their_expansions() {
+        for parallel in [false, true] {
+            let data = random_graphs(&RandomGraphs {
+                n_graphs: 7,
+                min_nodes: 1,
+                parallel,
+                ..RandomGraphs::default()
+            });
+            for text in TEXTS {
+                let by_kernel = step(text, &data);
+                EXPANDED.set(true);
+                let expanded = step(text, &data);
+                EXPANDED.set(false);
+                assert_eq!(by_kernel.len(), expanded.len());
+                for ((name, ours), (_, theirs)) in by_kernel.iter().zip(&expanded) {
+                    let scale = theirs.iter().fold(1.0f64, |scale, x| scale.max(x.abs()));
+                    for (ours, theirs) in ours.iter().zip(theirs) {
+                        assert!(
+                            (ours - theirs).abs() < 1e-10 * scale,
+                            "{text}: {name}: {ours}, not {theirs}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// The list above leaves none out, and what an expansion proves of its result is what the composite says.
+    #[test]
+    fn every_expansion_is_compared_and_moves_as_its_composite() {
+        let mut seen = BTreeSet::new();
+        let mut others = BTreeSet::new();
+        let more = ["sage(4) -> topk(k = 2) -> dropout -> sort_pool(k = 3) -> flatten -> linear"];
+        let facts = random_graphs(&RandomGraphs::default()).facts();
+        for text in TEXTS.iter().chain(&more) {
+            let model = compile(text, Some(&facts));
+            let model = model.get();
+            for (idx, node) in model.nodes() {
+                let inputs = model.inputs(idx);
+                let types: Vec<_> = inputs.iter().map(|&input| &model.graph[input].ty).collect();
+                let cx = FactCx { args: &node.args, inputs: &types, output: &node.ty };
+                let losses = node.op.losses();
+                let Some(described) = of(node.op, &cx, Options { wanted_losses: losses, ..Options::plain() })
+                else {
+                    continue;
+                };
+                let program = &described.program;
+                let expanded = program.expanded();
+                let moves = |program: &crate::program::Program| -> Vec<_> {
+                    let all = crate::program::symmetry::symmetry(program);
+                    program.outputs.iter().map(|output| all[output.index()]).collect()
+                };
+                assert_eq!(moves(program), moves(&expanded), "{text}: stage {}", idx.index());
+                let calls = |program: &crate::program::Program| -> BTreeSet<String> {
+                    let is_live = program.live(program.outputs.iter().copied());
+                    let live = program.values.iter().zip(is_live).filter(|(_, is_live)| *is_live);
+                    live.filter_map(|(value, _)| match &value.op {
+                        Op::Call { what, .. } => Some(what.name().to_owned()),
+                        _ => None,
+                    })
+                    .collect()
+                };
+                others.extend(calls(&expanded));
+                seen.extend(calls(program));
+            }
+        }
+        let without: Vec<&str> = others.iter().map(String::as_str).collect();
+        assert_eq!(without, ["flatten", "kept", "link_loss", "select", "sort"]);
+        let compared: Vec<&str> = seen.difference(&others).map(String::as_str).collect();
+        let expected = [
+            "affine",
+            "assignment_entropy",
+            "attend",
+            "batch_norm",
+            "beside",
+            "coarse_adjacency",
+            "convolve",
+            "dropout",
+            "elu",
+            "gelu",
+            "graph_max",
+            "graph_mean",
+            "graph_norm",
+            "graph_sum",
+            "leaky_relu",
+            "plus",
+            "pool",
+            "propagate",
+            "propagate_max",
+            "relu",
+            "row_norm",
+            "sigmoid",
+            "softmax_rows",
+            "tanh",
+        ];
+        assert_eq!(compared, expected);
     }
 }

@@ -92,10 +92,10 @@ pub static CATALOGUE: &[&dyn Operator] = &[
 pub static LOSSES: &[&dyn Loss] = &[
     &loss::cross_entropy::CrossEntropy,
     &loss::mse::Mse,
-    &loss::link_prediction::LinkPrediction,
-    &loss::entropy::Entropy,
-    &loss::mincut::MinCut,
-    &loss::orthogonality::Orthogonality,
+    &loss::auxiliary::LINK_PREDICTION_LOSS,
+    &loss::auxiliary::ENTROPY_LOSS,
+    &loss::auxiliary::MINCUT_LOSS,
+    &loss::auxiliary::ORTHOGONALITY_LOSS,
 ];
 
 pub fn find(name: &str) -> Option<&'static dyn Operator> {

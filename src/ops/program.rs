@@ -164,6 +164,13 @@ pub struct Described {
 }
 
 impl Described {
+    /// The same with composites replaced by their expansions.
+    #[cfg(test)]
+    pub(crate) fn expanded(&self) -> Self {
+        let program = self.program.expanded();
+        Self { pieces: pieces(&program), program, ..self.clone() }
+    }
+
     /// Place of the coarse adjacency among the results.
     pub fn adjacency(&self) -> Option<usize> {
         self.has_adjacency.then_some(1)

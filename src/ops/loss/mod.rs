@@ -1,11 +1,8 @@
 //! Losses: what training minimises.
 
+pub mod auxiliary;
 pub mod cross_entropy;
-pub mod entropy;
-pub mod link_prediction;
-pub mod mincut;
 pub mod mse;
-pub mod orthogonality;
 
 /// The name under which poolings report their link loss.
 pub const LINK_PREDICTION: &str = "link_prediction";

@@ -1,0 +1,155 @@
+//! Losses that poolings report beside their result: one table.
+
+use super::{ENTROPY, LINK_PREDICTION, MINCUT, ORTHOGONALITY};
+use crate::args::{ArgSpec, Args};
+use crate::ops::{Doc, Loss, LossKind, Pyg};
+
+/// A loss that the poolings compute for each graph; averaged over graphs and summed over poolings.
+#[derive(Debug)]
+pub struct Auxiliary {
+    name: &'static str,
+    doc: Doc,
+    /// Names of the operators that report it.
+    reported_by: &'static [&'static str],
+    /// Class in PyTorch Geometric, and what differs.
+    pyg: [&'static str; 2],
+}
+
+/// Link prediction of a pooling: `‖A − S Sᵀ‖_F / n²` of each graph, averaged over graphs and summed over poolings.
+/// Nodes that are linked are drawn into the same cluster.
+///
+/// Paper: Ying et al. 2018, "Hierarchical Graph Representation Learning with Differentiable Pooling", section 3.3.
+/// PyG: the second result of `torch_geometric.nn.dense_diff_pool(normalize = True)` for one graph alone.
+///
+/// # Shapes
+/// - `A`: `[n, n]`, the adjacency that is pooled; `S`: `[n, k]`, the assignment
+pub static LINK_PREDICTION_LOSS: Auxiliary = Auxiliary {
+    name: LINK_PREDICTION,
+    doc: Doc {
+        summary: "How badly a pooling's assignment predicts the edges, averaged over graphs, summed over poolings.",
+        formula: "‖A − S Sᵀ‖_F / n²",
+        paper: "Ying et al. 2018, \"Hierarchical Graph Representation Learning with Differentiable Pooling\"",
+        example: "model = sage(64) -> relu -> diffpool(ratio = 0.25) -> mean -> linear\n\
+                  loss = cross_entropy + link_prediction",
+    },
+    reported_by: &["diffpool"],
+    pyg: [
+        "torch_geometric.nn.dense_diff_pool",
+        "PyG takes the norm over a whole padded batch; here each graph counts by itself.",
+    ],
+};
+
+/// Entropy of a pooling's assignment: `1/n Σ_i Σ_c −S_ic log S_ic` of each graph, averaged over graphs and summed
+/// over poolings. Each node is drawn towards one cluster.
+///
+/// Paper: Ying et al. 2018, "Hierarchical Graph Representation Learning with Differentiable Pooling", section 3.3.
+/// PyG: the third result of `torch_geometric.nn.dense_diff_pool` for one graph alone.
+///
+/// # Shapes
+/// - `S`: `[n, k]`, the assignment
+pub static ENTROPY_LOSS: Auxiliary = Auxiliary {
+    name: ENTROPY,
+    doc: Doc {
+        summary: "How undecided a pooling's assignment is, averaged over nodes and graphs, summed over poolings.",
+        formula: "1/n Σ_i Σ_c −S_ic log S_ic",
+        paper: "Ying et al. 2018, \"Hierarchical Graph Representation Learning with Differentiable Pooling\"",
+        example: "model = sage(64) -> relu -> diffpool(ratio = 0.25) -> mean -> linear\n\
+                  loss = cross_entropy + 0.1 * entropy",
+    },
+    reported_by: &["diffpool"],
+    pyg: [
+        "torch_geometric.nn.dense_diff_pool",
+        "PyG averages over the rows of a padded batch; here over each graph's own nodes.",
+    ],
+};
+
+/// Cut of a pooling's clusters: `−tr(Sᵀ A S) / tr(Sᵀ D S)` of each graph, averaged over graphs and summed over poolings.
+/// −1 where no edge leads from one cluster to another; 0 for a graph without edges.
+///
+/// Paper: Bianchi et al. 2020, "Spectral Clustering with Graph Neural Networks for Graph Pooling", eq. 9, first term.
+/// PyG: the third result of `torch_geometric.nn.dense_mincut_pool`.
+///
+/// # Shapes
+/// - `A`: `[n, n]`, the adjacency that is pooled, `D` its row sums; `S`: `[n, k]`, the assignment
+pub static MINCUT_LOSS: Auxiliary = Auxiliary {
+    name: MINCUT,
+    doc: Doc {
+        summary: "How much of the edges stays inside of a pooling's clusters, as a number between −1, all of them, and 0.",
+        formula: "−tr(Sᵀ A S) / tr(Sᵀ D S)",
+        paper: "Bianchi et al. 2020, \"Spectral Clustering with Graph Neural Networks for Graph Pooling\"",
+        example: "model = gcn(64) -> relu -> mincut(k = 8) -> mean -> linear\n\
+                  loss = cross_entropy + mincut + orthogonality",
+    },
+    reported_by: &["mincut"],
+    pyg: ["torch_geometric.nn.dense_mincut_pool", "A graph without edges counts 0; PyG divides by 0."],
+};
+
+/// Orthogonality of a pooling's assignment: `‖SᵀS / ‖SᵀS‖_F − I / √k‖_F` of each graph, averaged over graphs and summed over
+/// poolings. 0 where every node belongs to one cluster and all clusters have the same size.
+///
+/// Paper: Bianchi et al. 2020, "Spectral Clustering with Graph Neural Networks for Graph Pooling", eq. 9, second term.
+/// PyG: the fourth result of `torch_geometric.nn.dense_mincut_pool`.
+///
+/// # Shapes
+/// - `S`: `[n, k]`, the assignment
+pub static ORTHOGONALITY_LOSS: Auxiliary = Auxiliary {
+    name: ORTHOGONALITY,
+    doc: Doc {
+        summary: "How far a pooling's clusters are from distinct ones of one size, averaged over graphs, summed over poolings.",
+        formula: "‖SᵀS / ‖SᵀS‖_F − I / √k‖_F",
+        paper: "Bianchi et al. 2020, \"Spectral Clustering with Graph Neural Networks for Graph Pooling\"",
+        example: "model = gcn(64) -> relu -> mincut(k = 8) -> mean -> linear\n\
+                  loss = cross_entropy + mincut + orthogonality",
+    },
+    reported_by: &["mincut"],
+    pyg: ["torch_geometric.nn.dense_mincut_pool", ""],
+};
+
+impl Loss for Auxiliary {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn doc(&self) -> Doc {
+        self.doc
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        &[]
+    }
+    fn kind(&self) -> LossKind {
+        LossKind::Auxiliary
+    }
+    fn reported_by(&self) -> &'static [&'static str] {
+        self.reported_by
+    }
+    fn pyg(&self) -> Pyg {
+        let [class, note] = self.pyg;
+        Pyg { class, weights: &[], note }
+    }
+    fn weight(&self, _n_items: usize, _classes: &[u32], _class_weights: Option<&[f64]>) -> f64 {
+        0.0
+    }
+    fn weighs_classes(&self, _args: &Args) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ops::testing::codes;
+
+    #[test]
+    fn each_needs_a_pooling_that_reports_it() {
+        for (loss, pooling, other) in [
+            ("link_prediction", "diffpool(k = 3)", "gcn(8)"),
+            ("entropy", "diffpool(k = 3)", "topk(k = 3)"),
+            ("mincut", "mincut(k = 3)", "diffpool(k = 3)"),
+            ("orthogonality", "mincut(k = 3)", "diffpool(k = 3)"),
+        ] {
+            let codes = |stage| {
+                codes(&format!("model = {stage} -> mean -> linear\nloss = cross_entropy + 0.5 * {loss}"))
+            };
+            assert_eq!(codes(pooling), [""; 0], "{loss}");
+            assert_ne!(codes(other), [""; 0], "{loss}");
+        }
+    }
+}
