@@ -2,12 +2,11 @@
 //! batch is multiplied on its own, so nothing is padded and no `N × N` matrix is built.
 
 use super::custom::{
-    Kernel, Mat, Segments, Shared, add_to, apply1, apply2, blocks, plain2, product, product_to, uninit,
-    where_needed,
+    Kernel, Mat, Segments, add_to, apply1, apply2, blocks, plain2, product, product_to, where_needed,
 };
 use super::device;
 use super::float::Float;
-use super::parallel::each;
+use super::parallel::{Output, each};
 use super::summation::{self, Summation};
 use crate::kernels::graph::{Csr, SparseGraph};
 use candle_core::{Result, Shape, Tensor};
@@ -185,8 +184,8 @@ fn transposed_product_in_any_order<T: Float>(
     b: &impl Rows<T>,
 ) -> Vec<T> {
     let q = b.n_cols();
-    let mut out: Vec<T> = uninit(segments.n_graphs() * p * q);
-    let shared = Shared::new(&mut out);
+    let out = Output::new(segments.n_graphs() * p * q, 1);
+    let shared = out.shared();
     each(segments.n_graphs(), 4 * segments.n_rows() * p * q, |graph| {
         let rows = segments.range(graph);
         let mut scratch = Vec::new();
@@ -195,7 +194,8 @@ fn transposed_product_in_any_order<T: Float>(
         let out = unsafe { shared.part(graph * p * q..(graph + 1) * p * q) };
         sum_products(&a[rows.start * p..rows.end * p], right.values_from(0), rows.len(), p, out);
     });
-    out
+    // SAFETY: `sum_products` writes the whole result of every graph.
+    unsafe { out.finish() }
 }
 
 /// `out [p, q] = aᵀ b` over `n` rows.
@@ -252,9 +252,8 @@ fn transposed_product<T: Float>(segments: &Segments, a: &[T], p: usize, b: &impl
             }
         }
     }
-    let mut out: Vec<T> = uninit(segments.n_graphs() * p * q);
-    let mut partials: Vec<T> = uninit(n_partials * p * q);
-    let (shared, shared_partials) = (Shared::new(&mut out), Shared::new(&mut partials));
+    let (out, partials) = (Output::new(segments.n_graphs() * p * q, 1), Output::new(n_partials * p * q, 1));
+    let (shared, shared_partials) = (out.shared(), partials.shared());
     let work = 2 * segments.n_rows() * p * q;
     each(tasks.len(), work, |task| {
         let Task { graph, rows, cols, partial } = &tasks[task];
@@ -276,7 +275,8 @@ fn transposed_product<T: Float>(segments: &Segments, a: &[T], p: usize, b: &impl
             unsafe { product_to(target, q, left.transposed(), right, step > 0) };
         }
     });
-    let shared = Shared::new(&mut out);
+    // SAFETY: the tasks of a chunk cover the columns of its partial result, which their first product writes.
+    let partials = unsafe { partials.finish() };
     for (graph, parts) in merges {
         let lines: Vec<_> = blocks(p * q, 1 << 14).collect();
         each(lines.len(), p * q * parts.len(), |line| {
@@ -289,7 +289,8 @@ fn transposed_product<T: Float>(segments: &Segments, a: &[T], p: usize, b: &impl
             }
         });
     }
-    out
+    // SAFETY: the tasks of a graph with one chunk cover its columns, and into that of one with several its parts were copied.
+    unsafe { out.finish() }
 }
 
 /// Blocks of rows that stay inside one graph: (graph, rows).
@@ -355,8 +356,8 @@ impl Kernel<2> for RowProduct {
         self.segments.expect_rows("segment_row_product", rows)?;
         let m_rows = m_rows / self.segments.n_graphs().max(1);
         let q = if self.transposed { m_rows } else { m_cols };
-        let mut out = uninit(rows * q);
-        let shared = Shared::new(&mut out);
+        let out = Output::new(rows * q, 1);
+        let shared = out.shared();
         let tasks = row_blocks(&self.segments);
         each(tasks.len(), 2 * rows * p * q, |task| {
             let (graph, range) = tasks[task].clone();
@@ -366,7 +367,8 @@ impl Kernel<2> for RowProduct {
             let out = unsafe { shared.part(range.start * q..range.end * q) };
             product(out, q, left, if self.transposed { m.transposed() } else { m }, false);
         });
-        Ok((out, (rows, q).into()))
+        // SAFETY: the blocks cover all rows of all graphs, which are all rows; a product writes every number of its block.
+        Ok((unsafe { out.finish() }, (rows, q).into()))
     }
 }
 
@@ -402,6 +404,7 @@ impl Kernel<2> for AssignmentAdjacencyGrad {
     fn forward<T: Float>(&self, [s, d]: [&[T]; 2], [shape, _]: [&Shape; 2]) -> Result<(Vec<T>, Shape)> {
         let (rows, width) = shape.dims2()?;
         let segments = Segments::Ragged(self.0.graph_offsets.clone());
+        segments.expect_rows(self.name(), rows)?;
         let is_symmetric = Arc::ptr_eq(&self.0.adjacency, &self.0.transpose);
         let both;
         let d = if is_symmetric {
@@ -410,8 +413,8 @@ impl Kernel<2> for AssignmentAdjacencyGrad {
         } else {
             d
         };
-        let mut out = uninit(rows * width);
-        let shared = Shared::new(&mut out);
+        let out = Output::new(rows * width, 1);
+        let shared = out.shared();
         let tasks = row_blocks(&segments);
         each(tasks.len(), 2 * rows * width * width, |task| {
             let (graph, range) = tasks[task].clone();
@@ -438,18 +441,20 @@ impl Kernel<2> for AssignmentAdjacencyGrad {
                 product(out, width, sums, d, true);
             }
         });
-        Ok((out, shape.clone()))
+        // SAFETY: the blocks cover all rows, and the first product writes every number of its block.
+        Ok((unsafe { out.finish() }, shape.clone()))
     }
 }
 
 /// `D + Dᵀ` of each `[k, k]` matrix.
 fn plus_transposed<T: Float>(d: &[T], k: usize) -> Vec<T> {
-    let mut out: Vec<T> = uninit(d.len());
     if k == 0 {
-        return out;
+        return Vec::new();
     }
-    let shared = Shared::new(&mut out);
-    each(d.len() / (k * k), 4 * d.len(), |matrix| {
+    let n_matrices = d.len() / (k * k);
+    let out = Output::new(n_matrices * k * k, 1);
+    let shared = out.shared();
+    each(n_matrices, 4 * d.len(), |matrix| {
         let range = matrix * k * k..(matrix + 1) * k * k;
         let d = &d[range.clone()];
         // SAFETY: matrices do not overlap.
@@ -465,7 +470,8 @@ fn plus_transposed<T: Float>(d: &[T], k: usize) -> Vec<T> {
             }
         }
     });
-    out
+    // SAFETY: the tiles cover every matrix.
+    unsafe { out.finish() }
 }
 
 struct ClusterAdjacency;
@@ -494,13 +500,13 @@ impl Kernel<2> for ClusterAdjacency {
         [s_shape, adjacency_shape]: [&Shape; 2],
     ) -> Result<(Vec<T>, Shape)> {
         let (n_graphs, k1, k2) = Self::sizes(s_shape, adjacency_shape)?;
-        let mut out = uninit(n_graphs * k2 * k2);
-        let shared = Shared::new(&mut out);
+        let out = Output::new(n_graphs * k2 * k2, 1);
+        let shared = out.shared();
         each(n_graphs, 2 * n_graphs * k1 * k2 * (k1 + k2), |graph| {
             let s = Mat::new(&s[graph * k1 * k2..(graph + 1) * k1 * k2], k1, k2, k2);
             // SAFETY: one matrix a graph.
             let out = unsafe { shared.part(graph * k2 * k2..(graph + 1) * k2 * k2) };
-            let mut scratch: Vec<T> = uninit(ROW_BLOCK.min(k1) * k2);
+            let mut scratch = vec![T::ZERO; ROW_BLOCK.min(k1) * k2];
             if k1 == 0 {
                 out.fill(T::ZERO);
             }
@@ -513,7 +519,8 @@ impl Kernel<2> for ClusterAdjacency {
                 product(out, k2, left.transposed(), right, step > 0);
             }
         });
-        Ok((out, (n_graphs, k2, k2).into()))
+        // SAFETY: the first product of every graph writes its whole matrix; without rows it was filled.
+        Ok((unsafe { out.finish() }, (n_graphs, k2, k2).into()))
     }
 
     fn backward(
@@ -541,21 +548,22 @@ impl Kernel<3> for ClusterAdjacencyGradS {
         [s_shape, adjacency_shape, _]: [&Shape; 3],
     ) -> Result<(Vec<T>, Shape)> {
         let (n_graphs, k1, k2) = ClusterAdjacency::sizes(s_shape, adjacency_shape)?;
-        let mut out = uninit(s.len());
-        let shared = Shared::new(&mut out);
+        let out = Output::new(n_graphs * k1 * k2, 1);
+        let shared = out.shared();
         each(n_graphs, 4 * n_graphs * k1 * k2 * (k1 + k2), |graph| {
             let s = Mat::new(&s[graph * k1 * k2..(graph + 1) * k1 * k2], k1, k2, k2);
             let d = Mat::new(&d[graph * k2 * k2..(graph + 1) * k2 * k2], k2, k2, k2);
             let a = Mat::new(&adjacency[graph * k1 * k1..(graph + 1) * k1 * k1], k1, k1, k1);
             // SAFETY: one block of rows a graph.
             let out = unsafe { shared.part(graph * k1 * k2..(graph + 1) * k1 * k2) };
-            let mut scratch: Vec<T> = uninit(k1 * k2);
+            let mut scratch = vec![T::ZERO; k1 * k2];
             product(&mut scratch, k2, s, d.transposed(), false);
             product(out, k2, a, Mat::new(&scratch, k1, k2, k2), false);
             product(&mut scratch, k2, s, d, false);
             product(out, k2, a.transposed(), Mat::new(&scratch, k1, k2, k2), true);
         });
-        Ok((out, s_shape.clone()))
+        // SAFETY: the first product into the rows of every graph writes them all.
+        Ok((unsafe { out.finish() }, s_shape.clone()))
     }
 }
 
@@ -574,18 +582,19 @@ impl Kernel<2> for ClusterAdjacencyGradA {
     ) -> Result<(Vec<T>, Shape)> {
         let ((rows, k2), (n_graphs, _, _)) = (s_shape.dims2()?, d_shape.dims3()?);
         let k1 = rows / n_graphs.max(1);
-        let mut out = uninit(n_graphs * k1 * k1);
-        let shared = Shared::new(&mut out);
+        let out = Output::new(n_graphs * k1 * k1, 1);
+        let shared = out.shared();
         each(n_graphs, 2 * n_graphs * k1 * k2 * (k1 + k2), |graph| {
             let s = Mat::new(&s[graph * k1 * k2..(graph + 1) * k1 * k2], k1, k2, k2);
             let d = Mat::new(&d[graph * k2 * k2..(graph + 1) * k2 * k2], k2, k2, k2);
-            let mut scratch: Vec<T> = uninit(k1 * k2);
+            let mut scratch = vec![T::ZERO; k1 * k2];
             product(&mut scratch, k2, s, d, false);
             // SAFETY: one matrix a graph.
             let out = unsafe { shared.part(graph * k1 * k1..(graph + 1) * k1 * k1) };
             product(out, k1, Mat::new(&scratch, k1, k2, k2), s.transposed(), false);
         });
-        Ok((out, (n_graphs, k1, k1).into()))
+        // SAFETY: the last product of every graph writes its whole matrix.
+        Ok((unsafe { out.finish() }, (n_graphs, k1, k1).into()))
     }
 }
 

@@ -2,11 +2,11 @@
 //! statistics that show whether clusters are in use.
 
 use super::custom::{
-    Kernel, Mat, Segments, Shared, add_scaled, apply1, apply2, blocks, dot, fold, plain1, plain2, plain3,
-    product, uninit, values_f64, where_needed,
+    Kernel, Mat, Segments, add_scaled, apply1, apply2, blocks, dot, fold, plain1, plain2, plain3, product,
+    values_f64, where_needed,
 };
 use super::float::Float;
-use super::parallel::each;
+use super::parallel::{Output, each};
 use crate::kernels::graph::SparseGraph;
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
@@ -147,8 +147,8 @@ impl Kernel<1> for StatsPerGraph {
     fn forward<T: Float>(&self, [s]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
         let (_, k) = shape.dims2()?;
         let n_graphs = self.0.n_graphs();
-        let mut out = uninit(n_graphs * 2);
-        let shared = Shared::new(&mut out);
+        let out = Output::new(n_graphs * 2, 1);
+        let shared = out.shared();
         each(n_graphs, s.len() * 8, |graph| {
             let range = self.0.range(graph);
             let n = range.len().max(1) as f64;
@@ -165,7 +165,8 @@ impl Kernel<1> for StatsPerGraph {
             out[0] = T::of(spread.exp());
             out[1] = T::of(entropy_sum(s) / n);
         });
-        Ok((out, (n_graphs, 2).into()))
+        // SAFETY: both numbers of every graph were written.
+        Ok((unsafe { out.finish() }, (n_graphs, 2).into()))
     }
 }
 
@@ -216,8 +217,8 @@ impl Kernel<1> for Entropy {
         let (rows, k) = shape.dims2()?;
         self.0.expect_rows("assignment_entropy", rows)?;
         let n_graphs = self.0.n_graphs();
-        let mut out = uninit(n_graphs);
-        let shared = Shared::new(&mut out);
+        let out = Output::new(n_graphs, 1);
+        let shared = out.shared();
         each(n_graphs, s.len() * 8, |graph| {
             let range = self.0.range(graph);
             let sum = entropy_sum(&s[range.start * k..range.end * k]);
@@ -225,7 +226,8 @@ impl Kernel<1> for Entropy {
             let out = unsafe { shared.part(graph..graph + 1) };
             out[0] = T::of(sum / range.len().max(1) as f64);
         });
-        Ok((out, n_graphs.into()))
+        // SAFETY: the number of every graph was written.
+        Ok((unsafe { out.finish() }, n_graphs.into()))
     }
 
     fn backward(&self, [s]: [&Tensor; 1], _: &Tensor, grad: &Tensor) -> Result<[Option<Tensor>; 1]> {
@@ -241,9 +243,10 @@ impl Kernel<2> for EntropyGrad {
     }
 
     fn forward<T: Float>(&self, [s, grad]: [&[T]; 2], [shape, _]: [&Shape; 2]) -> Result<(Vec<T>, Shape)> {
-        let (_, k) = shape.dims2()?;
-        let mut out = uninit(s.len());
-        let shared = Shared::new(&mut out);
+        let (rows, k) = shape.dims2()?;
+        self.0.expect_rows(self.name(), rows)?;
+        let out = Output::new(s.len(), 1);
+        let shared = out.shared();
         each(self.0.n_graphs(), s.len() * 8, |graph| {
             let range = self.0.range(graph);
             let factor = T::of(-grad[graph].wide() / range.len().max(1) as f64);
@@ -251,7 +254,8 @@ impl Kernel<2> for EntropyGrad {
             // SAFETY: graphs do not overlap.
             entropy_grad(&s[range.clone()], factor, unsafe { shared.part(range) });
         });
-        Ok((out, shape.clone()))
+        // SAFETY: the graphs have all rows between them, and `entropy_grad` writes every number of its rows.
+        Ok((unsafe { out.finish() }, shape.clone()))
     }
 }
 
@@ -262,7 +266,7 @@ const GRAM_ROWS: usize = 64;
 fn gram_square<T: Float>(s: &[T], n: usize, k: usize) -> f64 {
     let all = Mat::new(s, n, k, k);
     let side = n.min(k);
-    let mut scratch: Vec<T> = uninit(GRAM_ROWS.min(side) * side);
+    let mut scratch = vec![T::ZERO; GRAM_ROWS.min(side) * side];
     let mut total = 0.0;
     for rows in blocks(side, GRAM_ROWS) {
         let gram = &mut scratch[..rows.len() * side];
@@ -288,7 +292,7 @@ fn add_gram_product<T: Float>(s: &[T], n: usize, k: usize, factor: T, out: &mut 
     let all = Mat::new(s, n, k, k);
     let mut piece: Vec<T> = Vec::new();
     if k <= n {
-        let mut gram: Vec<T> = uninit(k * k);
+        let mut gram = vec![T::ZERO; k * k];
         product(&mut gram, k, all.transposed(), all, false);
         gram.iter_mut().for_each(|value| *value *= factor);
         product(out, k, all, Mat::new(&gram, k, k, k), true);
@@ -330,8 +334,8 @@ impl Kernel<1> for LinkLoss {
         let segments = Segments::Ragged(graph.graph_offsets.clone());
         segments.expect_rows("link_loss", rows)?;
         let n_graphs = segments.n_graphs();
-        let mut out = uninit(n_graphs);
-        let shared = Shared::new(&mut out);
+        let out = Output::new(n_graphs, 1);
+        let shared = out.shared();
         each(n_graphs, self.work(k), |g| {
             let range = segments.range(g);
             let n = range.len();
@@ -350,7 +354,8 @@ impl Kernel<1> for LinkLoss {
             let out = unsafe { shared.part(g..g + 1) };
             out[0] = T::of(clamped(square).sqrt() / (n * n).max(1) as f64);
         });
-        Ok((out, n_graphs.into()))
+        // SAFETY: the number of every graph was written.
+        Ok((unsafe { out.finish() }, n_graphs.into()))
     }
 
     fn backward(&self, [s]: [&Tensor; 1], loss: &Tensor, grad: &Tensor) -> Result<[Option<Tensor>; 1]> {
@@ -383,12 +388,13 @@ impl Kernel<3> for LinkLossGrad {
         [s, loss, grad]: [&[T]; 3],
         [shape, ..]: [&Shape; 3],
     ) -> Result<(Vec<T>, Shape)> {
-        let (_, k) = shape.dims2()?;
+        let (rows, k) = shape.dims2()?;
         let graph = &self.0;
         let segments = Segments::Ragged(graph.graph_offsets.clone());
+        segments.expect_rows(self.name(), rows)?;
         let is_symmetric = Arc::ptr_eq(&graph.adjacency, &graph.transpose);
-        let mut out = uninit(s.len());
-        let shared = Shared::new(&mut out);
+        let out = Output::new(s.len(), 1);
+        let shared = out.shared();
         each(segments.n_graphs(), 2 * LinkLoss(graph.clone()).work(k), |g| {
             let range = segments.range(g);
             let n = range.len();
@@ -412,7 +418,8 @@ impl Kernel<3> for LinkLossGrad {
             }
             add_gram_product(&s[range.start * k..range.end * k], n, k, T::of(2.0 * factor), out);
         });
-        Ok((out, shape.clone()))
+        // SAFETY: the graphs have all rows between them, and each begins by filling its own.
+        Ok((unsafe { out.finish() }, shape.clone()))
     }
 }
 
@@ -449,12 +456,12 @@ impl Kernel<2> for DenseLinkLoss {
         [s_shape, a_shape]: [&Shape; 2],
     ) -> Result<(Vec<T>, Shape)> {
         let (n_graphs, k1, k2) = Self::sizes(s_shape, a_shape)?;
-        let mut out = uninit(n_graphs);
-        let shared = Shared::new(&mut out);
+        let out = Output::new(n_graphs, 1);
+        let shared = out.shared();
         each(n_graphs, 2 * n_graphs * k1 * k1 * k2, |g| {
             let s = &s[g * k1 * k2..(g + 1) * k1 * k2];
             let a = &adjacency[g * k1 * k1..(g + 1) * k1 * k1];
-            let mut scratch: Vec<T> = uninit(GRAM_ROWS.min(k1) * k1);
+            let mut scratch = vec![T::ZERO; GRAM_ROWS.min(k1) * k1];
             let mut square = 0.0;
             for rows in blocks(k1, GRAM_ROWS) {
                 let part = &mut scratch[..rows.len() * k1];
@@ -466,7 +473,8 @@ impl Kernel<2> for DenseLinkLoss {
             let out = unsafe { shared.part(g..g + 1) };
             out[0] = T::of(square.sqrt() / (k1 * k1).max(1) as f64);
         });
-        Ok((out, n_graphs.into()))
+        // SAFETY: the number of every graph was written.
+        Ok((unsafe { out.finish() }, n_graphs.into()))
     }
 
     fn backward(
@@ -505,8 +513,8 @@ impl Kernel<3> for DenseLinkLossGrad {
     ) -> Result<(Vec<T>, Shape)> {
         let (n_graphs, k1, k2) = DenseLinkLoss::sizes(s_shape, a_shape)?;
         let width = if self.of_adjacency { k1 } else { k2 };
-        let mut out = uninit(n_graphs * k1 * width);
-        let shared = Shared::new(&mut out);
+        let out = Output::new(n_graphs * k1 * width, 1);
+        let shared = out.shared();
         each(n_graphs, 4 * n_graphs * k1 * k1 * k2, |g| {
             let s = &s[g * k1 * k2..(g + 1) * k1 * k2];
             let a = &adjacency[g * k1 * k1..(g + 1) * k1 * k1];
@@ -516,7 +524,7 @@ impl Kernel<3> for DenseLinkLossGrad {
                 out.fill(T::ZERO);
             }
             let all = Mat::new(s, k1, k2, k2);
-            let mut scratch: Vec<T> = uninit(GRAM_ROWS.min(k1) * k1);
+            let mut scratch = vec![T::ZERO; GRAM_ROWS.min(k1) * k1];
             for rows in blocks(k1, GRAM_ROWS) {
                 let part = &mut scratch[..rows.len() * k1];
                 let s_rows = Mat::new(&s[rows.start * k2..rows.end * k2], rows.len(), k2, k2);
@@ -535,7 +543,8 @@ impl Kernel<3> for DenseLinkLossGrad {
             }
         });
         let shape = if self.of_adjacency { a_shape } else { s_shape };
-        Ok((out, shape.clone()))
+        // SAFETY: every graph fills its part, or writes it block by block of its rows.
+        Ok((unsafe { out.finish() }, shape.clone()))
     }
 }
 

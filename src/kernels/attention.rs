@@ -1,11 +1,9 @@
 //! Graph attention: softmax over the edges of a node and the weighted sum, without storing anything an edge.
 
-use super::custom::{
-    Kernel, Shared, add_scaled, apply3, blocks, dot, plain3, uninit, values_f64, where_needed,
-};
+use super::custom::{Kernel, add_scaled, apply3, blocks, dot, plain3, values_f64, where_needed};
 use super::dropout::EdgeDropout;
 use super::float::Float;
-use super::parallel::each;
+use super::parallel::{Output, each};
 use super::summation::{self, Summation};
 use crate::kernels::graph::{Csr, SparseGraph};
 use candle_core::{Result, Shape, Tensor};
@@ -190,8 +188,8 @@ impl Kernel<3> for Attention {
             node_scores(h, a_src, self.options.heads, width),
             node_scores(h, a_dst, self.options.heads, width),
         );
-        let mut out = uninit(h.len());
-        let shared = Shared::new(&mut out);
+        let out = Output::new(h.len(), 1);
+        let shared = out.shared();
         let row_len = self.options.heads * width;
         let tasks: Vec<_> = blocks(n, BLOCK).collect();
         each(tasks.len(), self.work(row_len), |task| {
@@ -203,7 +201,8 @@ impl Kernel<3> for Attention {
                 Summation::Reproducible => attend_in_any_order(self, rows, h, &src, &dst, width, out),
             }
         });
-        Ok((out, shape.clone()))
+        // SAFETY: the blocks cover all nodes, and both ways of attending write every number of their rows.
+        Ok((unsafe { out.finish() }, shape.clone()))
     }
 
     fn backward(
@@ -312,19 +311,20 @@ impl Kernel<3> for AttentionGrad {
         let tasks: Vec<_> = blocks(n, BLOCK).collect();
         let work = 2 * cx.work(row_len);
 
-        let mut targets: Vec<T> = uninit(n * heads * TERMS);
-        let shared = Shared::new(&mut targets);
+        let targets = Output::new(n * heads * TERMS, 1);
+        let shared = targets.shared();
         each(tasks.len(), work, |task| {
             let rows = tasks[task].clone();
             // SAFETY: blocks of rows do not overlap.
             let out = unsafe { shared.part(rows.start * heads * TERMS..rows.end * heads * TERMS) };
             target_terms(cx, rows, h, grad, &src, &dst, width, out);
         });
+        // SAFETY: the blocks cover all nodes, and the terms of every head of a node were copied in.
+        let targets = unsafe { targets.finish() };
 
         let n_weights = row_len;
-        let mut out: Vec<T> = uninit(h.len() + 2 * n_weights);
-        let mut source_scores: Vec<T> = uninit(n * heads);
-        let (shared, shared_scores) = (Shared::new(&mut out), Shared::new(&mut source_scores));
+        let (out, source_scores) = (Output::new(h.len() + 2 * n_weights, 1), Output::new(n * heads, 1));
+        let (shared, shared_scores) = (out.shared(), source_scores.shared());
         each(tasks.len(), work, |task| {
             let rows = tasks[task].clone();
             // SAFETY: blocks of rows do not overlap.
@@ -337,10 +337,14 @@ impl Kernel<3> for AttentionGrad {
             source_gradients(cx, rows, [h, grad, &src, &dst, a_src, a_dst], &targets, width, out, scores);
         });
 
-        let of_weights = &mut out[h.len()..];
+        // SAFETY: the blocks cover all nodes, and the score of every head of a node was written.
+        let source_scores = unsafe { source_scores.finish() };
+        let len = h.len() + 2 * n_weights;
+        // SAFETY: the tasks are over, and their parts end before this one.
+        let of_weights = unsafe { shared.part(h.len()..len) };
         of_weights.copy_from_slice(&weight_gradients(h, &source_scores, &targets, heads, width));
-        let len = out.len();
-        Ok((out, len.into()))
+        // SAFETY: the blocks filled the rows of all nodes, and the weights' gradients were copied behind them.
+        Ok((unsafe { out.finish() }, len.into()))
     }
 }
 

@@ -31,7 +31,9 @@ fn run<const N: usize, K: Kernel<N>>(
             *arg = values(storage, layout)?;
         }
         let (values, shape) = kernel.forward(args, layouts.map(Layout::shape))?;
-        debug_assert_eq!(values.len(), shape.elem_count(), "{}", kernel.name());
+        if values.len() != shape.elem_count() {
+            candle_core::bail!("`{}` made {} numbers of shape {shape:?}", kernel.name(), values.len());
+        }
         Ok(finish(values, shape))
     })
 }
@@ -191,16 +193,8 @@ pub(crate) fn blocks(n: usize, per_block: usize) -> impl Iterator<Item = Range<u
     (0..n).step_by(per_block).map(move |start| start..(start + per_block).min(n))
 }
 
-/// `n` values that the caller will all write before anything reads them.
-#[allow(clippy::uninit_vec)]
-pub(crate) fn uninit<T: Float>(n: usize) -> Vec<T> {
-    let mut values = Vec::with_capacity(n);
-    // SAFETY: every bit pattern is a float, and every kernel writes its whole result (tests compare all of it).
-    unsafe { values.set_len(n) };
-    values
-}
-
-/// A result that several tasks write at once, each its own part.
+/// A result that several tasks write at once, each its own part: numbers, or the memory of an
+/// [`Output`](super::parallel::Output).
 pub(crate) struct Shared<T>(*mut T, usize);
 // SAFETY: `part` is only called for disjoint ranges.
 unsafe impl<T: Send> Send for Shared<T> {}
@@ -210,8 +204,16 @@ impl<T> Shared<T> {
     pub(crate) fn new(values: &mut [T]) -> Self {
         Self(values.as_mut_ptr(), values.len())
     }
+    /// `len` places from `start` on, written or not.
+    ///
     /// # Safety
-    /// No two live parts overlap.
+    /// The memory is allocated, and outlives every use of its parts.
+    pub(crate) unsafe fn from_raw(start: *mut T, len: usize) -> Self {
+        Self(start, len)
+    }
+    /// # Safety
+    /// The memory is still there, no two live parts overlap, and of memory that is not written yet nothing is read before
+    /// it is.
     #[allow(clippy::mut_from_ref)]
     pub(crate) unsafe fn part(&self, range: Range<usize>) -> &mut [T] {
         assert!(range.start <= range.end && range.end <= self.1);

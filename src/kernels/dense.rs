@@ -1,10 +1,10 @@
 //! Message passing between the clusters of pooled graphs, whose adjacency is a small dense matrix a graph. Row `i` of it
 //! says what cluster `i` gathers from the others, as a row of the sparse adjacency does for a node.
 
-use super::custom::{Kernel, Mat, Shared, apply2, dot, plain2, plain3, product, uninit, where_needed};
+use super::custom::{Kernel, Mat, apply2, dot, plain2, plain3, product, where_needed};
 use super::device;
 use super::float::Float;
-use super::parallel::each;
+use super::parallel::{Output, each};
 use crate::program::Norm;
 use candle_core::{Result, Shape, Tensor};
 
@@ -115,8 +115,8 @@ impl Kernel<2> for Propagate {
     ) -> Result<(Vec<T>, Shape)> {
         let (n_graphs, k, width) = sizes(a_shape, x_shape)?;
         let stride = if self.beside { 2 * width } else { width };
-        let mut out = uninit(n_graphs * k * stride);
-        let shared = Shared::new(&mut out);
+        let out = Output::new(n_graphs * k * stride, 1);
+        let shared = out.shared();
         each(n_graphs, 2 * n_graphs * k * k * width, |g| {
             let a = &adjacency[g * k * k..(g + 1) * k * k];
             let x = &x[g * k * width..(g + 1) * k * width];
@@ -151,7 +151,8 @@ impl Kernel<2> for Propagate {
                 beside.copy_from_slice(&own[..beside.len()]);
             }
         });
-        Ok((out, (n_graphs * k, stride).into()))
+        // SAFETY: of every row of every graph the product writes the first `width` numbers, and `beside` the others.
+        Ok((unsafe { out.finish() }, (n_graphs * k, stride).into()))
     }
 
     fn backward(&self, [a, x]: [&Tensor; 2], _: &Tensor, grad: &Tensor) -> Result<[Option<Tensor>; 2]> {
@@ -165,11 +166,9 @@ impl Kernel<2> for Propagate {
 /// Rows times their scales, in a new matrix.
 fn scaled_rows<T: Float>(x: Mat<T>, scales: &[T]) -> Vec<T> {
     let (rows, width) = x.size();
-    let mut out = uninit(rows * width);
-    for ((i, out), &scale) in out.chunks_exact_mut(width.max(1)).enumerate().zip(scales) {
-        for (out, &value) in out.iter_mut().zip(x.values_from(i)) {
-            *out = scale * value;
-        }
+    let mut out = Vec::with_capacity(rows * width);
+    for (i, &scale) in scales.iter().enumerate().take(rows) {
+        out.extend(x.values_from(i)[..width].iter().map(|&value| scale * value));
     }
     out
 }
@@ -190,8 +189,8 @@ impl Kernel<2> for PropagateGradX {
         let Propagate { norm, beside } = self.0;
         let (n_graphs, k, stride) = sizes(a_shape, grad_shape)?;
         let width = if beside { stride / 2 } else { stride };
-        let mut out = uninit(n_graphs * k * width);
-        let shared = Shared::new(&mut out);
+        let out = Output::new(n_graphs * k * width, 1);
+        let shared = out.shared();
         each(n_graphs, 2 * n_graphs * k * k * width, |g| {
             let a = &adjacency[g * k * k..(g + 1) * k * k];
             let grad = &grad[g * k * stride..(g + 1) * k * stride];
@@ -223,7 +222,8 @@ impl Kernel<2> for PropagateGradX {
                 }
             }
         });
-        Ok((out, (n_graphs * k, width).into()))
+        // SAFETY: the product of every graph writes all of its rows.
+        Ok((unsafe { out.finish() }, (n_graphs * k, width).into()))
     }
 }
 
@@ -243,8 +243,8 @@ impl Kernel<3> for PropagateGradA {
         let Propagate { norm, beside } = self.0;
         let (n_graphs, k, width) = sizes(a_shape, x_shape)?;
         let stride = if beside { 2 * width } else { width };
-        let mut out = uninit(n_graphs * k * k);
-        let shared = Shared::new(&mut out);
+        let out = Output::new(n_graphs * k * k, 1);
+        let shared = out.shared();
         each(n_graphs, 2 * n_graphs * k * k * width, |g| {
             let a = &adjacency[g * k * k..(g + 1) * k * k];
             let x = Mat::new(&x[g * k * width..(g + 1) * k * width], k, width, width);
@@ -258,7 +258,8 @@ impl Kernel<3> for PropagateGradA {
                 Norm::Gcn { self_loops } => through_gcn(norm, self_loops, a, k, out),
             }
         });
-        Ok((out, a_shape.clone()))
+        // SAFETY: the product of every graph writes its whole matrix.
+        Ok((unsafe { out.finish() }, a_shape.clone()))
     }
 }
 

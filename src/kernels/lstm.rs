@@ -1,8 +1,8 @@
 //! Aggregation of neighbours by a recurrent network: the one aggregation that reads an order.
 
-use super::custom::{Kernel, Mat, Shared, add_to, apply3, blocks, plain3, product, uninit, where_needed};
+use super::custom::{Kernel, Mat, Shared, add_to, apply3, blocks, plain3, product, where_needed};
 use super::float::Float;
-use super::parallel::each;
+use super::parallel::{Output, each};
 use crate::kernels::graph::{Csr, SparseGraph};
 use candle_core::{Result, Shape, Tensor};
 use std::ops::Range;
@@ -56,8 +56,8 @@ impl LstmAggregate {
     /// `x W_x + b` of every node: a neighbour's part of the gates, the same in every sequence it is read in.
     fn input_gates<T: Float>(&self, x: &[T], w: &[T], bias: &[T], sizes: Sizes) -> Vec<T> {
         let gates = 4 * sizes.hidden;
-        let mut out = uninit(sizes.n * gates);
-        let shared = Shared::new(&mut out);
+        let out = Output::new(sizes.n * gates, 1);
+        let shared = out.shared();
         let tasks: Vec<_> = blocks(sizes.n, 256).collect();
         each(tasks.len(), 2 * sizes.n * sizes.input * gates, |task| {
             let rows = tasks[task].clone();
@@ -70,7 +70,8 @@ impl LstmAggregate {
             let left = Mat::new(x, rows.len(), sizes.input, sizes.input);
             product(out, gates, left, Mat::new(w, sizes.input, gates, gates), true);
         });
-        out
+        // SAFETY: the tasks cover all nodes, into each of which the bias was copied.
+        unsafe { out.finish() }
     }
 
     /// Nodes of a block, longest sequence first: those still reading at any step are a prefix.
@@ -123,8 +124,8 @@ impl Kernel<3> for LstmAggregate {
         let gates = 4 * hidden;
         let inputs = self.input_gates(x, w, bias, sizes);
         let recurrent = Mat::new(&w[input * gates..], hidden, gates, gates);
-        let mut out: Vec<T> = uninit(n * hidden);
-        let shared = Shared::new(&mut out);
+        let out = Output::new(n * hidden, 1);
+        let shared = out.shared();
         let tasks: Vec<_> = blocks(n, BLOCK).collect();
         each(tasks.len(), self.work(sizes), |task| {
             let nodes = self.by_length(tasks[task].clone());
@@ -153,7 +154,8 @@ impl Kernel<3> for LstmAggregate {
                 out.copy_from_slice(&states[row * hidden..(row + 1) * hidden]);
             }
         });
-        Ok((out, (n, hidden).into()))
+        // SAFETY: the tasks cover all nodes, into each of which its last state was copied.
+        Ok((unsafe { out.finish() }, (n, hidden).into()))
     }
 
     fn backward(&self, [x, w, bias]: [&Tensor; 3], _: &Tensor, grad: &Tensor) -> Result<[Option<Tensor>; 3]> {
@@ -192,10 +194,10 @@ impl Kernel<3> for LstmGrad {
         let recurrent = Mat::new(&w[input * gates..], hidden, gates, gates);
 
         // Gradients of the gates' sums, at the place of each entry of the adjacency.
-        let mut of_gates: Vec<T> = uninit(self.0.n_entries() * gates);
+        let of_gates = Output::new(self.0.n_entries() * gates, 1);
         let tasks: Vec<_> = blocks(n, BLOCK).collect();
         let mut of_recurrent: Vec<T> = vec![T::ZERO; tasks.len() * hidden * gates];
-        let (shared, shared_w) = (Shared::new(&mut of_gates), Shared::new(&mut of_recurrent));
+        let (shared, shared_w) = (of_gates.shared(), Shared::new(&mut of_recurrent));
         each(tasks.len(), 3 * lstm.work(sizes), |task| {
             let nodes = lstm.by_length(tasks[task].clone());
             let places: Vec<_> = nodes.iter().map(|&node| self.0.offsets[node] as usize).collect();
@@ -258,6 +260,8 @@ impl Kernel<3> for LstmGrad {
                 product(of_w, gates, left, of_sums, true);
             }
         });
+        // SAFETY: the tasks cover all nodes, and each copied the gradients of every entry of its nodes.
+        let of_gates = unsafe { of_gates.finish() };
 
         // A neighbour's part of the gates collects from every sequence that read it, in the order of the entries.
         let mut of_inputs = vec![T::ZERO; n * gates];

@@ -1,6 +1,7 @@
 //! Work over rows in blocks. Blocks are cut by the size of the data, never by the number of threads, so a
 //! result has the same bits on one thread and on many.
 
+use super::custom::Shared;
 use super::threads;
 use multiversion::multiversion;
 use std::ops::Range;
@@ -129,6 +130,13 @@ impl<T: Copy + Send> Output<T> {
         unsafe {
             std::slice::from_raw_parts_mut(self.start.add(range.start * self.width), range.len() * self.width)
         }
+    }
+
+    /// All of it as one row, for tasks that write parts of any length.
+    pub fn shared(&self) -> Shared<T> {
+        // SAFETY: `new` reserved this many. A part is unusable after `finish`, because no two live parts overlap and the
+        // vector has all of them.
+        unsafe { Shared::from_raw(self.start, self.n_rows * self.width) }
     }
 
     /// # Safety

@@ -1,9 +1,9 @@
 //! Softmax of each row: the assignment `S` of a pooling.
 
-use super::custom::{Kernel, Shared, apply1, blocks, fold, plain2, uninit, where_needed};
+use super::custom::{Kernel, apply1, blocks, fold, plain2, where_needed};
 use super::device;
 use super::float::Float;
-use super::parallel::each;
+use super::parallel::{Output, each};
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
 
@@ -39,15 +39,16 @@ impl Kernel<1> for SoftmaxRows {
 
     fn forward<T: Float>(&self, [x]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
         let (n_rows, width) = shape.dims2()?;
-        let mut out = uninit(x.len());
-        let shared = Shared::new(&mut out);
+        let out = Output::new(x.len(), 1);
+        let shared = out.shared();
         let tasks: Vec<_> = blocks(n_rows, BLOCK / width.max(1)).collect();
         each(tasks.len(), x.len() * EXP_WORK, |task| {
             let range = tasks[task].start * width..tasks[task].end * width;
             // SAFETY: blocks of rows do not overlap.
             softmax_block(&x[range.clone()], unsafe { shared.part(range) }, width);
         });
-        Ok((out, shape.clone()))
+        // SAFETY: the tasks cover all rows, and `softmax_block` writes every number of its rows.
+        Ok((unsafe { out.finish() }, shape.clone()))
     }
 
     fn backward(&self, [x]: [&Tensor; 1], y: &Tensor, grad: &Tensor) -> Result<[Option<Tensor>; 1]> {
@@ -65,15 +66,16 @@ impl Kernel<2> for SoftmaxRowsGrad {
 
     fn forward<T: Float>(&self, [y, dy]: [&[T]; 2], [shape, _]: [&Shape; 2]) -> Result<(Vec<T>, Shape)> {
         let (n_rows, width) = shape.dims2()?;
-        let mut out = uninit(y.len());
-        let shared = Shared::new(&mut out);
+        let out = Output::new(y.len(), 1);
+        let shared = out.shared();
         let tasks: Vec<_> = blocks(n_rows, BLOCK / width.max(1)).collect();
         each(tasks.len(), y.len() * 2, |task| {
             let range = tasks[task].start * width..tasks[task].end * width;
             // SAFETY: blocks of rows do not overlap.
             softmax_grad_block(&y[range.clone()], &dy[range.clone()], unsafe { shared.part(range) }, width);
         });
-        Ok((out, shape.clone()))
+        // SAFETY: the tasks cover all rows, and `softmax_grad_block` writes every number of its rows.
+        Ok((unsafe { out.finish() }, shape.clone()))
     }
 }
 

@@ -1,8 +1,8 @@
 //! Sorted places: the rows of each graph in an order that does not depend on their numbering.
 
-use super::custom::{Kernel, Shared, apply1, blocks, plain1, uninit, values_f64, where_needed};
+use super::custom::{Kernel, apply1, blocks, plain1, values_f64, where_needed};
 use super::float::Float;
-use super::parallel::each;
+use super::parallel::{Output, each};
 use candle_core::{Result, Shape, Tensor};
 use std::sync::Arc;
 
@@ -59,8 +59,8 @@ impl Kernel<1> for Places {
     fn forward<T: Float>(&self, [x]: [&[T]; 1], [shape]: [&Shape; 1]) -> Result<(Vec<T>, Shape)> {
         let (_, width) = shape.dims2()?;
         let n_places = self.places.len();
-        let mut out = uninit(n_places * width);
-        let shared = Shared::new(&mut out);
+        let out = Output::new(n_places * width, 1);
+        let shared = out.shared();
         let tasks: Vec<_> = blocks(n_places, 256).collect();
         each(tasks.len(), n_places * width, |task| {
             for place in tasks[task].clone() {
@@ -72,7 +72,8 @@ impl Kernel<1> for Places {
                 }
             }
         });
-        Ok((out, (n_places, width).into()))
+        // SAFETY: the tasks cover all places, each of which is filled or copied into.
+        Ok((unsafe { out.finish() }, (n_places, width).into()))
     }
 
     fn backward(&self, [x]: [&Tensor; 1], _: &Tensor, grad: &Tensor) -> Result<[Option<Tensor>; 1]> {

@@ -144,9 +144,12 @@ impl Network {
     /// the number of its graphs. `classes` is empty for regression.
     ///
     /// # Errors
-    /// Where Candle fails.
+    /// Where there is a class that the weights of the classes do not reach, or Candle fails.
     pub fn loss_weights(&self, n_items: usize, classes: &[u32], n_graphs: usize) -> Result<LossWeights> {
         let class_weights = self.class_weights()?;
+        if let Some(weights) = &class_weights {
+            classes_below(classes, weights.len())?;
+        }
         let weight = |term: &LossTerm| match term.loss.kind() {
             LossKind::Task(_) => {
                 let weights = class_weights.as_deref().filter(|_| term.loss.weighs_classes(&term.args));
@@ -161,9 +164,10 @@ impl Network {
     /// and each graph counts the same whatever shared a batch with it.
     ///
     /// # Errors
-    /// Where Candle fails.
+    /// Where an item has a class that the outputs have no column for, or Candle fails.
     pub fn part_loss(&self, items: &Items, auxiliary: &AuxiliaryLosses) -> Result<PartLoss> {
         let class_weights = self.class_weights()?;
+        classes_below(items.classes, items.width)?;
         let n_items = items.outputs.len().checked_div(items.width).unwrap_or(0);
         let mut loss = PartLoss { total: 0.0, terms: Vec::new(), bad_item: None };
         for term in &self.losses {
@@ -203,6 +207,16 @@ impl Network {
     }
 }
 
+/// The network was built for `n_classes`.
+fn classes_below(classes: &[u32], n_classes: usize) -> Result<()> {
+    match classes.iter().find(|&&class| class as usize >= n_classes) {
+        None => Ok(()),
+        Some(class) => candle_core::bail!(
+            "the network was built for {n_classes} classes, numbered from 0, the data has class {class}"
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,6 +224,30 @@ mod tests {
     use crate::data::synthetic::{RandomGraphs, random_graphs};
     use crate::lower::testing::compile;
     use candle_core::Device;
+
+    #[test]
+    fn a_class_that_the_network_was_not_built_for_is_named() {
+        let data = data();
+        let facts = data.facts();
+        let model =
+            compile("model = mean -> linear\nloss = cross_entropy(class_weights = balanced)", Some(&facts));
+        let network = Network::build(&model, &facts, DType::F32, &Device::Cpu, 1).unwrap();
+        let (n_classes, beyond) = (facts.n_outputs, facts.n_outputs as u32);
+        let outputs = vec![0.0; n_classes];
+        let items = |class: &'static [u32]| Items {
+            outputs: &outputs,
+            width: n_classes,
+            classes: class,
+            values: &[],
+        };
+        let of = |classes| network.part_loss(&items(classes), &AuxiliaryLosses::default());
+        assert!(of(&[0]).is_ok());
+        let message = format!("built for {n_classes} classes, numbered from 0, the data has class {beyond}");
+        assert_eq!(beyond, 3, "the class below");
+        for error in [of(&[3]).unwrap_err(), network.loss_weights(1, &[3], 1).unwrap_err()] {
+            assert!(error.to_string().contains(&message), "{error}");
+        }
+    }
 
     fn data() -> Dataset {
         random_graphs(&RandomGraphs { n_graphs: 23, seed: 4, ..RandomGraphs::default() })

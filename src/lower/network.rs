@@ -44,6 +44,7 @@ pub struct Network {
     /// What the data hands to each step without inputs.
     given: Vec<Option<Entity>>,
     n_edge_features: Option<usize>,
+    n_edge_kinds: Option<usize>,
     pub(super) device: Device,
 }
 
@@ -138,6 +139,9 @@ impl Network {
             None => None,
         };
         let auxiliary = model.losses.iter().filter(|term| term.loss.kind() == LossKind::Auxiliary);
+        let nodes = || plan.steps.iter().map(|step| &model.graph[step.node]);
+        let width_of =
+            |input: &str| nodes().find(|node| node.op.name() == input).and_then(|node| node.ty.width.known());
         Ok(Self {
             wanted_losses: auxiliary.map(|term| term.loss.name()).collect(),
             widths: plan
@@ -152,12 +156,8 @@ impl Network {
                 .iter()
                 .map(|step| step.inputs.is_empty().then(|| model.graph[step.node].ty.entity))
                 .collect(),
-            n_edge_features: plan
-                .steps
-                .iter()
-                .map(|step| &model.graph[step.node])
-                .find(|node| node.op.name() == ops::EDGES.name())
-                .and_then(|node| node.ty.width.known()),
+            n_edge_features: width_of(ops::EDGES.name()),
+            n_edge_kinds: width_of(ops::EDGE_LABELS.name()),
             n_features: model.graph[model.input].ty.width.known(),
             losses: model.losses,
             class_weights,
@@ -172,7 +172,8 @@ impl Network {
     /// Runs the network on a batch. In evaluation nothing is kept for a backward pass.
     ///
     /// # Errors
-    /// Where the batch has another number of features than the model was built for, or Candle fails.
+    /// Where the batch has another number of features or of kinds of edges than the model was built for, or not one row
+    /// for each node and edge; where a stage makes another width than its type declares, or Candle fails.
     pub fn forward(&self, batch: &GraphBatch, cx: &mut ForwardCx) -> Result<Value> {
         self.forward_observed(batch, cx, &mut |_, _| ())
     }
@@ -190,9 +191,12 @@ impl Network {
         if cx.train {
             if cx.is_taped { tape::start() } else { tape::stop() }
         }
-        let width = batch.x.dim(1)?;
+        let (n_rows, width) = batch.x.dims2()?;
         if let Some(expected) = self.n_features.filter(|&expected| expected != width) {
             candle_core::bail!("the network was built for {expected} node features, the batch has {width}");
+        }
+        if n_rows != batch.graph.n_nodes() {
+            candle_core::bail!("the batch has {} nodes, but features of {n_rows}", batch.graph.n_nodes());
         }
         let nodes = Value { x: batch.x.clone(), structure: Structure::Sparse(batch.graph.clone()) };
         let mut values: Vec<Option<Value>> = vec![None; self.modules.len()];
@@ -214,13 +218,12 @@ impl Network {
                 // Weights are variables, so Candle would keep every step for gradients that nobody asks for.
                 value.detach();
             }
-            debug_assert!(
-                self.widths[idx].is_none_or(|declared| value.x.dims().get(1) == Some(&declared)),
-                "stage {} declares {:?} features and makes {:?}",
-                step.node.index(),
-                self.widths[idx],
-                value.x.dims(),
-            );
+            if let Some(declared) = self.widths[idx]
+                && value.x.dims().get(1) != Some(&declared)
+            {
+                let (stage, shape) = (step.node.index(), value.x.dims());
+                candle_core::bail!("stage {stage} declares {declared} features a row, but makes {shape:?}");
+            }
             observe(step, &value);
             values[idx] = Some(value);
             for &dead in &step.frees {
@@ -239,13 +242,21 @@ impl Network {
             let Some(kinds) = &batch.graph.kinds else {
                 candle_core::bail!("the network reads the kinds of edges, the batch has none");
             };
+            if let Some(expected) = self.n_edge_kinds.filter(|&expected| expected != kinds.n_kinds) {
+                let n_kinds = kinds.n_kinds;
+                candle_core::bail!(
+                    "the network was built for {expected} kinds of edges, the batch has {n_kinds}"
+                );
+            }
+            entries_of(batch, kinds.of_entry.len(), "kinds")?;
             let x = Tensor::from_slice(&kinds.of_entry, (kinds.of_entry.len(), 1), batch.x.device())?;
             return Ok(Value { x, structure });
         }
         let Some(x) = &batch.edge_x else {
             candle_core::bail!("the network reads the features of edges, the batch has none");
         };
-        let width = x.dim(1)?;
+        let (n_rows, width) = x.dims2()?;
+        entries_of(batch, n_rows, "features")?;
         if let Some(expected) = self.n_edge_features.filter(|&expected| expected != width) {
             candle_core::bail!("the network was built for {expected} edge features, the batch has {width}");
         }
@@ -268,6 +279,14 @@ impl Network {
 
     pub fn device(&self) -> &Device {
         &self.device
+    }
+}
+
+/// Whether there is one row for each edge.
+fn entries_of(batch: &GraphBatch, n_rows: usize, what: &str) -> Result<()> {
+    match batch.graph.adjacency.n_entries() {
+        n_edges if n_edges == n_rows => Ok(()),
+        n_edges => candle_core::bail!("the batch has {n_edges} edges, but {what} of {n_rows}"),
     }
 }
 
@@ -297,6 +316,7 @@ fn filled_in(model: &Model, data: &DataFacts) -> Model {
 mod tests {
     use super::*;
     use crate::data::Dataset;
+    use crate::data::synthetic::{RandomGraphs, random_graphs};
     use crate::lower::testing::{compile, graphs};
 
     const TEXT: &str = "linear(8) -> batch_norm -> relu -> mean -> dropout -> mlp";
@@ -316,6 +336,48 @@ mod tests {
         let all: Vec<u32> = (0..data.n_graphs() as u32).collect();
         let targets = data.target_tensor(&all, DType::F64, &Device::Cpu).unwrap().unwrap();
         (data.batch(&all, DType::F64, &Device::Cpu).unwrap(), targets)
+    }
+
+    /// What a network says to a batch of its data after `change`.
+    fn refusal(text: &str, change: impl Fn(&mut GraphBatch)) -> String {
+        let data = random_graphs(&RandomGraphs {
+            n_graphs: 3,
+            n_edge_features: 2,
+            n_edge_kinds: 3,
+            ..RandomGraphs::default()
+        });
+        let model = compile(text, Some(&data.facts()));
+        let network = Network::build(&model, &data.facts(), DType::F64, &Device::Cpu, 1).unwrap();
+        let mut batch = data.batch(&[0, 1, 2], DType::F64, &Device::Cpu).unwrap();
+        assert!(network.forward(&batch, &mut ForwardCx::evaluation()).is_ok(), "{text}");
+        change(&mut batch);
+        network.forward(&batch, &mut ForwardCx::evaluation()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_batch_that_is_not_of_the_networks_data_is_refused_by_name_and_number() {
+        let narrower = |x: &Tensor| x.narrow(1, 0, x.dim(1).unwrap() - 1).unwrap();
+        let shorter = |x: &Tensor| x.narrow(0, 0, x.dim(0).unwrap() - 1).unwrap();
+        let message = refusal(TEXT, |batch| batch.x = narrower(&batch.x));
+        assert!(message.contains("built for 5 node features, the batch has 4"), "{message}");
+        let message = refusal(TEXT, |batch| batch.x = shorter(&batch.x));
+        assert!(message.contains("nodes, but features of"), "{message}");
+
+        let text = "gine(8, edge = edges) -> mean -> linear";
+        let message = refusal(text, |batch| batch.edge_x = batch.edge_x.as_ref().map(narrower));
+        assert!(message.contains("edge features, the batch has"), "{message}");
+        let message = refusal(text, |batch| batch.edge_x = batch.edge_x.as_ref().map(shorter));
+        assert!(message.contains("edges, but features of"), "{message}");
+        let message = refusal(text, |batch| batch.edge_x = None);
+        assert!(message.contains("reads the features of edges, the batch has none"), "{message}");
+
+        let text = "rgcn(8, relation = edge_labels) -> mean -> linear";
+        let message = refusal(text, |batch| {
+            let mut kinds = batch.graph.kinds.clone().unwrap();
+            kinds.n_kinds += 1;
+            batch.graph = std::sync::Arc::new((*batch.graph).clone().with_kinds(Some(kinds)));
+        });
+        assert!(message.contains("kinds of edges, the batch has"), "{message}");
     }
 
     #[test]

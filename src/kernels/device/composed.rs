@@ -82,7 +82,8 @@ pub(crate) fn layer_norm(
 /// `Σ w[class] · −log softmax(logits)[class] / total` over the labelled rows.
 pub(crate) fn cross_entropy(logits: &Tensor, classes: &[i64], weights: &[f64], total: f64) -> Result<Tensor> {
     let device = logits.device();
-    let labelled: Vec<u32> = (0..classes.len() as u32).filter(|&row| classes[row as usize] >= 0).collect();
+    let n_rows = super::size("rows", classes.len())?;
+    let labelled: Vec<u32> = (0..n_rows).filter(|&row| classes[row as usize] >= 0).collect();
     if labelled.is_empty() {
         return logits.sum_all()? * 0.0;
     }

@@ -1,5 +1,6 @@
 //! Kernels for CUDA, compiled at run time with NVRTC from `kernels.cu`, for f32 and f64.
 
+use super::{THREADS, blocks, size};
 use crate::kernels::float::Float;
 use crate::kernels::graph::Csr;
 use candle_core::backend::BackendStorage;
@@ -57,13 +58,11 @@ impl DeviceCsr {
 }
 
 /// One thread an element.
-fn elements(n: usize) -> LaunchConfig {
-    const THREADS: u32 = 256;
-    LaunchConfig {
-        grid_dim: ((n as u32).div_ceil(THREADS).max(1), 1, 1),
-        block_dim: (THREADS, 1, 1),
-        shared_mem_bytes: 0,
-    }
+///
+/// # Errors
+/// Where there are more elements than a device has threads for.
+fn elements(n: usize) -> Result<LaunchConfig> {
+    Ok(LaunchConfig { grid_dim: (blocks(n)?, 1, 1), block_dim: (THREADS, 1, 1), shared_mem_bytes: 0 })
 }
 
 /// Launches the kernel `$name` with one thread an element.
@@ -75,9 +74,10 @@ macro_rules! launch {
         let function = $device.get_or_load_custom_func(&format!("{}_{suffix}", $name), &module, text)?;
         let mut launch = function.builder();
         $(launch.arg($arg);)*
+        let config = elements($n)?;
         // SAFETY: the arguments are those of the kernel's declaration in `kernels.cu`, and the buffers have the
         // sizes that it reads and writes.
-        unsafe { launch.launch(elements($n)) }.w()?;
+        unsafe { launch.launch(config) }.w()?;
     }};
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn propagate<T: Float + CudaDType + DeviceRepr>(
     let x = contiguous::<T>(x, layout)?;
     // SAFETY: the kernel writes every element.
     let y = unsafe { device.alloc::<T>(n_rows * width)? };
-    let sizes = (n_rows as u32, width as u32);
+    let sizes = (size("rows", n_rows)?, size("features a row", width)?);
     launch!(
         device,
         T,
@@ -137,7 +137,7 @@ pub(crate) fn segment_reduce<T: Float + CudaDType + DeviceRepr>(
     let x = contiguous::<T>(x, layout)?;
     // SAFETY: the kernel writes every element.
     let y = unsafe { device.alloc::<T>(n_segments * width)? };
-    let sizes = (n_segments as u32, width as u32);
+    let sizes = (size("segments", n_segments)?, size("features a row", width)?);
     launch!(device, T, "segment_reduce", n_segments * width, [&offsets, &x, &y, &sizes.0, &sizes.1, &kind]);
     Ok(CudaStorage::wrap_cuda_slice(y, device))
 }
@@ -154,7 +154,7 @@ pub(crate) fn segment_spread<T: Float + CudaDType + DeviceRepr>(
     let (x, y, dy) = (contiguous::<T>(x.0, x.1)?, contiguous::<T>(y.0, y.1)?, contiguous::<T>(dy.0, dy.1)?);
     // SAFETY: the segments cover all rows, so the kernel writes every element.
     let dx = unsafe { device.alloc::<T>(n_rows * width)? };
-    let sizes = (n_segments as u32, width as u32);
+    let sizes = (size("segments", n_segments)?, size("features a row", width)?);
     launch!(
         device,
         T,

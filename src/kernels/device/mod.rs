@@ -16,6 +16,42 @@ mod source;
 
 use candle_core::{Device, Result, Tensor};
 
+/// Threads of a block of a launch.
+#[cfg(any(test, feature = "cuda"))]
+const THREADS: u32 = 256;
+
+/// A size as the kernels on a device take it.
+///
+/// # Errors
+/// Where it is beyond 32 bits.
+fn size(what: &str, n: usize) -> Result<u32> {
+    match u32::try_from(n) {
+        Ok(n) => Ok(n),
+        Err(_) => candle_core::bail!(
+            "{n} {what} are more than a kernel on the device can count, {}: take smaller batches",
+            u32::MAX
+        ),
+    }
+}
+
+/// Blocks of [`THREADS`] threads, one a number.
+///
+/// # Errors
+/// Where there are more than a device starts at once.
+#[cfg(any(test, feature = "cuda"))]
+fn blocks(n: usize) -> Result<u32> {
+    /// Of the first axis of a grid, by the CUDA programming guide.
+    const MOST: usize = i32::MAX as usize;
+    let n_blocks = n.div_ceil(THREADS as usize).max(1);
+    if n_blocks > MOST {
+        candle_core::bail!(
+            "{n} numbers are more than one kernel on the device computes, {}: take smaller batches",
+            MOST * THREADS as usize
+        );
+    }
+    size("blocks", n_blocks)
+}
+
 /// Whether the fused CPU kernels do not apply.
 pub(crate) fn is_elsewhere(x: &Tensor) -> bool {
     !x.device().is_cpu()
@@ -37,4 +73,21 @@ pub(crate) fn on_host<const N: usize>(
     // The vector has the array's length by construction.
     let copies: [Tensor; N] = copies.try_into().unwrap_or_else(|_| unreachable!("one copy an input"));
     f(copies)?.to_device(&device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_beyond_those_of_a_device_are_errors_that_name_them() {
+        assert_eq!(size("rows", u32::MAX as usize).unwrap(), u32::MAX);
+        let error = size("rows", 1 << 32).unwrap_err().to_string();
+        assert!(error.contains("4294967296 rows") && error.contains("smaller batches"), "{error}");
+        assert_eq!([0, 1, 256, 257].map(|n| blocks(n).unwrap()), [1, 1, 1, 2]);
+        let most = (i32::MAX as usize) << 8;
+        assert_eq!(blocks(most).unwrap(), i32::MAX as u32);
+        let error = blocks(most + 1).unwrap_err().to_string();
+        assert!(error.contains(&format!("{} numbers", most + 1)), "{error}");
+    }
 }
