@@ -5,6 +5,7 @@ mod begin;
 mod columns;
 mod commands;
 mod compare;
+mod cuda;
 mod damage;
 mod data;
 mod data_paths;
