@@ -9,7 +9,7 @@ use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule, facts,
 };
 use crate::program::Fun;
-use crate::types::{Size, Type};
+use crate::types::{Dim, Size, Type};
 
 /// Edge-conditioned convolution: `h_i = Θᵀ x_i + aggregate_{j ∈ N(i)} W(e_ij)ᵀ x_j + b`, where a perceptron makes the
 /// matrix `W(e_ij)`, `F_in` by `F_out`, of an edge's features.
@@ -99,16 +99,29 @@ impl Operator for NnConv {
             args.opt_int("hidden").map_or_else(|| n_out.clone(), |hidden| super::fixed(hidden as usize));
         let mut widths = vec![cx.inputs[args.port("edge")?].width.clone()];
         widths.extend(std::iter::repeat_n(hidden, args.int("layers") as usize - 1));
-        let entries = Size::product([n_in.size.clone(), n_out.size.clone()]);
-        widths.push(crate::types::Dim::new(entries, None, ""));
-        let matrix =
-            cx.mlp(cx.named("edge")?, &widths, NETWORK).view(&[n_in.size.clone(), n_out.size.clone()]);
-        let row = e.source(x).view(&[Size::Known(1), n_in.size.clone()]);
-        let message = row.contract(matrix).view(std::slice::from_ref(&n_out.size));
+        let (n_inner, inner) = (widths.len() - 1, widths[widths.len() - 1].clone());
+        let h = cx.mlp(cx.named("edge")?, &widths, &NETWORK[..n_inner]);
+        let h = if n_inner == 0 { h } else { h.relu() };
+        let entries = Dim::new(Size::product([n_in.size.clone(), n_out.size.clone()]), None, "");
+        let [w, bias] = cx.dense_weights(NETWORK[n_inner], [&inner, &entries]);
+        let source = e.source(x);
+        // The matrix of an edge is linear in `h`, so its sum over the edges is too: what they add up is `h ⊗ x_j`, and
+        // no matrix is made. A maximum needs each message by itself.
+        let summed = || {
+            let products = h.column() * source.view(&[Size::Known(1), n_in.size.clone()]);
+            let rows = Size::product([inner.size.clone(), n_in.size.clone()]);
+            let w = w.view(&[rows, n_out.size.clone()]);
+            let bias = bias.view(&[n_in.size.clone(), n_out.size.clone()]);
+            e.sum(products).flat().linear(w) + e.sum(source).linear(bias)
+        };
         let mut y = match args.choice("aggregate") {
-            "mean" => e.mean(message),
-            "max" => e.largest(message),
-            _ => e.sum(message),
+            "mean" => summed().div_rows(e.degree().at_least(1.0)),
+            "max" => {
+                let matrix = (h.linear(w) + bias).view(&[n_in.size.clone(), n_out.size.clone()]);
+                let row = source.view(&[Size::Known(1), n_in.size.clone()]);
+                e.largest(row.contract(matrix).view(std::slice::from_ref(&n_out.size)))
+            }
+            _ => summed(),
         };
         if args.bool("root_weight") {
             let init = Init::KaimingUniform { fan_in: facts::known(n_in) };
