@@ -46,10 +46,7 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
                         .help(leave_out()),
                 );
             }
-            let keeps_positive = match own {
-                Fun::Relu | Fun::LeakyRelu(_) | Fun::Elu(_) => true,
-                _ => false,
-            };
+            let keeps_positive = matches!(own, Fun::Relu | Fun::LeakyRelu(_) | Fun::Elu(_));
             let before = positive_source(cx, cx.input(node)?).filter(|_| keeps_positive)?;
             let name = cx.name(before);
             Some(
