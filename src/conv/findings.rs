@@ -370,6 +370,7 @@ pub fn unknown_aggregate(name: &str, place: Span) -> Diagnostic {
         "avg" | "average" => Some("mean"),
         "amax" | "maximum" => Some("max"),
         "amin" | "minimum" => Some("min"),
+        "prod" | "product" | "multiply" => Some("mul"),
         _ => None,
     };
     if name == "softmax" || name == "attention" {

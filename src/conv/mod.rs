@@ -110,13 +110,21 @@ pub enum Aggregate {
     Min,
     Std,
     Var,
+    Mul,
 }
 
 impl Aggregate {
-    pub const NAMES: &[&str] = &["sum", "mean", "max", "min", "std", "var"];
+    pub const NAMES: &[&str] = &["sum", "mean", "max", "min", "std", "var", "mul"];
 
-    pub const ALL: &[Aggregate] =
-        &[Aggregate::Sum, Aggregate::Mean, Aggregate::Max, Aggregate::Min, Aggregate::Std, Aggregate::Var];
+    pub const ALL: &[Aggregate] = &[
+        Aggregate::Sum,
+        Aggregate::Mean,
+        Aggregate::Max,
+        Aggregate::Min,
+        Aggregate::Std,
+        Aggregate::Var,
+        Aggregate::Mul,
+    ];
 
     pub fn find(name: &str) -> Option<Self> {
         Self::NAMES.iter().position(|known| *known == name).map(|idx| Self::ALL[idx])

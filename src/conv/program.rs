@@ -132,6 +132,10 @@ impl<'b> Writer<'_, 'b> {
             Aggregate::Max => self.largest(message),
             Aggregate::Min => -self.largest(message.map(|v| -v)),
             Aggregate::Var => variance(),
+            Aggregate::Mul => {
+                let product = self.inputs.edges.product(message.edge);
+                message.own.map_or(product, |own| product * own)
+            }
             Aggregate::Std => {
                 let variance = variance();
                 variance.at_least(LEAST_VARIANCE).sqrt() * variance.above(LEAST_VARIANCE)

@@ -1,5 +1,6 @@
 //! Convolutions that are written in the language beside the built-in ones: the same values and gradients.
 
+use super::Aggregate;
 use crate::data::Dataset;
 use crate::data::synthetic::{RandomGraphs, random_graphs};
 use crate::lower::testing::{compile, graphs};
@@ -359,11 +360,14 @@ fn aggregates_are_what_their_names_say() {
         );
         values_of(&text, &data)
     };
-    for aggregate in ["sum", "mean", "max", "min", "std", "var"] {
+    for &aggregate in Aggregate::NAMES {
         let alone = with(aggregate, "aggregated + 0 * x_i");
         assert!(alone.iter().any(|value| value.abs() > 1e-6), "{aggregate}");
     }
     assert_same("sum and mean", &with("mean", "aggregated * max(degree_i, 1)"), &with("sum", "aggregated"));
+    // The product of e^tanh is e to the sum, and 1 for a node without neighbours.
+    let product = "conv mine { message = exp(tanh(x_j)), aggregate = mul }\nmodel = mine -> mean -> linear";
+    assert_same("product and sum", &values_of(product, &data), &with("sum", "exp(aggregated)"));
     let smallest = with("min", "aggregated");
     let negated = "conv mine { message = -tanh(x_j), aggregate = max, update = -aggregated }\nmodel = mine -> mean -> linear";
     assert_same("min and max", &values_of(negated, &data), &smallest);

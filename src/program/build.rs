@@ -453,12 +453,15 @@ impl<'b> V<'b> {
     pub fn fold_max(self, axis: usize) -> Self {
         self.fold(Reduce::Max, axis)
     }
+    pub fn fold_mul(self, axis: usize) -> Self {
+        self.fold(Reduce::Mul, axis)
+    }
     pub fn fold_mean(self, axis: usize) -> Self {
         let n = self.axes()[axis].known();
         self.fold_sum(axis).scale(1.0 / n.unwrap_or(1) as f64)
     }
 
-    fn fold(self, how: Reduce, axis: usize) -> Self {
+    pub(crate) fn fold(self, how: Reduce, axis: usize) -> Self {
         let value = self.b.value(self.id);
         if let Op::Gather { x, index } = value.op
             && index != Index::All
@@ -573,6 +576,10 @@ impl<'b> V<'b> {
     pub fn largest(self, index: Index) -> Self {
         self.reduce(Reduce::Max, index)
     }
+    /// The product of the rows that lead to one; 1 where there are none.
+    pub fn product(self, index: Index) -> Self {
+        self.reduce(Reduce::Mul, index)
+    }
     /// `Σ / n`; 0 where there are none.
     pub fn mean(self, index: Index) -> Self {
         let n = self.b.count(index).at_least(1.0);
@@ -624,7 +631,12 @@ impl<'b> V<'b> {
         self.alike(Reduce::Max)
     }
 
-    fn alike(self, how: Reduce) -> Self {
+    /// The product over the edges of the same kind that lead to the same row, for each of them.
+    pub fn product_alike(self) -> Self {
+        self.alike(Reduce::Mul)
+    }
+
+    pub(crate) fn alike(self, how: Reduce) -> Self {
         assert_eq!(self.space(), Space::Edges, "only edges have kinds");
         self.b.push(Op::Alike { how, x: self.id }, Space::Edges, self.axes())
     }
@@ -844,6 +856,13 @@ impl<'b> Edges<'b> {
     }
     pub fn smallest(self, message: V<'b>) -> V<'b> {
         -self.largest(-message)
+    }
+    /// The product over the edges of each row; 1 where there are none. Edges that count 0 are none.
+    pub fn product(self, message: V<'b>) -> V<'b> {
+        match self.mask(message) {
+            Some(mask) => mask.choose(message, self.b.constant(1.0)).product(Index::Target),
+            None => message.product(Index::Target),
+        }
     }
     /// Softmax over the edges of each row; 0 for edges that count 0.
     pub fn softmax(self, score: V<'b>) -> V<'b> {

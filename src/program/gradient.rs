@@ -132,6 +132,10 @@ pub fn differentiate(forward: &Program, wanted: &[bool]) -> Differentiated {
                         let share = g / is_largest.fold_sum(*axis);
                         give(*x, is_largest * share.view(&kept));
                     }
+                    Reduce::Mul => {
+                        let over = |how, v: V<'_>| b.at(v.id).fold(how, *axis);
+                        give(*x, of_factor(b, x_v, g, over, |v| v.view(&kept)));
+                    }
                 }
             }
             Op::View(x) => {
@@ -174,12 +178,20 @@ pub fn differentiate(forward: &Program, wanted: &[bool]) -> Differentiated {
                         let n = is_largest.sum(*index).at_least(1.0);
                         give(*x, is_largest * to_rows((g / n).id));
                     }
+                    Reduce::Mul => {
+                        let over = |how, v: V<'_>| b.at(v.id).reduce(how, *index);
+                        give(*x, of_factor(b, b.at(*x), g, over, |v| to_rows(v.id)));
+                    }
                 }
             }
             Op::Alike { how: Reduce::Sum, x } => give(*x, g.sum_alike()),
             Op::Alike { how: Reduce::Max, x } => {
                 let is_largest = b.map(Fun::Equal, &[b.at(*x), y]);
                 give(*x, is_largest * g.sum_alike() / is_largest.sum_alike());
+            }
+            Op::Alike { how: Reduce::Mul, x } => {
+                let over = |how, v: V<'_>| b.at(v.id).alike(how);
+                give(*x, of_factor(b, b.at(*x), g.sum_alike(), over, |v| v));
             }
             Op::Outer { a, b: c, index } => {
                 let (left, right) = (b.at(*a), b.at(*c));
@@ -236,6 +248,26 @@ fn outer_of_all<'b>(x: V<'b>, g: V<'b>) -> V<'b> {
         return x.view(&column) * g.view(&row);
     }
     x.outer(g, Index::All)
+}
+
+/// The gradient of each factor `x` of a product: the product of the others. `over` brings factors together, and `back` leads
+/// from the results to the factors.
+fn of_factor<'b>(
+    b: &'b Build,
+    x: V<'b>,
+    g: V<'b>,
+    over: impl Fn(Reduce, V<'b>) -> V<'b>,
+    back: impl Fn(V<'b>) -> V<'b>,
+) -> V<'b> {
+    // Nothing is divided by 0: one 0 among the factors leaves the others to itself, and two leave nothing to any.
+    let nothing = b.constant(0.0);
+    let is_zero = b.map(Fun::Equal, &[x, nothing]);
+    let others = is_zero.choose(b.constant(1.0), x);
+    let n_zeros = over(Reduce::Sum, is_zero);
+    let share = g * over(Reduce::Mul, others);
+    let of_zero = n_zeros.above(1.5).choose(nothing, share);
+    let of_others = n_zeros.above(0.5).choose(nothing, share);
+    is_zero.choose(back(of_zero), back(of_others) / others)
 }
 
 /// The gradient of an operand that was repeated: summed over where it was.
@@ -350,6 +382,15 @@ mod tests {
 
     /// Compares the gradients of `Σ c · output` with central differences, for every input and weight.
     fn check(what: &str, write: impl for<'b> Fn(&'b Build, V<'b>, V<'b>, V<'b>) -> V<'b>) {
+        check_at(what, |_| (), write);
+    }
+
+    /// The same at inputs of one's own choice.
+    fn check_at(
+        what: &str,
+        choose: impl Fn(&mut [Vec<f64>]),
+        write: impl for<'b> Fn(&'b Build, V<'b>, V<'b>, V<'b>) -> V<'b>,
+    ) {
         let b = Build::new();
         let x = b.input(0, Space::Rows, &[size(4)]);
         let e = b.input(1, Space::Edges, &[size(4)]);
@@ -369,6 +410,7 @@ mod tests {
         };
         let mut inputs: Vec<Vec<f64>> =
             [(5, 4), (6, 4), (2, 12)].iter().map(|(rows, w)| numbers(rows * w)).collect();
+        choose(&mut inputs);
         let mut weights: Vec<Vec<f64>> = forward
             .weights
             .iter()
@@ -498,6 +540,12 @@ mod tests {
         check("sum of all", |_, x, _, _| x.square().sum(Index::All));
         check("sum of a kind", |_, _, e, _| e.square().sum_alike() * e);
         check("largest of a kind", |b, x, e, _| (e + b.edges().source(x)).largest_alike() * e);
+        check("product", |_, _, e, _| e.product(Index::Target));
+        check("product of sources", |_, _, e, _| e.product(Index::Source));
+        check("product of graphs", |_, x, _, _| x.product(Index::Graph));
+        check("product of all", |_, x, _, _| x.product(Index::All));
+        check("product of a kind", |b, x, e, _| (e + b.edges().source(x)).product_alike() * e);
+        check("product of an axis", |_, x, _, _| x.heads(2, &size(2)).fold_mul(1));
         check("share of a kind", |b, _, e, _| e.mul_rows(b.edges().count_alike().reciprocal()));
         check("mean", |b, x, e, _| b.edges().mean(e * b.edges().source(x)));
         check("max", |_, _, e, _| e.largest(Index::Target));
@@ -535,9 +583,27 @@ mod tests {
             let (shares, own) = edges.softmax_beside(edges.source(x) * e, x.square());
             edges.sum(edges.source(x) * shares) + x * own
         });
+        check("masked product", |b, x, e, _| {
+            let edges = b.weighted_edges(e.slice(0, size(0), size(1)).at_least(0.0));
+            edges.product(edges.source(x))
+        });
         check("masked largest", |b, x, e, _| {
             let edges = b.weighted_edges(e.slice(0, size(0), size(1)).at_least(0.0));
             edges.largest(edges.source(x))
+        });
+    }
+
+    #[test]
+    fn products_with_zeros_have_the_slopes_of_differences() {
+        // Of the three edges that lead to row 0, one, two and three have a factor of 0 in the first three columns.
+        let zeros = [(0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2), (3, 0)];
+        let zero =
+            |inputs: &mut [Vec<f64>]| zeros.iter().for_each(|(row, col)| inputs[1][row * 4 + col] = 0.0);
+        check_at("product", zero, |_, _, e, _| e.product(Index::Target));
+        check_at("product of a kind", zero, |_, _, e, _| e.product_alike());
+        check_at("product of heads", zero, |_, _, e, _| e.heads(2, &size(2)).fold_mul(1));
+        check_at("square of a product", zero, |b, x, e, _| {
+            (e.product(Index::Target) + x).square() * b.edges().product(e * b.edges().source(x))
         });
     }
 

@@ -79,6 +79,19 @@ pub enum Reduce {
     Sum,
     /// 0 where there are none. A gradient is shared by equal largest values.
     Max,
+    /// The product, 1 where there are none. The gradient of a factor is the product of the others, also where some are 0.
+    Mul,
+}
+
+impl Reduce {
+    /// As the printed program says it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Reduce::Sum => "sum",
+            Reduce::Max => "max",
+            Reduce::Mul => "mul",
+        }
+    }
 }
 
 /// A value of a program.

@@ -139,6 +139,7 @@ pub(crate) fn run(
                         out.push(match how {
                             Reduce::Sum => terms.sum(),
                             Reduce::Max => terms.fold(f64::NEG_INFINITY, f64::max),
+                            Reduce::Mul => terms.product(),
                         });
                     }
                 }
@@ -187,7 +188,11 @@ pub(crate) fn run(
             }
             Op::Reduce { how, x, index } => {
                 let from = maps.rows(program.value(*x).space);
-                let start = if *how == Reduce::Sum { 0.0 } else { f64::NEG_INFINITY };
+                let (start, of_none) = match how {
+                    Reduce::Sum => (0.0, 0.0),
+                    Reduce::Max => (f64::NEG_INFINITY, 0.0),
+                    Reduce::Mul => (1.0, 1.0),
+                };
                 out = vec![start; rows * width];
                 let mut is_empty = vec![true; rows];
                 for row in 0..from {
@@ -195,11 +200,15 @@ pub(crate) fn run(
                     is_empty[to] = false;
                     for col in 0..width {
                         let (x, y) = (all[x.index()][row * width + col], &mut out[to * width + col]);
-                        *y = if *how == Reduce::Sum { *y + x } else { y.max(x) };
+                        *y = match how {
+                            Reduce::Sum => *y + x,
+                            Reduce::Max => y.max(x),
+                            Reduce::Mul => *y * x,
+                        };
                     }
                 }
                 for (row, _) in is_empty.iter().enumerate().filter(|(_, is_empty)| **is_empty) {
-                    out[row * width..][..width].fill(0.0);
+                    out[row * width..][..width].fill(of_none);
                 }
             }
             Op::Alike { how, x } => {
@@ -211,6 +220,7 @@ pub(crate) fn run(
                         out.push(match how {
                             Reduce::Sum => terms.sum(),
                             Reduce::Max => terms.fold(f64::NEG_INFINITY, f64::max),
+                            Reduce::Mul => terms.product(),
                         });
                     }
                 }

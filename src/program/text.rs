@@ -1,7 +1,7 @@
 //! A program as text: one step a line, `%5 = sum(%4, target)  rows[64]`.
 
 use super::symmetry::symmetry;
-use super::{Id, Index, Op, Program, Reduce, Space, Value};
+use super::{Id, Index, Op, Program, Space, Value};
 use crate::types::Size;
 use std::fmt::Write;
 
@@ -97,8 +97,7 @@ pub fn step(program: &Program, id: Id, words: &Words) -> String {
             format!("contract({}{}, {}{})", v(a), turned(transposed[0]), v(b), turned(transposed[1]))
         }
         Op::Fold { how, x, axis } => {
-            let name = if *how == Reduce::Sum { "fold_sum" } else { "fold_max" };
-            format!("{name}({}, axis {axis})", v(x))
+            format!("fold_{}({}, axis {axis})", how.word(), v(x))
         }
         Op::View(x) => format!("view({})", v(x)),
         Op::Concat { parts, .. } => format!("concat({})", parts.iter().map(v).collect::<Vec<_>>().join(", ")),
@@ -109,12 +108,10 @@ pub fn step(program: &Program, id: Id, words: &Words) -> String {
         Op::Expand(x) => format!("expand({})", v(x)),
         Op::Gather { x, index } => format!("gather({}, {})", v(x), index.word()),
         Op::Reduce { how, x, index } => {
-            let name = if *how == Reduce::Sum { "sum" } else { "max" };
-            format!("{name}({}, {})", v(x), index.word())
+            format!("{}({}, {})", how.word(), v(x), index.word())
         }
         Op::Alike { how, x } => {
-            let name = if *how == Reduce::Sum { "sum" } else { "max" };
-            format!("{name}_alike({}, target and kind)", v(x))
+            format!("{}_alike({}, target and kind)", how.word(), v(x))
         }
         Op::Outer { a, b, index } => format!("outer({}, {}, {})", v(a), v(b), index.word()),
         Op::OuterOfKinds { a, b } => format!("outer({}, {}, kind)", v(a), v(b)),

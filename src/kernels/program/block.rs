@@ -445,6 +445,17 @@ impl<T: Float> Run<'_, T> {
                 let ends = frame.offsets[1..].iter().map(|&end| (end - base) as usize);
                 map::largest(rows(*x), ends, step.width, out);
             }
+            Op::Reduce { how: Reduce::Mul, x, .. } => {
+                let base = frame.offsets[0];
+                let terms = rows(*x);
+                let mut first = 0;
+                for (out, &end) in out.chunks_exact_mut(step.width.max(1)).zip(&frame.offsets[1..]) {
+                    let end = (end - base) as usize;
+                    let factors = (first..end).map(|row| terms.at(row, step.width));
+                    product(factors, self.summation.is_reproducible(), wide, out);
+                    first = end;
+                }
+            }
             op => unreachable!("{op:?} is no step of a block"),
         }
         if let (Some(slot), Some(values)) = (step.slot, own) {
@@ -472,6 +483,36 @@ fn sum_rows_in_order<'a, T: Float>(rows: impl Iterator<Item = (T, &'a [T])>, sum
     }
 }
 
+/// The product of each column, in f64. Where the order of the rows may leave no trace, the factors of a column are
+/// multiplied in the order of their values.
+pub(super) fn product<'a, T: Float>(
+    rows: impl Iterator<Item = &'a [T]> + Clone,
+    is_reproducible: bool,
+    products: &mut Vec<f64>,
+    out: &mut [T],
+) {
+    if is_reproducible {
+        let mut factors: Vec<f64> = Vec::new();
+        for (col, out) in out.iter_mut().enumerate() {
+            factors.clear();
+            factors.extend(rows.clone().map(|row| row[col].wide()));
+            factors.sort_unstable_by(f64::total_cmp);
+            *out = T::of(factors.iter().product());
+        }
+        return;
+    }
+    products.clear();
+    products.resize(out.len(), 1.0);
+    for row in rows {
+        for (product, &x) in products.iter_mut().zip(row) {
+            *product *= x.wide();
+        }
+    }
+    for (out, &product) in out.iter_mut().zip(&*products) {
+        *out = T::of(product);
+    }
+}
+
 /// Over one axis of rows.
 fn fold<T: Float>(how: Reduce, x: Rows<T>, n: usize, dims: &[usize], axis: usize, out: &mut [T]) {
     let outer: usize = dims[..axis].iter().product();
@@ -487,6 +528,7 @@ fn fold<T: Float>(how: Reduce, x: Rows<T>, n: usize, dims: &[usize], axis: usize
                 out[0] = match how {
                     Reduce::Sum => x.iter().fold(T::ZERO, |sum, &x| sum + x),
                     Reduce::Max => x.iter().fold(T::NEG_INFINITY, |a, &b| a.greater(b)),
+                    Reduce::Mul => x.iter().fold(T::ONE, |product, &x| product * x),
                 };
                 continue;
             }
@@ -496,6 +538,7 @@ fn fold<T: Float>(how: Reduce, x: Rows<T>, n: usize, dims: &[usize], axis: usize
                     *out = match how {
                         Reduce::Sum => *out + x,
                         Reduce::Max => out.greater(x),
+                        Reduce::Mul => *out * x,
                     };
                 }
             }

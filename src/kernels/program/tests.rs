@@ -181,6 +181,15 @@ fn messages_are_those_of_the_reference() {
     check("mean", |b, x, e, _, _| b.edges().mean(b.edges().source(x) * e));
     check("largest", |b, x, e, _, _| b.edges().largest(b.edges().source(x) + e));
     check("smallest", |b, x, e, _, _| b.edges().smallest(b.edges().source(x) + e));
+    check("product", |b, x, e, _, _| b.edges().product(b.edges().source(x).exp() * e.offset(1.5)));
+    // Some nodes have one factor that is 0, some several.
+    check("product with zeros", |b, x, e, _, _| {
+        let edges = b.edges();
+        edges.product(edges.source(x.offset(0.8).relu().scale(1.1)) + e.offset(-0.2).relu())
+    });
+    check("product of sources", |b, x, e, _, _| {
+        (e.offset(1.0) * b.edges().target(x).exp()).product(Index::Source)
+    });
     check("gine", |b, x, e, _, w| {
         let edges = b.edges();
         let m = (edges.source(x) + e.linear(weight(b, "edge", &[w, w]))).relu();
@@ -244,6 +253,7 @@ fn kinds_of_edges_are_those_of_the_reference() {
         let matrices = weight(b, "shares", &[4, 2]).contract(bases).view(&[size(4), size(w), size(3)]);
         b.edges().sum(b.edges().source(x).largest_alike().typed_linear(matrices))
     });
+    check("product of a kind", |b, x, e, _, _| (b.edges().source(x).exp() * e).product_alike() * e);
     check("sum of a kind", |b, x, e, _, _| (b.edges().source(x) * e).sum_alike() * e);
 }
 
@@ -256,6 +266,12 @@ fn rows_and_graphs_are_those_of_the_reference() {
     });
     check("readouts", |b, x, _, _, _| {
         b.concat(&[x.sum(Index::Graph), x.mean(Index::Graph), x.largest(Index::Graph)]).gelu()
+    });
+    check("products of rows", |b, x, _, _, w| {
+        let heads = b.concat(&[x, x.relu()]).heads(2, &size(w));
+        let factor = x.exp();
+        b.concat(&[factor.product(Index::Graph), x.product(Index::Graph)]).gather(Index::Graph).tanh()
+            * b.concat(&[heads.fold_mul(0), factor])
     });
     check("attention over graphs", |b, x, _, g, w| {
         let q = g.slice(1, size(0), size(1)).view(&[size(w)]);
@@ -290,6 +306,24 @@ fn rows_and_graphs_are_those_of_the_reference() {
         s.outer(x.apply(both, Index::Graph) * b.iota(&size(w)), Index::Graph)
     });
     check("slices", |b, x, _, _, w| b.concat(&[x.slice(0, size(0), size(w.div_ceil(2))), x, x.square()]));
+}
+
+#[test]
+fn a_product_that_a_choice_reads_is_the_same_in_every_order() {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let rows: Vec<Vec<f64>> =
+        (0..40).map(|_| (0..3).map(|_| rng.random_range(-1.5..1.5)).collect()).collect();
+    let of = |is_reproducible: bool, is_turned: bool| {
+        let mut rows: Vec<&[f64]> = rows.iter().map(Vec::as_slice).collect();
+        if is_turned {
+            rows.reverse();
+        }
+        let mut out = vec![0.0; 3];
+        block::product(rows.into_iter(), is_reproducible, &mut Vec::new(), &mut out);
+        out
+    };
+    assert_eq!(of(true, false), of(true, true));
+    assert_ne!(of(false, false), of(false, true), "numbers whose order is seen");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Values that a kernel computes over all rows at once: matrix products and sums over graphs.
 
+use super::block::product;
 use super::phases::source;
 use super::topology::Topology;
 use super::{Memory, n_rows};
@@ -135,6 +136,11 @@ pub(super) fn compute<T: Float>(
                         &groups.entries[groups.offsets[group] as usize..groups.offsets[group + 1] as usize];
                     let of_group = entries.iter().map(|&entry| &x[entry as usize * width..][..width]);
                     match how {
+                        Reduce::Mul => {
+                            let mut products = vec![T::ONE; width];
+                            product(of_group, summation.is_reproducible(), &mut grids, &mut products);
+                            sums.iter_mut().zip(&products).for_each(|(sum, x)| *sum = x.wide());
+                        }
                         Reduce::Max => {
                             sums.fill(f64::NEG_INFINITY);
                             of_group.for_each(|row| {
@@ -287,6 +293,8 @@ pub(super) fn compute<T: Float>(
                     rounded(&sum_partials(partials, width))
                 }
                 Reduce::Max => largest(x, width),
+                // Over every row in their order, as the rows of one graph.
+                Reduce::Mul => products(x, width, summation),
             }
         }
         Op::Reduce { how, x, index: Index::Graph } => {
@@ -296,6 +304,7 @@ pub(super) fn compute<T: Float>(
                 let x = &x[offsets[graph] as usize * width..offsets[graph + 1] as usize * width];
                 match how {
                     Reduce::Max => largest(x, width),
+                    Reduce::Mul => products(x, width, summation),
                     Reduce::Sum if width == 0 => Vec::new(),
                     Reduce::Sum if summation.is_reproducible() => {
                         let (mut grids, mut sums) = (vec![0.0; width], vec![0.0; width]);
@@ -344,6 +353,14 @@ fn largest<T: Float>(x: &[T], width: usize) -> Vec<T> {
         }
     }
     largest
+}
+
+/// The product of each column; 1 where there are no rows.
+fn products<T: Float>(x: &[T], width: usize, summation: Summation) -> Vec<T> {
+    let mut out = vec![T::ONE; width];
+    let rows = x.chunks_exact(width.max(1));
+    product(rows, summation.is_reproducible(), &mut Vec::new(), &mut out);
+    out
 }
 
 fn count<T: Float>(index: Index, topology: &Topology) -> Vec<T> {
