@@ -229,6 +229,13 @@ pub struct ArgSpec {
     pub doc: &'static str,
 }
 
+impl ArgSpec {
+    /// A switch with a default, given by its name.
+    pub const fn flag(name: &'static str, default: bool, doc: &'static str) -> Self {
+        Self { name, kind: ArgKind::Bool, default: Default::Bool(default), positional: false, doc }
+    }
+}
+
 /// A real number as the language writes it: the shortest text that gives the same number.
 pub fn float_text(value: f64) -> String {
     // Adding zero takes the sign off -0.

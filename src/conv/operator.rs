@@ -9,8 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::conv::{MAX_WIDTH, OUT, convolved, has_edges};
 use crate::ops::findings::shape;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Own, Ports, Pyg, WidthRule};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Own, Pyg, WidthRule};
 use crate::types::{Dim, Size, Type};
 use std::any::Any;
 use std::collections::HashMap;
@@ -146,9 +145,6 @@ impl Operator for Defined {
     fn args(&self) -> &'static [ArgSpec] {
         self.args
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         self.width_rule
     }
@@ -211,12 +207,6 @@ impl Operator for Defined {
             weights: &[],
             note: "The file defines it; in PyTorch Geometric a `MessagePassing` of its own.",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        true
-    }
-    fn as_activation(&self, _args: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, args: &Args) -> Action {
         let definition = &self.definition;

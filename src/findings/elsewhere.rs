@@ -3,12 +3,13 @@
 use crate::args::{ArgKind, ArgSpec, Default, EdgeValue, words_list};
 use crate::diagnostic::{Diagnostic, Edit, Fix};
 use crate::elsewhere::{self, Argument, Here, Library, Meaning, Place, Word};
-use crate::ops::{self, Family, WidthRule};
+use crate::ops::{self, Family, Operator, WidthRule};
 use crate::settings::catalogue;
 use crate::source::Span;
 use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Given, Stage};
 use crate::syntax::quoted;
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// An expression as a file writes it.
 pub fn written(expr: &Expr) -> String {
@@ -96,10 +97,31 @@ fn last_number(expr: &Expr) -> Option<i64> {
     }
 }
 
+/// A stage by its name in another library: of the list, or the class that an operator names as its counterpart.
+fn stage_word(name: &str) -> Option<&'static Word> {
+    static CLASSES: OnceLock<Vec<Word>> = OnceLock::new();
+    let classes = CLASSES.get_or_init(|| {
+        let class =
+            |op: &'static dyn Operator| op.pyg().class.rsplit('.').next().filter(|class| !class.is_empty());
+        let word = |op: &&'static dyn Operator| {
+            let args: &[&str] = match op.family() {
+                Family::Convolution => &["in_channels", "out_channels"],
+                Family::Pooling => &["in_channels"],
+                _ => &[],
+            };
+            let names: &[&str] = Vec::leak(vec![class(*op)?]);
+            Some(Word { names, of: Library::Pyg, args, here: Here::Is { op: op.name(), with: &[] } })
+        };
+        ops::CATALOGUE.iter().filter_map(word).collect()
+    });
+    elsewhere::find(elsewhere::STAGES, name)
+        .or_else(|| classes.iter().find(|word| elsewhere::reads_the_same(word.names[0], name)))
+}
+
 /// The activation of this name here; `None` for one that the language does not have.
 fn activation(name: &str) -> Option<&'static str> {
     let own = ops::CATALOGUE.iter().find(|op| op.family() == Family::Activation && op.name() == name);
-    own.map(|op| op.name()).or_else(|| match elsewhere::find(elsewhere::STAGES, name)?.here {
+    own.map(|op| op.name()).or_else(|| match stage_word(name)?.here {
         Here::Is { op, .. } if ops::find(op)?.family() == Family::Activation => Some(op),
         Here::NotYet { nearest, .. } if ops::find(nearest)?.family() == Family::Activation => Some(nearest),
         _ => None,
@@ -250,7 +272,7 @@ fn translate(
                 None if what == "norm" => {
                     let is_layer = name.starts_with("layer")
                         || word_of(arg.value).is_some_and(|word| {
-                            elsewhere::find(elsewhere::STAGES, word)
+                            stage_word(word)
                                 .is_some_and(|word| matches!(word.here, Here::Is { op: "layer_norm", .. }))
                                 || word == "layer_norm"
                         });
@@ -375,7 +397,8 @@ pub fn in_the_reference(name: &str) -> Option<String> {
         elsewhere::SOURCES,
         elsewhere::METRICS,
     ];
-    let word = lists.into_iter().find_map(|list| elsewhere::find(list, name))?;
+    let listed = lists.into_iter().find_map(|list| elsewhere::find(list, name));
+    let word = listed.or_else(|| stage_word(name))?;
     let full_name = word.of.with_name(name);
     Some(match word.here {
         Here::Is { op, .. } => format!("{full_name} is called `{op}` here: `hgnnc ops {op}`"),
@@ -389,7 +412,7 @@ pub fn in_the_reference(name: &str) -> Option<String> {
 
 /// A stage with a name of another library.
 pub fn stage(found: Found) -> Option<Diagnostic> {
-    let word = elsewhere::find(elsewhere::STAGES, found.name)?;
+    let word = stage_word(found.name)?;
     let specs = |op: &str| ops::find(op).map_or(&[][..], |op| op.args());
     Some(message("names::unknown", "operator or block", word, found, &specs))
 }
@@ -477,7 +500,7 @@ fn stage_text(expr: &Expr) -> Option<String> {
     let Some(word) = word_of(expr).filter(|name| ops::find(name).is_none()) else {
         return Some(written(expr));
     };
-    let Some(word) = elsewhere::find(elsewhere::STAGES, word) else { return Some(written(expr)) };
+    let Some(word) = stage_word(word) else { return Some(written(expr)) };
     let given: Vec<Given> = match &expr.kind {
         ExprKind::Call(call) => call.args.iter().map(Given::from).collect(),
         _ => Vec::new(),
@@ -664,7 +687,7 @@ pub fn choice(given: &str, words: &'static [&'static str]) -> Option<&'static st
         "bn" | "batchnorm" | "batch" => "batch_norm",
         other => other,
     };
-    found(meant).or_else(|| match elsewhere::find(elsewhere::STAGES, given)?.here {
+    found(meant).or_else(|| match stage_word(given)?.here {
         Here::Is { op, .. } => found(op),
         _ => None,
     })
@@ -1045,7 +1068,7 @@ fn graphgym_model(entries: &[crate::syntax::ast::Entry]) -> String {
     let width = int(&["dim_inner", "hidden_dim", "hidden_channels", "hidden"], 64);
     let conv = named(&["layer_type", "conv", "conv_type", "type"]).and_then(word_of).and_then(|name| {
         let own = ops::find(name).map(|op| op.name());
-        own.or_else(|| match elsewhere::find(elsewhere::STAGES, name)?.here {
+        own.or_else(|| match stage_word(name)?.here {
             Here::Is { op, .. } | Here::NotYet { nearest: op, .. } => Some(op),
             _ => None,
         })

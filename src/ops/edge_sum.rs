@@ -4,8 +4,7 @@ use super::conv;
 use crate::args::{ArgKind, ArgSpec, Args, Default, EdgeValue};
 use crate::diagnostic::Diagnostic;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WidthRule};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WidthRule};
 use crate::program::Space;
 use crate::types::{Size, Type};
 
@@ -39,9 +38,6 @@ impl Operator for EdgeSum {
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Computed
     }
@@ -69,12 +65,6 @@ impl Operator for EdgeSum {
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "", weights: &[], note: "" }
-    }
-    fn fuses_activation(&self) -> bool {
-        false
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Messages { gather: Gather::Sum, own: Own::Root, is_linear: false }

@@ -361,7 +361,9 @@ pub trait Operator: std::any::Any + Send + Sync + std::fmt::Debug {
     fn family(&self) -> Family;
     fn doc(&self) -> Doc;
     fn args(&self) -> &'static [ArgSpec];
-    fn ports(&self) -> Ports;
+    fn ports(&self) -> Ports {
+        Ports::One
+    }
     fn width_rule(&self) -> WidthRule;
     /// The shape rule and the symmetry.
     ///
@@ -375,10 +377,10 @@ pub trait Operator: std::any::Any + Send + Sync + std::fmt::Debug {
         &[]
     }
     fn pyg(&self) -> Pyg;
-    /// Whether an elementwise activation that follows can be computed inside (`linear -> relu`).
-    fn fuses_activation(&self) -> bool;
     /// The elementwise function, where the operator with these arguments is nothing else.
-    fn as_activation(&self, args: &Args) -> Option<Fun>;
+    fn as_activation(&self, _args: &Args) -> Option<Fun> {
+        None
+    }
     /// What it does to the rows, with these arguments.
     fn action(&self, args: &Args) -> Action;
     /// Whether a file defines it ([`crate::conv`]): it is not of the catalogue.
@@ -388,6 +390,14 @@ pub trait Operator: std::any::Any + Send + Sync + std::fmt::Debug {
 }
 
 impl dyn Operator {
+    /// Whether an elementwise function that follows can be computed inside (`linear -> relu`).
+    pub fn fuses_activation(&self, args: &Args) -> bool {
+        matches!(
+            self.action(args),
+            Action::Messages { .. } | Action::Dense { .. } | Action::RowNorm | Action::BatchNorm
+        )
+    }
+
     /// Parameters as data, in the order in which the program asks for them.
     pub fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
         program::of(self, cx, Options::plain()).map_or(Vec::new(), |described| described.program.weights)

@@ -36,6 +36,12 @@ impl<'b> ProgramCx<'_, 'b> {
         self.input(self.args.port(name)?)
     }
 
+    /// [`ProgramCx::named`] with its width.
+    pub fn named_with_width(&self, name: &str) -> Option<(V<'b>, &Dim)> {
+        let port = self.args.port(name)?;
+        Some((self.input(port)?, &self.inputs[port].width))
+    }
+
     /// The edges of the level that the stage works on.
     ///
     /// # Panics
@@ -49,6 +55,12 @@ impl<'b> ProgramCx<'_, 'b> {
         let init = Init::KaimingUniform { fan_in: facts::known(from) };
         let w = self.b.weight(weight, &[from.clone(), to.clone()], init);
         x.linear(w) + self.b.weight(bias, std::slice::from_ref(to), init)
+    }
+
+    /// `x W`, initialised as `torch.nn.Linear`.
+    pub fn map(&self, x: V<'b>, weight: &'static str, from: &Dim, to: &Dim) -> V<'b> {
+        let init = Init::KaimingUniform { fan_in: facts::known(from) };
+        x.linear(self.b.weight(weight, &[from.clone(), to.clone()], init))
     }
 
     /// A perceptron of these widths with `relu` between its layers. `names` are those of each layer's weight and bias.

@@ -71,7 +71,8 @@ pub(crate) fn plan_of(model: &Model) -> Plan {
             let step = &mut steps[before];
             let is_only_reader = n_readers[step.result.index()] == 1;
             let is_free = step.activation.is_none() && step.node == step.result;
-            if is_only_reader && is_free && model.graph[step.node].op.fuses_activation() {
+            let maker = &model.graph[step.node];
+            if is_only_reader && is_free && maker.op.fuses_activation(&maker.args) {
                 step.activation = Some(activation);
                 step.result = idx;
                 made_by[idx.index()] = before;

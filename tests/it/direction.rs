@@ -5,14 +5,15 @@
 //! `A[i][j]` ("i gathers from j"), which share nothing with the kernels.
 
 use crate::laws::random_weight;
-use crate::operator::{Lone, args, find, numbers, sparse_graph, ty};
+use crate::operator::{Lone, args, find, infer, numbers, sparse_graph, ty};
 use candle_core::{DType, Device, Tensor, Var};
-use hgnn::args::ArgValue;
+use hgnn::args::{ArgValue, Args, Default};
 use hgnn::check::check;
 use hgnn::data::synthetic::{RandomGraphs, random_graphs};
 use hgnn::data::{Dataset, Features};
 use hgnn::kernels::graph::EdgeKinds;
 use hgnn::lower::{ForwardCx, Network, Structure, Value};
+use hgnn::ops::{Action, CATALOGUE, Family, Gather, Operator};
 use hgnn::source::SourceMap;
 use hgnn::types::{Entity, Type};
 use rand::{Rng, SeedableRng};
@@ -405,13 +406,7 @@ fn values_of_edges_belong_to_the_edge_that_a_row_gathers_along() {
 }
 
 #[test]
-fn every_convolution_gathers_from_the_sources_of_incoming_edges() {
-    let mut named: Vec<&str> = convolutions().iter().map(|(name, ..)| *name).collect();
-    named.extend(WITH_EDGES.iter().map(|(name, ..)| *name));
-    for op in hgnn::ops::CATALOGUE {
-        let gathers = op.family() == hgnn::ops::Family::Convolution;
-        assert!(!gathers || named.contains(&op.name()), "`{}` has no formula here", op.name());
-    }
+fn convolutions_gather_from_the_sources_of_incoming_edges() {
     let graphs = one_way(&[N; 4], 1);
     let x = random(4 * N * WIDTH, 2);
     for (name, written, formula) in convolutions() {
@@ -438,15 +433,30 @@ fn every_convolution_gathers_from_the_sources_of_incoming_edges() {
     }
 }
 
+/// The convolutions that need no values of the edges, with two heads where they have some.
+fn without_edge_values() -> Vec<(&'static dyn Operator, Args)> {
+    let convolutions = CATALOGUE.iter().copied().filter(|op| op.family() == Family::Convolution);
+    let with_args = |op: &'static dyn Operator| {
+        let mut written = vec![("out", ArgValue::Int(4))];
+        written
+            .extend(op.args().iter().any(|spec| spec.name == "heads").then_some(("heads", ArgValue::Int(2))));
+        let is_whole = op.args().iter().all(|spec| spec.default != Default::Required);
+        is_whole.then(|| (op, args(op, &written)))
+    };
+    convolutions.filter_map(with_args).collect()
+}
+
 /// As in PyG's `DenseGATConv`, attention asks whether clusters are joined and not how strongly.
 #[test]
 fn attention_does_not_count_how_strongly_clusters_are_joined() {
     let graphs = one_way(&[N; 4], 1);
     let flat: Vec<f64> = graphs.iter().flatten().flatten().copied().collect();
-    for name in ["gat", "gatv2"] {
-        let op = find(name);
-        let args = args(op, &[("out", ArgValue::Int(4)), ("heads", ArgValue::Int(2))]);
-        let clusters = ty(Entity::Clusters, 1, Some(N), WIDTH);
+    let clusters = ty(Entity::Clusters, 1, Some(N), WIDTH);
+    for (op, args) in without_edge_values() {
+        let name = op.name();
+        if !matches!(op.action(&args), Action::Messages { gather: Gather::Attention, .. }) {
+            continue;
+        }
         let lone = Lone::build(op, &args, &[&clusters], DType::F64, random_weight);
         let [whole, half] = [1.0, 0.5].map(|strength| {
             let flat: Vec<f64> = flat.iter().map(|value| strength * value).collect();
@@ -469,6 +479,11 @@ fn clusters_of_one_node_each_behave_as_the_nodes_do() {
     }
     let k = ("k", ArgValue::Int(2));
     let mut settings: Vec<_> = convolutions().into_iter().map(|(name, args, _)| (name, args)).collect();
+    let others = without_edge_values().into_iter().filter(|(op, args)| {
+        let is_listed = convolutions().iter().any(|(name, ..)| *name == op.name());
+        !is_listed && infer(*op, args, &[&ty(Entity::Clusters, 1, Some(N), WIDTH)]).is_ok()
+    });
+    settings.extend(others.map(|(op, _)| (op.name(), vec![("out", ArgValue::Int(4))])));
     settings.push(("sage", vec![("out", ArgValue::Int(4)), ("root_weight", ArgValue::Bool(false))]));
     settings.push(("gcn", vec![("out", ArgValue::Int(4)), ("self_loops", ArgValue::Bool(false))]));
     settings.push(("gat", vec![("out", ArgValue::Int(4)), ("self_loops", ArgValue::Bool(false))]));

@@ -1,7 +1,7 @@
 //! What holds of every operator of the catalogue, with every word and switch of its arguments, on every kind of
 //! value that it takes. A new operator is tested here by being entered in the catalogue.
 
-use crate::operator::{Lone, args, find, infer, numbers, sparse_graph, ty};
+use crate::operator::{Lone, args, infer, numbers, sparse_graph, ty};
 use candle_core::{DType, Device, Tensor, Var};
 use hgnn::args::{ArgKind, ArgValue, Args, Default, EdgeValue};
 use hgnn::check::check;
@@ -11,12 +11,13 @@ use hgnn::data::synthetic::{RandomGraphs, random_graphs, renumber};
 use hgnn::kernels::Summation;
 use hgnn::kernels::graph::EdgeKinds;
 use hgnn::lower::{ForwardCx, Network, Structure, Value};
-use hgnn::ops::{self, Operator, Ports, WeightSpec};
+use hgnn::ops::{self, Action, Family, Operator, Ports, Select, WeightSpec};
 use hgnn::source::SourceMap;
 use hgnn::types::{Entity, Size, SizesWithData, Symmetry, Type};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const WIDTH: usize = 4;
@@ -621,12 +622,79 @@ fn results_are_the_same_bits_on_one_and_two_threads() {
     }
 }
 
+/// A row of the result changes with the rows that it gathers from and with its own, and with no other.
+#[test]
+fn convolutions_read_the_sources_of_incoming_edges() {
+    // By operator and level: which rows have been seen to change with which.
+    let mut seen: BTreeMap<(&str, String), Vec<bool>> = BTreeMap::new();
+    let mut wanted = BTreeMap::new();
+    let sizes = [ROWS, ROWS];
+    let n = 2 * ROWS;
+    let mut rng = ChaCha8Rng::seed_from_u64(41);
+    let coarse: Vec<f64> = (0..n * ROWS)
+        .map(|_| f64::from(u8::from(rng.random_bool(0.3))) * rng.random_range(0.2..1.0))
+        .collect();
+    for setting in settings() {
+        if setting.op.family() != Family::Convolution {
+            continue;
+        }
+        let lone = setting.lone(DType::F64);
+        let mut graphs = graphs_for(&setting, &sizes, 43);
+        graphs.coarse.clone_from(&coarse);
+        let mut reads = vec![false; n * n];
+        if setting.inputs[0].entity == Entity::Nodes {
+            graphs
+                .edges
+                .iter()
+                .for_each(|&(source, target)| reads[target as usize * n + source as usize] = true);
+        } else {
+            for (entry, &weight) in coarse.iter().enumerate() {
+                let (target, source) = (entry / ROWS, entry / ROWS / ROWS * ROWS + entry % ROWS);
+                reads[target * n + source] = weight != 0.0;
+            }
+        }
+        let place = (setting.op.name(), format!("{:?}", setting.inputs[0].entity));
+        let changed = seen.entry(place.clone()).or_insert_with(|| vec![false; n * n]);
+        for source in 0..n {
+            let mut other = graphs.clone();
+            other.features[0][source * WIDTH..][..WIDTH].iter_mut().for_each(|value| *value = 1.5 - *value);
+            let [before, after] = [&graphs, &other].map(|graphs| {
+                let (values, _) = graphs.values(&setting, DType::F64);
+                run(&lone, &values, &mut ForwardCx::evaluation()).x.to_vec2::<f64>().unwrap()
+            });
+            for target in 0..n {
+                let is_read = reads[target * n + source] || target == source;
+                let is_same = before[target] == after[target];
+                assert!(is_same || is_read, "{}: row {target} changes with row {source}", setting.name);
+                changed[target * n + source] |= !is_same;
+            }
+        }
+        wanted.insert(place, reads);
+    }
+    for (place, reads) in wanted {
+        let unread = (0..n * n).find(|&pair| reads[pair] && !seen[&place][pair]);
+        assert_eq!(unread, None, "{place:?} does not read an edge");
+    }
+}
+
 #[test]
 fn operators_without_edges_refuse_them_with_a_message() {
-    for name in ["gcn", "sage", "gin", "gat", "gatv2", "pna", "diffpool", "mincut"] {
-        let op = find(name);
-        let out = op.args().iter().find(|spec| spec.positional).map_or("k", |spec| spec.name);
-        let written = args(op, &[(out, ArgValue::Int(3))]);
+    for &op in ops::CATALOGUE {
+        let with_out = bases(op)
+            .into_iter()
+            .find(|base| base.iter().any(|(_, value)| matches!(value, ArgValue::Int(_))));
+        let Some(written) = with_out.map(|written| args(op, &written)) else { continue };
+        let reads_edges =
+            matches!(op.action(&written), Action::Messages { .. } | Action::Pooling(Select::Assign));
+        if !reads_edges
+            || op
+                .args()
+                .iter()
+                .any(|spec| matches!((spec.kind, spec.default), (ArgKind::Edges(_), Default::Required)))
+        {
+            continue;
+        }
+        let name = op.name();
         for entity in [Entity::Slots, Entity::Graph] {
             let finding = infer(op, &written, &[&ty(entity, 1, Some(ROWS), WIDTH)]).unwrap_err();
             assert_eq!(finding.code, "levels::needs_edges", "{name} on {entity:?}");

@@ -3,7 +3,7 @@
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::diagnostic::Diagnostic;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Pyg, WidthRule};
 use crate::program::Fun;
 use crate::program::composite::Composite;
 use crate::types::Type;
@@ -132,9 +132,6 @@ impl Operator for Elementwise {
     fn args(&self) -> &'static [ArgSpec] {
         self.args
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Kept
     }
@@ -147,9 +144,6 @@ impl Operator for Elementwise {
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: self.torch, weights: &[], note: "" }
-    }
-    fn fuses_activation(&self) -> bool {
-        false
     }
     fn as_activation(&self, args: &Args) -> Option<Fun> {
         Some((self.function)(args))

@@ -6,9 +6,8 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
-    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule, facts,
+    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule, facts,
 };
-use crate::program::Fun;
 use crate::program::V;
 use crate::program::composite::Attention;
 use crate::types::{Dim, Size, Type};
@@ -41,13 +40,11 @@ pub const HEADS: ArgSpec = ArgSpec {
 };
 
 /// Shared by the attention of both versions.
-pub const CONCAT: ArgSpec = ArgSpec {
-    name: "concat",
-    kind: ArgKind::Bool,
-    default: Default::Bool(true),
-    positional: false,
-    doc: "Whether the results of the heads are concatenated; otherwise their mean is taken.",
-};
+pub const CONCAT: ArgSpec = ArgSpec::flag(
+    "concat",
+    true,
+    "Whether the results of the heads are concatenated; otherwise their mean is taken.",
+);
 
 /// Shared by the attention of both versions.
 pub const SLOPE: ArgSpec = ArgSpec {
@@ -59,13 +56,8 @@ pub const SLOPE: ArgSpec = ArgSpec {
 };
 
 /// Shared by the attention of both versions.
-pub const SELF_LOOPS: ArgSpec = ArgSpec {
-    name: "self_loops",
-    kind: ArgKind::Bool,
-    default: Default::Bool(true),
-    positional: false,
-    doc: "Whether each node also attends to itself.",
-};
+pub const SELF_LOOPS: ArgSpec =
+    ArgSpec::flag("self_loops", true, "Whether each node also attends to itself.");
 
 /// Shared by the attention of both versions.
 pub const DROPOUT: ArgSpec = ArgSpec {
@@ -159,9 +151,6 @@ impl Operator for Gat {
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Argument("out")
     }
@@ -228,12 +217,6 @@ impl Operator for Gat {
             note: "On clusters `torch_geometric.nn.DenseGATConv`, with the same weights. Loops get the mean features of a \
                    node's edges, `fill_value = 'mean'`.",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        true
-    }
-    fn as_activation(&self, _args: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, args: &Args) -> Action {
         let own = if args.bool("self_loops") { Own::SelfLoop } else { Own::Absent };

@@ -2,13 +2,12 @@
 
 use super::gat::{HEADS, attended_width, head_width};
 use super::{BIAS, EDGE, OUT, fixed, glorot, times};
-use crate::args::{ArgKind, ArgSpec, Args, Default};
+use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
-    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule, facts,
+    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule, facts,
 };
-use crate::program::Fun;
 use crate::program::V;
 use crate::types::Type;
 
@@ -35,20 +34,8 @@ static ARGS: &[ArgSpec] = &[
     super::gat::SLOPE,
     super::gat::SELF_LOOPS,
     super::gat::DROPOUT,
-    ArgSpec {
-        name: "share_weights",
-        kind: ArgKind::Bool,
-        default: Default::Bool(false),
-        positional: false,
-        doc: "Whether `Θ_t` is `Θ_s`.",
-    },
-    ArgSpec {
-        name: "residual",
-        kind: ArgKind::Bool,
-        default: Default::Bool(false),
-        positional: false,
-        doc: "Whether a linear map of the node's own features is added.",
-    },
+    ArgSpec::flag("share_weights", false, "Whether `Θ_t` is `Θ_s`."),
+    ArgSpec::flag("residual", false, "Whether a linear map of the node's own features is added."),
     BIAS,
     EDGE,
 ];
@@ -72,9 +59,6 @@ impl Operator for GatV2 {
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Argument("out")
     }
@@ -96,8 +80,7 @@ impl Operator for GatV2 {
             true => source,
             false => with_bias(x.linear(b.weight("target", &both, glorot(n_in, &inner))), "target_bias"),
         };
-        let edge = cx.named("edge").zip(a.port("edge")).map(|(edge, port)| {
-            let n_edge = &cx.inputs[port].width;
+        let edge = cx.named_with_width("edge").map(|(edge, n_edge)| {
             (edge, b.weight("edge_weight", &[n_edge.clone(), inner.clone()], glorot(n_edge, &inner)))
         });
         let attention = Init::Glorot { fan_in: heads, fan_out: facts::known(&head) };
@@ -150,12 +133,6 @@ impl Operator for GatV2 {
             ],
             note: "Loops get the mean features of a node's edges, `fill_value = 'mean'`.",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        true
-    }
-    fn as_activation(&self, _args: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, args: &Args) -> Action {
         let own = if args.bool("self_loops") { Own::SelfLoop } else { Own::Absent };

@@ -1,14 +1,11 @@
 //! `gcn(out)`: graph convolution.
 
 use super::{BIAS, OUT, WEIGHT, convolved, glorot};
-use crate::args::{ArgKind, ArgSpec, Args, Default};
+use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{
-    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule,
-};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule};
 use crate::program::Norm;
 use crate::types::Type;
 
@@ -29,13 +26,7 @@ pub struct Gcn;
 
 static ARGS: &[ArgSpec] = &[
     OUT,
-    ArgSpec {
-        name: "self_loops",
-        kind: ArgKind::Bool,
-        default: Default::Bool(true),
-        positional: false,
-        doc: "Whether each node counts as its own neighbour, Â = A + I.",
-    },
+    ArgSpec::flag("self_loops", true, "Whether each node counts as its own neighbour, Â = A + I."),
     BIAS,
     WEIGHT,
 ];
@@ -57,9 +48,6 @@ impl Operator for Gcn {
     }
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
-    }
-    fn ports(&self) -> Ports {
-        Ports::One
     }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Argument("out")
@@ -110,12 +98,6 @@ impl Operator for Gcn {
             weights: &[("lin.weight", "weight", WeightMap::Transposed), ("bias", "bias", WeightMap::Same)],
             note: "On clusters `torch_geometric.nn.DenseGCNConv`, with the same weights.",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        true
-    }
-    fn as_activation(&self, _args: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, args: &Args) -> Action {
         let own = if args.bool("self_loops") { Own::SelfLoop } else { Own::Absent };

@@ -5,10 +5,7 @@ use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{
-    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule,
-};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule};
 use crate::program::Norm;
 use crate::program::V;
 use crate::types::{Dim, Size, Type};
@@ -57,13 +54,8 @@ pub const EPS: ArgSpec = ArgSpec {
 };
 
 /// Shared with `gine`.
-pub const TRAIN_EPS: ArgSpec = ArgSpec {
-    name: "train_eps",
-    kind: ArgKind::Bool,
-    default: Default::Bool(false),
-    positional: false,
-    doc: "Whether ε is learned, beginning with `eps`.",
-};
+pub const TRAIN_EPS: ArgSpec =
+    ArgSpec::flag("train_eps", false, "Whether ε is learned, beginning with `eps`.");
 
 static ARGS: &[ArgSpec] = &[OUT, HIDDEN, LAYERS, EPS, TRAIN_EPS];
 
@@ -119,9 +111,6 @@ impl Operator for Gin {
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Argument("out")
     }
@@ -172,12 +161,6 @@ impl Operator for Gin {
             note: "`nn` is a `Sequential` of `Linear` and `ReLU`; with PyG's `MLP` the layers are `nn.lins.0`, \
                    `nn.lins.1`, …. On clusters `torch_geometric.nn.DenseGINConv`.",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        true
-    }
-    fn as_activation(&self, _args: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Messages { gather: Gather::Sum, own: Own::Root, is_linear: false }

@@ -6,10 +6,7 @@ use crate::args::{ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{
-    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule,
-};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule};
 use crate::types::Type;
 
 /// Graph isomorphism layer with edge features: `h_i = MLP((1 + ε) x_i + Σ_{j ∈ N(i)} ReLU(x_j + e_ij))`. Where edges have
@@ -53,9 +50,6 @@ impl Operator for Gine {
     }
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
-    }
-    fn ports(&self) -> Ports {
-        Ports::One
     }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Argument("out")
@@ -101,12 +95,6 @@ impl Operator for Gine {
             ],
             note: "`nn` is a `Sequential` of `Linear` and `ReLU`; `lin` is there where the widths differ.",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        true
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Messages { gather: Gather::Sum, own: Own::Root, is_linear: false }

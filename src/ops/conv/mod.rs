@@ -48,13 +48,7 @@ pub const EDGE: ArgSpec = ArgSpec {
     doc: "Features of the edges, `e_ij`.",
 };
 
-pub const BIAS: ArgSpec = ArgSpec {
-    name: "bias",
-    kind: ArgKind::Bool,
-    default: Default::Bool(true),
-    positional: false,
-    doc: "Whether a learned vector is added to the result.",
-};
+pub const BIAS: ArgSpec = ArgSpec::flag("bias", true, "Whether a learned vector is added to the result.");
 
 /// The type of a convolution's result: the rows of its input with a new width.
 ///

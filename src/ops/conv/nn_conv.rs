@@ -6,9 +6,8 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
-    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule, facts,
+    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule, facts,
 };
-use crate::program::Fun;
 use crate::types::{Dim, Size, Type};
 
 /// Edge-conditioned convolution: `h_i = Θᵀ x_i + aggregate_{j ∈ N(i)} W(e_ij)ᵀ x_j + b`, where a perceptron makes the
@@ -43,13 +42,7 @@ static ARGS: &[ArgSpec] = &[
         positional: false,
         doc: "How the messages of a node are gathered.",
     },
-    ArgSpec {
-        name: "root_weight",
-        kind: ArgKind::Bool,
-        default: Default::Bool(true),
-        positional: false,
-        doc: "Whether a linear map of the node's own features is added.",
-    },
+    ArgSpec::flag("root_weight", true, "Whether a linear map of the node's own features is added."),
     BIAS,
 ];
 
@@ -80,9 +73,6 @@ impl Operator for NnConv {
     }
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
-    }
-    fn ports(&self) -> Ports {
-        Ports::One
     }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Argument("out")
@@ -153,12 +143,6 @@ impl Operator for NnConv {
             ],
             note: "`nn` is a `Sequential` of `Linear` and `ReLU`; PyG calls `aggregate = sum` `add`.",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        true
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, args: &Args) -> Action {
         let gather = match args.choice("aggregate") {

@@ -6,10 +6,8 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
-    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
-    facts,
+    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WeightSpec, WidthRule, facts,
 };
-use crate::program::Fun;
 use crate::program::{Edges, V};
 use crate::types::{Dim, Size, Type};
 
@@ -68,20 +66,12 @@ static ARGS: &[ArgSpec] = &[
         positional: false,
         doc: "Linear layers of the network behind the aggregation, with `relu` between them.",
     },
-    ArgSpec {
-        name: "divide_input",
-        kind: ArgKind::Bool,
-        default: Default::Bool(false),
-        positional: false,
-        doc: "Whether each tower gets a part of the features; otherwise each gets all.",
-    },
-    ArgSpec {
-        name: "train_norm",
-        kind: ArgKind::Bool,
-        default: Default::Bool(false),
-        positional: false,
-        doc: "Whether the means of the degree are trained.",
-    },
+    ArgSpec::flag(
+        "divide_input",
+        false,
+        "Whether each tower gets a part of the features; otherwise each gets all.",
+    ),
+    ArgSpec::flag("train_norm", false, "Whether the means of the degree are trained."),
     EDGE,
 ];
 
@@ -201,9 +191,6 @@ impl Operator for Pna {
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Argument("out")
     }
@@ -309,12 +296,6 @@ impl Operator for Pna {
             note: "The map names the weights of four towers; further ones go on alike. PyG's `deg` are the degrees of the \
                    training data, which are counted here.",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        true
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, args: &Args) -> Action {
         let has = |word: &str| args.choice_list("aggregators").contains(&word);

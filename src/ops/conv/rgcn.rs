@@ -5,10 +5,7 @@ use crate::args::{ArgKind, ArgSpec, Args, Default, EdgeValue};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{
-    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule,
-};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule};
 use crate::program::V;
 use crate::types::{Dim, Size, Type};
 
@@ -60,13 +57,7 @@ static ARGS: &[ArgSpec] = &[
         positional: false,
         doc: "Number of blocks on the diagonal of each matrix, PyG's `num_blocks`.",
     },
-    ArgSpec {
-        name: "root_weight",
-        kind: ArgKind::Bool,
-        default: Default::Bool(true),
-        positional: false,
-        doc: "Whether a linear map of the node's own features is added.",
-    },
+    ArgSpec::flag("root_weight", true, "Whether a linear map of the node's own features is added."),
     BIAS,
 ];
 
@@ -132,9 +123,6 @@ impl Operator for Rgcn {
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Argument("out")
     }
@@ -192,12 +180,6 @@ impl Operator for Rgcn {
             ],
             note: "PyG calls `aggregate = sum` `add`.",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        true
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, args: &Args) -> Action {
         let gather = match args.choice("aggregate") {

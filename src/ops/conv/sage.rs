@@ -6,9 +6,8 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
-    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Ports, Pyg, WeightMap, WidthRule, facts,
+    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule, facts,
 };
-use crate::program::Fun;
 use crate::program::Norm;
 use crate::program::V;
 use crate::program::composite::Composite;
@@ -41,20 +40,16 @@ static ARGS: &[ArgSpec] = &[
         doc: "How the neighbours are gathered. `lstm` reads them one after another, so its result depends on \
               the numbering; `max` and `lstm` work on nodes only.",
     },
-    ArgSpec {
-        name: "root_weight",
-        kind: ArgKind::Bool,
-        default: Default::Bool(true),
-        positional: false,
-        doc: "Whether the node's own features are added through their own matrix `W_r`.",
-    },
-    ArgSpec {
-        name: "normalize",
-        kind: ArgKind::Bool,
-        default: Default::Bool(false),
-        positional: false,
-        doc: "Whether each row of the result is divided by its Euclidean length (algorithm 1, line 7).",
-    },
+    ArgSpec::flag(
+        "root_weight",
+        true,
+        "Whether the node's own features are added through their own matrix `W_r`.",
+    ),
+    ArgSpec::flag(
+        "normalize",
+        false,
+        "Whether each row of the result is divided by its Euclidean length (algorithm 1, line 7).",
+    ),
     BIAS,
 ];
 
@@ -75,9 +70,6 @@ impl Operator for Sage {
     }
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
-    }
-    fn ports(&self) -> Ports {
-        Ports::One
     }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Argument("out")
@@ -157,12 +149,6 @@ impl Operator for Sage {
                    and `bias_hh_l0`; PyG goes on reading zeros until the longest row of the batch ends, here each \
                    node's reading ends with its last neighbour.",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        true
-    }
-    fn as_activation(&self, _args: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, args: &Args) -> Action {
         let gather = match args.choice("aggregate") {

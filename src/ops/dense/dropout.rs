@@ -3,8 +3,7 @@
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::diagnostic::Diagnostic;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Pyg, WidthRule};
 use crate::program::composite::Composite;
 use crate::types::Type;
 
@@ -45,9 +44,6 @@ impl Operator for Dropout {
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Kept
     }
@@ -60,12 +56,6 @@ impl Operator for Dropout {
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.nn.Dropout", weights: &[], note: "the stream of random numbers is our own" }
-    }
-    fn fuses_activation(&self) -> bool {
-        false
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
 
     fn action(&self, args: &Args) -> Action {

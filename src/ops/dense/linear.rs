@@ -4,8 +4,7 @@ use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings::{shape, symmetry};
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WidthRule, facts};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, InferCx, Init, Operator, Pyg, WeightMap, WidthRule, facts};
 use crate::types::Type;
 
 /// Dense layer on each row: `x W + b`.
@@ -39,13 +38,7 @@ static ARGS: &[ArgSpec] = &[
         positional: false,
         doc: "Number of features expected of the input; any other is an error.",
     },
-    ArgSpec {
-        name: "bias",
-        kind: ArgKind::Bool,
-        default: Default::Bool(true),
-        positional: false,
-        doc: "Whether a learned vector is added.",
-    },
+    ArgSpec::flag("bias", true, "Whether a learned vector is added."),
 ];
 
 impl Operator for Linear {
@@ -65,9 +58,6 @@ impl Operator for Linear {
     }
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
-    }
-    fn ports(&self) -> Ports {
-        Ports::One
     }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Argument("out")
@@ -98,12 +88,6 @@ impl Operator for Linear {
             weights: &[("weight", "weight", WeightMap::Transposed), ("bias", "bias", WeightMap::Same)],
             note: "",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        true
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
 
     fn action(&self, _: &Args) -> Action {

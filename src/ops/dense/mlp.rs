@@ -5,8 +5,7 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::findings::{args, shape, symmetry};
 use crate::ops::norm::batch_norm::batch_norm;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, FactCx, Family, InferCx, Operator, Ports, Pyg, WeightMap, WidthRule, facts};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, FactCx, Family, InferCx, Operator, Pyg, WeightMap, WidthRule, facts};
 use crate::program::composite::Composite;
 use crate::types::{Dim, Size, Type};
 
@@ -134,9 +133,6 @@ impl Operator for Mlp {
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Argument("out")
     }
@@ -192,12 +188,6 @@ impl Operator for Mlp {
             ],
             note: "`norm = none` is PyG's `norm=None`; PyG's own default is batch norm; further layers follow the pattern",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        true
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
 
     fn action(&self, args: &Args) -> Action {

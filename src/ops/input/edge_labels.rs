@@ -6,7 +6,6 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::findings::shape;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
-use crate::program::Fun;
 use crate::types::{Dim, Entity, Level, Size, Symmetry, Type};
 
 /// The kind of each edge of the input graph, one of `R`: bonds of a molecule, relations of a knowledge base. It is no
@@ -67,12 +66,6 @@ impl Operator for EdgeLabels {
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch_geometric.data.Data", weights: &[], note: "its `edge_type`" }
-    }
-    fn fuses_activation(&self) -> bool {
-        false
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Input

@@ -5,7 +5,6 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::findings::shape;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
-use crate::program::Fun;
 use crate::types::{Dim, Entity, Level, Size, Symmetry, Type};
 
 /// Features of the edges of the input graph: `e`. A word of the language, as `input` is: pipelines on edges begin with
@@ -71,12 +70,6 @@ impl Operator for Edges {
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch_geometric.data.Data", weights: &[], note: "its `edge_attr`" }
-    }
-    fn fuses_activation(&self) -> bool {
-        false
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Input

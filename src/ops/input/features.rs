@@ -4,7 +4,6 @@ use crate::args::{ArgSpec, Args};
 use crate::diagnostic::{Diagnostic, count};
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
-use crate::program::Fun;
 use crate::types::{Dim, Entity, Level, Size, Symmetry, Type};
 
 /// Features of the nodes of the input graph: `x`. Stands first in every model and is not written.
@@ -68,12 +67,6 @@ impl Operator for Input {
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch_geometric.data.Data", weights: &[], note: "its `x`" }
-    }
-    fn fuses_activation(&self) -> bool {
-        false
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Input

@@ -5,7 +5,6 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::findings::{levels, symmetry};
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
-use crate::program::Fun;
 use crate::types::{Dim, Entity, Size, Type};
 
 /// The rows of a value of the edges whose edges are left after a selection (`topk`). No file writes it: the compiler puts
@@ -63,12 +62,6 @@ impl Operator for RemainingEdges {
             weights: &[],
             note: "its `edge_attr`; `TopKPooling` calls it",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        false
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, _: &Args) -> Action {
         Action::RemainingEdges

@@ -3,10 +3,7 @@
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::diagnostic::Diagnostic;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{
-    Action, Doc, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WeightSpec, WidthRule,
-};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, InferCx, Init, Operator, Pyg, WeightMap, WeightSpec, WidthRule};
 use crate::program::V;
 use crate::program::composite::Composite;
 use crate::types::{Dim, Type};
@@ -83,9 +80,6 @@ impl Operator for BatchNorm {
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Kept
     }
@@ -109,12 +103,6 @@ impl Operator for BatchNorm {
             ],
             note: "`torch.nn.BatchNorm1d` has the same names without `module.`",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        true
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
 
     fn action(&self, _: &Args) -> Action {

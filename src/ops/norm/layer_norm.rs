@@ -4,8 +4,7 @@ use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings::args;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, InferCx, Init, Operator, Ports, Pyg, WeightMap, WidthRule};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, InferCx, Init, Operator, Pyg, WeightMap, WidthRule};
 use crate::program::composite::Composite;
 use crate::types::{Entity, Type};
 
@@ -59,9 +58,6 @@ impl Operator for LayerNorm {
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Kept
     }
@@ -89,12 +85,6 @@ impl Operator for LayerNorm {
             weights: &[("weight", "weight", WeightMap::Same), ("bias", "bias", WeightMap::Same)],
             note: "PyG's default mode is `graph`",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        true
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
 
     fn action(&self, _: &Args) -> Action {

@@ -6,8 +6,7 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::loss::{ENTROPY, LINK_PREDICTION};
 use crate::ops::program::{On, Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, Select, WidthRule, conv};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Pyg, Select, WidthRule, conv};
 use crate::program::composite::Composite;
 use crate::types::{Dim, Entity, Type};
 
@@ -79,9 +78,6 @@ impl Operator for DiffPool {
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Computed
     }
@@ -124,12 +120,6 @@ impl Operator for DiffPool {
                    clusters gather in the direction of the edges, as nodes do. The link loss is divided by the squared number of nodes of each graph (`normalize = True` on one \
                    graph alone) and averaged over graphs, so it is the same in any batch.",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        false
-    }
-    fn as_activation(&self, _args: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Pooling(Select::Assign)

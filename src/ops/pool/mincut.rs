@@ -6,8 +6,7 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::loss::{MINCUT, ORTHOGONALITY};
 use crate::ops::program::{On, Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, Select, WidthRule, conv};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Pyg, Select, WidthRule, conv};
 use crate::program::{Index, V};
 use crate::types::{Entity, Type};
 
@@ -68,9 +67,6 @@ impl Operator for MinCut {
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Computed
     }
@@ -121,12 +117,6 @@ impl Operator for MinCut {
             note: "Where edges have one direction, PyG has to be given the transpose of what `to_dense_adj` makes. A graph \
                    without edges has the cut 0 here; PyG divides by 0.",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        false
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Pooling(Select::Assign)

@@ -6,9 +6,8 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
-    Action, Doc, Family, InferCx, Init, Operator, Ports, Pyg, Select, WeightMap, WidthRule, conv, facts,
+    Action, Doc, Family, InferCx, Init, Operator, Pyg, Select, WeightMap, WidthRule, conv, facts,
 };
-use crate::program::Fun;
 use crate::program::V;
 use crate::program::composite::{Composite, Keep};
 use crate::types::{Entity, Type};
@@ -58,9 +57,6 @@ impl Operator for TopK {
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Kept
     }
@@ -106,12 +102,6 @@ impl Operator for TopK {
             weights: &[("select.weight", "direction", WeightMap::Transposed)],
             note: "PyG orders the kept nodes by falling score and lets the numbering break ties; here they keep the order of the nodes, and nodes that tie with the last one kept stay too.",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        false
-    }
-    fn as_activation(&self, _args: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Pooling(Select::Keep)

@@ -4,8 +4,7 @@ use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings::{levels, shape, symmetry};
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Ports, Pyg, WidthRule};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Pyg, WidthRule};
 use crate::program::composite::Composite;
 use crate::types::{Dim, Entity, Level, Size, Type};
 
@@ -42,9 +41,6 @@ impl Operator for Flatten {
     }
     fn args(&self) -> &'static [ArgSpec] {
         &[]
-    }
-    fn ports(&self) -> Ports {
-        Ports::One
     }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Computed
@@ -84,12 +80,6 @@ impl Operator for Flatten {
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.Tensor.view", weights: &[], note: "`x.view(batch_size, -1)`" }
-    }
-    fn fuses_activation(&self) -> bool {
-        false
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
 
     fn action(&self, _: &Args) -> Action {

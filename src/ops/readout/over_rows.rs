@@ -4,8 +4,7 @@ use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings::levels;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Ports, Pyg, WidthRule};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Pyg, WidthRule};
 use crate::program::composite::{Composite, Over};
 use crate::types::{Entity, Type};
 
@@ -82,9 +81,6 @@ impl Operator for OverRows {
     fn args(&self) -> &'static [ArgSpec] {
         &[]
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Kept
     }
@@ -99,12 +95,6 @@ impl Operator for OverRows {
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: self.pyg, weights: &[], note: "" }
-    }
-    fn fuses_activation(&self) -> bool {
-        false
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Readout(self.gather)

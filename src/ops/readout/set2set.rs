@@ -6,10 +6,7 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::conv::times;
 use crate::ops::findings::levels;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{
-    Action, Doc, Family, Gather, InferCx, Init, Operator, Ports, Pyg, WeightMap, WidthRule, facts,
-};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, Gather, InferCx, Init, Operator, Pyg, WeightMap, WidthRule, facts};
 use crate::program::{Index, V};
 use crate::types::{Dim, Entity, Size, Type};
 
@@ -54,9 +51,6 @@ impl Operator for Set2Set {
     }
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
-    }
-    fn ports(&self) -> Ports {
-        Ports::One
     }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Computed
@@ -120,12 +114,6 @@ impl Operator for Set2Set {
             ],
             note: "The LSTM has one layer.",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        false
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Readout(Gather::Attention)

@@ -4,8 +4,7 @@ use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::diagnostic::{Diagnostic, count};
 use crate::ops::findings::{levels, shape, symmetry};
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Ports, Pyg, WidthRule};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Pyg, WidthRule};
 use crate::program::composite::Composite;
 use crate::types::{Dim, Entity, Size, Type};
 
@@ -51,9 +50,6 @@ impl Operator for SortPool {
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Kept
     }
@@ -87,12 +83,6 @@ impl Operator for SortPool {
             weights: &[],
             note: "PyG leaves the order of rows that tie in the last feature open",
         }
-    }
-    fn fuses_activation(&self) -> bool {
-        false
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Readout(Gather::Sorted)

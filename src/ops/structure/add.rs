@@ -6,7 +6,6 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::findings::{levels, shape, symmetry};
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
-use crate::program::Fun;
 use crate::program::composite::Composite;
 use crate::types::Type;
 
@@ -70,12 +69,6 @@ impl Operator for Add {
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.add", weights: &[], note: "" }
-    }
-    fn fuses_activation(&self) -> bool {
-        false
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Add

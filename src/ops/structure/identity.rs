@@ -3,8 +3,7 @@
 use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
-use crate::program::Fun;
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Pyg, WidthRule};
 use crate::types::Type;
 
 /// The input itself: `x`. Useful as a branch: `concat(identity, gcn(64))`.
@@ -32,9 +31,6 @@ impl Operator for Identity {
     fn args(&self) -> &'static [ArgSpec] {
         &[]
     }
-    fn ports(&self) -> Ports {
-        Ports::One
-    }
     fn width_rule(&self) -> WidthRule {
         WidthRule::Kept
     }
@@ -46,12 +42,6 @@ impl Operator for Identity {
     }
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.nn.Identity", weights: &[], note: "" }
-    }
-    fn fuses_activation(&self) -> bool {
-        false
-    }
-    fn as_activation(&self, _: &Args) -> Option<Fun> {
-        None
     }
     fn action(&self, _: &Args) -> Action {
         Action::Identity
