@@ -224,7 +224,7 @@ mod tests {
             let here = find(STAGES, class).map(|word| word.here);
             assert!(
                 !matches!(here, Some(Here::NotYet { .. } | Here::Write { .. } | Here::LeaveOut(_))),
-                "`{class}` is `{}` here: take it out of the list",
+                "`{class}` is `{}` here, and the list says otherwise of it or of a name that reads the same",
                 op.name()
             );
         }

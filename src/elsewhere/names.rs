@@ -95,8 +95,8 @@ pub static STAGES: &[Word] = &[
     word(
         &["TransformerConv", "GraphTransformer", "UniMP"],
         Pyg,
-        &["in_channels", "out_channels", "heads"],
-        NotYet { why: OPERATOR, nearest: "gat" },
+        &["in_channels", "out_channels", "heads", "concat", "beta", "dropout"],
+        is("transformer"),
     ),
     word(
         &[

@@ -57,6 +57,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &conv::nn_conv::NnConv,
     &conv::rgcn::Rgcn,
     &conv::pna::Pna,
+    &conv::transformer::Transformer,
     // Poolings.
     &pool::diffpool::DiffPool,
     &pool::topk::TopK,

@@ -10,6 +10,7 @@ pub mod nn_conv;
 pub mod pna;
 pub mod rgcn;
 pub mod sage;
+pub mod transformer;
 
 use crate::args::{ArgKind, ArgSpec, Default, EdgeValue};
 use crate::diagnostic::Diagnostic;
