@@ -560,7 +560,13 @@ impl<'p> Analyzer<'_, 'p> {
             at.is_none()
                 && !matches!(
                     slot.takes,
-                    SlotKind::Number(_) | SlotKind::MaybeCount | SlotKind::Flag(_) | SlotKind::Start(_)
+                    SlotKind::Number(_)
+                        | SlotKind::MaybeCount
+                        | SlotKind::MaybeProbability(_)
+                        | SlotKind::Counts
+                        | SlotKind::Map(_)
+                        | SlotKind::Flag(_)
+                        | SlotKind::Start(_)
                 )
         };
         let missing = function.slots.iter().zip(&slots).find(|(slot, at)| is_missing(slot, at));
@@ -571,7 +577,10 @@ impl<'p> Analyzer<'_, 'p> {
             is_fine = false;
         }
         if !is_fine {
-            call.args.iter().for_each(|arg| self.touch_params(&arg.value));
+            for arg in &call.args {
+                self.touch_params(&arg.value);
+                self.ev.touch(&arg.value, &Env::root(self.file));
+            }
             return None;
         }
         Some((slots, values))
@@ -600,10 +609,12 @@ impl<'p> Analyzer<'_, 'p> {
         let mut values: Vec<Expr> = Vec::new();
         let mut flags = Vec::new();
         let mut start = Start::Kaiming;
+        let mut hidden: Option<Vec<Number>> = None;
+        let mut activation: Option<Word<&'static Function>> = None;
         let mut is_fine = true;
         // Names of weights count from the outside in, as the text is read.
         let weight_name = match function.kind {
-            Kind::Linear | Kind::Weight => {
+            Kind::Linear | Kind::Mlp | Kind::Weight => {
                 let count = self.counts.entry(function.name).or_insert(0);
                 *count += 1;
                 let (count, name) = (*count, function.name);
@@ -627,10 +638,21 @@ impl<'p> Analyzer<'_, 'p> {
                 (SlotKind::Number(_), Some(expr)) => {
                     self.number_argument(&what, expr, Takes::Number).map(|n| numbers.push(Some(n)))
                 }
-                (SlotKind::Probability, Some(expr)) => {
+                (SlotKind::Probability | SlotKind::MaybeProbability(_), Some(expr)) => {
                     self.number_argument(&what, expr, Takes::Probability).map(|n| numbers.push(Some(n)))
                 }
-                (SlotKind::Number(default), None) => {
+                (SlotKind::Counts, Some(expr)) => {
+                    self.counts_argument(&what, expr).map(|list| hidden = Some(list))
+                }
+                (SlotKind::Counts, None) => Some(()),
+                (SlotKind::Map(_), Some(expr)) => {
+                    self.map_argument(&what, expr).map(|word| activation = Some(word))
+                }
+                (SlotKind::Map(default), None) => {
+                    activation = Function::find(default).map(Word::Fixed);
+                    Some(())
+                }
+                (SlotKind::Number(default) | SlotKind::MaybeProbability(default), None) => {
                     numbers.push(Some(Number::Fixed(default)));
                     Some(())
                 }
@@ -661,6 +683,19 @@ impl<'p> Analyzer<'_, 'p> {
         if function.kind == Kind::Softmax && self.part != Part::Message {
             return self.refuse(report::softmax_outside(self.part, place));
         }
+        if function.kind == Kind::Mlp && hidden.as_ref().is_some_and(Vec::is_empty) {
+            // What stands between layers, where there is one layer.
+            let is_between =
+                |slot: &Slot| matches!(slot.takes, SlotKind::Map(_) | SlotKind::MaybeProbability(_));
+            let between = call.args.iter().find_map(|arg| {
+                let name = arg.name.as_ref()?;
+                let slot = function.slots.iter().find(|slot| slot.name == name.text)?;
+                is_between(slot).then(|| (slot.name, name.span.to(arg.value.span)))
+            });
+            if let Some((name, place)) = between {
+                return self.refuse(report::no_hidden_layer(name, place));
+            }
+        }
         let mut values = values.into_iter();
         let mut value = || values.next().map(Box::new);
         let mut numbers = numbers.into_iter();
@@ -679,6 +714,14 @@ impl<'p> Analyzer<'_, 'p> {
                 values: values.collect(),
                 bias: flags[0],
                 start,
+            },
+            Kind::Mlp => ExprKind::Mlp {
+                name: weight_name.into(),
+                width: numbers.next()??,
+                values: values.collect(),
+                hidden,
+                activation: activation?,
+                dropout: numbers.next()??,
             },
             Kind::Weight => {
                 ExprKind::Weight { name: weight_name.into(), shape: numbers.flatten().collect(), start }
@@ -732,6 +775,69 @@ impl<'p> Analyzer<'_, 'p> {
             }
         }
         Some(number)
+    }
+
+    /// `hidden = [64, 2 * out]`
+    fn counts_argument(&mut self, what: &str, expr: &'p ast::Expr) -> Read<Vec<Number>> {
+        match &expr.kind {
+            Syntax::List(items) => {
+                let list: Vec<_> =
+                    items.iter().map(|item| self.number_argument(what, item, Takes::Count)).collect();
+                list.into_iter().collect()
+            }
+            Syntax::Name(name) if self.places.contains_key(name.as_str()) => {
+                self.touch_params(expr);
+                self.refuse(report::not_a_list(what, &format!("`{name}`"), Some(name), expr.span))
+            }
+            _ => match self.ev.eval(expr, &Env::root(self.file)) {
+                // A `let` that holds a list.
+                Value::List(items) => {
+                    let mut list = Vec::new();
+                    for (item, span) in items.iter() {
+                        match item {
+                            Value::Int(value) if (1..=MAX_COUNT).contains(value) => {
+                                list.push(Number::Fixed(*value as f64));
+                            }
+                            Value::Bad | Value::Unknown => self.is_sound = false,
+                            other => {
+                                let expects = format!("whole numbers from 1 to {MAX_COUNT}");
+                                let finding =
+                                    args_check::wrong_kind(what, &expects, &other.describe(), *span);
+                                self.refuse::<()>(finding);
+                            }
+                        }
+                    }
+                    (list.len() == items.len()).then_some(list)
+                }
+                Value::Int(value) => {
+                    let text = value.to_string();
+                    self.refuse(report::not_a_list(what, &text, Some(&text), expr.span))
+                }
+                Value::Bad | Value::Unknown => {
+                    self.is_sound = false;
+                    None
+                }
+                other => self.wrong_value(what, "a list of widths", other, expr),
+            },
+        }
+    }
+
+    /// `activation = elu`: the name of a function of one value, or a parameter that stands for one.
+    fn map_argument(&mut self, what: &str, expr: &'p ast::Expr) -> Read<Word<&'static Function>> {
+        if let Syntax::Name(name) = &expr.kind {
+            if let Some(&idx) = self.places.get(name.as_str()) {
+                self.use_param(idx, Takes::Function, expr.span)?;
+                return Some(Word::Param(idx));
+            }
+            return match Function::find(name).filter(|function| function.kind == Kind::Map) {
+                Some(function) => Some(Word::Fixed(function)),
+                None => self.refuse(args_check::wrong_word(what, name, expr.span, Function::map_names())),
+            };
+        }
+        self.touch_params(expr);
+        let value = self.ev.eval(expr, &Env::root(self.file));
+        let expects = format!("one of {}", crate::args::words_list(Function::map_names()));
+        self.wrong_value(what, &expects, value, expr)
     }
 
     fn flag(&mut self, what: &str, expr: &'p ast::Expr) -> Read<Flag> {

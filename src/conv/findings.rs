@@ -158,7 +158,6 @@ pub fn softmax_outside(part: Part, place: Span) -> Diagnostic {
 pub fn stage_in_body(part: Part, name: &str, what: &str, place: Span) -> Diagnostic {
     let each = if part == Part::Message { "edge" } else { "node" };
     let help = match name {
-        "mlp" => "write its layers, as in `linear(out, relu(linear(hidden, x_j)))`".to_owned(),
         "batch_norm" | "layer_norm" => {
             format!("write it behind the convolution, as in `gated(64) -> {name}`")
         }
@@ -313,6 +312,28 @@ pub fn not_a_number(what: &str, row: &str, place: Span) -> Diagnostic {
     Diagnostic::error("args::wrong_kind", format!("{what} expects a number, but gets a value of each {row}"))
         .label(place, "this has to be a number or a parameter")
         .help("numbers come first, as in `linear(out, x_j)`; `width(x_j)` is how many features `x_j` has")
+}
+
+/// `hidden = 64`, where a list is expected; `text` is what was written.
+pub fn not_a_list(what: &str, got: &str, text: Option<&str>, place: Span) -> Diagnostic {
+    let finding =
+        Diagnostic::error("args::wrong_kind", format!("{what} expects a list of widths, but gets {got}"))
+            .label(place, "this has to be a list");
+    match text {
+        Some(text) => finding.help(format!("write `[{text}]`")).fix(place, format!("[{text}]")),
+        None => finding.help("for example `hidden = [64, 32]`, and `[]` for no hidden layer"),
+    }
+}
+
+/// `mlp(out, x_j, hidden = [], activation = elu)`
+pub fn no_hidden_layer(argument: &str, place: Span) -> Diagnostic {
+    Diagnostic::error(
+        "args::no_effect",
+        format!("`{argument}` of `mlp` has no effect here: there is no hidden layer"),
+    )
+    .label(place, "changes nothing")
+    .help(format!("leave `{argument}` out"))
+    .fix(place, "")
 }
 
 /// `width(relu(x_j))`

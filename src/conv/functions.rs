@@ -21,6 +21,12 @@ pub enum SlotKind {
     MaybeCount,
     /// A number in [0, 1) that has to be given.
     Probability,
+    /// A number in [0, 1), with its default.
+    MaybeProbability(f64),
+    /// A list of whole numbers that may be left out.
+    Counts,
+    /// A function of one value, by its name, with its default.
+    Map(&'static str),
     Flag(bool),
     /// How a weight begins.
     Start(super::Start),
@@ -36,6 +42,7 @@ pub enum Kind {
     Max,
     Min,
     Linear,
+    Mlp,
     Weight,
     Concat,
     Dot,
@@ -148,7 +155,20 @@ pub static FUNCTIONS: &[Function] = &[
         ],
         many: Some(1),
         example: "linear(out, x_i, x_j)",
-        doc: "a learned linear map of the values side by side",
+        doc: "a learned linear map of the values side by side, for each head its own",
+    },
+    Function {
+        name: "mlp",
+        kind: Kind::Mlp,
+        slots: &[
+            slot("width", SlotKind::Count),
+            option("hidden", SlotKind::Counts),
+            option("activation", SlotKind::Map("relu")),
+            option("dropout", SlotKind::MaybeProbability(0.0)),
+        ],
+        many: Some(1),
+        example: "mlp(out, x_i, x_j, hidden = [64])",
+        doc: "learned dense layers of the values side by side, with a function between them",
     },
     Function {
         name: "weight",

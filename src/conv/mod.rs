@@ -338,13 +338,24 @@ pub enum ExprKind {
         lhs: Box<Expr>,
         rhs: Box<Expr>,
     },
-    /// A linear map of the values side by side. The rows of its matrix are those of the values, in order.
+    /// A linear map of the values side by side. The rows of its matrix are those of the values, in order; of values in
+    /// heads each head has a matrix of its own, and a value without heads goes into all of them.
     Linear {
         name: Arc<str>,
         width: Number,
         values: Vec<Expr>,
         bias: Flag,
         start: Start,
+    },
+    /// Dense layers with a function between them, as the operator `mlp` has them; the first is a map as `Linear` is.
+    Mlp {
+        name: Arc<str>,
+        width: Number,
+        values: Vec<Expr>,
+        /// One layer as wide as the values together, where the file leaves them out.
+        hidden: Option<Vec<Number>>,
+        activation: Word<&'static Function>,
+        dropout: Number,
     },
     /// A learned vector, or a matrix with a row for each head.
     Weight {
@@ -390,7 +401,9 @@ impl Expr {
             | ExprKind::Dropout { value, .. } => vec![value],
             ExprKind::Binary { lhs, rhs, .. } | ExprKind::Extreme { lhs, rhs, .. } => vec![lhs, rhs],
             ExprKind::Dot(a, b) | ExprKind::Matvec { matrix: a, vector: b } => vec![a, b],
-            ExprKind::Linear { values, .. } | ExprKind::Concat(values) => values.iter().collect(),
+            ExprKind::Linear { values, .. } | ExprKind::Mlp { values, .. } | ExprKind::Concat(values) => {
+                values.iter().collect()
+            }
         }
     }
 

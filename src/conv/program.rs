@@ -1,6 +1,7 @@
 //! A convolution at a stage as a program. `linear` of several values is split by what it reads, so that what depends on a
 //! node alone is computed once for each node and not for each edge.
 
+use super::functions::Function;
 use super::operator::known_name;
 use super::widths::{Call, Shapes, Weight};
 use super::{Aggregate, End, Expr, ExprKind, Input, Sign, Start, Word};
@@ -184,6 +185,18 @@ impl<'b> Writer<'_, 'b> {
         v
     }
 
+    fn weights_of(&self, expr: &Expr) -> Vec<V<'b>> {
+        let weights = self.call.weights_of(expr, &self.shapes);
+        weights.into_iter().map(|weight| self.weight(weight)).collect()
+    }
+
+    fn function(&self, word: &Word<&'static Function>) -> &'static str {
+        match word {
+            Word::Fixed(function) => function.name,
+            Word::Param(idx) => self.call.word(*idx),
+        }
+    }
+
     fn input(&self, input: Input, at: At<'b>) -> V<'b> {
         let Inputs { x, edge, edges } = self.inputs;
         let given = || edge.expect("a body that reads the edges has them as an argument");
@@ -258,10 +271,7 @@ impl<'b> Writer<'_, 'b> {
             },
             ExprKind::Number(number) => self.b.constant(self.number(number)).view(&[Size::Known(1)]),
             ExprKind::Map { function, value: inner, numbers } => {
-                let name = match function {
-                    Word::Fixed(function) => function.name,
-                    Word::Param(idx) => self.call.word(*idx),
-                };
+                let name = self.function(function);
                 let numbers: Vec<f64> = numbers.iter().map(|number| self.number(number)).collect();
                 self.map(name, value(inner), &numbers)
             }
@@ -287,18 +297,21 @@ impl<'b> Writer<'_, 'b> {
                 (false, ..) => -self.joined(Fun::Max, -value(lhs), -value(rhs)),
             },
             ExprKind::Linear { values, bias, .. } => {
-                let mut weights = self.call.weights_of(expr, &self.shapes).into_iter();
-                let matrix = self.weight(weights.next().expect("a linear map has a matrix"));
-                let added =
-                    self.call.flag(*bias).then(|| weights.next()).flatten().map(|bias| self.weight(bias));
+                let weights = self.weights_of(expr);
                 let values: Vec<V> = values.iter().map(value).collect();
-                let result = self.linear(&values, matrix);
-                added.map_or(result, |bias| result + bias)
+                let result = self.linear(&values, weights[0], at);
+                if self.call.flag(*bias) { result + weights[1] } else { result }
             }
-            ExprKind::Weight { .. } => {
-                let weights = self.call.weights_of(expr, &self.shapes);
-                self.weight(weights.into_iter().next().expect("a weight is one"))
+            ExprKind::Mlp { values, activation, dropout, .. } => {
+                let weights = self.weights_of(expr);
+                let values: Vec<V> = values.iter().map(value).collect();
+                let (name, p) = (self.function(activation), self.number(dropout));
+                let mut layers = weights.chunks_exact(2);
+                let first = layers.next().expect("there is a layer at least");
+                let first = self.linear(&values, first[0], at) + first[1];
+                layers.fold(first, |x, layer| self.map(name, x, &[]).dropout(p).linear(layer[0]) + layer[1])
             }
+            ExprKind::Weight { .. } => self.weights_of(expr)[0],
             ExprKind::Concat(values) => self.b.concat(&values.iter().map(value).collect::<Vec<_>>()),
             ExprKind::Dot(a, b) => {
                 let product = self.joined(Fun::Mul, value(a), value(b));
@@ -329,10 +342,30 @@ impl<'b> Writer<'_, 'b> {
         self.b.map(f, &[a, b])
     }
 
-    /// The values side by side times a matrix: those that are gathered along one map together, so that each product is
+    /// A value of edges or nodes for each of `n` heads.
+    fn in_heads(&self, v: V<'b>, n: &Size, at: At<'b>) -> V<'b> {
+        // The gradient of a matrix for each head sums over rows, which weights and numbers have none of.
+        let v = match (v.space(), at) {
+            (Space::One, At::Edge) => v.in_space(Space::Edges),
+            (Space::One, _) => v.in_space(Space::Rows),
+            _ => v,
+        };
+        match self.b.value(v.id).op {
+            _ if v.axes().len() > 1 => v,
+            // Once for each node, as everything that depends on a node alone.
+            Op::Gather { x, index } if index != Index::All => {
+                self.in_heads(self.b.at(x), n, at).gather(index)
+            }
+            _ => v.view(&[Size::Known(1), v.width()]).expand(&[n.clone(), v.width()]),
+        }
+    }
+
+    /// The values side by side times a matrix, or each of their heads times its own: those that are gathered along one map together, so that each product is
     /// as small as it can be.
-    fn linear(&self, values: &[V<'b>], matrix: V<'b>) -> V<'b> {
+    fn linear(&self, values: &[V<'b>], matrix: V<'b>, at: At<'b>) -> V<'b> {
         let columns = matrix.width();
+        let heads = values.iter().map(|v| v.axes()).find(|axes| axes.len() > 1).map(|axes| axes[0].clone());
+        let axis = matrix.axes().len() - 2;
         let mut start = Size::Known(0);
         let mut result: Option<V> = None;
         let mut group: Vec<V> = Vec::new();
@@ -342,12 +375,13 @@ impl<'b> Writer<'_, 'b> {
                 return;
             }
             let rows = Size::sum(group.iter().map(|v| v.width()));
-            let part = self.b.concat(group).linear(matrix.slice(0, from.clone(), rows));
+            let part = self.b.concat(group).linear(matrix.slice(axis, from.clone(), rows));
             debug_assert_eq!(part.width(), columns);
             result = Some(result.map_or(part, |known| known + part));
             group.clear();
         };
         for &v in values {
+            let v = heads.as_ref().map_or(v, |n| self.in_heads(v, n, at));
             if group.first().is_some_and(|first| self.origin(*first) != self.origin(v)) {
                 close(&mut group, &from);
             }

@@ -346,6 +346,122 @@ fn also_on_clusters() {
     }
 }
 
+/// The same model written in two ways, with the weights of the first: `ours` names a weight of the second, and `turned`
+/// brings it into the shape that it has there.
+fn compare_texts(
+    texts: [&str; 2],
+    data: &Dataset,
+    ours: impl Fn(&str) -> String,
+    turned: impl Fn(&str, &Tensor) -> Tensor,
+) {
+    let [first, second] = texts.map(|text| network(text, data));
+    for parameter in first.parameters().trained() {
+        let name = ours(&parameter.name);
+        let own = second.parameters().get(&name).unwrap_or_else(|| panic!("no `{name}`"));
+        own.var.set(&turned(&parameter.name, parameter.var.as_tensor())).unwrap();
+    }
+    assert_eq!(first.parameters().trained().count(), second.parameters().trained().count());
+    let ((values, gradients), (own_values, own_gradients)) = (step(&first, data), step(&second, data));
+    assert_same(texts[1], &own_values, &values);
+    for (name, gradient) in &gradients {
+        let (_, own) = own_gradients.iter().find(|(own, _)| *own == ours(name)).unwrap();
+        let shape = first.parameters().get(name).unwrap().var.shape().clone();
+        let gradient = Tensor::from_vec(gradient.clone(), shape, &Device::Cpu).unwrap();
+        assert_same(name, own, &numbers(&turned(name, &gradient)));
+    }
+}
+
+#[test]
+fn towers_are_linear_maps_of_heads() {
+    let data = graphs();
+    let update = "linear(out, flat(linear(out / n, own, aggregated, aggregated * (log(degree_i + 1) / delta), \
+                  aggregated * (delta / log(max(degree_i, 1) + 1)))))";
+    let divided = (
+        "pna(6, towers = 3, divide_input = true)",
+        "linear(width(x_i) / n, heads(x_i, n), heads(x_j, n))",
+        update.replace("own", "heads(x_i, n)"),
+    );
+    let whole =
+        ("pna(6, towers = 3)", "heads(linear(n * width(x_i), x_i, x_j), n)", update.replace("own", "x_i"));
+    for (call, message, update) in [divided, whole] {
+        let model = |stage: &str| format!("model = linear(6) -> {stage} -> tanh -> mean -> linear");
+        let theirs = model(call);
+        let built_in = network(&theirs, &data);
+        let delta = built_in.parameters().get("2.pna.mean_log_degree").unwrap();
+        let delta = numbers(delta.var.as_tensor())[0];
+        let text = format!(
+            "conv mine(out, n, delta) {{
+                message = {message}, aggregate = [mean, min, max, std]
+                update = {update}
+            }}\n{}",
+            model(&format!("mine(6, 3, {delta:?})"))
+        );
+        let of_towers = message.contains("heads(x_i, n)");
+        let ours = |name: &str| {
+            let weights = [
+                ("pre_weight_0", "message.linear1.weight"),
+                ("pre_bias_0", "message.linear1.bias"),
+                ("post_weight_0", "update.linear2.weight"),
+                ("post_bias_0", "update.linear2.bias"),
+                ("weight", "update.linear1.weight"),
+                ("bias", "update.linear1.bias"),
+            ];
+            let Some(weight) = name.strip_prefix("2.pna.") else { return name.to_owned() };
+            let own = weights.iter().find(|(known, _)| *known == weight).expect(weight).1;
+            format!("2.conv.{own}")
+        };
+        let turned = |name: &str, tensor: &Tensor| match name {
+            // One matrix for all towers has them side by side.
+            "2.pna.pre_weight_0" if !of_towers => {
+                let (_, rows, _) = tensor.dims3().unwrap();
+                tensor.permute((1, 0, 2)).unwrap().reshape((rows, ())).unwrap()
+            }
+            "2.pna.pre_bias_0" if !of_towers => tensor.flatten_all().unwrap(),
+            _ => tensor.clone(),
+        };
+        compare_texts([&theirs, &text], &data, ours, turned);
+    }
+}
+
+#[test]
+fn an_mlp_is_linear_maps_with_a_function_between_them() {
+    let data =
+        random_graphs(&RandomGraphs { n_graphs: 4, min_nodes: 1, n_edge_features: 3, ..Default::default() });
+    let text = |message: &str, update: &str| {
+        format!(
+            "conv mine(out, act = tanh) {{
+                self_loops = true
+                message = {message}, aggregate = mean
+                update = {update}
+            }}\nmodel = linear(4) -> mine(6, elu, edge = edges) -> tanh -> mean -> linear"
+        )
+    };
+    let long = text(
+        "linear(out, act(linear(3, act(linear(2 * out, x_i, x_j, e_ij)))))",
+        "linear(out, relu(linear(2 * out, aggregated, x_i)))",
+    );
+    // Six features come in twice, which is how wide the hidden layer is where nothing says so.
+    let short = text(
+        "mlp(out, x_i, x_j, e_ij, hidden = [2 * out, 3], activation = act)",
+        "mlp(out, concat(aggregated, linear(out, x_i)))",
+    );
+    let long = long.replace("aggregated, x_i", "aggregated, linear(out, x_i)");
+    let ours = |name: &str| {
+        let Some(weight) = name.strip_prefix("3.conv.") else { return name.to_owned() };
+        let (map, kind) = weight.rsplit_once('.').unwrap();
+        let own = match map {
+            "message.linear1" => "message.mlp1.layer2",
+            "message.linear2" => "message.mlp1.layer1",
+            "message.linear3" => "message.mlp1.layer0",
+            "update.linear1" => "update.mlp1.layer1",
+            "update.linear2" => "update.mlp1.layer0",
+            _ => "update.linear1",
+        };
+        format!("3.conv.{own}.{kind}")
+    };
+    compare_texts([&long, &short], &data, ours, |_, tensor| tensor.clone());
+}
+
 /// The two sides of a formula, of which a test says that they are one.
 fn values_of(text: &str, data: &Dataset) -> Vec<f64> {
     step(&network(text, data), data).0
@@ -445,6 +561,7 @@ fn mutated(text: &str, seed: u64) -> String {
         "flat(h_j)",
         "weight(out)",
         "weight(2, out)",
+        "linear(out, weight(2, out))",
         "width(x_j)",
         "true",
         "+",
@@ -454,6 +571,10 @@ fn mutated(text: &str, seed: u64) -> String {
         "matvec(x_i, x_j)",
         "mean_heads(h_i)",
         "dropout(x_j, 0.5)",
+        "mlp(out, x_j)",
+        "linear(out, heads(x_j, 2))",
+        "[]",
+        "mul",
         "(",
         ")",
         ",",
@@ -505,6 +626,12 @@ fn whatever_a_body_says_it_is_refused_or_runs() {
             aggregate = [mean, std]
             update    = relu(linear(out, aggregated, x_i)) - abs(h_i)
         }\nmodel = ",
+        "conv mine(out, act = elu) {
+            h         = heads(mlp(2 * out, x), 2)
+            message   = mlp(out, h_i, h_j, x_j, e_ij, hidden = [3, out], activation = act, dropout = 0.1)
+            aggregate = [mul, max]
+            update    = linear(out, flat(linear(2 * out, x_i, aggregated)), x_i)
+        }\nmodel = ",
     ];
     let calls = [
         "mine(4) -> mean -> linear",
@@ -516,7 +643,7 @@ fn whatever_a_body_says_it_is_refused_or_runs() {
     let facts = data.facts();
     let mut n_accepted = 0;
     for seed in 0..500u64 {
-        let body = mutated(bodies[seed as usize % 2], seed);
+        let body = mutated(bodies[seed as usize % bodies.len()], seed);
         for call in calls {
             let text = format!("{body}{call}");
             // Without data, widths are symbols, and the cost of a stage is asked for all the same.

@@ -85,6 +85,13 @@ impl Writer<'_> {
         }
     }
 
+    fn function(&self, word: &Word<&'static Function>) -> &str {
+        match word {
+            Word::Fixed(function) => function.name,
+            Word::Param(idx) => self.word(*idx),
+        }
+    }
+
     fn aggregate(&self, word: Word<Aggregate>) -> &str {
         match word {
             Word::Fixed(aggregate) => aggregate.name(),
@@ -156,10 +163,7 @@ impl Writer<'_> {
             ExprKind::Node { idx, end } => node_name(*idx) + end.suffix(),
             ExprKind::Number(number) => self.number(number, place, false),
             ExprKind::Map { function, value, numbers } => {
-                let name = match function {
-                    Word::Fixed(function) => function.name,
-                    Word::Param(idx) => self.word(*idx),
-                };
+                let name = self.function(function);
                 let mut text = format!("{name}({}", inner(value));
                 for number in numbers.iter().chain(self.implied(function, name)) {
                     let _ = write!(text, ", {}", self.number(number, Place::Free, false));
@@ -183,6 +187,20 @@ impl Writer<'_> {
                 self.flag(*bias),
                 start.name()
             ),
+            ExprKind::Mlp { width, values, hidden, activation, dropout, .. } => {
+                let mut text = format!("mlp({}, {}", count(width), list(values));
+                if let Some(hidden) = hidden {
+                    let widths: Vec<_> = hidden.iter().map(count).collect();
+                    let _ = write!(text, ", hidden = [{}]", widths.join(", "));
+                }
+                // Without a hidden layer there is nothing between layers.
+                if hidden.as_ref().is_none_or(|hidden| !hidden.is_empty()) {
+                    let name = self.function(activation);
+                    let dropout = self.number(dropout, Place::Free, false);
+                    let _ = write!(text, ", activation = {name}, dropout = {dropout}");
+                }
+                text + ")"
+            }
             ExprKind::Weight { shape, start, .. } => {
                 let sizes: Vec<_> = shape.iter().map(count).collect();
                 format!("weight({}, init = {})", sizes.join(", "), start.name())

@@ -250,11 +250,15 @@ impl Call<'_> {
                 Ok(Shape { width: one(), ..self.broadcast((lhs, &a), (rhs, &b), false)? })
             }
             ExprKind::Linear { width, values, .. } => {
-                for value in values {
-                    let found = shape(value)?;
-                    self.has_no_heads("linear", value, &found)?;
+                let heads = self.common_heads(values, shapes)?;
+                Ok(Shape { heads, width: self.count(width, "the width of `linear`", expr)? })
+            }
+            ExprKind::Mlp { width, values, hidden, .. } => {
+                let heads = self.common_heads(values, shapes)?;
+                for number in hidden.iter().flatten() {
+                    self.count(number, "a width of `hidden`", expr)?;
                 }
-                Ok(Shape::of(self.count(width, "the width of `linear`", expr)?))
+                Ok(Shape { heads, width: self.count(width, "the width of `mlp`", expr)? })
             }
             ExprKind::Weight { shape, .. } => {
                 let mut sizes = Vec::new();
@@ -335,6 +339,25 @@ impl Call<'_> {
                 }
             }
         }
+    }
+
+    /// The heads that values side by side are in, those of them that are.
+    fn common_heads(&self, values: &[Expr], shapes: &Shapes) -> Outcome<Option<Dim>> {
+        let mut first: Option<(&Expr, Shape, Dim)> = None;
+        for value in values {
+            let shape = self.shape(value, shapes)?;
+            let Some(heads) = shape.heads.clone() else { continue };
+            match &first {
+                Some((other, known, n)) if differ(&n.size, &heads.size) => {
+                    let what = "numbers of heads";
+                    let dims = [n, &heads];
+                    return Err(self.differ((other, known), (value, &shape), what, ["heads"; 2], dims));
+                }
+                Some(_) => {}
+                None => first = Some((value, shape, heads)),
+            }
+        }
+        Ok(first.map(|(_, _, heads)| heads))
     }
 
     fn has_no_heads(&self, function: &str, value: &Expr, shape: &Shape) -> Outcome<()> {
@@ -474,28 +497,54 @@ pub struct Weight {
     pub fans: (Dim, Dim),
 }
 
+/// The weights of one linear map; with heads each of them has its own.
+fn layer(
+    name: &str,
+    heads: Option<&Dim>,
+    [rows, columns]: [&Dim; 2],
+    start: Start,
+    has_bias: bool,
+) -> Vec<Weight> {
+    let fans = (rows.clone(), columns.clone());
+    let of_heads = |axes: &[&Dim]| heads.into_iter().chain(axes.iter().copied()).cloned().collect();
+    let matrix = Weight {
+        name: format!("{name}.weight"),
+        shape: of_heads(&[rows, columns]),
+        start,
+        fans: fans.clone(),
+    };
+    if !has_bias {
+        return vec![matrix];
+    }
+    // PyG's layers that begin with Glorot begin without a bias.
+    let start = if start == Start::Kaiming { Start::Kaiming } else { Start::Zeros };
+    vec![matrix, Weight { name: format!("{name}.bias"), shape: of_heads(&[columns]), start, fans }]
+}
+
 impl Call<'_> {
     /// The weights of one expression alone.
     pub fn weights_of(&self, expr: &Expr, shapes: &Shapes) -> Vec<Weight> {
         match &expr.kind {
             ExprKind::Linear { name, width, values, bias, start } => {
-                let values = values.iter().filter_map(|value| self.shape(value, shapes).ok());
-                let rows = Size::sum(values.map(|shape| shape.width.size));
-                let rows = Dim::new(rows, None, "the widths of its values");
-                let columns = self.count(width, "", expr).unwrap_or_else(|_| self.size(width, expr.span));
-                let fans = (rows.clone(), columns.clone());
-                let matrix = Weight {
-                    name: format!("{name}.weight"),
-                    shape: vec![rows, columns.clone()],
-                    start: *start,
-                    fans: fans.clone(),
-                };
-                if !self.flag(*bias) {
-                    return vec![matrix];
+                let (heads, rows) = self.together(values, shapes);
+                let columns = self.columns(width, expr);
+                layer(name, heads.as_ref(), [&rows, &columns], *start, self.flag(*bias))
+            }
+            ExprKind::Mlp { name, width, values, hidden, .. } => {
+                let (heads, rows) = self.together(values, shapes);
+                let mut widths = vec![rows.clone()];
+                match hidden {
+                    Some(hidden) => widths.extend(hidden.iter().map(|number| self.columns(number, expr))),
+                    None => widths.push(rows),
                 }
-                // PyG's layers that begin with Glorot begin without a bias.
-                let start = if *start == Start::Kaiming { Start::Kaiming } else { Start::Zeros };
-                vec![matrix, Weight { name: format!("{name}.bias"), shape: vec![columns], start, fans }]
+                widths.push(self.columns(width, expr));
+                let layers = widths.windows(2).enumerate();
+                layers
+                    .flat_map(|(idx, pair)| {
+                        let name = format!("{name}.layer{idx}");
+                        layer(&name, heads.as_ref(), [&pair[0], &pair[1]], Start::Kaiming, true)
+                    })
+                    .collect()
             }
             ExprKind::Weight { name, shape, start } => {
                 let sizes: Vec<Dim> =
@@ -506,6 +555,20 @@ impl Call<'_> {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// The heads of values side by side, and how wide they are together.
+    fn together(&self, values: &[Expr], shapes: &Shapes) -> (Option<Dim>, Dim) {
+        let of_values: Vec<Shape> =
+            values.iter().filter_map(|value| self.shape(value, shapes).ok()).collect();
+        let rows = Size::sum(of_values.iter().map(|shape| shape.width.size.clone()));
+        let heads = of_values.into_iter().find_map(|shape| shape.heads);
+        (heads, Dim::new(rows, None, "the widths of its values"))
+    }
+
+    /// A width of a linear map, which fits.
+    fn columns(&self, number: &Number, at: &Expr) -> Dim {
+        self.count(number, "", at).unwrap_or_else(|_| self.size(number, at.span))
     }
 
     /// The word that a parameter stands for.
