@@ -25,7 +25,7 @@ macro_rules! shipped {
 }
 
 shipped! {
-    dd_diffpool, dd_gcn, enzymes_diffpool, enzymes_gcn, karate_gat, mutag_gin, proteins_diffpool, proteins_diffpool_two_levels, proteins_gcn, proteins_sort_pool, proteins_topk, quickstart, quickstart_flat,
+    dd_diffpool, dd_gcn, enzymes_diffpool, enzymes_gcn, karate_gat, mutag_gin, mutag_gine, proteins_diffpool, proteins_diffpool_two_levels, proteins_gcn, proteins_sort_pool, proteins_topk, quickstart, quickstart_flat,
 }
 
 impl Shipped {

@@ -4,6 +4,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{DType, Device};
 use hgnn::args::BoundCall;
 use hgnn::check::{Checked, check, data_call};
+use hgnn::data::batch::EdgeReads;
 use hgnn::data::synthetic::{RandomGraphs, random_graphs, renumber};
 use hgnn::data::{self, DataOptions, Dataset};
 use hgnn::ir::Model;
@@ -57,7 +58,12 @@ pub(crate) fn small_data(program: &Program) -> Dataset {
     let call = data_call(program).expect("a sound `data`").filter(|call| call.name != "tu");
     match call {
         Some(call) => data::load(&call, &DataOptions::folder("nowhere")).unwrap(),
-        None => random_graphs(&RandomGraphs { n_graphs: 12, ..RandomGraphs::default() }),
+        None => {
+            let model = check(program, None).model.expect("shipped models are correct");
+            let reads = EdgeReads::of(model.get());
+            let n_edge_features = if reads.features { 3 } else { 0 };
+            random_graphs(&RandomGraphs { n_graphs: 12, n_edge_features, ..RandomGraphs::default() })
+        }
     }
 }
 
