@@ -7,6 +7,8 @@ pub mod unused;
 
 use crate::args::{ArgSpec, Args, BoundCall};
 use crate::bind::{Callee, DefinitionKind, Env, Evaluator, Findings, Value, bind, bind_call};
+use crate::conv::Definition;
+use crate::conv::analyse::analyse;
 use crate::diagnostic::Diagnostic;
 use crate::findings::{self, elsewhere, names};
 use crate::ir::{
@@ -15,7 +17,7 @@ use crate::ir::{
 };
 use crate::ops::Family;
 use crate::ops::findings::{shape, symmetry};
-use crate::source::Span;
+use crate::source::{FileId, Span};
 use crate::syntax::ast::{Conv, Expr, ExprKind, Given, ItemKind};
 use crate::syntax::{Program, cut};
 use crate::types::{DataFacts, Task};
@@ -302,6 +304,15 @@ pub fn data_call(program: &Program) -> Result<Option<BoundCall>, Vec<Diagnostic>
 }
 
 /// Values of `let`s in the order written, so that a long row of them, each from the one before, is not deep.
+/// What a `conv` of `file` says, whether or not a stage uses it; `None` where it has errors.
+pub fn definition_of<'p>(program: &'p Program, file: FileId, conv: &'p Conv) -> Option<Definition> {
+    let mut findings = Findings::default();
+    let scopes = collect_definitions(program, &mut findings);
+    let mut ev = Evaluator::new(scopes, collect_missing(program), findings);
+    evaluate_lets(program, &mut ev);
+    analyse(&mut ev, conv, file)
+}
+
 fn evaluate_lets<'p>(program: &'p Program, ev: &mut Evaluator<'p>) {
     for file in &program.files {
         // `let`s that are numbers for certain; others may be words or sums of losses.

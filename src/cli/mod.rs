@@ -28,6 +28,7 @@ mod migrate;
 mod new;
 pub mod operand;
 mod ops;
+mod ops_of_file;
 mod pre_commit;
 mod predict;
 mod progress_line;

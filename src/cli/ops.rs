@@ -22,15 +22,20 @@ use std::io::{self, Write};
 /// Print the reference: all operators, losses, data sources and training settings, or one in full
 ///
 /// The reference is made from the operators themselves: arguments with their ranges and defaults, shapes, weights, the
-/// program that computes the formula and the counterpart in PyTorch Geometric.
+/// program that computes the formula and the counterpart in PyTorch Geometric. A convolution that a file defines has such
+/// a page too: its `///` lines, arguments, weights and program, with the sizes of the first stage that uses it.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  hgnnc ops\n  hgnnc ops diffpool\n  hgnnc ops convolution --format short\n  \
-    hgnnc ops train\n\nExit codes: 0 printed, 2 nothing has that name"
+    hgnnc ops train\n  hgnnc ops gated model.hgnn\n\n\
+    Exit codes: 0 printed, 1 the file has errors, 2 nothing has that name"
 )]
 pub struct Ops {
     #[arg(value_name = "NAME", help = super::help::groups())]
     name: Option<String>,
+    /// A file that defines a convolution of that name with `conv`; `-` reads standard input
+    #[arg(value_name = "FILE", requires = "name")]
+    file: Option<String>,
 }
 
 /// One thing that a file can name.
@@ -178,15 +183,13 @@ impl Entry {
         let (program, _) = syntax::load_program(&mut sources, main, &no_files);
         let model = check::check(&program, None).model?;
         let stage = model.get().nodes().find(|(_, node)| node.op.name() == op.name())?.0;
-        Some(Example { model, stage })
+        Some(Example { model, stage, sizes: "the example".to_owned() })
     }
 
     fn json(&self, group: &str) -> Value {
         let (pyg, pyg_note) = self.pyg();
         let doc = self.doc();
         let example = self.in_example();
-        let weights = example.as_ref().map_or_else(Vec::new, Example::weights);
-        let program = example.as_ref().and_then(Example::program);
         json!({
             "name": self.name(),
             "group": group,
@@ -197,28 +200,19 @@ impl Entry {
             "files": Some(self.reference()).filter(|reference| !reference.is_empty()),
             "pyg": (!pyg.is_empty()).then_some(pyg),
             "pyg_note": (!pyg_note.is_empty()).then_some(pyg_note),
-            "weights": weights.iter().map(|weight| json!({
-                "name": weight.name,
-                "shape": weight.shape.iter().map(|dim| dim.size.to_string()).collect::<Vec<_>>(),
-                "is_trained": weight.is_trained,
-            })).collect::<Vec<_>>(),
-            "program": program.map(|steps| steps.iter().map(|step| json!({
-                "name": step.name,
-                "step": step.text,
-                "space": step.space,
-                "axes": step.axes,
-                "symmetry": step.symmetry,
-                "is_result": step.is_result,
-            })).collect::<Vec<_>>()),
-            "arguments": self.args().iter().map(describe::json).collect::<Vec<_>>(),
+            "weights": example.as_ref().map_or_else(|| json!([]), Example::weights_json),
+            "program": example.as_ref().map_or(Value::Null, Example::program_json),
+            "arguments": arguments_json(self.args()),
         })
     }
 }
 
 /// An operator in a model.
-struct Example {
-    model: Checked<Model>,
-    stage: NodeIndex,
+pub(super) struct Example {
+    pub model: Checked<Model>,
+    pub stage: NodeIndex,
+    /// What the sizes are those of.
+    pub sizes: String,
 }
 
 /// One step of an operator's program.
@@ -284,10 +278,36 @@ impl Example {
         Some(steps.map(step).collect())
     }
 
+    pub fn weights_json(&self) -> Value {
+        let weight = |weight: &WeightSpec| {
+            json!({
+                "name": weight.name,
+                "shape": weight.shape.iter().map(|dim| dim.size.to_string()).collect::<Vec<_>>(),
+                "is_trained": weight.is_trained,
+            })
+        };
+        self.weights().iter().map(weight).collect()
+    }
+
+    /// Null for an operator that has no program.
+    pub fn program_json(&self) -> Value {
+        let step = |step: &ProgramStep| {
+            json!({
+                "name": step.name,
+                "step": step.text,
+                "space": step.space,
+                "axes": step.axes,
+                "symmetry": step.symmetry,
+                "is_result": step.is_result,
+            })
+        };
+        self.program().map_or(Value::Null, |steps| steps.iter().map(step).collect())
+    }
+
     /// The program, or the kernels of an operator that has none.
-    fn write_steps(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write_steps(&self, out: &mut dyn Write) -> io::Result<()> {
         if let Some(steps) = self.program() {
-            writeln!(out, "\nProgram, with the sizes of the example")?;
+            writeln!(out, "\nProgram, with the sizes of {}", self.sizes)?;
             let mut table = plain_table();
             table.set_header(["Step", "Value", "Symmetry"]);
             for step in &steps {
@@ -303,7 +323,7 @@ impl Example {
         let has = |launches: &[Launch]| launches.iter().any(|launch| launch.stage == Some(stage));
         for (title, launches) in [("forward", &listing.forward), ("backward", &listing.backward)] {
             if has(launches) {
-                writeln!(out, "\nKernels {title}, with the sizes of the example")?;
+                writeln!(out, "\nKernels {title}, with the sizes of {}", self.sizes)?;
                 steps::write_pass(out, model, &listing, launches, Some(stage))?;
             }
         }
@@ -319,6 +339,9 @@ impl Example {
 
 impl Ops {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
+        if let (Some(name), Some(file)) = (&self.name, &self.file) {
+            return super::ops_of_file::run(name, file, global);
+        }
         let out = &mut super::stdout();
         let groups = groups();
         let Some(name) = &self.name else {
@@ -342,7 +365,12 @@ impl Ops {
             return Err(Failure::of_usage(format!("there is no `{name}` in the reference")).help(
                 match super::closest(name, names) {
                     Some(close) => format!("did you mean `{close}`? `hgnnc ops` lists all names"),
-                    None => "`hgnnc ops` lists all names".to_owned(),
+                    None if name.ends_with(".hgnn") => {
+                        format!("write the name of a convolution before its file: `hgnnc ops NAME {name}`")
+                    }
+                    None => format!(
+                        "`hgnnc ops` lists all names; `hgnnc ops {name} FILE` prints a convolution of a file's own"
+                    ),
                 },
             ));
         };
@@ -416,33 +444,13 @@ fn page(out: &mut dyn Write, title: &str, entry: &Entry) -> io::Result<()> {
         facts.add_row(["Kind", what]);
     }
     write_table(out, &facts)?;
-    if !entry.args().is_empty() {
-        let heading = if matches!(entry, Entry::Section { .. }) { "Keys" } else { "Arguments" };
-        writeln!(out, "\n{heading}")?;
-        let mut table = plain_table();
-        table.set_header(["Name", "Takes", "Default", "Meaning"]);
-        for spec in entry.args() {
-            let name = if spec.positional { format!("{} *", spec.name) } else { spec.name.to_owned() };
-            table.add_row([name, describe::kind(&spec.kind), describe::default(spec), spec.doc.to_owned()]);
-        }
-        write_table(out, &table)?;
-        if entry.args().iter().any(|spec| spec.positional) {
-            writeln!(out, "\n  * may be given without its name, in this order")?;
-        }
-    }
-    let example = entry.in_example();
-    let weights = example.as_ref().map_or_else(Vec::new, Example::weights);
-    if !weights.is_empty() {
-        writeln!(out, "\nWeights, with the sizes of the example")?;
-        let mut table = plain_table();
-        for weight in &weights {
-            let dims: Vec<_> = weight.shape.iter().map(|dim| dim.size.to_string()).collect();
-            let note = if weight.is_trained { "" } else { "saved, not trained" };
-            table.add_row([weight.name, &format!("[{}]", dims.join(", ")), note]);
-        }
-        write_table(out, &table)?;
-    }
-    if let Some(example) = &example {
+    write_arguments(
+        out,
+        if matches!(entry, Entry::Section { .. }) { "Keys" } else { "Arguments" },
+        entry.args(),
+    )?;
+    if let Some(example) = &entry.in_example() {
+        write_weights(out, example)?;
         example.write_steps(out)?;
     }
     let reference = entry.reference();
@@ -455,4 +463,41 @@ fn page(out: &mut dyn Write, title: &str, entry: &Entry) -> io::Result<()> {
         doc.example.lines().try_for_each(|line| writeln!(out, "  {line}"))?;
     }
     Ok(())
+}
+
+pub(super) fn arguments_json(args: &[ArgSpec]) -> Value {
+    args.iter().map(describe::json).collect()
+}
+
+pub(super) fn write_arguments(out: &mut dyn Write, heading: &str, args: &[ArgSpec]) -> io::Result<()> {
+    if args.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{heading}")?;
+    let mut table = plain_table();
+    table.set_header(["Name", "Takes", "Default", "Meaning"]);
+    for spec in args {
+        let name = if spec.positional { format!("{} *", spec.name) } else { spec.name.to_owned() };
+        table.add_row([name, describe::kind(&spec.kind), describe::default(spec), spec.doc.to_owned()]);
+    }
+    write_table(out, &table)?;
+    if args.iter().any(|spec| spec.positional) {
+        writeln!(out, "\n  * may be given without its name, in this order")?;
+    }
+    Ok(())
+}
+
+pub(super) fn write_weights(out: &mut dyn Write, example: &Example) -> io::Result<()> {
+    let weights = example.weights();
+    if weights.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nWeights, with the sizes of {}", example.sizes)?;
+    let mut table = plain_table();
+    for weight in &weights {
+        let dims: Vec<_> = weight.shape.iter().map(|dim| dim.size.to_string()).collect();
+        let note = if weight.is_trained { "" } else { "saved, not trained" };
+        table.add_row([weight.name, &format!("[{}]", dims.join(", ")), note]);
+    }
+    write_table(out, &table)
 }

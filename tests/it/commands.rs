@@ -140,6 +140,41 @@ fn the_reference_prints_one_operator_in_full_and_helps_with_names() {
 }
 
 #[test]
+fn a_convolution_of_a_file_has_a_page_as_an_operator_has() {
+    let convs = "/// Gated messages, of which the mean is taken.
+///
+/// `act` stands behind the sum with the node's own.
+conv gated(out, act = relu) {
+    message   = sigmoid(linear(out, x_i, x_j)) * linear(out, x_j)
+    aggregate = mean
+    update    = act(linear(out, x_i) + aggregated)
+}
+block twice(width) = gated(width) -> gated(width)
+conv towers(out, n, how) {
+    message   = linear(out / n, heads(mlp(n * 8, x_j, e_ij), n))
+    aggregate = how
+    update    = flat(aggregated)
+}
+";
+    let model = "use \"convs.hgnn\"\nmodel = linear(8) -> gated(16) -> twice(16) -> mean -> mlp\n";
+    let wrong = "conv half(out) { message = linear(out, x_k), aggregate = mean }\n";
+    let shown = transcript(
+        &[("convs.hgnn", convs), ("model.hgnn", model), ("wrong.hgnn", wrong)],
+        &[
+            "ops gated model.hgnn",
+            "ops towers convs.hgnn",
+            "ops gated convs.hgnn --format short",
+            "ops gatd model.hgnn",
+            "ops sage model.hgnn",
+            "ops twice convs.hgnn",
+            "ops half wrong.hgnn",
+            "ops model.hgnn",
+        ],
+    );
+    snapbox::assert_data_eq!(shown, snapbox::file!["snapshots/ops_of_file.txt"]);
+}
+
+#[test]
 fn what_cannot_run_says_why_and_exits_with_2() {
     let shown = transcript(
         &[("right.hgnn", "gcn(32) -> mean -> mlp")],

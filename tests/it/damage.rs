@@ -41,7 +41,17 @@ impl Progress for Watch<'_> {
 
 /// Trains, and gives what the run came to and the warnings; with `stop_at` to that epoch and batch only.
 fn trained(out: Output, init_from: Option<&Path>, stop_at: Option<(usize, usize)>) -> Result<String, String> {
-    let compiled = compile("m.hgnn", MODEL, &DataOptions::from_env()).map_err(|error| error.to_string())?;
+    trained_on(MODEL, out, init_from, stop_at)
+}
+
+/// The same of another model.
+pub fn trained_on(
+    text: &str,
+    out: Output,
+    init_from: Option<&Path>,
+    stop_at: Option<(usize, usize)>,
+) -> Result<String, String> {
+    let compiled = compile("m.hgnn", text, &DataOptions::from_env()).map_err(|error| error.to_string())?;
     let source = match &out {
         Output::Resume(path) => {
             let folder = RunFolder::open(path).map_err(|error| error.to_string())?;

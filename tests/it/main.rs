@@ -5,6 +5,7 @@ mod begin;
 mod columns;
 mod commands;
 mod compare;
+mod conv;
 mod cuda;
 mod damage;
 mod data;
