@@ -490,6 +490,44 @@ fn aggregates_are_what_their_names_say() {
 }
 
 #[test]
+fn a_product_over_clusters_is_one_over_the_pairs_that_are_joined() {
+    // A graph without edges has none.
+    let data = random_graphs(&RandomGraphs { n_graphs: 6, min_nodes: 1, ..Default::default() });
+    let values = |conv: &str| {
+        values_of(
+            &format!(
+                "{conv}\nmodel = linear(5) -> diffpool(k = 3, assign = linear) -> mine -> mean -> linear"
+            ),
+            &data,
+        )
+    };
+    let product = values("conv mine { message = exp(tanh(x_j)), aggregate = mul }");
+    // Equal weights of three pairs, which a softmax does not weigh again.
+    let sum = values(
+        "conv mine { message = softmax(0 * dot(x_j, x_j)) * tanh(x_j), aggregate = sum, update = exp(3 * aggregated) }",
+    );
+    assert_same("product and sum", &product, &sum);
+}
+
+#[test]
+fn towers_products_and_mlps_run_on_clusters_with_finite_gradients() {
+    let text = "conv mine(out, n = 2) {
+            self_loops = true
+            message    = linear(out, heads(x_i, n), heads(mlp(n * 3, x_j), n), degree_j)
+            aggregate  = [mul, max]
+            update     = mlp(out, flat(aggregated), x_i, hidden = [])
+        }
+        model = linear(4) -> diffpool(k = 3, assign = mine) -> mine(4) -> diffpool(k = 2, assign = mine)
+            -> mine(2, n = 4) -> mean -> linear";
+    let data = graphs();
+    let (values, gradients) = step(&network(text, &data), &data);
+    assert!(values.iter().all(|value| value.is_finite()));
+    for (name, gradient) in gradients {
+        assert!(gradient.iter().all(|value| value.is_finite()), "{name}");
+    }
+}
+
+#[test]
 fn every_part_of_the_language_runs_with_finite_gradients() {
     let data = random_graphs(&RandomGraphs {
         n_graphs: 4,
