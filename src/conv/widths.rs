@@ -436,7 +436,10 @@ impl Call<'_> {
         if self.span != b_place {
             finding = finding.label(self.span, format!("in this `{}`", self.definition.name));
         }
-        Box::new(finding.help(format!("bring both to one width, as in `linear({}, …)`", a.size)))
+        Box::new(finding.help(match unit[0] {
+            "heads" => format!("cut both into as many heads, as in `heads(…, {})`", a.size),
+            _ => format!("bring both to one width, as in `linear({}, …)`", a.size),
+        }))
     }
 }
 

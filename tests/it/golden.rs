@@ -781,7 +781,7 @@ fn every_file_is_compared() {
         }
         let class = load(name).pyg;
         let is_of = |op: &&dyn Operator| op.family() == Family::Convolution && op.pyg().class == class;
-        assert!(CATALOGUE.iter().any(|op| is_of(op)), "no test reads {name}.json");
+        assert!(CATALOGUE.iter().any(is_of), "no test reads {name}.json");
     }
     let (_, without) = include_str!("../golden/README.md").split_once("## Without a file").unwrap();
     let rows = without.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
