@@ -252,14 +252,13 @@ pub static STAGES: &[Word] = &[
         is("diffpool"),
     ),
     word(&["TopKPooling", "TopKPool", "gPool"], Pyg, POOL, is("topk")),
+    word(&["EdgePooling", "EdgePool"], Pyg, &["in_channels", "score", "dropout", "add"], is("edge_pool")),
     word(&["SAGPooling", "SAGPool", "sag_pool"], Pyg, POOL, NotYet { why: OPERATOR, nearest: "topk" }),
     word(
         &[
             "ASAPooling",
             "ASAPool",
             "PANPooling",
-            "EdgePooling",
-            "EdgePool",
             "ClusterPooling",
             "HGPSLPool",
             "HGPSL",
@@ -1308,6 +1307,8 @@ pub static ARGUMENTS: &[Argument] = &[
     argument(&["learn_eps", "epsilon_trainable", "trainable_eps"], Dgl, Called(&["train_eps"])),
     argument(&["epsilon", "init_eps", "eps0"], Keras, Called(&["eps"])),
     argument(&["temp"], Pyg, Called(&["temperature"])),
+    argument(&["edge_score_method"], Pyg, Called(&["score"])),
+    argument(&["add_to_edge_score"], Pyg, Called(&["add"])),
     argument(&["processing_steps", "n_iters"], Pyg, Called(&["steps"])),
     argument(&["l2_normalize", "use_norm", "norm_output"], Common, Called(&["normalize"])),
     argument(

@@ -74,6 +74,7 @@ impl Parts {
         Graphs {
             nodes: graphs.iter().map(|&graph| self.nodes[graph as usize]).collect(),
             edges: graphs.iter().map(|&graph| self.edges[graph as usize]).collect(),
+            ..Graphs::default()
         }
     }
 

@@ -91,6 +91,7 @@ fn traced(model: &Checked<Model>, data: &Dataset, facts: &DataFacts) -> Trace {
         edges: (0..data.n_graphs())
             .map(|graph| f64::from(offsets[nodes(graph).end] - offsets[nodes(graph).start]))
             .collect(),
+        ..Graphs::default()
     };
     Tracer::new(model.get(), facts, data.is_symmetric()).unwrap().step(graphs, None)
 }

@@ -129,6 +129,7 @@ fn sizes(dataset: &Dataset, graphs: &[u32]) -> Graphs {
     Graphs {
         nodes: nodes().map(|nodes| nodes.len() as f64).collect(),
         edges: nodes().map(|nodes| f64::from(offsets[nodes.end] - offsets[nodes.start])).collect(),
+        ..Graphs::default()
     }
 }
 

@@ -317,9 +317,13 @@ impl<'p> Builder<'p> {
             }
             let Node { op, args, .. } = &self.graph[at];
             let before = inputs_of(&self.graph, at).first().and_then(|input| self.made[input.index()].home);
-            let (Action::Pooling(Select::Keep), Some(before)) = (op.action(args), before) else {
-                return Ok(value);
+            let goes_on = match op.action(args) {
+                Action::Pooling(Select::Keep) => true,
+                // Edges that become one may differ in kind.
+                Action::Pooling(Select::Merge) => self.graph[value].ty.entity == Entity::Edges,
+                _ => false,
             };
+            let (true, Some(before)) = (goes_on, before) else { return Ok(value) };
             selections.push(at);
             at = before;
         }

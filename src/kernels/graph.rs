@@ -152,6 +152,15 @@ pub struct EdgeKinds {
     pub n_kinds: usize,
 }
 
+/// What the edges of a graph were in the one that a pooling made it of.
+#[derive(Debug, Clone)]
+pub(crate) enum Remaining {
+    /// One entry there for each here.
+    Kept(Arc<Vec<u32>>),
+    /// A list of entries there for each here.
+    Merged(Arc<Csr>),
+}
+
 /// The sparse graph of one level: adjacency of all graphs of the batch and their boundaries.
 #[derive(Debug, Clone)]
 pub struct SparseGraph {
@@ -162,8 +171,8 @@ pub struct SparseGraph {
     pub graph_offsets: Arc<Vec<u32>>,
     /// Of each entry of `adjacency`, where the data names kinds and the batch was asked for them.
     pub kinds: Option<EdgeKinds>,
-    /// Where a selection made this graph out of another one: for each entry of `adjacency` its entry there.
-    pub(crate) remaining: Option<Arc<Vec<u32>>>,
+    /// Where a pooling made this graph out of another one: what each entry of `adjacency` was there.
+    pub(crate) remaining: Option<Remaining>,
     /// Functions of the degrees, computed by the first kernel that asks.
     pub(crate) degrees: crate::kernels::DegreeCache,
     /// Maps between edges and nodes, computed by the first program that asks.
@@ -191,7 +200,21 @@ impl SparseGraph {
     /// The same as a selection of edges from another graph: `remaining` has the entry there for each entry of `adjacency`.
     #[must_use]
     pub(crate) fn selected(self, remaining: Arc<Vec<u32>>) -> Self {
-        Self { remaining: Some(remaining), ..self }
+        Self { remaining: Some(Remaining::Kept(remaining)), ..self }
+    }
+    /// The same as a graph whose nodes were several of another one: `entries` lists the entries there for each entry of
+    /// `adjacency`.
+    #[must_use]
+    pub(crate) fn merged(self, entries: Arc<Csr>) -> Self {
+        Self { remaining: Some(Remaining::Merged(entries)), ..self }
+    }
+    /// What [`SparseGraph::merged`] was given.
+    #[cfg(test)]
+    pub(crate) fn merged_entries(&self) -> Option<&Csr> {
+        match &self.remaining {
+            Some(Remaining::Merged(entries)) => Some(entries),
+            _ => None,
+        }
     }
     /// The same with the kind of each entry of `adjacency`.
     ///

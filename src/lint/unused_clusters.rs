@@ -39,6 +39,7 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
     let k = match select {
         Select::Assign => pooling.ty.rows.known()?,
         Select::Keep => usize::try_from(pooling.args.opt_int("k")?).ok()?,
+        Select::Merge => return None,
     };
     // Where no graph has as many nodes, `check` says so.
     if select == Select::Assign && k > data.facts.max_nodes {
@@ -69,7 +70,7 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
                 "choose them for a typical graph, not for the largest: `k = {quarter}`, about a quarter of the median"
             ),
         ),
-        Select::Keep => (
+        Select::Keep | Select::Merge => (
             format!("{} keeps {share} of the graphs of {name} whole", cx.name(node)),
             format!("the median graph has {}, and {k} may stay", counted(median, "node")),
             "take a share of each graph: `ratio = 0.5`".to_owned(),
@@ -77,7 +78,7 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
     };
     let text = match select {
         Select::Assign => format!("k = {quarter}"),
-        Select::Keep => "ratio = 0.5".to_owned(),
+        Select::Keep | Select::Merge => "ratio = 0.5".to_owned(),
     };
     let finding = Diagnostic::warning(LINT.code, message).label(place, label).help(help);
     Some(if place == pooling.span { finding } else { finding.guess(place, text) })

@@ -118,7 +118,13 @@ pub fn run(
             Structure::Sparse(graph) => kernels::assignment_entropy(x, &graph.graph_offsets),
             _ => kernels::cluster_assignment_entropy(x, structure.n_graphs()),
         },
-        Composite::Select(_) | Composite::Kept => bail!("a selection makes a level, not a tensor"),
+        Composite::Select(_)
+        | Composite::Kept
+        | Composite::Contract
+        | Composite::Merged
+        | Composite::OfContracted => {
+            bail!("what makes a level, or reads how it was made, is no kernel alone")
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{ForwardCx, Module, Structure, Value};
 use crate::kernels;
+use crate::kernels::graph::Remaining;
 use crate::ops::Action;
 use crate::types::Entity;
 use candle_core::{Result, Tensor, bail};
@@ -37,11 +38,15 @@ impl Module for RemainingEdges {
             bail!("`remaining_edges` got a value that is not on edges, or nodes without edges")
         };
         let Some(entries) = &selected.remaining else {
-            bail!("`remaining_edges` got nodes that no selection made")
+            bail!("`remaining_edges` got nodes that no pooling made")
         };
         let structure = Structure::Edges(selected.clone());
         let Some(kinds) = selected.kinds.as_ref().filter(|_| self.is_kind) else {
-            return Ok(Value { x: kernels::gather_rows(&inputs[0].x, entries)?, structure });
+            let x = match entries {
+                Remaining::Kept(entries) => kernels::gather_rows(&inputs[0].x, entries)?,
+                Remaining::Merged(lists) => kernels::sum_of_lists(&inputs[0].x, lists)?,
+            };
+            return Ok(Value { x, structure });
         };
         let shape = (kinds.of_entry.len(), 1);
         Ok(Value { x: Tensor::from_slice(&kinds.of_entry, shape, inputs[0].x.device())?, structure })

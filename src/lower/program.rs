@@ -2,8 +2,9 @@
 
 use super::composite::{self, Place as At};
 use super::{ForwardCx, LowerCx, Module, PoolingStats, Structure, Value};
+use crate::kernels::graph::SparseGraph;
 use crate::kernels::program::{Arguments, Compiled, Random, Topology, run};
-use crate::kernels::{self, Activation, Selection, tape};
+use crate::kernels::{self, Activation, Contraction, Selection, tape};
 use crate::ops::FactCx;
 use crate::ops::program::{self, Described, Options, Place};
 use crate::program::composite::Composite;
@@ -127,6 +128,21 @@ struct ProgramModule {
     weights: Vec<Var>,
 }
 
+/// The level that a pooling makes, with how it was made.
+enum NextLevel {
+    Selected(Selection),
+    Contracted(Contraction),
+}
+
+impl NextLevel {
+    fn graph(&self) -> &Arc<SparseGraph> {
+        match self {
+            NextLevel::Selected(selection) => &selection.graph,
+            NextLevel::Contracted(contraction) => &contraction.graph,
+        }
+    }
+}
+
 /// The values of a program while it runs.
 struct Values<'a> {
     inputs: &'a [&'a Value],
@@ -166,13 +182,13 @@ impl Values<'_> {
 }
 
 impl ProgramModule {
-    /// The results of the program, and the level that it selects.
+    /// The results of the program, and the level that it makes.
     fn run(
         &self,
         variant: &Variant,
         inputs: &[&Value],
         cx: &mut ForwardCx,
-    ) -> Result<(Vec<Tensor>, Option<Selection>)> {
+    ) -> Result<(Vec<Tensor>, Option<NextLevel>)> {
         // The kinds of the edges come with the value that names them.
         let kinds = inputs.iter().find_map(|input| match &input.structure {
             Structure::Edges(graph) => graph.kinds.clone(),
@@ -184,22 +200,39 @@ impl ProgramModule {
         let mut values =
             Values { inputs, described, weights: &self.weights, made: vec![None; program.values.len()] };
         let mut topology = None;
-        let mut selection: Option<Selection> = None;
+        let mut next: Option<NextLevel> = None;
         for (step, frees) in variant.steps.iter().zip(&variant.frees) {
             match step {
                 Step::Call(id) => {
                     let Op::Call { what, args, then } = &program.value(*id).op else {
                         unreachable!("a call is one")
                     };
-                    match (what, &selection) {
+                    let level = || match structure {
+                        Structure::Sparse(graph) => Ok(graph),
+                        _ => bail!("a stage that selects or merges nodes got another value"),
+                    };
+                    match (what, &next) {
                         (Composite::Select(keep), _) => {
-                            let Structure::Sparse(graph) = structure else {
-                                bail!("a stage that selects nodes got another value")
-                            };
-                            selection = Some(kernels::select_top(&values.get(args[0])?, graph, *keep)?);
+                            let selection = kernels::select_top(&values.get(args[0])?, level()?, *keep)?;
+                            next = Some(NextLevel::Selected(selection));
                         }
-                        (Composite::Kept, Some(selection)) => {
+                        (Composite::Contract, _) => {
+                            let scores: Vec<Tensor> =
+                                args.iter().map(|&id| values.get(id)).collect::<Result<_>>()?;
+                            let contraction = kernels::contract(&scores, level()?)?;
+                            next = Some(NextLevel::Contracted(contraction));
+                        }
+                        (Composite::Kept, Some(NextLevel::Selected(selection))) => {
                             let x = kernels::gather_rows(&values.get(args[0])?, &selection.rows)?;
+                            values.made[id.index()] = Some(x);
+                        }
+                        (Composite::Merged, Some(NextLevel::Contracted(contraction))) => {
+                            let x = kernels::sum_of_lists(&values.get(args[0])?, &contraction.members)?;
+                            values.made[id.index()] = Some(x);
+                        }
+                        (Composite::OfContracted, Some(NextLevel::Contracted(contraction))) => {
+                            let x =
+                                kernels::mean_of_lists(&values.get(args[0])?, &contraction.contracted, 1.0)?;
                             values.made[id.index()] = Some(x);
                         }
                         _ => {
@@ -210,9 +243,9 @@ impl ProgramModule {
                 }
                 Step::Primitives { part, compiled } => {
                     let of_kept;
-                    let topology = match &selection {
-                        Some(selection) if part.is_of_kept => {
-                            of_kept = Topology::rows(selection.graph.graph_offsets.clone());
+                    let topology = match &next {
+                        Some(next) if part.is_of_kept => {
+                            of_kept = Topology::rows(next.graph().graph_offsets.clone());
                             &of_kept
                         }
                         _ => topology.get_or_insert_with(|| topology_of(structure).with_kinds(kinds.clone())),
@@ -236,7 +269,7 @@ impl ProgramModule {
             frees.iter().for_each(|id| values.made[id.index()] = None);
         }
         let results = program.outputs.iter().map(|&id| values.get(id)).collect::<Result<_>>()?;
-        Ok((results, selection))
+        Ok((results, next))
     }
 
     fn call(
@@ -280,7 +313,7 @@ impl Module for ProgramModule {
             .filter(is_wanted)
             .max_by_key(|variant| variant.described.losses.len());
         let variant = most.unwrap_or(&variants.plain);
-        let (results, selection) = self.run(variant, inputs, cx)?;
+        let (results, next) = self.run(variant, inputs, cx)?;
         let described = &variant.described;
         for (k, &name) in described.losses.iter().enumerate() {
             cx.losses.push((name, results[described.first_loss() + k].clone()));
@@ -305,8 +338,8 @@ impl Module for ProgramModule {
                 Value { x, structure: Structure::Slots { n_graphs, k } }
             }
             Place::Kept(_) => {
-                let Some(selection) = selection else { bail!("nothing was selected") };
-                Value { x, structure: Structure::Sparse(selection.graph) }
+                let Some(next) = next else { bail!("no level was made") };
+                Value { x, structure: Structure::Sparse(next.graph().clone()) }
             }
             Place::Clusters => {
                 let (x, k) = rows(&x)?;
@@ -426,7 +459,10 @@ mod tests {
     fn every_expansion_is_compared_and_moves_as_its_composite() {
         let mut seen = BTreeSet::new();
         let mut others = BTreeSet::new();
-        let more = ["sage(4) -> topk(k = 2) -> dropout -> sort_pool(k = 3) -> flatten -> linear"];
+        let more = [
+            "sage(4) -> topk(k = 2) -> dropout -> sort_pool(k = 3) -> flatten -> linear",
+            "sage(4) -> edge_pool -> mean -> linear",
+        ];
         let facts = random_graphs(&RandomGraphs::default()).facts();
         for text in TEXTS.iter().chain(&more) {
             let model = compile(text, Some(&facts));
@@ -461,7 +497,10 @@ mod tests {
             }
         }
         let without: Vec<&str> = others.iter().map(String::as_str).collect();
-        assert_eq!(without, ["flatten", "kept", "link_loss", "select", "sort"]);
+        assert_eq!(
+            without,
+            ["contract", "flatten", "kept", "link_loss", "merged", "of_contracted", "select", "sort"]
+        );
         let compared: Vec<&str> = seen.difference(&others).map(String::as_str).collect();
         let expected = [
             "affine",

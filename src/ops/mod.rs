@@ -62,6 +62,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &pool::diffpool::DiffPool,
     &pool::topk::TopK,
     &pool::mincut::MinCut,
+    &pool::edge_pool::EdgePool,
     // Readouts.
     &readout::over_rows::SUM,
     &readout::over_rows::MEAN,
@@ -267,7 +268,7 @@ impl Action {
     /// Whether values decide what comes out where, so that a rounding may decide it too. What such an operator reads
     /// has to have the same bits in every numbering.
     pub fn chooses_by_value(&self) -> bool {
-        matches!(self, Action::Pooling(Select::Keep) | Action::Readout(Gather::Sorted))
+        matches!(self, Action::Pooling(Select::Keep | Select::Merge) | Action::Readout(Gather::Sorted))
     }
 
     /// Whether each row of the result is made of the same row of the inputs, or by statistics of all rows: whatever the
@@ -325,6 +326,8 @@ pub enum Select {
     Assign,
     /// Some rows are kept, the others dropped.
     Keep,
+    /// Rows become one along edges between them, on a sparse graph.
+    Merge,
 }
 
 /// The counterpart in PyTorch Geometric, as data.

@@ -123,8 +123,8 @@ pub enum On<'b> {
     Clusters { adjacency: V<'b> },
     /// Rows of each graph in an order of their own: `x` is `[k, F]` a graph.
     Slots,
-    /// The rows that a selection keeps, with the edges between them.
-    Kept { selection: V<'b> },
+    /// The rows that a selection keeps, or that nodes became by a contraction, with the edges between them.
+    Kept { level: V<'b> },
 }
 
 impl<'b> Outcome<'b> {
@@ -140,9 +140,9 @@ impl<'b> Outcome<'b> {
     pub fn slots(x: V<'b>) -> Self {
         Self { on: On::Slots, ..Self::rows(x) }
     }
-    /// Features of the rows that a selection keeps.
-    pub fn kept(x: V<'b>, selection: V<'b>) -> Self {
-        Self { on: On::Kept { selection }, ..Self::rows(x) }
+    /// Features of the rows of the level that a selection or a contraction makes.
+    pub fn kept(x: V<'b>, level: V<'b>) -> Self {
+        Self { on: On::Kept { level }, ..Self::rows(x) }
     }
 }
 
@@ -153,7 +153,7 @@ pub enum Place {
     Graphs,
     Clusters,
     Slots,
-    /// On the level that this value of the program selects.
+    /// On the level that this value of the program makes.
     Kept(Id),
 }
 
@@ -266,7 +266,7 @@ pub fn describe(
         On::Rows => Place::Rows,
         On::Graphs => Place::Graphs,
         On::Slots => Place::Slots,
-        On::Kept { selection } => Place::Kept(selection.id),
+        On::Kept { level } => Place::Kept(level.id),
         On::Clusters { adjacency } => {
             results.extend(options.wants_adjacency.then_some(adjacency));
             Place::Clusters

@@ -97,7 +97,7 @@ pub fn stage_costs(n_stages: usize, kernels: &[Kernel]) -> Vec<StageCost> {
 pub fn average_costs(model: &Model, data: &DataFacts) -> Option<Vec<StageCost>> {
     let edges = data.total_edges as f64 / data.n_graphs.max(1) as f64;
     let trace = Tracer::new(model, data, true)?
-        .step(Graphs { nodes: vec![data.mean_nodes], edges: vec![edges] }, None);
+        .step(Graphs { nodes: vec![data.mean_nodes], edges: vec![edges], ..Graphs::default() }, None);
     Some(stage_costs(model.graph.node_count(), trace.kernels()))
 }
 

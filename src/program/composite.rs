@@ -105,6 +105,14 @@ pub enum Composite {
     Select(Keep),
     /// `x` at the rows that a selection keeps: `x`, the selection.
     Kept,
+    /// Edges contracted by falling score, those that tie together: a level of its own, whose rows are the nodes that
+    /// became one. A number for each edge, and further ones that decide where the first tie.
+    Contract,
+    /// `Σ` of `x` over the rows that became one: `x`, the contraction.
+    Merged,
+    /// Of each row that several became, the mean over the edges that were contracted for it, which tie; 1 where a row
+    /// stayed alone: numbers of edges, the contraction.
+    OfContracted,
 }
 
 impl Composite {
@@ -136,6 +144,9 @@ impl Composite {
             Composite::Entropy => "assignment_entropy",
             Composite::Select(_) => "select",
             Composite::Kept => "kept",
+            Composite::Contract => "contract",
+            Composite::Merged => "merged",
+            Composite::OfContracted => "of_contracted",
         }
     }
 
@@ -212,8 +223,8 @@ impl Composite {
             Composite::Pool => (Space::Graphs, vec![args[0].width(), args[1].width()]),
             Composite::CoarseAdjacency => (Space::Graphs, vec![args[0].width(), args[0].width()]),
             Composite::LinkLoss | Composite::Entropy => (Space::Graphs, Vec::new()),
-            Composite::Select(_) => (Space::Kept, Vec::new()),
-            Composite::Kept => (Space::Kept, axes),
+            Composite::Select(_) | Composite::Contract => (Space::Kept, Vec::new()),
+            Composite::Kept | Composite::Merged | Composite::OfContracted => (Space::Kept, axes),
         }
     }
 
@@ -224,7 +235,11 @@ impl Composite {
             Composite::PropagateLstm => Some(Moves::Ordered),
             Composite::Flatten { .. } if space == Space::Rows => Some(Moves::Ordered),
             Composite::Flatten { .. } | Composite::Sort { .. } => Some(Moves::Invariant),
-            Composite::Select(_) | Composite::Kept => Some(Moves::Equivariant),
+            Composite::Select(_)
+            | Composite::Kept
+            | Composite::Contract
+            | Composite::Merged
+            | Composite::OfContracted => Some(Moves::Equivariant),
             _ => None,
         }
     }
@@ -316,7 +331,10 @@ impl Composite {
             | Composite::Sort { .. }
             | Composite::Flatten { .. }
             | Composite::Select(_)
-            | Composite::Kept => return None,
+            | Composite::Kept
+            | Composite::Contract
+            | Composite::Merged
+            | Composite::OfContracted => return None,
         })
     }
 }

@@ -106,6 +106,8 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
             "num_bases" => "bases",
             "num_blocks" => "blocks",
             "act" => "activation",
+            "edge_score_method" => "score",
+            "add_to_edge_score" => "add",
             other => other,
         };
         let value = match value {
@@ -727,6 +729,69 @@ fn topk_is_pygs() {
     check_topk("topk_pooling_ratio_int");
     check_topk("topk_pooling_sigmoid");
     check_topk("topk_pooling_edge_attr");
+}
+
+/// Contractions, with PyG's order of clusters and edges.
+#[test]
+fn edge_pool_is_pygs() {
+    // With a softmax many scores are 1, and PyG takes the first edge: `kernels/contract.rs` has these cases.
+    for name in
+        ["edge_pooling_sigmoid_unpool", "edge_pooling_sigmoid_no_add_unpool", "edge_pooling_tanh_unpool"]
+    {
+        check_with(name, "edge_pool", |case, inputs, lone, value, _| {
+            let Structure::Sparse(graph) = &value.structure else { panic!("not sparse") };
+            // PyG lays clusters by falling score, we keep the order of their first nodes: features tell them apart.
+            let (ours, width) = (numbers(&value.x), value.x.dims()[1]);
+            let place = |theirs: &[f64]| {
+                let distance = |row: &[f64]| row.iter().zip(theirs).map(|(a, b)| (a - b).abs()).sum::<f64>();
+                let rows = ours.chunks(width).enumerate();
+                rows.min_by(|a, b| distance(a.1).total_cmp(&distance(b.1))).unwrap().0 as u32
+            };
+            let place: Vec<u32> = case.outputs["x"].data.chunks(width).map(place).collect();
+            assert_eq!(std::collections::BTreeSet::from_iter(&place).len(), graph.n_nodes());
+            let theirs = edges(&case.outputs["edge_index"]).into_iter();
+            let mut theirs: Vec<(u32, u32)> =
+                theirs.map(|(source, target)| (place[target as usize], place[source as usize])).collect();
+            theirs.sort_unstable();
+            let entries: Vec<(u32, u32)> = (0..graph.n_nodes())
+                .flat_map(|row| graph.adjacency.row(row).iter().map(move |&source| (row as u32, source)))
+                .collect();
+            assert_eq!(entries, theirs, "edges between clusters, as (target, source)");
+
+            let rows = |x: &Tensor, rows: &[u32]| {
+                x.index_select(&Tensor::from_slice(rows, rows.len(), &Device::Cpu).unwrap(), 0).unwrap()
+            };
+            let x = rows(&value.x, &place);
+            let mut results = BTreeMap::from([("x", x.clone())]);
+            let cluster = case.outputs["cluster"].indices();
+            // The scores are inside of our result; computed again here, so that their cotangents count.
+            let (fine, of) = (edges(&case.inputs["edge_index"]), &inputs.variables["x"]);
+            let end = |end: fn(&(u32, u32)) -> u32| rows(of, &fine.iter().map(end).collect::<Vec<_>>());
+            let ends = Tensor::cat(&[end(|edge| edge.0), end(|edge| edge.1)], 1).unwrap();
+            let raw = ends.matmul(lone.weights.get("weight")).unwrap();
+            let raw = raw.broadcast_add(lone.weights.get("bias")).unwrap();
+            let score = match case.args["edge_score_method"].as_str().unwrap() {
+                "tanh" => raw.tanh().unwrap(),
+                _ => (raw.neg().unwrap().exp().unwrap() + 1.0).unwrap().recip().unwrap(),
+            };
+            let score = (score + case.args["add_to_edge_score"].as_f64().unwrap()).unwrap();
+            let found = numbers(&score);
+            // Of each cluster of two the better of the edges between them; behind the scores stands a one.
+            let best = |of: usize| {
+                let inside =
+                    |edge: &(u32, u32)| cluster[edge.0 as usize] == of && cluster[edge.1 as usize] == of;
+                let inside = (0..fine.len()).filter(|&edge| inside(&fine[edge]));
+                inside.max_by(|&a, &b| found[a].total_cmp(&found[b])).unwrap_or(fine.len()) as u32
+            };
+            let best: Vec<u32> = (0..graph.n_nodes()).map(best).collect();
+            let one = Tensor::ones((1, 1), score.dtype(), &Device::Cpu).unwrap();
+            let score = rows(&Tensor::cat(&[score, one], 0).unwrap(), &best);
+            let cluster: Vec<u32> = cluster.iter().map(|&of| of as u32).collect();
+            results.insert("unpooled_x", rows(&x.broadcast_div(&score).unwrap(), &cluster));
+            results.insert("new_edge_score", score.flatten_all().unwrap());
+            results
+        });
+    }
 }
 
 #[test]

@@ -399,11 +399,15 @@ fn declared_types_are_the_real_ones() {
                 Entity::Edges => graphs.alone(&setting, graph).edges.len(),
                 _ => ty.rows.known().unwrap(),
             };
-            assert_eq!(
-                (offsets[graph + 1] - offsets[graph]) as usize,
-                expected,
-                "{name}: rows of graph {graph}"
-            );
+            let rows = (offsets[graph + 1] - offsets[graph]) as usize;
+            // How many nodes become one is seen in the data; the type names the most.
+            if setting.op.action(&setting.args) == Action::Pooling(Select::Merge)
+                && rows <= expected
+                && rows >= n.min(1)
+            {
+                continue;
+            }
+            assert_eq!(rows, expected, "{name}: rows of graph {graph}");
         }
         let is_right = match (&value.structure, ty.entity) {
             (Structure::Sparse(_), Entity::Nodes) | (Structure::Graphs { .. }, Entity::Graph) => true,

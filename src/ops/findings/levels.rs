@@ -178,7 +178,11 @@ pub fn edge_arguments(cx: &InferCx, ended_by: Option<Span>) -> Result<(), Diagno
             return Err(edges_end(cx, spec, place, ended_by));
         }
         if given.level != nodes.level {
-            return Err(mixed_levels(cx, port));
+            return Err(match given.entity {
+                // Kinds follow selections, so edges have become one on the way.
+                Entity::EdgeKinds => kinds_end(cx, spec, place, ended_by),
+                _ => mixed_levels(cx, port),
+            });
         }
         if wanted == EdgeValue::Weight && given.width.known().is_some_and(|width| width != 1) {
             return Err(shape::one_column(cx, spec.name, port, place));
@@ -228,6 +232,22 @@ fn edges_end(cx: &InferCx, spec: &ArgSpec, place: Span, ended_by: Option<Span>) 
         return finding.guess(cx.span, linear(cx.args));
     }
     finding.help(format!("leave `{name}` out here, or put `{op}` before the pooling")).guess(place, "")
+}
+
+fn kinds_end(cx: &InferCx, spec: &ArgSpec, place: Span, ended_by: Option<Span>) -> Diagnostic {
+    let (name, op) = (spec.name, cx.op.name());
+    let finding = Diagnostic::error(
+        "levels::edges_end",
+        format!("`{op}` works on {}, whose edges have no kinds to take `{name}` from", cx.inputs[0]),
+    )
+    .label(place, "asks for the kinds of the input graph's edges");
+    let finding = match ended_by {
+        Some(pooling) => finding.label(pooling, "edges become one here, and may differ in kind"),
+        None => finding,
+    };
+    finding
+        .help(format!("put `{op}` before the pooling, or use a convolution without `{name}` here"))
+        .guess(cx.span, linear(cx.args))
 }
 
 /// The dense layer with the width of a convolution.

@@ -1,4 +1,4 @@
-//! Values of the edges that a selection leaves.
+//! Values of the edges that a selection leaves, or that edges become by a contraction.
 
 use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
@@ -7,13 +7,13 @@ use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Ports, Pyg, WidthRule};
 use crate::types::{Dim, Entity, Size, Type};
 
-/// The rows of a value of the edges whose edges are left after a selection (`topk`). No file writes it: the compiler puts
-/// it between a value and a stage that stands below the selection.
+/// The rows of a value of the edges whose edges are left after a selection (`topk`), or their sums over those that became one
+/// by a contraction (`edge_pool`). No file writes it: the compiler puts it between a value and a stage below the pooling.
 ///
 /// # Shapes
-/// - port 0: `edges[E, F]` or `kinds[E, R]`, of the graph that was selected from
-/// - port 1: `nodes[N', …]`, the selected nodes, of which only the graph is read
-/// - result: `edges[E', F]`, a row for each entry of the selected graph's adjacency in its order
+/// - port 0: `edges[E, F]` or `kinds[E, R]`, of the graph that was pooled
+/// - port 1: `nodes[N', …]`, the nodes of the pooling, of which only the graph is read
+/// - result: `edges[E', F]`, a row for each entry of that graph's adjacency in its order
 #[derive(Debug)]
 pub struct RemainingEdges;
 

@@ -1,6 +1,7 @@
 //! Poolings: a smaller graph out of a graph.
 
 pub mod diffpool;
+pub mod edge_pool;
 pub mod mincut;
 pub mod topk;
 

@@ -33,6 +33,8 @@ pub struct Graphs {
     pub nodes: Vec<f64>,
     /// Directed edges of each graph.
     pub edges: Vec<f64>,
+    /// Whether a contraction made them, so that nodes have edges to themselves.
+    pub is_merged: bool,
 }
 
 impl Graphs {
@@ -110,6 +112,10 @@ impl Structure {
             | Structure::Slots { n_graphs, .. }
             | Structure::Graphs { n_graphs } => *n_graphs,
         }
+    }
+
+    pub fn is_merged(&self) -> bool {
+        matches!(self, Structure::Sparse(graphs) | Structure::Edges(graphs) if graphs.is_merged)
     }
 
     /// Rows of each graph.

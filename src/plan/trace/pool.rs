@@ -2,6 +2,10 @@
 
 use super::{FLOAT_BYTES, Graphs, Matrix, Structure, Trace, Work};
 
+/// Pairs for each node of a matching that takes edges as they come, where nothing is known of the graph but its size: near
+/// the half that is the most.
+const MATCHED: f64 = 0.4;
+
 /// Rows of a graph beyond which its part of `SᵀZ` is summed in chunks (`kernels/assignment.rs`).
 fn chunk_rows(p: f64, q: f64) -> f64 {
     if p * q <= 65_536.0 { 1024.0 } else { 4096.0 }
@@ -192,7 +196,7 @@ impl Trace {
         let nodes: Vec<f64> = graphs.nodes.iter().map(|&nodes| kept(nodes).min(nodes)).collect();
         let shares = nodes.iter().zip(&graphs.nodes).map(|(kept, all)| kept / all.max(1.0));
         let edges: Vec<f64> = shares.zip(&graphs.edges).map(|(share, edges)| share * share * edges).collect();
-        let selected = Graphs { nodes, edges };
+        let selected = Graphs { nodes, edges, is_merged: graphs.is_merged };
         let sorted: f64 = graphs.nodes.iter().map(|rows| rows * rows.max(2.0).log2()).sum();
         let kept_bytes = FLOAT_BYTES * (2.0 * selected.n_nodes() + selected.n_edges());
         // A step of its own, without a tensor: the selection is not differentiated.
@@ -203,5 +207,34 @@ impl Trace {
             kernel.scratch_bytes = 6.0 * FLOAT_BYTES * score.rows;
         });
         selected
+    }
+
+    /// `kernels::contract`: the graph of what nodes become. A greedy matching joins most nodes of a graph in pairs, as
+    /// far as it has edges; of each pair an edge and its reverse become one loop.
+    pub fn contract(&mut self, score: Matrix, graphs: &Graphs) -> Graphs {
+        let sizes = graphs.nodes.iter().zip(&graphs.edges);
+        let pairs: Vec<f64> = sizes.map(|(nodes, edges)| (MATCHED * nodes).min(edges / 2.0)).collect();
+        let less = |all: &[f64]| all.iter().zip(&pairs).map(|(all, pairs)| all - pairs).collect();
+        let made = Graphs { nodes: less(&graphs.nodes), edges: less(&graphs.edges), is_merged: true };
+        let sorted: f64 = graphs.edges.iter().map(|edges| edges * edges.max(2.0).log2()).sum();
+        let (n_nodes, n_edges) = (graphs.n_nodes(), graphs.n_edges());
+        // The lists of members and of contracted edges, the new graph, and what each of its edges was.
+        let numbers = n_nodes + 2.0 * made.n_nodes() + 2.0 * made.n_edges() + n_edges;
+        // A step of its own, without a tensor: the choice is not differentiated.
+        self.kernel("contract", &[Matrix { is_tracked: false, ..score }], false, [0.0, 0.0], |kernel| {
+            kernel.forward = Work::serial().sort(sorted).stream(0.0, 8.0 * n_edges + 6.0 * n_nodes);
+            kernel.kept_bytes = FLOAT_BYTES * numbers;
+            kernel.scratch_bytes = FLOAT_BYTES * (7.0 * n_edges + 4.0 * n_nodes);
+        });
+        made
+    }
+
+    /// `kernels::sum_of_lists` and `kernels::mean_of_lists`: rows that become one.
+    pub fn merge_rows(&mut self, x: Matrix, rows: f64) -> Matrix {
+        self.kernel("merge_rows", &[x], false, [rows, x.width], |kernel| {
+            kernel.forward = Work::by_rows(rows).stream(x.numbers(), x.numbers() + rows * x.width);
+            kernel.backward = Work::by_rows(x.rows).stream(x.numbers(), x.numbers() + rows * x.width);
+            kernel.backward_scratch_bytes = FLOAT_BYTES * 2.0 * x.rows;
+        })
     }
 }

@@ -36,14 +36,17 @@ pub(crate) fn stage(op: &dyn Operator, cx: &FactCx, inputs: &[Value], step: &mut
         wanted_losses: &wanted_losses,
         wants_adjacency: step.needs_adjacency,
         wants_assignment: false,
-        has_loops: step.has_loops,
+        has_loops: step.has_loops || inputs.iter().any(|input| input.structure.is_merged()),
     };
     match program::of(op, cx, options) {
         Some(described) => described_stage(&described, inputs, step),
         // What the data brings, and the edges that a selection leaves.
         None => match (&op.action(cx.args), inputs) {
             (Action::RemainingEdges, [edges, Value { structure: Structure::Sparse(graphs), .. }]) => {
-                let x = step.gather_rows(edges.x, graphs.n_edges());
+                let x = match graphs.is_merged {
+                    false => step.gather_rows(edges.x, graphs.n_edges()),
+                    true => step.merge_rows(edges.x, graphs.n_edges()),
+                };
                 Value { x, structure: Structure::Edges(graphs.clone()) }
             }
             _ => inputs[0].clone(),
@@ -97,8 +100,15 @@ fn described_stage(described: &Described, inputs: &[Value], step: &mut Trace) ->
                         kept = Some(Rc::new(step.select_top(x, graphs, |n| n_kept(*keep, n))));
                         continue;
                     }
+                    (Composite::Contract, Structure::Sparse(graphs)) => {
+                        kept = Some(Rc::new(step.contract(x, graphs)));
+                        continue;
+                    }
                     (Composite::Kept, _) => {
                         step.gather_rows(x, kept.as_ref().map_or(x.rows, |kept| kept.n_nodes()))
+                    }
+                    (Composite::Merged | Composite::OfContracted, _) => {
+                        step.merge_rows(x, kept.as_ref().map_or(x.rows, |kept| kept.n_nodes()))
                     }
                     _ => step.composite(what, &matrices, width, Activation::of(*then), structure),
                 };
@@ -248,7 +258,10 @@ impl Trace {
                 | Composite::PropagateLstm
                 | Composite::Attend(_)
                 | Composite::Select(_)
-                | Composite::Kept,
+                | Composite::Kept
+                | Composite::Contract
+                | Composite::Merged
+                | Composite::OfContracted,
                 _,
             ) => x,
         }
