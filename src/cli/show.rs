@@ -284,7 +284,9 @@ impl<'a> Shown<'a> {
             )?;
         }
         if added(true) {
-            writeln!(out, "(added): of a value of the edges, the rows of those that a selection keeps")?;
+            let (rows, sums) =
+                ("of those that a selection keeps", "the sums over those that a contraction makes one");
+            writeln!(out, "(added): of a value of the edges, the rows {rows}, or {sums}")?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::ops::{
     Action, Doc, Family, InferCx, Init, Operator, Pyg, Select, WeightMap, WidthRule, conv, facts,
 };
 use crate::program::composite::Composite;
-use crate::types::{Dim, Entity, Size, Type};
+use crate::types::{Entity, Size, Type};
 
 /// Edge contraction pooling: each edge gets a score by a linear map of both its ends, `s_ij = f(w · [x_j ∥ x_i] + b) + a`
 /// of an edge from `j` to `i`, with `f` a sigmoid, tanh, or a softmax over the edges that lead to `i`, which has no `b` because
@@ -90,7 +90,7 @@ impl Operator for EdgePool {
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
         let (x, a, b, e) = (cx.x(), cx.args, cx.b, cx.edges());
         let width = &cx.inputs[0].width.size;
-        let both = Dim::new(Size::product([Size::Known(2), width.clone()]), None, "");
+        let both = conv::times(2, &cx.inputs[0].width);
         let uniform = Init::KaimingUniform { fan_in: facts::known(&both) };
         let w = b.weight("weight", &[both, conv::fixed(1)], uniform);
         let of_end = |start: Size| x.linear(w.slice(0, start, width.clone()));

@@ -2,8 +2,7 @@
 
 use super::{FLOAT_BYTES, Graphs, Matrix, Structure, Trace, Work};
 
-/// Pairs for each node of a matching that takes edges as they come, where nothing is known of the graph but its size: near
-/// the half that is the most.
+/// Pairs for each node of a matching that takes edges as they come: 0.39 in MUTAG, 0.43 in PROTEINS and ENZYMES.
 const MATCHED: f64 = 0.4;
 
 /// Rows of a graph beyond which its part of `SᵀZ` is summed in chunks (`kernels/assignment.rs`).
@@ -210,7 +209,8 @@ impl Trace {
     }
 
     /// `kernels::contract`: the graph of what nodes become. A greedy matching joins most nodes of a graph in pairs, as
-    /// far as it has edges; of each pair an edge and its reverse become one loop.
+    /// far as it has edges; of each pair an edge and its reverse become one loop. The sides of a triangle become one edge
+    /// too, which the sizes of a graph do not tell.
     pub fn contract(&mut self, score: Matrix, graphs: &Graphs) -> Graphs {
         let sizes = graphs.nodes.iter().zip(&graphs.edges);
         let pairs: Vec<f64> = sizes.map(|(nodes, edges)| (MATCHED * nodes).min(edges / 2.0)).collect();
