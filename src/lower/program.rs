@@ -407,6 +407,10 @@ mod tests {
 
     /// The loss of a step and the gradient of each parameter.
     fn step(text: &str, data: &Dataset) -> Vec<(String, Vec<f64>)> {
+        step_by(text, data, true)
+    }
+
+    fn step_by(text: &str, data: &Dataset, is_taped: bool) -> Vec<(String, Vec<f64>)> {
         let facts = data.facts();
         let model = compile(text, Some(&facts));
         let network = Network::build(&model, &facts, DType::F64, &Device::Cpu, 3).unwrap();
@@ -414,6 +418,7 @@ mod tests {
         let batch = data.batch(&all, DType::F64, &Device::Cpu).unwrap();
         let targets = data.target_tensor(&all, DType::F64, &Device::Cpu).unwrap().unwrap();
         let mut cx = network.training_cx(1);
+        cx.is_taped = is_taped;
         let output = network.forward(&batch, &mut cx).unwrap();
         let loss = network.loss(&output, &targets, &cx, None).unwrap();
         let mut found = vec![("the loss".to_owned(), vec![loss.total.to_scalar::<f64>().unwrap()])];
@@ -449,6 +454,22 @@ mod tests {
                             "{text}: {name}: {ours}, not {theirs}"
                         );
                     }
+                }
+            }
+        }
+    }
+
+    /// What a device without a tape takes: Candle's own backward pass through the same kernels and programs.
+    #[test]
+    fn without_a_tape_gradients_are_the_same() {
+        let data = random_graphs(&RandomGraphs { n_graphs: 7, min_nodes: 1, ..RandomGraphs::default() });
+        let more = "gin(8, train_eps = true) -> sage(8, normalize = true) -> sage(8, aggregate = max) -> mean -> linear";
+        for text in TEXTS.iter().chain([&more]) {
+            let (taped, plain) = (step_by(text, &data, true), step_by(text, &data, false));
+            for ((name, taped), (_, plain)) in taped.iter().zip(&plain) {
+                let scale = taped.iter().fold(1e-6f64, |scale, x| scale.max(x.abs()));
+                for (taped, plain) in taped.iter().zip(plain) {
+                    assert!((taped - plain).abs() < 1e-9 * scale, "{text}: {name}: {plain}, not {taped}");
                 }
             }
         }
