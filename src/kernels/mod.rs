@@ -58,6 +58,8 @@ pub use attention::{AttentionOptions, dense_gat_attention, gat_attention};
 pub use contract::{Contraction, contract, mean_of_lists, sum_of_lists};
 pub use convolve::{gcn_layer, sage_layer};
 pub use dense::{dense_product, dense_propagate, dense_propagate_beside};
+#[cfg(test)]
+pub(crate) use device::pretending;
 pub use dropout::{EdgeDropout, dropout};
 pub use float::Float;
 pub use group_norm::{graph_layer_norm, layer_norm};

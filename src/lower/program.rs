@@ -405,6 +405,10 @@ mod tests {
          -> sum -> linear",
     ];
 
+    /// A share of a node's own row that is learned, behind which all gradients pass through what has no kernel.
+    const OWN_SHARE: &str =
+        "gin(8, train_eps = true) -> sage(8, normalize = true) -> sage(8, aggregate = max) -> mean -> linear";
+
     /// The loss of a step and the gradient of each parameter.
     fn step(text: &str, data: &Dataset) -> Vec<(String, Vec<f64>)> {
         step_by(text, data, true)
@@ -463,8 +467,7 @@ mod tests {
     #[test]
     fn without_a_tape_gradients_are_the_same() {
         let data = random_graphs(&RandomGraphs { n_graphs: 7, min_nodes: 1, ..RandomGraphs::default() });
-        let more = "gin(8, train_eps = true) -> sage(8, normalize = true) -> sage(8, aggregate = max) -> mean -> linear";
-        for text in TEXTS.iter().chain([&more]) {
+        for text in TEXTS.iter().chain([&OWN_SHARE]) {
             let (taped, plain) = (step_by(text, &data, true), step_by(text, &data, false));
             for ((name, taped), (_, plain)) in taped.iter().zip(&plain) {
                 let scale = taped.iter().fold(1e-6f64, |scale, x| scale.max(x.abs()));
@@ -473,6 +476,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// All of a step as on a device: composed of Candle's operators, or copied to the host and back.
+    #[test]
+    fn a_step_as_on_a_device_computes_the_same() {
+        let data = random_graphs(&RandomGraphs { n_graphs: 7, min_nodes: 1, ..RandomGraphs::default() });
+        let mut off = Vec::new();
+        for text in TEXTS.iter().chain([&OWN_SHARE]) {
+            let here = step_by(text, &data, true);
+            let there = crate::kernels::pretending(|| step_by(text, &data, false));
+            for ((name, here), (_, there)) in here.iter().zip(&there) {
+                let scale = here.iter().fold(1e-6f64, |scale, x| scale.max(x.abs()));
+                let most =
+                    here.iter().zip(there).fold(0.0f64, |most, (a, b)| most.max((a - b).abs())) / scale;
+                if most.is_nan() || most > 1e-9 {
+                    off.push(format!("{text}: {name}: {most:.1e}"));
+                }
+            }
+        }
+        assert!(off.is_empty(), "{}", off.join("\n"));
     }
 
     /// The list above leaves none out, and what an expansion proves of its result is what the composite says.
