@@ -406,8 +406,7 @@ mod tests {
     ];
 
     /// A share of a node's own row that is learned, behind which all gradients pass through what has no kernel.
-    const OWN_SHARE: &str =
-        "gin(8, train_eps = true) -> sage(8, normalize = true) -> sage(8, aggregate = max) -> mean -> linear";
+    const OWN_SHARE: &str = "gin(8, eps = 0.1, train_eps = true) -> sage(8, normalize = true) -> sage(8, aggregate = max) -> mean -> linear";
 
     /// The loss of a step and the gradient of each parameter.
     fn step(text: &str, data: &Dataset) -> Vec<(String, Vec<f64>)> {
