@@ -330,7 +330,7 @@ impl Example {
         if has(&listing.forward) {
             writeln!(
                 out,
-                "\n  #n is the value of stage n of the example, %n one inside of a stage, ∂ a gradient"
+                "\n  #n is the value of stage n of the example, %a and %n are ones inside of it, ∂ is a gradient"
             )?;
         }
         Ok(())

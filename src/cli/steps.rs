@@ -91,7 +91,7 @@ fn rows(launch: &Launch) -> Vec<Vec<String>> {
 pub fn write_legend(out: &mut dyn Write, launches: &[&Launch]) -> io::Result<()> {
     writeln!(
         out,
-        "#n is the value of stage n, %n one inside of a stage, ∂ the gradient of the loss with respect to one."
+        "#n is the value of stage n, %a and %n are ones inside of it, ∂ is the gradient of the loss with respect to one."
     )?;
     let has_phase = |name: &str| launches.iter().any(|launch| launch.is_phase && launch.kernel == name);
     if launches.iter().any(|launch| launch.values.iter().any(|value| !value.is_stored)) {

@@ -71,7 +71,8 @@ pub struct Cost {
 /// A value that a kernel makes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
-    /// `#3`, the value of a stage; `%5`, one inside of a stage; `∂#3`, the gradient of the loss with respect to one.
+    /// `#3`, the value of a stage; `%a`, one that passes between its kernels; `%5`, one inside of a program; `∂#3`, the gradient
+    /// of the loss with respect to one.
     pub name: String,
     /// How it is made, in the words of the printed program. Empty for what a kernel of the operator's own gives back.
     pub step: String,
@@ -221,7 +222,7 @@ impl Names {
         let mut n_of_stage: HashMap<Option<usize>, usize> = HashMap::new();
         for kernel in trace.kernels() {
             let n = n_of_stage.entry(kernel.stage).or_default();
-            if give(&kernel.result, kernel.stage, format!("%{n}"), true) {
+            if give(&kernel.result, kernel.stage, format!("%{}", letters(*n)), true) {
                 *n += 1;
             }
         }
@@ -239,6 +240,13 @@ impl Names {
             None => "?".to_owned(),
         }
     }
+}
+
+/// `a`, `b`, …, `z`, `aa`: values that pass from one kernel of a stage to another, beside the numbers inside of programs.
+fn letters(n: usize) -> String {
+    let last = char::from(b'a' + (n % 26) as u8);
+    let before = if n < 26 { String::new() } else { letters(n / 26 - 1) };
+    format!("{before}{last}")
 }
 
 struct Lister<'a> {
