@@ -1,36 +1,38 @@
-//! What `hgnnc estimate` says of each shipped model beside what `hgnnc train` then takes.
+//! What `hgnnc estimate` says of a model beside what `hgnnc train` then takes: of each shipped model, and of the models
+//! of `held_out/`, which nothing of the estimate was made or corrected by.
 //!
 //! ```text
 //! HGNN_DATA=… cargo bench --bench estimate               every model whose data is there
 //! HGNN_DATA=… cargo bench --bench estimate -- proteins   models whose name contains a word
+//! HGNN_DATA=… cargo bench --bench estimate -- held_out   one of the two folders
 //! ```
 //!
 //! Time is the median of the training epochs of one run, memory its peak. Models train one run each, of a few
 //! epochs: cross-validation is replaced by a holdout.
 
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const EPOCHS: &str = "6";
 
+/// Where models lie; those of the second folder use operators that no shipped model uses.
+const FOLDERS: [&str; 2] = ["models", "benches/held_out"];
+
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut names: Vec<String> = std::fs::read_dir(&shipped)
-        .expect("models are shipped")
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".hgnn"))
-        .filter(|name| words.is_empty() || words.iter().any(|word| name.contains(word.as_str())))
-        .collect();
-    names.sort();
     println!(
         "{:<34} {:>10} {:>10} {:>6}   {:>9} {:>9} {:>6}",
         "model", "epoch", "estimate", "ratio", "peak MB", "estimate", "ratio"
     );
-    for name in names {
-        let text = std::fs::read_to_string(shipped.join(&name)).expect("readable");
+    for path in FOLDERS.iter().flat_map(|folder| models(folder)) {
+        let path_text = path.to_string_lossy();
+        if !words.is_empty() && !words.iter().any(|word| path_text.contains(word.as_str())) {
+            continue;
+        }
+        let name = path.file_name().expect("a file").to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(&path).expect("readable");
         let text =
             text.replace("k_fold(10, inner_holdout = 0.1)", "holdout()").replace("k_fold(10)", "holdout()");
         std::fs::write(folder.path().join(&name), text).expect("writable");
@@ -65,4 +67,14 @@ fn main() {
             peaks[1] / peaks[0],
         );
     }
+}
+
+/// The model files of a folder, by name.
+fn models(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = std::fs::read_dir(&folder).expect("models are there");
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "hgnn"));
+    paths.sort();
+    paths
 }
