@@ -1,11 +1,12 @@
-//! Memory of one step, replayed from its trace: results pile up on the way forward, gradients come and go on the way back.
+//! Memory of one step, replayed from its trace: what gradients read piles up on the way forward; on the way back it goes
+//! with the kernel that reads it last, and gradients come and go.
 
-use crate::plan::trace::{FLOAT_BYTES, Kernel, Trace};
+use crate::plan::trace::{self, FLOAT_BYTES, Kernel, Trace};
 
 /// Bytes of a step beside weights and the batch itself.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct StepMemory {
-    /// Results that are kept for the backward pass, all of them until it has ended.
+    /// Results that are kept when the backward pass begins.
     pub kept_bytes: f64,
     /// The most that is in use at one time.
     pub peak_bytes: f64,
@@ -18,32 +19,61 @@ impl StepMemory {
     }
 }
 
-fn result_bytes(kernel: &Kernel) -> f64 {
-    if kernel.is_view { 0.0 } else { FLOAT_BYTES * kernel.result.numbers() }
-}
-
 /// A training step.
 pub fn training(trace: &Trace) -> StepMemory {
+    let kernels = trace.kernels();
+    let owners = trace::owners(kernels, trace.n_matrices());
+    let backward_readers = trace::last_backward_readers(kernels, trace.n_matrices());
+    // A value goes with the stage that reads it last, unless a gradient is computed from it.
+    let stage_of = |kernel: &Kernel| kernel.stage.unwrap_or(usize::MAX);
+    let mut last_stage = vec![0; trace.n_matrices()];
+    for kernel in kernels {
+        for id in kernel.args.iter().map(|arg| arg.id).chain([kernel.result.id]) {
+            last_stage[owners[id]] = stage_of(kernel).max(last_stage[owners[id]]);
+        }
+    }
     let (mut kept, mut peak) = (0.0, 0.0f64);
-    for kernel in trace.kernels() {
-        let result = result_bytes(kernel) + kernel.kept_bytes;
-        peak = peak.max(kept + result + kernel.scratch_bytes);
-        kept += result;
+    let mut passing: Vec<(usize, f64)> = Vec::new();
+    let mut stage = 0;
+    for kernel in kernels {
+        if stage_of(kernel) != stage {
+            stage = stage_of(kernel);
+            passing.retain(|&(id, _)| last_stage[id] >= stage);
+        }
+        let result = kernel.result_bytes();
+        let in_passing: f64 = passing.iter().map(|(_, bytes)| bytes).sum();
+        peak = peak.max(kept + in_passing + result + kernel.kept_bytes + kernel.scratch_bytes);
+        kept += kernel.kept_bytes;
+        if backward_readers[kernel.result.id].is_some() {
+            kept += result;
+        } else if result > 0.0 {
+            passing.push((kernel.result.id, result));
+        }
+    }
+    // The loss and what it reads stay with whoever asked for them.
+    kept += passing.iter().map(|(_, bytes)| bytes).sum::<f64>();
+
+    // What each kernel is the last to read.
+    let mut frees: Vec<f64> = kernels.iter().map(|kernel| kernel.kept_bytes).collect();
+    for kernel in kernels {
+        if let Some(reader) = backward_readers[kernel.result.id] {
+            frees[reader] += kernel.result_bytes();
+        }
     }
     // Gradients that wait for the kernel that made their tensor.
     let mut waiting = vec![0.0; trace.n_matrices()];
-    let mut live = 0.0;
-    for kernel in trace.kernels().iter().rev().filter(|kernel| kernel.result.is_tracked) {
+    let (mut held, mut live) = (kept, 0.0);
+    for (at, kernel) in kernels.iter().enumerate().rev().filter(|(_, kernel)| kernel.result.is_tracked) {
         let own = std::mem::take(&mut waiting[kernel.result.id]);
         let wanted = kernel.args.iter().filter(|arg| arg.is_tracked && !kernel.is_view);
         let new: f64 = wanted.clone().map(|arg| FLOAT_BYTES * arg.numbers()).sum();
         let weights = FLOAT_BYTES * kernel.weight_gradients;
-        peak = peak.max(kept + live + new + weights + kernel.backward_scratch_bytes);
+        peak = peak.max(held + live + new + weights + kernel.backward_scratch_bytes);
         for arg in wanted {
             let bytes = FLOAT_BYTES * arg.numbers();
             if waiting[arg.id] > 0.0 {
                 // The sum of two gradients stands beside both for a moment.
-                peak = peak.max(kept + live + new + weights + bytes);
+                peak = peak.max(held + live + new + weights + bytes);
             }
             if waiting[arg.id] == 0.0 {
                 waiting[arg.id] = bytes;
@@ -59,6 +89,7 @@ pub fn training(trace: &Trace) -> StepMemory {
             live -= own;
         }
         live += weights;
+        held -= frees[at];
     }
     StepMemory { kept_bytes: kept, peak_bytes: peak }
 }
@@ -87,7 +118,7 @@ pub fn evaluation(trace: &Trace, n_stages: usize) -> f64 {
                 stays
             });
         }
-        let bytes = result_bytes(kernel) + kernel.kept_bytes;
+        let bytes = kernel.result_bytes() + kernel.kept_bytes;
         peak = peak.max(live + bytes + kernel.scratch_bytes);
         live += bytes;
         held.push((last_reader[kernel.result.id], bytes));
@@ -119,9 +150,9 @@ mod tests {
         let kept = 4.0 * (4.0 * 3.0 + 4.0 * 5.0 + 1.0);
         assert_eq!(memory.kept_bytes, kept);
         // In the second layer's backward pass: its own gradient, that of its input, those of its weights, and the
-        // weights' transpose. The first layer's has less.
+        // weights' transpose. Its result has gone with the loss, which alone read it. The first layer's has less.
         let gradients = 4.0 * (4.0 * 5.0 + 4.0 * 3.0 + (15.0 + 5.0) + 15.0);
-        assert_eq!(memory.peak_bytes, kept + gradients);
+        assert_eq!(memory.peak_bytes, kept + gradients - 4.0 * (4.0 * 5.0));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::fill_elements;
-use super::tape::Recorded;
+use super::tape::{Reads, Recorded};
 use crate::program::Fun;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use multiversion::multiversion;
@@ -70,7 +70,8 @@ pub fn activate(x: &Tensor, act: Activation) -> Result<Tensor> {
     if device::is_elsewhere(x) {
         return device::composed::activate(x, act);
     }
-    x.contiguous()?.recorded1(Activate(act))
+    let reads = if act.is_known_by_result() { Reads::RESULT } else { Reads::ARGS };
+    x.contiguous()?.recorded1(Activate(act), reads)
 }
 
 struct Activate(Activation);
@@ -92,7 +93,9 @@ impl CustomOp1 for Activate {
     fn bwd(&self, x: &Tensor, res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let grad = grad.contiguous()?;
         by_dtype!(x.dtype(), T => {
-            let (g, x_values, y) = (View::<T>::new(&grad)?, View::<T>::new(x)?, View::<T>::new(res)?);
+            let g = View::<T>::new(&grad)?;
+            let by_result = self.0.is_known_by_result();
+            let (x_values, y) = (View::<T>::where_read(x, !by_result)?, View::<T>::where_read(res, by_result)?);
             // SAFETY: both functions write all of `out`.
             let dx = unsafe {
                 fill_elements(g.len(), g.len() * cost(self.0), |rows, out| match self.0 {

@@ -7,6 +7,7 @@ use super::custom::{
 };
 use super::float::Float;
 use super::parallel::{Output, each};
+use super::tape::Reads;
 use crate::kernels::graph::SparseGraph;
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
@@ -87,6 +88,9 @@ impl Kernel<1> for SumOverGraphs {
         Ok((vec![T::of(sum / self.total)], ().into()))
     }
 
+    fn reads(&self) -> Reads {
+        Reads::NOTHING
+    }
     fn backward(&self, [x]: [&Tensor; 1], _: &Tensor, grad: &Tensor) -> Result<[Option<Tensor>; 1]> {
         Ok([where_needed(x, || (grad / self.total)?.broadcast_as(x.shape())?.contiguous())?])
     }
@@ -358,6 +362,9 @@ impl Kernel<1> for LinkLoss {
         Ok((unsafe { out.finish() }, n_graphs.into()))
     }
 
+    fn reads(&self) -> Reads {
+        Reads::ALL
+    }
     fn backward(&self, [s]: [&Tensor; 1], loss: &Tensor, grad: &Tensor) -> Result<[Option<Tensor>; 1]> {
         Ok([where_needed(s, || plain3(LinkLossGrad(self.0.clone()), [s, loss, grad]))?])
     }
@@ -477,6 +484,9 @@ impl Kernel<2> for DenseLinkLoss {
         Ok((unsafe { out.finish() }, n_graphs.into()))
     }
 
+    fn reads(&self) -> Reads {
+        Reads::ALL
+    }
     fn backward(
         &self,
         [s, adjacency]: [&Tensor; 2],

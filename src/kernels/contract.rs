@@ -5,7 +5,7 @@ use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::fill_rows;
 use super::summation;
-use super::tape::Recorded;
+use super::tape::{Reads, Recorded};
 use crate::kernels::graph::{Csr, SparseGraph};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use std::cmp::Ordering;
@@ -197,7 +197,7 @@ fn merge(x: &Tensor, merging: MergeRows) -> Result<Tensor> {
     if device::is_elsewhere(x) {
         return device::on_host([x], |[x]| merge(&x, merging));
     }
-    x.contiguous()?.recorded1(merging)
+    x.contiguous()?.recorded1(merging, Reads::NOTHING)
 }
 
 struct MergeRows {

@@ -8,7 +8,7 @@ use super::parallel::{Output, fill_rows, map_chunks, sum_partials};
 use super::product::{Start, finish_rows, product, product_at, product_of_rows, transposed};
 use super::propagate::{Scales, aggregate_rows, check_rows, propagate};
 use super::summation::Summation;
-use super::tape::Recorded;
+use super::tape::{Reads, Recorded};
 use crate::kernels::graph::SparseGraph;
 use crate::program::Norm;
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
@@ -104,9 +104,10 @@ fn convolve(
     let (inside, after) = act.split();
     let op = Convolution { graph: graph.clone(), norm, act: inside, has_root };
     let (x, w) = (x.contiguous()?, w.contiguous()?);
+    let reads = Reads::ARGS.with_result(inside != Activation::Identity);
     let y = match bias {
-        Some(bias) => x.recorded3(&w, &bias.contiguous()?, op)?,
-        None => x.recorded2(&w, op)?,
+        Some(bias) => x.recorded3(&w, &bias.contiguous()?, op, reads)?,
+        None => x.recorded2(&w, op, reads)?,
     };
     activate(&y, after)
 }
@@ -210,7 +211,8 @@ impl Convolution {
         let n_out = w.dim(1)?;
         let grad = grad.contiguous()?;
         let (x_values, w_values) = (View::<T>::new(x)?, View::<T>::new(w)?);
-        let (y, g) = (View::<T>::new(res)?, View::<T>::new(&grad)?);
+        let y = View::<T>::where_read(res, self.act != Activation::Identity)?;
+        let g = View::<T>::new(&grad)?;
         let masked = masked(&g, &y, self.act);
         let g: &[T] = masked.as_deref().unwrap_or(&g);
         let (w_neighbours, w_root) = w_values.split_at(n_in * n_out);

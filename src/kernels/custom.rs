@@ -4,7 +4,7 @@
 use super::device;
 use super::float::{Float, by_dtype, finish, values};
 use super::product::{Operands, Start, multiply};
-use super::tape::Recorded;
+use super::tape::{Reads, Recorded};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, DType, Layout, Result, Shape, Tensor};
 use std::ops::Range;
 
@@ -12,6 +12,10 @@ use std::ops::Range;
 pub(crate) trait Kernel<const N: usize>: Send + Sync + 'static {
     fn name(&self) -> &'static str;
     fn forward<T: Float>(&self, args: [&[T]; N], shapes: [&Shape; N]) -> Result<(Vec<T>, Shape)>;
+    /// What [`Kernel::backward`] reads the numbers of.
+    fn reads(&self) -> Reads {
+        Reads::ARGS
+    }
     /// Gradients of the arguments, `None` for those that need none.
     fn backward(&self, _args: [&Tensor; N], _result: &Tensor, _grad: &Tensor) -> Result<[Option<Tensor>; N]> {
         Err(candle_core::Error::BackwardNotSupported { op: self.name() })
@@ -109,19 +113,22 @@ pub(crate) fn apply1<K: Kernel<1>>(kernel: K, arg: &Tensor) -> Result<Tensor> {
     if device::is_elsewhere(arg) {
         return device::on_host([arg], |[arg]| apply1(kernel, &arg));
     }
-    arg.contiguous()?.recorded1(Custom(kernel))
+    let reads = kernel.reads();
+    arg.contiguous()?.recorded1(Custom(kernel), reads)
 }
 pub(crate) fn apply2<K: Kernel<2>>(kernel: K, [a, b]: [&Tensor; 2]) -> Result<Tensor> {
     if device::is_elsewhere(a) {
         return device::on_host([a, b], |[a, b]| apply2(kernel, [&a, &b]));
     }
-    a.contiguous()?.recorded2(&b.contiguous()?, Custom(kernel))
+    let reads = kernel.reads();
+    a.contiguous()?.recorded2(&b.contiguous()?, Custom(kernel), reads)
 }
 pub(crate) fn apply3<K: Kernel<3>>(kernel: K, [a, b, c]: [&Tensor; 3]) -> Result<Tensor> {
     if device::is_elsewhere(a) {
         return device::on_host([a, b, c], |[a, b, c]| apply3(kernel, [&a, &b, &c]));
     }
-    a.contiguous()?.recorded3(&b.contiguous()?, &c.contiguous()?, Custom(kernel))
+    let reads = kernel.reads();
+    a.contiguous()?.recorded3(&b.contiguous()?, &c.contiguous()?, Custom(kernel), reads)
 }
 /// Applies a kernel inside a backward pass, where nothing is recorded.
 pub(crate) fn plain1<K: Kernel<1>>(kernel: K, arg: &Tensor) -> Result<Tensor> {

@@ -3,7 +3,7 @@
 use super::device;
 use super::float::{Float, by_dtype, finish, values};
 use super::parallel::fill_elements;
-use super::tape::Recorded;
+use super::tape::{Reads, Recorded};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
 
@@ -23,7 +23,7 @@ pub fn dropout(x: &Tensor, p: f64, seed: u64) -> Result<Tensor> {
     if device::is_elsewhere(x) {
         return device::composed::dropout(x, p, seed);
     }
-    x.contiguous()?.recorded1(Dropout { p, seed })
+    x.contiguous()?.recorded1(Dropout { p, seed }, Reads::NOTHING)
 }
 
 #[derive(Clone, Copy)]

@@ -191,6 +191,18 @@ impl<'a, T: Float> View<'a, T> {
         T::cpu_storage_as_slice(cpu)?;
         Ok(Self { storage, start, end, ty: PhantomData })
     }
+
+    /// No numbers where they are not read: a tape may have let go of them.
+    ///
+    /// # Errors
+    /// As [`View::new`], where they are read.
+    pub fn where_read(tensor: &'a Tensor, is_read: bool) -> Result<Self> {
+        if is_read {
+            return Self::new(tensor);
+        }
+        let (storage, _) = tensor.storage_and_layout();
+        Ok(Self { storage, start: 0, end: 0, ty: PhantomData })
+    }
 }
 
 impl<T: Float> Deref for View<'_, T> {

@@ -7,7 +7,7 @@ use super::norm::check_widths;
 use super::parallel::{Output, map_chunks, map_each, segment_runs};
 use super::segment::check_offsets;
 use super::summation::{self, Summation};
-use super::tape::Recorded;
+use super::tape::{Reads, Recorded};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use multiversion::multiversion;
 use std::ops::Range;
@@ -29,8 +29,9 @@ pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, eps: f64, act: Acti
         return device::composed::layer_norm(x, gamma, beta, eps, act);
     }
     let (inside, after) = act.split();
+    let reads = Reads::ARGS.with_result(inside != Activation::Identity);
     let op = GroupNorm { offsets: None, eps, act: inside };
-    let y = x.contiguous()?.recorded3(&gamma.contiguous()?, &beta.contiguous()?, op)?;
+    let y = x.contiguous()?.recorded3(&gamma.contiguous()?, &beta.contiguous()?, op, reads)?;
     activate(&y, after)
 }
 
@@ -61,7 +62,7 @@ pub fn graph_layer_norm(
         });
     }
     let op = GroupNorm { offsets: Some(offsets.clone()), eps, act: Activation::Identity };
-    x.contiguous()?.recorded3(&gamma.contiguous()?, &beta.contiguous()?, op)
+    x.contiguous()?.recorded3(&gamma.contiguous()?, &beta.contiguous()?, op, Reads::ARGS)
 }
 
 /// Normalises groups of rows: single ones, or those of a graph.
@@ -152,7 +153,8 @@ impl CustomOp3 for GroupNorm {
         let grad = grad.contiguous()?;
         by_dtype!(x.dtype(), T => {
             let (x_values, gamma_values) = (View::<T>::new(x)?, View::<T>::new(gamma)?);
-            let (y, g) = (View::<T>::new(res)?, View::<T>::new(&grad)?);
+            let y = View::<T>::where_read(res, self.act != Activation::Identity)?;
+            let g = View::<T>::new(&grad)?;
             let dx = Output::new(n_rows, width);
             let partials = self.map_runs(n_rows, 8 * x_values.len(), |run| {
                 let place = run.rows.start * width..run.rows.end * width;

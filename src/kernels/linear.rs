@@ -6,7 +6,7 @@ use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::{Output, fill_rows, map_chunks, sum_partials};
 use super::product::{Start, product, product_at, product_of_rows, transposed};
 use super::summation::Summation;
-use super::tape::Recorded;
+use super::tape::{Reads, Recorded};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
 
@@ -36,9 +36,10 @@ pub fn linear(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, act: Activation) ->
     }
     let (inside, after) = act.split();
     let (x, w) = (x.contiguous()?, w.contiguous()?);
+    let reads = Reads::ARGS.with_result(inside != Activation::Identity);
     let y = match bias {
-        Some(bias) => x.recorded3(&w, &bias.contiguous()?, Linear(inside))?,
-        None => x.recorded2(&w, Linear(inside))?,
+        Some(bias) => x.recorded3(&w, &bias.contiguous()?, Linear(inside), reads)?,
+        None => x.recorded2(&w, Linear(inside), reads)?,
     };
     activate(&y, after)
 }
@@ -108,7 +109,8 @@ impl Linear {
         let n_out = w.dim(1)?;
         let grad = grad.contiguous()?;
         let (x_values, w_values) = (View::<T>::new(x)?, View::<T>::new(w)?);
-        let (y, g) = (View::<T>::new(res)?, View::<T>::new(&grad)?);
+        let y = View::<T>::where_read(res, self.0 != Activation::Identity)?;
+        let g = View::<T>::new(&grad)?;
         let w_transposed = if needs.x { transposed(&w_values, n_in, n_out) } else { Vec::new() };
         let dx = Output::new(if needs.x { n_rows } else { 0 }, n_in);
         let work = n_rows * n_in * n_out / 4;

@@ -3,7 +3,7 @@
 use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::{fill_elements, fill_rows, map_chunks};
-use super::tape::Recorded;
+use super::tape::{Reads, Recorded};
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
 
@@ -62,7 +62,7 @@ pub fn weighted_cross_entropy(
     if device::is_elsewhere(logits) {
         return device::composed::cross_entropy(logits, &classes, &weights, total);
     }
-    logits.contiguous()?.recorded1(CrossEntropy { classes, weights, total })
+    logits.contiguous()?.recorded1(CrossEntropy { classes, weights, total }, Reads::ARGS)
 }
 
 struct CrossEntropy {
@@ -200,7 +200,7 @@ pub fn mse(output: &Tensor, targets: &Tensor, total: Option<f64>) -> Result<Tens
     if device::is_elsewhere(output) {
         return device::composed::mse(output, targets, total);
     }
-    output.contiguous()?.recorded2(&targets.contiguous()?, Mse { total })
+    output.contiguous()?.recorded2(&targets.contiguous()?, Mse { total }, Reads::ARGS)
 }
 
 struct Mse {
@@ -275,7 +275,11 @@ impl CustomOp2 for Mse {
 /// # Errors
 /// Where Candle fails.
 pub fn scaled(loss: &Tensor, factor: f64) -> Result<Tensor> {
-    if device::is_elsewhere(loss) { loss.affine(factor, 0.0) } else { loss.recorded1(Scaled(factor)) }
+    if device::is_elsewhere(loss) {
+        loss.affine(factor, 0.0)
+    } else {
+        loss.recorded1(Scaled(factor), Reads::NOTHING)
+    }
 }
 
 struct Scaled(f64);

@@ -5,7 +5,7 @@ use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::{BLOCK_ROWS, Output, each_block, fill_rows, map_chunks, map_each};
 use super::summation::{self, Summation};
-use super::tape::Recorded;
+use super::tape::{Reads, Recorded};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, Var, bail};
 use multiversion::multiversion;
 use std::ops::Range;
@@ -54,8 +54,9 @@ pub fn batch_norm(
         let _ = moments.set(Moments { mean: to_f64(running.0)?, variance: to_f64(running.1)? });
     }
     let (inside, after) = act.split();
+    let reads = Reads::ARGS.with_result(inside != Activation::Identity);
     let op = BatchNorm { moments: moments.clone(), eps, act: inside, is_train: train };
-    let y = x.contiguous()?.recorded3(&gamma.contiguous()?, &beta.contiguous()?, op)?;
+    let y = x.contiguous()?.recorded3(&gamma.contiguous()?, &beta.contiguous()?, op, reads)?;
     if let (true, 1.., Some(moments)) = (train, n_rows, moments.get()) {
         let move_to = |var: &Var, target: &dyn Fn(usize) -> f64| -> Result<()> {
             let old = to_f64(var)?;
@@ -167,7 +168,8 @@ impl CustomOp3 for BatchNorm {
         };
         by_dtype!(x.dtype(), T => {
             let (x_values, gamma_values) = (View::<T>::new(x)?, View::<T>::new(gamma)?);
-            let (y, g) = (View::<T>::new(res)?, View::<T>::new(&grad)?);
+            let y = View::<T>::where_read(res, self.act != Activation::Identity)?;
+            let g = View::<T>::new(&grad)?;
             let (mean, left) = self.split_mean::<T>(moments);
             let inverse = self.inverse(moments);
             let partials = map_chunks(n_rows, 3 * x_values.len(), |rows| {

@@ -5,7 +5,7 @@ use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::fill_rows;
 use super::summation::{self, Summation};
-use super::tape::Recorded;
+use super::tape::{Reads, Recorded};
 use crate::kernels::graph::{Csr, SparseGraph};
 use crate::program::Norm;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
@@ -115,7 +115,7 @@ pub fn propagate(x: &Tensor, graph: &Arc<SparseGraph>, norm: Norm) -> Result<Ten
     if device::is_elsewhere(x) && Summation::current().is_reproducible() {
         return device::on_host([x], |[x]| propagate(&x, graph, norm));
     }
-    x.contiguous()?.recorded1(Propagate { graph: graph.clone(), norm, is_transposed: false })
+    x.contiguous()?.recorded1(Propagate { graph: graph.clone(), norm, is_transposed: false }, Reads::NOTHING)
 }
 
 pub(crate) fn check_rows(name: &str, x: &Tensor, graph: &SparseGraph) -> Result<(usize, usize)> {
@@ -368,7 +368,7 @@ pub fn propagate_max(x: &Tensor, graph: &Arc<SparseGraph>) -> Result<Tensor> {
     if device::is_elsewhere(x) {
         return device::on_host([x], |[x]| propagate_max(&x, graph));
     }
-    x.contiguous()?.recorded1(PropagateMax { graph: graph.clone() })
+    x.contiguous()?.recorded1(PropagateMax { graph: graph.clone() }, Reads::ALL)
 }
 
 struct PropagateMax {

@@ -3,7 +3,7 @@
 use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::{fill_elements, fill_rows};
-use super::tape::Recorded;
+use super::tape::{Reads, Recorded};
 use crate::kernels::graph::Csr;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
@@ -23,11 +23,11 @@ pub fn concat_columns(parts: &[Tensor]) -> Result<Tensor> {
         [only] => Ok(only.clone()),
         [first, second] => {
             check_same_rows(parts)?;
-            first.contiguous()?.recorded2(&second.contiguous()?, Concat)
+            first.contiguous()?.recorded2(&second.contiguous()?, Concat, Reads::NOTHING)
         }
         [first, second, third] => {
             check_same_rows(parts)?;
-            first.contiguous()?.recorded3(&second.contiguous()?, &third.contiguous()?, Concat)
+            first.contiguous()?.recorded3(&second.contiguous()?, &third.contiguous()?, Concat, Reads::NOTHING)
         }
         many => concat_columns(&many.chunks(3).map(concat_columns).collect::<Result<Vec<_>>>()?),
     }
@@ -166,7 +166,7 @@ pub fn gather_rows(x: &Tensor, idx: &Arc<Vec<u32>>) -> Result<Tensor> {
     if device::is_elsewhere(x) {
         return x.index_select(&Tensor::from_slice(idx, idx.len(), x.device())?, 0);
     }
-    x.contiguous()?.recorded1(Gather { idx: idx.clone() })
+    x.contiguous()?.recorded1(Gather { idx: idx.clone() }, Reads::NOTHING)
 }
 
 struct Gather {
@@ -234,7 +234,7 @@ pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     if device::is_elsewhere(a) {
         return a + b;
     }
-    a.contiguous()?.recorded2(&b.contiguous()?, Add)
+    a.contiguous()?.recorded2(&b.contiguous()?, Add, Reads::NOTHING)
 }
 
 struct Add;

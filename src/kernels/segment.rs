@@ -4,7 +4,7 @@ use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
 use super::parallel::{Output, each, segment_runs};
 use super::summation::{self, Summation};
-use super::tape::Recorded;
+use super::tape::{Reads, Recorded};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use multiversion::multiversion;
 use std::ops::Range;
@@ -35,7 +35,9 @@ pub fn segment_reduce(x: &Tensor, offsets: &Arc<Vec<u32>>, reduce: Reduce) -> Re
     if device::is_elsewhere(x) && Summation::current().is_reproducible() {
         return device::on_host([x], |[x]| segment_reduce(&x, offsets, reduce));
     }
-    x.contiguous()?.recorded1(SegmentReduce { offsets: offsets.clone(), reduce })
+    // A maximum is handed back to those that it came from.
+    let reads = if reduce == Reduce::Max { Reads::ALL } else { Reads::NOTHING };
+    x.contiguous()?.recorded1(SegmentReduce { offsets: offsets.clone(), reduce }, reads)
 }
 
 /// Offsets come from data sets that were checked, so only their ends are looked at.
@@ -150,7 +152,9 @@ impl CustomOp1 for SegmentReduce {
             return Ok(Some(x.contiguous()?.apply_op3_no_bwd(&res.contiguous()?, &grad, &op)?));
         }
         by_dtype!(x.dtype(), T => {
-            let (x_values, y, g) = (View::<T>::new(x)?, View::<T>::new(res)?, View::<T>::new(&grad)?);
+            let is_read = self.reduce == Reduce::Max;
+            let (x_values, y) = (View::<T>::where_read(x, is_read)?, View::<T>::where_read(res, is_read)?);
+            let g = View::<T>::new(&grad)?;
             let dx = Output::new(n_rows, width);
             self.each_segment(n_rows * width, |segment, rows| {
                 let g = &g[segment * width..(segment + 1) * width];

@@ -4,6 +4,7 @@ use super::custom::{Kernel, apply1, blocks, fold, plain2, where_needed};
 use super::device;
 use super::float::Float;
 use super::parallel::{Output, each};
+use super::tape::Reads;
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
 
@@ -51,6 +52,9 @@ impl Kernel<1> for SoftmaxRows {
         Ok((unsafe { out.finish() }, shape.clone()))
     }
 
+    fn reads(&self) -> Reads {
+        Reads::RESULT
+    }
     fn backward(&self, [x]: [&Tensor; 1], y: &Tensor, grad: &Tensor) -> Result<[Option<Tensor>; 1]> {
         Ok([where_needed(x, || plain2(SoftmaxRowsGrad, [y, grad]))?])
     }

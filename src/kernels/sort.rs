@@ -3,6 +3,7 @@
 use super::custom::{Kernel, apply1, blocks, plain1, values_f64, where_needed};
 use super::float::Float;
 use super::parallel::{Output, each};
+use super::tape::Reads;
 use candle_core::{Result, Shape, Tensor};
 use std::sync::Arc;
 
@@ -76,6 +77,9 @@ impl Kernel<1> for Places {
         Ok((unsafe { out.finish() }, (n_places, width).into()))
     }
 
+    fn reads(&self) -> Reads {
+        Reads::NOTHING
+    }
     fn backward(&self, [x]: [&Tensor; 1], _: &Tensor, grad: &Tensor) -> Result<[Option<Tensor>; 1]> {
         Ok([where_needed(x, || {
             // A row has at most one place, so its gradient is gathered from there.

@@ -77,11 +77,12 @@ pub struct PartLoss {
 }
 
 impl StepLoss {
-    /// Gradients of the total with respect to every parameter. Asked once, on the thread that ran the
-    /// step's forward pass, it uses that pass's tape; otherwise it takes Candle's way, which is slower.
+    /// Gradients of the total with respect to every parameter. On the CPU they are those of the step's tape, so they are
+    /// asked once, on the thread that ran the forward pass; a pass that was not taped
+    /// ([`ForwardCx::is_taped`](super::ForwardCx)) has Candle's, which are slower.
     ///
     /// # Errors
-    /// Where a kernel's backward pass fails.
+    /// Where a kernel's backward pass fails, or the tape is used up.
     pub fn backward(&self) -> Result<GradStore> {
         tape::backward(&self.total)
     }

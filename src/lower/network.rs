@@ -189,7 +189,7 @@ impl Network {
         observe: &mut dyn FnMut(&Step, &Value),
     ) -> Result<Value> {
         if cx.train {
-            if cx.is_taped { tape::start() } else { tape::stop() }
+            if cx.is_taped && batch.x.device().is_cpu() { tape::start() } else { tape::stop() }
         }
         let (n_rows, width) = batch.x.dims2()?;
         if let Some(expected) = self.n_features.filter(|&expected| expected != width) {

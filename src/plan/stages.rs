@@ -5,7 +5,7 @@ use super::words;
 use crate::args::{ArgKind, ArgValue, Args, BoundCall};
 use crate::ir::{Model, Node, Scope};
 use crate::ops::{FactCx, WidthRule};
-use crate::plan::trace::{FLOAT_BYTES, Graphs, Kernel};
+use crate::plan::trace::{Graphs, Kernel, last_backward_readers};
 use crate::types::{DataFacts, SizesWithData, Type};
 use petgraph::graph::NodeIndex;
 
@@ -75,19 +75,21 @@ pub struct StageCost {
     /// Of the forward pass; multiply and add count as two.
     pub flops: f64,
     pub backward_flops: f64,
-    /// Bytes that are kept for the backward pass.
+    /// Bytes of its results that the backward pass reads, and of what its kernels keep beside them.
     pub kept_bytes: f64,
 }
 
 /// Costs of every stage of these kernels, by the place of its node; the loss is no stage.
 pub fn stage_costs(n_stages: usize, kernels: &[Kernel]) -> Vec<StageCost> {
     let mut costs = vec![StageCost::default(); n_stages];
+    let n_matrices = kernels.iter().map(|kernel| kernel.result.id + 1).max().unwrap_or(0);
+    let readers = last_backward_readers(kernels, n_matrices);
     for kernel in kernels {
         let Some(stage) = kernel.stage else { continue };
         let cost = &mut costs[stage];
         cost.flops += kernel.forward.flops;
         cost.backward_flops += kernel.backward.flops;
-        let result = if kernel.is_view { 0.0 } else { FLOAT_BYTES * kernel.result.numbers() };
+        let result = if readers[kernel.result.id].is_some() { kernel.result_bytes() } else { 0.0 };
         cost.kept_bytes += result + kernel.kept_bytes;
     }
     costs

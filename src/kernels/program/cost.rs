@@ -82,6 +82,17 @@ impl Compiled {
 }
 
 impl Compiled {
+    /// By input, whether the backward pass reads it.
+    pub(crate) fn reads(&self, tracked: &[bool]) -> Vec<bool> {
+        self.backward(tracked).reads[..tracked.len()].to_vec()
+    }
+
+    /// Whether the backward pass reads a result.
+    pub(crate) fn reads_result(&self, tracked: &[bool], output: usize) -> bool {
+        let program = &self.whole.program;
+        self.backward(tracked).kept.binary_search(&source(program, program.outputs[output])).is_ok()
+    }
+
     /// How many values stay in memory between the passes.
     pub(crate) fn n_kept(&self, tracked: &[bool]) -> usize {
         self.backward(tracked).kept.len()

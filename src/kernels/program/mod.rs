@@ -22,7 +22,7 @@ use crate::kernels::float::Float;
 use crate::kernels::parallel;
 use crate::kernels::summation::Summation;
 use crate::program::gradient::{Differentiated, differentiate};
-use crate::program::{Id, Program, Space};
+use crate::program::{Id, Op, Program, Space};
 use block::{BlockPlan, Frame, Run, Scratch};
 use phases::{Phase, Schedule, schedule, source, stored};
 use std::ops::Range;
@@ -69,6 +69,8 @@ struct Backward {
     pass: Pass,
     /// What it reads of the forward pass.
     kept: Vec<Id>,
+    /// By input, then by weight: whether it reads it.
+    reads: Vec<bool>,
 }
 
 #[derive(Debug)]
@@ -136,7 +138,16 @@ impl Compiled {
         kept.retain(|id| is_known[id.index()]);
         kept.sort_unstable();
         kept.dedup();
-        let backward = Arc::new(Backward { tracked: tracked.to_vec(), pass, kept });
+        let program = &whole.program;
+        let mut reads = vec![false; tracked.len() + program.weights.len()];
+        for id in pass.schedule.reads.iter().flatten().chain(&pass.roots) {
+            match program.value(*id).op {
+                Op::Input(port) if port < tracked.len() => reads[port] = true,
+                Op::Weight(weight) => reads[tracked.len() + weight] = true,
+                _ => {}
+            }
+        }
+        let backward = Arc::new(Backward { tracked: tracked.to_vec(), pass, kept, reads });
         known.push(backward.clone());
         backward
     }

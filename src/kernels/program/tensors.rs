@@ -43,7 +43,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Vec<Tensor>> {
     let (results, step) = forward(arguments, &args, is_tracked)?;
     let Some(step) = step else { return results.into_iter().map(plain).collect() };
     if tape::is_running() {
-        return tape::record_many(&args, results, |results| Arc::new(step.keeping(results)));
+        let backward = step.backward.clone();
+        let is_read = |arg: usize| backward.reads[arg];
+        return tape::record_many(&args, results, is_read, |results| Arc::new(step.keeping(results)));
     }
     let results = results.into_iter().map(plain).collect::<Result<Vec<_>>>()?;
     let step = step.keeping(&results);
@@ -149,7 +151,11 @@ impl tape::ManyGradients for Step {
         let program = &compiled.whole.program;
         let n_inputs = args.len() - program.weights.len();
         by_dtype!(args[0].dtype(), T => {
-            let views = args.iter().map(View::<T>::new).collect::<Result<Vec<_>>>()?;
+            let views = args
+                .iter()
+                .zip(&self.backward.reads)
+                .map(|(arg, &is_read)| View::<T>::where_read(arg, is_read))
+                .collect::<Result<Vec<_>>>()?;
             let results = results
                 .iter()
                 .map(|gradient| gradient.as_ref().map(Tensor::contiguous).transpose())

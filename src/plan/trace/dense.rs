@@ -35,6 +35,7 @@ impl Trace {
             kernel.backward = back;
             kernel.backward_scratch_bytes += FLOAT_BYTES * (weights + bias) * (blocks - 1.0).max(0.0);
             kernel.weight_gradients = weights + bias;
+            kernel.reads_result = inside != Activation::Identity;
         });
         self.activate(y, after)
     }
@@ -51,6 +52,8 @@ impl Trace {
         self.kernel("activate", &[x], false, [x.rows, x.width], |kernel| {
             kernel.forward = work;
             kernel.backward = Work::by_rows(x.rows).stream(numbers, 3.0 * numbers);
+            kernel.reads_result = activation.is_known_by_result();
+            kernel.reads.fill(!kernel.reads_result);
         })
     }
 
@@ -60,6 +63,7 @@ impl Trace {
         let work = Work::by_rows(x.rows).stream(x.numbers(), 5.0 * x.numbers());
         self.kernel("dropout", &[x], false, [x.rows, x.width], |kernel| {
             (kernel.forward, kernel.backward) = (work, work);
+            kernel.reads_nothing();
         })
     }
 
@@ -91,6 +95,7 @@ impl Trace {
             // Moments are f64, a mean and a variance a column.
             kernel.kept_bytes = 16.0 * x.width;
             kernel.weight_gradients = 2.0 * x.width;
+            kernel.reads_result = inside != Activation::Identity;
         });
         self.activate(y, after)
     }
@@ -100,6 +105,7 @@ impl Trace {
         let numbers = a.numbers();
         self.kernel("add", &[a, b], false, [a.rows, a.width], |kernel| {
             kernel.forward = Work::by_rows(a.rows).stream(numbers, 3.0 * numbers);
+            kernel.reads_nothing();
         })
     }
 
@@ -118,6 +124,7 @@ impl Trace {
                     Work::by_rows(rows).stream(0.0, 2.0 * rows * width).visit(rows * parts.len() as f64);
                 self.kernel("concat_columns", parts, false, [rows, width], |kernel| {
                     (kernel.forward, kernel.backward) = (work, work);
+                    kernel.reads_nothing();
                 })
             }
         }
@@ -130,12 +137,16 @@ impl Trace {
             kernel.forward = Work::by_rows(rows).stream(0.0, 2.0 * numbers);
             kernel.backward = Work::by_rows(x.rows).stream(numbers, 2.0 * x.numbers() + numbers);
             kernel.backward_scratch_bytes = FLOAT_BYTES * (2.0 * x.rows + 2.0 * rows);
+            kernel.reads_nothing();
         })
     }
 
     /// `tape::reshape`: the same memory.
     pub fn reshape(&mut self, x: Matrix, rows: f64, width: f64) -> Matrix {
-        self.kernel("reshape", &[x], false, [rows, width], |kernel| kernel.is_view = true)
+        self.kernel("reshape", &[x], false, [rows, width], |kernel| {
+            kernel.is_view = true;
+            kernel.reads_nothing();
+        })
     }
 
     /// The loss of a task over `output`: a scalar.
@@ -156,6 +167,7 @@ impl Trace {
         self.kernel("scaled", &[x], false, [x.rows, x.width], |kernel| {
             kernel.forward = Work::serial().stream(x.numbers(), 2.0 * x.numbers());
             kernel.backward = kernel.forward;
+            kernel.reads_nothing();
         })
     }
 }

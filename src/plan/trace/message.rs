@@ -60,6 +60,7 @@ impl Trace {
             kernel.backward = back;
             kernel.backward_scratch_bytes += FLOAT_BYTES * (weights + bias) * (blocks - 1.0).max(0.0);
             kernel.weight_gradients = weights + bias;
+            kernel.reads_result = inside != Activation::Identity;
         });
         self.activate(y, after)
     }
@@ -71,6 +72,7 @@ impl Trace {
         let work = |passes| Work::by_rows(x.rows).gather(passes * entries, x.width).stream(0.0, x.numbers());
         self.kernel("propagate", &[x], false, [x.rows, x.width], |kernel| {
             (kernel.forward, kernel.backward) = (work(passes), work(1.0));
+            kernel.reads_nothing();
         })
     }
 
@@ -83,6 +85,7 @@ impl Trace {
             kernel.backward =
                 Work::by_rows(x.rows).gather(2.0 * entries, x.width).stream(0.0, 3.0 * x.numbers());
             kernel.backward_scratch_bytes = FLOAT_BYTES * x.numbers();
+            kernel.reads_result = true;
         })
     }
 

@@ -249,7 +249,10 @@ pub struct Kernel {
     pub forward: Work,
     /// Without anything that needs a gradient, there is none.
     pub backward: Work,
-    /// Bytes beside the result that are kept for the backward pass.
+    /// By argument, whether the backward pass reads it: the tape lets go of the others.
+    pub reads: Vec<bool>,
+    pub reads_result: bool,
+    /// Bytes beside arguments and result that are kept for the backward pass.
     pub kept_bytes: f64,
     /// Bytes beside the result that are in use while it runs forward.
     pub scratch_bytes: f64,
@@ -264,6 +267,43 @@ pub struct Kernel {
     /// The program whose phases do the work. Further results of the same program are kernels named `program` without
     /// one, and without work.
     pub(crate) program: Option<Ran>,
+}
+
+impl Kernel {
+    /// The backward pass reads shapes at most.
+    fn reads_nothing(&mut self) {
+        self.reads.fill(false);
+    }
+
+    /// Bytes of the result.
+    pub fn result_bytes(&self) -> f64 {
+        if self.is_view { 0.0 } else { FLOAT_BYTES * self.result.numbers() }
+    }
+}
+
+/// The kernel that lets go of each matrix last, on the way back: the first that reads it there. `None` for those that no
+/// gradient is computed from, and for what stands in the memory of another ([`Kernel::is_view`]).
+pub fn last_backward_readers(kernels: &[Kernel], n_matrices: usize) -> Vec<Option<usize>> {
+    let owners = owners(kernels, n_matrices);
+    let mut readers: Vec<Option<usize>> = vec![None; n_matrices];
+    for (at, kernel) in kernels.iter().enumerate().filter(|(_, kernel)| kernel.result.is_tracked) {
+        let args = kernel.args.iter().zip(&kernel.reads).filter(|(_, reads)| **reads).map(|(arg, _)| arg.id);
+        for id in args.chain(kernel.reads_result.then_some(kernel.result.id)) {
+            readers[owners[id]].get_or_insert(at);
+        }
+    }
+    readers
+}
+
+/// In whose memory each matrix stands.
+pub fn owners(kernels: &[Kernel], n_matrices: usize) -> Vec<usize> {
+    let mut owners: Vec<usize> = (0..n_matrices).collect();
+    for kernel in kernels.iter().filter(|kernel| kernel.is_view) {
+        if let Some(arg) = kernel.args.first() {
+            owners[kernel.result.id] = owners[arg.id];
+        }
+    }
+    owners
 }
 
 /// Records the kernels of a step.
@@ -388,6 +428,8 @@ impl Trace {
             result,
             forward: Work::default(),
             backward: Work::default(),
+            reads: vec![true; args.len()],
+            reads_result: false,
             kept_bytes: 0.0,
             scratch_bytes: 0.0,
             backward_scratch_bytes: 0.0,

@@ -1,6 +1,7 @@
 //! Poolings and readouts: assignments and what they are judged by, selection, one row per graph.
 
 use super::{FLOAT_BYTES, Graphs, Matrix, Structure, Trace, Work};
+use crate::program::composite::Over;
 
 /// Pairs for each node of a matching that takes edges as they come: 0.39 in MUTAG, 0.43 in PROTEINS and ENZYMES.
 const MATCHED: f64 = 0.4;
@@ -34,6 +35,8 @@ impl Trace {
             kernel.forward =
                 blocks.stream(4.0 * numbers, 3.0 * numbers).exponentials(numbers).visit(3.0 * x.rows);
             kernel.backward = blocks.stream(4.0 * numbers, 3.0 * numbers).visit(2.0 * x.rows);
+            kernel.reads_nothing();
+            kernel.reads_result = true;
         })
     }
 
@@ -115,6 +118,7 @@ impl Trace {
                     let of_s = each.product(n, k, k1).product(n, k1, k).product(n, k1, k);
                     let of_a = each.product(n, k, k1).stream(n * k1, 2.0 * n * k1);
                     kernel.backward = if fine.is_tracked { of_s.and(of_a) } else { of_s };
+                    kernel.reads_result = true;
                 })
             }
             _ => {
@@ -140,6 +144,7 @@ impl Trace {
                     back.outputs += n * k;
                     kernel.backward = back;
                     kernel.backward_scratch_bytes = FLOAT_BYTES * scratch;
+                    kernel.reads_result = true;
                 })
             }
         }
@@ -161,16 +166,20 @@ impl Trace {
         self.kernel("sum_over_graphs", &[per_graph], false, [1.0, 1.0], |kernel| {
             kernel.forward = Work::serial().stream(numbers, numbers);
             kernel.backward = Work::serial().stream(numbers, numbers);
+            kernel.reads_nothing();
         })
     }
 
     /// `kernels::segment_reduce`: one row per graph.
-    pub fn segment_reduce(&mut self, x: Matrix, of: &Structure) -> Matrix {
+    pub fn segment_reduce(&mut self, x: Matrix, over: Over, of: &Structure) -> Matrix {
         let numbers = x.numbers();
         let work = Work::by_rows(x.rows);
         self.kernel("segment_reduce", &[x], false, [of.n_graphs(), x.width], |kernel| {
             kernel.forward = work.stream(numbers, numbers).visit(x.rows);
             kernel.backward = work.stream(numbers, 2.0 * numbers).visit(x.rows);
+            // A maximum is handed back to those that it came from.
+            kernel.reads_result = over == Over::Max;
+            kernel.reads.fill(kernel.reads_result);
         })
     }
 
@@ -186,6 +195,7 @@ impl Trace {
             kernel.kept_bytes = FLOAT_BYTES * places;
             kernel.backward = Work::by_rows(x.rows).stream(0.0, 2.0 * x.numbers());
             kernel.backward_scratch_bytes = FLOAT_BYTES * x.rows;
+            kernel.reads_nothing();
         })
     }
 
@@ -235,6 +245,7 @@ impl Trace {
             kernel.forward = Work::by_rows(rows).stream(x.numbers(), x.numbers() + rows * x.width);
             kernel.backward = Work::by_rows(x.rows).stream(x.numbers(), x.numbers() + rows * x.width);
             kernel.backward_scratch_bytes = FLOAT_BYTES * 2.0 * x.rows;
+            kernel.reads_nothing();
         })
     }
 }

@@ -189,9 +189,14 @@ impl Trace {
         for (k, &id) in program.outputs.iter().enumerate() {
             let of: &[Matrix] = if k == 0 { &args } else { &results[..1] };
             results.push(self.kernel("program", of, has_weights && k == 0, shape(id), |kernel| {
+                let tracked: Vec<bool> = args.iter().map(|arg| arg.is_tracked).collect();
+                kernel.reads_result = compiled.reads_result(&tracked, k);
                 if k == 0 {
                     fill(kernel, &compiled, sizes);
                     kernel.kept_bytes += map_bytes;
+                    kernel.reads = compiled.reads(&tracked);
+                } else {
+                    kernel.reads_nothing();
                 }
             }));
         }
@@ -245,7 +250,7 @@ impl Trace {
             (Composite::Beside, _) => self.concat(args),
             (Composite::Plus, _) => args[1..].iter().fold(x, |sum, &arg| self.add(sum, arg)),
             (Composite::SoftmaxRows, _) => self.softmax_rows(x),
-            (Composite::Readout(_), _) => self.segment_reduce(x, of),
+            (Composite::Readout(over), _) => self.segment_reduce(x, *over, of),
             (Composite::Sort { k }, _) => self.sort_rows(x, of, *k as f64),
             (Composite::Flatten { .. }, _) => self.reshape(x, of.n_graphs(), width),
             (Composite::Pool, _) => self.segment_product(x, args[1], of),
