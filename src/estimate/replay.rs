@@ -24,34 +24,38 @@ pub fn training(trace: &Trace) -> StepMemory {
     let kernels = trace.kernels();
     let owners = trace::owners(kernels, trace.n_matrices());
     let backward_readers = trace::last_backward_readers(kernels, trace.n_matrices());
-    // A value goes with the stage that reads it last, unless a gradient is computed from it.
+    // A value goes with the stage that reads it last, one inside of a stage with the kernel that does, unless a gradient is
+    // computed from it.
     let stage_of = |kernel: &Kernel| kernel.stage.unwrap_or(usize::MAX);
     let mut last_stage = vec![0; trace.n_matrices()];
-    for kernel in kernels {
+    let mut last_kernel = vec![0; trace.n_matrices()];
+    for (at, kernel) in kernels.iter().enumerate() {
         for id in kernel.args.iter().map(|arg| arg.id).chain([kernel.result.id]) {
             last_stage[owners[id]] = stage_of(kernel).max(last_stage[owners[id]]);
+            last_kernel[owners[id]] = at;
         }
     }
     let (mut kept, mut peak) = (0.0, 0.0f64);
-    let mut passing: Vec<(usize, f64)> = Vec::new();
-    let mut stage = 0;
-    for kernel in kernels {
-        if stage_of(kernel) != stage {
-            stage = stage_of(kernel);
-            passing.retain(|&(id, _)| last_stage[id] >= stage);
-        }
+    let mut passing: Vec<(usize, usize, f64)> = Vec::new();
+    for (at, kernel) in kernels.iter().enumerate() {
+        let stage = stage_of(kernel);
+        passing.retain(
+            |&(id, of, _)| {
+                if last_stage[id] == of { last_kernel[id] >= at } else { last_stage[id] >= stage }
+            },
+        );
         let result = kernel.result_bytes();
-        let in_passing: f64 = passing.iter().map(|(_, bytes)| bytes).sum();
+        let in_passing: f64 = passing.iter().map(|(.., bytes)| bytes).sum();
         peak = peak.max(kept + in_passing + result + kernel.kept_bytes + kernel.scratch_bytes);
         kept += kernel.kept_bytes;
         if backward_readers[kernel.result.id].is_some() {
             kept += result;
         } else if result > 0.0 {
-            passing.push((kernel.result.id, result));
+            passing.push((kernel.result.id, stage, result));
         }
     }
     // The loss and what it reads stay with whoever asked for them.
-    kept += passing.iter().map(|(_, bytes)| bytes).sum::<f64>();
+    kept += passing.iter().map(|(.., bytes)| bytes).sum::<f64>();
 
     // What each kernel is the last to read.
     let mut frees: Vec<f64> = kernels.iter().map(|kernel| kernel.kept_bytes).collect();

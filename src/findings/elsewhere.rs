@@ -168,6 +168,10 @@ fn value(spec: &ArgSpec, expr: &Expr) -> Option<String> {
             _ if is_number || matches!(expr.kind, ExprKind::Name(_)) => Some(format!("[{}]", written(expr))),
             _ => None,
         },
+        ArgKind::Int { min, max } if is_outside(expr, |value| value < min as f64 || value > max as f64) => {
+            None
+        }
+        ArgKind::Float(range) if is_outside(expr, |value| !range.contains(value)) => None,
         ArgKind::Int { .. } | ArgKind::Float(_) => {
             let is_plain = is_number || matches!(&expr.kind, ExprKind::Name(name) if !is_python(name));
             is_plain.then(|| written(expr))
@@ -175,6 +179,11 @@ fn value(spec: &ArgSpec, expr: &Expr) -> Option<String> {
         ArgKind::Text => matches!(expr.kind, ExprKind::String(_)).then(|| written(expr)),
         _ => Some(written(expr)),
     }
+}
+
+/// Whether an expression is a number that is not accepted.
+fn is_outside(expr: &Expr, is_refused: impl Fn(f64) -> bool) -> bool {
+    matches!(expr.kind, ExprKind::Number { value, .. } if is_refused(value))
 }
 
 fn is_python(name: &str) -> bool {
@@ -255,7 +264,10 @@ fn translate(
                 Some(spec) => put(&mut args, spec),
                 None => without.push((name.to_owned(), format!("`{op}` has no such argument"))),
             },
-            Some(Meaning::Times) => times = Some(written(arg.value)),
+            Some(Meaning::Times) => match spec_named("steps") {
+                Some(spec) => put(&mut args, spec),
+                None => times = Some(written(arg.value)),
+            },
             Some(Meaning::Residual) => is_residual = !is_no(arg.value),
             Some(Meaning::OfEdges(_)) if is_no(arg.value) => {}
             Some(Meaning::OfEdges(of)) => match specs.iter().find(|spec| spec.kind == ArgKind::Edges(of)) {
@@ -320,7 +332,8 @@ fn translate(
     }
     parts.extend(with.iter().map(|text| (*text).to_owned()));
     let has = |name: &str| args.iter().any(|(known, _)| *known == name);
-    let lacks_width = family == Some(Family::Convolution) && !has("out");
+    let takes_width = specs.iter().any(|spec| spec.name == "out");
+    let lacks_width = family == Some(Family::Convolution) && takes_width && !has("out");
     let lacks_size = family == Some(Family::Pooling) && !has("ratio") && !has("k");
     let is_lacking = specs.iter().any(|spec| spec.default == Default::Required && !has(spec.name));
     if lacks_width {

@@ -433,13 +433,22 @@ fn convolutions_gather_from_the_sources_of_incoming_edges() {
     }
 }
 
+fn takes(op: &dyn Operator, name: &str) -> bool {
+    op.args().iter().any(|spec| spec.name == name)
+}
+
+/// A width, of those that take one.
+fn with_out(op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
+    takes(op, "out").then_some(("out", ArgValue::Int(4))).into_iter().collect()
+}
+
 /// The convolutions that need no values of the edges, with two heads where they have some.
 fn without_edge_values() -> Vec<(&'static dyn Operator, Args)> {
     let convolutions = CATALOGUE.iter().copied().filter(|op| op.family() == Family::Convolution);
     let with_args = |op: &'static dyn Operator| {
-        let mut written = vec![("out", ArgValue::Int(4))];
-        written
-            .extend(op.args().iter().any(|spec| spec.name == "heads").then_some(("heads", ArgValue::Int(2))));
+        let written =
+            with_out(op).into_iter().chain(takes(op, "heads").then_some(("heads", ArgValue::Int(2))));
+        let written: Vec<_> = written.collect();
         let is_whole = op.args().iter().all(|spec| spec.default != Default::Required);
         is_whole.then(|| (op, args(op, &written)))
     };
@@ -483,7 +492,7 @@ fn clusters_of_one_node_each_behave_as_the_nodes_do() {
         let is_listed = convolutions().iter().any(|(name, ..)| *name == op.name());
         !is_listed && infer(*op, args, &[&ty(Entity::Clusters, 1, Some(N), WIDTH)]).is_ok()
     });
-    settings.extend(others.map(|(op, _)| (op.name(), vec![("out", ArgValue::Int(4))])));
+    settings.extend(others.map(|(op, _)| (op.name(), with_out(op))));
     settings.push(("sage", vec![("out", ArgValue::Int(4)), ("root_weight", ArgValue::Bool(false))]));
     settings.push(("gcn", vec![("out", ArgValue::Int(4)), ("self_loops", ArgValue::Bool(false))]));
     settings.push(("gat", vec![("out", ArgValue::Int(4)), ("self_loops", ArgValue::Bool(false))]));

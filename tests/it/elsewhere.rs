@@ -170,7 +170,9 @@ const LINES: &[(&str, &str)] = &[
         "SAGEConv(in_channels = 3, out_channels = 64, aggr = max) -> ReLU -> Dropout(p = 0.5) -> global_add_pool -> Linear",
         "sage(64, aggregate = max) -> relu -> dropout(0.5) -> sum -> linear",
     ),
-    ("GraphConv(64) -> relu -> mean -> mlp", "sage(64, aggregate = sum) -> relu -> mean -> mlp"),
+    ("GraphConv(64) -> relu -> mean -> mlp", "graph_conv(64) -> relu -> mean -> mlp"),
+    ("APPNP(K=10, alpha=0.1) -> mean -> mlp", "appnp(hops = 10, alpha = 0.1) -> mean -> mlp"),
+    ("GatedGraphConv(64, num_layers=3) -> mean -> mlp", "gated_graph(64, steps = 3) -> mean -> mlp"),
     (
         "GINConv(Sequential(Linear(3, 64), ReLU(), Linear(64, 32)), train_eps = True) -> relu -> sum -> mlp",
         "gin(32, train_eps = true) -> relu -> sum -> mlp",
@@ -356,7 +358,7 @@ fn a_section_of_graphgym_becomes_a_model() {
 #[test]
 fn a_name_that_the_field_knows_is_no_slip_of_the_keyboard() {
     for (text, word) in [
-        ("cgcnn(64) -> relu -> mean -> mlp", "no operator reads edge features in its way"),
+        ("spline_conv(64) -> relu -> mean -> mlp", "no operator reads edge features in its way"),
         ("concat(edge_features -> mean, mean) -> mlp", "`edges` here"),
         ("gcn(64) -> relu -> set_transformer_encoder -> mlp", "has no counterpart here yet"),
     ] {

@@ -105,7 +105,12 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
             "temp" => "temperature",
             "num_bases" => "bases",
             "num_blocks" => "blocks",
+            "act" if has("gate") => "gate",
             "act" => "activation",
+            "K" => "hops",
+            "num_layers" => "steps",
+            "requires_grad" => "train_beta",
+            "diag_lambda" => "diagonal",
             "edge_score_method" => "score",
             "add_to_edge_score" => "add",
             other => other,
@@ -149,6 +154,17 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
             "in" => {
                 let width = *case.inputs["x"].shape.last().unwrap() as i64;
                 assert_eq!(value, ArgValue::Int(width), "{}: the input's width", case.case);
+            }
+            // The maker of the cases names a width of layers that take none.
+            "out" if !has("out") => {}
+            // As wide as it is, on nodes and on edges.
+            "channels" => {
+                let width = *case.inputs["x"].shape.last().unwrap() as i64;
+                assert_eq!(value, ArgValue::Int(width), "{}: the input's width", case.case);
+            }
+            "dim" if has("edge") => {
+                let width = case.inputs.get("edge_attr").map_or(0, |edge| edge.shape[1]) as i64;
+                assert_eq!(value, ArgValue::Int(width), "{}: the edges' width", case.case);
             }
             // Without learned scales: they are 1 and 0, `from_pyg`.
             "affine" => assert_eq!(value, ArgValue::Bool(false)),
@@ -482,6 +498,9 @@ fn cases_of(class: &str) -> Vec<String> {
 #[test]
 fn convolutions_of_clusters_are_pygs() {
     check("dense_gcn_conv", "gcn");
+    check_padded("dense_gcn_conv_padded", "gcn");
+    check("dense_graph_conv", "graph_conv");
+    check_padded("dense_graph_mean_conv_padded", "graph_conv");
     check("dense_sage_conv", "sage");
     check_padded("dense_sage_conv_padded", "sage");
     check("dense_gin_conv", "gin");

@@ -272,6 +272,8 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("tu", "undirected", "false"),
     ("tu", "loops", "keep"),
     ("tu", "parallel", "keep"),
+    ("gcn", "improved", "false"),
+    ("gcn", "normalize", "true"),
 ];
 
 fn named_call(name: &str, args: &Args) -> String {

@@ -1,12 +1,12 @@
 //! `gcn(out)`: graph convolution.
 
+use super::gcn_norm::{GcnNorm, NORMALIZE, SELF_LOOPS, gathered, of_normalized};
 use super::{BIAS, OUT, WEIGHT, convolved, glorot};
 use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule};
-use crate::program::Norm;
+use crate::ops::{Action, Doc, Family, InferCx, Init, Operator, Pyg, WeightMap, WidthRule};
 use crate::types::Type;
 
 /// Graph convolution: `h_i = Θᵀ Σ_{j ∈ N(i) ∪ {i}} w_ij x_j / √(d_i d_j) + b`, with `d_i = Σ_j w_ij` the in-degrees (self-loop
@@ -26,7 +26,9 @@ pub struct Gcn;
 
 static ARGS: &[ArgSpec] = &[
     OUT,
-    ArgSpec::flag("self_loops", true, "Whether each node counts as its own neighbour, Â = A + I."),
+    SELF_LOOPS,
+    ArgSpec::flag("improved", false, "Whether the added loop counts 2, Â = A + 2I."),
+    NORMALIZE,
     BIAS,
     WEIGHT,
 ];
@@ -54,6 +56,10 @@ impl Operator for Gcn {
     }
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         super::has_edges(cx)?;
+        of_normalized(cx, &["self_loops", "improved"])?;
+        if cx.args.bool("improved") && !cx.args.bool("self_loops") {
+            return Err(findings::args::no_effect(cx, "improved", "no loop is added"));
+        }
         convolved(cx, findings::shape::output_width(cx, "out")?)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
@@ -61,36 +67,8 @@ impl Operator for Gcn {
         let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
         let w = b.weight("weight", &[n_in.clone(), n_out.clone()], glorot(n_in, n_out));
         let bias = a.bool("bias").then(|| b.weight("bias", std::slice::from_ref(n_out), Init::Zeros));
-        let has_own = a.bool("self_loops");
-        let Some(weight) = cx.named("weight") else {
-            let norm = Norm::Gcn { self_loops: has_own };
-            return Some(Outcome::rows(cx.edges().convolve(x, norm, false, w, bias)));
-        };
-        let (h, w) = (x.linear(w), weight.view(&[]));
-        let e = if has_own { cx.edges_without_loops() } else { cx.edges() };
-        // What a node's own loop counts; `None` for 1.
-        let own = cx.has_loops().then(|| {
-            let n_loops = cx.edges().sum_of_loops(b.constant(1.0));
-            let mean = cx.edges().sum_of_loops(w) / n_loops.at_least(1.0);
-            n_loops.above(0.0).choose(mean, b.constant(1.0))
-        });
-        let degree = e.sum(w);
-        let degree = match (has_own, own) {
-            (false, _) => degree,
-            (true, None) => degree.offset(1.0),
-            (true, Some(own)) => degree + own,
-        };
-        // An isolated node has degree 0; like PyG's `gcn_norm`, 1/√0 counts as 0.
-        let root = degree.above(0.0).choose(degree.at_least(1e-30).sqrt().reciprocal(), b.constant(0.0));
-        let h = h.mul_rows(root);
-        let y = e.sum(e.source(h).mul_rows(w));
-        let y = match (has_own, own) {
-            (false, _) => y,
-            (true, None) => y + h,
-            (true, Some(own)) => y + h.mul_rows(own),
-        };
-        let y = y.mul_rows(root);
-        Some(Outcome::rows(bias.map_or(y, |bias| y + bias)))
+        let own = a.bool("self_loops").then_some(if a.bool("improved") { 2.0 } else { 1.0 });
+        Some(Outcome::rows(GcnNorm::new(cx, own, a.bool("normalize")).convolve(x, w, bias)))
     }
     fn pyg(&self) -> Pyg {
         Pyg {
@@ -100,8 +78,7 @@ impl Operator for Gcn {
         }
     }
     fn action(&self, args: &Args) -> Action {
-        let own = if args.bool("self_loops") { Own::SelfLoop } else { Own::Absent };
-        Action::Messages { gather: Gather::DegreeWeighted, own, is_linear: true }
+        gathered(args)
     }
 }
 
@@ -118,6 +95,28 @@ mod tests {
             let own = transformed(&data, node, &weight(&network, "1.gcn.weight"), &[0.0, 0.0]);
             assert_close(&rows[node], &own);
         }
+    }
+
+    #[test]
+    fn an_improved_loop_counts_two() {
+        let data = nodes(2, &[(0, 1)]);
+        let (rows, network) = run("task = node_classification\nmodel = gcn(improved = true)", &data);
+        let of = |node| transformed(&data, node, &weight(&network, "1.gcn.weight"), &[0.0, 0.0]);
+        // Node 1 has degree 3, its loop of 2 and an edge from node 0, whose own degree is 2.
+        let expected: Vec<f64> =
+            of(0).iter().zip(of(1)).map(|(&from, own)| from / 6f64.sqrt() + own * 2.0 / 3.0).collect();
+        assert_close(&rows[1], &expected);
+        assert_close(&rows[0], &of(0));
+    }
+
+    #[test]
+    fn without_normalisation_what_edges_count_is_summed() {
+        let data = nodes(3, &[(0, 1), (2, 1)]);
+        let (rows, network) = run("task = node_classification\nmodel = gcn(normalize = false)", &data);
+        let of = |node| transformed(&data, node, &weight(&network, "1.gcn.weight"), &[0.0, 0.0]);
+        let sum: Vec<f64> = of(0).iter().zip(of(2)).map(|(&a, b)| a + b).collect();
+        assert_close(&rows[1], &sum);
+        assert_close(&rows[0], &[0.0, 0.0]);
     }
 
     #[test]

@@ -1,20 +1,35 @@
 //! Convolutions: every node or cluster gathers from its neighbours. On nodes they run on the sparse
 //! graph, on clusters with the coarse adjacency of the pooling, as PyG's `Dense…Conv`.
 
+pub mod agnn;
+pub mod appnp;
+pub mod cg;
+pub mod cluster_gcn;
+pub mod edge_conv;
 pub mod gat;
+pub mod gated_graph;
 pub mod gatv2;
 pub mod gcn;
+pub mod gcn_norm;
 pub mod gin;
 pub mod gine;
+pub mod graph_conv;
+pub mod le;
+pub mod lg;
 pub mod nn_conv;
 pub mod pna;
+pub mod res_gated;
 pub mod rgcn;
 pub mod sage;
+pub mod sg;
+pub mod ssg;
+pub mod tag;
 pub mod transformer;
 
 use crate::args::{ArgKind, ArgSpec, Default, EdgeValue};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
+use crate::ops::program::ProgramCx;
 use crate::ops::{InferCx, Init, facts};
 use crate::program::V;
 use crate::types::{Dim, Entity, Size, Type};
@@ -82,6 +97,57 @@ pub fn times(n: usize, dim: &Dim) -> Dim {
         1 => dim.clone(),
         _ => Dim { size: Size::product([Size::Known(n), dim.size.clone()]), origin: dim.origin.clone() },
     }
+}
+
+/// `[p_0 ∥ p_1 ∥ …] W`, initialised as `torch.nn.Linear`, without putting the parts beside each other: what is gathered of a
+/// node is mapped before it is gathered.
+pub fn map_of<'b>(cx: &ProgramCx<'_, 'b>, parts: &[(V<'b>, &Dim)], weight: &'static str, to: &Dim) -> V<'b> {
+    let from = joined(parts);
+    let init = Init::KaimingUniform { fan_in: facts::known(&from) };
+    let w = cx.b.weight(weight, &[from, to.clone()], init);
+    let mut start = Vec::new();
+    let mapped = parts.iter().map(|(part, width)| {
+        let rows = w.slice(0, Size::sum(start.clone()), width.size.clone());
+        start.push(width.size.clone());
+        part.linear(rows)
+    });
+    mapped.reduce(|sum, part| sum + part).expect("at least one part")
+}
+
+/// [`map_of`] `+ b`.
+pub fn linear_of<'b>(
+    cx: &ProgramCx<'_, 'b>,
+    parts: &[(V<'b>, &Dim)],
+    [weight, bias]: [&'static str; 2],
+    to: &Dim,
+) -> V<'b> {
+    let init = Init::KaimingUniform { fan_in: facts::known(&joined(parts)) };
+    map_of(cx, parts, weight, to) + cx.b.weight(bias, std::slice::from_ref(to), init)
+}
+
+fn joined(parts: &[(V, &Dim)]) -> Dim {
+    match parts {
+        [(_, only)] => (*only).clone(),
+        _ => Dim::new(Size::sum(parts.iter().map(|(_, width)| width.size.clone())), None, ""),
+    }
+}
+
+/// Every pair of clusters is linked, more or less, so a maximum or an order of neighbours carries no information.
+///
+/// # Errors
+/// `args::does_not_fit` where the argument `aggregate` is one of `words` on clusters.
+pub fn refuse_of_clusters(cx: &InferCx, words: &[&str]) -> std::result::Result<(), Diagnostic> {
+    let aggregate = cx.args.choice("aggregate");
+    if cx.inputs[0].entity != Entity::Clusters || !words.contains(&aggregate) {
+        return Ok(());
+    }
+    let finding = findings::args::does_not_fit(
+        cx,
+        "aggregate",
+        &format!("`{}(aggregate = {aggregate})` works on nodes, but gets {}", cx.op.name(), cx.inputs[0]),
+        "clusters are linked by weights: write `aggregate = mean` or `aggregate = sum`",
+    );
+    Err(finding.guess(findings::args::place(cx, "aggregate"), "aggregate = mean"))
 }
 
 /// A size that stands in this program only.

@@ -11,7 +11,7 @@ use crate::ops::{
 use crate::program::Norm;
 use crate::program::V;
 use crate::program::composite::Composite;
-use crate::types::{Entity, Type};
+use crate::types::Type;
 
 /// GraphSAGE: `h_i = W_lᵀ AGG_{j ∈ N(i)} x_j + W_rᵀ x_i + b`.
 ///
@@ -76,18 +76,8 @@ impl Operator for Sage {
     }
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         super::has_edges(cx)?;
+        super::refuse_of_clusters(cx, &["max", "lstm"])?;
         let aggregate = cx.args.choice("aggregate");
-        if cx.inputs[0].entity == Entity::Clusters && matches!(aggregate, "max" | "lstm") {
-            // Every pair of clusters is linked, more or less, so a maximum or an order of neighbours carries no
-            // information.
-            return Err(findings::args::does_not_fit(
-                cx,
-                "aggregate",
-                &format!("`sage(aggregate = {aggregate})` works on nodes, but gets {}", cx.inputs[0]),
-                "clusters are linked by weights: write `aggregate = mean` or `aggregate = sum`",
-            )
-            .guess(findings::args::place(cx, "aggregate"), "aggregate = mean"));
-        }
         let mut ty = convolved(cx, findings::shape::output_width(cx, "out")?)?;
         if aggregate == "lstm" {
             ty.symmetry = findings::symmetry::reads_order(

@@ -1,0 +1,116 @@
+//! `cg()`: crystal graph convolution.
+
+use super::{EDGE, convolved, linear_of, map_of, refuse_of_clusters};
+use crate::args::{ArgKind, ArgSpec, Args, Default};
+use crate::diagnostic::Diagnostic;
+use crate::ops::norm::batch_norm::batch_norm;
+use crate::ops::program::{Outcome, ProgramCx};
+use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Own, Pyg, WeightMap, WidthRule};
+
+use crate::types::Type;
+
+/// Crystal graph convolution: `h_i = x_i + Σ_{j ∈ N(i)} σ(z_ij W_f + b_f) ⊙ softplus(z_ij W_s + b_s)`, with
+/// `z_ij = [x_i ∥ x_j ∥ e_ij]`. With `batch_norm` the sum is normalised before it is added.
+///
+/// Paper: Xie and Grossman 2018, "Crystal Graph Convolutional Neural Networks for an Accurate and Interpretable Prediction
+/// of Material Properties", eq. 5.
+/// PyG: `torch_geometric.nn.CGConv`.
+///
+/// # Shapes
+/// - `x`: `[N, F]`, nodes or clusters; `edge`: `[E, F_e]`
+/// - result: `[N, F]`
+///
+/// # Errors
+/// `levels::needs_edges` on slots or graph vectors; those of `graph_conv` for `aggregate`.
+#[derive(Debug)]
+pub struct Cg;
+
+/// Of the batch norm: weight, bias, running mean and variance.
+const NORM: [&str; 4] = ["norm_weight", "norm_bias", "running_mean", "running_var"];
+
+static ARGS: &[ArgSpec] = &[
+    ArgSpec {
+        name: "aggregate",
+        kind: ArgKind::Choice(&["sum", "mean", "max"]),
+        default: Default::Choice("sum"),
+        positional: false,
+        doc: "How the messages of a node are gathered; `max` works on nodes only.",
+    },
+    ArgSpec::flag("batch_norm", false, "Whether what is gathered is normalised over the batch."),
+    ArgSpec::flag("bias", true, "Whether both linear maps have a learned vector."),
+    EDGE,
+];
+
+impl Operator for Cg {
+    fn name(&self) -> &'static str {
+        "cg"
+    }
+    fn family(&self) -> Family {
+        Family::Convolution
+    }
+    fn doc(&self) -> Doc {
+        Doc {
+            summary: "Crystal graph convolution: gated messages of both ends and the edge, added to the node.",
+            formula: "h_i = x_i + Σ_{j ∈ N(i)} σ(z_ij W_f + b_f) ⊙ softplus(z_ij W_s + b_s),  z_ij = [x_i ∥ x_j ∥ e_ij]",
+            paper: "Xie and Grossman 2018, \"Crystal Graph Convolutional Neural Networks for an Accurate and Interpretable Prediction of Material Properties\"",
+            example: "linear(64) -> cg -> cg -> mean -> linear",
+        }
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        ARGS
+    }
+    fn width_rule(&self) -> WidthRule {
+        WidthRule::Kept
+    }
+    fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic> {
+        super::has_edges(cx)?;
+        refuse_of_clusters(cx, &["max"])?;
+        convolved(cx, cx.inputs[0].width.clone())
+    }
+    fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
+        let (x, a, e) = (cx.x(), cx.args, cx.edges());
+        let width = &cx.inputs[0].width;
+        let ends = [(e.target(x), width), (e.source(x), width)];
+        let parts: Vec<_> = ends.into_iter().chain(cx.named_with_width("edge")).collect();
+        let mapped = |names: [&'static str; 2]| match a.bool("bias") {
+            true => linear_of(cx, &parts, names, width),
+            false => map_of(cx, &parts, names[0], width),
+        };
+        let gate = mapped(["gate", "gate_bias"]).sigmoid();
+        let message = gate * mapped(["core", "core_bias"]).softplus();
+        let gathered = match a.choice("aggregate") {
+            "mean" => e.mean(message),
+            "max" => e.largest(message),
+            _ => e.sum(message),
+        };
+        let gathered = match a.bool("batch_norm") {
+            true => batch_norm(cx, gathered, NORM, width, [0.1, 1e-5]),
+            false => gathered,
+        };
+        Some(Outcome::rows(x + gathered))
+    }
+    fn pyg(&self) -> Pyg {
+        Pyg {
+            class: "torch_geometric.nn.CGConv",
+            weights: &[
+                ("lin_f.weight", "gate", WeightMap::Transposed),
+                ("lin_f.bias", "gate_bias", WeightMap::Same),
+                ("lin_s.weight", "core", WeightMap::Transposed),
+                ("lin_s.bias", "core_bias", WeightMap::Same),
+                ("bn.weight", "norm_weight", WeightMap::Same),
+                ("bn.bias", "norm_bias", WeightMap::Same),
+                ("bn.running_mean", "running_mean", WeightMap::Same),
+                ("bn.running_var", "running_var", WeightMap::Same),
+            ],
+            note: "",
+        }
+    }
+    fn action(&self, args: &Args) -> Action {
+        let gather = match args.choice("aggregate") {
+            "mean" => Gather::Mean,
+            "max" => Gather::Max,
+            _ => Gather::Sum,
+        };
+        Action::Messages { gather, own: Own::Root, is_linear: false }
+    }
+}
