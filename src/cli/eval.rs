@@ -7,8 +7,10 @@ use super::room::MemoryArgs;
 use super::table::{plain_table, write_table};
 use super::train::{load_data, named_data, run_data};
 use super::{Exit, Failure, Format, Global, help, note};
+use crate::check;
 use crate::data::{DataOptions, Dataset};
 use crate::memory;
+use crate::settings::data::edges::read_as_in_training;
 use crate::settings::metric;
 use crate::train::{Figures, Found, SavedModel, Spread, absent_classes, find_run, run_of};
 use serde_json::json;
@@ -74,7 +76,7 @@ impl Scored {
     }
 }
 
-/// The data to run a saved model on, read with the columns and classes of its training data; `None` where `--data` is
+/// The data to run a saved model on, read with the columns, classes and edges of its training data; `None` where `--data` is
 /// wrong, which was reported.
 ///
 /// # Errors
@@ -89,7 +91,17 @@ pub fn data_for(
     let options = DataOptions { vocabulary: Some(facts.vocabulary.clone()), ..place.options() };
     match named {
         Some(text) => match named_data(text, global)? {
-            Some((sources, call)) => load_data(&call, &sources, &options, global),
+            Some((sources, mut call)) => {
+                let trained = check::data_call(&facts.source.parse().1).ok().flatten();
+                let differs = trained.map(|trained| read_as_in_training(&mut call, &trained));
+                for (now, then) in differs.into_iter().flatten() {
+                    note(&format!(
+                        "`{now}` differs from training, where the data was read with `{then}`; leave it out to read \
+                         this data in the same way"
+                    ));
+                }
+                load_data(&call, &sources, &options, global)
+            }
             None => Ok(None),
         },
         None => {

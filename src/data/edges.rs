@@ -89,7 +89,9 @@ impl EdgeOptions {
         if self.loops == Loops::Drop {
             edits.dropped_loops = list.drop_loops();
         }
-        if let Parallel::Merge(_) = self.parallel
+        // As a model's own data was read, not as the call says: one of the edges is then kept.
+        let written = call.args.get(PARALLEL.name).and_then(|arg| arg.span);
+        if let (Parallel::Merge(_), Some(span)) = (self.parallel, written)
             && list.features.is_none()
         {
             let word = call.args.choice(PARALLEL.name);
@@ -98,7 +100,7 @@ impl EdgeOptions {
                 format!("`parallel = {word}` has no effect here: the edges of this data have no features"),
             )
             .help("write `parallel = drop`, which keeps one of parallel edges")
-            .span(call.args.get(PARALLEL.name).and_then(|arg| arg.span)));
+            .span(Some(span)));
         }
         edits.merged = match self.parallel {
             Parallel::Keep => 0,

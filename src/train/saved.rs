@@ -190,7 +190,17 @@ impl SavedModel {
                     "it reads edges and was trained on {} with {edges_then}, but {} has {edges_now}",
                     trained.name, dataset.name
                 ),
-                "name data whose edges carry the same, or choose the columns with `edge_features = …`",
+                match (&known.edge_kinds, &now.edge_kinds) {
+                    (Some(then), Some(now)) if then.has_added_loops && !now.has_added_loops => {
+                        "write `loops = add`, which gives self-loops the kind that they had in training"
+                    }
+                    (Some(then), Some(now)) if now.has_added_loops && !then.has_added_loops => {
+                        "leave `loops = add` out: in training no self-loops were added"
+                    }
+                    _ => {
+                        "name data whose edges carry the same, or choose the columns with `edge_features = …`"
+                    }
+                },
             );
         }
         if let Some(obstacle) = earlier::obstacle(&self.checkpoint.facts.canonical, &self.model, dataset) {

@@ -88,6 +88,43 @@ fn a_set_given_by_name_is_read_as_the_run_read_it() {
 }
 
 #[test]
+fn edges_are_read_as_the_run_read_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write_set(path, "LABELS", "node_labels", |node| (node % 3).to_string());
+    // Edges of one direction, two of them parallel.
+    fs::write(path.join("LABELS/LABELS_A.txt"), "1, 2\n1, 2\n3, 2\n4, 5\n").unwrap();
+    let options = "loops = add, undirected = true, parallel = drop";
+    let model = format!(
+        "data = tu(\"LABELS\", {options})\nmodel = sage(4, aggregate = sum) -> relu -> mean -> mlp\ntrain {{ epochs = 1 }}\n"
+    );
+    fs::write(path.join("edges.hgnn"), model).unwrap();
+    let (code, _, err) = hgnnc(path, &["train", "edges.hgnn", "--out", "edges"]);
+    assert_eq!(code, Some(0), "{err}");
+    for command in ["eval", "predict"] {
+        let own = hgnnc(path, &[command, "edges"]);
+        assert_eq!(own.0, Some(0), "{}", own.2);
+        for data in ["LABELS", "./LABELS", "tu(\"LABELS\")", &format!("tu(\"LABELS\", {options})")] {
+            assert_eq!(hgnnc(path, &[command, "edges", "--data", data]), own, "{data}");
+        }
+        for (now, then) in [
+            ("loops = keep", "loops = add"),
+            ("undirected = false", "undirected = true"),
+            ("parallel = keep", "parallel = drop"),
+        ] {
+            let other = hgnnc(path, &[command, "edges", "--data", &format!("tu(\"LABELS\", {now})")]);
+            assert_eq!(other.0, Some(0), "{}", other.2);
+            assert_ne!(other.1, own.1, "{now}");
+            assert!(
+                other.2.contains(&format!("`{now}`")) && other.2.contains(&format!("`{then}`")),
+                "{}",
+                other.2
+            );
+        }
+    }
+}
+
+#[test]
 fn a_record_and_a_run_that_begins_with_other_weights_say_what_columns_mean() {
     let folder = three_sets();
     let path = folder.path();
