@@ -10,7 +10,8 @@ use crate::ops::program::{Described, Options, describe as described};
 use crate::ops::{CATALOGUE, FactCx, Family, LOSSES, Loss, LossKind, Operator, WeightSpec};
 use crate::plan::{Launch, listing};
 use crate::program::symmetry::symmetry;
-use crate::program::{Id, Op, text};
+use crate::program::words::meanings;
+use crate::program::{Id, Op, Program, text};
 use crate::settings::catalogue;
 use crate::source::SourceMap;
 use crate::types::Type;
@@ -240,12 +241,25 @@ impl Example {
 
     /// The program as the operator writes it; `None` where it has none.
     fn program(&self) -> Option<Vec<ProgramStep>> {
+        self.steps_of(|program| Some(program.clone()))
+    }
+
+    /// The program with its composites replaced by what they stand for; `None` where none is.
+    fn in_primitives(&self) -> Option<Vec<ProgramStep>> {
+        self.steps_of(|program| {
+            let expanded = program.expanded();
+            (expanded.values.len() != program.values.len()).then_some(expanded)
+        })
+    }
+
+    fn steps_of(&self, choose: impl Fn(&Program) -> Option<Program>) -> Option<Vec<ProgramStep>> {
         let model = self.model.get();
         if model.inputs(self.stage).is_empty() {
             return None;
         }
         let Described { program, ports, .. } =
             self.with_facts(|op, cx| described(cx, Options::plain(), |cx| op.program(cx)))?;
+        let program = choose(&program)?;
         // What comes in besides `x` is called by its argument, and the coarse adjacency `A`.
         let node = &model.graph[self.stage];
         let is_port = |spec: &&ArgSpec| matches!(spec.kind, ArgKind::Pipeline { .. } | ArgKind::Edges(_));
@@ -308,14 +322,13 @@ impl Example {
     pub fn write_steps(&self, out: &mut dyn Write) -> io::Result<()> {
         if let Some(steps) = self.program() {
             writeln!(out, "\nProgram, with the sizes of {}", self.sizes)?;
-            let mut table = plain_table();
-            table.set_header(["Step", "Value", "Symmetry"]);
-            for step in &steps {
-                let result = if step.is_result { " → result" } else { "" };
-                let shape = format!("{}[{}]", step.space, step.axes.join(", "));
-                table.add_row([&format!("{} = {}{result}", step.name, step.text), &shape, step.symmetry]);
+            write_program(out, &steps)?;
+            let primitives = self.in_primitives().unwrap_or_default();
+            if !primitives.is_empty() {
+                writeln!(out, "\nThe same without the parts that have kernels of their own")?;
+                write_program(out, &primitives)?;
             }
-            return write_table(out, &table);
+            return write_words(out, steps.iter().chain(&primitives).map(|step| step.text.as_str()));
         }
         let model = self.model.get();
         let listing = listing(model, None);
@@ -337,6 +350,31 @@ impl Example {
     }
 }
 
+fn write_program(out: &mut dyn Write, steps: &[ProgramStep]) -> io::Result<()> {
+    let mut table = plain_table();
+    table.set_header(["Step", "Value", "Symmetry"]);
+    for step in steps {
+        let result = if step.is_result { " → result" } else { "" };
+        let shape = format!("{}[{}]", step.space, step.axes.join(", "));
+        table.add_row([&format!("{} = {}{result}", step.name, step.text), &shape, step.symmetry]);
+    }
+    write_table(out, &table)
+}
+
+/// What the words in steps mean.
+pub(super) fn write_words<'a>(out: &mut dyn Write, steps: impl Iterator<Item = &'a str>) -> io::Result<()> {
+    let told = meanings(steps);
+    if told.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\nWords; x, y are the values of a step, c is its number")?;
+    let mut table = plain_table();
+    told.into_iter().for_each(|(word, meaning)| {
+        table.add_row([word, meaning]);
+    });
+    write_table(out, &table)
+}
+
 impl Ops {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
         if let (Some(name), Some(file)) = (&self.name, &self.file) {
@@ -348,14 +386,17 @@ impl Ops {
             print_all(out, &groups, global.format)?;
             return Ok(Exit::Clean);
         };
-        let found = groups.iter().find_map(|group| {
-            group.entries.iter().find(|entry| entry.name() == name).map(|entry| (group.title, entry))
-        });
-        if let (None, Some(group)) = (&found, groups.iter().position(|group| group.key == name)) {
+        // A pooling and its loss may share a name.
+        let found: Vec<(&'static str, &Entry)> = groups
+            .iter()
+            .flat_map(|group| group.entries.iter().map(|entry| (group.title, entry)))
+            .filter(|(_, entry)| entry.name() == name)
+            .collect();
+        if let (true, Some(group)) = (found.is_empty(), groups.iter().position(|group| group.key == name)) {
             print_all(out, &groups[group..=group], global.format)?;
             return Ok(Exit::Clean);
         }
-        let Some((title, entry)) = found else {
+        if found.is_empty() {
             let names =
                 groups.iter().flat_map(|group| group.entries.iter().map(Entry::name).chain([group.key]));
             // A name that another library has for something is no slip of the keyboard.
@@ -373,14 +414,27 @@ impl Ops {
                     ),
                 },
             ));
-        };
+        }
         match global.format {
             Format::Json => {
-                serde_json::to_writer_pretty(&mut *out, &entry.json(title)).map_err(io::Error::from)?;
+                let mut all: Vec<Value> = found.iter().map(|(title, entry)| entry.json(title)).collect();
+                let json = if all.len() == 1 { all.remove(0) } else { Value::Array(all) };
+                serde_json::to_writer_pretty(&mut *out, &json).map_err(io::Error::from)?;
                 writeln!(out)?;
             }
-            Format::Short => writeln!(out, "{}: {}", entry.name(), entry.summary())?,
-            Format::Full => page(out, title, entry)?,
+            Format::Short => {
+                found
+                    .iter()
+                    .try_for_each(|(_, entry)| writeln!(out, "{}: {}", entry.name(), entry.summary()))?;
+            }
+            Format::Full => {
+                for (k, (title, entry)) in found.iter().enumerate() {
+                    if k > 0 {
+                        writeln!(out)?;
+                    }
+                    page(out, title, entry)?;
+                }
+            }
         }
         Ok(Exit::Clean)
     }
@@ -500,4 +554,31 @@ pub(super) fn write_weights(out: &mut dyn Write, example: &Example) -> io::Resul
         table.add_row([weight.name, &format!("[{}]", dims.join(", ")), note]);
     }
     write_table(out, &table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::program::words::{MEANINGS, words_of};
+
+    #[test]
+    fn every_word_of_every_program_is_told() {
+        for &op in CATALOGUE {
+            let Some(example) = Entry::Operator(op).in_example() else { continue };
+            let mut texts: Vec<String> = Vec::new();
+            for steps in [example.program(), example.in_primitives()].into_iter().flatten() {
+                texts.extend(steps.into_iter().map(|step| step.text));
+            }
+            let listing = listing(example.model.get(), None);
+            for launch in listing.forward.iter().chain(&listing.backward) {
+                texts.extend(launch.values.iter().map(|value| value.step.clone()));
+            }
+            for word in texts.iter().flat_map(|text| words_of(text)) {
+                let is_told = MEANINGS.iter().any(|(known, _)| *known == word);
+                // A weight stands with its axes where a view of it is read: `weight[4, 16]`.
+                let is_weight = example.weights().iter().any(|weight| weight.name == word);
+                assert!(is_told || is_weight, "`{word}` of `{}`", op.name());
+            }
+        }
+    }
 }

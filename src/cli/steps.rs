@@ -110,7 +110,8 @@ pub fn write_legend(out: &mut dyn Write, launches: &[&Launch]) -> io::Result<()>
             writeln!(out, "  {name}: {what}")?;
         }
     }
-    Ok(())
+    let values = launches.iter().flat_map(|launch| &launch.values);
+    super::ops::write_words(out, values.map(|value| value.step.as_str()))
 }
 
 /// A pass as JSON.

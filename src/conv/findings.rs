@@ -347,7 +347,7 @@ fn in_words(takes: Takes) -> &'static str {
     match takes {
         Takes::Count => "a whole number",
         Takes::Number => "a number",
-        Takes::Probability => "a probability",
+        Takes::Probability => "a number in [0, 1)",
         Takes::Flag => "`true` or `false`",
         Takes::Aggregate => "a way to aggregate",
         Takes::Function => "a function",

@@ -21,7 +21,7 @@ pub enum SlotKind {
     MaybeCount,
     /// A number in [0, 1) that has to be given.
     Probability,
-    /// A number in [0, 1), with its default.
+    /// A number in [0, 1), with its default: a probability, or a slope.
     MaybeProbability(f64),
     /// A list of whole numbers that may be left out.
     Counts,
@@ -106,7 +106,7 @@ pub static FUNCTIONS: &[Function] = &[
     Function {
         name: "leaky_relu",
         kind: Kind::Map,
-        slots: &[X, slot("slope", SlotKind::Number(0.01))],
+        slots: &[X, slot("slope", SlotKind::MaybeProbability(0.01))],
         many: None,
         example: "leaky_relu(x_j, 0.2)",
         doc: "x, times `slope` below 0",

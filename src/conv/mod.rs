@@ -67,7 +67,7 @@ pub enum Takes {
     /// A whole number of features or heads.
     Count,
     Number,
-    /// In [0, 1).
+    /// In [0, 1), as a probability or a slope is.
     Probability,
     Flag,
     Aggregate,

@@ -361,7 +361,7 @@ impl Lister<'_> {
         let numbers = self.average.map(|trace| trace.kernels()[at].args[k].numbers());
         let bytes = numbers.map(|numbers| FLOAT_BYTES * numbers);
         let name = format!("∂{}", self.names.of(arg, kernel.stage));
-        let step = format!("add({name}, {name})");
+        let step = format!("add({name}, {name} of another reader)");
         Launch {
             stage: kernel.stage,
             kernel: "add",

@@ -164,7 +164,14 @@ impl Fun {
             Fun::Sqrt => a.sqrt(),
             Fun::Reciprocal => 1.0 / a,
             Fun::Square => a * a,
-            Fun::Relu => a.max(0.0),
+            // What is no number stays none.
+            Fun::Relu => {
+                if a <= 0.0 {
+                    0.0
+                } else {
+                    a
+                }
+            }
             Fun::LeakyRelu(slope) => {
                 if a > 0.0 {
                     a

@@ -17,6 +17,7 @@ pub mod pieces;
 pub(crate) mod reference;
 pub mod symmetry;
 pub mod text;
+pub mod words;
 
 pub use build::{Build, Edges, V};
 pub use composite::{Composite, Norm};

@@ -162,7 +162,8 @@ impl<'p> Analyzer<'_, 'p> {
 }
 
 /// The value of a number without parameters.
-fn fixed(number: &Number) -> Option<f64> {
+/// The value of a number without parameters.
+pub(super) fn fixed(number: &Number) -> Option<f64> {
     match number {
         Number::Fixed(value) => Some(*value),
         Number::Param(_) | Number::WidthOf(_) => None,

@@ -182,6 +182,7 @@ impl<'p> Analyzer<'_, 'p> {
                 if input == Input::Edge && self.part != Part::Message {
                     return self.refuse(report::wrong_space(self.part, input, argument.span));
                 }
+                self.reads_width_of_edges |= input == Input::Edge;
                 Some(Operand::Number(Number::WidthOf(input), place))
             }
             _ => self.refuse(report::width_of(argument.span)),

@@ -30,6 +30,7 @@ pub fn analyse<'p>(ev: &mut Evaluator<'p>, conv: &'p ast::Conv, file: FileId) ->
         part: Part::Message,
         nodes: Vec::new(),
         counts: HashMap::new(),
+        reads_width_of_edges: false,
         is_sound: !conv.is_broken,
     };
     for (idx, param) in conv.params.iter().enumerate() {
@@ -56,6 +57,8 @@ struct Analyzer<'a, 'p> {
     nodes: Vec<(&'p Ident, bool)>,
     /// How many weights of each kind the part has so far.
     counts: HashMap<&'static str, usize>,
+    /// `width(e_ij)`, which needs the edges' values as much as these do.
+    reads_width_of_edges: bool,
     is_sound: bool,
 }
 
@@ -135,7 +138,7 @@ impl<'p> Analyzer<'_, 'p> {
         Some(Definition {
             name: name.text.clone(),
             params: params?,
-            reads_edges: message.reads(Input::Edge),
+            reads_edges: message.reads(Input::Edge) || self.reads_width_of_edges,
             nodes,
             aggregates: aggregates?,
             self_loops: self_loops?,

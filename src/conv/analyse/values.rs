@@ -1,5 +1,6 @@
 //! Formulas: operands, arithmetic, and what each name stands for in the part that reads it.
 
+use super::arguments::fixed;
 use super::{Analyzer, Operand, Read, row};
 use crate::bind::{Definition as Known, DefinitionKind, Env, Value};
 use crate::conv::findings as report;
@@ -14,6 +15,10 @@ impl<'p> Analyzer<'_, 'p> {
     /// A number as a value that every edge or node has.
     pub(super) fn number_value(&mut self, number: Number, span: Span) -> Read<Expr> {
         self.note_number(&number, Takes::Number, span)?;
+        if let Some(value) = fixed(&number).filter(|value| !(*value as f32).is_finite()) {
+            let why = format!("{value:e} is beyond what a number of 32 bits holds, 3.4e38");
+            return self.refuse(args_check::arithmetic(&why, span));
+        }
         Some(Expr { kind: ExprKind::Number(number), span: self.within(span) })
     }
 
@@ -70,6 +75,11 @@ impl<'p> Analyzer<'_, 'p> {
             }
             let number = Number::Binary(sign, Box::new(a.clone()), Box::new(b.clone()));
             return Some(Operand::Number(number, place));
+        }
+        if let (Sign::Div, Operand::Number(by, _)) = (sign, &rhs)
+            && fixed(by) == Some(0.0)
+        {
+            return self.refuse(args_check::arithmetic("division by zero", place));
         }
         let (lhs, rhs) = (self.as_value(lhs), self.as_value(rhs));
         let (lhs, rhs) = (Box::new(lhs?), Box::new(rhs?));

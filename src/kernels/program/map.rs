@@ -124,7 +124,8 @@ functions! {
     Sqrt: |c, a, b, d| a.sqrt();
     Reciprocal: |c, a, b, d| T::ONE / a;
     Square: |c, a, b, d| a * a;
-    Relu: |c, a, b, d| if a > T::ZERO { a } else { T::ZERO };
+    // What is no number stays none.
+    Relu: |c, a, b, d| if a <= T::ZERO { T::ZERO } else { a };
     LeakyRelu: |c, a, b, d| if a > T::ZERO { a } else { c * a };
     Elu: |c, a, b, d| if a > T::ZERO { a } else { c * (a.exp() - T::ONE) };
     Gelu: |c, a, b, d| T::of(0.5) * a * (T::ONE + (a * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf());

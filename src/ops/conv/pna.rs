@@ -200,6 +200,14 @@ impl Operator for Pna {
         if towers == 1 && divides {
             return Err(findings::args::no_effect(cx, "divide_input", "there is one tower"));
         }
+        let reads_degree = cx.args.choice_list("scalers").iter().any(|scaler| *scaler != "identity");
+        if cx.args.bool("train_norm") && !reads_degree {
+            return Err(findings::args::no_effect(
+                cx,
+                "train_norm",
+                "no scaler here divides by the mean degree",
+            ));
+        }
         for (name, example) in [("aggregators", "[mean, max]"), ("scalers", "[identity]")] {
             if cx.args.choice_list(name).is_empty() {
                 let help = format!("write for example `{name} = {example}`, or leave it out");

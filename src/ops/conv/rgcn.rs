@@ -132,6 +132,9 @@ impl Operator for Rgcn {
             return Err(findings::args::conflict(cx, "bases", "blocks"));
         }
         let width = findings::shape::output_width(cx, "out")?;
+        if cx.args.opt_int("blocks") == Some(1) {
+            return Err(findings::args::no_effect(cx, "blocks", "one block is the whole matrix"));
+        }
         if let Some(blocks) = cx.args.opt_int("blocks") {
             let sides = [("input", cx.inputs[0].width.known()), ("result", width.known())];
             for (what, n) in sides {
