@@ -78,7 +78,7 @@ impl EstimateCommand {
                 "leave `--device cuda` out; on a GPU the sum of weights and activations is a lower bound",
             ));
         }
-        let base_bytes = memory::resident_bytes();
+        let (base_bytes, file_bytes) = (memory::resident_bytes(), memory::file_bytes());
         let Some(ready) = self.compile(global)? else { return Ok(Exit::Findings) };
         let process = ProcessMemory::new(base_bytes, memory::peak_bytes());
         let out = &mut super::stdout();
@@ -93,6 +93,7 @@ impl EstimateCommand {
         let measured = (!self.no_time).then(|| Machine::cached(cache.as_deref())).transpose();
         let machine =
             measured.map_err(|error| Failure::new(format!("this machine cannot be measured: {error}")))?;
+        let process = process.with_pages(file_bytes, machine.as_ref());
         let request = Request { model, dataset, settings: &settings, process, machine };
         let estimator = Estimator::new(request)?;
         let estimate = estimator.estimate();

@@ -171,9 +171,9 @@ fn operators_keep_what_their_traces_say() {
     assert!(lines.is_empty(), "{}", lines.join("\n"));
 }
 
-#[test]
-fn shipped_models_keep_what_their_traces_say() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+/// Compares every model of a folder of the repository.
+fn models_keep_what_their_traces_say(folder: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let mut lines = Vec::new();
@@ -184,4 +184,14 @@ fn shipped_models_keep_what_their_traces_say() {
         lines.extend(compare(&name, &std::fs::read_to_string(path).unwrap(), &data));
     }
     assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
+
+#[test]
+fn shipped_models_keep_what_their_traces_say() {
+    models_keep_what_their_traces_say("models");
+}
+
+#[test]
+fn held_out_models_keep_what_their_traces_say() {
+    models_keep_what_their_traces_say("benches/held_out");
 }

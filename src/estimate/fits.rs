@@ -2,8 +2,8 @@
 
 use super::batches::batch_bytes;
 use super::{
-    EstimateError, Estimator, FLOAT_BYTES, GAPS, Graphs, ProcessMemory, Request, TRAINING_CODE_BYTES,
-    dataset_bytes, forward_bytes, weight_counts,
+    EstimateError, Estimator, FLOAT_BYTES, Graphs, ProcessMemory, Request, dataset_bytes, forward_bytes,
+    weight_counts,
 };
 use crate::args::{ArgValue, Args};
 use crate::data::{Dataset, EdgeReads};
@@ -85,14 +85,13 @@ pub fn evaluation(
     let numbers: usize =
         tracer.plan().steps.iter().flat_map(|step| weight_counts(&tracer, step.node)).map(|(n, _)| n).sum();
     // The weights as read and as used.
-    let lasting = process.base_bytes
-        + TRAINING_CODE_BYTES
-        + dataset_bytes(dataset)
-        + 2.0 * FLOAT_BYTES * numbers as f64;
+    let lasting =
+        process.base_bytes + process.code_bytes + dataset_bytes(dataset) + 2.0 * FLOAT_BYTES * numbers as f64;
     let allowed_bytes = allowed(&room, process);
     let peak = |graphs: &Graphs| {
-        let step = forward_bytes(&tracer, graphs) + batch_bytes(dataset, EdgeReads::of(model), graphs);
-        (lasting + (1.0 + GAPS) * step).max(process.read_bytes)
+        let (forward, gaps) = forward_bytes(&tracer, graphs);
+        let step = forward + batch_bytes(dataset, EdgeReads::of(model), graphs);
+        (lasting + step + gaps).max(process.read_bytes)
     };
     let mut worst: Option<(f64, Graphs)> = None;
     for graphs in parts.iter().flat_map(|part| part.chunks(batch_size)) {

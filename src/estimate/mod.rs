@@ -10,12 +10,13 @@ mod counting;
 pub mod fits;
 pub mod limit;
 pub mod machine;
+pub mod pages;
 pub mod replay;
 
 use crate::data::{Dataset, EdgeReads};
 use crate::ir::Model;
 use crate::ops::FactCx;
-use crate::plan::trace::{FLOAT_BYTES, Graphs, Trace};
+use crate::plan::trace::{FLOAT_BYTES, Graphs, Trace, Work};
 use crate::plan::words;
 use crate::plan::{StageCost, Tracer, stage_costs};
 use crate::train::{Settings, TrainError, optimizer};
@@ -31,17 +32,13 @@ const MAX_PLACES: usize = 4_000_000;
 /// some stand for the others.
 const MAX_TRACED: usize = 2_000_000;
 
-/// What a step does beside kernels (its batch's bookkeeping, the gradient's norm, figures, progress), in calls of a
-/// kernel that has nothing to do. Seen in `models/karate_gat.hgnn`, whose graph of 34 nodes leaves the kernels little:
-/// 70 µs of 100.
-const STEP_CALLS: f64 = 200.0;
+/// Operations on tensors of a few numbers that a step does beside its kernels, each about a call: features, targets and
+/// edge values become tensors; the loss, its parts and the outputs are read; the first gradient is made and let go.
+const STEP_CALLS: f64 = 8.0;
 
-/// Pages of the program, of threads and of the curves' drawing that a process touches only once it trains: what
-/// training on `karate()`, whose tensors are a few kB, takes beyond reading it.
-const TRAINING_CODE_BYTES: f64 = 4e6;
-
-/// Gaps between blocks in use, as a share of them.
-const GAPS: f64 = 0.1;
+/// Roots and quotients of an optimiser's step for each number of a weight that has a state of two numbers: each takes as
+/// long as an exponential.
+const UPDATE_ROOTS: f64 = 2.0;
 
 /// What is estimated, and what is known of this process.
 #[derive(Clone)]
@@ -62,13 +59,26 @@ pub struct ProcessMemory {
     pub base_bytes: f64,
     /// After it was read, with the pages that reading has used and the allocator keeps.
     pub read_bytes: f64,
+    /// Pages of the program that it touches only once it trains.
+    pub code_bytes: f64,
 }
 
 impl ProcessMemory {
     /// As the system says; a typical process where it does not.
     pub fn new(base: Option<u64>, read: Option<u64>) -> Self {
         let base_bytes = base.map_or(16e6, |bytes| bytes as f64);
-        Self { base_bytes, read_bytes: read.map_or(base_bytes, |bytes| bytes as f64) }
+        let read_bytes = read.map_or(base_bytes, |bytes| bytes as f64);
+        Self { base_bytes, read_bytes, code_bytes: pages::TYPICAL_BYTES }
+    }
+
+    /// With the pages of a process that has trained on this machine, where both are known; `before` were in memory before
+    /// the data was read.
+    #[must_use]
+    pub fn with_pages(self, before: Option<u64>, machine: Option<&Machine>) -> Self {
+        match (before, machine.and_then(|machine| machine.trained_file_bytes)) {
+            (Some(before), Some(trained)) => Self { code_bytes: (trained - before as f64).max(0.0), ..self },
+            _ => self,
+        }
     }
 }
 
@@ -171,6 +181,9 @@ pub struct Memory {
     pub temporary_bytes: f64,
     /// Pages that the allocator holds beyond what is in use.
     pub allocator_bytes: f64,
+    /// Those of them that lie between blocks in use.
+    #[serde(skip)]
+    gaps_bytes: f64,
     /// What it takes beyond that to measure the largest batch of any part: a graph of the test part may be larger than
     /// all that are trained on.
     pub evaluation_bytes: f64,
@@ -337,12 +350,19 @@ impl<'a> Estimator<'a> {
         self.parts.sizes(&largest.1)
     }
 
-    /// Memory of the run if its largest batch is this one.
+    /// A step over the first batch of so many graphs: what the largest one has before and after it.
+    fn usual(&self, batch_size: usize) -> Trace {
+        let [train, ..] = self.parts.first();
+        let graphs = self.parts.first_epoch(batch_size.max(1)).into_iter().next().unwrap_or_default();
+        self.tracer.step(self.parts.sizes(&graphs), self.parts.picked(train))
+    }
+
     /// What the model reads of the edges of a batch.
     fn reads(&self) -> EdgeReads {
         EdgeReads::of(self.request.model)
     }
 
+    /// Memory of the run if its largest batch is this one.
     fn memory(&self, graphs: &Graphs, trace: &Trace) -> Memory {
         let reads = self.reads();
         let (dataset, numbers, process) = (self.request.dataset, self.numbers, self.request.process);
@@ -350,7 +370,7 @@ impl<'a> Estimator<'a> {
         let step = replay::training(trace);
         let bytes = |numbers: usize| FLOAT_BYTES * numbers as f64;
         let mut memory = Memory {
-            process_bytes: process.base_bytes + TRAINING_CODE_BYTES,
+            process_bytes: process.base_bytes + process.code_bytes,
             dataset_bytes: dataset_bytes(dataset),
             weights_bytes: bytes(numbers.all),
             gradients_bytes: bytes(numbers.trained),
@@ -361,6 +381,7 @@ impl<'a> Estimator<'a> {
             activations_bytes: step.kept_bytes,
             temporary_bytes: (step.temporary_bytes() - bytes(numbers.trained)).max(0.0),
             allocator_bytes: 0.0,
+            gaps_bytes: 0.0,
             evaluation_bytes: 0.0,
             peak_bytes: 0.0,
         };
@@ -368,7 +389,8 @@ impl<'a> Estimator<'a> {
         // Reading has freed pages that training takes up first.
         let unused = (process.read_bytes - process.base_bytes - memory.dataset_bytes).max(0.0);
         let training = in_use - memory.process_bytes - memory.dataset_bytes;
-        memory.allocator_bytes = (unused - training).max(GAPS * training);
+        memory.gaps_bytes = replay::gaps(&[trace, &self.usual(graphs.nodes.len()), trace]);
+        memory.allocator_bytes = (unused - training).max(memory.gaps_bytes);
         memory.peak_bytes = in_use + memory.allocator_bytes;
         memory
     }
@@ -405,24 +427,46 @@ impl<'a> Estimator<'a> {
             }
         }
         let graphs = self.parts.sizes(heaviest);
-        let step =
-            forward_bytes(&self.tracer, &graphs) + batch_bytes(self.request.dataset, self.reads(), &graphs);
+        let (forward, gaps) = forward_bytes(&self.tracer, &graphs);
+        let step = forward + batch_bytes(self.request.dataset, self.reads(), &graphs);
         let lasting = training.weights_bytes
             + training.optimizer_bytes
             + training.kept_weights_bytes
             + training.validation_bytes;
-        let peak = training.process_bytes + training.dataset_bytes + (1.0 + GAPS) * (lasting + step);
+        let gaps = gaps.max(training.gaps_bytes);
+        let peak = training.process_bytes + training.dataset_bytes + lasting + step + gaps;
         (graphs, peak)
     }
 
     /// Seconds of one training step with its update.
     fn step_s(&self, machine: &Machine, graphs: &Graphs, trace: &Trace) -> f64 {
-        let batch = batch_bytes(self.request.dataset, self.reads(), graphs) / FLOAT_BYTES;
-        // The optimiser reads and writes weights, gradients and its state; the gradient's norm is one more pass.
-        let update = 3.0 * self.numbers.trained as f64 + 2.0 * self.numbers.state as f64;
+        // A batch is written from the data set on one thread: features row by row, offsets node by node, neighbours one by
+        // one with another number.
+        let batch = Work {
+            streamed: 2.0 * batch_bytes(self.request.dataset, self.reads(), graphs) / FLOAT_BYTES,
+            copies: 2.0 * graphs.n_nodes(),
+            elements: graphs.n_edges(),
+            row_visits: 3.0 * graphs.n_graphs(),
+            ..Work::default()
+        };
+        // The optimiser reads and writes weights and its state and reads gradients; their norm is one more pass.
+        let (trained, state) = (self.numbers.trained as f64, self.numbers.state as f64);
+        let update = Work {
+            streamed: 4.0 * trained + 2.0 * state,
+            exponentials: if state > trained { UPDATE_ROOTS * trained } else { 0.0 },
+            ..Work::default()
+        };
+        let reused = if self.is_whole(graphs) { Work::default() } else { batch };
         machine.step_s(trace)
-            + (batch + update) / machine.streamed
-            + machine.call_s * ((2 * self.numbers.n_trained) as f64 + STEP_CALLS)
+            + machine.alone_s(&reused)
+            + machine.alone_s(&update)
+            + machine.call_s * (self.numbers.n_trained as f64 + STEP_CALLS)
+    }
+
+    /// Whether one batch holds the whole training part, so that it is made once.
+    fn is_whole(&self, graphs: &Graphs) -> bool {
+        let [train, ..] = self.parts.first();
+        train.graphs.len() <= self.request.settings.batch_size && graphs.nodes.len() == train.graphs.len()
     }
 
     fn time(&self, machine: &Machine, epoch_s: f64, validation: &batches::Part, batch_size: usize) -> Time {
@@ -466,8 +510,9 @@ impl Memory {
     }
 }
 
-/// Bytes of a forward pass without a backward one, the batch itself not counted.
-fn forward_bytes(tracer: &Tracer, graphs: &Graphs) -> f64 {
+/// Bytes of a forward pass without a backward one, the batch itself not counted, and those that the allocator holds beyond
+/// them.
+fn forward_bytes(tracer: &Tracer, graphs: &Graphs) -> (f64, f64) {
     let n_stages = tracer.model().graph.node_count();
     replay::evaluation(&tracer.step(graphs.clone(), None), n_stages)
 }

@@ -206,6 +206,45 @@ impl Pool {
     }
 }
 
+/// The pool without memory behind it: how far a sequence of requests would reach into its region.
+#[derive(Debug)]
+pub(crate) struct Places {
+    pool: Pool,
+    reached: usize,
+}
+
+impl Places {
+    pub(crate) fn new() -> Self {
+        let mut pool = Pool::new();
+        pool.give(0, usize::MAX / 2);
+        Self { pool, reached: 0 }
+    }
+
+    /// Where a block would lie; `None` where it is too small for the pool.
+    pub(crate) fn take(&mut self, bytes: usize) -> Option<usize> {
+        let bytes = Self::block_bytes(bytes)?;
+        let place = self.pool.take(bytes)?;
+        self.reached = self.reached.max(place + bytes);
+        Some(place)
+    }
+
+    /// A block of so many bytes is given back.
+    pub(crate) fn give(&mut self, place: usize, bytes: usize) {
+        if let Some(bytes) = Self::block_bytes(bytes) {
+            self.pool.give(place, bytes);
+        }
+    }
+
+    fn block_bytes(bytes: usize) -> Option<usize> {
+        Layout::from_size_align(bytes, 1).ok().and_then(block_bytes)
+    }
+
+    /// Bytes of the region that were in use at some time.
+    pub(crate) fn reached_bytes(&self) -> usize {
+        self.reached
+    }
+}
+
 /// Largest resident size of this process so far, in bytes; `None` where the system does not say.
 pub fn peak_bytes() -> Option<u64> {
     status_bytes("VmHWM:")
@@ -214,6 +253,11 @@ pub fn peak_bytes() -> Option<u64> {
 /// Resident size of this process now, in bytes; `None` where the system does not say.
 pub fn resident_bytes() -> Option<u64> {
     status_bytes("VmRSS:")
+}
+
+/// Bytes of files, the program's own above all, that this process has in memory now; `None` where the system does not say.
+pub fn file_bytes() -> Option<u64> {
+    status_bytes("RssFile:")
 }
 
 fn status_bytes(key: &str) -> Option<u64> {

@@ -514,7 +514,7 @@ pub(super) fn product<'a, T: Float>(
 }
 
 /// Over one axis of rows.
-fn fold<T: Float>(how: Reduce, x: Rows<T>, n: usize, dims: &[usize], axis: usize, out: &mut [T]) {
+pub(super) fn fold<T: Float>(how: Reduce, x: Rows<T>, n: usize, dims: &[usize], axis: usize, out: &mut [T]) {
     let outer: usize = dims[..axis].iter().product();
     let inner: usize = dims[axis + 1..].iter().product();
     let (len, width) = (dims[axis], outer * inner);

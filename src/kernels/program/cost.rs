@@ -1,8 +1,12 @@
 //! What the phases of a program cost, on sizes.
 
+use super::block::Kind;
+use super::map::{Fit, Rows, dot, map};
 use super::phases::{Phase, source};
 use super::{Compiled, Pass};
-use crate::program::{Id, Index, Op, Program, Space};
+use crate::kernels::float::Float;
+use crate::kernels::summation::sum_rows;
+use crate::program::{Fun, Id, Index, Op, Program, Reduce, Space};
 
 /// Rows of each space of a batch. Fractions are fine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,7 +46,7 @@ pub(crate) struct Launch {
     pub inner: Vec<Id>,
     /// Floating-point operations: multiply and add are two.
     pub flops: f64,
-    /// Those inside matrix products.
+    /// Those inside matrix products, whose columns are computed a vector at a time.
     pub products: f64,
     /// Numbers that matrix products write.
     pub outputs: f64,
@@ -54,21 +58,45 @@ pub(crate) struct Launch {
     pub streamed: f64,
     /// Numbers stored.
     pub stored: f64,
+    /// Numbers that the loops of a block compute, which lie in a cache.
+    pub elements: f64,
+    /// Numbers of which each waits for the one before, as in a sum along a row.
+    pub singles: f64,
+    /// Numbers whose operands lie at places of their own, so that no vector of them is computed at a time.
+    pub general: f64,
+    /// Rows that such a loop begins anew.
+    pub visits: f64,
+    /// Dot products of rows: the lanes of each are added up at its end.
+    pub dots: f64,
+    /// Values of the error function.
+    pub erfs: f64,
+    /// Numbers that are summed so that their order leaves no trace.
+    pub exact: f64,
+    /// Random numbers.
+    pub random: f64,
+    /// Jobs that threads share; one where the phase stays on the calling thread.
+    pub jobs: f64,
 }
 
 impl Compiled {
     /// The phases of the forward pass, or of the backward pass for the inputs that are `tracked`.
     pub(crate) fn launches(&self, pass: Direction, sizes: Sizes) -> Vec<Launch> {
+        self.launches_with(pass, sizes, false)
+    }
+
+    /// The same; `is_exact`: whether the forward pass sums so that the order leaves no trace.
+    pub(crate) fn launches_with(&self, pass: Direction, sizes: Sizes, is_exact: bool) -> Vec<Launch> {
         let program = &self.whole.program;
         let backward;
-        let pass = match pass {
-            Direction::Forward => &self.forward,
+        let (pass, is_exact) = match pass {
+            Direction::Forward => (&self.forward, is_exact),
             Direction::Backward(tracked) => {
                 backward = self.backward(tracked);
-                &backward.pass
+                (&backward.pass, false)
             }
         };
-        (0..pass.schedule.phases.len()).map(|phase| launch(program, pass, phase, sizes)).collect()
+        let launch = |phase| Counting { program, pass, phase, sizes, is_exact }.launch();
+        (0..pass.schedule.phases.len()).map(launch).collect()
     }
 
     /// Numbers that stay in memory between the passes, beside the results.
@@ -151,67 +179,416 @@ fn numbers(program: &Program, id: Id, sizes: Sizes) -> f64 {
     sizes.of(value.space) * width
 }
 
-fn launch(program: &Program, pass: &Pass, phase: usize, sizes: Sizes) -> Launch {
-    let kind = &pass.schedule.phases[phase];
-    let of = |id: Id| numbers(program, id, sizes);
-    let mut launch = Launch { results: kind.results().to_vec(), ..Launch::default() };
-    launch.stored = launch.results.iter().map(|&id| of(id)).sum();
-    launch.streamed = launch.stored;
-    let steps: Vec<Id> = match kind {
-        Phase::Whole(id) => vec![*id],
-        _ => pass.schedule.steps[phase].clone(),
-    };
-    launch.inner = steps.iter().copied().filter(|id| !launch.results.contains(id)).collect();
-    launch.name = name(program, kind);
-    for &id in &pass.schedule.reads[phase] {
-        // Rows that edges name are counted where they are gathered.
-        let is_gathered = steps
-            .iter()
-            .any(|&step| matches!(program.value(step).op, Op::Gather { x, .. } if source(program, x) == id));
-        if !is_gathered {
-            launch.streamed += of(id);
+/// Numbers of a vector.
+const LANES: f64 = 16.0;
+
+/// What one phase costs.
+struct Counting<'a> {
+    program: &'a Program,
+    pass: &'a Pass,
+    phase: usize,
+    sizes: Sizes,
+    is_exact: bool,
+}
+
+impl Counting<'_> {
+    fn numbers(&self, id: Id) -> f64 {
+        numbers(self.program, id, self.sizes)
+    }
+
+    fn axis(&self, id: Id, axis: usize) -> f64 {
+        self.program.value(id).axes[axis].known().unwrap_or(0) as f64
+    }
+
+    fn width(&self, id: Id) -> f64 {
+        self.program.value(id).known_width() as f64
+    }
+
+    /// Rows of the space of a value.
+    fn rows(&self, id: Id) -> f64 {
+        self.sizes.of(self.program.value(id).space)
+    }
+
+    fn launch(&self) -> Launch {
+        let schedule = &self.pass.schedule;
+        let kind = &schedule.phases[self.phase];
+        let mut launch = Launch { results: kind.results().to_vec(), jobs: 1.0, ..Launch::default() };
+        launch.stored = launch.results.iter().map(|&id| self.numbers(id)).sum();
+        launch.streamed = launch.stored;
+        launch.name = name(self.program, kind);
+        if let Phase::Whole(id) = kind {
+            launch.streamed += schedule.reads[self.phase].iter().map(|&id| self.numbers(id)).sum::<f64>();
+            self.whole(*id, &mut launch);
+        } else {
+            let steps = &schedule.steps[self.phase];
+            launch.inner = steps.iter().copied().filter(|id| !launch.results.contains(id)).collect();
+            // Rows that edges name are counted where a step reads them.
+            let reads = schedule.reads[self.phase].iter().filter(|&&id| !self.is_named(id));
+            launch.streamed += reads.map(|&id| self.numbers(id)).sum::<f64>();
+            self.blocks(kind, &mut launch);
+        }
+        launch
+    }
+
+    /// Whether the phase reads the rows of a stored value where an index says: those that edges lead to or from, and
+    /// those of edges in the order of the transpose.
+    fn is_named(&self, id: Id) -> bool {
+        let is_turned = matches!(self.pass.schedule.phases[self.phase], Phase::Sources(_));
+        let gathers = |step: &Id| matches!(self.program.value(*step).op, Op::Gather { x, .. } if source(self.program, x) == id);
+        let is_of_edges = self.program.value(id).space == Space::Edges;
+        is_turned && is_of_edges || self.pass.schedule.steps[self.phase].iter().any(gathers)
+    }
+
+    /// A step reads the rows of an operand.
+    fn read(&self, id: Id, launch: &mut Launch) -> bool {
+        let from = source(self.program, id);
+        let value = self.program.value(from);
+        let is_stored = self.pass.schedule.is_stored[from.index()];
+        let is_gathered = value.space == Space::Edges
+            && match value.op {
+                Op::Gather { .. } if !is_stored => true,
+                _ => is_stored && self.is_named(from),
+            };
+        if is_gathered {
+            launch.gathered += self.numbers(from);
+            launch.lookups += self.sizes.edges;
+        }
+        is_gathered
+    }
+
+    /// The steps of blocks, and into how many these are cut.
+    fn blocks(&self, kind: &Phase, launch: &mut Launch) {
+        let plan = &self.pass.plans[self.phase];
+        let sizes = self.sizes;
+        let widths = || plan.steps.iter().map(|step| step.width).max().unwrap_or(1);
+        let (jobs, work) = match kind {
+            Phase::Rows(space, _) => {
+                let rows = sizes.of(*space);
+                let width: usize = plan.steps.iter().map(|step| step.width * 2).sum();
+                (rows / 256.0, rows * width as f64)
+            }
+            _ => {
+                let width = plan.slot_width.max(widths());
+                let edges = (super::BLOCK_NUMBERS / width).clamp(16, 4096) as f64;
+                let jobs = (sizes.edges / edges).max(sizes.rows / super::MAX_ROWS as f64);
+                // A block takes memory for its slots, which is filled.
+                launch.elements += sizes.edges * plan.slot_width as f64;
+                (jobs, sizes.edges * width as f64 * 2.0)
+            }
+        };
+        launch.jobs = jobs_of(jobs, work);
+        for step in &plan.steps {
+            let value = self.program.value(step.id);
+            let own = self.numbers(step.id);
+            match step.kind {
+                Kind::Seen | Kind::Summed => {}
+                Kind::Deferred if !self.is_exact => {}
+                Kind::Dot([a, b]) => {
+                    self.read(a, launch);
+                    self.read(b, launch);
+                    launch.flops += 2.0 * self.numbers(a);
+                    launch.elements += self.numbers(a);
+                    launch.dots += own;
+                }
+                Kind::SumOf(inner) if !self.is_exact => {
+                    let fits = plan.steps.iter().find(|step| step.id == inner).map(|step| &step.fits[..]);
+                    self.map(inner, fits.unwrap_or(&[]), true, launch);
+                    launch.flops += self.numbers(inner);
+                    // For each run of columns a row begins once, and each of its edges too.
+                    launch.visits +=
+                        (self.rows(inner) + self.rows(step.id)) * (self.width(inner) / 64.0).ceil();
+                }
+                _ => match &value.op {
+                    Op::Map(..) => self.map(step.id, &step.fits, false, launch),
+                    Op::Expand(x) => {
+                        self.read(*x, launch);
+                        launch.elements += own;
+                        launch.visits += self.rows(step.id) * step.shape[0] as f64;
+                    }
+                    Op::Gather { .. } => {
+                        launch.gathered += own;
+                        launch.lookups += sizes.edges;
+                    }
+                    Op::Fold { x, .. } => {
+                        self.read(*x, launch);
+                        launch.flops += self.numbers(*x);
+                        launch.visits += own;
+                        // A sum of neighbours in a row waits for each addition.
+                        launch.singles += self.numbers(*x);
+                    }
+                    Op::Concat { parts, .. } => {
+                        parts.iter().for_each(|&part| {
+                            self.read(part, launch);
+                        });
+                        launch.elements += own;
+                        launch.visits += self.rows(step.id) * parts.len() as f64;
+                    }
+                    Op::Slice { x, .. } | Op::Pad { x, .. } => {
+                        self.read(*x, launch);
+                        launch.elements += own;
+                        launch.visits += self.rows(step.id);
+                    }
+                    Op::Contract { a, b, transposed } => {
+                        self.read(*a, launch);
+                        self.read(*b, launch);
+                        let inner = self.axis(*a, usize::from(!transposed[0]));
+                        launch.flops += 2.0 * own * inner;
+                        // A dot product for each number, or an addition to a row for each number of `a`.
+                        launch.elements += own * inner;
+                        if transposed[1] {
+                            launch.dots += own;
+                        } else {
+                            launch.visits += self.numbers(*a);
+                        }
+                    }
+                    Op::Reduce { how, x, .. } => {
+                        self.read(*x, launch);
+                        let terms = self.numbers(*x);
+                        launch.flops += terms;
+                        launch.visits += self.rows(*x) + self.rows(step.id);
+                        match how {
+                            Reduce::Sum if self.is_exact => launch.exact += terms,
+                            Reduce::Mul => launch.singles += terms,
+                            _ => launch.elements += terms,
+                        }
+                    }
+                    Op::Random { .. } => {
+                        launch.flops += 8.0 * own;
+                        launch.random += own;
+                    }
+                    Op::IsLoop => launch.elements += own,
+                    _ => {}
+                },
+            }
         }
     }
-    for id in steps {
-        let value = program.value(id);
-        let n = of(id);
-        match &value.op {
-            Op::Map(f, _) => {
-                launch.flops += n;
-                launch.exponentials += n * f.exponentials() as f64;
+
+    /// A function of numbers at the same place.
+    fn map(&self, id: Id, fits: &[Fit], is_summed: bool, launch: &mut Launch) {
+        let Op::Map(f, args) = &self.program.value(id).op else { return };
+        let own = self.numbers(id);
+        launch.flops += own;
+        // Of a Gaussian error unit and its slope, the error function is the one that takes long.
+        let n_erfs = u8::from(matches!(f, Fun::Gelu | Fun::GeluSlope));
+        launch.erfs += own * f64::from(n_erfs);
+        launch.exponentials += own * f.exponentials() as f64;
+        let mut is_flat = true;
+        for &arg in args {
+            let is_gathered = self.read(arg, launch);
+            let is_of_one = self.program.value(source(self.program, arg)).space == Space::One;
+            is_flat &= !is_gathered && !is_of_one;
+        }
+        let is_full = |fit: &Fit| *fit == Fit::Full;
+        let by_head = |fit: &Fit| matches!(fit, Fit::Heads | Fit::Scalar);
+        let n_full = fits.iter().filter(|fit| is_full(fit)).count();
+        let is_by_heads = fits.len() == 2 && n_full == 1 && fits.iter().any(by_head);
+        let width = self.width(id).max(1.0);
+        let narrow = [1.0, 2.0, 4.0, 8.0].contains(&width);
+        if is_by_heads {
+            let heads = self.heads(id, args, fits);
+            launch.elements += own;
+            launch.visits += self.rows(id) * heads;
+        } else if n_full == fits.len() && (is_flat || narrow || fits.len() < 3) {
+            launch.elements += own;
+            launch.visits += if is_flat || is_summed { 0.0 } else { self.rows(id) };
+        } else {
+            launch.general += own;
+        }
+    }
+
+    /// Numbers of the operand that has one for each head.
+    fn heads(&self, id: Id, args: &[Id], fits: &[Fit]) -> f64 {
+        let of = args.iter().zip(fits).find(|(_, fit)| **fit == Fit::Heads);
+        of.map_or(1.0, |(&arg, _)| self.width(arg)).min(self.width(id).max(1.0))
+    }
+
+    /// A kernel over all rows at once.
+    fn whole(&self, id: Id, launch: &mut Launch) {
+        let (program, sizes) = (self.program, self.sizes);
+        let own = self.numbers(id);
+        let width = self.width(id);
+        let product = |launch: &mut Launch, m: f64, k: f64, n: f64| {
+            launch.flops += 2.0 * m * k * n;
+            launch.products += 2.0 * m * k * (n / LANES).ceil() * LANES;
+            launch.outputs += m * n;
+        };
+        match &program.value(id).op {
+            Op::Linear { x, w, .. } => {
+                let n_in = self.axis(*x, program.value(*x).axes.len() - 1);
+                let n_out = self.axis(id, program.value(id).axes.len() - 1);
+                let heads = width / n_out.max(1.0);
+                for _ in 0..heads as usize {
+                    product(launch, self.rows(id), n_in, n_out);
+                }
+                // The result of several heads is zeroed before.
+                launch.streamed += if heads > 1.0 { own } else { 0.0 };
+                launch.jobs = jobs_of(self.rows(id) / 256.0, self.rows(id) * self.width(*w) / 8.0);
             }
-            Op::Linear { x, .. } | Op::Typed { x, .. } => {
-                let n_in = program.value(*x).axes.last().and_then(|size| size.known()).unwrap_or(0) as f64;
-                launch.flops += 2.0 * n * n_in;
-                launch.products += 2.0 * n * n_in;
-                launch.outputs += n;
+            Op::Typed { x, .. } => {
+                let n_in = self.width(*x);
+                product(launch, sizes.edges, n_in, width);
+                // Rows are collected in the order of their kinds, and put back; the result is zeroed before.
+                launch.gathered += self.numbers(*x) + own;
+                launch.lookups += 2.0 * sizes.edges;
+                launch.streamed += own;
+                launch.elements += self.numbers(*x) + own;
+                launch.jobs = jobs_of(sizes.edges / 256.0, sizes.edges * n_in * width / 8.0);
             }
-            Op::Outer { a, .. } | Op::OuterOfKinds { a, .. } => {
-                let q = value.axes.last().and_then(|size| size.known()).unwrap_or(0) as f64;
-                launch.flops += 2.0 * of(*a) * q;
-                launch.products += 2.0 * of(*a) * q;
-                launch.outputs += n;
+            Op::Outer { a, b, index } => {
+                let (n, rows) = (self.rows(*a), program.value(*a).axes.len());
+                let (p, q) = match index {
+                    Index::Graph => (self.width(*a), self.width(*b)),
+                    _ => (self.axis(*a, rows - 1), self.axis(*b, program.value(*b).axes.len() - 1)),
+                };
+                let heads = self.width(*a) / p.max(1.0);
+                for _ in 0..heads as usize {
+                    product(launch, p, n, q);
+                }
+                let (jobs, work) = match index {
+                    Index::Graph => (sizes.graphs, n * p * q / 4.0),
+                    _ => ((n / 256.0).ceil().min(64.0), n * heads * p * q / 4.0),
+                };
+                // Each part of the rows has a result of its own, and these are added up or joined.
+                launch.outputs += heads * p * q * (jobs - 1.0).max(0.0);
+                launch.streamed += 2.0 * heads * p * q * jobs;
+                launch.jobs = jobs_of(jobs, work);
+            }
+            Op::OuterOfKinds { a, b } => {
+                let (p, q) = (self.width(*a), self.width(*b));
+                let kinds = own / (p * q).max(1.0);
+                product(launch, p, self.rows(*a), q);
+                launch.outputs += own;
+                launch.gathered += self.numbers(*a) + self.numbers(*b);
+                launch.lookups += 2.0 * self.rows(*a);
+                launch.streamed += 2.0 * own;
+                launch.jobs = jobs_of(kinds, self.rows(*a) * p * q / 4.0);
             }
             Op::Apply { a, .. } => {
-                let p = program.value(*a).known_width() as f64;
-                launch.flops += 2.0 * n * p;
-                launch.products += 2.0 * n * p;
-                launch.outputs += n;
+                let p = self.width(*a);
+                product(launch, self.rows(id), p, width);
+                launch.streamed += own;
+                launch.jobs = jobs_of(sizes.graphs, self.rows(id) * p * width / 4.0);
             }
-            Op::Contract { a, transposed, .. } => {
-                let inner = program.value(*a).axes[usize::from(!transposed[0])].known().unwrap_or(0) as f64;
-                launch.flops += 2.0 * n * inner;
-            }
-            Op::Gather { index: Index::Target | Index::Source, .. } => {
-                launch.gathered += n;
+            Op::Alike { x, .. } => {
+                launch.flops += self.numbers(*x);
+                launch.gathered += self.numbers(*x);
                 launch.lookups += sizes.edges;
+                launch.elements += 2.0 * own;
+                launch.visits += 2.0 * sizes.edges;
+                launch.jobs = jobs_of(sizes.edges / 256.0, own);
             }
-            Op::Reduce { x, .. } | Op::Fold { x, .. } | Op::Alike { x, .. } => launch.flops += of(*x),
-            Op::Random { .. } => launch.flops += 8.0 * n,
-            _ => {}
+            Op::Gather { .. } => {
+                launch.elements += own;
+                launch.visits += self.rows(id);
+                launch.jobs = jobs_of(self.rows(id) / 256.0, own);
+            }
+            Op::Reduce { how, x, index } => {
+                let terms = self.numbers(*x);
+                launch.flops += terms;
+                launch.visits += self.rows(*x);
+                match how {
+                    Reduce::Sum if self.is_exact && *index == Index::Graph => launch.exact += terms,
+                    Reduce::Mul => launch.singles += terms,
+                    _ => launch.elements += terms,
+                }
+                let jobs = match (index, how) {
+                    (Index::Graph, _) => sizes.graphs,
+                    (_, Reduce::Sum) => (self.rows(*x) / 256.0).min(64.0),
+                    _ => 1.0,
+                };
+                launch.jobs = jobs_of(jobs, terms);
+            }
+            _ => launch.elements += own,
         }
     }
-    launch
+}
+
+/// Jobs that threads share: one, where the work is too little to be shared (`kernels/parallel.rs`).
+fn jobs_of(jobs: f64, work: f64) -> f64 {
+    if work < crate::kernels::parallel::MIN_PARALLEL_WORK as f64 { 1.0 } else { jobs.ceil().max(1.0) }
+}
+
+/// What the loops of blocks do in a second, on one thread: see [`Launch`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Loops {
+    pub elements: f64,
+    pub singles: f64,
+    pub general: f64,
+    pub visits: f64,
+    pub dots: f64,
+    pub exact: f64,
+    pub random: f64,
+    /// Exponentials of which one is computed at a time.
+    pub lone_exponentials: f64,
+    pub erfs: f64,
+}
+
+impl Loops {
+    /// Runs loops as a block does; `seconds` times one.
+    pub(crate) fn measure(seconds: &mut dyn FnMut(&mut dyn FnMut()) -> f64) -> Self {
+        // As much as the slots of a block hold, of which a function reads two and writes one.
+        const WIDTH: usize = 64;
+        const SHORT: usize = 16;
+        const N: usize = super::BLOCK_NUMBERS / 3 / WIDTH * WIDTH;
+        let values = |n: usize| -> Vec<f32> { (0..n).map(|i| (i * 7 % 23) as f32 * 0.1 - 1.0).collect() };
+        let (a, b, mut out) = (values(N), values(N), vec![0.0; N]);
+        let n = N as f64;
+        let mut of_rows = |width: usize, fit: Fit, axis: usize| {
+            let a = (Rows::dense(&a, width), Fit::Full);
+            let b = (Rows::dense(&b, axis), fit);
+            let shape = if fit == Fit::Tail { [width / axis, axis] } else { [1, width] };
+            seconds(&mut || map(Fun::Mul, &[a, b], N / width, shape, &mut out, None))
+        };
+        let flat = of_rows(WIDTH, Fit::Full, WIDTH);
+        // Rows of one number each for all of their columns: what it takes longer are the rows.
+        let short = of_rows(SHORT, Fit::Scalar, 1);
+        let general = of_rows(WIDTH, Fit::Tail, WIDTH / 4);
+        let rows = n / SHORT as f64;
+        let (mut grids, mut sums) = ([0.0; WIDTH], [0.0; WIDTH]);
+        // As many terms as a node has neighbours, about.
+        const TERMS: usize = 4;
+        let exact = seconds(&mut || {
+            for terms in a.chunks_exact(TERMS * WIDTH) {
+                let rows = terms.chunks_exact(WIDTH).map(|row| (1.0, row));
+                sum_rows(TERMS, rows, &mut grids, &mut sums);
+                out[..WIDTH].iter_mut().zip(&sums).for_each(|(out, &sum)| *out += sum as f32);
+            }
+        });
+        let chained = seconds(&mut || {
+            let rows = Rows::dense(&a, WIDTH);
+            super::block::fold(Reduce::Sum, rows, N / WIDTH, &[WIDTH], 0, &mut out);
+        });
+        let dots = seconds(&mut || {
+            dot(Rows::dense(&a, WIDTH), Rows::dense(&b, WIDTH), N / WIDTH, [WIDTH / SHORT, SHORT], &mut out);
+        });
+        let mut one_by_one = |f: fn(f32) -> f32| {
+            seconds(&mut || {
+                for (out, &a) in out.iter_mut().zip(&a).take(N / 8) {
+                    *out = f(std::hint::black_box(a));
+                }
+            })
+        };
+        let (lone, erf) = (one_by_one(Float::exp), one_by_one(Float::erf));
+        let random = super::Random { seed: Some(1) };
+        let drawn = seconds(&mut || {
+            for (row, out) in out.chunks_exact_mut(SHORT).enumerate() {
+                for (col, out) in out.iter_mut().enumerate() {
+                    *out = random.factor(0, 0.5, row, col);
+                }
+            }
+        });
+        Self {
+            elements: n / flat,
+            singles: n / chained,
+            general: n / general,
+            visits: rows / (short - flat).max(1e-10 * rows),
+            dots: rows / (dots - flat).max(1e-10 * rows),
+            lone_exponentials: n / 8.0 / lone,
+            erfs: n / 8.0 / erf,
+            exact: n / exact,
+            random: n / drawn,
+        }
+    }
 }
 
 /// What runs a phase.

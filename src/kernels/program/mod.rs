@@ -14,7 +14,7 @@ mod tests;
 mod topology;
 mod whole;
 
-pub(crate) use cost::{Direction, Launch, Sizes};
+pub(crate) use cost::{Direction, Launch, Loops, Sizes};
 pub(crate) use tensors::{Arguments, run};
 pub(crate) use topology::{MapCache, Topology};
 

@@ -1,10 +1,11 @@
 //! Kernels on rows alone: dense layers, activations, norms, moving rows, losses of a task.
 
-use super::{FLOAT_BYTES, Matrix, Trace, Work, exponentials, partials, split};
+use super::{FLOAT_BYTES, Matrix, Trace, Work, erfs, exponentials, partials, split};
 use crate::kernels::Activation;
 
-/// Times that a norm begins a row: mean, squares, result.
-pub(crate) const NORM_VISITS: f64 = 3.0;
+/// What moving the mean and the variance towards those of a batch takes in operations of Candle's: each is read as f64,
+/// and a new one made, converted and written.
+const MOVED: f64 = 10.0;
 
 impl Trace {
     /// `kernels::linear`
@@ -17,19 +18,21 @@ impl Trace {
             let numbers = rows * width;
             kernel.forward = Work::by_rows(rows)
                 .product(rows, n_in, width)
-                .stream(if has_bias { numbers } else { 0.0 }, rows * n_in)
+                .stream(if has_bias { numbers } else { 0.0 }, rows * n_in + numbers)
                 .exponentials(numbers * exponentials(inside));
             let blocks = partials(rows);
             let back = Work { jobs: blocks, longest: 1.0 / blocks.max(1.0), ..Work::default() };
             // dW = xᵀ g, and dx = g Wᵀ where a weight stands behind x.
-            let mut back = back.stream(bias * rows, numbers).product(n_in, rows, width);
-            back.outputs += weights * (blocks - 1.0).max(0.0);
+            let mut back = back.stream(bias * rows, numbers + rows * n_in).product(n_in, rows, width);
+            // Each block's own sums, zeroed before and added up after.
+            back = back.element(2.0 * weights * blocks);
             if inside != Activation::Identity {
-                back = back.stream(numbers, 2.0 * numbers);
+                back = back.element(numbers).stream(numbers, numbers);
                 kernel.backward_scratch_bytes += FLOAT_BYTES * numbers / blocks.max(1.0);
             }
             if x.is_tracked {
-                back = back.product(rows, width, n_in);
+                // The weights are turned around, one number at a time.
+                back = back.product(rows, width, n_in).stream(0.0, rows * n_in).single(weights);
                 kernel.backward_scratch_bytes += FLOAT_BYTES * weights;
             }
             kernel.backward = back;
@@ -46,12 +49,12 @@ impl Trace {
             return x;
         }
         let numbers = x.numbers();
-        let work = Work::by_rows(x.rows)
-            .stream(numbers, 2.0 * numbers)
-            .exponentials(numbers * exponentials(activation));
+        let erf = numbers * erfs(activation);
+        let work = Work::elementwise(numbers, 2.0).exponentials(numbers * exponentials(activation)).erf(erf);
         self.kernel("activate", &[x], false, [x.rows, x.width], |kernel| {
             kernel.forward = work;
-            kernel.backward = Work::by_rows(x.rows).stream(numbers, 3.0 * numbers);
+            // The slope of a Gaussian error unit takes the error function and an exponential again.
+            kernel.backward = Work::elementwise(numbers, 3.0).erf(erf).lone_exponentials(erf);
             kernel.reads_result = activation.is_known_by_result();
             kernel.reads.fill(!kernel.reads_result);
         })
@@ -59,8 +62,8 @@ impl Trace {
 
     /// `kernels::dropout`
     pub fn dropout(&mut self, x: Matrix) -> Matrix {
-        // The mask is mixed from the place: about eight operations an element, both ways.
-        let work = Work::by_rows(x.rows).stream(x.numbers(), 5.0 * x.numbers());
+        // The mask is mixed from the place, both ways.
+        let work = Work { dropped: x.numbers(), ..Work::elementwise(x.numbers(), 0.0) };
         self.kernel("dropout", &[x], false, [x.rows, x.width], |kernel| {
             (kernel.forward, kernel.backward) = (work, work);
             kernel.reads_nothing();
@@ -69,28 +72,33 @@ impl Trace {
 
     /// `kernels::batch_norm`
     pub fn batch_norm(&mut self, x: Matrix, activation: Activation) -> Matrix {
-        self.norm("batch_norm", x, activation)
+        self.norm("batch_norm", x, activation, MOVED)
     }
 
     /// `kernels::layer_norm` and `kernels::graph_layer_norm`
     pub fn layer_norm(&mut self, x: Matrix, activation: Activation) -> Matrix {
-        self.norm("layer_norm", x, activation)
+        self.norm("layer_norm", x, activation, 0.0)
     }
 
-    fn norm(&mut self, name: &'static str, x: Matrix, activation: Activation) -> Matrix {
+    fn norm(&mut self, name: &'static str, x: Matrix, activation: Activation, calls: f64) -> Matrix {
         let (inside, after) = split(activation);
         let numbers = x.numbers();
         let y = self.kernel(name, &[x], true, [x.rows, x.width], |kernel| {
-            // Mean (1), centred square (3), scale and shift (2): three passes over the numbers.
+            // Mean (1), centred square (3), scale and shift (2): three loops, of which the first two read a block of rows
+            // once from memory.
             kernel.forward = Work::by_rows(x.rows)
-                .visit(NORM_VISITS * x.rows)
-                .stream(6.0 * numbers, 4.0 * numbers)
+                .visit(3.0 * x.rows)
+                .element(3.0 * numbers)
+                .stream(6.0 * numbers, 3.0 * numbers)
                 .exponentials(numbers * exponentials(inside));
+            kernel.forward.calls = calls;
             // Two sums over the gradient, then the gradient of the input.
-            kernel.backward =
-                Work::by_rows(x.rows).visit(NORM_VISITS * x.rows).stream(10.0 * numbers, 6.0 * numbers);
+            kernel.backward = Work::by_rows(x.rows)
+                .visit(3.0 * x.rows)
+                .element(3.0 * numbers)
+                .stream(10.0 * numbers, 5.0 * numbers);
             if inside != Activation::Identity {
-                kernel.backward = kernel.backward.stream(2.0 * numbers, 3.0 * numbers);
+                kernel.backward = kernel.backward.element(2.0 * numbers).stream(2.0 * numbers, 2.0 * numbers);
             }
             // Moments are f64, a mean and a variance a column.
             kernel.kept_bytes = 16.0 * x.width;
@@ -104,7 +112,7 @@ impl Trace {
     pub fn add(&mut self, a: Matrix, b: Matrix) -> Matrix {
         let numbers = a.numbers();
         self.kernel("add", &[a, b], false, [a.rows, a.width], |kernel| {
-            kernel.forward = Work::by_rows(a.rows).stream(numbers, 3.0 * numbers);
+            kernel.forward = Work::elementwise(numbers, 3.0);
             kernel.reads_nothing();
         })
     }
@@ -121,7 +129,7 @@ impl Trace {
                 let rows = parts.first().map_or(0.0, |part| part.rows);
                 let width: f64 = parts.iter().map(|part| part.width).sum();
                 let work =
-                    Work::by_rows(rows).stream(0.0, 2.0 * rows * width).visit(rows * parts.len() as f64);
+                    Work::by_rows(rows).stream(0.0, 2.0 * rows * width).copy(rows * parts.len() as f64);
                 self.kernel("concat_columns", parts, false, [rows, width], |kernel| {
                     (kernel.forward, kernel.backward) = (work, work);
                     kernel.reads_nothing();
@@ -134,8 +142,9 @@ impl Trace {
     pub fn gather_rows(&mut self, x: Matrix, rows: f64) -> Matrix {
         let numbers = rows * x.width;
         self.kernel("gather_rows", &[x], false, [rows, x.width], |kernel| {
-            kernel.forward = Work::by_rows(rows).stream(0.0, 2.0 * numbers);
-            kernel.backward = Work::by_rows(x.rows).stream(numbers, 2.0 * x.numbers() + numbers);
+            kernel.forward = Work::by_rows(rows).stream(0.0, 2.0 * numbers).copy(rows);
+            kernel.backward =
+                Work::by_rows(x.rows).stream(numbers, 2.0 * x.numbers() + numbers).copy(x.rows + rows);
             kernel.backward_scratch_bytes = FLOAT_BYTES * (2.0 * x.rows + 2.0 * rows);
             kernel.reads_nothing();
         })

@@ -20,18 +20,20 @@ impl Trace {
         let (rows, n_in) = (x.rows, x.width);
         let entries = graphs.n_edges() + if loops { rows } else { 0.0 };
         let (inside, after) = split(activation);
-        let passes = self.passes();
+        let sums = self.sums(Work::by_rows(rows), entries, n_in.min(width));
         let y = self.kernel("convolution", &[x], true, [rows, width], |kernel| {
             let numbers = rows * width;
             let parts = if has_root { 2.0 } else { 1.0 };
             let (weights, bias) = (parts * n_in * width, if has_bias { width } else { 0.0 });
-            let gathered = n_in.min(width);
-            let mut work = Work::by_rows(rows).gather(passes * entries, gathered).product(rows, n_in, width);
+            let mut work = sums.product(rows, n_in, width);
             if has_root {
                 work = work.product(rows, n_in, width);
             }
+            // Where the product comes first, it is stored before its rows are fetched.
+            let between = if n_in > width { numbers } else { 0.0 };
+            let read = if has_root || n_in > width { rows * n_in } else { 0.0 };
             kernel.forward = work
-                .stream(if has_bias { numbers } else { 0.0 }, rows * n_in)
+                .stream(if has_bias { numbers } else { 0.0 }, read + numbers + between)
                 .exponentials(numbers * exponentials(inside));
             if n_in > width {
                 kernel.scratch_bytes = FLOAT_BYTES * numbers;
@@ -41,7 +43,8 @@ impl Trace {
             let blocks = partials(rows);
             let mut back = Work { jobs: blocks, longest: 1.0 / blocks.max(1.0), ..Work::default() };
             let gathered = if !x.is_tracked && n_in <= width { n_in } else { width };
-            back = back.gather(entries, gathered).stream(bias * rows, numbers);
+            let own = if x.is_tracked { 2.0 } else { 1.0 } * rows * n_in;
+            back = back.gather(entries, gathered).stream(bias * rows, numbers + own);
             for _ in 0..parts as usize {
                 back = back.product(n_in, rows, width);
                 // Each tile of 64 rows adds to all of the weight's gradient.
@@ -57,6 +60,7 @@ impl Trace {
             if x.is_tracked {
                 kernel.backward_scratch_bytes += FLOAT_BYTES * weights;
             }
+            back = back.element(2.0 * weights * blocks).single(if x.is_tracked { weights } else { 0.0 });
             kernel.backward = back;
             kernel.backward_scratch_bytes += FLOAT_BYTES * (weights + bias) * (blocks - 1.0).max(0.0);
             kernel.weight_gradients = weights + bias;
@@ -68,10 +72,10 @@ impl Trace {
     /// `kernels::propagate`
     pub fn propagate(&mut self, x: Matrix, graphs: &Graphs, loops: bool) -> Matrix {
         let entries = graphs.n_edges() + if loops { x.rows } else { 0.0 };
-        let passes = self.passes();
-        let work = |passes| Work::by_rows(x.rows).gather(passes * entries, x.width).stream(0.0, x.numbers());
+        let sums = self.sums(Work::by_rows(x.rows), entries, x.width).stream(0.0, x.numbers());
         self.kernel("propagate", &[x], false, [x.rows, x.width], |kernel| {
-            (kernel.forward, kernel.backward) = (work(passes), work(1.0));
+            kernel.forward = sums;
+            kernel.backward = Work::by_rows(x.rows).gather(entries, x.width).stream(0.0, x.numbers());
             kernel.reads_nothing();
         })
     }
@@ -118,18 +122,22 @@ impl Trace {
         let entries = entries + if loops { rows } else { 0.0 };
         let jobs = (rows / 64.0).ceil().max(1.0);
         let by_blocks = Work { jobs, longest: 1.0 / jobs, ..Work::default() };
-        let passes = self.passes();
+        let sums = self.sums(by_blocks, entries, inner);
         self.kernel("gat_attention", &[h], true, [rows, inner], |kernel| {
-            kernel.forward = by_blocks
+            kernel.forward = sums
                 .stream(4.0 * rows * inner, 3.0 * rows * inner)
-                .gather(passes * entries, inner)
-                .exponentials(2.0 * entries * heads);
+                // Two scores a node and head; the terms of each softmax are summed, then computed again one by one.
+                .dot(2.0 * rows * heads)
+                .visit(3.0 * entries * heads)
+                .lone_exponentials(2.0 * entries * heads);
             kernel.scratch_bytes = FLOAT_BYTES * 2.0 * rows * heads;
             // Once over the targets, once over the sources.
             kernel.backward = by_blocks
                 .stream(10.0 * rows * inner, 6.0 * rows * inner)
                 .gather(3.0 * entries, inner)
-                .exponentials(3.0 * entries * heads);
+                .dot(2.0 * rows * heads + 2.0 * entries * heads)
+                .visit(6.0 * entries * heads)
+                .lone_exponentials(3.0 * entries * heads);
             kernel.backward_scratch_bytes = FLOAT_BYTES * 7.0 * rows * heads;
             kernel.weight_gradients = 2.0 * inner;
         })
@@ -150,22 +158,39 @@ impl Trace {
     }
 
     /// `kernels::dense_propagate`, and `kernels::dense_propagate_beside` with `beside`.
-    pub fn dense_propagate(&mut self, adjacency: Matrix, x: Matrix, beside: bool) -> Matrix {
+    /// `has_degrees`: whether sums are scaled by the row sums of the adjacency.
+    pub fn dense_propagate(
+        &mut self,
+        adjacency: Matrix,
+        x: Matrix,
+        beside: bool,
+        has_degrees: bool,
+    ) -> Matrix {
         let (k, width) = (adjacency.width, x.width);
         let n_graphs = x.rows / k.max(1.0);
         let each = Work { jobs: n_graphs, longest: 1.0 / n_graphs.max(1.0), ..Work::default() };
         let result = if beside { 2.0 * width } else { width };
         self.kernel("dense_propagate", &[adjacency, x], false, [x.rows, result], |kernel| {
-            kernel.forward = each
-                .product(x.rows, k, width)
-                .stream(adjacency.numbers(), adjacency.numbers() + 2.0 * x.numbers());
-            kernel.backward =
-                each.stream(2.0 * adjacency.numbers(), 2.0 * adjacency.numbers() + 3.0 * x.numbers());
+            let (a, rows, numbers) = (adjacency.numbers(), x.rows, x.numbers());
+            // The sum of a row, one number after another; rows are scaled before and after.
+            let degrees = |work: Work| {
+                if has_degrees { work.single(a).element(2.0 * numbers).visit(2.0 * rows) } else { work }
+            };
+            kernel.forward = degrees(each).product(rows, k, width).stream(a, a + numbers + rows * result);
+            kernel.backward = each;
             if adjacency.is_tracked {
-                kernel.backward = kernel.backward.product(x.rows, width, k);
+                // The rows are turned around for the product, one number at a time.
+                let mut of_a =
+                    each.product(rows, width, k).single(numbers).stream(a, 2.0 * a + 2.0 * numbers);
+                if has_degrees {
+                    // Through the degrees: their sums again, those of the gradient, and what each number gets of them.
+                    of_a = of_a.single(2.0 * a).element(a).visit(2.0 * rows);
+                }
+                kernel.backward = kernel.backward.and(of_a);
             }
             if x.is_tracked {
-                kernel.backward = kernel.backward.product(x.rows, k, width);
+                let of_x = degrees(each).product(rows, k, width).stream(a, a + rows * result + numbers);
+                kernel.backward = kernel.backward.and(of_x);
             }
         })
     }

@@ -20,6 +20,9 @@ pub const FLOAT_BYTES: f64 = 4.0;
 /// Rows of a block of work, as the kernels cut it (`kernels/parallel.rs`).
 const BLOCK_ROWS: f64 = 256.0;
 
+/// Numbers of a block of an elementwise kernel, as `kernels/parallel.rs` cuts it.
+const BLOCK_ELEMENTS: f64 = 16384.0;
+
 /// Numbers of a vector.
 const LANES: f64 = 16.0;
 
@@ -149,10 +152,32 @@ pub struct Work {
     pub streamed: f64,
     /// Rows that a loop begins anew; a narrow row costs about as much as one of a vector's length.
     pub row_visits: f64,
-    /// Exponentials and logarithms.
+    /// Exponentials and logarithms, a vector of them at a time.
     pub exponentials: f64,
+    /// Those that are computed one at a time.
+    pub lone_exponentials: f64,
+    /// Values of the error function, one at a time.
+    pub erfs: f64,
+    /// Dot products of rows, whose lanes are added up at the end.
+    pub dots: f64,
+    /// Rows that are copied, or added to another, as they stand.
+    pub copies: f64,
+    /// Numbers computed one by one from others that lie in a cache, a vector of them at a time.
+    pub elements: f64,
+    /// The same where each waits for the one before, as in a sum along a row.
+    pub singles: f64,
+    /// The same where operands lie at places of their own.
+    pub general: f64,
+    /// Numbers summed so that their order leaves no trace.
+    pub exact: f64,
+    /// Random numbers, each made from its place.
+    pub random: f64,
+    /// Numbers that dropout keeps or drops.
+    pub dropped: f64,
     /// Numbers compared and moved while sorting, on one thread.
     pub sorted: f64,
+    /// Further operations on tensors of a few numbers, each about a call of a kernel that has nothing to do.
+    pub calls: f64,
     /// Jobs that threads share; at most one where the kernel runs on one thread.
     pub jobs: f64,
     /// Share of the longest job, where jobs differ.
@@ -164,6 +189,13 @@ impl Work {
     fn by_rows(rows: f64) -> Self {
         let jobs = (rows / BLOCK_ROWS).ceil().max(1.0);
         Work { jobs, longest: 1.0 / jobs, ..Work::default() }
+    }
+
+    /// A function of `numbers` numbers, each of which is read or written so many times: in jobs of as many numbers as
+    /// `kernels/parallel.rs` gives to one.
+    pub fn elementwise(numbers: f64, times: f64) -> Self {
+        let jobs = (numbers / BLOCK_ELEMENTS).ceil().max(1.0);
+        Work { jobs, longest: 1.0 / jobs, ..Work::default() }.stream(numbers, times * numbers)
     }
 
     /// A job a graph, with these weights.
@@ -202,8 +234,41 @@ impl Work {
         self
     }
 
+    fn element(mut self, numbers: f64) -> Self {
+        self.elements += numbers;
+        self
+    }
+
     fn visit(mut self, rows: f64) -> Self {
         self.row_visits += rows;
+        self
+    }
+
+    fn erf(mut self, n: f64) -> Self {
+        self.flops += n;
+        self.erfs += n;
+        self
+    }
+
+    /// Exponentials of which one is computed at a time.
+    fn lone_exponentials(mut self, n: f64) -> Self {
+        self.flops += n;
+        self.lone_exponentials += n;
+        self
+    }
+
+    fn dot(mut self, n: f64) -> Self {
+        self.dots += n;
+        self
+    }
+
+    fn copy(mut self, rows: f64) -> Self {
+        self.copies += rows;
+        self
+    }
+
+    fn single(mut self, numbers: f64) -> Self {
+        self.singles += numbers;
         self
     }
 
@@ -230,7 +295,18 @@ impl Work {
             streamed: self.streamed + other.streamed,
             row_visits: self.row_visits + other.row_visits,
             exponentials: self.exponentials + other.exponentials,
+            lone_exponentials: self.lone_exponentials + other.lone_exponentials,
+            erfs: self.erfs + other.erfs,
+            dots: self.dots + other.dots,
+            elements: self.elements + other.elements,
+            singles: self.singles + other.singles,
+            general: self.general + other.general,
+            copies: self.copies + other.copies,
+            exact: self.exact + other.exact,
+            random: self.random + other.random,
+            dropped: self.dropped + other.dropped,
             sorted: self.sorted + other.sorted,
+            calls: self.calls + other.calls,
             jobs: self.jobs.max(other.jobs),
             longest: self.longest.max(other.longest),
         }
@@ -249,6 +325,9 @@ pub struct Kernel {
     pub forward: Work,
     /// Without anything that needs a gradient, there is none.
     pub backward: Work,
+    /// The same work phase by phase, where it is that of a program: one launch each.
+    pub forward_phases: Vec<Work>,
+    pub backward_phases: Vec<Work>,
     /// By argument, whether the backward pass reads it: the tape lets go of the others.
     pub reads: Vec<bool>,
     pub reads_result: bool,
@@ -270,6 +349,11 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// Whether it stands for a further result of the program before it.
+    pub fn is_further_result(&self) -> bool {
+        self.name == "program" && self.program.is_none()
+    }
+
     /// The backward pass reads shapes at most.
     fn reads_nothing(&mut self) {
         self.reads.fill(false);
@@ -367,17 +451,36 @@ impl Trace {
         self.needs_adjacency = needs_adjacency;
     }
 
-    /// How much longer a forward sum over fetched rows takes than one in their order: a reproducible sum goes over
-    /// them twice, in f64.
-    fn passes(&self) -> f64 {
+    /// Forward sums over rows fetched by `entries` edges. Where their order may leave no trace, the sums are put together
+    /// in f64 on a grid, after a first look at all terms.
+    fn sums(&self, work: Work, entries: f64, width: f64) -> Work {
         match self.summation {
-            Summation::Sequential => 1.0,
-            Summation::Reproducible => 4.0,
+            Summation::Sequential => work.gather(entries, width),
+            Summation::Reproducible => {
+                Work { exact: work.exact + entries * width, ..work }.gather(entries, width)
+            }
         }
     }
 
     pub fn kernels(&self) -> &[Kernel] {
         &self.kernels
+    }
+
+    /// Values whose gradients are added up on the way back, once for each reader beyond the first.
+    pub fn sums_of_gradients(&self) -> Vec<Matrix> {
+        let mut has_gradient = vec![false; self.n_matrices];
+        let mut sums = Vec::new();
+        for kernel in self.kernels.iter().rev().filter(|kernel| kernel.result.is_tracked) {
+            if kernel.is_further_result() {
+                continue;
+            }
+            for arg in kernel.args.iter().filter(|arg| arg.is_tracked) {
+                if std::mem::replace(&mut has_gradient[arg.id], true) {
+                    sums.push(*arg);
+                }
+            }
+        }
+        sums
     }
 
     pub fn n_matrices(&self) -> usize {
@@ -430,6 +533,8 @@ impl Trace {
             backward: Work::default(),
             reads: vec![true; args.len()],
             reads_result: false,
+            forward_phases: Vec::new(),
+            backward_phases: Vec::new(),
             kept_bytes: 0.0,
             scratch_bytes: 0.0,
             backward_scratch_bytes: 0.0,
@@ -441,6 +546,7 @@ impl Trace {
         fill(&mut kernel);
         if !is_tracked {
             kernel.backward = Work::default();
+            kernel.backward_phases.clear();
         }
         self.kernels.push(kernel);
         result
@@ -471,7 +577,12 @@ fn exponentials(activation: Activation) -> f64 {
     match activation {
         Activation::Identity | Activation::Relu | Activation::LeakyRelu { .. } => 0.0,
         Activation::Elu { .. } | Activation::Sigmoid | Activation::Tanh => 1.0,
-        // The error function.
-        Activation::Gelu => 2.0,
+        // The error function, which is counted on its own.
+        Activation::Gelu => 0.0,
     }
+}
+
+/// Values of the error function an element.
+fn erfs(activation: Activation) -> f64 {
+    if activation == Activation::Gelu { 1.0 } else { 0.0 }
 }

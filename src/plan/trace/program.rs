@@ -1,8 +1,8 @@
 //! Programs of operators: what their phases cost together.
 
 use super::{FLOAT_BYTES, Graphs, Kernel, Matrix, Structure, Trace, Value, Work};
-use crate::kernels::Activation;
 use crate::kernels::program::{Compiled, Direction, Launch, Sizes};
+use crate::kernels::{Activation, Summation};
 use crate::ops::program::{self, Described, Options, Place};
 use crate::ops::{Action, FactCx, Operator};
 use crate::program::composite::{Composite, Keep, Norm};
@@ -180,6 +180,7 @@ impl Trace {
                 _ => [rows, axes.iter().product()],
             }
         };
+        let is_exact = self.summation == Summation::Reproducible;
         let bytes = compiled.map_bytes(sizes);
         let is_first = bytes > 0.0 && !self.mapped.contains(&sizes.rows);
         let map_bytes = if is_first { bytes } else { 0.0 };
@@ -192,7 +193,7 @@ impl Trace {
                 let tracked: Vec<bool> = args.iter().map(|arg| arg.is_tracked).collect();
                 kernel.reads_result = compiled.reads_result(&tracked, k);
                 if k == 0 {
-                    fill(kernel, &compiled, sizes);
+                    fill(kernel, &compiled, sizes, is_exact);
                     kernel.kept_bytes += map_bytes;
                     kernel.reads = compiled.reads(&tracked);
                 } else {
@@ -275,7 +276,10 @@ impl Trace {
     fn gathered(&mut self, of: &Structure, x: Matrix, norm: Norm, is_beside: bool) -> Matrix {
         let Structure::Clusters { adjacency: Some(adjacency), .. } = of else { return x };
         let adjacency = *adjacency;
-        self.shared((norm, is_beside), &[adjacency, x], |step| step.dense_propagate(adjacency, x, is_beside))
+        let has_degrees = matches!(norm, Norm::Mean | Norm::Gcn { .. });
+        self.shared((norm, is_beside), &[adjacency, x], |step| {
+            step.dense_propagate(adjacency, x, is_beside, has_degrees)
+        })
     }
 }
 
@@ -290,10 +294,15 @@ fn activation_of(what: &Composite) -> Activation {
 const TENSOR_BYTES: f64 = 400.0;
 
 /// What the passes of a program cost and keep.
-fn fill(kernel: &mut Kernel, compiled: &Compiled, sizes: Sizes) {
+fn fill(kernel: &mut Kernel, compiled: &Compiled, sizes: Sizes, is_exact: bool) {
     let tracked: Vec<bool> = kernel.args.iter().map(|arg| arg.is_tracked).collect();
-    kernel.forward = work(&compiled.launches(Direction::Forward, sizes), sizes.rows);
-    kernel.backward = work(&compiled.launches(Direction::Backward(&tracked), sizes), sizes.rows);
+    let works = |direction| -> Vec<Work> {
+        compiled.launches_with(direction, sizes, is_exact).iter().map(work).collect()
+    };
+    kernel.forward_phases = works(Direction::Forward);
+    kernel.backward_phases = works(Direction::Backward(&tracked));
+    let sum = |phases: &[Work]| phases.iter().fold(Work::default(), |sum, &work| sum.and(work));
+    (kernel.forward, kernel.backward) = (sum(&kernel.forward_phases), sum(&kernel.backward_phases));
     let program = &compiled.whole.program;
     let results: f64 = program.outputs.iter().map(|&id| compiled.numbers(id, sizes)).sum();
     let kept = compiled.kept_numbers(&tracked, sizes);
@@ -310,16 +319,29 @@ fn fill(kernel: &mut Kernel, compiled: &Compiled, sizes: Sizes) {
         .sum();
 }
 
-fn work(launches: &[Launch], rows: f64) -> Work {
-    let mut all = Work::by_rows(rows);
-    for launch in launches {
-        all.flops += launch.flops;
-        all.products += launch.products;
-        all.outputs += launch.outputs;
-        all.exponentials += launch.exponentials;
-        all.gathered += launch.gathered;
-        all.lookups += launch.lookups;
-        all.streamed += launch.streamed;
+fn work(launch: &Launch) -> Work {
+    Work {
+        flops: launch.flops,
+        products: launch.products,
+        outputs: launch.outputs,
+        exponentials: launch.exponentials,
+        gathered: launch.gathered,
+        lookups: launch.lookups,
+        streamed: launch.streamed,
+        elements: launch.elements,
+        singles: launch.singles,
+        general: launch.general,
+        copies: 0.0,
+        row_visits: launch.visits,
+        dots: launch.dots,
+        erfs: launch.erfs,
+        lone_exponentials: 0.0,
+        exact: launch.exact,
+        random: launch.random,
+        dropped: 0.0,
+        sorted: 0.0,
+        calls: 0.0,
+        jobs: launch.jobs,
+        longest: 1.0 / launch.jobs,
     }
-    all
 }
