@@ -96,8 +96,13 @@ fn traced(model: &Checked<Model>, data: &Dataset, facts: &DataFacts) -> Trace {
     Tracer::new(model.get(), facts, data.is_symmetric()).unwrap().step(graphs, None)
 }
 
+/// Shares by which what is kept and the peak may differ from their estimates, for models that the estimate was corrected
+/// by, and for those that it was not.
+const SEEN: [f64; 2] = [0.05, 0.15];
+const HELD_OUT: [f64; 2] = [0.15, 0.15];
+
 /// Compares one training step with its estimate; a line where they are too far apart.
-fn compare(name: &str, text: &str, data: &Dataset) -> Option<String> {
+fn compare(name: &str, text: &str, data: &Dataset, tolerances: [f64; 2]) -> Option<String> {
     let facts = data.facts();
     let mut sources = SourceMap::default();
     let main = sources.add("model.hgnn", text);
@@ -112,7 +117,8 @@ fn compare(name: &str, text: &str, data: &Dataset) -> Option<String> {
     let far = |estimated: f64, found: f64, tolerance: f64| {
         estimated > found * (1.0 + tolerance) || estimated < (found - overhead) / (1.0 + tolerance)
     };
-    let is_far = far(estimated.kept_bytes, found.kept, 0.05) || far(estimated.peak_bytes, found.peak, 0.15);
+    let is_far = far(estimated.kept_bytes, found.kept, tolerances[0])
+        || far(estimated.peak_bytes, found.peak, tolerances[1]);
     is_far.then(|| {
         let kib = |bytes: f64| bytes / 1024.0;
         format!(
@@ -149,7 +155,7 @@ fn operators_keep_what_their_traces_say() {
     let data = ragged(Entity::Graph);
     let mut lines = Vec::new();
     for op in CATALOGUE {
-        lines.extend(compare(op.name(), op.doc().example, &data));
+        lines.extend(compare(op.name(), op.doc().example, &data, SEEN));
     }
     for (name, text) in [
         ("gcn narrowing", "gcn(64) -> relu -> gcn(4) -> mean -> linear"),
@@ -166,13 +172,13 @@ fn operators_keep_what_their_traces_say() {
              loss = cross_entropy + link_prediction + 0.1 * entropy",
         ),
     ] {
-        lines.extend(compare(name, text, &data));
+        lines.extend(compare(name, text, &data, SEEN));
     }
     assert!(lines.is_empty(), "{}", lines.join("\n"));
 }
 
 /// Compares every model of a folder of the repository.
-fn models_keep_what_their_traces_say(folder: &str) {
+fn models_keep_what_their_traces_say(folder: &str, tolerances: [f64; 2]) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
@@ -181,17 +187,17 @@ fn models_keep_what_their_traces_say(folder: &str) {
         let name = path.file_stem().unwrap().to_string_lossy();
         let entity = if name.starts_with("karate") { Entity::Nodes } else { Entity::Graph };
         let data = ragged(entity);
-        lines.extend(compare(&name, &std::fs::read_to_string(path).unwrap(), &data));
+        lines.extend(compare(&name, &std::fs::read_to_string(path).unwrap(), &data, tolerances));
     }
     assert!(lines.is_empty(), "{}", lines.join("\n"));
 }
 
 #[test]
 fn shipped_models_keep_what_their_traces_say() {
-    models_keep_what_their_traces_say("models");
+    models_keep_what_their_traces_say("models", SEEN);
 }
 
 #[test]
 fn held_out_models_keep_what_their_traces_say() {
-    models_keep_what_their_traces_say("benches/held_out");
+    models_keep_what_their_traces_say("benches/held_out", HELD_OUT);
 }
