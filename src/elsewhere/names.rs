@@ -48,6 +48,9 @@ pub static STAGES: &[Word] = &[
     word(&["APPNP", "APPNPConv"], Pyg, &["K", "alpha"], is("appnp")),
     word(&["TAGConv"], Pyg, WIDTHS, is("tag")),
     word(&["LEConv"], Pyg, WIDTHS, is("le")),
+    word(&["ChebConv", "Chebyshev"], Pyg, &["in_channels", "out_channels", "K"], is("cheb")),
+    word(&["ARMAConv"], Pyg, &["in_channels", "out_channels", "num_stacks", "num_layers"], is("arma")),
+    word(&["MixHopConv"], Pyg, &["in_channels", "out_channels", "powers"], is("mixhop")),
     word(&["LGConv", "LightGCN"], Pyg, &[], is("lg")),
     word(&["ClusterGCNConv"], Pyg, WIDTHS, is("cluster_gcn")),
     word(&["GatedGraphConv", "GGNN"], Pyg, &["out_channels", "num_layers"], is("gated_graph")),
@@ -98,7 +101,7 @@ pub static STAGES: &[Word] = &[
         WIDTHS,
         NotYet { why: EDGES, nearest: "sage" },
     ),
-    word(&["PDNConv"], Pyg, WIDTHS, NotYet { why: EDGES, nearest: "gcn" }),
+    word(&["PDNConv"], Pyg, &["in_channels", "out_channels", "edge_dim", "hidden_channels"], is("pdn")),
     word(
         &["TransformerConv", "GraphTransformer", "UniMP"],
         Pyg,
@@ -128,13 +131,9 @@ pub static STAGES: &[Word] = &[
     ),
     word(
         &[
-            "ChebConv",
-            "Chebyshev",
             "GCN2Conv",
             "GCNII",
             "GCNIIConv",
-            "ARMAConv",
-            "MixHopConv",
             "EGConv",
             "FAConv",
             "AntiSymmetricConv",
@@ -1184,7 +1183,7 @@ pub static ARGUMENTS: &[Argument] = &[
         Pyg,
         Called(&["hidden", "out"]),
     ),
-    argument(&["K", "num_hops", "n_hops"], Pyg, Called(&["hops"])),
+    argument(&["K", "num_hops", "n_hops"], Pyg, Called(&["hops", "terms"])),
     argument(&["diag_lambda"], Pyg, Called(&["diagonal"])),
     argument(&["requires_grad"], PyTorch, Called(&["train_beta"])),
     // Depth.

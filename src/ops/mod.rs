@@ -71,6 +71,10 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &conv::agnn::Agnn,
     &conv::gated_graph::GatedGraph,
     &conv::cluster_gcn::ClusterGcn,
+    &conv::cheb::Cheb,
+    &conv::arma::Arma,
+    &conv::mixhop::MixHop,
+    &conv::pdn::Pdn,
     // Poolings.
     &pool::diffpool::DiffPool,
     &pool::topk::TopK,

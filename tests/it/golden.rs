@@ -107,8 +107,23 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
             "num_blocks" => "blocks",
             "act" if has("gate") => "gate",
             "act" => "activation",
-            "K" => "hops",
-            "num_layers" => "steps",
+            "K" => {
+                if has("hops") {
+                    "hops"
+                } else {
+                    "terms"
+                }
+            }
+            "num_layers" => {
+                if has("steps") {
+                    "steps"
+                } else {
+                    "layers"
+                }
+            }
+            "num_stacks" => "stacks",
+            "shared_weights" => "share_weights",
+            "hidden_channels" => "hidden",
             "requires_grad" => "train_beta",
             "diag_lambda" => "diagonal",
             "edge_score_method" => "score",
@@ -133,7 +148,12 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
                 written.push(("out", ArgValue::Int(width(&widths[widths.len() - 1]))));
                 continue;
             }
+            // No function, where leaving it out means one.
+            Json::Null if theirs == "act" => ArgValue::Choice("none"),
             Json::Null => continue,
+            Json::Array(powers) if theirs == "powers" => {
+                ArgValue::IntList(powers.iter().map(|power| power.as_i64().unwrap()).collect())
+            }
             // The degrees, whose means are buffers.
             Json::Array(_) if theirs == "deg" => continue,
             other => {

@@ -669,6 +669,11 @@ fn convolutions_read_the_sources_of_incoming_edges() {
         // What several steps of messages reach.
         let n_steps = match setting.op.name() {
             "gated_graph" => setting.args.int("steps"),
+            "cheb" => setting.args.int("terms") - 1,
+            "arma" => setting.args.int("layers"),
+            "mixhop" => {
+                setting.args.int_list("powers").and_then(|powers| powers.iter().copied().max()).unwrap_or(0)
+            }
             _ if setting.args.get("hops").is_some() => setting.args.int("hops"),
             _ => 1,
         };

@@ -82,14 +82,7 @@ static ARGS: &[ArgSpec] = &[
 /// The width of one head, given the width of the whole result.
 pub fn head_width(args: &Args, output: &Dim) -> Dim {
     let heads = args.int("heads") as usize;
-    if heads == 1 || !args.bool("concat") {
-        return output.clone();
-    }
-    let size = match output.known() {
-        Some(n) => Size::Known(n / heads),
-        None => Size::ratio(1.0 / heads as f64, output.size.clone()),
-    };
-    Dim { size, origin: output.origin.clone() }
+    if args.bool("concat") { super::part(output, heads) } else { output.clone() }
 }
 
 /// The type of the result of several heads.

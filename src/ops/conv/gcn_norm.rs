@@ -82,8 +82,17 @@ impl<'b> GcnNorm<'b> {
     ///
     /// Reads the argument `weight`, where the operator has one.
     pub fn new(cx: &ProgramCx<'_, 'b>, own: Option<f64>, is_normalized: bool) -> Self {
+        Self::weighted(cx, cx.named("weight").map(|weight| weight.view(&[])), own, is_normalized)
+    }
+
+    /// [`GcnNorm::new`] with what each edge counts, `[E]`.
+    pub fn weighted(
+        cx: &ProgramCx<'_, 'b>,
+        weight: Option<V<'b>>,
+        own: Option<f64>,
+        is_normalized: bool,
+    ) -> Self {
         let (b, all) = (cx.b, cx.edges());
-        let weight = cx.named("weight").map(|weight| weight.view(&[]));
         match (weight, own, is_normalized) {
             (Some(weight), _, false) => return Self { edges: all, how: How::Plain(weight) },
             (None, _, false) => return Self { edges: all, how: How::Kernel(Norm::Sum) },

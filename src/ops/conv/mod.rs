@@ -3,7 +3,9 @@
 
 pub mod agnn;
 pub mod appnp;
+pub mod arma;
 pub mod cg;
+pub mod cheb;
 pub mod cluster_gcn;
 pub mod edge_conv;
 pub mod gat;
@@ -16,7 +18,9 @@ pub mod gine;
 pub mod graph_conv;
 pub mod le;
 pub mod lg;
+pub mod mixhop;
 pub mod nn_conv;
+pub mod pdn;
 pub mod pna;
 pub mod res_gated;
 pub mod rgcn;
@@ -148,6 +152,16 @@ pub fn refuse_of_clusters(cx: &InferCx, words: &[&str]) -> std::result::Result<(
         "clusters are linked by weights: write `aggregate = mean` or `aggregate = sum`",
     );
     Err(finding.guess(findings::args::place(cx, "aggregate"), "aggregate = mean"))
+}
+
+/// One of `n` equal parts of a size.
+pub fn part(dim: &Dim, n: usize) -> Dim {
+    let size = match dim.known() {
+        _ if n == 1 => return dim.clone(),
+        Some(whole) => Size::Known(whole / n),
+        None => Size::ratio(1.0 / n as f64, dim.size.clone()),
+    };
+    Dim { size, origin: dim.origin.clone() }
 }
 
 /// A size that stands in this program only.
