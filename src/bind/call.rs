@@ -137,6 +137,11 @@ pub fn bind<'p>(
         };
         ev.report(report::too_many(callee.name, &excess, &names(true), &names(false)));
     }
+    let pairs = specs.iter().zip(&slots);
+    let missing: Vec<&ArgSpec> = pairs
+        .filter(|(spec, slot)| slot.is_none() && spec.default == Default::Required)
+        .map(|(spec, _)| spec)
+        .collect();
     for (idx, (spec, slot)) in specs.iter().zip(&slots).enumerate() {
         let (value, span) = match slot {
             Some(arg) => {
@@ -168,18 +173,22 @@ pub fn bind<'p>(
                         && !guessed_names.contains(&spec.name)
                         && names_come_last(given)
                     {
+                        // What is given stays as it is.
+                        let is_bare = given.is_empty() && (callee.example.is_some() || missing.len() < 2);
+                        let own = (!is_bare && callee.noun == "argument")
+                            .then(|| report::completed(callee.name, given, &missing));
                         let mut finding = report::missing(
                             callee.name,
                             callee.noun,
                             callee.place,
                             spec,
-                            callee.example,
+                            own.as_deref().or(callee.example),
                             callee.call.filter(|_| given.is_empty()),
                         );
-                        // What the edges carry can follow whatever else is given.
-                        if let (ArgKind::Edges(of), Some(last), None) = (spec.kind, given.last(), ev.place) {
+                        if let (Some(last), None, "argument") = (given.last(), ev.place, callee.noun) {
                             let end = Span { start: last.span().end, ..last.span() };
-                            finding = finding.guess(end, format!(", {} = {}", spec.name, of.example()));
+                            finding =
+                                finding.guess(end, format!(", {} = {}", spec.name, report::example(spec)));
                         }
                         ev.report(finding);
                     }

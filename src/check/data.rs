@@ -4,8 +4,9 @@ use crate::diagnostic::{Diagnostic, count};
 use crate::ir::Model;
 use crate::ops;
 use crate::ops::findings::levels;
+use crate::settings::data::edges::PARALLEL;
 use crate::source::Span;
-use crate::types::{DataFacts, Entity, TargetKind};
+use crate::types::{DataFacts, Entity, NoKinds, TargetKind};
 
 /// What the data lacks, whatever the model is. `place` is the `data` setting, or the model.
 pub fn is_usable(data: &DataFacts, place: Span) -> Vec<Diagnostic> {
@@ -70,18 +71,36 @@ fn edges_carry(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
                 0 => "do without the argument, or use data whose edges have labels",
                 _ => "what the edges carry are numbers: `edges` stands for them",
             };
-            ("data::no_edge_kinds", "have no labels", help)
+            match data.no_kinds {
+                Some(NoKinds::Merged) => (
+                    "data::no_edge_kinds",
+                    "have lost their labels where several became one",
+                    "write `parallel = drop` or `parallel = keep` in `data`, which leave each edge its label",
+                ),
+                Some(NoKinds::Columns(_)) => (
+                    "data::no_edge_kinds",
+                    "have several columns of labels and so no single kind",
+                    "keep the column that is meant in the set's file of edge labels; `edges` stands for all columns",
+                ),
+                None => ("data::no_edge_kinds", "have no labels", help),
+            }
         } else {
             continue;
         };
-        findings.push(
-            Diagnostic::error(
-                code,
-                format!("the edges of {} {lacks}, but `{name}` asks for them", data.name),
-            )
-            .label(node.span, "there is nothing to read here")
-            .help(format!("{help}; `hgnnc data` says what a set carries")),
-        );
+        let finding = Diagnostic::error(
+            code,
+            format!("the edges of {} {lacks}, but `{name}` asks for them", data.name),
+        )
+        .label(node.span, "there is nothing to read here")
+        .help(format!("{help}; `hgnnc data` says what a set carries"));
+        let call = model.data.as_ref().filter(|_| data.no_kinds == Some(NoKinds::Merged));
+        let written = call.and_then(|call| call.args.get(PARALLEL.name)?.span);
+        findings.push(match written {
+            Some(place) if code == "data::no_edge_kinds" => finding
+                .label(place, "edges of different labels become one here")
+                .guess(place, "parallel = drop"),
+            _ => finding,
+        });
     }
     findings
 }

@@ -22,7 +22,7 @@ use crate::syntax::ast::{Conv, Expr, ExprKind, Given, ItemKind};
 use crate::syntax::{Program, cut};
 use crate::types::{DataFacts, Task};
 use petgraph::graph::{DiGraph, NodeIndex};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// A model that was checked; the only thing that can be lowered.
@@ -115,6 +115,7 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     let is_whole = items.model.is_none() || built.is_some();
     look_at_the_rest(program, &mut builder, input_place);
     builder.ev.findings.replace(|found| elsewhere::together(found, &pipelines(program)));
+    name_what_is_inside(program, &mut builder);
     if is_whole && !is_library && !program.has_errors && !builder.is_too_large() {
         report_unused(program, &mut builder);
     }
@@ -237,6 +238,61 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
         is_library,
         diagnostics: in_order(program, findings),
     }
+}
+
+/// Unknown stages with the name of a value inside of another pipeline: where that is known is what has to be said.
+fn name_what_is_inside<'p>(program: &'p Program, builder: &mut Builder<'p>) {
+    if !builder.ev.findings.list().iter().any(|finding| finding.code == "names::unknown") {
+        return;
+    }
+    let mut inside: HashMap<(FileId, String), names::Inside> = HashMap::new();
+    for item in program.files.iter().flat_map(|file| &file.items) {
+        let (whole, is_alone) = match &item.kind {
+            ItemKind::Bare { value } => (value, true),
+            ItemKind::Setting { value, .. } | ItemKind::Let { value, .. } => (value, false),
+            ItemKind::Block { body, .. } => (body, false),
+            _ => continue,
+        };
+        let mut open = vec![whole];
+        while let Some(expr) = open.pop() {
+            match &expr.kind {
+                ExprKind::Pipeline(stages) => {
+                    let is_item = is_alone && std::ptr::eq(expr, whole);
+                    for (idx, stage) in stages.iter().enumerate() {
+                        open.push(&stage.value);
+                        // The last name of a value of the edges that stands alone is known in the whole file.
+                        let Some(name) = stage.name.as_ref().filter(|_| !is_item || idx + 1 < stages.len())
+                        else {
+                            continue;
+                        };
+                        let known = names::Inside { name, stages, idx, item: item.span, is_item };
+                        inside.entry((name.span.file, names::no_stage(&name.text))).or_insert(known);
+                    }
+                }
+                ExprKind::Call(call) => open.extend(call.args.iter().map(|arg| &arg.value)),
+                ExprKind::List(items) => open.extend(items),
+                _ => {}
+            }
+        }
+    }
+    let mut meant = Vec::new();
+    builder.ev.findings.replace(|found| {
+        let named = |finding: Diagnostic| {
+            let Some(place) = finding.labels.first().map(|label| label.span) else { return finding };
+            if finding.code != "names::unknown" {
+                return finding;
+            }
+            match inside.get(&(place.file, finding.message.clone())) {
+                Some(known) => {
+                    meant.push(known.name.span);
+                    names::known_inside(known, place)
+                }
+                None => finding,
+            }
+        };
+        found.into_iter().map(named).collect()
+    });
+    builder.ev.used.extend(meant);
 }
 
 /// The findings by place, with fixes that leave whole parts out.

@@ -1,12 +1,14 @@
 //! Bodies of convolutions (`conv`): parts, what each can read, and what would depend on an order.
 
+use super::analyse::reads_any;
 use super::functions::{FUNCTIONS, Function};
 use super::{Aggregate, Input, Part, Takes};
 use crate::args::words_list;
 use crate::diagnostic::Diagnostic;
+use crate::findings::elsewhere::written;
 use crate::findings::names::{did_you_mean, suggested};
 use crate::source::Span;
-use crate::syntax::ast::{Entry, Ident, Stage};
+use crate::syntax::ast::{Entry, Expr, Ident, Stage};
 
 /// The part that a misspelt key most likely means. `aggr` and `reduce` are what other libraries call it.
 pub fn meant_part(key: &str, parts: &[&'static str]) -> Option<&'static str> {
@@ -21,11 +23,11 @@ pub fn meant_part(key: &str, parts: &[&'static str]) -> Option<&'static str> {
 }
 
 /// `mesage = …`
-pub fn unknown_part(conv: &str, key: &Ident, parts: &[&'static str]) -> Diagnostic {
+pub fn unknown_part(conv: &str, key: &Ident, parts: &[&'static str], meant: &str) -> Diagnostic {
     let given = &key.text;
     let finding = Diagnostic::error("conv::unknown_part", format!("a convolution has no part `{given}`"));
     let all = format!("the parts of `{conv}` can be {}", words_list(parts));
-    suggested(finding, key.span, meant_part(given, parts), "not known", &all)
+    suggested(finding, key.span, Some(meant), "not known", &all)
 }
 
 /// A body without `message` or `aggregate`.
@@ -51,6 +53,54 @@ pub fn missing_part(name: &Ident, part: &str, example: &str, whole: Span, entrie
             finding.guess(Span { start: end, end, ..whole }, format!("\n    {line}\n"))
         }
     }
+}
+
+/// A formula of the documentation, as a part can read it: with the node itself in a value of each node, and without
+/// `out` in a convolution that has no such parameter.
+pub fn example(formula: &str, part: Part, has_out: bool) -> String {
+    let values = match part {
+        Part::Message => [("x_i", "x_i"), ("x_j", "x_j"), ("e_ij", "e_ij"), ("degree_i", "degree_i")],
+        Part::Node => [("x_i", "x"), ("x_j", "x"), ("e_ij", "x"), ("degree_i", "degree")],
+        Part::Update => {
+            [("x_i", "x_i"), ("x_j", "aggregated"), ("e_ij", "aggregated"), ("degree_i", "degree_i")]
+        }
+    };
+    let width = if part == Part::Node { "width(x)" } else { "width(x_i)" };
+    let is_of_word = |char: char| char.is_alphanumeric() || char == '_';
+    let (mut text, mut rest) = (String::new(), formula);
+    while let Some(start) = rest.find(is_of_word) {
+        text.push_str(&rest[..start]);
+        let end = rest[start..].find(|char| !is_of_word(char)).map_or(rest.len(), |len| start + len);
+        let word = &rest[start..end];
+        text.push_str(match values.iter().find(|(name, _)| *name == word) {
+            Some((_, value)) => value,
+            None if word == "out" && !has_out => width,
+            None => word,
+        });
+        rest = &rest[end..];
+    }
+    text + rest
+}
+
+/// A value of each node, or a parameter, that has the name of another one at an end of an edge.
+pub fn end_is_taken(end: &Ident, base: &Ident, place: &Ident) -> Diagnostic {
+    let (name, value) = (&end.text, &base.text);
+    let other = if end.span == place.span { base } else { end };
+    let which = if name.ends_with("_i") { "the node that gathers" } else { "its neighbour" };
+    Diagnostic::error("names::reserved", format!("`{name}` already is the value `{value}` of {which}"))
+        .label(place.span, "both would have the same name in `message`")
+        .label(other.span, format!("`{}` is named here", other.text))
+        .help(format!("choose another name for `{name}`"))
+        .guess(place.span, format!("my_{}", place.text))
+}
+
+/// A name that a `let` of the file has too.
+pub fn input_of_file(name: &str, place: Span, defined: Span) -> Diagnostic {
+    Diagnostic::error("names::reserved", format!("`{name}` of the file cannot be read in a convolution"))
+        .label(defined, "this name is taken: bodies of convolutions have their own value of this name")
+        .label(place, "read here")
+        .help(format!("choose another name for the `let`, for example `my_{name}`"))
+        .guess(defined, format!("my_{name}"))
 }
 
 /// `x_j` in `update`, `aggregated` in `message`, `x_i` in a value of each node.
@@ -208,17 +258,37 @@ pub fn reads_order(name: &str) -> bool {
 }
 
 /// `lstm`, `flatten`: something that depends on how nodes or edges are numbered.
-pub fn order(name: &str, place: Span) -> Diagnostic {
+pub fn order(name: &str, place: Span, part: Option<Part>) -> Diagnostic {
+    if name == "cat" {
+        return Diagnostic::error("names::unknown", "`cat` is called `concat` here")
+            .label(place, "did you mean `concat`?")
+            .help("to put values side by side write `concat(x_i, x_j)`")
+            .guess(place, "concat");
+    }
     let finding = Diagnostic::error(
         "conv::reads_order",
         format!("`{name}` would depend on how the nodes and their edges are numbered"),
     )
     .label(place, "edges of a node have no order");
-    if name == "cat" || name == "stack" {
+    if name == "stack" {
         return finding.help("to put values side by side write `concat(x_i, x_j)`").guess(place, "concat");
     }
-    finding
-        .help(format!("aggregate with {}, which are the same in every order", words_list(Aggregate::NAMES)))
+    match part {
+        Some(_) if matches!(name, "i" | "j" | "index" | "arange" | "position") => finding.help(
+            "a formula knows nodes by what they carry: `x_i` and `x_j`, and `degree_i` and `degree_j`; a number of a node \
+             that means something can be one of its features",
+        ),
+        Some(part) => finding.help(format!(
+            "{} is a formula for each {} alone; `aggregate` puts the messages of a node together, with {}",
+            part.quoted(),
+            if part == Part::Message { "edge" } else { "node" },
+            words_list(Aggregate::NAMES)
+        )),
+        None => finding.help(format!(
+            "aggregate with {}, which are the same in every order",
+            words_list(Aggregate::NAMES)
+        )),
+    }
 }
 
 /// A name that neither the language nor the file gives a meaning.
@@ -270,11 +340,11 @@ pub fn unknown_name(
 }
 
 /// `relu` without its value.
-pub fn not_called(function: &Function, place: Span) -> Diagnostic {
+pub fn not_called(function: &Function, place: Span, example: &str) -> Diagnostic {
     Diagnostic::error("args::missing", format!("`{}` is a function and needs its arguments", function.name))
         .label(place, "called without arguments")
-        .help(format!("for example `{}`", function.example))
-        .guess(place, function.example)
+        .help(format!("for example `{example}`"))
+        .guess(place, example)
 }
 
 /// A parameter that stands for a function of one value is called otherwise.
@@ -285,7 +355,7 @@ pub fn one_value(name: &str, place: Span) -> Diagnostic {
 }
 
 /// `dot(x_i)`; `missing` is the first argument that is not given, where it is one of the slots.
-pub fn too_few_values(function: &Function, missing: Option<&str>, place: Span) -> Diagnostic {
+pub fn too_few_values(function: &Function, missing: Option<&str>, place: Span, example: &str) -> Diagnostic {
     let name = function.name;
     let needs = match missing {
         Some(slot) => format!("needs the argument `{slot}`"),
@@ -294,16 +364,16 @@ pub fn too_few_values(function: &Function, missing: Option<&str>, place: Span) -
     };
     Diagnostic::error("args::missing", format!("`{name}` {needs}"))
         .label(place, "arguments are missing")
-        .help(format!("for example `{}`", function.example))
-        .guess(place, function.example)
+        .help(format!("for example `{example}`"))
+        .guess(place, example)
 }
 
 /// `dot(x_i, x_j, x_j)`
-pub fn too_many_values(function: &Function, place: Span) -> Diagnostic {
+pub fn too_many_values(function: &Function, place: Span, example: &str) -> Diagnostic {
     let slots: Vec<&str> = function.slots.iter().map(|slot| slot.name).collect();
     Diagnostic::error("args::too_many", format!("`{}` has too many values without a name", function.name))
         .label(place, format!("`{}` takes {}", function.name, words_list(&slots)))
-        .help(format!("leave it out; for example `{}`", function.example))
+        .help(format!("leave it out; for example `{example}`"))
         .guess(place, "")
 }
 
@@ -381,9 +451,9 @@ pub fn called_aggregate(name: &str, place: Span) -> Diagnostic {
 }
 
 /// `aggregate = lstm`, `aggregate = average`
-pub fn unknown_aggregate(name: &str, place: Span) -> Diagnostic {
-    if reads_order(name) {
-        return order(name, place);
+pub fn unknown_aggregate(name: &str, place: Span, message: Option<&Expr>) -> Diagnostic {
+    if reads_order(name) && name != "cat" {
+        return order(name, place, None);
     }
     let finding = Diagnostic::error("args::wrong_word", format!("`aggregate` cannot be `{name}`"));
     let foreign = match name {
@@ -395,10 +465,19 @@ pub fn unknown_aggregate(name: &str, place: Span) -> Diagnostic {
         _ => None,
     };
     if name == "softmax" || name == "attention" {
-        return finding
-            .label(place, "no such aggregate")
-            .help("write `message = softmax(score) * x_j` and `aggregate = sum`")
-            .guess(place, "sum");
+        let finding = finding.label(place, "no such aggregate");
+        const WEIGHTS: &str = "softmax(dot(x_i, x_j))";
+        return match message {
+            Some(message) if !reads_any(message, &["softmax"]) => {
+                let (start, end) = (message.span.start, message.span.end);
+                finding
+                    .help(format!("write `message = {WEIGHTS} * {}` and `aggregate = sum`", written(message)))
+                    .guess(Span { end: start, ..message.span }, format!("{WEIGHTS} * ("))
+                    .guess(Span { start: end, ..message.span }, ")")
+            }
+            _ => finding.help("the weights are part of `message`: write `aggregate = sum`"),
+        }
+        .guess(place, "sum");
     }
     let meant = foreign.or_else(|| did_you_mean(name, Aggregate::NAMES.iter().copied()));
     let all = format!("allowed: {}, or a list such as `[mean, max]`", words_list(Aggregate::NAMES));

@@ -4,7 +4,7 @@ use super::functions::Function;
 use super::program::{Inputs, write};
 use super::widths::{Call, solve};
 use super::{Aggregate, Default as Preset, Definition, End, ExprKind, Flag, Parameter, Takes, Word, text};
-use crate::args::{ArgKind, ArgSpec, Args, Default as ArgDefault, EdgeValue, Range};
+use crate::args::{ArgKind, ArgSpec, ArgValue, Args, Default as ArgDefault, EdgeValue, Range};
 use crate::diagnostic::Diagnostic;
 use crate::ops::conv::{MAX_WIDTH, OUT, convolved, has_edges};
 use crate::ops::findings::shape;
@@ -122,6 +122,48 @@ impl Defined {
         call.result().is_ok_and(|width| width.size == node.size)
     }
 
+    /// Refuses a call in which two aggregates are the same: one of them is a parameter.
+    fn gathers_once(&self, cx: &InferCx) -> std::result::Result<(), Diagnostic> {
+        let params = &self.definition.params;
+        let mut known: Vec<&str> = Vec::new();
+        for word in &self.definition.aggregates {
+            let (name, place) = match word {
+                Word::Fixed(word) => (word.name(), None),
+                Word::Param(idx) => {
+                    let arg = &params[*idx].name;
+                    (cx.args.choice(arg), cx.args.get(arg).and_then(|arg| arg.span))
+                }
+            };
+            if !known.contains(&name) {
+                known.push(name);
+                continue;
+            }
+            // The written word stands where the parameter is, whichever of the two comes first.
+            let given = params.iter().filter(|param| param.takes == Takes::Aggregate);
+            let given = given.filter(|param| cx.args.choice(&param.name) == name);
+            let written = given.filter_map(|param| cx.args.get(&param.name)?.span).next();
+            let finding = Diagnostic::error(
+                "args::duplicate",
+                format!("`{}` gathers with `{name}` twice: the results would be the same", self.name),
+            )
+            .label(place.or(written).unwrap_or(cx.span), "gathers so once more");
+            let free = Aggregate::NAMES.iter().find(|name| !known.contains(name));
+            let given = params.iter().find_map(|param| {
+                let arg = cx.args.get(&param.name)?;
+                Some((param, arg.span?)).filter(|_| arg.value == ArgValue::Choice(known_name(name)))
+            });
+            return Err(match (free, given) {
+                (Some(free), Some((param, place))) => {
+                    let is_bare = (place.end - place.start) as usize == name.len();
+                    let text = if is_bare { (*free).to_owned() } else { format!("{} = {free}", param.name) };
+                    finding.help(format!("give another one, for example `{text}`")).guess(place, text)
+                }
+                _ => finding.help("one of them has no place in `aggregate`"),
+            });
+        }
+        Ok(())
+    }
+
     /// Whether a call leaves the width to be inferred.
     fn is_left_out(&self, args: &Args) -> bool {
         self.width_rule == WidthRule::Argument(text::OUT) && args.opt_int(text::OUT).is_none()
@@ -150,6 +192,7 @@ impl Operator for Defined {
     }
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         has_edges(cx)?;
+        self.gathers_once(cx)?;
         let edge = cx.port(EDGE).map(|port| &cx.inputs[port].width);
         let mut call = Call {
             definition: &self.definition,

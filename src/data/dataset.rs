@@ -5,7 +5,7 @@ use super::columns::Vocabulary;
 use crate::diagnostic::count;
 use crate::kernels::graph::{Csr, EdgeKinds, SparseGraph};
 use crate::settings::protocol::Split;
-use crate::types::{DataFacts, Degrees, Task};
+use crate::types::{DataFacts, Degrees, NoKinds, Task};
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub struct Dataset {
     pub unread: Vec<Unread>,
     /// What its options did to the edges.
     pub edits: EdgeEdits,
+    /// Why its edges have no kinds, where they have labels.
+    pub no_kinds: Option<NoKinds>,
     /// SHA-256 of the content, in hex.
     pub fingerprint: String,
     /// The same without what edges carry: the fingerprint that versions gave which did not read it.
@@ -214,6 +216,7 @@ impl Dataset {
             vocabulary: parts.vocabulary,
             unread: Vec::new(),
             edits: EdgeEdits::default(),
+            no_kinds: None,
             fingerprint: String::new(),
             structure_fingerprint: String::new(),
         };
@@ -342,6 +345,7 @@ impl Dataset {
                 _ => self.vocabulary.edges_in_words(),
             },
             edge_kinds: self.n_edge_kinds(),
+            no_kinds: self.no_kinds,
             n_loops: self.n_loops(),
             n_parallel_edges: self.n_parallel_edges(),
             n_one_way_edges: self.n_one_way_edges(),

@@ -6,7 +6,7 @@ use crate::args::{ArgKind, ArgSpec, Default, words_list};
 use crate::diagnostic::Diagnostic;
 use crate::settings::catalogue;
 use crate::source::Span;
-use crate::syntax::ast::Expr;
+use crate::syntax::ast::{Expr, Given};
 
 /// `repeat(1, …)`, which is the pipeline itself. `whole` is the call, `times` its number and `stages` its pipeline.
 pub fn repeat_once(whole: Span, times: Span, stages: Span) -> Diagnostic {
@@ -74,7 +74,7 @@ pub fn duplicate(callee: &str, noun: &str, name: &str, place: Span, first: Span)
         .guess(place, "")
 }
 
-/// An argument that has to be written is not. `example` is a whole call that has everything, where one is known.
+/// An argument that has to be written is not. `call` is a whole call that has everything, where one is known.
 /// `whole` is the place of a call without any argument.
 pub fn missing(
     callee: &str,
@@ -95,8 +95,18 @@ pub fn missing(
     }
 }
 
+/// A call with the arguments that were given, and all those that are missed, by their names.
+pub fn completed(callee: &str, given: &[Given], missing: &[&ArgSpec]) -> String {
+    let given = given.iter().map(|arg| match arg.name {
+        Some(name) => format!("{} = {}", name.text, written(arg.value)),
+        None => written(arg.value),
+    });
+    let missing = missing.iter().map(|spec| format!("{} = {}", spec.name, example(spec)));
+    format!("{callee}({})", given.chain(missing).collect::<Vec<_>>().join(", "))
+}
+
 /// A value that the argument takes, as a file writes it.
-fn example(spec: &ArgSpec) -> String {
+pub fn example(spec: &ArgSpec) -> String {
     match spec.kind {
         ArgKind::Int { min, max } => 64.clamp(min, max).to_string(),
         ArgKind::Float(range) if range.contains(0.5) => "0.5".into(),

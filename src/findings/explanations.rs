@@ -14,7 +14,7 @@ macro_rules! pages {
 
 pages! {
     syntax: character, encoding, number, stray_bracket, string, too_deep, too_large, unclosed, unexpected;
-    names: unknown, unknown_setting, unknown_section, unknown_loss, unknown_metric, unknown_task, unknown_lint, renamed, duplicate, reserved, recursive, too_deep, too_many_stages, not_first, unnamed_edges, no_model, missing_file, out_of_reach, not_a_model, circular_use;
+    names: unknown, unknown_setting, unknown_section, unknown_loss, unknown_metric, unknown_task, unknown_lint, renamed, duplicate, reserved, recursive, too_deep, too_many_stages, not_first, unnamed_edges, continues_edges, no_model, missing_file, out_of_reach, not_a_model, circular_use;
     args: unknown, missing, duplicate, too_many, positional_after_named, wrong_kind, wrong_word, out_of_range, arithmetic, not_a_stage, no_effect, conflict, does_not_fit;
     conv: unknown_part, missing_part, wrong_space, stage_in_body, reads_order, heads;
     shape: width_mismatch, widths_differ, no_width, output_width, too_wide;
@@ -23,7 +23,7 @@ pages! {
     training: no_validation, nothing_to_train_on, too_many_folds, no_split, undefined_monitor, absent_class;
     symmetry: depends_on_numbering;
     unused: let, block, conv, messages, parameter, name, edges, use, loss, stage;
-    lint: over_smoothing, constant_features, inexpressive_pooling, single_cluster, unused_clusters, dead_assignment, attention_without_edges, batch_of_one, class_balance, idle_class_weights, unread_data, one_way_edges, dead_dropout, idle_stage, unread_neighbours, missing_activation, activation_before_loss, idle_schedule, unused_allow;
+    lint: over_smoothing, constant_features, inexpressive_pooling, single_cluster, unused_clusters, dead_assignment, attention_without_edges, batch_of_one, class_balance, idle_class_weights, unread_data, one_way_edges, idle_edge_option, dead_dropout, idle_stage, unread_neighbours, missing_activation, activation_before_loss, idle_schedule, unused_allow;
     config: syntax, unknown_key, unknown_lint, wrong_value;
     data: no_features, no_edge_features, no_edge_kinds, no_labels, one_class, empty, no_edges, more_clusters_than_nodes, no_effect, hierarchy, not_here, unknown_set, missing, missing_part, ambiguous, ragged, count, encoding, line_ends, separator, not_a_number, not_finite, out_of_range, graph_order, numbers_restart, empty_graph, edge_between_graphs, unknown_label, other_columns, too_large, wrong_limit, too_many_labels, too_many_files, unreadable, download, checksum, not_an_archive, corrupt_archive, unsupported_archive, unsafe_archive, cache_unwritable;
 }

@@ -1,6 +1,6 @@
 //! Names: unknown ones with what was probably meant, those defined twice, and definitions that form a cycle.
 
-use super::elsewhere::{self, Found};
+use super::elsewhere::{self, Found, written};
 use super::explanations::EXPLANATIONS;
 use crate::args::{EdgeValue, words_list};
 use crate::diagnostic::Diagnostic;
@@ -8,7 +8,7 @@ use crate::migrate::{self, Rename};
 use crate::ops;
 use crate::ops::combinators::COMBINATORS;
 use crate::source::Span;
-use crate::syntax::ast::{Entry, Expr, Ident};
+use crate::syntax::ast::{Entry, Expr, ExprKind, Ident, Stage};
 
 /// The candidate that is nearest to what was written, where one is near: a slip of the keyboard, another
 /// way to write it (`batchnorm`).
@@ -67,11 +67,16 @@ pub fn unknown_stage(found: Found, visible: &[&str]) -> Diagnostic {
     if let Some(finding) = elsewhere::stage(found).filter(|_| !is_slip) {
         return finding;
     }
-    let finding = Diagnostic::error("names::unknown", format!("there is no operator or block `{given}`"));
+    let finding = Diagnostic::error("names::unknown", no_stage(given));
     let combinators = COMBINATORS.iter().map(|combinator| combinator.spec.name);
     let operators = ops::CATALOGUE.iter().map(|op| op.name());
     let suggestion = did_you_mean(given, visible.iter().copied().chain(operators).chain(combinators));
     suggested(finding, place, suggestion, "not known here", "`hgnnc ops` lists every operator")
+}
+
+/// What is said of a stage whose name nothing has.
+pub fn no_stage(given: &str) -> String {
+    format!("there is no operator or block `{given}`")
 }
 
 /// A name where a value is expected.
@@ -124,8 +129,18 @@ pub fn unknown_setting(
     if let Some(finding) = elsewhere::setting(given, place, value, whole, section_end) {
         return finding;
     }
-    let all = format!("a file sets {}; `let {given} = …` names a value", words_list(known));
-    suggested(finding, place, did_you_mean(given, known.iter().copied()), "not known", &all)
+    let is_taken = ops::find(given).is_some() || ops::find_input(given).is_some();
+    let let_line = match is_taken {
+        true => format!("`{given}` is a word of the language; `let my_{given} = …` names a value"),
+        false => format!("`let {given} = …` names a value"),
+    };
+    let all = format!("a file sets {}; {let_line}", words_list(known));
+    let finding = suggested(finding, place, did_you_mean(given, known.iter().copied()), "not known", &all);
+    match (finding.fix.is_some(), is_taken) {
+        (true, _) => finding,
+        (false, false) => finding.guess(Span { end: place.start, ..place }, "let "),
+        (false, true) => finding.guess(place, format!("let my_{given}")),
+    }
 }
 
 /// `trian { … }`
@@ -313,6 +328,64 @@ pub fn unnamed_edges(place: Span) -> Diagnostic {
         .label(place, "this is no model, and nothing can read it")
         .help("end it with a name, for example `as bonds`, and give that to a convolution; or leave it out")
         .guess(place, "")
+}
+
+/// A pipeline on edges that stands alone, and begins with the value of another one.
+pub fn continues_edges(first: &str, stages: &[Stage], whole: Span, name: &Ident) -> Diagnostic {
+    let (begin, last) = (&stages[0].value, &stages[stages.len() - 1].value);
+    let rest: Vec<String> = stages[1..].iter().map(|stage| written(&stage.value)).collect();
+    Diagnostic::error(
+        "names::continues_edges",
+        format!("`{first}` is a value of the edges, and a line of its own cannot begin with it"),
+    )
+    .label(begin.span, "a line that names a value of the edges begins with `edges`")
+    .help(format!("write `let {} = {first} -> {}`", name.text, rest.join(" -> ")))
+    .guess(Span { end: whole.start, ..whole }, format!("let {} = ", name.text))
+    .guess(Span { start: last.span.end, end: name.span.end, ..whole }, "")
+}
+
+/// A name that is given inside of a pipeline.
+#[derive(Debug, Clone, Copy)]
+pub struct Inside<'p> {
+    pub name: &'p Ident,
+    /// The whole pipeline, and which of its stages has the name.
+    pub stages: &'p [Stage],
+    pub idx: usize,
+    /// The item that it stands in.
+    pub item: Span,
+    /// The pipeline is the item.
+    pub is_item: bool,
+}
+
+/// The name of a value inside of a pipeline is read outside of it.
+pub fn known_inside(known: &Inside, place: Span) -> Diagnostic {
+    let Inside { name: Ident { text: name, span: defined }, stages, idx, item, is_item } = *known;
+    let defined = *defined;
+    let finding = Diagnostic::error(
+        "names::unknown",
+        format!("`{name}` is known only further on in the pipeline that names it"),
+    )
+    .label(place, "not known here")
+    .label(defined, format!("`{name}` is named here"));
+    let words = [ops::EDGES.name(), ops::EDGE_LABELS.name()];
+    let is_of_edges =
+        matches!(&stages[0].value.kind, ExprKind::Name(first) if words.contains(&first.as_str()));
+    if !is_of_edges {
+        return finding.help("a name is seen in the rest of its pipeline and in the pipelines inside that");
+    }
+    let own: Vec<String> = stages[..=idx].iter().map(|stage| written(&stage.value)).collect();
+    let line = format!("{} as {name}", own.join(" -> "));
+    let finding = finding.help(format!("name it on a line of its own: `{line}`"));
+    let after = Span { start: defined.end, ..defined };
+    match (&stages[stages.len() - 1], is_item) {
+        (Stage { name: Some(last), value }, true) => finding
+            .guess(after, format!("\nlet {} = {name}", last.text))
+            .guess(Span { start: value.span.end, end: last.span.end, ..last.span }, ""),
+        (_, true) => finding,
+        (_, false) => finding
+            .guess(Span { end: item.start, ..item }, format!("{line}\n"))
+            .guess(Span { start: stages[0].value.span.start, ..defined }, name.clone()),
+    }
 }
 
 /// A file that has settings for a model, but no model.

@@ -8,7 +8,7 @@ use crate::ops::combinators::COMBINATORS;
 use crate::source::{FileId, Span};
 use crate::syntax::Program;
 use crate::syntax::ast::{Entry, Expr, ExprKind, Ident, ItemKind, Param, Stage};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What can stand before `=` at the top of a file.
 pub(crate) const SETTINGS: &[&str] = &["model", "data", "loss", "task"];
@@ -41,6 +41,28 @@ pub(crate) fn edge_stages(value: &Expr) -> Option<(&[Stage], Option<&Ident>)> {
     }
 }
 
+/// A pipeline with a name that begins with a value of the edges, which stands alone: its first stage and its name.
+fn continued_edges<'p>(known: &HashSet<&str>, value: &'p Expr) -> Option<(&'p str, &'p [Stage], &'p Ident)> {
+    let ExprKind::Pipeline(stages) = &value.kind else { return None };
+    let [Stage { value: Expr { kind: ExprKind::Name(first), .. }, name: None }, ..] = &stages[..] else {
+        return None;
+    };
+    let name = stages.last()?.name.as_ref()?;
+    known.contains(first.as_str()).then_some((first, stages, name))
+}
+
+/// The names of values of the edges that stand alone in any file.
+fn edge_names(program: &Program) -> HashSet<&str> {
+    let mut known = HashSet::new();
+    for item in program.files.iter().flat_map(|file| &file.items) {
+        let ItemKind::Bare { value } = &item.kind else { continue };
+        let own = edge_stages(value).and_then(|(_, name)| name);
+        let name = own.or_else(|| continued_edges(&known, value).map(|(.., name)| name));
+        known.extend(name.map(|name| name.text.as_str()));
+    }
+    known
+}
+
 fn is_edge_word(name: &str) -> bool {
     name == ops::EDGES.name() || name == ops::EDGE_LABELS.name()
 }
@@ -51,6 +73,7 @@ pub(crate) fn collect_definitions<'p>(
     findings: &mut Findings,
 ) -> HashMap<FileId, FileScope<'p>> {
     let mut scopes: HashMap<FileId, FileScope<'p>> = HashMap::new();
+    let known = edge_names(program);
     for file in &program.files {
         let mut scope = FileScope::default();
         for item in &file.items {
@@ -74,7 +97,13 @@ pub(crate) fn collect_definitions<'p>(
                         findings.push(names::unnamed_edges(value.span));
                         continue;
                     }
-                    None => continue,
+                    None => match continued_edges(&known, value) {
+                        Some((first, stages, name)) => {
+                            findings.push(names::continues_edges(first, stages, value.span, name));
+                            (name, DefinitionKind::Edges { stages })
+                        }
+                        None => continue,
+                    },
                 },
                 _ => continue,
             };
@@ -162,6 +191,12 @@ pub(crate) fn collect_missing(program: &Program) -> HashMap<FileId, Missing<'_>>
     for file in &program.files {
         let mut missing = own(file.id);
         for item in &file.items {
+            // A setting that is none was to name a value, and is reported.
+            if let ItemKind::Setting { key, .. } = &item.kind
+                && !SETTINGS.contains(&key.text.as_str())
+            {
+                missing.names.insert(&key.text);
+            }
             let ItemKind::Use { path } = &item.kind else { continue };
             match program.uses.iter().find(|(span, _)| *span == path.span) {
                 Some((_, used)) => {
@@ -213,6 +248,7 @@ pub(crate) struct MainItems<'p> {
 
 pub(crate) fn main_items<'p>(program: &'p Program, findings: &mut Findings) -> MainItems<'p> {
     let mut main = MainItems::default();
+    let known = edge_names(program);
     // Other files are models of their own; here, only their definitions count, but their words are checked.
     for file in &program.files {
         let mut items = MainItems::default();
@@ -248,7 +284,11 @@ pub(crate) fn main_items<'p>(program: &'p Program, findings: &mut Findings) -> M
                     slot.get_or_insert(value);
                     (key.text.as_str(), key.span)
                 }
-                ItemKind::Bare { value } if edge_stages(value).is_some() => continue,
+                ItemKind::Bare { value }
+                    if edge_stages(value).is_some() || continued_edges(&known, value).is_some() =>
+                {
+                    continue;
+                }
                 ItemKind::Bare { value } => {
                     items.model.get_or_insert(value);
                     ("model", value.span)

@@ -253,6 +253,27 @@ fn data_without_what_a_stage_asks_for_is_an_error_and_names_it() {
 }
 
 #[test]
+fn labels_that_are_no_kinds_are_said_to_be_there() {
+    use crate::types::NoKinds;
+    let text = "data = tu(\"X\", parallel = sum)\nmodel = edge_sum(relation = edge_labels) -> mean -> linear";
+    for (no_kinds, part, help) in [
+        (None, "have no labels", "`edges` stands for them"),
+        (Some(NoKinds::Merged), "have lost their labels where several became one", "write `parallel = drop`"),
+        (Some(NoKinds::Columns(2)), "have several columns of labels", "keep the column that is meant"),
+    ] {
+        let facts = DataFacts { edge_kinds: 0, no_kinds, ..molecules().facts() };
+        let mut found = outcome(text, Some(&facts)).diagnostics;
+        found.retain(|finding| finding.code == "data::no_edge_kinds");
+        let [finding] = found.as_slice() else { panic!("{found:?}") };
+        assert!(finding.message.contains(part), "{finding:?}");
+        assert!(finding.help.as_deref().unwrap().contains(help), "{finding:?}");
+        let mended = finding.fix.as_ref().map(|fix| fix.apply(text));
+        let is_merged = no_kinds == Some(NoKinds::Merged);
+        assert_eq!(mended, is_merged.then(|| text.replace("parallel = sum", "parallel = drop")));
+    }
+}
+
+#[test]
 fn what_belongs_to_the_whole_file_stands_at_the_front_and_rounds_stay_alike() {
     let text = "model = linear(8) -> repeat(3, edge_sum(edge = bonds) -> linear(8) -> relu) -> topk(k = 2)\n\
                 \x20   -> repeat(2, edge_sum(edge = bonds) -> linear(8) -> relu) -> mean -> linear\n\

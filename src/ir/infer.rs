@@ -3,7 +3,7 @@
 
 use super::Node;
 use super::build::{Made, Wanted};
-use crate::args::Args;
+use crate::args::{ArgKind, Args, EdgeValue};
 use crate::bind::Findings;
 use crate::ops::findings::{levels, shape, symmetry};
 use crate::ops::{Family, InferCx, Operator, Ports, WidthRule};
@@ -73,6 +73,9 @@ pub(crate) fn infer_types(
         let mut ty = match inferred {
             Ok(ty) => ty,
             Err(mut finding) => {
+                if finding.code == "shape::no_width" && made[idx.index()].is_for_edges && target.is_none() {
+                    finding = shape::no_width_on_edges(&cx, read_by(graph, idx));
+                }
                 let family = finding.code.split("::").next().unwrap_or_default();
                 // A guess may be what is wrong now; its mistake was reported.
                 if broken.is_empty() && !doubt.contains(family) {
@@ -129,6 +132,28 @@ pub(crate) fn infer_types(
         graph[idx].ty = ty;
     }
     std::mem::take(&mut doubts[output.index()])
+}
+
+/// The argument that a value of the edges is given for, through whatever stages: its name, and whether it takes one number
+/// for each edge.
+fn read_by(graph: &DiGraph<Node, usize>, value: NodeIndex) -> Option<(&'static str, bool)> {
+    let (mut open, mut known) = (vec![value], BTreeSet::from([value]));
+    while let Some(idx) = open.pop() {
+        for edge in graph.edges(idx) {
+            let (reader, port) = (&graph[edge.target()], *edge.weight());
+            for spec in reader.op.args() {
+                if let ArgKind::Edges(of) = spec.kind
+                    && reader.args.port(spec.name) == Some(port)
+                {
+                    return Some((spec.name, of == EdgeValue::Weight));
+                }
+            }
+            if known.insert(edge.target()) {
+                open.push(edge.target());
+            }
+        }
+    }
+    None
 }
 
 /// Types as far as they are known while a model is built: without data, and without the widths that stages built later

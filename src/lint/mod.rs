@@ -14,6 +14,7 @@ mod cx;
 mod dead_assignment;
 mod dead_dropout;
 mod idle_class_weights;
+mod idle_edge_option;
 mod idle_schedule;
 mod idle_stage;
 mod inexpressive_pooling;
@@ -91,6 +92,7 @@ pub static LINTS: &[&Lint] = &[
     &idle_class_weights::LINT,
     &unread_data::LINT,
     &one_way_edges::LINT,
+    &idle_edge_option::LINT,
     &dead_dropout::LINT,
     &idle_stage::LINT,
     &unread_neighbours::LINT,

@@ -45,7 +45,8 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
     )
     .label(cx.node(node).span, "weighs by the degrees of both ends, and gathers along the edges only")
     .help(
-        "use a convolution without such weights, for example `sage(64)`, or add the edges back in the data",
+        "use a convolution without such weights, for example `sage(64)`; or, where the direction means nothing, read the \
+         edges in both directions: `undirected = true` in `data`",
     );
     // One convolution can be written anew; several may have widths of their own.
     vec![if places.len() == 1 {

@@ -2,7 +2,7 @@
 
 use super::{Cx, Lint, NeedsData};
 use crate::args::EdgeValue;
-use crate::data::Dataset;
+use crate::data::{Columns, Dataset, Vocabulary};
 use crate::diagnostic::Diagnostic;
 use crate::ops::{self, Operator};
 
@@ -70,12 +70,20 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
 }
 
 /// What the edges carry, in words, where no stage reads it. Their kinds are the labels once more: a stage that reads these
-/// needs no columns of them.
+/// needs no columns of them, but has not seen their attributes.
 fn unread_of_edges(cx: &Cx, dataset: &Dataset) -> Option<String> {
     let reads = |op: &dyn Operator| cx.nodes().any(|node| cx.node(node).op.name() == op.name());
     let facts = dataset.facts();
-    let is_read = reads(ops::EDGES) || (facts.edge_kinds > 0 && reads(ops::EDGE_LABELS));
-    (facts.edge_features > 0 && !is_read).then_some(facts.edge_columns)
+    if facts.edge_features == 0 || reads(ops::EDGES) {
+        return None;
+    }
+    if facts.edge_kinds == 0 || !reads(ops::EDGE_LABELS) {
+        return Some(facts.edge_columns);
+    }
+    let attributes = dataset.vocabulary.edge_columns.iter();
+    let attributes = attributes.filter(|columns| matches!(columns, Columns::Attributes { .. }));
+    let unread = Vocabulary { edge_columns: attributes.cloned().collect(), ..Vocabulary::default() };
+    (!unread.edge_columns.is_empty()).then(|| unread.edges_in_words())
 }
 
 /// "edge labels, node attributes and weights"
@@ -117,5 +125,10 @@ mod tests {
         assert_eq!(lints_on(&model("gin(8)"), &data), ["unread_data"]);
         assert_eq!(lints_on(&model("edge_sum(edge = edges)"), &data), [""; 0]);
         assert_eq!(lints_on(&model("edge_sum(relation = edge_labels)"), &data), [""; 0]);
+        // Attributes are not the labels once more.
+        let mut attributes = data;
+        attributes.vocabulary.edge_columns = vec![crate::data::Columns::Attributes { count: 2 }];
+        assert_eq!(lints_on(&model("edge_sum(relation = edge_labels)"), &attributes), ["unread_data"]);
+        assert_eq!(lints_on(&model("edge_sum(edge = edges)"), &attributes), [""; 0]);
     }
 }

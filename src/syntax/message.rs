@@ -411,6 +411,14 @@ pub fn conv_without_body(text: &Splitter, tokens: Range<usize>) -> Diagnostic {
         .help(format!("write `conv {name}(out) {{ message = linear(out, x_j), aggregate = mean }}`"))
 }
 
+/// `conv gated(out) = {`
+pub fn conv_with_equals(place: Span) -> Diagnostic {
+    Diagnostic::error("syntax::unexpected", "a convolution has no `=` in front of its body")
+        .label(place, "not expected here")
+        .help("leave `=` out: `conv gated(out) { message = linear(out, x_j), aggregate = mean }`")
+        .fix(place, "")
+}
+
 pub fn empty_allow(span: Span) -> Diagnostic {
     Diagnostic::error("syntax::unexpected", "`allow` names no lint")
         .label(span, "allows nothing")

@@ -34,7 +34,18 @@ pub fn parse(sources: &SourceMap, id: FileId) -> (File, Vec<Diagnostic>) {
         return (file, vec![message::too_many_tokens(id, &lexed)]);
     }
     let splitter = Splitter { file: id, text, tokens: &lexed.tokens };
+    // Behind a convolution that has lost its bracket: what sets no key of the language is one of its entries.
+    let mut is_in_lost_body = false;
     for piece in splitter.split() {
+        if let Piece::Item(chunk) = &piece {
+            let first = splitter.word(chunk.tokens.start);
+            if is_in_lost_body && splitter.is_entry(&chunk.tokens) && !SETTINGS.contains(&first) {
+                continue;
+            }
+            is_in_lost_body = first == "conv";
+        } else {
+            is_in_lost_body = false;
+        }
         let (tokens, kind) = match piece {
             Piece::Item(chunk) => (chunk.tokens.clone(), read_item(&splitter, chunk)),
             Piece::Section { name, tokens, entries, fault } => {
@@ -179,6 +190,10 @@ fn read_conv_head(text: &Splitter, head: Range<usize>) -> Result<(Ident, Vec<Par
         && let Some(Kind::Bad(fault)) = text.kind(idx)
     {
         return Err(message::bad_token(text, idx, fault));
+    }
+    let last = head.end - 1;
+    if text.kind(last) == Some(Kind::Equals) {
+        return Err(message::conv_with_equals(text.span(last..head.end)));
     }
     let builder = Builder { file: text.file, offset: text.tokens[head.start].start };
     let mut parts = parts(read(text, head, Rule::conv_head)?);

@@ -33,6 +33,9 @@ pub struct DataFacts {
     /// Kinds of edges, which are the edge labels; 0 where the data names none.
     #[serde(default)]
     pub edge_kinds: usize,
+    /// Why the edges have no kinds, where they have labels all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_kinds: Option<NoKinds>,
     /// Directed edges that join a node to itself.
     #[serde(default)]
     pub n_loops: usize,
@@ -44,6 +47,16 @@ pub struct DataFacts {
     pub n_one_way_edges: usize,
     #[serde(default)]
     pub degrees: Degrees,
+}
+
+/// Why edges with labels have no kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NoKinds {
+    /// Parallel edges of different labels became one.
+    Merged,
+    /// Their labels stand in this many columns.
+    Columns(usize),
 }
 
 /// How many edges lead to the nodes of some graphs.

@@ -6,7 +6,7 @@ mod size;
 mod task;
 mod value;
 
-pub use data::{DataFacts, Degrees};
+pub use data::{DataFacts, Degrees, NoKinds};
 pub use size::{MAX_TERMS, Size, SizesWithData};
 pub use task::{EndRows, TASKS, TargetKind, Task, TaskFacts};
 pub use value::{Cause, Causes, Dim, Entity, Level, Origin, Symmetry, Type};

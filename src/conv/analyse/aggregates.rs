@@ -9,9 +9,24 @@ use crate::source::Span;
 use crate::syntax::ast::{self, ExprKind as Syntax};
 
 impl<'p> Analyzer<'_, 'p> {
-    pub(super) fn aggregates(&mut self, expr: &'p ast::Expr) -> Read<Vec<Word<Aggregate>>> {
+    /// `message` is what is gathered, for advice.
+    pub(super) fn aggregates(
+        &mut self,
+        expr: &'p ast::Expr,
+        message: Option<&ast::Expr>,
+    ) -> Read<Vec<Word<Aggregate>>> {
         let list: Vec<&'p ast::Expr> = match &expr.kind {
             Syntax::List(items) => items.iter().collect(),
+            // A `let` that holds a list.
+            Syntax::Name(name) => match self.ev.definition(self.file, name).map(|known| known.kind) {
+                Some(DefinitionKind::Let { value: ast::Expr { kind: Syntax::List(items), .. } })
+                    if !self.places.contains_key(name.as_str()) =>
+                {
+                    self.ev.touch_name(name, &Env::root(self.file));
+                    items.iter().collect()
+                }
+                _ => vec![expr],
+            },
             _ => vec![expr],
         };
         if list.is_empty() {
@@ -20,9 +35,13 @@ impl<'p> Analyzer<'_, 'p> {
         let mut words: Vec<(Word<Aggregate>, Span)> = Vec::new();
         let mut is_fine = true;
         for item in list {
-            match self.aggregate(item) {
-                Some(Word::Fixed(word)) if words.iter().any(|(known, _)| *known == Word::Fixed(word)) => {
-                    let finding = args_check::twice_in_list("`aggregate`", word.name(), item.span);
+            match self.aggregate(item, message) {
+                Some(word) if words.iter().any(|(known, _)| *known == word) => {
+                    let name = match word {
+                        Word::Fixed(word) => word.name(),
+                        Word::Param(idx) => &self.conv.params[idx].name.text,
+                    };
+                    let finding = args_check::twice_in_list("`aggregate`", name, item.span);
                     self.refuse::<()>(finding);
                     is_fine = false;
                 }
@@ -33,7 +52,7 @@ impl<'p> Analyzer<'_, 'p> {
         is_fine.then(|| words.into_iter().map(|(word, _)| word).collect())
     }
 
-    pub(super) fn aggregate(&mut self, expr: &'p ast::Expr) -> Read<Word<Aggregate>> {
+    fn aggregate(&mut self, expr: &'p ast::Expr, message: Option<&ast::Expr>) -> Read<Word<Aggregate>> {
         let name = match &expr.kind {
             Syntax::Name(name) => name.as_str(),
             Syntax::Call(call) if Aggregate::find(&call.callee.text).is_some() => {
@@ -43,6 +62,19 @@ impl<'p> Analyzer<'_, 'p> {
             _ => {
                 let value = self.ev.eval(expr, &Env::root(self.file));
                 let expects = format!("one of {}", crate::args::words_list(Aggregate::NAMES));
+                if let Value::Text(text) = value
+                    && let Some(word) = Aggregate::find(text)
+                {
+                    let finding = args_check::wrong_kind(
+                        "`aggregate`",
+                        &expects,
+                        &format!("the text \"{text}\""),
+                        expr.span,
+                    );
+                    let word = word.name();
+                    return self
+                        .refuse(finding.help(format!("write `{word}` without quotes")).fix(expr.span, word));
+                }
                 return self.wrong_value("`aggregate`", &expects, value, expr);
             }
         };
@@ -73,6 +105,6 @@ impl<'p> Analyzer<'_, 'p> {
             self.is_sound = false;
             return None;
         }
-        self.refuse(report::unknown_aggregate(name, expr.span))
+        self.refuse(report::unknown_aggregate(name, expr.span, message))
     }
 }

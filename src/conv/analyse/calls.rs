@@ -103,7 +103,8 @@ impl<'p> Analyzer<'_, 'p> {
             }
         }
         if let Some(first) = excess.first() {
-            self.refuse::<()>(report::too_many_values(function, *first));
+            let example = report::example(function.example, self.part, self.has_out());
+            self.refuse::<()>(report::too_many_values(function, *first, &example));
             is_fine = false;
         }
         let is_missing = |slot: &Slot, at: &Option<&ast::Expr>| {
@@ -123,7 +124,8 @@ impl<'p> Analyzer<'_, 'p> {
         let lacks_values = function.many.is_some_and(|least| values.len() < least);
         if is_fine && (missing.is_some() || lacks_values) {
             let missing = missing.map(|(slot, _)| slot.name);
-            self.refuse::<()>(report::too_few_values(function, missing, place));
+            let example = report::example(function.example, self.part, self.has_out());
+            self.refuse::<()>(report::too_few_values(function, missing, place, &example));
             is_fine = false;
         }
         if !is_fine {

@@ -9,11 +9,11 @@ use crate::args::ArgValue;
 use crate::bind::{Callee, Env, Evaluator, convert};
 use crate::conv::findings as report;
 use crate::conv::operator::{EDGE, spec_of};
-use crate::conv::{BODY, Default, Definition, Expr, Flag, Input, Number, Parameter, Part, Takes};
+use crate::conv::{BODY, Default, Definition, End, Expr, Flag, Input, Number, Parameter, Part, Takes, text};
 use crate::findings::{names, unused};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{self, ExprKind as Syntax, Ident};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What can stand before `=` in a body.
 pub const PARTS: &[&str] = &["message", "aggregate", "update", "self_loops"];
@@ -29,6 +29,7 @@ pub fn analyse<'p>(ev: &mut Evaluator<'p>, conv: &'p ast::Conv, file: FileId) ->
         places: HashMap::new(),
         part: Part::Message,
         nodes: Vec::new(),
+        shadowed: HashSet::new(),
         counts: HashMap::new(),
         reads_width_of_edges: false,
         is_sound: !conv.is_broken,
@@ -55,6 +56,8 @@ struct Analyzer<'a, 'p> {
     part: Part,
     /// The values of each node so far, and whether something reads them.
     nodes: Vec<(&'p Ident, bool)>,
+    /// Values of a body that the file has a `let` for as well, which was reported.
+    shadowed: HashSet<&'p str>,
     /// How many weights of each kind the part has so far.
     counts: HashMap<&'static str, usize>,
     /// `width(e_ij)`, which needs the edges' values as much as these do.
@@ -83,8 +86,8 @@ impl<'p> Analyzer<'_, 'p> {
         let mut parts: HashMap<&str, &'p ast::Entry> = HashMap::new();
         for entry in &self.conv.entries {
             let key = entry.key.text.as_str();
-            if !PARTS.contains(&key) && report::meant_part(key, PARTS).is_some() {
-                self.refuse::<()>(report::unknown_part(&name.text, &entry.key, PARTS));
+            if let Some(meant) = self.meant_part(key) {
+                self.refuse::<()>(report::unknown_part(&name.text, &entry.key, PARTS, meant));
                 self.ev.touch(&entry.value, &Env::root(self.file));
                 self.touch_params(&entry.value);
             } else if let Some(first) = parts.get(key) {
@@ -95,12 +98,16 @@ impl<'p> Analyzer<'_, 'p> {
                 parts.insert(key, entry);
             }
         }
-        for (part, example) in [("message", "linear(out, x_j)"), ("aggregate", "mean")] {
+        // What parameters the names of the body mean is anyone's guess where two have the same or one that is taken.
+        let param_names = || self.conv.params.iter().map(|param| param.name.text.as_str());
+        if self.places.len() < self.conv.params.len() || param_names().any(is_no_parameter) {
+            self.is_sound = false;
+        }
+        let message = report::example("linear(out, x_j)", Part::Message, self.has_out());
+        for (part, example) in [("message", message.as_str()), ("aggregate", "mean")] {
             // What is missing may stand in an entry that could not be read, or under a misspelt key.
-            let is_misspelt = self.conv.entries.iter().any(|entry| {
-                let key = entry.key.text.as_str();
-                !PARTS.contains(&key) && report::meant_part(key, PARTS) == Some(part)
-            });
+            let mut keys = self.conv.entries.iter().map(|entry| entry.key.text.as_str());
+            let is_misspelt = keys.any(|key| self.meant_part(key) == Some(part));
             if !parts.contains_key(part) && !self.conv.is_broken && !is_misspelt {
                 let finding = report::missing_part(name, part, example, self.conv.span, &self.conv.entries);
                 self.refuse::<()>(finding);
@@ -109,7 +116,8 @@ impl<'p> Analyzer<'_, 'p> {
         // In the order that values flow, whatever the file's: the names of weights follow it.
         let nodes = self.nodes();
         let message = parts.get("message").and_then(|entry| self.whole(Part::Message, &entry.value));
-        let aggregates = parts.get("aggregate").and_then(|entry| self.aggregates(&entry.value));
+        let message_text = parts.get("message").map(|entry| &entry.value);
+        let aggregates = parts.get("aggregate").and_then(|entry| self.aggregates(&entry.value, message_text));
         let update = match parts.get("update") {
             Some(entry) => self.whole(Part::Update, &entry.value).map(Some),
             None => Some(None),
@@ -127,6 +135,8 @@ impl<'p> Analyzer<'_, 'p> {
         let message_place = parts.get("message").map_or(name.span, |entry| entry.value.span);
         let params = self.params();
         if !self.is_sound {
+            // What is missing or could not be read may be what reads them.
+            (0..self.conv.params.len()).for_each(|idx| self.mark_param(idx));
             return None;
         }
         let (message, update) = (message?, update?);
@@ -152,16 +162,33 @@ impl<'p> Analyzer<'_, 'p> {
         let mut list = Vec::new();
         for entry in &self.conv.entries {
             let key = entry.key.text.as_str();
-            if PARTS.contains(&key) || report::meant_part(key, PARTS).is_some() {
+            if PARTS.contains(&key) || self.meant_part(key).is_some() {
                 continue;
             }
-            let taken = self.places.get(key).map(|&idx| self.conv.params[idx].name.span);
-            let first = taken
-                .or_else(|| self.nodes.iter().find(|(name, _)| name.text == key).map(|(name, _)| name.span));
-            if let Some(first) = first {
-                self.refuse::<()>(names::duplicate("the name", key, entry.key.span, first));
-            } else if is_taken(key) {
-                self.refuse::<()>(names::reserved(key, entry.key.span, false));
+            let params = self.conv.params.iter().map(|param| &param.name);
+            let known: Vec<&Ident> = params.chain(self.nodes.iter().map(|(name, _)| *name)).collect();
+            let is_operator = crate::ops::find(key).is_some();
+            if let Some(first) = known.iter().find(|name| name.text == key) {
+                self.refuse::<()>(names::duplicate("the name", key, entry.key.span, first.span));
+            } else if is_taken(key) || is_operator {
+                let finding = names::reserved(key, entry.key.span, is_operator);
+                let finding = self.reads_of(key).into_iter().fold(finding, |finding, (place, end)| {
+                    finding.guess(place, format!("my_{key}{}", end.suffix()))
+                });
+                self.refuse::<()>(finding);
+                // Whatever reads it has its message.
+                self.touch_params(&entry.value);
+                self.ev.touch(&entry.value, &Env::root(self.file));
+                self.nodes.push((&entry.key, true));
+                continue;
+            } else if let Some(other) = known.iter().find(|name| is_end_of(key, &name.text)) {
+                self.refuse::<()>(report::end_is_taken(&entry.key, other, &entry.key));
+                // What reads it reads the other one.
+                self.touch_params(&entry.value);
+                self.ev.touch(&entry.value, &Env::root(self.file));
+                continue;
+            } else if let Some(other) = known.iter().find(|name| is_end_of(&name.text, key)) {
+                self.refuse::<()>(report::end_is_taken(other, &entry.key, &entry.key));
             }
             match self.whole(Part::Node, &entry.value) {
                 Some(value) => list.push(value),
@@ -226,6 +253,45 @@ impl<'p> Analyzer<'_, 'p> {
                 None
             }
         }
+    }
+
+    /// The part that an entry means whose name is that of none. A value of each node may have such a name too: where
+    /// something reads it, or where it is one that nothing can have and the part is there.
+    fn meant_part(&self, key: &str) -> Option<&'static str> {
+        if PARTS.contains(&key) {
+            return None;
+        }
+        let meant = report::meant_part(key, PARTS)?;
+        let mut entries = self.conv.entries.iter();
+        let names = [key, &format!("{key}_i"), &format!("{key}_j")];
+        let is_value = entries.any(|entry| reads_any(&entry.value, &names))
+            || is_taken(key) && self.conv.entries.iter().any(|entry| entry.key.text == meant);
+        (!is_value).then_some(meant)
+    }
+
+    /// Where the body reads a value of each node of this name at an end of an edge.
+    fn reads_of(&self, key: &str) -> Vec<(Span, End)> {
+        let mut found = Vec::new();
+        for end in [End::Target, End::Source] {
+            let name = format!("{key}{}", end.suffix());
+            let mut open: Vec<&ast::Expr> = self.conv.entries.iter().map(|entry| &entry.value).collect();
+            while let Some(expr) = open.pop() {
+                match &expr.kind {
+                    Syntax::Name(read) if *read == name => found.push((expr.span, end)),
+                    Syntax::Call(call) => open.extend(call.args.iter().map(|arg| &arg.value)),
+                    Syntax::List(items) => open.extend(items),
+                    Syntax::Neg(inner) => open.push(inner),
+                    Syntax::Binary { lhs, rhs, .. } => open.extend([&**lhs, &**rhs]),
+                    _ => {}
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether `out` is a parameter.
+    fn has_out(&self) -> bool {
+        self.places.contains_key(text::OUT)
     }
 
     fn mark_param(&mut self, idx: usize) {
@@ -293,6 +359,16 @@ pub(crate) fn reads_any(expr: &ast::Expr, names: &[&str]) -> bool {
         }
     }
     false
+}
+
+/// Whether a name is what another value of each node is called at an end of an edge.
+fn is_end_of(name: &str, base: &str) -> bool {
+    [End::Target, End::Source].iter().any(|end| name.strip_suffix(end.suffix()) == Some(base))
+}
+
+/// Names that were reported where the parameter stands.
+fn is_no_parameter(name: &str) -> bool {
+    is_taken(name) || crate::ops::find(name).is_some() || crate::ops::find_input(name).is_some()
 }
 
 /// The names that a body gives a meaning itself, so that no parameter can have them.

@@ -6,6 +6,7 @@ use crate::bind::{Definition as Known, DefinitionKind, Env, Value};
 use crate::conv::findings as report;
 use crate::conv::functions::Function;
 use crate::conv::{End, Expr, ExprKind, Input, Number, Part, Sign, Takes};
+use crate::findings::elsewhere::written;
 use crate::findings::{args as args_check, names};
 use crate::ops;
 use crate::source::Span;
@@ -65,7 +66,15 @@ impl<'p> Analyzer<'_, 'p> {
         };
         self.touch_params(expr);
         let expects = format!("a value of each {}", row(self.part));
-        self.refuse(args_check::wrong_kind(self.part.quoted(), &expects, &what, place))
+        let finding = args_check::wrong_kind(self.part.quoted(), &expects, &what, place);
+        self.refuse(match &expr.kind {
+            Syntax::List(items) if items.len() > 1 => {
+                let items: Vec<String> = items.iter().map(written).collect();
+                let meant = format!("concat({})", items.join(", "));
+                finding.help(format!("to put values side by side write `{meant}`")).guess(place, meant)
+            }
+            _ => finding,
+        })
     }
 
     pub(super) fn binary(&mut self, sign: Sign, lhs: Operand, rhs: Operand, place: Span) -> Read<Operand> {
@@ -102,6 +111,12 @@ impl<'p> Analyzer<'_, 'p> {
 
     pub(super) fn name(&mut self, name: &'p str, place: Span) -> Read<Operand> {
         if let Some(input) = Input::find(name) {
+            if let Some(known) = self.ev.definition(self.file, name) {
+                self.ev.mark_definition(&known);
+                if self.shadowed.insert(name) {
+                    self.refuse::<()>(report::input_of_file(name, place, known.name.span));
+                }
+            }
             return self.input(input, place).map(Operand::Value);
         }
         if let Some(&idx) = self.places.get(name) {
@@ -115,7 +130,8 @@ impl<'p> Analyzer<'_, 'p> {
             return self.constant(name, &known, place);
         }
         if let Some(function) = Function::find(name) {
-            return self.refuse(report::not_called(function, place));
+            let example = report::example(function.example, self.part, self.has_out());
+            return self.refuse(report::not_called(function, place, &example));
         }
         self.unknown(name, place, false)
     }
@@ -189,7 +205,7 @@ impl<'p> Analyzer<'_, 'p> {
             return self.refuse(report::stage_in_body(self.part, name, "an operator", place));
         }
         if report::reads_order(name) {
-            return self.refuse(report::order(name, place));
+            return self.refuse(report::order(name, place, Some(self.part)));
         }
         let mut visible: Vec<&str> = self.conv.params.iter().map(|param| param.name.text.as_str()).collect();
         visible.extend(self.ev.definition_names(self.file));

@@ -84,10 +84,26 @@ pub fn mixed_levels(cx: &InferCx, port: usize) -> Diagnostic {
             finding = finding.label(cx.input_spans[port], format!("this is {ty}: {level}"));
         }
     }
-    finding.help(match first.entity.is_of_edges() || other.entity.is_of_edges() {
-        true => "values of the edges are given to a convolution as an argument, for example `edge = edges`",
-        false => "end each branch in a readout, for example `concat(fine -> mean, mean)`",
-    })
+    if first.entity.is_of_edges() || other.entity.is_of_edges() {
+        return finding.help(
+            "values of the edges are given to a convolution as an argument, for example `edge = edges`",
+        );
+    }
+    // A pooling's network computes for each row that comes in.
+    let is_of_port = |spec: &&ArgSpec| matches!(spec.kind, ArgKind::Pipeline { port: own } if own == port);
+    match cx.op.args().iter().find(is_of_port) {
+        Some(spec) => {
+            let (arg, row) = (spec.name, if first.entity == Entity::Clusters { "cluster" } else { "node" });
+            let finding = finding.help(format!(
+                "`{arg}` needs a row for each {row}: leave out of it what gathers them, for example `{arg} = linear`"
+            ));
+            match cx.args.get(arg).and_then(|given| given.span) {
+                Some(place) => finding.guess(place, format!("{arg} = linear")),
+                None => finding,
+            }
+        }
+        None => finding.help("end each branch in a readout, for example `concat(fine -> mean, mean)`"),
+    }
 }
 
 /// Whether a finding says that a stage cannot take a value of the edges.
@@ -184,22 +200,29 @@ pub fn edge_arguments(cx: &InferCx, ended_by: Option<Span>) -> Result<(), Diagno
                 _ => mixed_levels(cx, port),
             });
         }
-        if wanted == EdgeValue::Weight && given.width.known().is_some_and(|width| width != 1) {
+        // Of edges without columns the data is reported.
+        if wanted == EdgeValue::Weight && given.width.known().is_some_and(|width| width > 1) {
             return Err(shape::one_column(cx, spec.name, port, place));
         }
     }
     Ok(())
 }
 
+/// One number for each edge, made of all that it carries.
+const ONE_COLUMN: &str = "edges -> linear(1) -> sigmoid";
+
 fn edges_needed(cx: &InferCx, spec: &ArgSpec, wanted: EdgeValue, given: &Type, place: Span) -> Diagnostic {
-    let (name, op, example) = (spec.name, cx.op.name(), wanted.example());
+    let (name, op) = (spec.name, cx.op.name());
+    // However many columns the edges have.
+    let example = if wanted == EdgeValue::Weight { ONE_COLUMN } else { wanted.example() };
     let help = match (wanted, given.entity) {
         (EdgeValue::Kind, _) => {
             format!("the kinds of the data's edges are `{example}`: write `{name} = {example}`")
         }
         (_, Entity::EdgeKinds) => {
-            format!("`edges` has a column for each kind: write `{name} = {example}`")
+            format!("`edges` has the columns of the data: write `{name} = {example}`")
         }
+        (EdgeValue::Weight, _) => format!("a pipeline on edges begins with `edges`: `{name} = {example}`"),
         _ => format!(
             "a pipeline on edges begins with `edges`: `{name} = edges -> linear(64)`, or `{name} = {example}`"
         ),

@@ -122,6 +122,19 @@ pub fn no_width(cx: &InferCx) -> Diagnostic {
     super::args::with_argument(cx, finding, "64")
 }
 
+/// As [`no_width`] in a pipeline on edges, of which nothing infers a width. `argument` is the one that gets its result:
+/// its name, and whether it takes one number for each edge.
+pub fn no_width_on_edges(cx: &InferCx, argument: Option<(&str, bool)>) -> Diagnostic {
+    let name = cx.op.name();
+    let finding = Diagnostic::error("shape::no_width", format!("`{name}` needs a width"));
+    let (finding, width) = match argument {
+        Some((arg, true)) => (finding.label(cx.span, format!("`{arg}` takes one number for each edge")), "1"),
+        _ => (finding.label(cx.span, "the width of a value of the edges is not inferred"), "64"),
+    };
+    let finding = finding.help(format!("write the width, for example `{name}({width})`"));
+    super::args::with_argument(cx, finding, width)
+}
+
 /// No whole number for `out` gives the width that is asked for.
 pub fn no_out(cx: &InferCx, name: &str, target: &Dim) -> Diagnostic {
     let finding = Diagnostic::error(

@@ -14,6 +14,8 @@ pub struct EdgeValues {
     pub features: Option<Features>,
     pub columns: Vec<Columns>,
     pub kinds: Option<(EdgeKinds, KindLabels)>,
+    /// Of the file of edge labels, where it had to be looked at for kinds; of several there are none.
+    pub n_label_columns: usize,
 }
 
 /// The features that the call asks for, and the kinds of the edges: their labels, where the file has one column of them.
@@ -34,6 +36,7 @@ pub fn read(
         asked.expect_columns_of(files, known, &blocks)?;
         (features, columns) = ((found.width() > 0).then_some(found), blocks);
     }
+    let mut n_label_columns = 0;
     let known = known.and_then(|known| known.edge_kinds.as_ref());
     let kinds = match (&features, columns.as_slice()) {
         // The only column of labels is the kind of an edge as it stands.
@@ -52,12 +55,16 @@ pub fn read(
                     _ => None,
                 }
             }
-            _ => None,
+            Some((_, table)) => {
+                n_label_columns = table.width;
+                None
+            }
+            None => None,
         },
     };
     let kinds = kinds.map(|(of_entry, values, unseen)| {
         let kinds = EdgeKinds { of_entry: Arc::new(of_entry), n_kinds: values.len() };
         (kinds, KindLabels { values, unseen, has_added_loops: false })
     });
-    Ok(EdgeValues { features, columns, kinds })
+    Ok(EdgeValues { features, columns, kinds, n_label_columns })
 }

@@ -24,7 +24,7 @@ use crate::data::scan::FileName;
 use crate::data::{DataError, DataOptions, Source, download};
 use crate::diagnostic::count;
 use crate::settings::{self, data::SourceFacts};
-use crate::types::{Entity, TargetKind, Task};
+use crate::types::{Entity, NoKinds, TargetKind, Task};
 use features::Item;
 use std::path::PathBuf;
 
@@ -146,6 +146,11 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
         vocabulary: Vocabulary { columns, target, edge_columns, edge_kinds: kind_labels },
     });
     dataset.edits = edits;
+    dataset.no_kinds = match values.n_label_columns {
+        _ if has_lost_kinds => Some(NoKinds::Merged),
+        0 | 1 => None,
+        columns => Some(NoKinds::Columns(columns)),
+    };
     dataset.unread = unread;
     Ok(dataset)
 }

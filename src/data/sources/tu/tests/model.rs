@@ -28,6 +28,25 @@ fn a_model_s_vocabulary_gives_other_data_the_same_columns() {
 }
 
 #[test]
+fn why_labels_of_edges_are_no_kinds_is_known() {
+    use crate::types::NoKinds;
+    // 1 → 2 stands there twice, as a bond of kind 0 and one of kind 1.
+    let edges = ("A", "1, 2\n1, 2\n2, 1\n4, 5\n5, 4\n4, 4\n");
+    let labels = |text| folder(&[edges, ("edge_labels", text)]);
+    let why = |root: &TempDir, how: &'static str| {
+        let facts = load(root, &[("parallel", ArgValue::Choice(how))]).expect("readable").facts();
+        (facts.edge_kinds, facts.no_kinds)
+    };
+    let one = labels("0\n1\n0\n0\n0\n0\n");
+    assert_eq!(why(&one, "keep"), (2, None));
+    assert_eq!(why(&one, "drop"), (2, None));
+    assert_eq!(why(&one, "sum"), (0, Some(NoKinds::Merged)));
+    let two = labels("0, 1\n1, 1\n0, 1\n0, 0\n0, 1\n0, 1\n");
+    assert_eq!(why(&two, "keep"), (0, Some(NoKinds::Columns(2))));
+    assert_eq!(why(&folder(&[]), "keep"), (0, None));
+}
+
+#[test]
 fn a_model_s_vocabulary_gives_other_edges_the_same_columns_and_kinds() {
     let trained = load(&folder(&CARRIED), &[]).expect("readable").vocabulary;
     let options = |root: &TempDir, vocabulary: &Vocabulary| DataOptions {
