@@ -123,8 +123,11 @@ pub fn words_of(step: &str) -> impl Iterator<Item = &str> {
     let ends = step.match_indices(['(', '[']).map(|(end, _)| end);
     ends.filter_map(move |end| {
         let start = step[..end].rfind(|char| !is_letter(char)).map_or(0, |at| at + 1);
-        // `%5[4, 16]` and `#3[4, 16]` are values under other axes.
-        (start < end && !step[..start].ends_with(['%', '#'])).then(|| &step[start..end])
+        // `%5[4, 16]`, `#3[4, 16]` and `1[1]` are values under other axes.
+        (start < end
+            && !step[..start].ends_with(['%', '#'])
+            && !step[start..].starts_with(|char: char| char.is_ascii_digit()))
+        .then(|| &step[start..end])
     })
 }
 

@@ -126,8 +126,8 @@ impl Compiled {
         self.backward(tracked).kept.len()
     }
 
-    /// Bytes of the maps of rows to graphs and of edges to their kinds, which the first program that reads them makes for
-    /// a batch.
+    /// Bytes of the maps of rows to graphs, of edges to their ends and to their kinds, which the first program that reads
+    /// them makes for a batch.
     pub(crate) fn map_bytes(&self, sizes: Sizes) -> f64 {
         let program = &self.whole.program;
         let has = |is: fn(&Op) -> bool| program.values.iter().any(|value| is(&value.op));
@@ -135,7 +135,15 @@ impl Compiled {
         // Groups of edges that are alike have a start each; most of them hold one edge.
         let alike = has(|op| matches!(op, Op::Alike { .. }));
         let graph_of = has(|op| matches!(op, Op::Gather { index: Index::Graph, .. }));
-        let maps = [(by_kind, sizes.edges), (alike, 2.0 * sizes.edges), (graph_of, sizes.rows)];
+        let by_targets = self.forward.schedule.phases.iter().any(|phase| matches!(phase, Phase::Targets(_)));
+        let by_sources = self.forward.schedule.phases.iter().any(|phase| matches!(phase, Phase::Sources(_)));
+        let maps = [
+            (by_kind, sizes.edges),
+            (alike, 2.0 * sizes.edges),
+            (graph_of, sizes.rows),
+            (by_targets, sizes.edges),
+            (by_sources, 2.0 * sizes.edges),
+        ];
         maps.into_iter().filter(|(is_there, _)| *is_there).map(|(_, numbers)| 4.0 * numbers).sum()
     }
 
