@@ -481,6 +481,14 @@ pub(crate) fn convert<'p>(
             ev.report(finding.help(format!("write `{word}`")).fix(place, word));
             None
         }
+        (ArgKind::ChoiceList(words), Value::Word { text, thunk }) if words.contains(text) => {
+            let place = ev.at(thunk.expr.span);
+            let list = format!("[{text}]");
+            let finding =
+                report::wrong_kind(&what, &spec.kind.expects(), &format!("the word `{text}`"), place);
+            ev.report(finding.help(format!("write `{list}`")).fix(place, list));
+            None
+        }
         (kind, Value::Word { text, thunk }) => {
             ev.report_word(text, thunk, &kind.expects(), &what);
             None
@@ -493,12 +501,25 @@ pub(crate) fn convert<'p>(
             if let Some(text) = meant_value(kind, other) {
                 finding = finding.help(format!("write `{text}`")).fix(place, text);
             }
+            if let (None, Some(text)) = (&finding.help, nearest(spec, other)) {
+                finding = finding.help(format!("for example `{} = {text}`", spec.name)).guess(place, text);
+            }
             ev.report(finding);
             if let Value::Pipeline(thunk) = other {
                 ev.touch(thunk.expr, &thunk.env);
             }
             None
         }
+    }
+}
+
+/// A value of the right kind that is near to what was written, else one that the argument usually has.
+fn nearest(spec: &ArgSpec, value: &Value) -> Option<String> {
+    match (spec.kind, value) {
+        (ArgKind::Int { min, max }, Value::Float(value)) => {
+            Some(value.round().clamp(min as f64, max as f64).to_string())
+        }
+        _ => report::usual(spec),
     }
 }
 

@@ -132,10 +132,15 @@ fn absent_classes(model: &Model, data: &DataFacts, runs: &[PartCounts]) -> Optio
     Some(
         Diagnostic::warning("training::absent_class", format!("{what} from {}", listed(&parts)))
             .label(span, "this is how the data is cut")
-            .help(
-                "figures of such a part say nothing about the class, and means over classes skip it: hold out \
-                 larger parts, or measure with `k_fold`",
-            ),
+            .help(format!(
+                "figures of such a part say nothing about the class, and means over classes skip it: {}",
+                match model.evaluate.call("protocol") {
+                    Some(protocol) if protocol.name == "k_fold" => {
+                        "measure with fewer folds, which are larger, or with a larger `inner_holdout`"
+                    }
+                    _ => "hold out larger parts, or measure with `k_fold`",
+                }
+            )),
     )
 }
 

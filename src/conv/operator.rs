@@ -193,7 +193,12 @@ impl Operator for Defined {
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         has_edges(cx)?;
         self.gathers_once(cx)?;
-        let edge = cx.port(EDGE).map(|port| &cx.inputs[port].width);
+        // Of edges without columns the data is reported, not the widths that follow from it.
+        let unknown = fixed_symbol("F_e");
+        let edge = cx.port(EDGE).map(|port| match &cx.inputs[port].width {
+            width if width.known() == Some(0) => &unknown,
+            width => width,
+        });
         let mut call = Call {
             definition: &self.definition,
             args: cx.args,

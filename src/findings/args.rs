@@ -2,7 +2,7 @@
 
 use super::elsewhere::written;
 use super::names::{did_you_mean, suggested};
-use crate::args::{ArgKind, ArgSpec, Default, words_list};
+use crate::args::{ArgKind, ArgSpec, Default, EdgeValue, words_list};
 use crate::diagnostic::Diagnostic;
 use crate::settings::catalogue;
 use crate::source::Span;
@@ -95,6 +95,23 @@ pub fn missing(
     }
 }
 
+/// A value as a file writes it.
+pub fn text_of(value: &Expr) -> String {
+    written(value)
+}
+
+/// A value that the argument usually has, as a file writes it; `None` where there is none to write down.
+pub fn usual(spec: &ArgSpec) -> Option<String> {
+    Some(match (spec.kind, spec.default) {
+        (ArgKind::Text | ArgKind::Call(_) | ArgKind::Pipeline { .. } | ArgKind::Edges(_), _) => return None,
+        (_, Default::Int(value)) => value.to_string(),
+        (_, Default::Float(value)) => value.to_string(),
+        (_, Default::Bool(value)) => value.to_string(),
+        (_, Default::Choice(word)) => word.to_owned(),
+        _ => example(spec),
+    })
+}
+
 /// A call with the arguments that were given, and all those that are missed, by their names.
 pub fn completed(callee: &str, given: &[Given], missing: &[&ArgSpec]) -> String {
     let given = given.iter().map(|arg| match arg.name {
@@ -117,6 +134,8 @@ pub fn example(spec: &ArgSpec) -> String {
         ArgKind::IntList { .. } => "[64]".into(),
         ArgKind::ChoiceList(words) => format!("[{}]", words.first().copied().unwrap_or("…")),
         ArgKind::Pipeline { .. } => "gcn(64) -> relu".into(),
+        // However many columns the edges have.
+        ArgKind::Edges(EdgeValue::Weight) => "edges -> linear(1) -> sigmoid".into(),
         ArgKind::Edges(of) => of.example().into(),
         ArgKind::Call(kind) => {
             let first = catalogue(kind).first();

@@ -1,7 +1,7 @@
 //! From the syntax tree to a flat DAG: blocks, `repeat` and `residual` are expanded, names become edges.
 //! Types come afterwards, in [`super::infer`].
 
-use super::define::reserved;
+use super::define::{has_faulty_names, reserved};
 use super::infer::Provisional;
 use super::{Author, Node, Scope, inputs_of};
 use crate::args::{Args, BoundArg};
@@ -10,6 +10,7 @@ use crate::bind::{
 };
 use crate::conv::operator::{self, Defined};
 use crate::conv::{Default as Preset, Parameter, Takes, analyse::analyse};
+use crate::diagnostic::Diagnostic;
 use crate::findings::{args as args_check, elsewhere, names};
 use crate::ops::combinators::COMBINATORS;
 use crate::ops::{self, Action, Family, Operator, Ports, Select, WidthRule};
@@ -758,10 +759,15 @@ impl<'p> Builder<'p> {
                 None => is_certain = false,
             }
         }
+        // Which parameter is meant is anyone's guess where two have one name, or one a name that is taken.
+        is_certain &= !has_faulty_names(params, &reserved);
         for (param, slot) in params.iter().zip(&slots) {
             if slot.is_none() && param.default.is_none() && is_certain {
                 let name = &param.name.text;
-                let written = format!("{block}({name} = …)");
+                let given: Vec<Given> = args.iter().map(Given::from).collect();
+                let call = args_check::completed(block, &given, &[]);
+                let comma = if given.is_empty() { "" } else { ", " };
+                let written = format!("{}{comma}{name} = …)", call.strip_suffix(')').unwrap_or(&call));
                 self.ev.report(args_check::missing_value(block, "parameter", name, place, &written));
                 break;
             }
@@ -806,6 +812,12 @@ impl<'p> Builder<'p> {
             inputs.push((0, cursor.node));
         }
         for pipeline in &bound.pipelines {
+            if let Some(finding) = self.plain_value(op, pipeline) {
+                self.ev.report(finding);
+                broken_args.push(pipeline.arg);
+                inputs.push((pipeline.port, cursor.node));
+                continue;
+            }
             let first_new = self.graph.node_count();
             let outer = std::mem::replace(&mut self.is_for_edges, pipeline.of_edges.is_some());
             let end = self.pipeline_argument(pipeline, cursor, span);
@@ -830,6 +842,26 @@ impl<'p> Builder<'p> {
             self.wanted.entry(setter).or_insert(Wanted::RowsOf(node));
         }
         Ok(Cursor { node, is_start: false })
+    }
+
+    /// A number, a text or a list that is written where a pipeline is expected; `None` for what may be one.
+    fn plain_value(&self, op: &'static dyn Operator, pipeline: &Pipeline<'p>) -> Option<Diagnostic> {
+        let expr = pipeline.value.expr;
+        let got = match &expr.kind {
+            ExprKind::Number { .. } | ExprKind::Neg(_) => args_check::text_of(expr),
+            ExprKind::String(text) => format!("the text \"{text}\""),
+            ExprKind::Bool(value) => format!("`{value}`"),
+            ExprKind::List(_) => "a list".to_owned(),
+            _ => return None,
+        };
+        let spec = op.args().iter().find(|spec| spec.name == pipeline.arg)?;
+        let (what, place) = (format!("`{}` of `{}`", spec.name, op.name()), self.ev.at(expr.span));
+        let example = args_check::example(spec);
+        Some(
+            args_check::wrong_kind(&what, &spec.kind.expects(), &got, place)
+                .help(format!("for example `{} = {example}`", spec.name))
+                .guess(place, example),
+        )
     }
 
     /// The operator of a convolution that a file defines, read once; `None` where it could not be read.

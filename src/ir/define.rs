@@ -173,6 +173,12 @@ fn check_params(params: &[Param], is_taken: &dyn Fn(&str) -> Option<bool>, findi
     }
 }
 
+/// Whether parameters share a name, or have one that is taken, which [`check_params`] reported.
+pub(crate) fn has_faulty_names(params: &[Param], is_taken: &dyn Fn(&str) -> Option<bool>) -> bool {
+    let names = || params.iter().map(|param| param.name.text.as_str());
+    names().any(|name| is_taken(name).is_some()) || names().collect::<HashSet<_>>().len() < params.len()
+}
+
 /// What may be missing from each file because something could not be read.
 pub(crate) fn collect_missing(program: &Program) -> HashMap<FileId, Missing<'_>> {
     let own = |id: FileId| {

@@ -66,9 +66,26 @@ pub fn bad_token(text: &Splitter, idx: usize, fault: Fault) -> Diagnostic {
                 .help("the escapes are `\\\"`, `\\\\`, `\\n` and `\\t`; for a backslash write `\\\\`")
         }
         Fault::Number => bad_number(span, word),
+        Fault::Character if matches!(word, "<" | ">") && is_in_conv(text, idx) => {
+            Diagnostic::error("syntax::character", format!("a formula has no comparison `{word}`"))
+                .label(span, "not understood here")
+                .help("`max` and `min` take the larger and the smaller of two, and `relu(x_j)` is 0 below 0")
+        }
         Fault::Character if is_dotted(text, idx) => dotted_name(text, idx),
         Fault::Character => yaml_name(text, idx).unwrap_or_else(|| bad_character(span, word)),
     }
+}
+
+/// Whether a token stands in the body of a convolution, as far as the tokens just before it show.
+fn is_in_conv(text: &Splitter, idx: usize) -> bool {
+    const N_TOKENS: usize = 2000;
+    let before = |idx: usize| (idx.saturating_sub(N_TOKENS)..idx).rev();
+    let bracket = before(idx)
+        .find(|&at| matches!(text.kind(at), Some(Kind::Open(Bracket::Curly) | Kind::Close(Bracket::Curly))));
+    let Some(open) = bracket.filter(|&at| text.kind(at) == Some(Kind::Open(Bracket::Curly))) else {
+        return false;
+    };
+    before(open).find(|&at| text.tokens[at].is_first_on_line).is_some_and(|at| text.word(at) == "conv")
 }
 
 /// Whether a point stands in the middle of a name, as in `nn.ReLU`.
@@ -838,6 +855,16 @@ fn extra_word(place: &Place, head: &str) -> Diagnostic {
                 format!("expected a parameter of the block, but got {found}"),
                 "a name is expected here",
                 "parameters are names with or without a default: `(width, depth = 2)`",
+            )
+        }
+        (Kind::Open(Bracket::Square), Some((Bracket::Round, _)))
+            if matches!(before, "x" | "x_i" | "x_j" | "e_ij" | "aggregated") =>
+        {
+            error(
+                place,
+                format!("{} is read as a whole: its features have no numbers", quoted(before)),
+                "no element can be chosen",
+                format!("a learned map takes of it what it needs, as in `linear(1, {before})`"),
             )
         }
         (Kind::Name | Kind::Number | Kind::Text | Kind::Open(_), Some((bracket, callee))) => {

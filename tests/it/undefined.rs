@@ -73,6 +73,14 @@ fn classes_that_a_part_does_not_hold_are_named_and_figures_over_them_marked() {
     let (code, out, _) = hgnnc(path, &["check", "m.hgnn"]);
     assert_eq!(code, Some(0), "{out}");
     assert!(out.contains("training::absent_class") && out.contains("3 of 60 items"), "{out}");
+    assert!(out.contains("or measure with `k_fold`"), "{out}");
+    // Who measures with `k_fold` is not told to.
+    let folds = settings.replace("{ metrics", "{ protocol = k_fold(10), metrics");
+    let folded = folder_with(&classes(&[29, 28, 3]), &folds);
+    let (code, out, _) = hgnnc(folded.path(), &["check", "m.hgnn"]);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(out.contains("training::absent_class") && out.contains("fewer folds"), "{out}");
+    assert!(!out.contains("with `k_fold`"), "{out}");
     let (code, out, err) = hgnnc(path, &["train", "m.hgnn", "--out", "run"]);
     assert_eq!(code, Some(0), "{err}");
     let warnings: Vec<&str> = err.lines().filter(|line| line.starts_with("warning")).collect();

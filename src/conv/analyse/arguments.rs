@@ -121,6 +121,12 @@ impl<'p> Analyzer<'_, 'p> {
             }
             _ => match self.ev.eval(expr, &Env::root(self.file)) {
                 Value::Bool(value) => Some(Flag::Fixed(value)),
+                Value::Int(value) => {
+                    let meant = (value != 0).to_string();
+                    let finding =
+                        args_check::wrong_kind(what, "`true` or `false`", &value.to_string(), expr.span);
+                    self.refuse(finding.help(format!("write `{meant}`")).guess(expr.span, meant))
+                }
                 other => self.wrong_value(what, "`true` or `false`", other, expr),
             },
         }

@@ -159,6 +159,12 @@ fn expect_rows(name: &FileName, found: usize, expected: usize, items: &str) -> R
     if found == expected {
         return Ok(());
     }
+    if expected == 0 && items == "edge" {
+        let lines = count(found, "line");
+        return Err(name
+            .whole("data::count", format!("has {lines}, one for each edge, but NAME_A.txt, which holds the edges, is empty"))
+            .help("restore NAME_A.txt from an intact copy of the set; or delete what belongs to edges, if there are none"));
+    }
     Err(name
         .whole(
             "data::count",

@@ -14,6 +14,11 @@ fn each_broken_file_is_named_with_its_line() {
         "TINY_A.txt:2: the edge 3, 4 joins graph 1 and graph 2",
     );
     refuses(
+        &[("A", " "), ("edge_labels", "1\n2\n")],
+        "data::count",
+        "TINY_edge_labels.txt: has 2 lines, one for each edge, but NAME_A.txt, which holds the edges, is empty",
+    );
+    refuses(
         &[("A", "1, 2\n3\n")],
         "data::ragged",
         "TINY_A.txt:2: expected two node numbers, `source, target`, but `3` has 1 value",
