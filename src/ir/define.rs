@@ -7,7 +7,7 @@ use crate::ops;
 use crate::ops::combinators::COMBINATORS;
 use crate::source::{FileId, Span};
 use crate::syntax::Program;
-use crate::syntax::ast::{Entry, Expr, ExprKind, Ident, ItemKind, Param, Stage};
+use crate::syntax::ast::{Entry, Expr, ExprKind, File, Ident, ItemKind, Param, Stage};
 use std::collections::{HashMap, HashSet};
 
 /// What can stand before `=` at the top of a file.
@@ -41,14 +41,27 @@ pub(crate) fn edge_stages(value: &Expr) -> Option<(&[Stage], Option<&Ident>)> {
     }
 }
 
-/// A pipeline with a name that begins with a value of the edges, which stands alone: its first stage and its name.
-fn continued_edges<'p>(known: &HashSet<&str>, value: &'p Expr) -> Option<(&'p str, &'p [Stage], &'p Ident)> {
+/// A pipeline that begins with a value of the edges and stands alone: its first stage, its stages and its name. One
+/// without a name may be meant as the model.
+fn continued_edges<'p>(known: &HashSet<&str>, value: &'p Expr) -> Option<Continued<'p>> {
     let ExprKind::Pipeline(stages) = &value.kind else { return None };
     let [Stage { value: Expr { kind: ExprKind::Name(first), .. }, name: None }, ..] = &stages[..] else {
         return None;
     };
-    let name = stages.last()?.name.as_ref()?;
+    let name = stages.last()?.name.as_ref();
     known.contains(first.as_str()).then_some((first, stages, name))
+}
+
+type Continued<'p> = (&'p str, &'p [Stage], Option<&'p Ident>);
+
+/// As [`continued_edges`], where it is no model: it has a name, or the file sets its model.
+fn line_of_edges<'p>(known: &HashSet<&str>, file: &File, value: &'p Expr) -> Option<Continued<'p>> {
+    let sets_model = || {
+        file.items
+            .iter()
+            .any(|item| matches!(&item.kind, ItemKind::Setting { key, .. } if key.text == "model"))
+    };
+    continued_edges(known, value).filter(|(.., name)| name.is_some() || sets_model())
 }
 
 /// The names of values of the edges that stand alone in any file.
@@ -57,7 +70,7 @@ fn edge_names(program: &Program) -> HashSet<&str> {
     for item in program.files.iter().flat_map(|file| &file.items) {
         let ItemKind::Bare { value } = &item.kind else { continue };
         let own = edge_stages(value).and_then(|(_, name)| name);
-        let name = own.or_else(|| continued_edges(&known, value).map(|(.., name)| name));
+        let name = own.or_else(|| continued_edges(&known, value).and_then(|(.., name)| name));
         known.extend(name.map(|name| name.text.as_str()));
     }
     known
@@ -97,10 +110,14 @@ pub(crate) fn collect_definitions<'p>(
                         findings.push(names::unnamed_edges(value.span));
                         continue;
                     }
-                    None => match continued_edges(&known, value) {
-                        Some((first, stages, name)) => {
+                    None => match line_of_edges(&known, file, value) {
+                        Some((first, stages, Some(name))) => {
                             findings.push(names::continues_edges(first, stages, value.span, name));
                             (name, DefinitionKind::Edges { stages })
+                        }
+                        Some((.., None)) => {
+                            findings.push(names::unnamed_edges(value.span));
+                            continue;
                         }
                         None => continue,
                     },
@@ -291,7 +308,7 @@ pub(crate) fn main_items<'p>(program: &'p Program, findings: &mut Findings) -> M
                     (key.text.as_str(), key.span)
                 }
                 ItemKind::Bare { value }
-                    if edge_stages(value).is_some() || continued_edges(&known, value).is_some() =>
+                    if edge_stages(value).is_some() || line_of_edges(&known, file, value).is_some() =>
                 {
                     continue;
                 }

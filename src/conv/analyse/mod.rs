@@ -167,7 +167,7 @@ impl<'p> Analyzer<'_, 'p> {
             }
             let params = self.conv.params.iter().map(|param| &param.name);
             let known: Vec<&Ident> = params.chain(self.nodes.iter().map(|(name, _)| *name)).collect();
-            let is_operator = crate::ops::find(key).is_some();
+            let is_operator = crate::ops::find(key).is_some() || crate::ops::find_input(key).is_some();
             if let Some(first) = known.iter().find(|name| name.text == key) {
                 self.refuse::<()>(names::duplicate("the name", key, entry.key.span, first.span));
             } else if is_taken(key) || is_operator {
