@@ -38,7 +38,7 @@ impl<T> Checked<T> {
 impl Checked<Model> {
     /// Lets the witness run a model that was refused, and only for its symmetry ([`Outcome::refused`]), to
     /// show what the refusal says. Nothing else may call this.
-    pub fn for_witness(model: Model) -> Self {
+    pub(crate) fn for_witness(model: Model) -> Self {
         Self(model)
     }
 }

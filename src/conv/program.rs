@@ -237,7 +237,7 @@ impl<'b> Writer<'_, 'b> {
             "exp" => value.exp(),
             "log" => value.ln(),
             "sqrt" => value.sqrt(),
-            "rsqrt" => value.at_least(LEAST).power(-0.5) * value.above(0.0),
+            "rsqrt" => value.at_least(LEAST).sqrt().reciprocal() * value.above(0.0),
             "abs" => value.abs(),
             "square" => value.square(),
             other => unreachable!("`{other}` is no function of one value"),

@@ -61,7 +61,7 @@ pub fn count() -> usize {
 ///
 /// # Panics
 /// Where `f` does.
-pub(crate) fn each(n: usize, f: &(dyn Fn(usize) + Sync)) {
+pub fn each(n: usize, f: &(dyn Fn(usize) + Sync)) {
     if IS_HELPER.get() {
         return (0..n).for_each(f);
     }

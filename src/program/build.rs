@@ -619,7 +619,46 @@ impl<'b> V<'b> {
                 _ => {}
             }
         }
+        if let (Reduce::Sum, Index::Target | Index::Source, Some(sum)) =
+            (how, index, self.sum_of_matrices(index))
+        {
+            return sum;
+        }
         self.b.push(Op::Reduce { how, x: self.id, index }, index.to(), value.axes)
+    }
+
+    /// `Σ_e a_e M_e` of row vectors `a_e` and matrices that are linear in an `h_e`: what is summed is `h_e ⊗ a_e`, and the
+    /// product is taken of the sum, so that no edge has a matrix.
+    fn sum_of_matrices(self, index: Index) -> Option<Self> {
+        let b = self.b;
+        let value = b.value(self.id);
+        let product = match value.op {
+            Op::View(inner) => b.value(inner),
+            _ => value.clone(),
+        };
+        let Op::Contract { a, b: matrix, transposed: [false, false] } = product.op else { return None };
+        let (a, matrix) = (b.at(a), b.value(matrix));
+        let (Op::View(inner), Space::Edges) = (matrix.op, matrix.space) else { return None };
+        let inner = b.value(inner);
+        let (linear, bias) = match inner.op {
+            Op::Map(Fun::Add, args) if b.at(args[1]).space() == Space::One => {
+                (b.value(args[0]).op, Some(b.at(args[1])))
+            }
+            op => (op, None),
+        };
+        let Op::Linear { x: h, w, transposed: false } = linear else { return None };
+        let (h, w) = (b.at(h), b.at(w));
+        let ([p, q], [_]) = (&matrix.axes[..], &h.axes()[..]) else { return None };
+        if !is_one(&a.axes()[0]) || a.space() != Space::Edges || w.axes().len() != 2 {
+            return None;
+        }
+        let whole = (h.column() * a).sum(index).flat();
+        let sum = whole.linear(w.view(&[whole.width(), q.clone()]));
+        let sum = match bias {
+            Some(bias) => sum + a.sum(index).flat().linear(bias.view(&[p.clone(), q.clone()])),
+            None => sum,
+        };
+        Some(sum.view(&value.axes))
     }
 
     /// `Σ` over the edges of the same kind that lead to the same row, for each of them.

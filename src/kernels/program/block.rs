@@ -1,11 +1,16 @@
 //! Values computed block by block: see [`super::phases`].
 
 use super::map::{self, Fit, Operand, Rows};
-use super::phases::{Schedule, dot_of, source};
+use super::phases::{Schedule, dot_of, is_total, source};
 use super::{Memory, Random};
+use crate::kernels::activation::Activation;
+use crate::kernels::custom::{Mat, product, product_to};
 use crate::kernels::float::Float;
+use crate::kernels::linear::add_column_sums;
+use crate::kernels::product::{Start, product_at, product_of_rows};
 use crate::kernels::summation::{Summation, sum_rows};
 use crate::program::{Id, Index, Op, Program, Reduce, Space};
+use multiversion::multiversion;
 use std::ops::Range;
 
 /// Neighbours from which on a sum is taken in f64: with so many terms, one in f32 would lose digits.
@@ -33,7 +38,25 @@ pub(super) struct BlockPlan {
     pub steps: Vec<Step>,
     pub n_slots: usize,
     /// Numbers an edge that the slots hold together.
-    pub slot_width: usize,
+    pub edge_width: usize,
+    /// Numbers a row that the slots hold together.
+    pub row_width: usize,
+    /// By value: where it stands, if in a slot.
+    slot_of: Vec<Option<usize>>,
+    /// Numbers an edge, about, of rows that are copied so that those of one kind stand one after another.
+    pub packed_width: f64,
+    /// The most kinds of edges that each have a matrix; 0 where none have.
+    n_kinds: usize,
+    /// By sum over all rows: how many numbers it has, and whether they are added up in f64.
+    pub totals: Vec<(Id, usize, bool)>,
+}
+
+impl BlockPlan {
+    /// Rows and edges of a block, at least: as many as are worth to read the matrices for that they are multiplied with.
+    pub fn least(&self) -> [usize; 2] {
+        let has_products = self.steps.iter().any(|step| step.kind == Kind::Product);
+        [if has_products { 32 } else { 1 }, 32 * self.n_kinds]
+    }
 }
 
 /// One value of a block.
@@ -47,8 +70,10 @@ pub(super) struct Step {
     /// How the operands stand beside the result.
     pub fits: Vec<Fit>,
     pub kind: Kind,
-    /// Where values of edges that are not stored stand.
+    /// Where a value that is not stored stands.
     pub slot: Option<usize>,
+    /// Elementary operations a row, about.
+    pub work: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,6 +90,10 @@ pub(super) enum Kind {
     Own,
     /// A sum over edges of a function, which is computed on the way.
     SumOf(Id),
+    /// Rows times a matrix.
+    Product,
+    /// A part of a sum over all rows, by its place among the totals.
+    Total(usize),
 }
 
 pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_readers: &[usize]) -> BlockPlan {
@@ -72,11 +101,9 @@ pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_reade
     let results = schedule.phases[phase].results();
     let is_result = |id: Id| results.contains(&id);
     let is_in_slot = |id: Id| {
-        let value = program.value(id);
-        value.space == Space::Edges
-            && !schedule.is_stored[id.index()]
-            && !matches!(value.op, Op::Gather { .. } | Op::View(_))
+        !schedule.is_stored[id.index()] && !matches!(program.value(id).op, Op::Gather { .. } | Op::View(_))
     };
+    let mut totals = Vec::new();
     // Sums of functions that nothing else reads are computed without a slot.
     let mut kinds: Vec<Kind> = vec![Kind::Own; ids.len()];
     let at = |id: Id| ids.binary_search(&id).ok();
@@ -85,6 +112,11 @@ pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_reade
         match &value.op {
             Op::Gather { .. } if value.space == Space::Edges && !is_result(id) => kinds[k] = Kind::Seen,
             Op::View(_) => kinds[k] = Kind::Seen,
+            Op::Linear { .. } | Op::Typed { .. } => kinds[k] = Kind::Product,
+            op if is_total(program, value) => {
+                kinds[k] = Kind::Total(totals.len());
+                totals.push((id, value.known_width(), matches!(op, Op::Reduce { .. })));
+            }
             _ => {
                 if let Some(factors) = dot_of(program, n_readers, &value.op) {
                     let Op::Fold { x, .. } = value.op else { unreachable!() };
@@ -98,6 +130,7 @@ pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_reade
                 {
                     let inner = program.value(x);
                     let is_free = n_readers[x.index()] == 1
+                        && inner.space == Space::Edges
                         && is_in_slot(x)
                         && matches!(&inner.op, Op::Map(_, args) if args.len() <= 2)
                         && at(x).is_some_and(|x| kinds[x] == Kind::Own);
@@ -127,19 +160,21 @@ pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_reade
             }
         }
     }
-    let mut free: Vec<usize> = Vec::new();
-    let mut widths: Vec<usize> = Vec::new();
+    let mut free: [Vec<usize>; 2] = Default::default();
+    // With whether they hold values of edges.
+    let mut widths: Vec<(usize, bool)> = Vec::new();
     let mut slot_of = vec![None; program.values.len()];
     let mut steps = Vec::with_capacity(ids.len());
     for (k, &id) in ids.iter().enumerate() {
         let value = program.value(id);
         let width = value.known_width();
-        if is_in_slot(id) && !matches!(kinds[k], Kind::Seen | Kind::Summed) {
-            let slot = free.pop().unwrap_or_else(|| {
-                widths.push(0);
+        if is_in_slot(id) && !matches!(kinds[k], Kind::Seen | Kind::Summed | Kind::Total(_)) {
+            let is_edges = value.space == Space::Edges;
+            let slot = free[usize::from(is_edges)].pop().unwrap_or_else(|| {
+                widths.push((0, is_edges));
                 widths.len() - 1
             });
-            widths[slot] = widths[slot].max(width);
+            widths[slot].0 = widths[slot].0.max(width);
             slot_of[id.index()] = Some(slot);
         }
         let dims: Vec<usize> = value.axes.iter().map(|size| size.known().expect("known here")).collect();
@@ -147,18 +182,44 @@ pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_reade
             Op::Map(..) | Op::Expand(_) => fits(program, &value.op.args(), &dims),
             _ => (shape(&dims), Vec::new()),
         };
-        steps.push(Step { id, width, shape, fits, kind: kinds[k], slot: slot_of[id.index()] });
+        let inner = |id: Id| program.value(id).axes.last().and_then(|size| size.known()).unwrap_or(1);
+        let work = match &value.op {
+            Op::Linear { x, .. } | Op::Typed { x, .. } => width * (2 + inner(*x) / 8),
+            // Of all rows; a row takes as much as it has products.
+            Op::Outer { a, .. } | Op::OuterOfKinds { a, .. } => {
+                width / 4 * program.value(*a).known_width() / inner(*a).max(1)
+            }
+            _ => width * 2,
+        };
+        steps.push(Step { id, width, shape, fits, kind: kinds[k], slot: slot_of[id.index()], work });
         for &done in &ids[..=k] {
             if let Some(slot) = slot_of[done.index()]
                 && last[done.index()] == k
-                && !free.contains(&slot)
+                && !free[usize::from(widths[slot].1)].contains(&slot)
                 && steps.iter().rev().find(|step| step.slot == Some(slot)).is_some_and(|step| step.id == done)
             {
-                free.push(slot);
+                free[usize::from(widths[slot].1)].push(slot);
             }
         }
     }
-    BlockPlan { steps, n_slots: widths.len(), slot_width: widths.iter().sum::<usize>().max(1) }
+    let width = |of_edges: bool| widths.iter().filter(|slot| slot.1 == of_edges).map(|slot| slot.0).sum();
+    let (edge_width, row_width) = (width(true), width(false));
+    let kinds_of = |&id: &Id| match &program.value(id).op {
+        Op::Typed { w, .. } => program.value(*w).axes[0].known(),
+        Op::OuterOfKinds { .. } => program.value(id).axes[0].known(),
+        _ => None,
+    };
+    let n_kinds = ids.iter().filter_map(kinds_of).max().unwrap_or(0);
+    let packed = ids.iter().filter_map(|id| {
+        let (value, n_kinds) = (program.value(*id), kinds_of(id)?);
+        let sides = match &value.op {
+            Op::OuterOfKinds { a, b } => [program.value(*a).known_width(), program.value(*b).known_width()],
+            _ => [program.value(value.op.args()[0]).known_width(), value.known_width()],
+        };
+        Some((sides[0] + sides[1]) as f64 / n_kinds.max(1) as f64)
+    });
+    let packed_width = packed.fold(0.0, f64::max);
+    BlockPlan { steps, n_slots: widths.len(), edge_width, row_width, slot_of, packed_width, n_kinds, totals }
 }
 
 /// Rows of several axes as heads of the last axis.
@@ -216,11 +277,63 @@ pub(super) struct Scratch<T> {
     grids: Vec<f64>,
     /// Of the block's rows, in its edges.
     ends: Vec<u32>,
+    /// Rows that stand apart, one after another.
+    packed: Vec<T>,
+    also_packed: Vec<T>,
+    of_kinds: OfKinds,
+    /// Parts of sums over all rows, in the order of the plan; in f64 for those that are added up so.
+    pub totals: Vec<Total<T>>,
+}
+
+/// The edges of a block by their kind: those of kind `t` are `edges[starts[t] .. starts[t + 1]]`, ascending.
+#[derive(Default)]
+struct OfKinds {
+    starts: Vec<usize>,
+    edges: Vec<u32>,
+}
+
+impl OfKinds {
+    fn sort(&mut self, kind_of: impl Fn(usize) -> usize, n_edges: usize, n_kinds: usize) {
+        self.starts.clear();
+        self.starts.resize(n_kinds + 2, 0);
+        (0..n_edges).for_each(|edge| self.starts[kind_of(edge) + 2] += 1);
+        for kind in 0..n_kinds {
+            self.starts[kind + 1] += self.starts[kind];
+        }
+        self.edges.resize(n_edges, 0);
+        for edge in 0..n_edges {
+            let place = &mut self.starts[kind_of(edge) + 1];
+            self.edges[*place] = edge as u32;
+            *place += 1;
+        }
+    }
+    fn of(&self, kind: usize) -> &[u32] {
+        &self.edges[self.starts[kind]..self.starts[kind + 1]]
+    }
+}
+
+/// A part of a sum over all rows.
+pub(super) enum Total<T> {
+    Products(Vec<T>),
+    Sums(Vec<f64>),
 }
 
 impl<T: Float> Scratch<T> {
-    pub fn new(n_slots: usize) -> Self {
-        Self { slots: vec![Vec::new(); n_slots], wide: Vec::new(), grids: Vec::new(), ends: Vec::new() }
+    pub fn new(plan: &BlockPlan) -> Self {
+        let total = |&(_, len, is_wide): &(Id, usize, bool)| match is_wide {
+            true => Total::Sums(vec![0.0; len]),
+            false => Total::Products(vec![T::ZERO; len]),
+        };
+        Self {
+            slots: vec![Vec::new(); plan.n_slots],
+            wide: Vec::new(),
+            grids: Vec::new(),
+            ends: Vec::new(),
+            packed: Vec::new(),
+            also_packed: Vec::new(),
+            of_kinds: OfKinds::default(),
+            totals: plan.totals.iter().map(total).collect(),
+        }
     }
 }
 
@@ -229,6 +342,10 @@ pub(super) struct Run<'a, T> {
     pub schedule: &'a Schedule,
     pub plan: &'a BlockPlan,
     pub memory: &'a Memory<'a, T>,
+    /// By step: a matrix that is multiplied with from the other side, turned; else empty.
+    pub turned: Vec<Vec<T>>,
+    /// By edge, where the edges have kinds.
+    pub kinds: Option<&'a [u32]>,
     pub random: Random,
     pub summation: Summation,
 }
@@ -238,23 +355,74 @@ impl<T: Float> Run<'_, T> {
     pub fn block(&self, frame: &Frame, scratch: &mut Scratch<T>) {
         let is_plain = !self.summation.is_reproducible()
             && frame.offsets.windows(2).all(|pair| (pair[1] - pair[0]) as usize <= HUB);
-        for step in &self.plan.steps {
+        for (place, step) in self.plan.steps.iter().enumerate() {
             match step.kind {
                 Kind::Seen | Kind::Summed => {}
                 Kind::Deferred if is_plain => {}
-                _ => self.step(step, frame, scratch, is_plain),
+                Kind::Total(total) => self.add_to_total(step, total, frame, scratch),
+                _ => self.step(place, step, frame, scratch, is_plain),
             }
         }
     }
 
+    /// Adds a block's part to a sum over all rows.
+    fn add_to_total(&self, step: &Step, total: usize, frame: &Frame, scratch: &mut Scratch<T>) {
+        let Scratch { slots, packed, also_packed, of_kinds, totals, .. } = scratch;
+        let slots = &*slots;
+        match (&mut totals[total], &self.program.value(step.id).op) {
+            (Total::Sums(sums), Op::Reduce { x, .. }) => {
+                let n = self.n_of(*x, frame);
+                add_column_sums(packed_rows(self.rows(*x, frame, slots), n, sums.len(), packed), sums);
+            }
+            (Total::Products(sums), Op::Outer { a, b, .. }) => {
+                let n = self.n_of(*a, frame);
+                let last = |id: Id| self.program.value(id).axes.last().and_then(|size| size.known());
+                let (p, q) = (last(*a).expect("an axis"), last(*b).expect("an axis"));
+                let heads = sums.len().checked_div(p * q).unwrap_or(0);
+                let a = packed_rows(self.rows(*a, frame, slots), n, heads * p, packed);
+                let b = packed_rows(self.rows(*b, frame, slots), n, heads * q, also_packed);
+                for (head, sum) in sums.chunks_exact_mut((p * q).max(1)).enumerate() {
+                    let left = Mat::columns(a, n, head * p..(head + 1) * p, heads * p);
+                    let right = Mat::columns(b, n, head * q..(head + 1) * q, heads * q);
+                    // SAFETY: a matrix of `[p, q]` that is borrowed mutably.
+                    unsafe { product_to(sum.as_mut_ptr(), q, left.transposed(), right, true) };
+                }
+            }
+            (Total::Products(sums), Op::OuterOfKinds { a, b }) => {
+                let (p, q) = (self.program.value(*a).known_width(), self.program.value(*b).known_width());
+                let n_kinds = sums.len().checked_div(p * q).unwrap_or(0);
+                let (a, b) = (self.rows(*a, frame, slots), self.rows(*b, frame, slots));
+                self.sort_by_kind(of_kinds, frame, n_kinds);
+                for (kind, sum) in sums.chunks_exact_mut((p * q).max(1)).enumerate() {
+                    let edges = of_kinds.of(kind);
+                    pick(a, edges, p, packed);
+                    pick(b, edges, q, also_packed);
+                    product_at(p, edges.len(), q, packed, also_packed, sum, true);
+                }
+            }
+            _ => unreachable!("sums over all rows"),
+        }
+    }
+
+    fn sort_by_kind(&self, of_kinds: &mut OfKinds, frame: &Frame, n_kinds: usize) {
+        let kinds = self.kinds.expect("the stage reads the kinds of edges");
+        match frame.entries {
+            Some(entries) => {
+                of_kinds.sort(|edge| kinds[entries[edge] as usize] as usize, entries.len(), n_kinds);
+            }
+            None => {
+                of_kinds.sort(|edge| kinds[frame.edges.start + edge] as usize, frame.edges.len(), n_kinds)
+            }
+        }
+    }
+
+    /// How many rows a value has in the block.
+    fn n_of(&self, id: Id, frame: &Frame) -> usize {
+        if self.program.value(id).space == Space::Edges { frame.edges.len() } else { frame.rows.len() }
+    }
+
     /// The rows of a value in the block. `slots` of edges have to be there.
-    fn rows<'s>(
-        &'s self,
-        id: Id,
-        frame: &'s Frame,
-        slots: &'s [Vec<T>],
-        step_of: &dyn Fn(Id) -> usize,
-    ) -> Rows<'s, T> {
+    fn rows<'s>(&'s self, id: Id, frame: &'s Frame, slots: &'s [Vec<T>]) -> Rows<'s, T> {
         let id = source(self.program, id);
         let value = self.program.value(id);
         let width = value.known_width();
@@ -271,6 +439,9 @@ impl<T: Float> Run<'_, T> {
             // what earlier phases wrote, or rows of its own.
             unsafe { Rows::at_places(start.add(skip), len - skip, width, index) }
         };
+        if let Some(slot) = self.plan.slot_of[id.index()] {
+            return Rows::dense(&slots[slot], width);
+        }
         if value.space != Space::Edges {
             return at(id, frame.rows.start, None);
         }
@@ -285,21 +456,17 @@ impl<T: Float> Run<'_, T> {
                 let places = if index == Index::Target { frame.targets } else { frame.sources };
                 at(source(self.program, x), 0, Some(places))
             }
-            _ => Rows::dense(&slots[step_of(id)], width),
+            _ => unreachable!("%{} is neither stored nor in a slot", id.0),
         }
     }
 
-    fn step(&self, step: &Step, frame: &Frame, scratch: &mut Scratch<T>, is_plain: bool) {
+    fn step(&self, place: usize, step: &Step, frame: &Frame, scratch: &mut Scratch<T>, is_plain: bool) {
         let value = self.program.value(step.id);
         let is_edges = value.space == Space::Edges;
-        let n = if is_edges { frame.edges.len() } else { frame.rows.len() };
-        let slot_of = |id: Id| {
-            let found = self.plan.steps.iter().find(|step| step.id == id).and_then(|step| step.slot);
-            found.expect("computed before it is read")
-        };
+        let n = self.n_of(step.id, frame);
         // The result is taken out of the scratch memory while its operands are read from there.
         let mut own = step.slot.map(|slot| std::mem::take(&mut scratch.slots[slot]));
-        let Scratch { slots, wide, grids, ends } = scratch;
+        let Scratch { slots, wide, grids, ends, packed, also_packed, of_kinds, .. } = scratch;
         let out: &mut [T] = match &mut own {
             Some(values) => {
                 if values.len() < n * step.width {
@@ -315,7 +482,7 @@ impl<T: Float> Run<'_, T> {
             }
         };
         let slots = &*slots;
-        let rows = |id: Id| self.rows(id, frame, slots, &slot_of);
+        let rows = |id: Id| self.rows(id, frame, slots);
         match &value.op {
             _ if let Kind::Dot([a, b]) = step.kind => {
                 let dims: Vec<usize> =
@@ -326,6 +493,55 @@ impl<T: Float> Run<'_, T> {
                 let operands: Vec<Operand<T>> =
                     args.iter().zip(&step.fits).map(|(&arg, &fit)| (rows(arg), fit)).collect();
                 map::map(*f, &operands, n, step.shape, out, None);
+            }
+            Op::Linear { x, w, .. } => {
+                let axes = &self.program.value(*w).axes;
+                let heads = if axes.len() == 3 { axes[0].known().expect("known") } else { 1 };
+                let w = match &self.turned[place][..] {
+                    [] => self.memory.read(source(self.program, *w)),
+                    turned => turned,
+                };
+                let x_width = self.program.value(*x).known_width();
+                let x = packed_rows(rows(*x), n, x_width, packed);
+                // One matrix for all heads takes each of them as a row.
+                let is_turned = matches!(value.op, Op::Linear { transposed: true, .. });
+                let n_in = &axes[axes.len() - if is_turned { 1 } else { 2 }];
+                let n_in = n_in.known().expect("known");
+                let n = (n * x_width).checked_div(heads * n_in).unwrap_or(n);
+                heads_product(n, heads, n_in, x, w, out, self.summation);
+            }
+            Op::Typed { x, w, .. } => {
+                let n_kinds = self.program.value(*w).axes[0].known().expect("known");
+                let w = match &self.turned[place][..] {
+                    [] => self.memory.read(source(self.program, *w)),
+                    turned => turned,
+                };
+                let (n_in, n_out) = (self.program.value(*x).known_width(), step.width);
+                let x = rows(*x);
+                if n_in == 0 {
+                    out.fill(T::ZERO);
+                }
+                self.sort_by_kind(of_kinds, frame, n_kinds);
+                for (kind, w) in w.chunks_exact((n_in * n_out).max(1)).enumerate() {
+                    let edges = of_kinds.of(kind);
+                    pick(x, edges, n_in, packed);
+                    also_packed.resize(edges.len() * n_out, T::ZERO);
+                    let (start, act) = (Start::Zero, Activation::Identity);
+                    product_of_rows(
+                        self.summation,
+                        edges.len(),
+                        n_in,
+                        n_out,
+                        packed,
+                        w,
+                        also_packed,
+                        start,
+                        act,
+                    );
+                    for (&edge, y) in edges.iter().zip(also_packed.chunks_exact(n_out.max(1))) {
+                        out[edge as usize * n_out..][..n_out].copy_from_slice(y);
+                    }
+                }
             }
             Op::Expand(x) => map::copy((rows(*x), step.fits[0]), n, step.shape, out, None),
             Op::Gather { .. } if is_edges => {
@@ -442,7 +658,8 @@ impl<T: Float> Run<'_, T> {
             }
             Op::Reduce { how: Reduce::Max, x, .. } => {
                 let base = frame.offsets[0];
-                let ends = frame.offsets[1..].iter().map(|&end| (end - base) as usize);
+                ends.clear();
+                ends.extend(frame.offsets[1..].iter().map(|&end| end - base));
                 map::largest(rows(*x), ends, step.width, out);
             }
             Op::Reduce { how: Reduce::Mul, x, .. } => {
@@ -452,7 +669,7 @@ impl<T: Float> Run<'_, T> {
                 for (out, &end) in out.chunks_exact_mut(step.width.max(1)).zip(&frame.offsets[1..]) {
                     let end = (end - base) as usize;
                     let factors = (first..end).map(|row| terms.at(row, step.width));
-                    product(factors, self.summation.is_reproducible(), wide, out);
+                    product_of_factors(factors, self.summation.is_reproducible(), wide, out);
                     first = end;
                 }
             }
@@ -474,6 +691,62 @@ impl<T: Float> Run<'_, T> {
     }
 }
 
+/// Rows one after another; where they stand apart, copied to `packed`.
+fn packed_rows<'a, T: Float>(rows: Rows<'a, T>, n: usize, width: usize, packed: &'a mut Vec<T>) -> &'a [T] {
+    if rows.is_dense() {
+        return rows.values(n * width);
+    }
+    packed.clear();
+    packed.reserve(n * width);
+    for row in 0..n {
+        packed.extend_from_slice(rows.at(row, width));
+    }
+    packed
+}
+
+/// Some of the rows, one after another.
+fn pick<T: Float>(rows: Rows<T>, which: &[u32], width: usize, packed: &mut Vec<T>) {
+    packed.clear();
+    packed.reserve(which.len() * width);
+    for &row in which {
+        packed.extend_from_slice(rows.at(row as usize, width));
+    }
+}
+
+/// `x [n, heads, i]` times a matrix for each head, `w [heads, i, o]`, into `out [n, heads, o]`.
+fn heads_product<T: Float>(
+    n: usize,
+    heads: usize,
+    n_in: usize,
+    x: &[T],
+    w: &[T],
+    out: &mut [T],
+    summation: Summation,
+) {
+    let n_out = out.len().checked_div(n * heads).unwrap_or(0);
+    if n_in == 0 {
+        return out.fill(T::ZERO);
+    }
+    if heads == 1 {
+        return product_of_rows(summation, n, n_in, n_out, x, w, out, Start::Zero, Activation::Identity);
+    }
+    for (head, w) in w.chunks_exact((n_in * n_out).max(1)).enumerate() {
+        if summation.is_reproducible() {
+            let of_head = x.chunks_exact((heads * n_in).max(1)).take(n);
+            let x: Vec<T> = of_head.flat_map(|row| &row[head * n_in..][..n_in]).copied().collect();
+            let mut y = vec![T::ZERO; n * n_out];
+            product_of_rows(summation, n, n_in, n_out, &x, w, &mut y, Start::Zero, Activation::Identity);
+            for (out, y) in out.chunks_exact_mut((heads * n_out).max(1)).zip(y.chunks_exact(n_out.max(1))) {
+                out[head * n_out..][..n_out].copy_from_slice(y);
+            }
+            continue;
+        }
+        let a = Mat::columns(x, n, head * n_in..(head + 1) * n_in, heads * n_in);
+        let columns = &mut out[head * n_out..];
+        product(columns, heads * n_out, a, Mat::new(w, n_in, n_out, n_out), false);
+    }
+}
+
 fn sum_rows_in_order<'a, T: Float>(rows: impl Iterator<Item = (T, &'a [T])>, sums: &mut [f64]) {
     sums.fill(0.0);
     for (_, row) in rows {
@@ -485,7 +758,7 @@ fn sum_rows_in_order<'a, T: Float>(rows: impl Iterator<Item = (T, &'a [T])>, sum
 
 /// The product of each column, in f64. Where the order of the rows may leave no trace, the factors of a column are
 /// multiplied in the order of their values.
-pub(super) fn product<'a, T: Float>(
+pub(super) fn product_of_factors<'a, T: Float>(
     rows: impl Iterator<Item = &'a [T]> + Clone,
     is_reproducible: bool,
     products: &mut Vec<f64>,
@@ -514,6 +787,7 @@ pub(super) fn product<'a, T: Float>(
 }
 
 /// Over one axis of rows.
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 pub(super) fn fold<T: Float>(how: Reduce, x: Rows<T>, n: usize, dims: &[usize], axis: usize, out: &mut [T]) {
     let outer: usize = dims[..axis].iter().product();
     let inner: usize = dims[axis + 1..].iter().product();
@@ -547,6 +821,7 @@ pub(super) fn fold<T: Float>(how: Reduce, x: Rows<T>, n: usize, dims: &[usize], 
 }
 
 /// Row by row `a · b` of small matrices.
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 fn contract<T: Float>(
     a: Rows<T>,
     a_dims: [usize; 2],

@@ -1,10 +1,11 @@
 //! What the phases of a program cost, on sizes.
 
-use super::block::Kind;
+use super::block::{BlockPlan, Kind};
 use super::map::{Fit, Rows, dot, map};
 use super::phases::{Phase, source};
-use super::{Compiled, Pass};
+use super::{BLOCK_NUMBERS, Compiled, Pass, n_groups};
 use crate::kernels::float::Float;
+use crate::kernels::parallel::BLOCK_ROWS;
 use crate::kernels::summation::sum_rows;
 use crate::program::{Fun, Id, Index, Op, Program, Reduce, Space};
 
@@ -126,19 +127,17 @@ impl Compiled {
         self.backward(tracked).kept.len()
     }
 
-    /// Bytes of the maps of rows to graphs, of edges to their ends and to their kinds, which the first program that reads
-    /// them makes for a batch.
+    /// Bytes of the maps of rows to graphs, of edges to their ends and to those of their kind, which the first program that
+    /// reads them makes for a batch.
     pub(crate) fn map_bytes(&self, sizes: Sizes) -> f64 {
         let program = &self.whole.program;
         let has = |is: fn(&Op) -> bool| program.values.iter().any(|value| is(&value.op));
-        let by_kind = has(|op| matches!(op, Op::Typed { .. } | Op::OuterOfKinds { .. }));
         // Groups of edges that are alike have a start each; most of them hold one edge.
         let alike = has(|op| matches!(op, Op::Alike { .. }));
         let graph_of = has(|op| matches!(op, Op::Gather { index: Index::Graph, .. }));
         let by_targets = self.forward.schedule.phases.iter().any(|phase| matches!(phase, Phase::Targets(_)));
         let by_sources = self.forward.schedule.phases.iter().any(|phase| matches!(phase, Phase::Sources(_)));
         let maps = [
-            (by_kind, sizes.edges),
             (alike, 2.0 * sizes.edges),
             (graph_of, sizes.rows),
             (by_targets, sizes.edges),
@@ -169,7 +168,7 @@ impl Compiled {
                 is_made[id.index()] = true;
                 live += self.numbers(*id, sizes);
             }
-            peak = peak.max(live);
+            peak = peak.max(live + scratch(phase, &pass.plans[idx], sizes));
             for id in &pass.schedule.reads[idx] {
                 let is_over = pass.last_reader[id.index()] == idx && !is_kept(id) && !pass.roots.contains(id);
                 if is_over && std::mem::replace(&mut is_made[id.index()], false) {
@@ -181,10 +180,38 @@ impl Compiled {
     }
 }
 
+/// Numbers that the blocks of a phase have in memory while they run, on one thread, and the parts of sums over all rows.
+fn scratch(phase: &Phase, plan: &BlockPlan, sizes: Sizes) -> f64 {
+    let (n_rows, n_edges) = match phase {
+        Phase::Whole(_) => return 0.0,
+        Phase::Rows(space, _) => (sizes.of(*space), 0.0),
+        Phase::Targets(_) | Phase::Sources(_) => (sizes.rows, sizes.edges),
+    };
+    let numbers = n_rows * plan.row_width as f64 + n_edges * plan.edge_width as f64;
+    let (n_blocks, of_blocks) = match phase {
+        Phase::Rows(..) => {
+            let n_blocks = (n_rows / BLOCK_ROWS as f64).ceil().max(1.0);
+            (n_blocks, plan.row_width as f64 * n_rows.min(BLOCK_ROWS as f64))
+        }
+        _ => ((numbers / BLOCK_NUMBERS as f64).ceil().max(1.0), numbers.min(BLOCK_NUMBERS as f64)),
+    };
+    let totals: usize = plan.totals.iter().map(|total| total.1).sum();
+    let n_groups = n_blocks.min(n_groups(totals) as f64);
+    let packed = n_edges / n_blocks * plan.packed_width;
+    of_blocks + packed + n_groups * totals as f64
+}
+
 fn numbers(program: &Program, id: Id, sizes: Sizes) -> f64 {
     let value = program.value(id);
     let width: f64 = value.axes.iter().map(|size| size.known().unwrap_or(0) as f64).product();
     sizes.of(value.space) * width
+}
+
+/// A matrix product of `[m, k]` and `[k, n]`.
+fn product(launch: &mut Launch, m: f64, k: f64, n: f64) {
+    launch.flops += 2.0 * m * k * n;
+    launch.products += 2.0 * m * k * (n / LANES).ceil() * LANES;
+    launch.outputs += m * n;
 }
 
 /// Numbers of a vector.
@@ -268,23 +295,19 @@ impl Counting<'_> {
     fn blocks(&self, kind: &Phase, launch: &mut Launch) {
         let plan = &self.pass.plans[self.phase];
         let sizes = self.sizes;
-        let widths = || plan.steps.iter().map(|step| step.width).max().unwrap_or(1);
-        let (jobs, work) = match kind {
-            Phase::Rows(space, _) => {
-                let rows = sizes.of(*space);
-                let width: usize = plan.steps.iter().map(|step| step.width * 2).sum();
-                (rows / 256.0, rows * width as f64)
-            }
+        let by_row: usize = plan.steps.iter().map(|step| step.work).sum();
+        let (n_blocks, rows) = match kind {
+            Phase::Rows(space, _) => (sizes.of(*space) / BLOCK_ROWS as f64, sizes.of(*space)),
             _ => {
-                let width = plan.slot_width.max(widths());
-                let edges = (super::BLOCK_NUMBERS / width).clamp(16, 4096) as f64;
-                let jobs = (sizes.edges / edges).max(sizes.rows / super::MAX_ROWS as f64);
-                // A block takes memory for its slots, which is filled.
-                launch.elements += sizes.edges * plan.slot_width as f64;
-                (jobs, sizes.edges * width as f64 * 2.0)
+                let numbers =
+                    sizes.rows * plan.row_width as f64 + sizes.edges * plan.edge_width.max(16) as f64;
+                ((numbers / BLOCK_NUMBERS as f64).max(sizes.rows / super::MAX_ROWS as f64), sizes.edges)
             }
         };
-        launch.jobs = jobs_of(jobs, work);
+        let totals: usize = plan.totals.iter().map(|total| total.1).sum();
+        launch.jobs = jobs_of(n_blocks.min(n_groups(totals) as f64), rows * by_row as f64);
+        // Each group of blocks has sums of its own, and these are added up.
+        launch.streamed += 2.0 * totals as f64 * launch.jobs;
         for step in &plan.steps {
             let value = self.program.value(step.id);
             let own = self.numbers(step.id);
@@ -360,6 +383,35 @@ impl Counting<'_> {
                             _ => launch.elements += terms,
                         }
                     }
+                    Op::Linear { x, .. } => {
+                        // Rows that stand apart are copied before.
+                        let is_copied = self.read(*x, launch);
+                        launch.elements += if is_copied { self.numbers(*x) } else { 0.0 };
+                        let n_in = self.axis(*x, self.program.value(*x).axes.len() - 1);
+                        let n_out = self.axis(step.id, value.axes.len() - 1);
+                        let heads = self.width(step.id) / n_out.max(1.0);
+                        product(launch, self.rows(step.id) * heads, n_in, n_out);
+                    }
+                    Op::Typed { x, .. } => {
+                        self.read(*x, launch);
+                        // Rows are collected by kind, and put back.
+                        launch.elements += self.numbers(*x) + own;
+                        product(launch, self.rows(step.id), self.width(*x), self.width(step.id));
+                    }
+                    Op::Outer { a, b, .. } => {
+                        self.read(*a, launch);
+                        self.read(*b, launch);
+                        let p = self.axis(*a, self.program.value(*a).axes.len() - 1);
+                        let q = self.axis(*b, self.program.value(*b).axes.len() - 1);
+                        let heads = self.width(*a) / p.max(1.0);
+                        product(launch, p, self.rows(*a) * heads, q);
+                    }
+                    Op::OuterOfKinds { a, b } => {
+                        self.read(*a, launch);
+                        self.read(*b, launch);
+                        launch.elements += self.numbers(*a) + self.numbers(*b);
+                        product(launch, self.width(*a), self.rows(*a), self.width(*b));
+                    }
                     Op::Random { .. } => {
                         launch.flops += 8.0 * own;
                         launch.random += own;
@@ -415,11 +467,6 @@ impl Counting<'_> {
         let (program, sizes) = (self.program, self.sizes);
         let own = self.numbers(id);
         let width = self.width(id);
-        let product = |launch: &mut Launch, m: f64, k: f64, n: f64| {
-            launch.flops += 2.0 * m * k * n;
-            launch.products += 2.0 * m * k * (n / LANES).ceil() * LANES;
-            launch.outputs += m * n;
-        };
         match &program.value(id).op {
             Op::Linear { x, w, .. } => {
                 let n_in = self.axis(*x, program.value(*x).axes.len() - 1);
@@ -431,16 +478,6 @@ impl Counting<'_> {
                 // The result of several heads is zeroed before.
                 launch.streamed += if heads > 1.0 { own } else { 0.0 };
                 launch.jobs = jobs_of(self.rows(id) / 256.0, self.rows(id) * self.width(*w) / 8.0);
-            }
-            Op::Typed { x, .. } => {
-                let n_in = self.width(*x);
-                product(launch, sizes.edges, n_in, width);
-                // Rows are collected in the order of their kinds, and put back; the result is zeroed before.
-                launch.gathered += self.numbers(*x) + own;
-                launch.lookups += 2.0 * sizes.edges;
-                launch.streamed += own;
-                launch.elements += self.numbers(*x) + own;
-                launch.jobs = jobs_of(sizes.edges / 256.0, sizes.edges * n_in * width / 8.0);
             }
             Op::Outer { a, b, index } => {
                 let (n, rows) = (self.rows(*a), program.value(*a).axes.len());
@@ -460,16 +497,6 @@ impl Counting<'_> {
                 launch.outputs += heads * p * q * (jobs - 1.0).max(0.0);
                 launch.streamed += 2.0 * heads * p * q * jobs;
                 launch.jobs = jobs_of(jobs, work);
-            }
-            Op::OuterOfKinds { a, b } => {
-                let (p, q) = (self.width(*a), self.width(*b));
-                let kinds = own / (p * q).max(1.0);
-                product(launch, p, self.rows(*a), q);
-                launch.outputs += own;
-                launch.gathered += self.numbers(*a) + self.numbers(*b);
-                launch.lookups += 2.0 * self.rows(*a);
-                launch.streamed += 2.0 * own;
-                launch.jobs = jobs_of(kinds, self.rows(*a) * p * q / 4.0);
             }
             Op::Apply { a, .. } => {
                 let p = self.width(*a);
@@ -613,8 +640,7 @@ pub(super) fn name(program: &Program, phase: &Phase) -> &'static str {
 fn whole_name(op: &Op) -> &'static str {
     match op {
         Op::Linear { .. } => "linear",
-        Op::Typed { .. } => "typed_linear",
-        Op::Outer { .. } | Op::OuterOfKinds { .. } => "outer",
+        Op::Outer { .. } => "outer",
         Op::Apply { .. } => "apply",
         Op::Alike { .. } => "alike",
         Op::Gather { .. } => "gather",

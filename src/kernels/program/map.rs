@@ -249,64 +249,125 @@ fn rows<T: Float, F: Of<T>>(c: T, args: &[Operand<T>], n: usize, [heads, each]: 
         return;
     }
     // Rows of a few numbers, as scores of heads are, are not worth a loop of their own each.
-    if args.iter().all(|(_, fit)| *fit == Fit::Full) {
-        match width {
-            1 => return short_rows::<T, F, 1>(c, args, n, out),
-            2 => return short_rows::<T, F, 2>(c, args, n, out),
-            4 => return short_rows::<T, F, 4>(c, args, n, out),
-            8 => return short_rows::<T, F, 8>(c, args, n, out),
-            _ => {}
-        }
+    match width {
+        1 => return short_rows::<T, F, 1>(c, args, n, each, out),
+        2 => return short_rows::<T, F, 2>(c, args, n, each, out),
+        4 => return short_rows::<T, F, 4>(c, args, n, each, out),
+        8 => return short_rows::<T, F, 8>(c, args, n, each, out),
+        _ => {}
     }
-    let all = out.chunks_exact_mut(width).take(n).enumerate();
-    match args {
-        [(a, Fit::Full)] => all.for_each(|(row, out)| run1::<T, F>(c, a.ahead(row, n, width), out)),
-        [(a, Fit::Full), (b, Fit::Full)] => {
-            all.for_each(|(row, out)| run2::<T, F>(c, a.ahead(row, n, width), b.ahead(row, n, width), out));
-        }
-        [(a, Fit::Full), (_, Fit::Heads | Fit::Scalar)] => all.for_each(|(row, out)| {
-            let a = a.ahead(row, n, width);
-            for (head, (out, a)) in out.chunks_exact_mut(each).zip(a.chunks_exact(each)).enumerate() {
-                let b = one(args[1], row, head);
-                for (out, &a) in out.iter_mut().zip(a) {
-                    *out = F::of(c, [a, b, T::ZERO]);
+    // Plain loops: what goes through an iterator's own functions is compiled for the least processor.
+    for row in 0..n {
+        let out = &mut out[row * width..][..width];
+        match args {
+            [(a, Fit::Full)] => run1::<T, F>(c, a.ahead(row, n, width), out),
+            [(a, Fit::Full), (b, Fit::Full)] => {
+                run2::<T, F>(c, a.ahead(row, n, width), b.ahead(row, n, width), out);
+            }
+            [(a, Fit::Full), (_, Fit::Heads | Fit::Scalar)] => {
+                let a = a.ahead(row, n, width);
+                for head in 0..heads {
+                    let b = one(args[1], row, head);
+                    let (a, out) = (&a[head * each..][..each], &mut out[head * each..][..each]);
+                    for i in 0..each {
+                        out[i] = F::of(c, [a[i], b, T::ZERO]);
+                    }
                 }
             }
-        }),
-        [(_, Fit::Heads | Fit::Scalar), (b, Fit::Full)] => all.for_each(|(row, out)| {
-            let b = b.ahead(row, n, width);
-            for (head, (out, b)) in out.chunks_exact_mut(each).zip(b.chunks_exact(each)).enumerate() {
-                let a = one(args[0], row, head);
-                for (out, &b) in out.iter_mut().zip(b) {
-                    *out = F::of(c, [a, b, T::ZERO]);
+            [(_, Fit::Heads | Fit::Scalar), (b, Fit::Full)] => {
+                let b = b.ahead(row, n, width);
+                for head in 0..heads {
+                    let a = one(args[0], row, head);
+                    let (b, out) = (&b[head * each..][..each], &mut out[head * each..][..each]);
+                    for i in 0..each {
+                        out[i] = F::of(c, [a, b[i], T::ZERO]);
+                    }
                 }
             }
-        }),
-        _ => all.for_each(|(row, out)| {
-            for (place, out) in out.iter_mut().enumerate() {
-                *out = general::<T, F>(c, args, row, place, each);
+            _ => {
+                for head in 0..heads {
+                    let out = &mut out[head * each..][..each];
+                    let mut start = 0;
+                    while each - start >= NARROW {
+                        let a = some::<T, NARROW>(args.first(), row, head, start, each);
+                        let b = some::<T, NARROW>(args.get(1), row, head, start, each);
+                        let d = some::<T, NARROW>(args.get(2), row, head, start, each);
+                        for i in 0..NARROW {
+                            out[start + i] = F::of(c, [a[i], b[i], d[i]]);
+                        }
+                        start += NARROW;
+                    }
+                    for place in start..each {
+                        out[place] = general::<T, F>(c, args, row, head * each + place, each);
+                    }
+                }
             }
-        }),
+        }
     }
+}
+
+/// `K` numbers of a head of an operand, from the `start`-th on.
+#[inline(always)]
+fn some<T: Float, const K: usize>(
+    operand: Option<&Operand<T>>,
+    row: usize,
+    head: usize,
+    start: usize,
+    each: usize,
+) -> [T; K] {
+    let mut values = [T::ZERO; K];
+    if let Some(&(rows, fit)) = operand {
+        match fit {
+            Fit::Heads | Fit::Scalar => values = [one((rows, fit), row, head); K],
+            Fit::Full => values.copy_from_slice(&rows.at(row, (head + 1) * each)[head * each + start..][..K]),
+            Fit::Tail => values.copy_from_slice(&rows.at(row, each)[start..][..K]),
+        }
+    }
+    values
 }
 
 /// Rows of `W` numbers.
 #[inline(always)]
-fn short_rows<T: Float, F: Of<T>, const W: usize>(c: T, args: &[Operand<T>], n: usize, out: &mut [T]) {
-    let row_of = |operand: &Operand<T>, row: usize| -> [T; W] {
-        let mut values = [T::ZERO; W];
-        values.copy_from_slice(operand.0.at(row, W));
-        values
-    };
-    let none = [T::ZERO; W];
-    for (row, out) in out.chunks_exact_mut(W).take(n).enumerate() {
-        let a = row_of(&args[0], row);
-        let b = args.get(1).map_or(none, |operand| row_of(operand, row));
-        let d = args.get(2).map_or(none, |operand| row_of(operand, row));
+fn short_rows<T: Float, F: Of<T>, const W: usize>(
+    c: T,
+    args: &[Operand<T>],
+    n: usize,
+    each: usize,
+    out: &mut [T],
+) {
+    for row in 0..n {
+        let a = short_row::<T, W>(args.first(), row, each);
+        let b = short_row::<T, W>(args.get(1), row, each);
+        let d = short_row::<T, W>(args.get(2), row, each);
+        let out = &mut out[row * W..][..W];
         for i in 0..W {
             out[i] = F::of(c, [a[i], b[i], d[i]]);
         }
     }
+}
+
+/// A row of `W` numbers of an operand.
+#[inline(always)]
+fn short_row<T: Float, const W: usize>(operand: Option<&Operand<T>>, row: usize, each: usize) -> [T; W] {
+    let mut values = [T::ZERO; W];
+    let Some(&(rows, fit)) = operand else { return values };
+    match fit {
+        Fit::Full => values.copy_from_slice(rows.at(row, W)),
+        Fit::Scalar => values = [rows.at(row, 1)[0]; W],
+        Fit::Heads => {
+            let of_heads = rows.at(row, W / each);
+            for i in 0..W {
+                values[i] = of_heads[i / each];
+            }
+        }
+        Fit::Tail => {
+            let of_head = rows.at(row, each);
+            for i in 0..W {
+                values[i] = of_head[i % each];
+            }
+        }
+    }
+    values
 }
 
 /// Columns that are summed in registers at a time.
@@ -367,35 +428,11 @@ fn sum_rows<T: Float, F: Of<T>>(
                     })
                 },
             ),
-            [(a, Fit::Full), (_, Fit::Heads | Fit::Scalar)] => {
-                for (head, out) in out.chunks_exact_mut(each).enumerate() {
-                    let first = head * each;
-                    columns(
-                        out,
-                        |at, sums: &mut [T; WIDE]| {
-                            for row in rows.clone() {
-                                let b = one(args[1], row, head);
-                                add::<T, WIDE>(sums, &a.ahead(row, n, width)[first + at..], |a| {
-                                    F::of(c, [a, b, T::ZERO])
-                                });
-                            }
-                        },
-                        |at, sums: &mut [T; NARROW]| {
-                            for row in rows.clone() {
-                                let b = one(args[1], row, head);
-                                let a =
-                                    if first + at == 0 { a.ahead(row, n, width) } else { a.at(row, width) };
-                                add::<T, NARROW>(sums, &a[first + at..], |a| F::of(c, [a, b, T::ZERO]));
-                            }
-                        },
-                        |at| {
-                            rows.clone().fold(T::ZERO, |sum, row| {
-                                let b = one(args[1], row, head);
-                                sum + F::of(c, [a.at(row, width)[first + at], b, T::ZERO])
-                            })
-                        },
-                    );
-                }
+            [vector @ (_, Fit::Full | Fit::Tail), number @ (_, Fit::Heads | Fit::Scalar)] => {
+                sum_by_number::<T, F, false>(c, vector, number, rows, n, each, out);
+            }
+            [number @ (_, Fit::Heads | Fit::Scalar), vector @ (_, Fit::Full | Fit::Tail)] => {
+                sum_by_number::<T, F, true>(c, vector, number, rows, n, each, out);
             }
             _ => {
                 for (place, out) in out.iter_mut().enumerate() {
@@ -405,6 +442,67 @@ fn sum_rows<T: Float, F: Of<T>>(
                 }
             }
         }
+    }
+}
+
+/// A sum of rows whose numbers, head by head, stand beside one number: behind it where `IS_TURNED`.
+#[inline(always)]
+fn sum_by_number<T: Float, F: Of<T>, const IS_TURNED: bool>(
+    c: T,
+    &(vector, fit): &Operand<T>,
+    &number: &Operand<T>,
+    rows: std::ops::Range<usize>,
+    n: usize,
+    each: usize,
+    out: &mut [T],
+) {
+    for (head, out) in out.chunks_exact_mut(each).enumerate() {
+        let first = if fit == Fit::Full { head * each } else { 0 };
+        let end = first + each;
+        let mut at = 0;
+        while each - at >= NARROW {
+            let len = if each - at >= WIDE { WIDE } else { NARROW };
+            let mut sums = [T::ZERO; WIDE];
+            for row in rows.start..rows.end {
+                let number = one(number, row, head);
+                // The first run of columns fetches the rows for all of them.
+                let x = if head + at == 0 { vector.ahead(row, n, end) } else { vector.at(row, end) };
+                let x = &x[first + at..];
+                if len == WIDE {
+                    add_by_number::<T, F, IS_TURNED, WIDE>(c, &mut sums, x, number);
+                } else {
+                    add_by_number::<T, F, IS_TURNED, NARROW>(c, &mut sums, x, number);
+                }
+            }
+            out[at..at + len].copy_from_slice(&sums[..len]);
+            at += len;
+        }
+        for place in at..each {
+            let mut sum = T::ZERO;
+            for row in rows.start..rows.end {
+                let number = one(number, row, head);
+                sum += by_number::<T, F, IS_TURNED>(c, vector.at(row, end)[first + place], number);
+            }
+            out[place] = sum;
+        }
+    }
+}
+
+#[inline(always)]
+fn by_number<T: Float, F: Of<T>, const IS_TURNED: bool>(c: T, x: T, number: T) -> T {
+    F::of(c, if IS_TURNED { [number, x, T::ZERO] } else { [x, number, T::ZERO] })
+}
+
+#[inline(always)]
+fn add_by_number<T: Float, F: Of<T>, const IS_TURNED: bool, const K: usize>(
+    c: T,
+    sums: &mut [T; WIDE],
+    x: &[T],
+    number: T,
+) {
+    let x = &x[..K];
+    for i in 0..K {
+        sums[i] += by_number::<T, F, IS_TURNED>(c, x[i], number);
     }
 }
 
@@ -476,48 +574,76 @@ fn one<T: Float>((rows, fit): Operand<T>, row: usize, head: usize) -> T {
 
 #[inline(always)]
 fn run1<T: Float, F: Of<T>>(c: T, a: &[T], out: &mut [T]) {
-    for (out, &a) in out.iter_mut().zip(a) {
-        *out = F::of(c, [a, T::ZERO, T::ZERO]);
+    let n = out.len();
+    let a = &a[..n];
+    for i in 0..n {
+        out[i] = F::of(c, [a[i], T::ZERO, T::ZERO]);
     }
 }
 #[inline(always)]
 fn run2<T: Float, F: Of<T>>(c: T, a: &[T], b: &[T], out: &mut [T]) {
-    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-        *out = F::of(c, [a, b, T::ZERO]);
+    let n = out.len();
+    let (a, b) = (&a[..n], &b[..n]);
+    for i in 0..n {
+        out[i] = F::of(c, [a[i], b[i], T::ZERO]);
     }
 }
 #[inline(always)]
 fn run3<T: Float, F: Of<T>>(c: T, a: &[T], b: &[T], d: &[T], out: &mut [T]) {
-    for (((out, &a), &b), &d) in out.iter_mut().zip(a).zip(b).zip(d) {
-        *out = F::of(c, [a, b, d]);
+    let n = out.len();
+    let (a, b, d) = (&a[..n], &b[..n], &d[..n]);
+    for i in 0..n {
+        out[i] = F::of(c, [a[i], b[i], d[i]]);
     }
 }
+
 /// `Σ_col a · b` for each of `n` rows and heads.
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 pub(super) fn dot<T: Float>(a: Rows<T>, b: Rows<T>, n: usize, [heads, each]: [usize; 2], out: &mut [T]) {
     let width = heads * each;
     for row in 0..n {
-        let (a, b) = (a.at(row, width), b.at(row, width));
+        let (a, b) = (a.ahead(row, n, width), b.ahead(row, n, width));
         for head in 0..heads {
-            let columns = head * each..(head + 1) * each;
-            out[row * heads + head] = crate::kernels::custom::dot(&a[columns.clone()], &b[columns]);
+            let (a, b) = (&a[head * each..][..each], &b[head * each..][..each]);
+            let mut lanes = [T::ZERO; NARROW];
+            let mut start = 0;
+            while each - start >= NARROW {
+                let (a, b) = (&a[start..][..NARROW], &b[start..][..NARROW]);
+                for i in 0..NARROW {
+                    lanes[i] += a[i] * b[i];
+                }
+                start += NARROW;
+            }
+            let mut rest = T::ZERO;
+            for i in start..each {
+                rest += a[i] * b[i];
+            }
+            for half in [8, 4, 2, 1] {
+                for lane in 0..half {
+                    lanes[lane] += lanes[lane + half];
+                }
+            }
+            out[row * heads + head] = lanes[0] + rest;
         }
     }
 }
 
 /// The largest of each column over the rows of each segment; rows of `out` without any are 0.
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-pub(super) fn largest<T: Float>(x: Rows<T>, ends: impl Iterator<Item = usize>, width: usize, out: &mut [T]) {
-    let mut row = 0;
-    for (out, end) in out.chunks_exact_mut(width.max(1)).zip(ends) {
+pub(super) fn largest<T: Float>(x: Rows<T>, ends: &[u32], width: usize, out: &mut [T]) {
+    let (mut row, last) = (0, ends.last().map_or(0, |&end| end as usize));
+    for (out, &end) in out.chunks_exact_mut(width.max(1)).zip(ends) {
+        let end = end as usize;
         if row == end {
             out.fill(T::ZERO);
             continue;
         }
-        out.copy_from_slice(x.at(row, width));
+        let out = &mut out[..width];
+        out.copy_from_slice(x.ahead(row, last, width));
         for row in row + 1..end {
-            for (out, &x) in out.iter_mut().zip(x.at(row, width)) {
-                *out = out.greater(x);
+            let x = x.ahead(row, last, width);
+            for i in 0..width {
+                out[i] = out[i].greater(x[i]);
             }
         }
         row = end;

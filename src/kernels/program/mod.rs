@@ -19,14 +19,16 @@ pub(crate) use tensors::{Arguments, run};
 pub(crate) use topology::{MapCache, Topology};
 
 use crate::kernels::float::Float;
-use crate::kernels::parallel;
+use crate::kernels::linear::rounded;
+use crate::kernels::parallel::{self, BLOCK_ROWS};
+use crate::kernels::product::transposed;
 use crate::kernels::summation::Summation;
 use crate::program::gradient::{Differentiated, differentiate};
 use crate::program::{Id, Op, Program, Space};
-use block::{BlockPlan, Frame, Run, Scratch};
+use block::{BlockPlan, Frame, Run, Scratch, Total};
 use phases::{Phase, Schedule, schedule, source, stored};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Numbers that the slots of a block hold together, about: they stay in the second-level cache.
 const BLOCK_NUMBERS: usize = 1 << 16;
@@ -55,6 +57,9 @@ impl Random {
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub(crate) whole: Differentiated,
+    /// Where no gradient will be asked for.
+    alone: OnceLock<Pass>,
+    /// With all that a backward pass reads.
     forward: Pass,
     /// Backward passes by the inputs that have gradients: the first layer's features have none, and what only they need
     /// is not computed.
@@ -84,10 +89,11 @@ struct Pass {
 }
 
 impl Pass {
-    fn new(program: &Program, roots: &[Id], is_known: &[bool]) -> Self {
+    /// Computes `roots` where values that `is_known` are there already, and stores those that `is_kept`.
+    fn new(program: &Program, roots: &[Id], is_known: &[bool], is_kept: &dyn Fn(Id) -> bool) -> Self {
         let is_live = program.live(roots.iter().copied());
         let is_stored = stored(program, &is_live, roots);
-        let schedule = schedule(program, roots, is_known, is_stored);
+        let schedule = schedule(program, roots, is_known, is_stored, is_kept);
         let mut n_readers = vec![0; program.values.len()];
         for (value, _) in program.values.iter().zip(&is_live).filter(|(_, is_live)| **is_live) {
             value.op.args().iter().for_each(|arg| n_readers[arg.index()] += 1);
@@ -112,9 +118,21 @@ impl Compiled {
     /// `wanted`: by input, whether a gradient may be asked for.
     pub fn new(program: &Program, wanted: &[bool]) -> Self {
         let whole = differentiate(program, wanted);
+        // A first plan, which stores every value of rows: what the backward pass reads of those is kept.
         let nothing = vec![false; whole.program.values.len()];
-        let forward = Pass::new(&whole.program, &program.outputs, &nothing);
-        Self { whole, forward, backward: Mutex::default() }
+        let first = Pass::new(&whole.program, &program.outputs, &nothing, &|_| true);
+        let backward = Backward::new(&whole, &first, wanted);
+        let is_kept = |id: Id| backward.kept.binary_search(&id).is_ok();
+        let forward = Pass::new(&whole.program, &program.outputs, &nothing, &is_kept);
+        let alone = OnceLock::new();
+        Self { alone, forward, backward: Mutex::new(vec![Arc::new(backward)]), whole }
+    }
+
+    /// The forward pass where no gradient will be asked for.
+    fn alone(&self) -> &Pass {
+        let program = &self.whole.program;
+        let nothing = || vec![false; program.values.len()];
+        self.alone.get_or_init(|| Pass::new(program, &program.outputs, &nothing(), &|_| false))
     }
 
     /// The backward pass for the inputs that are `tracked`, by port.
@@ -123,15 +141,22 @@ impl Compiled {
         if let Some(known) = known.iter().find(|known| known.tracked == tracked) {
             return known.clone();
         }
-        let whole = &self.whole;
+        let backward = Arc::new(Backward::new(&self.whole, &self.forward, tracked));
+        known.push(backward.clone());
+        backward
+    }
+}
+
+impl Backward {
+    fn new(whole: &Differentiated, forward: &Pass, tracked: &[bool]) -> Self {
         let mut is_known = vec![false; whole.program.values.len()];
-        for phase in &self.forward.schedule.phases {
+        for phase in &forward.schedule.phases {
             phase.results().iter().for_each(|id| is_known[id.index()] = true);
         }
         let of_inputs = whole.of_inputs.iter().zip(tracked).filter(|(_, tracked)| **tracked);
         let roots: Vec<Id> =
             of_inputs.map(|(id, _)| id).chain(&whole.of_weights).flatten().copied().collect();
-        let pass = Pass::new(&whole.program, &roots, &is_known);
+        let pass = Pass::new(&whole.program, &roots, &is_known, &|_| false);
         let mut kept: Vec<Id> = pass.schedule.reads.iter().flatten().copied().collect();
         // A gradient that is a value of the forward pass itself.
         kept.extend(pass.roots.iter().copied());
@@ -147,9 +172,7 @@ impl Compiled {
                 _ => {}
             }
         }
-        let backward = Arc::new(Backward { tracked: tracked.to_vec(), pass, kept, reads });
-        known.push(backward.clone());
-        backward
+        Self { tracked: tracked.to_vec(), pass, kept, reads }
     }
 }
 
@@ -256,22 +279,23 @@ fn execute<T: Float>(
                 memory.put(*id, values);
             }
             _ => {
-                for &id in phase.results() {
+                let plan = &pass.plans[idx];
+                let is_total = |id: Id| plan.totals.iter().any(|total| total.0 == id);
+                let of_rows = || phase.results().iter().copied().filter(|&id| !is_total(id));
+                for id in of_rows() {
                     let value = program.value(id);
                     memory.make(id, n_rows(topology, value.space) * value.known_width());
                 }
-                let run = Run {
-                    program,
-                    schedule: &pass.schedule,
-                    plan: &pass.plans[idx],
-                    memory,
-                    random,
-                    summation,
-                };
-                run_blocks(&run, phase, topology);
-                for &id in phase.results() {
+                let turned = plan.steps.iter().map(|step| turned(program, step.id, memory)).collect();
+                let (schedule, kinds) = (&pass.schedule, topology.kinds());
+                let run = Run { program, schedule, plan, memory, turned, kinds, random, summation };
+                let totals = run_blocks(&run, phase, topology);
+                for id in of_rows() {
                     // SAFETY: the blocks cover all rows, and a block writes all numbers of its rows.
                     unsafe { memory.finish(id) };
+                }
+                for (&(id, ..), values) in plan.totals.iter().zip(totals) {
+                    memory.put(id, values);
                 }
             }
         }
@@ -293,16 +317,38 @@ fn n_rows(topology: &Topology, space: Space) -> usize {
     }
 }
 
-fn run_blocks<T: Float>(run: &Run<T>, phase: &Phase, topology: &Topology) {
-    let width = run.plan.slot_width.max(run.plan.steps.iter().map(|step| step.width).max().unwrap_or(1));
-    match phase {
+/// The matrix of a product from the other side, turned once for all blocks; else nothing.
+fn turned<T: Float>(program: &Program, id: Id, memory: &Memory<T>) -> Vec<T> {
+    let (Op::Linear { w, transposed: true, .. } | Op::Typed { w, transposed: true, .. }) =
+        program.value(id).op
+    else {
+        return Vec::new();
+    };
+    let axes: Vec<usize> =
+        program.value(w).axes.iter().map(|size| size.known().expect("known where a program runs")).collect();
+    let (&[m, n], heads) = axes.split_last_chunk().map(|(heads, matrix)| (matrix, heads)).expect("matrices");
+    let heads: usize = heads.iter().product();
+    let w = memory.read(source(program, w));
+    (0..heads).flat_map(|head| transposed(&w[head * m * n..][..m * n], m, n)).collect()
+}
+
+/// Groups of blocks that share their memory, and whose parts of sums over all rows are one: at most.
+const MAX_GROUPS: usize = 64;
+
+/// Numbers that the sums over all rows of all groups have together, at most, unless there are four groups.
+const MAX_TOTALS: usize = 1 << 23;
+
+/// Runs all blocks of a phase; the sums over all rows, by total of its plan.
+fn run_blocks<T: Float>(run: &Run<T>, phase: &Phase, topology: &Topology) -> Vec<Vec<T>> {
+    let plan = run.plan;
+    let by_row: usize = plan.steps.iter().map(|step| step.work).sum();
+    let groups: Vec<Vec<Total<T>>> = match phase {
         Phase::Rows(space, _) => {
             let n = n_rows(topology, *space);
-            let work = n * run.plan.steps.iter().map(|step| step.width * 2).sum::<usize>();
-            parallel::each_block(n, 256, work, |rows| {
-                let mut scratch = Scratch::new(run.plan.n_slots);
+            let n_blocks = n.div_ceil(BLOCK_ROWS);
+            in_groups(n_blocks, n * by_row, plan, |block, scratch| {
                 let frame = Frame {
-                    rows,
+                    rows: block * BLOCK_ROWS..((block + 1) * BLOCK_ROWS).min(n),
                     edges: 0..0,
                     targets: &[],
                     sources: &[],
@@ -310,8 +356,8 @@ fn run_blocks<T: Float>(run: &Run<T>, phase: &Phase, topology: &Topology) {
                     offsets: &[0],
                     is_by_target: true,
                 };
-                run.block(&frame, &mut scratch);
-            });
+                run.block(&frame, scratch);
+            })
         }
         Phase::Targets(_) | Phase::Sources(_) => {
             let is_by_target = matches!(phase, Phase::Targets(_));
@@ -326,13 +372,10 @@ fn run_blocks<T: Float>(run: &Run<T>, phase: &Phase, topology: &Topology) {
                     Some(entries),
                 )
             };
-            let per_block = (BLOCK_NUMBERS / width).clamp(16, 4096);
-            let blocks = runs(offsets, per_block);
-            let work = topology.n_edges() * width * 2;
-            parallel::each(blocks.len(), work, |block| {
+            let blocks = runs(offsets, plan);
+            in_groups(blocks.len(), topology.n_edges() * by_row, plan, |block, scratch| {
                 let rows = blocks[block].clone();
                 let edges = offsets[rows.start] as usize..offsets[rows.end] as usize;
-                let mut scratch = Scratch::new(run.plan.n_slots);
                 let frame = Frame {
                     targets: &targets[edges.clone()],
                     sources: &sources[edges.clone()],
@@ -342,21 +385,65 @@ fn run_blocks<T: Float>(run: &Run<T>, phase: &Phase, topology: &Topology) {
                     edges,
                     is_by_target,
                 };
-                run.block(&frame, &mut scratch);
-            });
+                run.block(&frame, scratch);
+            })
         }
         Phase::Whole(_) => unreachable!("not by blocks"),
-    }
+    };
+    let mut parts: Vec<_> = groups.into_iter().map(Vec::into_iter).collect();
+    let total = |&(_, len, is_wide): &(Id, usize, bool)| {
+        let of_groups = parts.iter_mut().filter_map(Iterator::next);
+        if is_wide {
+            let sums = of_groups.map(|part| match part {
+                Total::Sums(sums) => sums,
+                Total::Products(_) => unreachable!("added up in f64"),
+            });
+            rounded(&parallel::sum_partials(sums.collect(), len))
+        } else {
+            let sums = of_groups.map(|part| match part {
+                Total::Products(sums) => sums,
+                Total::Sums(_) => unreachable!("not added up in f64"),
+            });
+            parallel::sum_partials(sums.collect(), len)
+        }
+    };
+    plan.totals.iter().map(total).collect()
 }
 
-/// Runs of rows with about `n` edges each, and at most [`MAX_ROWS`] rows.
-fn runs(offsets: &[u32], n: usize) -> Vec<Range<usize>> {
+/// How many groups there are at most, where the sums over all rows of one have `len` numbers.
+fn n_groups(len: usize) -> usize {
+    (MAX_TOTALS / len.max(1)).clamp(4, MAX_GROUPS)
+}
+
+/// Runs blocks in groups, whose number follows from the size of the data alone; the totals of each group.
+fn in_groups<T: Float>(
+    n_blocks: usize,
+    work: usize,
+    plan: &BlockPlan,
+    run: impl Fn(usize, &mut Scratch<T>) + Sync,
+) -> Vec<Vec<Total<T>>> {
+    let per_group = n_blocks.div_ceil(n_groups(plan.totals.iter().map(|total| total.1).sum())).max(1);
+    parallel::map_each(n_blocks.div_ceil(per_group), work, |group| {
+        let mut scratch = Scratch::new(plan);
+        for block in group * per_group..((group + 1) * per_group).min(n_blocks) {
+            run(block, &mut scratch);
+        }
+        scratch.totals
+    })
+}
+
+/// Runs of rows whose numbers fill about [`BLOCK_NUMBERS`], and at most [`MAX_ROWS`] rows.
+fn runs(offsets: &[u32], plan: &BlockPlan) -> Vec<Range<usize>> {
     let n_rows = offsets.len() - 1;
+    let [least_rows, least_edges] = plan.least();
     let mut runs = Vec::new();
     let mut first = 0;
     for row in 0..n_rows {
-        let n_edges = (offsets[row + 1] - offsets[first]) as usize;
-        if n_edges >= n || row + 1 - first >= MAX_ROWS || row + 1 == n_rows {
+        let (n, n_edges) = (row + 1 - first, (offsets[row + 1] - offsets[first]) as usize);
+        let numbers = n * plan.row_width + n_edges * plan.edge_width.max(16);
+        let is_full = numbers >= BLOCK_NUMBERS && n >= least_rows && n_edges >= least_edges;
+        let is_wide = n_edges >= 256.max(least_edges) && numbers >= 4 * BLOCK_NUMBERS;
+        if is_full || is_wide || n >= MAX_ROWS || row + 1 == n_rows {
             runs.push(first..row + 1);
             first = row + 1;
         }

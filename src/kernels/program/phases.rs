@@ -5,7 +5,7 @@
 //! that stays in the cache. Sums over a row's edges are complete within its block, so a softmax over them, and what is
 //! gathered of it again, belong to the same step.
 
-use crate::program::{Fun, Id, Index, Op, Program, Reduce, Space};
+use crate::program::{Fun, Id, Index, Op, Program, Reduce, Space, Value};
 
 /// One pass over a batch.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,20 +42,27 @@ pub(super) struct Schedule {
     pub is_stored: Vec<bool>,
 }
 
+/// Whether the value is a sum over all rows or edges that blocks take parts of: a gradient of weights.
+pub(super) fn is_total(program: &Program, value: &Value) -> bool {
+    let of = match value.op {
+        Op::Outer { a, index: Index::All, .. } | Op::OuterOfKinds { a, .. } => a,
+        Op::Reduce { how: Reduce::Sum, x, index: Index::All } => x,
+        _ => return false,
+    };
+    matches!(program.value(of).space, Space::Rows | Space::Edges)
+}
+
 /// The value whose numbers a view shows.
 pub(super) fn source(program: &Program, id: Id) -> Id {
     program.source(id)
 }
 
 /// Whether the value is made by a kernel over all rows at once.
-fn is_whole(program: &Program, op: &Op) -> bool {
-    match op {
-        Op::Linear { .. }
-        | Op::Typed { .. }
-        | Op::Alike { .. }
-        | Op::Outer { .. }
-        | Op::OuterOfKinds { .. }
-        | Op::Count(_) => true,
+fn is_whole(program: &Program, value: &Value) -> bool {
+    match &value.op {
+        Op::Linear { .. } => !matches!(value.space, Space::Rows | Space::Edges),
+        _ if is_total(program, value) => false,
+        Op::Alike { .. } | Op::Outer { .. } | Op::Count(_) => true,
         Op::Reduce { index, .. } => matches!(index, Index::Graph | Index::All),
         Op::Apply { .. } => true,
         Op::Gather { x, .. } => program.value(*x).space == Space::Graphs,
@@ -72,11 +79,11 @@ pub(super) fn stored(program: &Program, is_live: &[bool], roots: &[Id]) -> Vec<b
             !matches!(value.op, Op::View(_))
                 && (value.space != Space::Edges
                     || matches!(value.op, Op::Input(_))
-                    || is_whole(program, &value.op))
+                    || is_whole(program, value))
         })
         .collect();
     for value in program.values.iter().zip(is_live).filter(|(_, is_live)| **is_live).map(|(value, _)| value) {
-        if is_whole(program, &value.op) {
+        if is_whole(program, value) {
             for arg in value.op.args() {
                 is_stored[source(program, arg).index()] = true;
             }
@@ -96,8 +103,14 @@ struct Needs {
     within: isize,
 }
 
-/// Plans the computation of `roots`. Values that `is_known` are there already.
-pub(super) fn schedule(program: &Program, roots: &[Id], is_known: &[bool], is_stored: Vec<bool>) -> Schedule {
+/// Plans the computation of `roots`. Values that `is_known` are there already; those that `is_kept` are stored in any case.
+pub(super) fn schedule(
+    program: &Program,
+    roots: &[Id],
+    is_known: &[bool],
+    is_stored: Vec<bool>,
+    is_kept: &dyn Fn(Id) -> bool,
+) -> Schedule {
     let is_live = live(program, roots, is_known);
     let mut phases: Vec<Phase> = Vec::new();
     // By value: the phase that makes it, or for values that are not stored what they need.
@@ -134,7 +147,7 @@ pub(super) fn schedule(program: &Program, roots: &[Id], is_known: &[bool], is_st
             }
             all
         };
-        if value.space == Space::Edges && !is_whole(program, &value.op) {
+        if value.space == Space::Edges && !is_whole(program, value) {
             needs[idx] = edge_needs();
             if !is_stored[idx] {
                 continue;
@@ -152,17 +165,22 @@ pub(super) fn schedule(program: &Program, roots: &[Id], is_known: &[bool], is_st
                 let needs = of_edges(program, *x, &is_stored, &made, &needs);
                 place(&mut phases, id, needs, false)
             }
-            op if is_whole(program, op) => {
+            _ if is_total(program, value)
+                && args.iter().any(|arg| program.value(*arg).space == Space::Edges) =>
+            {
+                place(&mut phases, id, edge_needs(), true)
+            }
+            _ if is_whole(program, value) => {
                 phases.push(Phase::Whole(id));
                 phases.len() as isize - 1
             }
             _ => {
                 // Row by row: with the phase that made its latest operand, where that goes by the same rows.
-                let space = value.space;
+                let space = if is_total(program, value) { Space::Rows } else { value.space };
                 let fits = |phase: &Phase| match phase {
                     Phase::Rows(rows, _) => *rows == space,
-                    Phase::Targets(_) => space == Space::Rows,
-                    _ => false,
+                    Phase::Targets(_) | Phase::Sources(_) => space == Space::Rows,
+                    Phase::Whole(_) => false,
                 };
                 // A value of one row that is read has to be complete.
                 let is_inner = args.iter().all(|arg| {
@@ -175,8 +193,8 @@ pub(super) fn schedule(program: &Program, roots: &[Id], is_known: &[bool], is_st
                 match found {
                     Some(phase) => {
                         match &mut phases[phase] {
-                            Phase::Rows(_, ids) | Phase::Targets(ids) => ids.push(id),
-                            _ => unreachable!("phases of rows"),
+                            Phase::Rows(_, ids) | Phase::Targets(ids) | Phase::Sources(ids) => ids.push(id),
+                            Phase::Whole(_) => unreachable!("phases of rows"),
                         }
                         phase as isize
                     }
@@ -188,7 +206,107 @@ pub(super) fn schedule(program: &Program, roots: &[Id], is_known: &[bool], is_st
             }
         };
     }
-    finish(program, phases, is_stored)
+    let mut schedule = finish(program, phases, is_stored);
+    while move_to_reader(program, &mut schedule.phases, &schedule.steps, &schedule.reads, roots, is_kept) {
+        schedule.phases.retain(|phase| !phase.results().is_empty());
+        schedule = finish(program, schedule.phases, schedule.is_stored);
+    }
+    leave_in_blocks(program, &mut schedule, roots, is_kept);
+    schedule
+}
+
+/// Moves a value that is computed row by row to the one later phase that reads it, where that leaves less to be stored;
+/// false where there is none.
+fn move_to_reader(
+    program: &Program,
+    phases: &mut [Phase],
+    steps: &[Vec<Id>],
+    reads: &[Vec<Id>],
+    roots: &[Id],
+    is_kept: &dyn Fn(Id) -> bool,
+) -> bool {
+    let is_cheap = |id: Id| {
+        let value = program.value(id);
+        value.space == Space::Rows
+            && matches!(
+                value.op,
+                Op::Map(..) | Op::Expand(_) | Op::Slice { .. } | Op::Pad { .. } | Op::Concat { .. }
+            )
+    };
+    let is_root = |id: Id| roots.iter().any(|&root| source(program, root) == id);
+    let is_gathered_by = |id: Id, phase: usize| {
+        steps[phase]
+            .iter()
+            .any(|&step| matches!(program.value(step).op, Op::Gather { x, .. } if source(program, x) == id))
+    };
+    for from in 0..phases.len() {
+        let ids = match &phases[from] {
+            Phase::Rows(Space::Rows, ids) | Phase::Targets(ids) | Phase::Sources(ids) => ids.clone(),
+            _ => continue,
+        };
+        for &id in ids.iter().filter(|&&id| is_cheap(id) && !is_kept(id) && !is_root(id)) {
+            let is_read_here = steps[from]
+                .iter()
+                .any(|&step| program.value(step).op.args().iter().any(|&arg| source(program, arg) == id));
+            let mut readers = (from + 1..phases.len()).filter(|&phase| reads[phase].contains(&id));
+            let (Some(to), None, false) = (readers.next(), readers.next(), is_read_here) else { continue };
+            if matches!(phases[to], Phase::Whole(_) | Phase::Rows(Space::One | Space::Graphs, _))
+                || is_gathered_by(id, to)
+            {
+                continue;
+            }
+            // What has to be stored for the reader in its place.
+            let is_only_here = |arg: Id| {
+                ids.contains(&arg)
+                    && !(from + 1..phases.len()).any(|phase| reads[phase].contains(&arg))
+                    && !is_kept(arg)
+                    && !is_root(arg)
+            };
+            let mut args: Vec<Id> =
+                program.value(id).op.args().iter().map(|&arg| source(program, arg)).collect();
+            args.sort_unstable();
+            args.dedup();
+            let more: usize = args
+                .into_iter()
+                .filter(|&arg| is_only_here(arg))
+                .map(|arg| program.value(arg).known_width())
+                .sum();
+            if more >= program.value(id).known_width() {
+                continue;
+            }
+            for (phase, is_new) in [(from, false), (to, true)] {
+                if let Phase::Rows(_, ids) | Phase::Targets(ids) | Phase::Sources(ids) = &mut phases[phase] {
+                    ids.retain(|&other| other != id);
+                    ids.extend(is_new.then_some(id));
+                    ids.sort_unstable();
+                }
+            }
+            return true;
+        }
+    }
+    false
+}
+
+/// Values of rows that only their own phase reads, row by row, are not stored.
+fn leave_in_blocks(program: &Program, schedule: &mut Schedule, roots: &[Id], is_kept: &dyn Fn(Id) -> bool) {
+    let mut is_read = vec![false; program.values.len()];
+    roots.iter().for_each(|&root| is_read[source(program, root).index()] = true);
+    schedule.reads.iter().flatten().for_each(|id| is_read[id.index()] = true);
+    for id in schedule.steps.iter().flatten() {
+        // What edges gather is read at other rows too.
+        if let Op::Gather { x, .. } = program.value(*id).op {
+            is_read[source(program, x).index()] = true;
+        }
+    }
+    for phase in &mut schedule.phases {
+        if let Phase::Rows(_, ids) | Phase::Targets(ids) | Phase::Sources(ids) = phase {
+            ids.retain(|&id| {
+                let stays = program.value(id).space == Space::Rows && !is_read[id.index()] && !is_kept(id);
+                schedule.is_stored[id.index()] &= !stays;
+                !stays
+            });
+        }
+    }
 }
 
 fn of_edges(program: &Program, x: Id, is_stored: &[bool], made: &[isize], needs: &[Needs]) -> Needs {

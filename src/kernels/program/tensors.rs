@@ -90,7 +90,8 @@ fn forward(arguments: &Arguments, args: &[Tensor], is_tracked: bool) -> Result<(
         let keeps: &[Id] = backward.as_ref().map_or(&[], |backward| &backward.kept);
         let is_kept = |id: Id| keeps.binary_search(&id).is_ok();
         let (topology, random) = (arguments.topology, arguments.random);
-        execute(program, &compiled.forward, Summation::current(), &mut memory, topology, random, &is_kept);
+        let pass = if is_tracked { &compiled.forward } else { compiled.alone() };
+        execute(program, pass, Summation::current(), &mut memory, topology, random, &is_kept);
         let mut results = Vec::new();
         for (k, &output) in program.outputs.iter().enumerate() {
             let value = program.value(output);

@@ -4,15 +4,20 @@ use super::*;
 use crate::kernels::graph::{Csr, EdgeKinds, SparseGraph};
 use crate::kernels::tape;
 use crate::program::reference::{self, Maps};
-use crate::program::{Build, Index, Init, V};
+use crate::program::{Build, Fun, Index, Init, V};
 use crate::types::{Dim, Size};
 use candle_core::{DType, Device, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
+/// How many kinds of edges there are beside values of this width: in one case more than blocks take each by itself.
+fn n_kinds(width: usize) -> usize {
+    if width == 17 { 20 } else { 4 }
+}
+
 /// Graphs with a hub, isolated nodes, loops and one graph without nodes.
-fn graph(seed: u64) -> (SparseGraph, Maps) {
+fn graph(seed: u64, n_kinds: usize) -> (SparseGraph, Maps) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let sizes = [3usize, 0, 131, 1, 9];
     let mut offsets = vec![0u32];
@@ -38,12 +43,12 @@ fn graph(seed: u64) -> (SparseGraph, Maps) {
         .flat_map(|row| adjacency.row(row).iter().map(move |&col| (row, col as usize)).collect::<Vec<_>>())
         .enumerate()
         // Kind 2 has no edges.
-        .map(|(entry, (row, col))| (row, col, [0, 1, 3][entry * entry % 3]))
+        .map(|(entry, (row, col))| (row, col, [0, 1, n_kinds - 1][entry * entry % 3]))
         .collect();
     let maps = Maps { graph_of, n_graphs: sizes.len(), edges: entries };
     let of_entry = Arc::new(maps.edges.iter().map(|edge| edge.2 as u32).collect());
     let graph = SparseGraph::new(Arc::new(adjacency), Arc::new(transpose), Arc::new(offsets));
-    (graph.with_kinds(Some(EdgeKinds { of_entry, n_kinds: 4 })), maps)
+    (graph.with_kinds(Some(EdgeKinds { of_entry, n_kinds })), maps)
 }
 
 fn size(n: usize) -> Size {
@@ -119,7 +124,7 @@ fn by_engine(
 
 fn check(what: &str, write: Write) {
     for (width, seed) in [(1, 1), (3, 2), (17, 3)] {
-        let (graph, maps) = graph(seed);
+        let (graph, maps) = graph(seed, n_kinds(width));
         let b = Build::new();
         let x = b.input(0, Space::Rows, &[size(width)]);
         let e = b.input(1, Space::Edges, &[size(width)]);
@@ -219,6 +224,17 @@ fn messages_are_those_of_the_reference() {
         let m = edges.source(x).view(&[size(1), size(w)]).contract(matrix);
         edges.sum(m).flat()
     });
+    check("largest of matrices of edges", |b, x, e, _, w| {
+        let edges = b.edges();
+        let matrix = e.linear(weight(b, "net", &[w, 3 * w])).heads(w, &size(3));
+        edges.largest(edges.source(x).view(&[size(1), size(w)]).contract(matrix)).flat()
+    });
+    check("numbers of heads beside numbers of places", |b, x, e, _, w| {
+        let edges = b.edges();
+        let (of_heads, of_places) = (e.column(), edges.source(x).view(&[size(1), size(w)]));
+        let both = b.map(Fun::Sub, &[of_places, of_heads]).above(0.0).choose(of_heads, of_places);
+        (edges.sum(of_places - of_heads) + edges.largest(both)).flat()
+    });
     check("a row whose own score is low", |b, x, e, _, _| {
         let edges = b.edges();
         let own = x.square().offset(1.0).scale(-1000.0);
@@ -243,14 +259,46 @@ fn messages_are_those_of_the_reference() {
 }
 
 #[test]
+fn a_sum_of_matrices_of_edges_is_that_of_the_messages() {
+    let (_, maps) = graph(7, 4);
+    let both = |is_plain: bool| {
+        let b = Build::new();
+        let x = b.input(0, Space::Rows, &[size(3)]);
+        let e = b.input(1, Space::Edges, &[size(2)]);
+        let matrix = e.linear(weight(&b, "net", &[2, 12])) + weight(&b, "bias", &[12]);
+        let row = b.edges().source(x).view(&[size(1), size(3)]);
+        let message = row.contract(matrix.view(&[size(3), size(4)])).view(&[size(4)]);
+        // What stands between hides the product from the sum.
+        let message = if is_plain { message } else { message.exp().ln() };
+        let program = b.finish(&[b.edges().sum(message)]);
+        let has_product = program.values.iter().any(|value| matches!(value.op, Op::Contract { .. }));
+        let is_read = program.live(program.outputs.iter().copied());
+        let reads_product = program
+            .values
+            .iter()
+            .zip(is_read)
+            .any(|(value, is_read)| is_read && matches!(value.op, Op::Contract { .. }));
+        assert!(has_product && reads_product != is_plain);
+        let numbers = |n: usize| (0..n).map(|i| (i * 7 % 11) as f64 / 11.0).collect::<Vec<_>>();
+        let inputs = [numbers(maps.rows(Space::Rows) * 3), numbers(maps.rows(Space::Edges) * 2)];
+        let values = reference::run(&program, &maps, &inputs, &[numbers(24), numbers(12)], &|_, _, _, _| 1.0);
+        values[program.outputs[0].index()].clone()
+    };
+    for (ours, theirs) in both(true).iter().zip(both(false)) {
+        assert!((ours - theirs).abs() < 1e-9 * (1.0 + theirs.abs()), "{ours}, not {theirs}");
+    }
+}
+
+#[test]
 fn kinds_of_edges_are_those_of_the_reference() {
     check("typed", |b, x, e, _, w| {
-        let m = (b.edges().source(x) * e).typed_linear(weight(b, "w", &[4, w, 3]));
+        let m = (b.edges().source(x) * e).typed_linear(weight(b, "w", &[n_kinds(w), w, 3]));
         b.edges().sum(m.mul_rows(b.edges().count_alike().reciprocal()))
     });
     check("mixed matrices", |b, x, _, _, w| {
         let bases = weight(b, "bases", &[2, w, 3]).view(&[size(2), size(3 * w)]);
-        let matrices = weight(b, "shares", &[4, 2]).contract(bases).view(&[size(4), size(w), size(3)]);
+        let matrices =
+            weight(b, "shares", &[n_kinds(w), 2]).contract(bases).view(&[size(n_kinds(w)), size(w), size(3)]);
         b.edges().sum(b.edges().source(x).largest_alike().typed_linear(matrices))
     });
     check("product of a kind", |b, x, e, _, _| (b.edges().source(x).exp() * e).product_alike() * e);
@@ -319,7 +367,7 @@ fn a_product_that_a_choice_reads_is_the_same_in_every_order() {
             rows.reverse();
         }
         let mut out = vec![0.0; 3];
-        block::product(rows.into_iter(), is_reproducible, &mut Vec::new(), &mut out);
+        block::product_of_factors(rows.into_iter(), is_reproducible, &mut Vec::new(), &mut out);
         out
     };
     assert_eq!(of(true, false), of(true, true));

@@ -14,14 +14,13 @@ struct Lazy {
     sources: OnceLock<Vec<u32>>,
     entries: OnceLock<Vec<u32>>,
     graph_of: OnceLock<Vec<u32>>,
-    by_kind: OnceLock<ByKind>,
-    alike: OnceLock<ByKind>,
+    alike: OnceLock<Groups>,
     has_loops: OnceLock<bool>,
 }
 
 /// Entries in groups: those of group `t` are `entries[offsets[t] .. offsets[t + 1]]`, ascending.
 #[derive(Debug)]
-pub(super) struct ByKind {
+pub(super) struct Groups {
     pub offsets: Vec<u32>,
     pub entries: Vec<u32>,
 }
@@ -143,8 +142,12 @@ impl Topology {
     pub fn graph_of(&self) -> &[u32] {
         self.cache.0.graph_of.get_or_init(|| rows_of(&self.offsets))
     }
+    /// The kind of each entry, where edges have kinds.
+    pub(super) fn kinds(&self) -> Option<&[u32]> {
+        self.kinds.as_ref().map(|kinds| &kinds.of_entry[..])
+    }
     /// Entries in groups of those of one kind that lead to the same row.
-    pub(super) fn alike(&self) -> &ByKind {
+    pub(super) fn alike(&self) -> &Groups {
         self.cache.0.alike.get_or_init(|| {
             let kinds = &self.kinds.as_ref().expect("the stage reads the kinds of edges").of_entry;
             let mut entries: Vec<u32> = (0..kinds.len() as u32).collect();
@@ -158,26 +161,7 @@ impl Topology {
                     Some(*end)
                 }));
             }
-            ByKind { offsets, entries }
-        })
-    }
-    /// Entries sorted by kind.
-    pub(super) fn by_kind(&self) -> &ByKind {
-        self.cache.0.by_kind.get_or_init(|| {
-            let EdgeKinds { of_entry: kinds, n_kinds } =
-                self.kinds.as_ref().expect("the stage reads the kinds of edges");
-            let mut offsets = vec![0u32; n_kinds + 1];
-            kinds.iter().for_each(|&kind| offsets[kind as usize + 1] += 1);
-            for kind in 0..*n_kinds {
-                offsets[kind + 1] += offsets[kind];
-            }
-            let mut next = offsets.clone();
-            let mut entries = vec![0u32; kinds.len()];
-            for (entry, &kind) in kinds.iter().enumerate() {
-                entries[next[kind as usize] as usize] = entry as u32;
-                next[kind as usize] += 1;
-            }
-            ByKind { offsets, entries }
+            Groups { offsets, entries }
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Values that a kernel computes over all rows at once: matrix products and sums over graphs.
 
-use super::block::product;
+use super::block::product_of_factors;
 use super::phases::source;
 use super::topology::Topology;
 use super::{Memory, n_rows};
@@ -88,41 +88,6 @@ pub(super) fn compute<T: Float>(
                 _ => unreachable!("weights of two or three axes"),
             }
         }
-        Op::Typed { x, w, transposed: is_turned } => {
-            let shape = axes(*w);
-            let (x, w) = (read(*x), read(*w));
-            let (n_in, n_out) = if *is_turned { (shape[2], shape[1]) } else { (shape[1], shape[2]) };
-            let by_kind = topology.by_kind();
-            let mut out = vec![T::ZERO; rows * n_out];
-            let shared = crate::kernels::custom::Shared::new(&mut out);
-            let jobs = kind_jobs(&by_kind.offsets);
-            each(jobs.len(), rows * n_in * n_out / 8, |job| {
-                let (kind, places) = &jobs[job];
-                let entries = &by_kind.entries[places.clone()];
-                let matrix = &w[kind * n_in * n_out..][..n_in * n_out];
-                let turned = if *is_turned { transposed(matrix, n_out, n_in) } else { Vec::new() };
-                let matrix = if *is_turned { &turned } else { matrix };
-                let from = gathered(x, entries, n_in);
-                let mut to = vec![T::ZERO; entries.len() * n_out];
-                product_of_rows(
-                    summation,
-                    entries.len(),
-                    n_in,
-                    n_out,
-                    &from,
-                    matrix,
-                    &mut to,
-                    Start::Zero,
-                    Activation::Identity,
-                );
-                for (&entry, row) in entries.iter().zip(to.chunks_exact(n_out.max(1))) {
-                    let entry = entry as usize;
-                    // SAFETY: every entry has one kind, so its row is written once.
-                    unsafe { shared.part(entry * n_out..(entry + 1) * n_out) }.copy_from_slice(row);
-                }
-            });
-            out
-        }
         Op::Alike { how, x } => {
             let x = read(*x);
             let groups = topology.alike();
@@ -138,7 +103,12 @@ pub(super) fn compute<T: Float>(
                     match how {
                         Reduce::Mul => {
                             let mut products = vec![T::ONE; width];
-                            product(of_group, summation.is_reproducible(), &mut grids, &mut products);
+                            product_of_factors(
+                                of_group,
+                                summation.is_reproducible(),
+                                &mut grids,
+                                &mut products,
+                            );
                             sums.iter_mut().zip(&products).for_each(|(sum, x)| *sum = x.wide());
                         }
                         Reduce::Max => {
@@ -167,22 +137,6 @@ pub(super) fn compute<T: Float>(
                 }
             });
             out
-        }
-        Op::OuterOfKinds { a, b } => {
-            let (p, q) = (axes(*a).iter().product::<usize>(), axes(*b).iter().product::<usize>());
-            let (a, b) = (read(*a), read(*b));
-            let by_kind = topology.by_kind();
-            let n_kinds = by_kind.offsets.len() - 1;
-            let sums = map_each(n_kinds, a.len() * q / 4, |kind| {
-                let places = by_kind.offsets[kind] as usize..by_kind.offsets[kind + 1] as usize;
-                let mut sum = vec![T::ZERO; p * q];
-                for entries in by_kind.entries[places].chunks(GRAPH_ROWS) {
-                    let (left, right) = (gathered(a, entries, p), gathered(b, entries, q));
-                    crate::kernels::product::product_at(p, entries.len(), q, &left, &right, &mut sum, true);
-                }
-                sum
-            });
-            sums.concat()
         }
         Op::Outer { a, b, index: Index::All } => {
             let (a_axes, b_axes) = (axes(*a), axes(*b));
@@ -359,7 +313,7 @@ fn largest<T: Float>(x: &[T], width: usize) -> Vec<T> {
 fn products<T: Float>(x: &[T], width: usize, summation: Summation) -> Vec<T> {
     let mut out = vec![T::ONE; width];
     let rows = x.chunks_exact(width.max(1));
-    product(rows, summation.is_reproducible(), &mut Vec::new(), &mut out);
+    product_of_factors(rows, summation.is_reproducible(), &mut Vec::new(), &mut out);
     out
 }
 
@@ -372,24 +326,4 @@ fn count<T: Float>(index: Index, topology: &Topology) -> Vec<T> {
         Index::Graph => by_offsets(&topology.offsets),
         Index::All => vec![T::of(topology.n_rows() as f64)],
     }
-}
-
-fn gathered<T: Float>(x: &[T], entries: &[u32], width: usize) -> Vec<T> {
-    let mut rows = Vec::with_capacity(entries.len() * width);
-    for &entry in entries {
-        rows.extend_from_slice(&x[entry as usize * width..][..width]);
-    }
-    rows
-}
-
-/// Pieces of the entries of each kind.
-fn kind_jobs(offsets: &[u32]) -> Vec<(usize, std::ops::Range<usize>)> {
-    let mut jobs = Vec::new();
-    for (kind, pair) in offsets.windows(2).enumerate() {
-        let (start, end) = (pair[0] as usize, pair[1] as usize);
-        for first in (start..end).step_by(256) {
-            jobs.push((kind, first..(first + 256).min(end)));
-        }
-    }
-    jobs
 }
