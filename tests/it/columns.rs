@@ -125,6 +125,31 @@ fn edges_are_read_as_the_run_read_them() {
 }
 
 #[test]
+fn self_loops_of_another_kind_than_in_training_are_refused_with_what_to_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write_set(path, "LABELS", "node_labels", |node| (node % 3).to_string());
+    let labels: String = (0..48).map(|edge| format!("{}\n", edge % 2)).collect();
+    fs::write(path.join("LABELS/LABELS_edge_labels.txt"), labels).unwrap();
+    for (name, options, other, advice) in [
+        ("with", ", loops = add", "loops = keep", "write `loops = add`"),
+        ("without", "", "loops = add", "leave `loops = add` out"),
+    ] {
+        let model = format!(
+            "data = tu(\"LABELS\"{options})\nmodel = rgcn(4, relation = edge_labels) -> relu -> mean -> mlp\n\
+             train {{ epochs = 1 }}\n"
+        );
+        fs::write(path.join(format!("{name}.hgnn")), model).unwrap();
+        let (code, _, err) = hgnnc(path, &["train", &format!("{name}.hgnn"), "--out", name]);
+        assert_eq!(code, Some(0), "{err}");
+        assert_eq!(hgnnc(path, &["eval", name, "--data", "LABELS"]), hgnnc(path, &["eval", name]));
+        let (code, _, err) = hgnnc(path, &["eval", name, "--data", &format!("tu(\"LABELS\", {other})")]);
+        assert_eq!(code, Some(2), "{err}");
+        assert!(err.contains("added self-loops") && err.contains(advice), "{err}");
+    }
+}
+
+#[test]
 fn a_record_and_a_run_that_begins_with_other_weights_say_what_columns_mean() {
     let folder = three_sets();
     let path = folder.path();
