@@ -69,6 +69,7 @@ pub use loss::{
 };
 pub use lstm::lstm_aggregate;
 pub use norm::batch_norm;
+pub(crate) use parallel::{block_elements, block_rows, chunk_rows};
 pub use propagate::{DegreeCache, propagate, propagate_max};
 pub use rows::{add, concat_columns, gather_rows};
 pub use segment::{Reduce, segment_reduce};

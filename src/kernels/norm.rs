@@ -3,7 +3,7 @@
 use super::activation::{Activation, activate, apply, mask_to};
 use super::device;
 use super::float::{Float, View, by_dtype, finish, values};
-use super::parallel::{BLOCK_ROWS, Output, each_block, fill_rows, map_chunks, map_each};
+use super::parallel::{Output, block_rows, each_block, fill_rows, map_chunks, map_each};
 use super::summation::{self, Summation};
 use super::tape::{Reads, Recorded};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, Var, bail};
@@ -198,7 +198,7 @@ impl CustomOp3 for BatchNorm {
                 let [scale, shift, slope] =
                     [scale, shift, slope].map(|values| values.into_iter().map(T::of).collect::<Vec<T>>());
                 let dx = Output::new(n_rows, width);
-                each_block(n_rows, BLOCK_ROWS, 4 * x_values.len(), |rows| {
+                each_block(n_rows, block_rows(n_rows), 4 * x_values.len(), |rows| {
                     each_tile(rows, width, &g, &y, self.act, |tile, g| {
                         // SAFETY: tiles are disjoint, and `unscale_rows` writes all of them.
                         let out = unsafe { dx.rows(tile.clone()) };

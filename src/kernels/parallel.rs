@@ -7,19 +7,50 @@ use multiversion::multiversion;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-/// Rows of one block: at 64 floats a row, the operands of a product on it stay in the second-level cache.
+/// Rows of one block, at most: at 64 floats a row, the operands of a product on it stay in the second-level cache.
 pub(crate) const BLOCK_ROWS: usize = 256;
+
+/// Blocks that rows are cut into, if they are long enough: where two threads share the 680 rows of a small batch in three
+/// blocks, one of them waits for a third of the time.
+const BLOCKS: usize = 8;
+
+/// Rows that are worth a block of their own.
+const MIN_BLOCK_ROWS: usize = 32;
 
 /// Elementary operations (additions, bytes touched / 4) below which a kernel stays on the calling thread,
 /// because waking another costs about as much.
-pub(crate) const MIN_PARALLEL_WORK: usize = 1 << 17;
+pub(crate) const MIN_PARALLEL_WORK: usize = 1 << 16;
+
+/// Blocks of a reduction, if they are long enough: the partial sums of each are added up on one thread.
+const CHUNKS: usize = 4;
+
+/// Rows that are worth partial sums of their own.
+const MIN_CHUNK_ROWS: usize = 64;
 
 /// Blocks whose partial sums are kept apart, at most; more rows make longer blocks.
 const MAX_PARTIALS: usize = 64;
 
+/// Equal parts of `n`, in multiples of 16: as few as it takes for none to have more than `most`, but `wanted` where each
+/// has at least `least`.
+fn part(n: usize, most: usize, wanted: usize, least: usize) -> usize {
+    let n_parts = n.div_ceil(most).max(wanted.min(n.div_ceil(least))).max(1);
+    n.div_ceil(n_parts).next_multiple_of(16).max(1)
+}
+
+/// Rows of a block of `n_rows`.
+pub(crate) fn block_rows(n_rows: usize) -> usize {
+    part(n_rows, BLOCK_ROWS, BLOCKS, MIN_BLOCK_ROWS)
+}
+
 /// Rows of a block of a reduction over `n_rows`.
 pub(crate) fn chunk_rows(n_rows: usize) -> usize {
-    BLOCK_ROWS.max(n_rows.div_ceil(MAX_PARTIALS).next_multiple_of(BLOCK_ROWS))
+    let most = BLOCK_ROWS.max(n_rows.div_ceil(MAX_PARTIALS).next_multiple_of(BLOCK_ROWS));
+    part(n_rows, most, CHUNKS, MIN_CHUNK_ROWS)
+}
+
+/// Elements of a block of `n`.
+pub(crate) fn block_elements(n: usize) -> usize {
+    part(n, BLOCK_ELEMENTS, BLOCKS, MIN_BLOCK_ELEMENTS)
 }
 
 /// Calls `f` once for each of `n` jobs, in parallel if `work` is worth it.
@@ -159,7 +190,7 @@ pub(crate) unsafe fn fill_rows<T: Copy + Send>(
     f: impl Fn(Range<usize>, &mut [T]) + Sync,
 ) -> Vec<T> {
     let output = Output::new(n_rows, width);
-    each_block(n_rows, BLOCK_ROWS, work, |rows| {
+    each_block(n_rows, block_rows(n_rows), work, |rows| {
         // SAFETY: blocks are disjoint; `f` only writes.
         f(rows.clone(), unsafe { output.rows(rows) });
     });
@@ -167,8 +198,11 @@ pub(crate) unsafe fn fill_rows<T: Copy + Send>(
     unsafe { output.finish() }
 }
 
-/// Elements of one block of an elementwise kernel.
+/// Elements of one block of an elementwise kernel, at most.
 const BLOCK_ELEMENTS: usize = 1 << 14;
+
+/// Elements that are worth a block of their own.
+const MIN_BLOCK_ELEMENTS: usize = 1 << 12;
 
 /// `n` elements made block by block.
 ///
@@ -180,7 +214,7 @@ pub(crate) unsafe fn fill_elements<T: Copy + Send>(
     f: impl Fn(Range<usize>, &mut [T]) + Sync,
 ) -> Vec<T> {
     let output = Output::new(n, 1);
-    each_block(n, BLOCK_ELEMENTS, work, |range| {
+    each_block(n, block_elements(n), work, |range| {
         // SAFETY: blocks are disjoint; `f` only writes.
         f(range.clone(), unsafe { output.rows(range) });
     });
@@ -203,7 +237,19 @@ mod tests {
 
     #[test]
     fn many_rows_make_few_partials() {
-        assert_eq!(chunk_rows(10), BLOCK_ROWS);
-        assert!(1_000_000usize.div_ceil(chunk_rows(1_000_000)) <= MAX_PARTIALS);
+        assert_eq!(10usize.div_ceil(chunk_rows(10)), 1);
+        for n_rows in [10usize, 63, 100, 680, 1025, 16_384, 1_000_000] {
+            assert!(n_rows.div_ceil(chunk_rows(n_rows)) <= MAX_PARTIALS, "{n_rows}");
+        }
+    }
+
+    #[test]
+    fn a_small_batch_has_a_block_for_each_of_two_threads_at_every_time() {
+        let n_blocks = |n: usize, block: usize| n.div_ceil(block);
+        assert_eq!(n_blocks(680, block_rows(680)), 8);
+        assert_eq!(n_blocks(680, chunk_rows(680)), 4);
+        assert_eq!(n_blocks(43_520, block_elements(43_520)), 8);
+        assert_eq!((block_rows(0), block_rows(1), block_rows(31)), (1, 16, 32));
+        assert!(block_rows(1_000_000) <= BLOCK_ROWS);
     }
 }

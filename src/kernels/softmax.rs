@@ -3,7 +3,7 @@
 use super::custom::{Kernel, apply1, blocks, fold, plain2, where_needed};
 use super::device;
 use super::float::Float;
-use super::parallel::{Output, each};
+use super::parallel::{Output, block_elements, each};
 use super::tape::Reads;
 use candle_core::{Result, Shape, Tensor};
 use multiversion::multiversion;
@@ -26,8 +26,6 @@ pub fn softmax_rows(x: &Tensor) -> Result<Tensor> {
     apply1(SoftmaxRows, x)
 }
 
-/// Elements in one task: a block that stays in the first cache levels.
-const BLOCK: usize = 1 << 14;
 /// An exponential costs about as much as this many additions.
 const EXP_WORK: usize = 8;
 
@@ -42,7 +40,7 @@ impl Kernel<1> for SoftmaxRows {
         let (n_rows, width) = shape.dims2()?;
         let out = Output::new(x.len(), 1);
         let shared = out.shared();
-        let tasks: Vec<_> = blocks(n_rows, BLOCK / width.max(1)).collect();
+        let tasks: Vec<_> = blocks(n_rows, block_elements(n_rows * width) / width.max(1)).collect();
         each(tasks.len(), x.len() * EXP_WORK, |task| {
             let range = tasks[task].start * width..tasks[task].end * width;
             // SAFETY: blocks of rows do not overlap.
@@ -72,7 +70,7 @@ impl Kernel<2> for SoftmaxRowsGrad {
         let (n_rows, width) = shape.dims2()?;
         let out = Output::new(y.len(), 1);
         let shared = out.shared();
-        let tasks: Vec<_> = blocks(n_rows, BLOCK / width.max(1)).collect();
+        let tasks: Vec<_> = blocks(n_rows, block_elements(n_rows * width) / width.max(1)).collect();
         each(tasks.len(), y.len() * 2, |task| {
             let range = tasks[task].start * width..tasks[task].end * width;
             // SAFETY: blocks of rows do not overlap.

@@ -260,6 +260,7 @@ impl ProgramModule {
                         weights: &weights,
                         topology,
                         random,
+                        like: &inputs[0].x,
                     })?;
                     for (&id, result) in part.results.iter().zip(results) {
                         values.made[id.index()] = Some(result);

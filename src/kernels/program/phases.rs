@@ -6,6 +6,7 @@
 //! gathered of it again, belong to the same step.
 
 use crate::program::{Fun, Id, Index, Op, Program, Reduce, Space, Value};
+use std::collections::HashSet;
 
 /// One pass over a batch.
 #[derive(Debug, Clone, PartialEq)]
@@ -206,85 +207,169 @@ pub(super) fn schedule(
             }
         };
     }
-    let mut schedule = finish(program, phases, is_stored);
-    while move_to_reader(program, &mut schedule.phases, &schedule.steps, &schedule.reads, roots, is_kept) {
-        schedule.phases.retain(|phase| !phase.results().is_empty());
-        schedule = finish(program, schedule.phases, schedule.is_stored);
-    }
+    let mut moving = Moving::new(program, phases, is_stored, roots);
+    while moving.to_a_reader(is_kept) {}
+    let mut schedule = moving.finish();
     leave_in_blocks(program, &mut schedule, roots, is_kept);
     schedule
 }
 
-/// Moves a value that is computed row by row to the one later phase that reads it, where that leaves less to be stored;
-/// false where there is none.
-fn move_to_reader(
-    program: &Program,
-    phases: &mut [Phase],
-    steps: &[Vec<Id>],
-    reads: &[Vec<Id>],
-    roots: &[Id],
-    is_kept: &dyn Fn(Id) -> bool,
-) -> bool {
-    let is_cheap = |id: Id| {
-        let value = program.value(id);
-        value.space == Space::Rows
-            && matches!(
-                value.op,
-                Op::Map(..) | Op::Expand(_) | Op::Slice { .. } | Op::Pad { .. } | Op::Concat { .. }
-            )
-    };
-    let is_root = |id: Id| roots.iter().any(|&root| source(program, root) == id);
-    let is_gathered_by = |id: Id, phase: usize| {
-        steps[phase]
-            .iter()
-            .any(|&step| matches!(program.value(step).op, Op::Gather { x, .. } if source(program, x) == id))
-    };
-    for from in 0..phases.len() {
-        let ids = match &phases[from] {
-            Phase::Rows(Space::Rows, ids) | Phase::Targets(ids) | Phase::Sources(ids) => ids.clone(),
-            _ => continue,
-        };
-        for &id in ids.iter().filter(|&&id| is_cheap(id) && !is_kept(id) && !is_root(id)) {
-            let is_read_here = steps[from]
-                .iter()
-                .any(|&step| program.value(step).op.args().iter().any(|&arg| source(program, arg) == id));
-            let mut readers = (from + 1..phases.len()).filter(|&phase| reads[phase].contains(&id));
-            let (Some(to), None, false) = (readers.next(), readers.next(), is_read_here) else { continue };
-            if matches!(phases[to], Phase::Whole(_) | Phase::Rows(Space::One | Space::Graphs, _))
-                || is_gathered_by(id, to)
-            {
-                continue;
-            }
-            // What has to be stored for the reader in its place.
-            let is_only_here = |arg: Id| {
-                ids.contains(&arg)
-                    && !(from + 1..phases.len()).any(|phase| reads[phase].contains(&arg))
-                    && !is_kept(arg)
-                    && !is_root(arg)
-            };
-            let mut args: Vec<Id> =
-                program.value(id).op.args().iter().map(|&arg| source(program, arg)).collect();
-            args.sort_unstable();
-            args.dedup();
-            let more: usize = args
-                .into_iter()
-                .filter(|&arg| is_only_here(arg))
-                .map(|arg| program.value(arg).known_width())
-                .sum();
-            if more >= program.value(id).known_width() {
-                continue;
-            }
-            for (phase, is_new) in [(from, false), (to, true)] {
-                if let Phase::Rows(_, ids) | Phase::Targets(ids) | Phase::Sources(ids) = &mut phases[phase] {
-                    ids.retain(|&other| other != id);
-                    ids.extend(is_new.then_some(id));
-                    ids.sort_unstable();
+/// What the blocks of a phase compute, and what they read.
+#[derive(Default)]
+struct Part {
+    /// In order; empty for [`Phase::Whole`].
+    steps: Vec<Id>,
+    /// Stored values, in order.
+    reads: Vec<Id>,
+    /// What its steps take.
+    args: HashSet<Id>,
+    /// What its steps read at the ends of edges.
+    gathered: HashSet<Id>,
+}
+
+impl Part {
+    fn new(program: &Program, phase: &Phase, is_stored: &[bool]) -> Self {
+        let mut part = Self::default();
+        if let Phase::Whole(id) = phase {
+            part.reads.extend(program.value(*id).op.args().iter().map(|arg| source(program, *arg)));
+        } else {
+            let results: HashSet<Id> = phase.results().iter().copied().collect();
+            let mut is_step = results.clone();
+            let mut waiting: Vec<Id> = phase.results().to_vec();
+            while let Some(id) = waiting.pop() {
+                part.steps.push(id);
+                for arg in program.value(id).op.args() {
+                    let from = source(program, arg);
+                    part.args.insert(from);
+                    if is_stored[from.index()] && !results.contains(&from) {
+                        part.reads.push(from);
+                    } else if is_step.insert(from) {
+                        waiting.push(from);
+                    }
+                }
+                if let Op::Gather { x, .. } = program.value(id).op {
+                    part.gathered.insert(source(program, x));
                 }
             }
-            return true;
+            part.steps.sort_unstable();
+        }
+        part.reads.sort_unstable();
+        part.reads.dedup();
+        part
+    }
+}
+
+/// Phases whose values may still move: those that are computed row by row go to the one later phase that reads them,
+/// where that leaves less to be stored.
+struct Moving<'p> {
+    program: &'p Program,
+    phases: Vec<Phase>,
+    parts: Vec<Part>,
+    is_stored: Vec<bool>,
+    /// By value: the phases that read it from memory, in order.
+    readers: Vec<Vec<usize>>,
+    is_root: Vec<bool>,
+}
+
+impl<'p> Moving<'p> {
+    fn new(program: &'p Program, phases: Vec<Phase>, is_stored: Vec<bool>, roots: &[Id]) -> Self {
+        let parts: Vec<Part> = phases.iter().map(|phase| Part::new(program, phase, &is_stored)).collect();
+        let mut readers = vec![Vec::new(); program.values.len()];
+        for (phase, part) in parts.iter().enumerate() {
+            part.reads.iter().for_each(|id| readers[id.index()].push(phase));
+        }
+        let mut is_root = vec![false; program.values.len()];
+        roots.iter().for_each(|&root| is_root[source(program, root).index()] = true);
+        Self { program, phases, parts, is_stored, readers, is_root }
+    }
+
+    /// Whether a phase behind `from` reads the value, and whether it is the only one.
+    fn later_readers(&self, id: Id, from: usize) -> impl Iterator<Item = usize> {
+        let readers = &self.readers[id.index()];
+        readers[readers.partition_point(|&phase| phase <= from)..].iter().copied()
+    }
+
+    /// Moves one value; false where none is left to be moved.
+    fn to_a_reader(&mut self, is_kept: &dyn Fn(Id) -> bool) -> bool {
+        let is_free = |id: Id, is_root: &[bool]| !is_kept(id) && !is_root[id.index()];
+        for from in 0..self.phases.len() {
+            let ids = match &self.phases[from] {
+                Phase::Rows(Space::Rows, ids) | Phase::Targets(ids) | Phase::Sources(ids) => ids,
+                _ => continue,
+            };
+            let found = ids.iter().find_map(|&id| {
+                if !is_cheap(self.program.value(id)) || !is_free(id, &self.is_root) {
+                    return None;
+                }
+                let mut readers = self.later_readers(id, from);
+                let (Some(to), None) = (readers.next(), readers.next()) else { return None };
+                let is_bound = self.parts[from].args.contains(&id) || self.parts[to].gathered.contains(&id);
+                if is_bound
+                    || matches!(self.phases[to], Phase::Whole(_) | Phase::Rows(Space::One | Space::Graphs, _))
+                {
+                    return None;
+                }
+                // What has to be stored for the reader in its place.
+                let is_only_here = |arg: Id| {
+                    ids.contains(&arg)
+                        && self.later_readers(arg, from).next().is_none()
+                        && is_free(arg, &self.is_root)
+                };
+                let args = self.program.value(id).op.args();
+                let mut args: Vec<Id> = args.iter().map(|&arg| source(self.program, arg)).collect();
+                args.sort_unstable();
+                args.dedup();
+                let widths = args.into_iter().filter(|&arg| is_only_here(arg));
+                let more: usize = widths.map(|arg| self.program.value(arg).known_width()).sum();
+                (more < self.program.value(id).known_width()).then_some((id, to))
+            });
+            if let Some((id, to)) = found {
+                self.shift(id, from, to);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn shift(&mut self, id: Id, from: usize, to: usize) {
+        for (phase, is_new) in [(from, false), (to, true)] {
+            if let Phase::Rows(_, ids) | Phase::Targets(ids) | Phase::Sources(ids) = &mut self.phases[phase] {
+                ids.retain(|&other| other != id);
+                ids.extend(is_new.then_some(id));
+                ids.sort_unstable();
+            }
+            let part = Part::new(self.program, &self.phases[phase], &self.is_stored);
+            let before = std::mem::replace(&mut self.parts[phase], part);
+            for read in &before.reads {
+                self.readers[read.index()].retain(|&other| other != phase);
+            }
+            for read in &self.parts[phase].reads {
+                let readers = &mut self.readers[read.index()];
+                let place = readers.partition_point(|&other| other < phase);
+                readers.insert(place, phase);
+            }
         }
     }
-    false
+
+    fn finish(self) -> Schedule {
+        let all = self.phases.into_iter().zip(self.parts).filter(|(phase, _)| !phase.results().is_empty());
+        let mut schedule = Schedule { is_stored: self.is_stored, ..Schedule::default() };
+        for (phase, part) in all {
+            schedule.phases.push(phase);
+            schedule.steps.push(part.steps);
+            schedule.reads.push(part.reads);
+        }
+        schedule
+    }
+}
+
+/// Whether a value is computed row by row at about the cost of reading it.
+fn is_cheap(value: &Value) -> bool {
+    let is_cheap = matches!(
+        value.op,
+        Op::Map(..) | Op::Expand(_) | Op::Slice { .. } | Op::Pad { .. } | Op::Concat { .. }
+    );
+    value.space == Space::Rows && is_cheap
 }
 
 /// Values of rows that only their own phase reads, row by row, are not stored.
@@ -352,42 +437,6 @@ fn live(program: &Program, roots: &[Id], is_known: &[bool]) -> Vec<bool> {
         }
     }
     is_live
-}
-
-/// What the blocks of each phase compute and read.
-fn finish(program: &Program, phases: Vec<Phase>, is_stored: Vec<bool>) -> Schedule {
-    let (mut all_steps, mut all_reads) = (Vec::new(), Vec::new());
-    for phase in &phases {
-        let (mut steps, mut reads) = (Vec::new(), Vec::new());
-        if let Phase::Whole(id) = phase {
-            reads.extend(program.value(*id).op.args().iter().map(|arg| source(program, *arg)));
-        } else {
-            let mut is_step = vec![false; program.values.len()];
-            for id in phase.results() {
-                is_step[id.index()] = true;
-            }
-            for idx in (0..program.values.len()).rev() {
-                if !is_step[idx] {
-                    continue;
-                }
-                for arg in program.values[idx].op.args() {
-                    let from = source(program, arg);
-                    let is_made_here = is_step[from.index()] && phase.results().contains(&from);
-                    if is_stored[from.index()] && !is_made_here {
-                        reads.push(from);
-                    } else {
-                        is_step[from.index()] = true;
-                    }
-                }
-            }
-            steps.extend((0..program.values.len()).filter(|&idx| is_step[idx]).map(|idx| Id(idx as u32)));
-        }
-        reads.sort_unstable();
-        reads.dedup();
-        all_steps.push(steps);
-        all_reads.push(reads);
-    }
-    Schedule { phases, steps: all_steps, reads: all_reads, is_stored }
 }
 
 /// A product whose sum over the last axis is all that is read of it: the two factors.

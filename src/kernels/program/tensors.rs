@@ -17,6 +17,8 @@ pub(crate) struct Arguments<'a> {
     pub weights: &'a [Tensor],
     pub topology: &'a Topology,
     pub random: Random,
+    /// What the results are like in type and device, where nothing comes in, as for degrees.
+    pub like: &'a Tensor,
 }
 
 /// A run of a program whose gradients may be asked for.
@@ -36,7 +38,7 @@ struct Step {
 pub(crate) fn run(arguments: &Arguments) -> Result<Vec<Tensor>> {
     let args: Vec<Tensor> = arguments.inputs.iter().chain(arguments.weights).cloned().collect();
     let is_tracked = args.iter().any(Tensor::track_op);
-    if args.iter().any(device::is_elsewhere) {
+    if args.iter().chain([arguments.like]).any(device::is_elsewhere) {
         return run_elsewhere(arguments, &args);
     }
     let args = args.iter().map(Tensor::contiguous).collect::<Result<Vec<_>>>()?;
@@ -79,7 +81,7 @@ type Results = Vec<(CpuStorage, Shape)>;
 
 fn forward(arguments: &Arguments, args: &[Tensor], is_tracked: bool) -> Result<(Results, Option<Step>)> {
     let compiled = arguments.compiled;
-    let dtype = args.first().map_or(candle_core::DType::F32, Tensor::dtype);
+    let dtype = arguments.like.dtype();
     by_dtype!(dtype, T => {
         let program = &compiled.whole.program;
         let views = args.iter().map(View::<T>::new).collect::<Result<Vec<_>>>()?;
@@ -276,8 +278,8 @@ impl CustomOp1 for Flat {
 
 /// On the host, with copies that Candle follows.
 fn run_elsewhere(arguments: &Arguments, args: &[Tensor]) -> Result<Vec<Tensor>> {
-    let device =
-        args.iter().find(|arg| device::is_elsewhere(arg)).expect("one is elsewhere").device().clone();
+    let mut all = args.iter().chain([arguments.like]);
+    let device = all.find(|arg| device::is_elsewhere(arg)).expect("one is elsewhere").device().clone();
     let host = args
         .iter()
         .map(|arg| arg.to_device(&candle_core::Device::Cpu)?.contiguous())

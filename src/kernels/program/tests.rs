@@ -103,6 +103,7 @@ fn by_engine(
         weights: &tensors(&weights),
         topology: &topology,
         random: Random { seed: Some(3) },
+        like: inputs[0].as_tensor(),
     })
     .unwrap();
     let flat = |tensor: &Tensor| -> Vec<f64> {

@@ -8,8 +8,8 @@ use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule, facts,
 };
-use crate::program::V;
 use crate::program::composite::Attention;
+use crate::program::{Edges, V};
 use crate::types::{Dim, Size, Type};
 
 /// Graph attention: `h_i = ‖_k Σ_{j ∈ N(i) ∪ {i}} α_ij^k Θ_kᵀ x_j + b`, where `α_ij^k` is the softmax over the
@@ -166,7 +166,9 @@ impl Operator for Gat {
             let y = if a.bool("concat") { y.flat() } else { y.fold_mean(0) };
             Some(Outcome::rows(bias.map_or(y, |bias| y + bias)))
         };
-        let Some((edge, port)) = cx.named("edge").zip(a.port("edge")) else {
+        let edge = cx.named_with_width("edge");
+        // Between clusters, where everything is linked, the pattern of the adjacency is read once for all heads.
+        if edge.is_none() && cx.edges().weight().is_some() {
             let options = Attention { heads, slope, self_loops, dropout: p };
             let y = cx.edges().attend(cx.affine(x, w, None), [from, to], options);
             // With all heads side by side the result is there as it is.
@@ -175,24 +177,29 @@ impl Operator for Gat {
                 (true, Some(bias)) => Some(Outcome::rows(y + bias)),
                 (false, _) => finished(y.heads(heads, &head.size)),
             };
-        };
-        let n_edge = &cx.inputs[port].width;
-        let w_edge = b.weight("edge_weight", &[n_edge.clone(), inner.clone()], glorot(n_edge, &inner));
-        let of_edge = attention("attention_edge");
+        }
         // Of an edge only its score is needed, so both linear maps become one: `[F_e, heads]`.
-        let of_edge = w_edge.view(&[n_edge.size.clone(), Size::Known(heads), head.size.clone()]).dot(of_edge);
+        let edge = edge.map(|(edge, n_edge)| {
+            let w = b.weight("edge_weight", &[n_edge.clone(), inner.clone()], glorot(n_edge, &inner));
+            let w = w.view(&[n_edge.size.clone(), Size::Known(heads), head.size.clone()]);
+            (edge, w.dot(attention("attention_edge")))
+        });
         let h = x.linear(w).heads(heads, &head.size);
         let act = |score: V<'b>| score.leaky_relu(slope);
+        let (of_source, of_target) = (h.dot(from), h.dot(to));
+        let scored = |e: Edges<'b>| {
+            let pair = e.source(of_source) + e.target(of_target);
+            edge.map_or(pair, |(edge, w)| pair + edge.linear(w))
+        };
         let y = if self_loops {
             let e = cx.edges_without_loops();
-            let score = e.source(h.dot(from)) + e.target(h.dot(to)) + edge.linear(of_edge);
-            let own = h.dot(from) + h.dot(to) + e.mean(edge).linear(of_edge);
-            let (shares, own) = e.softmax_beside(act(score), act(own));
+            let own = of_source + of_target;
+            let own = edge.map_or(own, |(edge, w)| own + e.mean(edge).linear(w));
+            let (shares, own) = e.softmax_beside(act(scored(e)), act(own));
             e.sum(e.source(h) * shares.dropout(p).column()) + h * own.dropout(p).column()
         } else {
             let e = cx.edges();
-            let shares = e.softmax(act(e.source(h.dot(from)) + e.target(h.dot(to)) + edge.linear(of_edge)));
-            e.sum(e.source(h) * shares.dropout(p).column())
+            e.sum(e.source(h) * e.softmax(act(scored(e))).dropout(p).column())
         };
         finished(y)
     }

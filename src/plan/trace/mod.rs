@@ -9,7 +9,7 @@ mod message;
 mod pool;
 mod program;
 
-use crate::kernels::{Activation, Summation};
+use crate::kernels::{self, Activation, Summation};
 use crate::program::{Fun, Norm};
 pub(crate) use program::{Ran, stage};
 use std::rc::Rc;
@@ -17,17 +17,8 @@ use std::rc::Rc;
 /// Bytes of one f32.
 pub const FLOAT_BYTES: f64 = 4.0;
 
-/// Rows of a block of work, as the kernels cut it (`kernels/parallel.rs`).
-const BLOCK_ROWS: f64 = 256.0;
-
-/// Numbers of a block of an elementwise kernel, as `kernels/parallel.rs` cuts it.
-const BLOCK_ELEMENTS: f64 = 16384.0;
-
 /// Numbers of a vector.
 const LANES: f64 = 16.0;
-
-/// Blocks whose partial sums a kernel keeps apart, at most.
-const MAX_PARTIALS: f64 = 64.0;
 
 /// How large the graphs of one batch are. Fractions are fine: an average graph has them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -185,16 +176,18 @@ pub struct Work {
 }
 
 impl Work {
-    /// Jobs of [`BLOCK_ROWS`] rows.
+    /// Jobs of as many rows as the kernels give to one.
     fn by_rows(rows: f64) -> Self {
-        let jobs = (rows / BLOCK_ROWS).ceil().max(1.0);
+        let n_rows = rows.ceil() as usize;
+        let jobs = n_rows.div_ceil(kernels::block_rows(n_rows)).max(1) as f64;
         Work { jobs, longest: 1.0 / jobs, ..Work::default() }
     }
 
     /// A function of `numbers` numbers, each of which is read or written so many times: in jobs of as many numbers as
     /// `kernels/parallel.rs` gives to one.
     pub fn elementwise(numbers: f64, times: f64) -> Self {
-        let jobs = (numbers / BLOCK_ELEMENTS).ceil().max(1.0);
+        let n = numbers.ceil() as usize;
+        let jobs = n.div_ceil(kernels::block_elements(n)).max(1) as f64;
         Work { jobs, longest: 1.0 / jobs, ..Work::default() }.stream(numbers, times * numbers)
     }
 
@@ -563,8 +556,8 @@ fn column_runs(width: f64) -> f64 {
 
 /// Blocks whose partial sums of a weight's gradient are kept apart: `kernels::parallel::chunk_rows`.
 fn partials(rows: f64) -> f64 {
-    let block = ((rows / MAX_PARTIALS).ceil() / BLOCK_ROWS).ceil().max(1.0) * BLOCK_ROWS;
-    (rows / block).ceil()
+    let n_rows = rows.ceil() as usize;
+    n_rows.div_ceil(kernels::chunk_rows(n_rows)) as f64
 }
 
 /// Whether a derivative reads the result only, so that it is taken inside the kernel.

@@ -1,6 +1,7 @@
 //! Poolings and readouts: assignments and what they are judged by, selection, one row per graph.
 
 use super::{FLOAT_BYTES, Graphs, LANES, Matrix, Structure, Trace, Work};
+use crate::kernels;
 use crate::program::composite::Over;
 
 /// Pairs for each node of a matching that takes edges as they come: 0.39 in MUTAG, 0.43 in PROTEINS and ENZYMES.
@@ -32,7 +33,8 @@ impl Trace {
     /// `kernels::softmax_rows`
     pub fn softmax_rows(&mut self, x: Matrix) -> Matrix {
         let numbers = x.numbers();
-        let jobs = (numbers / 16_384.0).ceil().max(1.0);
+        let n = numbers.ceil() as usize;
+        let jobs = n.div_ceil(kernels::block_elements(n)).max(1) as f64;
         let blocks = Work { jobs, longest: 1.0 / jobs, ..Work::default() };
         self.kernel("softmax_rows", &[x], false, [x.rows, x.width], |kernel| {
             // Whole vectors first, and one more for what is left of a row, which may be nothing.
