@@ -1,6 +1,6 @@
 //! One training step of a model on sizes alone.
 
-use super::trace::{self, Graphs, Matrix, Structure, Trace, Value};
+use super::trace::{self, Graphs, Matrix, Programs, Structure, Trace, Value};
 use super::{Plan, plan_of};
 use crate::ir::Model;
 use crate::kernels::Summation;
@@ -17,6 +17,7 @@ pub struct Tracer {
     wanted_losses: Vec<&'static str>,
     is_symmetric: bool,
     has_loops: bool,
+    programs: Programs,
 }
 
 impl Tracer {
@@ -33,7 +34,14 @@ impl Tracer {
         }
         let auxiliary = model.losses.iter().filter(|term| term.loss.kind() == LossKind::Auxiliary);
         let wanted_losses = auxiliary.map(|term| term.loss.name()).collect();
-        Some(Self { model, plan, wanted_losses, is_symmetric, has_loops: data.n_loops > 0 })
+        Some(Self {
+            model,
+            plan,
+            wanted_losses,
+            is_symmetric,
+            has_loops: data.n_loops > 0,
+            programs: Programs::default(),
+        })
     }
 
     /// The model with the data's numbers for every symbol.
@@ -55,6 +63,7 @@ impl Tracer {
     pub(crate) fn step_with_values(&self, graphs: Graphs, n_items: Option<f64>) -> (Trace, Vec<Value>) {
         let mut trace = Trace::new(self.is_symmetric, self.wanted_losses.clone());
         trace.has_loops = self.has_loops;
+        trace.programs = self.programs.clone();
         trace.graph_rows = graphs.rows_around_a_node();
         let graphs = Rc::new(graphs);
         let n_features = self.model.graph[self.model.input].ty.width.known().unwrap_or(0) as f64;

@@ -11,7 +11,7 @@ mod program;
 
 use crate::kernels::{self, Activation, Summation};
 use crate::program::{Fun, Norm};
-pub(crate) use program::{Ran, stage};
+pub(crate) use program::{Programs, Ran, stage};
 use std::rc::Rc;
 
 /// Bytes of one f32.
@@ -409,6 +409,8 @@ pub struct Trace {
     mapped: Vec<f64>,
     /// Auxiliary losses of the step: name and scalar.
     pub losses: Vec<(&'static str, Matrix)>,
+    /// What steps before this one have worked out of the same stages.
+    pub(crate) programs: Programs,
 }
 
 impl Trace {
@@ -427,6 +429,7 @@ impl Trace {
             computed: Vec::new(),
             mapped: Vec::new(),
             losses: Vec::new(),
+            programs: Programs::default(),
         }
     }
 

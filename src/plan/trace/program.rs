@@ -6,9 +6,11 @@ use crate::kernels::{Activation, Summation};
 use crate::ops::program::{self, Described, Options, Place};
 use crate::ops::{Action, FactCx, Operator};
 use crate::program::composite::{Composite, Keep, Norm};
-use crate::program::pieces::{Part, Piece};
+use crate::program::pieces::Piece;
 use crate::program::{Id, Op, Space};
 use crate::types::Size;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -38,8 +40,17 @@ pub(crate) fn stage(op: &dyn Operator, cx: &FactCx, inputs: &[Value], step: &mut
         wants_assignment: false,
         has_loops: step.has_loops || inputs.iter().any(|input| input.structure.is_merged()),
     };
-    match program::of(op, cx, options) {
-        Some(described) => described_stage(&described, inputs, step),
+    let place = step.stage.map(|stage| (stage, options.has_loops));
+    let known = place.and_then(|place| step.programs.borrow().get(&place).cloned());
+    let known = known.unwrap_or_else(|| {
+        let made = program::of(op, cx, options).map(|described| Rc::new(Known::new(described)));
+        if let Some(place) = place {
+            step.programs.borrow_mut().insert(place, made.clone());
+        }
+        made
+    });
+    match known {
+        Some(known) => described_stage(&known, inputs, step),
         // What the data brings, and the edges that a selection leaves.
         None => match (&op.action(cx.args), inputs) {
             (Action::RemainingEdges, [edges, Value { structure: Structure::Sparse(graphs), .. }]) => {
@@ -51,6 +62,30 @@ pub(crate) fn stage(op: &dyn Operator, cx: &FactCx, inputs: &[Value], step: &mut
             }
             _ => inputs[0].clone(),
         },
+    }
+}
+
+/// Programs of the stages of a model, by stage and by whether some row may have an edge to itself: they are the same for
+/// every batch.
+pub type Programs = Rc<RefCell<HashMap<(usize, bool), Option<Rc<Known>>>>>;
+
+/// A program with its passes.
+#[derive(Debug)]
+pub struct Known {
+    described: Described,
+    /// By piece; `None` for composites.
+    compiled: Vec<Option<Arc<Compiled>>>,
+}
+
+impl Known {
+    fn new(described: Described) -> Self {
+        let compile = |piece: &Piece| match piece {
+            Piece::Call(_) => None,
+            Piece::Primitives(part) => {
+                Some(Arc::new(Compiled::new(&part.program, &vec![true; part.program.inputs.len()])))
+            }
+        };
+        Self { compiled: described.pieces.iter().map(compile).collect(), described }
     }
 }
 
@@ -75,7 +110,8 @@ impl Values<'_> {
     }
 }
 
-fn described_stage(described: &Described, inputs: &[Value], step: &mut Trace) -> Value {
+fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
+    let described = &known.described;
     let (first, program) = (&inputs[0], &described.program);
     let structure = &first.structure;
     let n_edges = match structure {
@@ -86,7 +122,7 @@ fn described_stage(described: &Described, inputs: &[Value], step: &mut Trace) ->
     let sizes = Sizes { graphs: structure.n_graphs(), rows: first.x.rows, edges: n_edges };
     let mut values = Values { described, inputs, made: vec![None; program.values.len()] };
     let mut kept: Option<Rc<Graphs>> = None;
-    for piece in &described.pieces {
+    for (piece, compiled) in described.pieces.iter().zip(&known.compiled) {
         match piece {
             Piece::Call(id) => {
                 let Op::Call { what, args, then } = &program.value(*id).op else {
@@ -120,7 +156,8 @@ fn described_stage(described: &Described, inputs: &[Value], step: &mut Trace) ->
                     _ => sizes.rows,
                 };
                 let args: Vec<Matrix> = part.inputs.iter().filter_map(|&id| values.get(id)).collect();
-                let results = step.primitives(part, &args, Sizes { rows, ..sizes });
+                let compiled = compiled.as_ref().expect("made of primitives");
+                let results = step.primitives(compiled, &args, Sizes { rows, ..sizes });
                 for (&id, result) in part.results.iter().zip(results) {
                     values.made[id.index()] = Some(result);
                 }
@@ -160,9 +197,8 @@ fn n_kept(keep: Keep, n: f64) -> f64 {
 
 impl Trace {
     /// `kernels::program::run`
-    fn primitives(&mut self, part: &Part, inputs: &[Matrix], sizes: Sizes) -> Vec<Matrix> {
-        let program = &part.program;
-        let compiled = Arc::new(Compiled::new(program, &vec![true; program.inputs.len()]));
+    fn primitives(&mut self, compiled: &Arc<Compiled>, inputs: &[Matrix], sizes: Sizes) -> Vec<Matrix> {
+        let (program, compiled) = (&compiled.whole.program, compiled.clone());
         let mut args = inputs.to_vec();
         // An input that the program takes no gradient to, as attention takes none to how strongly clusters are joined.
         for (arg, gradient) in args.iter_mut().zip(&compiled.whole.of_inputs) {
