@@ -121,6 +121,7 @@ impl Show {
             }
             _ => writeln!(out, "Sizes stay symbolic without data.")?,
         }
+        steps::write_words(out, &shown)?;
         Ok(Exit::Clean)
     }
 }

@@ -110,6 +110,14 @@ pub fn write_legend(out: &mut dyn Write, launches: &[&Launch]) -> io::Result<()>
             writeln!(out, "  {name}: {what}")?;
         }
     }
+    Ok(())
+}
+
+/// What the words of the steps mean.
+///
+/// # Errors
+/// Where `out` cannot be written.
+pub fn write_words(out: &mut dyn Write, launches: &[&Launch]) -> io::Result<()> {
     let values = launches.iter().flat_map(|launch| &launch.values);
     super::ops::write_words(out, values.map(|value| value.step.as_str()))
 }

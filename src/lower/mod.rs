@@ -81,6 +81,8 @@ impl Structure {
 pub struct ForwardCx<'a> {
     /// Dropout drops, batch norm takes the batch's statistics.
     pub train: bool,
+    /// Whether gradients may be asked for. Weights are variables, so Candle would follow a pass that nobody goes back.
+    pub wants_gradients: bool,
     /// Whether a training pass is remembered by the tape of kernels; else gradients are Candle's own.
     pub is_taped: bool,
     /// Seed of this step's dropout: a function of the run's seed, epoch and batch.
@@ -108,13 +110,14 @@ impl<'a> ForwardCx<'a> {
     /// A training step: dropout drops, batch norm takes the batch's statistics, and the named auxiliary
     /// losses are computed.
     pub fn training(step_seed: u64, wanted_losses: &'a [&'static str]) -> Self {
-        Self { train: true, step_seed, wanted_losses, ..Self::evaluation() }
+        Self { train: true, wants_gradients: true, step_seed, wanted_losses, ..Self::evaluation() }
     }
 
     /// A forward pass alone.
     pub fn evaluation() -> Self {
         Self {
             train: false,
+            wants_gradients: false,
             is_taped: true,
             step_seed: 0,
             wanted_losses: &[],

@@ -250,10 +250,11 @@ impl ProgramModule {
                         }
                         _ => topology.get_or_insert_with(|| topology_of(structure).with_kinds(kinds.clone())),
                     };
-                    let arguments: Vec<Tensor> =
-                        part.inputs.iter().map(|&id| values.get(id)).collect::<Result<_>>()?;
-                    let weights: Vec<Tensor> =
-                        part.weights.iter().map(|&weight| self.weights[weight].as_tensor().clone()).collect();
+                    let followed = |tensor: Tensor| if cx.wants_gradients { tensor } else { tensor.detach() };
+                    let arguments = part.inputs.iter().map(|&id| values.get(id).map(followed));
+                    let arguments: Vec<Tensor> = arguments.collect::<Result<_>>()?;
+                    let weights = part.weights.iter().map(|&weight| self.weights[weight].as_tensor().clone());
+                    let weights: Vec<Tensor> = weights.map(followed).collect();
                     let results = run(&Arguments {
                         compiled,
                         inputs: &arguments,

@@ -208,7 +208,7 @@ pub(super) fn schedule(
         };
     }
     let mut moving = Moving::new(program, phases, is_stored, roots);
-    while moving.to_a_reader(is_kept) {}
+    while moving.move_one(is_kept) {}
     let mut schedule = moving.finish();
     leave_in_blocks(program, &mut schedule, roots, is_kept);
     schedule
@@ -283,14 +283,14 @@ impl<'p> Moving<'p> {
         Self { program, phases, parts, is_stored, readers, is_root }
     }
 
-    /// Whether a phase behind `from` reads the value, and whether it is the only one.
+    /// The phases behind `from` that read the value.
     fn later_readers(&self, id: Id, from: usize) -> impl Iterator<Item = usize> {
         let readers = &self.readers[id.index()];
         readers[readers.partition_point(|&phase| phase <= from)..].iter().copied()
     }
 
-    /// Moves one value; false where none is left to be moved.
-    fn to_a_reader(&mut self, is_kept: &dyn Fn(Id) -> bool) -> bool {
+    /// Moves one value to its reader; false where none is left to be moved.
+    fn move_one(&mut self, is_kept: &dyn Fn(Id) -> bool) -> bool {
         let is_free = |id: Id, is_root: &[bool]| !is_kept(id) && !is_root[id.index()];
         for from in 0..self.phases.len() {
             let ids = match &self.phases[from] {
