@@ -1,12 +1,12 @@
 //! `cheb(out)`: Chebyshev polynomials of the Laplacian.
 
-use super::tag::WEIGHTS;
+use super::tag::{PYG_WEIGHTS, WEIGHTS};
 use super::{BIAS, OUT, WEIGHT, convolved};
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::diagnostic::Diagnostic;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
-    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule, facts, findings,
+    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WidthRule, facts, findings,
 };
 use crate::program::{Index, V};
 use crate::types::Type;
@@ -136,18 +136,7 @@ impl Operator for Cheb {
     fn pyg(&self) -> Pyg {
         Pyg {
             class: "torch_geometric.nn.ChebConv",
-            weights: &[
-                ("lins.0.weight", "weight_0", WeightMap::Transposed),
-                ("lins.1.weight", "weight_1", WeightMap::Transposed),
-                ("lins.2.weight", "weight_2", WeightMap::Transposed),
-                ("lins.3.weight", "weight_3", WeightMap::Transposed),
-                ("lins.4.weight", "weight_4", WeightMap::Transposed),
-                ("lins.5.weight", "weight_5", WeightMap::Transposed),
-                ("lins.6.weight", "weight_6", WeightMap::Transposed),
-                ("lins.7.weight", "weight_7", WeightMap::Transposed),
-                ("lins.8.weight", "weight_8", WeightMap::Transposed),
-                ("bias", "bias", WeightMap::Same),
-            ],
+            weights: PYG_WEIGHTS,
             note: "`terms` is `K`. PyG takes `lambda_max` a graph, and without it twice the largest entry of the batch's Laplacian, \
                    which is 2 where it is normalised.",
         }

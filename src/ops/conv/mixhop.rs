@@ -1,12 +1,12 @@
 //! `mixhop(out)`: neighbourhoods of several distances beside each other.
 
 use super::gcn_norm::{GcnNorm, SELF_LOOPS, gathered};
-use super::tag::WEIGHTS;
+use super::tag::{PYG_WEIGHTS, WEIGHTS};
 use super::{BIAS, OUT, WEIGHT, convolved, part, times};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, InferCx, Init, Operator, Pyg, WeightMap, WidthRule, facts, findings};
+use crate::ops::{Action, Doc, Family, InferCx, Init, Operator, Pyg, WidthRule, facts, findings};
 use crate::types::Type;
 
 /// Mixed-hop convolution: `h = ‖_{p ∈ P} Â^p x Θ_p + b`, `Â = D^(−1/2) (A + I) D^(−1/2)` as in `gcn`.
@@ -115,22 +115,7 @@ impl Operator for MixHop {
         }))
     }
     fn pyg(&self) -> Pyg {
-        Pyg {
-            class: "torch_geometric.nn.MixHopConv",
-            weights: &[
-                ("lins.0.weight", "weight_0", WeightMap::Transposed),
-                ("lins.1.weight", "weight_1", WeightMap::Transposed),
-                ("lins.2.weight", "weight_2", WeightMap::Transposed),
-                ("lins.3.weight", "weight_3", WeightMap::Transposed),
-                ("lins.4.weight", "weight_4", WeightMap::Transposed),
-                ("lins.5.weight", "weight_5", WeightMap::Transposed),
-                ("lins.6.weight", "weight_6", WeightMap::Transposed),
-                ("lins.7.weight", "weight_7", WeightMap::Transposed),
-                ("lins.8.weight", "weight_8", WeightMap::Transposed),
-                ("bias", "bias", WeightMap::Same),
-            ],
-            note: "",
-        }
+        Pyg { class: "torch_geometric.nn.MixHopConv", weights: PYG_WEIGHTS, note: "" }
     }
     fn action(&self, args: &Args) -> Action {
         gathered(args)

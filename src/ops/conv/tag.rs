@@ -30,6 +30,20 @@ pub const WEIGHTS: &[&str] = &[
     "weight_8",
 ];
 
+/// The same as PyG has them, with the bias.
+pub const PYG_WEIGHTS: &[(&str, &str, WeightMap)] = &[
+    ("lins.0.weight", "weight_0", WeightMap::Transposed),
+    ("lins.1.weight", "weight_1", WeightMap::Transposed),
+    ("lins.2.weight", "weight_2", WeightMap::Transposed),
+    ("lins.3.weight", "weight_3", WeightMap::Transposed),
+    ("lins.4.weight", "weight_4", WeightMap::Transposed),
+    ("lins.5.weight", "weight_5", WeightMap::Transposed),
+    ("lins.6.weight", "weight_6", WeightMap::Transposed),
+    ("lins.7.weight", "weight_7", WeightMap::Transposed),
+    ("lins.8.weight", "weight_8", WeightMap::Transposed),
+    ("bias", "bias", WeightMap::Same),
+];
+
 static ARGS: &[ArgSpec] = &[
     OUT,
     ArgSpec {
@@ -87,22 +101,7 @@ impl Operator for Tag {
         }))
     }
     fn pyg(&self) -> Pyg {
-        Pyg {
-            class: "torch_geometric.nn.TAGConv",
-            weights: &[
-                ("lins.0.weight", "weight_0", WeightMap::Transposed),
-                ("lins.1.weight", "weight_1", WeightMap::Transposed),
-                ("lins.2.weight", "weight_2", WeightMap::Transposed),
-                ("lins.3.weight", "weight_3", WeightMap::Transposed),
-                ("lins.4.weight", "weight_4", WeightMap::Transposed),
-                ("lins.5.weight", "weight_5", WeightMap::Transposed),
-                ("lins.6.weight", "weight_6", WeightMap::Transposed),
-                ("lins.7.weight", "weight_7", WeightMap::Transposed),
-                ("lins.8.weight", "weight_8", WeightMap::Transposed),
-                ("bias", "bias", WeightMap::Same),
-            ],
-            note: "`hops` is `K`.",
-        }
+        Pyg { class: "torch_geometric.nn.TAGConv", weights: PYG_WEIGHTS, note: "`hops` is `K`." }
     }
     fn action(&self, args: &Args) -> Action {
         let gather = if args.bool("normalize") { Gather::DegreeWeighted } else { Gather::Sum };
