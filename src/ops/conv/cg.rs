@@ -1,11 +1,11 @@
 //! `cg()`: crystal graph convolution.
 
-use super::{EDGE, convolved, linear_of, map_of, refuse_of_clusters};
-use crate::args::{ArgKind, ArgSpec, Args, Default};
+use super::{AGGREGATE, EDGE, aggregated, convolved, gather_of, linear_of, map_of, refuse_of_clusters};
+use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
 use crate::ops::norm::batch_norm::batch_norm;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Own, Pyg, WeightMap, WidthRule};
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Own, Pyg, WeightMap, WidthRule};
 
 use crate::types::Type;
 
@@ -29,13 +29,7 @@ pub struct Cg;
 const NORM: [&str; 4] = ["norm_weight", "norm_bias", "running_mean", "running_var"];
 
 static ARGS: &[ArgSpec] = &[
-    ArgSpec {
-        name: "aggregate",
-        kind: ArgKind::Choice(&["sum", "mean", "max"]),
-        default: Default::Choice("sum"),
-        positional: false,
-        doc: "How the messages of a node are gathered; `max` works on nodes only.",
-    },
+    AGGREGATE,
     ArgSpec::flag("batch_norm", false, "Whether what is gathered is normalised over the batch."),
     ArgSpec::flag("bias", true, "Whether both linear maps have a learned vector."),
     EDGE,
@@ -78,11 +72,7 @@ impl Operator for Cg {
         };
         let gate = mapped(["gate", "gate_bias"]).sigmoid();
         let message = gate * mapped(["core", "core_bias"]).softplus();
-        let gathered = match a.choice("aggregate") {
-            "mean" => e.mean(message),
-            "max" => e.largest(message),
-            _ => e.sum(message),
-        };
+        let gathered = aggregated(a, e, message);
         let gathered = match a.bool("batch_norm") {
             true => batch_norm(cx, gathered, NORM, width, [0.1, 1e-5]),
             false => gathered,
@@ -106,11 +96,7 @@ impl Operator for Cg {
         }
     }
     fn action(&self, args: &Args) -> Action {
-        let gather = match args.choice("aggregate") {
-            "mean" => Gather::Mean,
-            "max" => Gather::Max,
-            _ => Gather::Sum,
-        };
+        let gather = gather_of(args);
         Action::Messages { gather, own: Own::Root, is_linear: false }
     }
 }

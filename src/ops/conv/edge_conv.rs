@@ -1,12 +1,12 @@
 //! `edge_conv(out)`: an MLP of a node and its difference to each neighbour.
 
 use super::gin::{HIDDEN, LAYERS, MLP_WEIGHTS, hidden_has_effect, mlp_widths};
-use super::{OUT, convolved, linear_of, refuse_of_clusters, times};
-use crate::args::{ArgKind, ArgSpec, Args, Default};
+use super::{AGGREGATE, OUT, aggregated, convolved, gather_of, linear_of, refuse_of_clusters, times};
+use crate::args::{ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, Gather, InferCx, Operator, Own, Pyg, WeightMap, WidthRule};
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Own, Pyg, WeightMap, WidthRule};
 
 use crate::types::Type;
 
@@ -25,18 +25,7 @@ use crate::types::Type;
 #[derive(Debug)]
 pub struct EdgeConv;
 
-static ARGS: &[ArgSpec] = &[
-    OUT,
-    HIDDEN,
-    LAYERS,
-    ArgSpec {
-        name: "aggregate",
-        kind: ArgKind::Choice(&["max", "sum", "mean"]),
-        default: Default::Choice("max"),
-        positional: false,
-        doc: "How the messages of a node are gathered; `max` works on nodes only.",
-    },
-];
+static ARGS: &[ArgSpec] = &[OUT, HIDDEN, LAYERS, ArgSpec { default: Default::Choice("max"), ..AGGREGATE }];
 
 impl Operator for EdgeConv {
     fn name(&self) -> &'static str {
@@ -75,11 +64,7 @@ impl Operator for EdgeConv {
             2 => first,
             _ => cx.mlp(first.relu(), &widths[1..], &MLP_WEIGHTS[1..]),
         };
-        Some(Outcome::rows(match a.choice("aggregate") {
-            "sum" => e.sum(message),
-            "mean" => e.mean(message),
-            _ => e.largest(message),
-        }))
+        Some(Outcome::rows(aggregated(a, e, message)))
     }
     fn pyg(&self) -> Pyg {
         Pyg {
@@ -102,11 +87,7 @@ impl Operator for EdgeConv {
         }
     }
     fn action(&self, args: &Args) -> Action {
-        let gather = match args.choice("aggregate") {
-            "sum" => Gather::Sum,
-            "mean" => Gather::Mean,
-            _ => Gather::Max,
-        };
+        let gather = gather_of(args);
         Action::Messages { gather, own: Own::Absent, is_linear: false }
     }
 }

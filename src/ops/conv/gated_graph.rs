@@ -1,10 +1,10 @@
 //! `gated_graph(out)`: messages read by a GRU.
 
-use super::{BIAS, OUT, WEIGHT, convolved, refuse_of_clusters, times};
+use super::{AGGREGATE, BIAS, OUT, WEIGHT, aggregated, convolved, gather_of, refuse_of_clusters, times};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule};
+use crate::ops::{Action, Doc, Family, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule};
 use crate::ops::{facts, findings};
 use crate::program::V;
 use crate::types::{Dim, Size, Type};
@@ -33,13 +33,7 @@ static ARGS: &[ArgSpec] = &[
         positional: false,
         doc: "How many times messages are sent and read.",
     },
-    ArgSpec {
-        name: "aggregate",
-        kind: ArgKind::Choice(&["sum", "mean", "max"]),
-        default: Default::Choice("sum"),
-        positional: false,
-        doc: "How the messages of a node are gathered; `max` works on nodes only.",
-    },
+    AGGREGATE,
     ArgSpec { doc: "Whether the GRU has learned vectors.", ..BIAS },
     WEIGHT,
 ];
@@ -99,11 +93,7 @@ impl Operator for GatedGraph {
             let w = matrices.slice(0, Size::Known(step), Size::Known(1));
             let message = e.source(h.linear(w.view(&[width.size.clone(), width.size.clone()])));
             let message = weight.map_or(message, |weight| message.mul_rows(weight));
-            let gathered = match a.choice("aggregate") {
-                "mean" => e.mean(message),
-                "max" => e.largest(message),
-                _ => e.sum(message),
-            };
+            let gathered = aggregated(a, e, message);
             h = gru.read(gathered, h);
         }
         Some(Outcome::rows(h))
@@ -122,11 +112,7 @@ impl Operator for GatedGraph {
         }
     }
     fn action(&self, args: &Args) -> Action {
-        let gather = match args.choice("aggregate") {
-            "mean" => Gather::Mean,
-            "max" => Gather::Max,
-            _ => Gather::Sum,
-        };
+        let gather = gather_of(args);
         Action::Messages { gather, own: Own::Root, is_linear: false }
     }
 }

@@ -1,7 +1,7 @@
 //! `graph_conv(out)`: neighbours and the node itself, each through a linear map.
 
-use super::{BIAS, OUT, WEIGHT, convolved, refuse_of_clusters, times};
-use crate::args::{ArgKind, ArgSpec, Args, Default};
+use super::{AGGREGATE, BIAS, OUT, WEIGHT, convolved, gather_of, refuse_of_clusters, times};
+use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule};
@@ -25,18 +25,7 @@ use crate::types::Type;
 #[derive(Debug)]
 pub struct GraphConv;
 
-static ARGS: &[ArgSpec] = &[
-    OUT,
-    ArgSpec {
-        name: "aggregate",
-        kind: ArgKind::Choice(&["sum", "mean", "max"]),
-        default: Default::Choice("sum"),
-        positional: false,
-        doc: "How the neighbours are gathered; `max` works on nodes only.",
-    },
-    BIAS,
-    WEIGHT,
-];
+static ARGS: &[ArgSpec] = &[OUT, AGGREGATE, BIAS, WEIGHT];
 
 impl Operator for GraphConv {
     fn name(&self) -> &'static str {
@@ -94,11 +83,7 @@ impl Operator for GraphConv {
         }
     }
     fn action(&self, args: &Args) -> Action {
-        let gather = match args.choice("aggregate") {
-            "mean" => Gather::Mean,
-            "max" => Gather::Max,
-            _ => Gather::Sum,
-        };
+        let gather = gather_of(args);
         Action::Messages { gather, own: Own::Root, is_linear: gather != Gather::Max }
     }
 }

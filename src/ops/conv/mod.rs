@@ -30,12 +30,12 @@ pub mod ssg;
 pub mod tag;
 pub mod transformer;
 
-use crate::args::{ArgKind, ArgSpec, Default, EdgeValue};
+use crate::args::{ArgKind, ArgSpec, Args, Default, EdgeValue};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::program::ProgramCx;
-use crate::ops::{InferCx, Init, facts};
-use crate::program::V;
+use crate::ops::{Gather, InferCx, Init, facts};
+use crate::program::{Edges, V};
 use crate::types::{Dim, Entity, Size, Type};
 
 /// The largest width that can be written.
@@ -67,6 +67,33 @@ pub const EDGE: ArgSpec = ArgSpec {
     positional: false,
     doc: "Features of the edges, `e_ij`.",
 };
+
+/// How messages become one, where a sum, a mean and a maximum are all there is.
+pub const AGGREGATE: ArgSpec = ArgSpec {
+    name: "aggregate",
+    kind: ArgKind::Choice(&["sum", "mean", "max"]),
+    default: Default::Choice("sum"),
+    positional: false,
+    doc: "How the messages of a node are gathered; `max` works on nodes only.",
+};
+
+/// The messages of each node, gathered as [`AGGREGATE`] says.
+pub fn aggregated<'b>(args: &Args, e: Edges<'b>, message: V<'b>) -> V<'b> {
+    match gather_of(args) {
+        Gather::Mean => e.mean(message),
+        Gather::Max => e.largest(message),
+        _ => e.sum(message),
+    }
+}
+
+/// What [`AGGREGATE`] says.
+pub fn gather_of(args: &Args) -> Gather {
+    match args.choice("aggregate") {
+        "mean" => Gather::Mean,
+        "max" => Gather::Max,
+        _ => Gather::Sum,
+    }
+}
 
 pub const BIAS: ArgSpec = ArgSpec::flag("bias", true, "Whether a learned vector is added to the result.");
 
