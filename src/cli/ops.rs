@@ -7,7 +7,7 @@ use crate::check::Checked;
 use crate::ir::Model;
 use crate::ops::combinators::{COMBINATORS, Combinator};
 use crate::ops::program::{Described, Options, describe as described};
-use crate::ops::{CATALOGUE, FactCx, Family, LOSSES, Loss, LossKind, Operator, WeightSpec};
+use crate::ops::{CATALOGUE, FactCx, Family, LOSSES, Loss, LossKind, Operator, Pyg, WeightSpec};
 use crate::plan::{Launch, listing};
 use crate::program::symmetry::symmetry;
 use crate::program::words::meanings;
@@ -18,6 +18,7 @@ use crate::types::Type;
 use crate::{check, settings, syntax};
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// Print the reference: all operators, losses, data sources and training settings, or one in full
@@ -157,13 +158,14 @@ impl Entry {
         }
     }
 
-    /// The class of PyTorch Geometric, or empty.
-    fn pyg(&self) -> (&'static str, &'static str) {
-        match self {
-            Entry::Operator(op) => (op.pyg().class, op.pyg().note),
-            Entry::Loss(loss) => (loss.pyg().class, loss.pyg().note),
-            _ => ("", ""),
-        }
+    /// The counterpart in PyTorch Geometric.
+    fn pyg(&self) -> Option<Pyg> {
+        let pyg = match self {
+            Entry::Operator(op) => op.pyg(),
+            Entry::Loss(loss) => loss.pyg(),
+            _ => return None,
+        };
+        (!pyg.class.is_empty()).then_some(pyg)
     }
 
     fn doc(&self) -> Option<crate::ops::Doc> {
@@ -188,7 +190,8 @@ impl Entry {
     }
 
     fn json(&self, group: &str) -> Value {
-        let (pyg, pyg_note) = self.pyg();
+        let pyg = self.pyg();
+        let renamed = pyg.map(|pyg| pyg.arguments).unwrap_or_default();
         let doc = self.doc();
         let example = self.in_example();
         json!({
@@ -199,8 +202,9 @@ impl Entry {
             "paper": doc.map(|doc| doc.paper).filter(|paper| !paper.is_empty()),
             "example": doc.map(|doc| doc.example).filter(|example| !example.is_empty()),
             "files": Some(self.reference()).filter(|reference| !reference.is_empty()),
-            "pyg": (!pyg.is_empty()).then_some(pyg),
-            "pyg_note": (!pyg_note.is_empty()).then_some(pyg_note),
+            "pyg": pyg.map(|pyg| pyg.class),
+            "pyg_arguments": renamed.iter().copied().collect::<BTreeMap<_, _>>(),
+            "pyg_note": pyg.map(|pyg| pyg.note).filter(|note| !note.is_empty()),
             "weights": example.as_ref().map_or_else(|| json!([]), Example::weights_json),
             "program": example.as_ref().map_or(Value::Null, Example::program_json),
             "arguments": arguments_json(self.args()),
@@ -482,12 +486,15 @@ fn page(out: &mut dyn Write, title: &str, entry: &Entry) -> io::Result<()> {
             }
         }
     }
-    let (pyg, note) = entry.pyg();
-    if !pyg.is_empty() {
-        facts.add_row(["PyG", pyg]);
-    }
-    if !note.is_empty() {
-        facts.add_row(["", note]);
+    if let Some(pyg) = entry.pyg() {
+        facts.add_row(["PyG", pyg.class]);
+        let renamed = |(theirs, ours): &(&str, &str)| format!("its `{theirs}` is `{ours}`");
+        if !pyg.arguments.is_empty() {
+            facts.add_row(["", &pyg.arguments.iter().map(renamed).collect::<Vec<_>>().join(", ")]);
+        }
+        if !pyg.note.is_empty() {
+            facts.add_row(["", pyg.note]);
+        }
     }
     if let Entry::Loss(loss) = entry {
         let what = match loss.kind() {

@@ -253,6 +253,7 @@ impl Operator for Defined {
         Pyg {
             class: "",
             weights: &[],
+            arguments: &[],
             note: "The file defines it; in PyTorch Geometric a `MessagePassing` of its own.",
         }
     }

@@ -231,6 +231,16 @@ mod tests {
     }
 
     #[test]
+    fn arguments_that_a_counterpart_calls_otherwise_are_those_of_the_operator() {
+        for op in crate::ops::CATALOGUE {
+            let has = |name: &str| op.args().iter().any(|spec| spec.name == name);
+            for (theirs, ours) in op.pyg().arguments {
+                assert!(has(ours) && !has(theirs), "`{theirs}` is `{ours}` of `{}`", op.name());
+            }
+        }
+    }
+
+    #[test]
     fn what_the_list_names_exists() {
         let ops = |name: &str| crate::ops::find(name).is_some() || crate::ops::find_input(name).is_some();
         let calls = |kind: &'static str| {

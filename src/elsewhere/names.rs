@@ -1183,9 +1183,7 @@ pub static ARGUMENTS: &[Argument] = &[
         Pyg,
         Called(&["hidden", "out"]),
     ),
-    argument(&["K", "num_hops", "n_hops"], Pyg, Called(&["hops", "terms"])),
-    argument(&["diag_lambda"], Pyg, Called(&["diagonal"])),
-    argument(&["requires_grad"], PyTorch, Called(&["train_beta"])),
+    argument(&["num_hops", "n_hops"], Dgl, Called(&["hops", "terms"])),
     // Depth.
     argument(
         &[
@@ -1299,10 +1297,7 @@ pub static ARGUMENTS: &[Argument] = &[
     ),
     argument(&["learn_eps", "epsilon_trainable", "trainable_eps"], Dgl, Called(&["train_eps"])),
     argument(&["epsilon", "init_eps", "eps0"], Keras, Called(&["eps"])),
-    argument(&["temp"], Pyg, Called(&["temperature"])),
-    argument(&["edge_score_method"], Pyg, Called(&["score"])),
-    argument(&["add_to_edge_score"], Pyg, Called(&["add"])),
-    argument(&["processing_steps", "n_iters"], Pyg, Called(&["steps"])),
+    argument(&["n_iters"], Dgl, Called(&["steps"])),
     argument(&["l2_normalize", "use_norm", "norm_output"], Common, Called(&["normalize"])),
     argument(
         &["project", "root", "include_root", "concat_self", "root_weights"],
@@ -1479,8 +1474,8 @@ pub static ARGUMENTS: &[Argument] = &[
         Meaning::OfEdges(EdgeValue::Kind),
     ),
     argument(&["deg"], Pyg, NoEffect("degrees are counted in the training data")),
-    argument(&["num_bases", "n_bases"], Pyg, Called(&["bases"])),
-    argument(&["num_blocks", "n_blocks"], Pyg, Called(&["blocks"])),
+    argument(&["n_bases"], Dgl, Called(&["bases"])),
+    argument(&["n_blocks"], Dgl, Called(&["blocks"])),
     argument(
         &[
             "kernel_initializer",
@@ -1505,7 +1500,6 @@ pub static ARGUMENTS: &[Argument] = &[
             "fill_value",
             "normalization_type",
             "share_weights",
-            "shared_weights",
             "jumping_knowledge",
             "jk",
             "search_depth",

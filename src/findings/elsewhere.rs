@@ -128,6 +128,20 @@ fn activation(name: &str) -> Option<&'static str> {
     })
 }
 
+/// The argument that is called so in a call of `callee`: what the operator's own counterpart calls it goes first.
+fn argument(callee: &str, specs: &[ArgSpec], name: &str) -> Option<Argument> {
+    let operator = ops::find(callee).filter(|op| std::ptr::eq(op.args(), specs));
+    let own = operator.and_then(|op| op.pyg().arguments.iter().find(|(theirs, _)| *theirs == name));
+    match own {
+        Some((theirs, ours)) => Some(Argument {
+            names: std::slice::from_ref(theirs),
+            of: Library::Pyg,
+            meaning: Meaning::Called(std::slice::from_ref(ours)),
+        }),
+        None => elsewhere::argument(name).copied(),
+    }
+}
+
 /// Whether an expression says that something is not wanted.
 fn is_no(expr: &Expr) -> bool {
     match &expr.kind {
@@ -252,7 +266,7 @@ fn translate(
             put(&mut args, spec);
             continue;
         }
-        let meaning = elsewhere::argument(name).map(|argument| argument.meaning);
+        let meaning = argument(op, specs, name).map(|argument| argument.meaning);
         match meaning {
             _ if name == "nn" || (name == "channel_list" && operator.is_some()) => {
                 if let (Some(spec), Some(_)) = (spec_named("out"), last_number(arg.value)) {
@@ -540,7 +554,7 @@ pub fn arguments(
         if specs.iter().any(|spec| spec.name == name.text) {
             return None;
         }
-        applies(elsewhere::argument(&name.text)?, callee, specs).then_some(idx)
+        applies(&argument(callee, specs, &name.text)?, callee, specs).then_some(idx)
     };
     let places: Vec<usize> = given.iter().enumerate().filter_map(of_another).collect();
     let finding = arguments_finding(callee, specs, given, call, &places)?;
@@ -554,14 +568,14 @@ fn arguments_finding(
     call: Option<Span>,
     places: &[usize],
 ) -> Option<Diagnostic> {
-    let foreign: Vec<(&Given, &str, &Argument)> = places
+    let foreign: Vec<(&Given, &str, Argument)> = places
         .iter()
         .filter_map(|&idx| {
             let name = given[idx].name?;
-            Some((&given[idx], name.text.as_str(), elsewhere::argument(&name.text)?))
+            Some((&given[idx], name.text.as_str(), argument(callee, specs, &name.text)?))
         })
         .collect();
-    let (_, first, argument) = *foreign.first()?;
+    let (_, first, one) = *foreign.first()?;
     let label = |argument: &Argument| match argument.meaning {
         Meaning::Inferred => "the width of the input is inferred".to_owned(),
         Meaning::Called(names) => {
@@ -584,12 +598,12 @@ fn arguments_finding(
         Meaning::Unknown => "it has no counterpart here yet".to_owned(),
     };
     let message = match foreign.len() {
-        1 => match argument.meaning {
+        1 => match one.meaning {
             Meaning::NotYet(why) => format!("`{callee}` has no argument `{first}`: {why} yet"),
             Meaning::NoEffect(_) | Meaning::Inferred => {
-                format!("`{callee}` takes no `{first}`: {}", label(argument))
+                format!("`{callee}` takes no `{first}`: {}", label(&one))
             }
-            _ => format!("`{callee}` has no argument `{first}`: {}", label(argument)),
+            _ => format!("`{callee}` has no argument `{first}`: {}", label(&one)),
         },
         _ => {
             let names: Vec<_> = foreign.iter().map(|(_, name, _)| *name).collect();

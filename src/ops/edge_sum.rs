@@ -64,7 +64,7 @@ impl Operator for EdgeSum {
         Some(Outcome::rows(b.concat(&parts)))
     }
     fn pyg(&self) -> Pyg {
-        Pyg { class: "", weights: &[], note: "" }
+        Pyg { class: "", weights: &[], arguments: &[], note: "" }
     }
     fn action(&self, _: &Args) -> Action {
         Action::Messages { gather: Gather::Sum, own: Own::Root, is_linear: false }

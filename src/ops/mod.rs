@@ -354,6 +354,9 @@ pub struct Pyg {
     pub class: &'static str,
     /// How its weights are found in ours: (PyG's `state_dict` name, our weight, what to do).
     pub weights: &'static [(&'static str, &'static str, WeightMap)],
+    /// Arguments that are called otherwise here: (PyG's name, ours). Those that any library calls otherwise, as `aggr` and
+    /// `add_self_loops`, stand once in [`crate::elsewhere::ARGUMENTS`].
+    pub arguments: &'static [(&'static str, &'static str)],
     /// What differs, or empty.
     pub note: &'static str,
 }

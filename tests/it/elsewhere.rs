@@ -172,6 +172,9 @@ const LINES: &[(&str, &str)] = &[
     ),
     ("GraphConv(64) -> relu -> mean -> mlp", "graph_conv(64) -> relu -> mean -> mlp"),
     ("APPNP(K=10, alpha=0.1) -> mean -> mlp", "appnp(hops = 10, alpha = 0.1) -> mean -> mlp"),
+    ("appnp(K = 10) -> mean -> mlp", "appnp(hops = 10) -> mean -> mlp"),
+    ("gated_graph(64, num_layers = 3) -> mean -> mlp", "gated_graph(64, steps = 3) -> mean -> mlp"),
+    ("cluster_gcn(64, diag_lambda = 0.5) -> mean -> mlp", "cluster_gcn(64, diagonal = 0.5) -> mean -> mlp"),
     ("GatedGraphConv(64, num_layers=3) -> mean -> mlp", "gated_graph(64, steps = 3) -> mean -> mlp"),
     (
         "GINConv(Sequential(Linear(3, 64), ReLU(), Linear(64, 32)), train_eps = True) -> relu -> sum -> mlp",

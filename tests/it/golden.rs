@@ -4,6 +4,7 @@
 use crate::operator::{self, Lone, args, numbers, sparse_graph, ty};
 use candle_core::{DType, Device, Tensor, Var};
 use hgnn::args::{ArgKind, ArgValue, EdgeValue};
+use hgnn::elsewhere::Meaning;
 use hgnn::kernels::graph::{EdgeKinds, SparseGraph};
 use hgnn::lower::{ForwardCx, Structure, Value};
 use hgnn::ops::{CATALOGUE, Family, Operator, WeightMap, WeightSpec};
@@ -93,43 +94,28 @@ pub(crate) fn assert_close(what: &str, ours: &[f64], theirs: &[f64], tolerance: 
     }
 }
 
+/// What an argument of PyG is called here: as the operator declares it, or as it is for every call.
+fn ours(op: &dyn Operator, theirs: &str) -> &'static str {
+    let has = |name: &str| op.args().iter().any(|spec| spec.name == name);
+    if let Some((_, ours)) = op.pyg().arguments.iter().find(|(name, _)| *name == theirs) {
+        return ours;
+    }
+    match hgnn::elsewhere::argument(theirs).map(|argument| argument.meaning) {
+        _ if has(theirs) => Box::leak(theirs.to_owned().into_boxed_str()),
+        Some(Meaning::Called(names)) if names.iter().any(|name| has(name)) => {
+            names.iter().find(|name| has(name)).unwrap()
+        }
+        Some(Meaning::Behind(name)) if has(name) => name,
+        _ => Box::leak(theirs.to_owned().into_boxed_str()),
+    }
+}
+
 /// The file's arguments as ours; what PyG takes and we infer is compared with the tensors.
 fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
     let has = |name: &str| op.args().iter().any(|spec| spec.name == name);
     let mut written = Vec::new();
     for (theirs, value) in &case.args {
-        let ours = match theirs.as_str() {
-            "aggr" => "aggregate",
-            "add_self_loops" => "self_loops",
-            "processing_steps" => "steps",
-            "temp" => "temperature",
-            "num_bases" => "bases",
-            "num_blocks" => "blocks",
-            "act" if has("gate") => "gate",
-            "act" => "activation",
-            "K" => {
-                if has("hops") {
-                    "hops"
-                } else {
-                    "terms"
-                }
-            }
-            "num_layers" => {
-                if has("steps") {
-                    "steps"
-                } else {
-                    "layers"
-                }
-            }
-            "num_stacks" => "stacks",
-            "shared_weights" => "share_weights",
-            "hidden_channels" => "hidden",
-            "requires_grad" => "train_beta",
-            "diag_lambda" => "diagonal",
-            "edge_score_method" => "score",
-            "add_to_edge_score" => "add",
-            other => other,
-        };
+        let ours = ours(op, theirs);
         let value = match value {
             Json::Bool(value) => ArgValue::Bool(*value),
             Json::Number(value) if value.is_i64() => ArgValue::Int(value.as_i64().unwrap()),

@@ -143,7 +143,7 @@ impl Operator for Elementwise {
         Some(Outcome::rows(cx.b.call(function, &[cx.x()])))
     }
     fn pyg(&self) -> Pyg {
-        Pyg { class: self.torch, weights: &[], note: "" }
+        Pyg { class: self.torch, weights: &[], arguments: &[], note: "" }
     }
     fn as_activation(&self, args: &Args) -> Option<Fun> {
         Some((self.function)(args))

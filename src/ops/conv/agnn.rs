@@ -72,7 +72,8 @@ impl Operator for Agnn {
         Pyg {
             class: "torch_geometric.nn.AGNNConv",
             weights: &[("beta", "beta", WeightMap::Same)],
-            note: "`train_beta` is `requires_grad`.",
+            arguments: &[("requires_grad", "train_beta")],
+            note: "",
         }
     }
     fn action(&self, args: &Args) -> Action {

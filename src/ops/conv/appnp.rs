@@ -61,7 +61,7 @@ impl Operator for Appnp {
         Some(Outcome::rows((0..a.int("hops")).fold(x, |z, _| norm.apply(z).scale(1.0 - alpha) + own)))
     }
     fn pyg(&self) -> Pyg {
-        Pyg { class: "torch_geometric.nn.APPNP", weights: &[], note: "`hops` is `K`." }
+        Pyg { class: "torch_geometric.nn.APPNP", weights: &[], arguments: &[("K", "hops")], note: "" }
     }
     fn action(&self, args: &Args) -> Action {
         let Action::Messages { gather, is_linear, .. } = gathered(args) else { return gathered(args) };

@@ -148,7 +148,13 @@ impl Operator for Arma {
                 ("root_weight", "root_weight", WeightMap::Same),
                 ("bias", "bias", WeightMap::Reshaped),
             ],
-            note: "`stacks` is `num_stacks`, `layers` is `num_layers`. With one layer PyG keeps a `weight` that nothing reads.",
+            arguments: &[
+                ("num_stacks", "stacks"),
+                ("num_layers", "layers"),
+                ("shared_weights", "share_weights"),
+                ("act", "activation"),
+            ],
+            note: "With one layer PyG keeps a `weight` that nothing reads.",
         }
     }
     fn action(&self, args: &Args) -> Action {

@@ -92,6 +92,7 @@ impl Operator for Cg {
                 ("bn.running_mean", "running_mean", WeightMap::Same),
                 ("bn.running_var", "running_var", WeightMap::Same),
             ],
+            arguments: &[],
             note: "",
         }
     }

@@ -137,7 +137,8 @@ impl Operator for Cheb {
         Pyg {
             class: "torch_geometric.nn.ChebConv",
             weights: PYG_WEIGHTS,
-            note: "`terms` is `K`. PyG takes `lambda_max` a graph, and without it twice the largest entry of the batch's Laplacian, \
+            arguments: &[("K", "terms")],
+            note: "PyG takes `lambda_max` a graph, and without it twice the largest entry of the batch's Laplacian, \
                    which is 2 where it is normalised.",
         }
     }

@@ -84,7 +84,8 @@ impl Operator for ClusterGcn {
                 ("lin_out.bias", "bias", WeightMap::Same),
                 ("lin_root.weight", "root", WeightMap::Transposed),
             ],
-            note: "`diagonal` is `diag_lambda`.",
+            arguments: &[("diag_lambda", "diagonal")],
+            note: "",
         }
     }
     fn action(&self, _: &Args) -> Action {

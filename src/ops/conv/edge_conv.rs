@@ -83,6 +83,7 @@ impl Operator for EdgeConv {
                 ("nn.10.weight", "weight_5", WeightMap::Transposed),
                 ("nn.10.bias", "bias_5", WeightMap::Same),
             ],
+            arguments: &[],
             note: "`nn` is a `Sequential` of `Linear` and `ReLU`.",
         }
     }

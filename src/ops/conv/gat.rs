@@ -214,6 +214,7 @@ impl Operator for Gat {
                 ("att_edge", "attention_edge", WeightMap::Reshaped),
                 ("bias", "bias", WeightMap::Same),
             ],
+            arguments: &[],
             note: "On clusters `torch_geometric.nn.DenseGATConv`, with the same weights. Loops get the mean features of a \
                    node's edges, `fill_value = 'mean'`.",
         }

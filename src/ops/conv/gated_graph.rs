@@ -108,7 +108,8 @@ impl Operator for GatedGraph {
                 ("rnn.bias_ih", "gru_input_bias", WeightMap::Same),
                 ("rnn.bias_hh", "gru_hidden_bias", WeightMap::Same),
             ],
-            note: "`steps` is `num_layers`.",
+            arguments: &[("num_layers", "steps")],
+            note: "",
         }
     }
     fn action(&self, args: &Args) -> Action {

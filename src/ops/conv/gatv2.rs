@@ -131,6 +131,7 @@ impl Operator for GatV2 {
                 ("res.weight", "residual", WeightMap::Transposed),
                 ("bias", "bias", WeightMap::Same),
             ],
+            arguments: &[],
             note: "Loops get the mean features of a node's edges, `fill_value = 'mean'`.",
         }
     }

@@ -74,6 +74,7 @@ impl Operator for Gcn {
         Pyg {
             class: "torch_geometric.nn.GCNConv",
             weights: &[("lin.weight", "weight", WeightMap::Transposed), ("bias", "bias", WeightMap::Same)],
+            arguments: &[],
             note: "On clusters `torch_geometric.nn.DenseGCNConv`, with the same weights.",
         }
     }

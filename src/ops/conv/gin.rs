@@ -158,6 +158,7 @@ impl Operator for Gin {
                 ("nn.10.bias", "bias_5", WeightMap::Same),
                 ("eps", "eps", WeightMap::Same),
             ],
+            arguments: &[],
             note: "`nn` is a `Sequential` of `Linear` and `ReLU`; with PyG's `MLP` the layers are `nn.lins.0`, \
                    `nn.lins.1`, …. On clusters `torch_geometric.nn.DenseGINConv`.",
         }

@@ -93,6 +93,7 @@ impl Operator for Gine {
                 ("nn.10.bias", "bias_5", WeightMap::Same),
                 ("eps", "eps", WeightMap::Same),
             ],
+            arguments: &[],
             note: "`nn` is a `Sequential` of `Linear` and `ReLU`; `lin` is there where the widths differ.",
         }
     }

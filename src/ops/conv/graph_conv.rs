@@ -79,6 +79,7 @@ impl Operator for GraphConv {
                 ("lin_rel.bias", "bias", WeightMap::Same),
                 ("lin_root.bias", "bias", WeightMap::Same),
             ],
+            arguments: &[],
             note: "On clusters `torch_geometric.nn.DenseGraphConv`, where the bias is `lin_root`'s.",
         }
     }

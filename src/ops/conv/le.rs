@@ -80,6 +80,7 @@ impl Operator for Le {
                 ("lin3.weight", "root", WeightMap::Transposed),
                 ("lin3.bias", "root_bias", WeightMap::Same),
             ],
+            arguments: &[],
             note: "`lin1` is of the neighbours, `lin3` of the node, `lin2` of what is taken from it for each edge.",
         }
     }

@@ -53,7 +53,7 @@ impl Operator for Lg {
         Some(Outcome::rows(GcnNorm::new(cx, None, cx.args.bool("normalize")).apply(cx.x())))
     }
     fn pyg(&self) -> Pyg {
-        Pyg { class: "torch_geometric.nn.LGConv", weights: &[], note: "" }
+        Pyg { class: "torch_geometric.nn.LGConv", weights: &[], arguments: &[], note: "" }
     }
     fn action(&self, args: &Args) -> Action {
         let gather = if args.bool("normalize") { Gather::DegreeWeighted } else { Gather::Sum };

@@ -115,7 +115,7 @@ impl Operator for MixHop {
         }))
     }
     fn pyg(&self) -> Pyg {
-        Pyg { class: "torch_geometric.nn.MixHopConv", weights: PYG_WEIGHTS, note: "" }
+        Pyg { class: "torch_geometric.nn.MixHopConv", weights: PYG_WEIGHTS, arguments: &[], note: "" }
     }
     fn action(&self, args: &Args) -> Action {
         gathered(args)

@@ -141,7 +141,8 @@ impl Operator for NnConv {
                 ("lin.weight", "root", WeightMap::Transposed),
                 ("bias", "bias", WeightMap::Same),
             ],
-            note: "`nn` is a `Sequential` of `Linear` and `ReLU`; PyG calls `aggregate = sum` `add`.",
+            arguments: &[],
+            note: "`nn` is a `Sequential` of `Linear` and `ReLU`.",
         }
     }
     fn action(&self, args: &Args) -> Action {

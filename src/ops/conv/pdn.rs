@@ -92,6 +92,7 @@ impl Operator for Pdn {
                 ("mlp.2.bias", "bias_1", WeightMap::Same),
                 ("bias", "bias", WeightMap::Same),
             ],
+            arguments: &[("hidden_channels", "hidden")],
             note: "`hidden` is `hidden_channels`.",
         }
     }

@@ -301,6 +301,7 @@ impl Operator for Pna {
         Pyg {
             class: "torch_geometric.nn.PNAConv",
             weights: weights!(0, 1, 2, 3),
+            arguments: &[],
             note: "The map names the weights of four towers; further ones go on alike. PyG's `deg` are the degrees of the \
                    training data, which are counted here.",
         }

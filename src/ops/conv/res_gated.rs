@@ -102,7 +102,8 @@ impl Operator for ResGated {
                 ("lin_skip.weight", "root", WeightMap::Transposed),
                 ("bias", "bias", WeightMap::Same),
             ],
-            note: "`gate` is `act`.",
+            arguments: &[("act", "gate")],
+            note: "",
         }
     }
     fn action(&self, args: &Args) -> Action {

@@ -181,7 +181,8 @@ impl Operator for Rgcn {
                 ("root", "root", WeightMap::Same),
                 ("bias", "bias", WeightMap::Same),
             ],
-            note: "PyG calls `aggregate = sum` `add`.",
+            arguments: &[("num_bases", "bases"), ("num_blocks", "blocks")],
+            note: "",
         }
     }
     fn action(&self, args: &Args) -> Action {

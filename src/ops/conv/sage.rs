@@ -134,6 +134,7 @@ impl Operator for Sage {
                     WeightMap::TransposedRows { part: 1, of: 2 },
                 ),
             ],
+            arguments: &[],
             note: "On clusters `torch_geometric.nn.DenseSAGEConv`, whose weights are `lin_rel` and `lin_root`. \
                    Without a root, `lin_l` is the whole of `weight`. `lstm_bias` is the sum of PyG's `bias_ih_l0` \
                    and `bias_hh_l0`; PyG goes on reading zeros until the longest row of the batch ends, here each \

@@ -69,7 +69,8 @@ impl Operator for Sg {
                 ("lin.weight", "weight", WeightMap::Transposed),
                 ("lin.bias", "bias", WeightMap::Same),
             ],
-            note: "`hops` is `K`.",
+            arguments: &[("K", "hops")],
+            note: "",
         }
     }
     fn action(&self, args: &Args) -> Action {

@@ -75,7 +75,8 @@ impl Operator for Ssg {
                 ("lin.weight", "weight", WeightMap::Transposed),
                 ("lin.bias", "bias", WeightMap::Same),
             ],
-            note: "`hops` is `K`.",
+            arguments: &[("K", "hops")],
+            note: "",
         }
     }
     fn action(&self, args: &Args) -> Action {

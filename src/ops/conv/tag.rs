@@ -101,7 +101,12 @@ impl Operator for Tag {
         }))
     }
     fn pyg(&self) -> Pyg {
-        Pyg { class: "torch_geometric.nn.TAGConv", weights: PYG_WEIGHTS, note: "`hops` is `K`." }
+        Pyg {
+            class: "torch_geometric.nn.TAGConv",
+            weights: PYG_WEIGHTS,
+            arguments: &[("K", "hops")],
+            note: "",
+        }
     }
     fn action(&self, args: &Args) -> Action {
         let gather = if args.bool("normalize") { Gather::DegreeWeighted } else { Gather::Sum };

@@ -125,6 +125,7 @@ impl Operator for Transformer {
                 ("lin_skip.bias", "bias", WeightMap::Same),
                 ("lin_beta.weight", "beta", WeightMap::Transposed),
             ],
+            arguments: &[],
             note: "",
         }
     }

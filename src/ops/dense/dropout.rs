@@ -55,7 +55,12 @@ impl Operator for Dropout {
         Some(Outcome::rows(cx.b.call(Composite::Dropout { p, place: 0 }, &[cx.x()])))
     }
     fn pyg(&self) -> Pyg {
-        Pyg { class: "torch.nn.Dropout", weights: &[], note: "the stream of random numbers is our own" }
+        Pyg {
+            class: "torch.nn.Dropout",
+            weights: &[],
+            arguments: &[],
+            note: "the stream of random numbers is our own",
+        }
     }
 
     fn action(&self, args: &Args) -> Action {

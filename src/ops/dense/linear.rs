@@ -86,6 +86,7 @@ impl Operator for Linear {
         Pyg {
             class: "torch_geometric.nn.Linear",
             weights: &[("weight", "weight", WeightMap::Transposed), ("bias", "bias", WeightMap::Same)],
+            arguments: &[],
             note: "",
         }
     }

@@ -186,6 +186,7 @@ impl Operator for Mlp {
                 ("lins.1.weight", "layer1.weight", Transposed),
                 ("lins.1.bias", "layer1.bias", Same),
             ],
+            arguments: &[],
             note: "`norm = none` is PyG's `norm=None`; PyG's own default is batch norm; further layers follow the pattern",
         }
     }

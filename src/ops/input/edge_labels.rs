@@ -65,7 +65,7 @@ impl Operator for EdgeLabels {
         None
     }
     fn pyg(&self) -> Pyg {
-        Pyg { class: "torch_geometric.data.Data", weights: &[], note: "its `edge_type`" }
+        Pyg { class: "torch_geometric.data.Data", weights: &[], arguments: &[], note: "its `edge_type`" }
     }
     fn action(&self, _: &Args) -> Action {
         Action::Input

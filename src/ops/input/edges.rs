@@ -69,7 +69,7 @@ impl Operator for Edges {
         None
     }
     fn pyg(&self) -> Pyg {
-        Pyg { class: "torch_geometric.data.Data", weights: &[], note: "its `edge_attr`" }
+        Pyg { class: "torch_geometric.data.Data", weights: &[], arguments: &[], note: "its `edge_attr`" }
     }
     fn action(&self, _: &Args) -> Action {
         Action::Input

@@ -66,7 +66,7 @@ impl Operator for Input {
         None
     }
     fn pyg(&self) -> Pyg {
-        Pyg { class: "torch_geometric.data.Data", weights: &[], note: "its `x`" }
+        Pyg { class: "torch_geometric.data.Data", weights: &[], arguments: &[], note: "its `x`" }
     }
     fn action(&self, _: &Args) -> Action {
         Action::Input

@@ -60,6 +60,7 @@ impl Operator for RemainingEdges {
         Pyg {
             class: "torch_geometric.nn.pool.connect.FilterEdges",
             weights: &[],
+            arguments: &[],
             note: "its `edge_attr`; `TopKPooling` calls it",
         }
     }

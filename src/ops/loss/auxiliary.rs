@@ -123,7 +123,7 @@ impl Loss for Auxiliary {
     }
     fn pyg(&self) -> Pyg {
         let [class, note] = self.pyg;
-        Pyg { class, weights: &[], note }
+        Pyg { class, weights: &[], arguments: &[], note }
     }
     fn weight(&self, _n_items: usize, _classes: &[u32], _class_weights: Option<&[f64]>) -> f64 {
         0.0

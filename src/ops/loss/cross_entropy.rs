@@ -50,6 +50,7 @@ impl Loss for CrossEntropy {
         Pyg {
             class: "torch.nn.functional.cross_entropy",
             weights: &[],
+            arguments: &[],
             note: "With `ignore_index = -1`; `class_weights = balanced` is `weight = items / (classes * counts)`.",
         }
     }

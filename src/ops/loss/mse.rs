@@ -35,7 +35,7 @@ impl Loss for Mse {
         &[]
     }
     fn pyg(&self) -> Pyg {
-        Pyg { class: "torch.nn.functional.mse_loss", weights: &[], note: "" }
+        Pyg { class: "torch.nn.functional.mse_loss", weights: &[], arguments: &[], note: "" }
     }
     fn weight(&self, n_items: usize, _classes: &[u32], _class_weights: Option<&[f64]>) -> f64 {
         n_items as f64

@@ -101,6 +101,7 @@ impl Operator for BatchNorm {
                 ("module.running_mean", "running_mean", Same),
                 ("module.running_var", "running_var", Same),
             ],
+            arguments: &[],
             note: "`torch.nn.BatchNorm1d` has the same names without `module.`",
         }
     }

@@ -83,6 +83,7 @@ impl Operator for LayerNorm {
         Pyg {
             class: "torch_geometric.nn.LayerNorm",
             weights: &[("weight", "weight", WeightMap::Same), ("bias", "bias", WeightMap::Same)],
+            arguments: &[],
             note: "PyG's default mode is `graph`",
         }
     }

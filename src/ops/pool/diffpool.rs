@@ -116,6 +116,7 @@ impl Operator for DiffPool {
         Pyg {
             class: "torch_geometric.nn.dense_diff_pool",
             weights: &[],
+            arguments: &[],
             note: "Where edges have one direction, PyG has to be given the transpose of what `to_dense_adj` makes: here \
                    clusters gather in the direction of the edges, as nodes do. The link loss is divided by the squared number of nodes of each graph (`normalize = True` on one \
                    graph alone) and averaged over graphs, so it is the same in any batch.",

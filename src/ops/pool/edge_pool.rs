@@ -123,6 +123,7 @@ impl Operator for EdgePool {
                 ("lin.weight", "weight", WeightMap::Transposed),
                 ("lin.bias", "bias", WeightMap::Same),
             ],
+            arguments: &[("edge_score_method", "score"), ("add_to_edge_score", "add")],
             note: "Without the bias where the score is a softmax, which it does not change. PyG orders clusters by falling \
                    score and lets the order of the edges break ties; here they stand in the order of their first nodes, \
                    the linear map breaks ties, and edges that tie in it and share a node are contracted together.",

@@ -114,6 +114,7 @@ impl Operator for MinCut {
         Pyg {
             class: "torch_geometric.nn.dense_mincut_pool",
             weights: &[],
+            arguments: &[("temp", "temperature")],
             note: "Where edges have one direction, PyG has to be given the transpose of what `to_dense_adj` makes. A graph \
                    without edges has the cut 0 here; PyG divides by 0.",
         }

@@ -100,6 +100,7 @@ impl Operator for TopK {
         Pyg {
             class: "torch_geometric.nn.TopKPooling",
             weights: &[("select.weight", "direction", WeightMap::Transposed)],
+            arguments: &[],
             note: "PyG orders the kept nodes by falling score and lets the numbering break ties; here they keep the order of the nodes, and nodes that tie with the last one kept stay too.",
         }
     }

@@ -79,7 +79,7 @@ impl Operator for Flatten {
         Some(Outcome::graphs(cx.b.call(Composite::Flatten { width }, &[cx.x()])))
     }
     fn pyg(&self) -> Pyg {
-        Pyg { class: "torch.Tensor.view", weights: &[], note: "`x.view(batch_size, -1)`" }
+        Pyg { class: "torch.Tensor.view", weights: &[], arguments: &[], note: "`x.view(batch_size, -1)`" }
     }
 
     fn action(&self, _: &Args) -> Action {

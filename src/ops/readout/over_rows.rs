@@ -94,7 +94,7 @@ impl Operator for OverRows {
         Some(Outcome::graphs(cx.b.call(Composite::Readout(self.over), &[cx.x()])))
     }
     fn pyg(&self) -> Pyg {
-        Pyg { class: self.pyg, weights: &[], note: "" }
+        Pyg { class: self.pyg, weights: &[], arguments: &[], note: "" }
     }
     fn action(&self, _: &Args) -> Action {
         Action::Readout(self.gather)

@@ -112,6 +112,7 @@ impl Operator for Set2Set {
                 ("lstm.bias_ih_l0", "input_bias", WeightMap::Same),
                 ("lstm.bias_hh_l0", "hidden_bias", WeightMap::Same),
             ],
+            arguments: &[("processing_steps", "steps")],
             note: "The LSTM has one layer.",
         }
     }

@@ -81,6 +81,7 @@ impl Operator for SortPool {
         Pyg {
             class: "torch_geometric.nn.SortAggregation",
             weights: &[],
+            arguments: &[],
             note: "PyG leaves the order of rows that tie in the last feature open",
         }
     }

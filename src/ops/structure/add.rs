@@ -68,7 +68,7 @@ impl Operator for Add {
         Some(Outcome::rows(cx.b.call(Composite::Plus, &cx.all())))
     }
     fn pyg(&self) -> Pyg {
-        Pyg { class: "torch.add", weights: &[], note: "" }
+        Pyg { class: "torch.add", weights: &[], arguments: &[], note: "" }
     }
     fn action(&self, _: &Args) -> Action {
         Action::Add

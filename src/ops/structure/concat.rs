@@ -68,7 +68,7 @@ impl Operator for Concat {
         Some(Outcome::rows(cx.b.call(Composite::Beside, &cx.all())))
     }
     fn pyg(&self) -> Pyg {
-        Pyg { class: "torch.cat", weights: &[], note: "along the last dimension" }
+        Pyg { class: "torch.cat", weights: &[], arguments: &[], note: "along the last dimension" }
     }
     fn action(&self, _: &Args) -> Action {
         Action::Concat

@@ -41,7 +41,7 @@ impl Operator for Identity {
         Some(Outcome::rows(cx.x()))
     }
     fn pyg(&self) -> Pyg {
-        Pyg { class: "torch.nn.Identity", weights: &[], note: "" }
+        Pyg { class: "torch.nn.Identity", weights: &[], arguments: &[], note: "" }
     }
     fn action(&self, _: &Args) -> Action {
         Action::Identity
