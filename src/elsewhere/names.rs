@@ -243,7 +243,7 @@ pub static STAGES: &[Word] = &[
     ),
     word(&["TopKPooling", "TopKPool", "gPool"], Pyg, POOL, is("topk")),
     word(&["EdgePooling", "EdgePool"], Pyg, &["in_channels", "score", "dropout", "add"], is("edge_pool")),
-    word(&["SAGPooling", "SAGPool", "sag_pool"], Pyg, POOL, NotYet { why: OPERATOR, nearest: "topk" }),
+    word(&["SAGPooling", "SAGPool", "sag_pool", "SAGPoolh", "SAGPoolg"], Pyg, POOL, is("sag")),
     word(
         &[
             "ASAPooling",
@@ -262,7 +262,6 @@ pub static STAGES: &[Word] = &[
             "NDPPool",
             "KMISPooling",
             "LaPool",
-            "JustBalancePool",
             "select_topk",
         ],
         Pyg,
@@ -275,14 +274,28 @@ pub static STAGES: &[Word] = &[
         &["x", "adj", "s"],
         is("mincut"),
     ),
+    word(&["DMoNPooling", "DMoNPool", "dense_dmon_pool", "dmon_pool"], Pyg, &["x", "adj", "s"], is("dmon")),
     word(
-        &["DMoNPooling", "DMoNPool", "dmon", "dense_dmon_pool", "HaarPool", "EigenPooling", "EigenPool"],
+        &["JustBalancePooling", "JustBalancePool", "JBPool", "jb_pool"],
+        Pyg,
+        &["x", "adj", "s"],
+        is("just_balance"),
+    ),
+    word(&["HOSCPooling", "HOSCPool", "HoscPool", "hosc_pool"], Pyg, &["x", "adj", "s"], is("hosc")),
+    word(
+        &["HaarPool", "EigenPooling", "EigenPool"],
         Pyg,
         &["x", "adj", "s"],
         NotYet { why: OPERATOR, nearest: "diffpool" },
     ),
     word(
-        &["MemPooling", "MemPool", "GraphMultisetTransformer", "GMT", "set_pool"],
+        &["MemPooling", "MemPool", "memory_pool"],
+        Pyg,
+        &["in_channels", "out_channels", "heads", "num_clusters"],
+        is("mem_pool"),
+    ),
+    word(
+        &["GraphMultisetTransformer", "GMT", "set_pool"],
         Pyg,
         POOL,
         NotYet { why: OPERATOR, nearest: "diffpool" },

@@ -348,11 +348,16 @@ fn translate(
     let has = |name: &str| args.iter().any(|(known, _)| *known == name);
     let takes_width = specs.iter().any(|spec| spec.name == "out");
     let lacks_width = family == Some(Family::Convolution) && takes_width && !has("out");
-    let lacks_size = family == Some(Family::Pooling) && !has("ratio") && !has("k");
+    let takes = |name: &str| specs.iter().any(|spec| spec.name == name);
+    let lacks_size =
+        takes("ratio") && takes("k") && !["ratio", "k", "min_score"].iter().any(|name| has(name));
     let is_lacking = specs.iter().any(|spec| spec.default == Default::Required && !has(spec.name));
     if lacks_width {
         let width = if family == Some(Family::Convolution) && op == "gat" { "16" } else { "64" };
         parts.insert(0, width.to_owned());
+    } else if lacks_size && takes_width {
+        parts.extend((!has("out")).then(|| "64".to_owned()));
+        parts.push("k = 8".to_owned());
     } else if lacks_size || is_lacking {
         let example = example_call(op).or_else(|| call_spec(op).map(|spec| spec.example)).unwrap_or(op);
         let inside = example.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches(')'));

@@ -30,6 +30,9 @@ const MAX_STAGES: usize = 100_000;
 /// The argument of a pooling whose result is the assignment to its clusters.
 const ASSIGN: &str = "assign";
 
+/// The argument of a pooling whose result is one number for each node.
+pub(crate) const SCORE: &str = "score";
+
 /// Building cannot go on: the model is too large or too deep, which was reported.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stop;
@@ -51,6 +54,8 @@ pub(crate) enum Wanted {
     RowsOf(NodeIndex),
     /// `residual`: the width of its input.
     WidthOf(NodeIndex),
+    /// A pooling that chooses: a score.
+    One,
 }
 
 /// Where a node was made, for messages.
@@ -794,6 +799,7 @@ impl<'p> Builder<'p> {
         }
         let mut inputs = Vec::new();
         let mut assignment = None;
+        let mut score = Vec::new();
         if let Ports::Many(least) = op.ports() {
             if bound.branches.len() < least {
                 let span = self.ev.at(span);
@@ -831,6 +837,9 @@ impl<'p> Builder<'p> {
                 }
                 assignment = Some(setters);
             }
+            if pipeline.arg == SCORE && op.family() == Family::Pooling {
+                score = self.width_setters(end, first_new);
+            }
             if pipeline.of_edges.is_some() {
                 end = self.at_graph_of(end, cursor.node, span)?;
             }
@@ -838,6 +847,9 @@ impl<'p> Builder<'p> {
         }
         let node = self.add_node(op, bound.args, span, &inputs)?;
         self.made[node.index()].broken_args = broken_args;
+        for setter in score {
+            self.wanted.entry(setter).or_insert(Wanted::One);
+        }
         for setter in assignment.into_iter().flatten() {
             self.wanted.entry(setter).or_insert(Wanted::RowsOf(node));
         }
@@ -1105,6 +1117,7 @@ impl Built {
             Wanted::Outputs => Wanted::Outputs,
             Wanted::RowsOf(node) => Wanted::RowsOf(to(node)),
             Wanted::WidthOf(node) => Wanted::WidthOf(to(node)),
+            Wanted::One => Wanted::One,
         };
         let wanted = self.wanted.into_iter().map(|(node, wanted)| (to(node), of(wanted))).collect();
         Self { graph, wanted, made: made_in_order, output: to(self.output) }

@@ -41,6 +41,7 @@ pub(crate) fn infer_types(
         let target = match wanted.get(&idx) {
             Some(Wanted::Outputs) => Some(outputs.clone()),
             Some(Wanted::WidthOf(node)) => Some(graph[*node].ty.width.clone()),
+            Some(Wanted::One) => Some(one_number()),
             Some(Wanted::RowsOf(pooling)) => Some(rows_of(graph, *pooling, data, sizes.as_ref(), next_level)),
             None => None,
         };
@@ -134,6 +135,11 @@ pub(crate) fn infer_types(
     std::mem::take(&mut doubts[output.index()])
 }
 
+/// The width of a score.
+fn one_number() -> Dim {
+    Dim::new(Size::Known(1), None, "a score is one number")
+}
+
 /// The argument that a value of the edges is given for, through whatever stages: its name, and whether it takes one number
 /// for each edge.
 fn read_by(graph: &DiGraph<Node, usize>, value: NodeIndex) -> Option<(&'static str, bool)> {
@@ -171,6 +177,7 @@ impl Provisional {
         for idx in (self.n_typed..graph.node_count()).map(NodeIndex::new) {
             let target = match wanted.get(&idx) {
                 Some(Wanted::WidthOf(node)) => Some(graph[*node].ty.width.clone()),
+                Some(Wanted::One) => Some(one_number()),
                 _ => None,
             };
             let node = &graph[idx];
@@ -278,6 +285,10 @@ fn guess(cx: &InferCx) -> Type {
         WidthRule::Kept | WidthRule::Computed => unknown(),
     };
     let (entity, level, rows) = match cx.op.family() {
+        // A number of places for each graph.
+        Family::Readout if cx.op.args().iter().any(|spec| spec.name == "k") => {
+            (Entity::Slots, cx.new_level, unknown())
+        }
         Family::Readout => (Entity::Graph, first.level, Dim::new(Size::Known(1), None, "one row per graph")),
         Family::Pooling => (Entity::Clusters, cx.new_level, unknown()),
         _ => (first.entity, first.level, first.rows.clone()),

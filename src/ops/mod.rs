@@ -80,6 +80,10 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &pool::topk::TopK,
     &pool::mincut::MinCut,
     &pool::edge_pool::EdgePool,
+    &pool::sag::Sag,
+    &pool::dmon::Dmon,
+    &pool::just_balance::JustBalance,
+    &pool::hosc::Hosc,
     // Readouts.
     &readout::over_rows::SUM,
     &readout::over_rows::MEAN,
@@ -87,6 +91,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &readout::sort_pool::SortPool,
     &readout::flatten::Flatten,
     &readout::set2set::Set2Set,
+    &readout::mem_pool::MemPool,
     // Normalisation.
     &norm::batch_norm::BatchNorm,
     &norm::layer_norm::LayerNorm,
@@ -115,6 +120,11 @@ pub static LOSSES: &[&dyn Loss] = &[
     &loss::auxiliary::ENTROPY_LOSS,
     &loss::auxiliary::MINCUT_LOSS,
     &loss::auxiliary::ORTHOGONALITY_LOSS,
+    &loss::auxiliary::SPECTRAL_LOSS,
+    &loss::auxiliary::CLUSTER_LOSS,
+    &loss::auxiliary::BALANCE_LOSS,
+    &loss::auxiliary::HOSC_LOSS,
+    &loss::auxiliary::KL_LOSS,
 ];
 
 pub fn find(name: &str) -> Option<&'static dyn Operator> {

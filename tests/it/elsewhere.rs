@@ -73,6 +73,12 @@ fn around(name: &str, word: &Word) -> Option<Vec<String>> {
                 format!("gcn(32) -> relu -> {name}(32, 3) -> mlp"),
             ]
         }
+        hgnn::ops::Family::Readout if op.name() == "mem_pool" => {
+            vec![
+                format!("gcn(32) -> relu -> {name} -> mean -> mlp"),
+                format!("gcn(32) -> relu -> {name}(32, 16, heads = 2, num_clusters = 4) -> mean -> mlp"),
+            ]
+        }
         hgnn::ops::Family::Readout => vec![
             format!("gcn(32) -> relu -> {name} -> mlp"),
             format!("gcn(32) -> relu -> {name}(x, batch) -> mlp"),
@@ -215,7 +221,7 @@ const LINES: &[(&str, &str)] = &[
     ),
     (
         "gcn(64) -> relu -> SAGPooling(64, ratio = 0.5) -> mean -> mlp",
-        "gcn(64) -> relu -> topk(ratio = 0.5) -> mean -> mlp",
+        "gcn(64) -> relu -> sag(ratio = 0.5) -> mean -> mlp",
     ),
     ("GINEConv(64, edge_dim = 4) -> relu -> mean -> mlp", "gine(64, edge = edges) -> relu -> mean -> mlp"),
     ("NNConv(8, 64) -> relu -> mean -> mlp", "nn_conv(64, edge = edges) -> relu -> mean -> mlp"),

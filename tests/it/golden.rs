@@ -59,7 +59,7 @@ impl Stored {
 
 type Named = BTreeMap<String, Stored>;
 
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, Clone)]
 pub(crate) struct Case {
     pub case: String,
     /// The class.
@@ -177,7 +177,11 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
             // How many groups there are, the empty ones behind included: `inputs`.
             "dim_size" => {}
             "plain_last" => assert_eq!(value, ArgValue::Bool(true)),
-            "ratio" if op.name() == "topk" && matches!(value, ArgValue::Int(_)) => written.push(("k", value)),
+            "ratio" if op.family() == Family::Pooling && matches!(value, ArgValue::Int(_)) => {
+                written.push(("k", value));
+            }
+            // The network of the scores: `of_scores`.
+            "score" if theirs == "GNN" => {}
             // A weight's initial value, where it is trained.
             "eps" if case.params.contains_key("eps") => {}
             "edge_dim" => {
@@ -210,6 +214,12 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
         if case.inputs.contains_key(of) {
             written.push((name, ArgValue::Pipeline));
         }
+    }
+    if case.inputs.contains_key("attn") {
+        written.push(("attn", ArgValue::Pipeline));
+    }
+    if op.name() == "sag" {
+        written.push(("score", ArgValue::Pipeline));
     }
     if let Some(s) = case.inputs.get("s") {
         written.push(("k", ArgValue::Int(*s.shape.last().unwrap() as i64)));
@@ -362,6 +372,12 @@ fn inputs(case: &Case, op: &dyn Operator, dtype: DType) -> Inputs {
         values.push(value);
         variables.insert(name, given);
     }
+    if case.inputs.contains_key("attn") {
+        let attn = variable("attn");
+        types.push(ty(Entity::Nodes, 0, None, attn.dims()[1]));
+        values.push(Value { x: attn.as_tensor().clone(), structure: Structure::Sparse(graph.clone()) });
+        variables.insert("attn", attn);
+    }
     // Below a selection, values of the edges go on without it.
     if op.name() == "topk" && case.inputs.contains_key("edge_attr") {
         variables.insert("edge_attr", variable("edge_attr"));
@@ -413,12 +429,13 @@ fn check_with(
     for tolerance in &TOLERANCES {
         let case = load(name);
         let map = &weight_map(op);
-        let inputs = inputs(&case, op, tolerance.dtype);
+        let mut inputs = inputs(&case, op, tolerance.dtype);
+        let scores = (op.name() == "sag").then(|| Scores::of(&case, &mut inputs, tolerance.dtype));
         let types: Vec<&Type> = inputs.types.iter().collect();
         let lone = Lone::build(op, &args(op, &written(&case, op)), &types, tolerance.dtype, |spec| {
             from_pyg(&case, map, spec)
         });
-        let wanted = [LINK, ENTROPY, MINCUT, ORTHOGONALITY];
+        let wanted = [LINK, ENTROPY, MINCUT, ORTHOGONALITY, "kl"];
         let mut cx = ForwardCx { train: case.mode == "train", ..ForwardCx::training(0, &wanted) };
         let value = lone.run(&inputs.values.iter().collect::<Vec<_>>(), &mut cx).unwrap();
         let results = results(&case, &inputs, &lone, &value, &cx);
@@ -441,6 +458,9 @@ fn check_with(
             let what = format!("{name} {:?} gradient of {of}", tolerance.dtype);
             let ours = match of.strip_prefix("param:") {
                 None => gradients.get(&inputs.variables[of.as_str()]).cloned(),
+                Some(param) if scores.is_some() => {
+                    scores.as_ref().unwrap().gradient(param, &gradients, &theirs.shape)
+                }
                 Some(param) => {
                     let mapped = map.iter().find(|(theirs, ours, _)| {
                         *theirs == param && lone.weights.0.iter().any(|(name, _)| name == ours)
@@ -464,6 +484,60 @@ fn check_with(
                 );
             }
         }
+    }
+}
+
+/// The convolution that makes the scores of a case.
+struct Scores {
+    lone: Lone,
+    map: &'static [(&'static str, &'static str, WeightMap)],
+    /// The factor of the scores in PyG.
+    factor: Var,
+}
+
+impl Scores {
+    /// Puts the scores beside the other inputs.
+    fn of(case: &Case, inputs: &mut Inputs, dtype: DType) -> Self {
+        let op = match case.args.get("GNN").and_then(Json::as_str).unwrap_or("GraphConv") {
+            "GATConv" => "gat",
+            "GCNConv" => "gcn",
+            "LEConv" => "le",
+            "SAGEConv" => "sage",
+            _ => "graph_conv",
+        };
+        let op = operator::find(op);
+        let map = op.pyg().weights;
+        let mut inner = case.clone();
+        inner.params = (case.params.iter())
+            .filter_map(|(name, of)| Some((name.strip_prefix("gnn.")?.to_owned(), of.clone())))
+            .collect();
+        let written = [("out", ArgValue::Int(1))];
+        let lone = Lone::build(op, &args(op, &written), &[&inputs.types[0]], dtype, |spec| {
+            from_pyg(&inner, map, spec)
+        });
+        let value = lone.run(&[&inputs.values[0]], &mut ForwardCx::training(0, &[])).unwrap();
+        let factor = Var::from_tensor(&case.params["select.weight"].tensor(dtype)).unwrap();
+        // Divided by its length where no softmax follows, it is a sign.
+        let by = match case.args.contains_key("min_score") {
+            true => factor.as_tensor().clone(),
+            false => factor.broadcast_div(&factor.abs().unwrap()).unwrap(),
+        };
+        inputs.values.push(Value { x: value.x.broadcast_mul(&by).unwrap(), structure: value.structure });
+        inputs.types.push(ty(Entity::Nodes, 0, None, 1));
+        Self { lone, map, factor }
+    }
+
+    fn gradient(
+        &self,
+        param: &str,
+        gradients: &candle_core::backprop::GradStore,
+        shape: &[usize],
+    ) -> Option<Tensor> {
+        let Some(param) = param.strip_prefix("gnn.") else { return gradients.get(&self.factor).cloned() };
+        let is_there = |ours: &str| self.lone.weights.0.iter().any(|(name, _)| *name == ours);
+        let (_, weight, how) =
+            self.map.iter().find(|(theirs, ours, _)| *theirs == param && is_there(ours))?;
+        gradients.get(self.lone.weights.get(weight)).map(|ours| to_pyg(ours, *how, shape))
     }
 }
 
@@ -690,9 +764,20 @@ fn poolings_on_a_sparse_graph_are_pygs() {
     }
 }
 
+/// Softmax over the rows of each graph.
+fn softmax_of_graphs(case: &Case, score: &Tensor) -> Tensor {
+    let graphs = case.inputs["batch"].indices();
+    let parts = graphs.chunk_by(|a, b| a == b).scan(0, |start, graph| {
+        let part = score.narrow(0, *start, graph.len()).unwrap();
+        *start += graph.len();
+        Some(candle_nn::ops::softmax(&part, 0).unwrap())
+    });
+    Tensor::cat(&parts.collect::<Vec<_>>(), 0).unwrap()
+}
+
 /// A selection, with PyG's order of nodes and edges.
-fn check_topk(name: &str) {
-    check_with(name, "topk", |case, inputs, lone, value, _| {
+fn check_selection(name: &str, op: &str) {
+    check_with(name, op, |case, inputs, lone, value, _| {
         let Structure::Sparse(graph) = &value.structure else { panic!("not sparse") };
         // PyG lays the kept nodes by falling score, we keep their order: `place[p]` is where PyG's row `p` is here.
         let kept = case.outputs["perm"].indices();
@@ -714,19 +799,33 @@ fn check_topk(name: &str) {
         assert_eq!(ours, sorted, "edges between kept nodes, as (target, source)");
 
         // The score is inside of our result; computed again here, so that its cotangent counts.
-        let direction = lone.weights.get("direction");
-        let length = direction.sqr().unwrap().sum_all().unwrap().sqrt().unwrap();
-        let score = inputs.variables["x"].matmul(&direction.broadcast_div(&length).unwrap()).unwrap();
+        let has_least = case.args.contains_key("min_score");
+        let score = match (lone.specs.is_empty(), has_least) {
+            (true, _) => inputs.values[1].x.clone(),
+            (false, _) => {
+                let direction = lone.weights.get("direction");
+                let length = direction.sqr().unwrap().sum_all().unwrap().sqrt().unwrap();
+                let direction = if has_least {
+                    direction.as_tensor().clone()
+                } else {
+                    direction.broadcast_div(&length).unwrap()
+                };
+                let of = inputs.variables.get("attn").unwrap_or(&inputs.variables["x"]);
+                of.matmul(&direction).unwrap()
+            }
+        };
+        let score = if has_least { softmax_of_graphs(case, &score) } else { score };
         let rows = |x: &Tensor, rows: Vec<u32>| {
             let n = rows.len();
             x.index_select(&Tensor::from_vec(rows, n, &Device::Cpu).unwrap(), 0).unwrap()
         };
         let kept: Vec<u32> = kept.iter().map(|&node| node as u32).collect();
-        let score = rows(&score, kept);
         let score = match case.args.get("nonlinearity").and_then(Json::as_str) {
+            _ if has_least => score,
             Some("sigmoid") => (((score.neg().unwrap().exp().unwrap()) + 1.0).unwrap()).recip().unwrap(),
             _ => score.tanh().unwrap(),
         };
+        let score = rows(&score, kept);
         let mut results = BTreeMap::from([("x", rows(&value.x, place)), ("score", score)]);
         if case.inputs.contains_key("edge_attr") {
             let remaining = remaining_edges(&inputs.edge_attr(case), value);
@@ -747,13 +846,63 @@ fn remaining_edges(values: &Value, selected: &Value) -> Tensor {
     lone.run(&[values, selected], &mut ForwardCx::evaluation()).unwrap().x
 }
 
+/// Every file of their classes is compared.
+const SELECTIONS: [&str; 2] = ["topk", "sag"];
+
 #[test]
-fn topk_is_pygs() {
-    check_topk("topk_pooling");
-    check_topk("topk_pooling_ratio_0_8");
-    check_topk("topk_pooling_ratio_int");
-    check_topk("topk_pooling_sigmoid");
-    check_topk("topk_pooling_edge_attr");
+fn selections_are_pygs() {
+    for op in SELECTIONS {
+        let cases = cases_of(operator::find(op).pyg().class);
+        assert!(cases.len() > 6, "{op}: {cases:?}");
+        cases.iter().for_each(|case| check_selection(case, op));
+    }
+}
+
+#[test]
+fn memory_is_pygs() {
+    for name in ["mem_pooling", "mem_pooling_one_head", "mem_pooling_tau"] {
+        check_with(name, "mem_pool", |case, inputs, lone, value, cx| {
+            // The shares are inside of our result; computed again here, so that their cotangents count.
+            let (x, keys) = (inputs.variables["x"].as_tensor(), lone.weights.get("keys").as_tensor());
+            let (heads, k) =
+                (case.args["heads"].as_u64().unwrap() as usize, case.args["num_clusters"].as_u64());
+            let tau = case.args.get("tau").map_or(1.0, |tau| tau.as_f64().unwrap());
+            let (n, k) = (x.dims()[0], k.unwrap() as usize);
+            let apart = x.unsqueeze(1).unwrap().broadcast_sub(&keys.unsqueeze(0).unwrap()).unwrap();
+            let distance = apart.sqr().unwrap().sum(2).unwrap();
+            let near = ((distance / tau).unwrap() + 1.0).unwrap().powf(-(tau + 1.0) / 2.0).unwrap();
+            let near = near.reshape((n, heads, k)).unwrap();
+            let shares = near.broadcast_div(&near.sum_keepdim(2).unwrap()).unwrap();
+            let of_heads = lone.weights.get("head_weights").reshape((1, heads, 1)).unwrap();
+            let logits = shares.broadcast_mul(&of_heads).unwrap().sum(1).unwrap();
+            let s = candle_nn::ops::softmax(&logits, 1).unwrap();
+            let out = value.x.reshape(case.outputs["x"].shape.as_slice()).unwrap();
+            let mut results = BTreeMap::from([("x", out), ("s", padded(case, &s))]);
+            if case.outputs.contains_key("kl_loss") {
+                let kl = cx.losses.iter().find(|(loss, _)| *loss == "kl").unwrap().1.mean_all().unwrap();
+                results.insert("kl_loss", kl);
+            }
+            results
+        });
+    }
+}
+
+/// Rows of nodes as `[graphs, largest, width]`, zeros behind each graph's own.
+fn padded(case: &Case, rows: &Tensor) -> Tensor {
+    let graphs = case.inputs["batch"].indices();
+    let (n, width) = rows.dims2().unwrap();
+    let zero = Tensor::zeros((1, width), rows.dtype(), &Device::Cpu).unwrap();
+    let rows = Tensor::cat(&[rows, &zero], 0).unwrap();
+    let sizes: Vec<usize> = graphs.chunk_by(|a, b| a == b).map(<[usize]>::len).collect();
+    let largest = *sizes.iter().max().unwrap();
+    let places = sizes.iter().scan(0, |start, &size| {
+        let first = *start;
+        *start += size;
+        Some((0..largest).map(move |row| if row < size { (first + row) as u32 } else { n as u32 }))
+    });
+    let places: Vec<u32> = places.flatten().collect();
+    let places = Tensor::from_slice(&places, places.len(), &Device::Cpu).unwrap();
+    rows.index_select(&places, 0).unwrap().reshape((sizes.len(), largest, width)).unwrap()
 }
 
 /// Contractions, with PyG's order of clusters and edges.
@@ -870,7 +1019,9 @@ fn every_file_is_compared() {
             continue;
         }
         let class = load(name).pyg;
-        let is_of = |op: &&dyn Operator| op.family() == Family::Convolution && op.pyg().class == class;
+        let has_all =
+            |op: &dyn Operator| op.family() == Family::Convolution || SELECTIONS.contains(&op.name());
+        let is_of = |op: &&dyn Operator| has_all(*op) && op.pyg().class == class;
         assert!(CATALOGUE.iter().any(is_of), "no test reads {name}.json");
     }
     let (_, without) = include_str!("../golden/README.md").split_once("## Without a file").unwrap();

@@ -25,7 +25,8 @@ const WIDTH: usize = 4;
 const ROWS: usize = 5;
 /// Kinds of edges.
 const N_KINDS: usize = 3;
-const WANTED: [&str; 4] = ["link_prediction", "entropy", "mincut", "orthogonality"];
+const WANTED: [&str; 9] =
+    ["link_prediction", "entropy", "mincut", "orthogonality", "spectral", "cluster", "balance", "hosc", "kl"];
 
 /// An operator with arguments, on inputs that it takes.
 struct Setting {
@@ -173,8 +174,9 @@ fn inputs_for(op: &'static dyn Operator, args: &Args, entity: Entity) -> Option<
                     && args.get(spec.name).is_some_and(|arg| arg.value == ArgValue::Pipeline)
                 {
                     assert_eq!(port, inputs.len(), "`{}`: ports in the order of the arguments", op.name());
-                    // A pipeline with a default is asked for as many features as the result has rows.
+                    // A pipeline with a default is asked for as many features as the result has rows, or for a score.
                     let width = match spec.default {
+                        Default::Source(_) if spec.name == "score" => 1,
                         Default::Source(_) => infer(op, args, &[&inputs[0]]).ok()?.rows.known()?,
                         _ => WIDTH + 1,
                     };
@@ -409,11 +411,10 @@ fn declared_types_are_the_real_ones() {
                 _ => ty.rows.known().unwrap(),
             };
             let rows = (offsets[graph + 1] - offsets[graph]) as usize;
-            // How many nodes become one is seen in the data; the type names the most.
-            if setting.op.action(&setting.args) == Action::Pooling(Select::Merge)
-                && rows <= expected
-                && rows >= n.min(1)
-            {
+            // How many nodes become one, or have a score above a least one, is seen in the data; the type names the most.
+            let is_above = setting.args.get("min_score").is_some_and(|least| least.value != ArgValue::Absent);
+            let is_merged = setting.op.action(&setting.args) == Action::Pooling(Select::Merge);
+            if (is_merged || is_above) && rows <= expected && rows >= n.min(1) {
                 continue;
             }
             assert_eq!(rows, expected, "{name}: rows of graph {graph}");

@@ -131,7 +131,7 @@ fn postprocessed(case: &Case, coarse: &Tensor) -> Tensor {
 struct Pooled {
     x: Tensor,
     adjacency: Tensor,
-    losses: [Tensor; 2],
+    losses: Vec<Tensor>,
 }
 
 fn pool(
@@ -139,23 +139,30 @@ fn pool(
     inputs: &[Value],
     types: &[Type],
     given: &[(&str, ArgValue)],
-    names: [&'static str; 2],
+    names: &[&'static str],
 ) -> Pooled {
     let op = operator::find(op);
     let types: Vec<&Type> = types.iter().collect();
     let dtype = inputs[0].x.dtype();
     let lone = Lone::build(op, &args(op, given), &types, dtype, |_| unreachable!("poolings have no weights"));
-    let mut cx = ForwardCx::training(0, &names);
+    let mut cx = ForwardCx::training(0, names);
     let value = lone.run(&inputs.iter().collect::<Vec<_>>(), &mut cx).unwrap();
     let Structure::Clusters { adjacency: Some(adjacency), .. } = &value.structure else {
         panic!("no coarse adjacency")
     };
-    let loss = |name| cx.losses.iter().find(|(loss, _)| *loss == name).unwrap().1.flatten_all().unwrap();
-    Pooled { x: value.x, adjacency: adjacency.clone(), losses: names.map(loss) }
+    let loss =
+        |name: &str| cx.losses.iter().find(|(loss, _)| *loss == name).unwrap().1.flatten_all().unwrap();
+    Pooled { x: value.x, adjacency: adjacency.clone(), losses: names.iter().map(|name| loss(name)).collect() }
 }
 
-/// `mincut` on the sparse graphs of a case, all in one batch, with the weights of their edges.
-fn mincut(graphs: &Graphs, logits: &Tensor) -> Pooled {
+/// A pooling of the sparse graphs of a case, all in one batch, with the weights of their edges.
+fn sparse(
+    op: &str,
+    graphs: &Graphs,
+    logits: &Tensor,
+    given: &[(&str, ArgValue)],
+    names: &[&'static str],
+) -> Pooled {
     let structure = sparse_graph(&graphs.edges, &graphs.sizes);
     let mut entries: Vec<u32> = (0..graphs.edges.len() as u32).collect();
     entries.sort_by_key(|&edge| (graphs.edges[edge as usize].1, graphs.edges[edge as usize].0));
@@ -172,12 +179,17 @@ fn mincut(graphs: &Graphs, logits: &Tensor) -> Pooled {
         ty(Entity::Nodes, 0, None, graphs.k),
         ty(Entity::Edges, 0, None, 1),
     ];
-    let given = [("k", ArgValue::Int(graphs.k as i64)), ("weight", ArgValue::Pipeline)];
-    pool("mincut", &inputs, &types, &given, ["mincut", "orthogonality"])
+    let k = ArgValue::Int(graphs.k as i64);
+    let given = [&[("k", k), ("weight", ArgValue::Pipeline)], given].concat();
+    pool(op, &inputs, &types, &given, names)
+}
+
+fn mincut(graphs: &Graphs, logits: &Tensor) -> Pooled {
+    sparse("mincut", graphs, logits, &[], &["mincut", "orthogonality"])
 }
 
 /// A pooling of one graph with its dense adjacency.
-fn dense(op: &str, graphs: &Graphs, logits: &Tensor, graph: usize, names: [&'static str; 2]) -> Pooled {
+fn dense(op: &str, graphs: &Graphs, logits: &Tensor, graph: usize, names: &[&'static str]) -> Pooled {
     let (start, n) = (graphs.start(graph), graphs.sizes[graph]);
     let adjacency = graphs.adjacency(graph).unsqueeze(0).unwrap();
     let structure = Structure::Clusters { n_graphs: 1, k: n, adjacency: Some(adjacency) };
@@ -202,8 +214,8 @@ fn coarse(graphs: &Graphs, s: &Tensor) -> Tensor {
 fn check(
     name: &str,
     tolerance: &Tolerance,
-    losses: [&str; 2],
-    make: impl Fn(&Case, &Graphs, &Tensor, &Tensor) -> (Tensor, Tensor, [Tensor; 2]),
+    losses: &[&'static str],
+    make: impl Fn(&Case, &Graphs, &Tensor, &Tensor) -> (Tensor, Tensor, Vec<Tensor>),
 ) {
     let case = load(name);
     let graphs = Graphs::of(&case, tolerance.dtype);
@@ -215,7 +227,7 @@ fn check(
     let mut results = BTreeMap::from([("s", rows(&s)), ("x", x.clone())]);
     let is_list = case.outputs.contains_key("edge_weight");
     results.insert(if is_list { "edge_weight" } else { "adj" }, adjacency);
-    results.extend(losses.into_iter().zip(of_losses));
+    results.extend(losses.iter().copied().zip(of_losses));
     if case.outputs.contains_key("lifted_x") {
         let x = x.reshape((graphs.sizes.len(), graphs.k, ())).unwrap();
         results.insert("lifted_x", rows(&s).matmul(&x).unwrap());
@@ -256,19 +268,19 @@ fn mincut_on_weighted_edges_is_tgps() {
         "tgp_mincut_unbatched",
     ];
     // On the sparse graphs, and one after another on their dense adjacencies.
-    let sparse: Make = &mincut;
+    let all_in_one: Make = &mincut;
     let one_by_one: Make = &|graphs, logits| {
-        let of = |graph| dense("mincut", graphs, logits, graph, ["mincut", "orthogonality"]);
+        let of = |graph| dense("mincut", graphs, logits, graph, &["mincut", "orthogonality"]);
         let parts: Vec<Pooled> = (0..graphs.sizes.len()).map(of).collect();
         Pooled {
             x: joined(&parts, |part| part.x.clone()),
             adjacency: joined(&parts, |part| part.adjacency.clone()),
-            losses: [0, 1].map(|loss| joined(&parts, |part| part.losses[loss].clone())),
+            losses: [0, 1].map(|loss| joined(&parts, |part| part.losses[loss].clone())).to_vec(),
         }
     };
     for (name, tolerance) in names.iter().flat_map(|name| TOLERANCES.iter().map(move |of| (name, of))) {
-        for pool in [sparse, one_by_one] {
-            check(name, tolerance, ["cut_loss", "ortho_loss"], |case, graphs, logits, s| {
+        for pool in [all_in_one, one_by_one] {
+            check(name, tolerance, &["cut_loss", "ortho_loss"], |case, graphs, logits, s| {
                 let pooled = pool(graphs, logits);
                 // tgp's default is ours along reversed edges, since it divides by sums of columns; other forms are made
                 // of `Sᵀ A S`.
@@ -276,8 +288,9 @@ fn mincut_on_weighted_edges_is_tgps() {
                     "tgp_mincut" => pool(&graphs.reversed(), logits).adjacency.transpose(1, 2).unwrap(),
                     _ => postprocessed(case, &coarse(graphs, s)),
                 };
-                let [cut, apart] = pooled.losses.map(|loss| loss.mean_all().unwrap());
-                let losses = [scaled(case, cut, "cut_loss_coeff"), scaled(case, apart, "ortho_loss_coeff")];
+                let [cut, apart] = [0, 1].map(|loss| pooled.losses[loss].mean_all().unwrap());
+                let losses =
+                    vec![scaled(case, cut, "cut_loss_coeff"), scaled(case, apart, "ortho_loss_coeff")];
                 (pooled.x, adjacency, losses)
             });
         }
@@ -299,8 +312,8 @@ fn diffpool_on_weighted_adjacencies_is_tgps() {
     for (name, tolerance) in names.iter().flat_map(|name| TOLERANCES.iter().map(move |of| (name, of))) {
         // tgp adds 1e-8 inside the logarithm, once for each of the three clusters.
         let tolerance = &Tolerance { values: tolerance.values.max(4e-8), ..*tolerance };
-        check(name, tolerance, ["link_loss", "entropy_loss"], |case, graphs, logits, _| {
-            let of = |graph| dense("diffpool", graphs, logits, graph, ["link_prediction", "entropy"]);
+        check(name, tolerance, &["link_loss", "entropy_loss"], |case, graphs, logits, _| {
+            let of = |graph| dense("diffpool", graphs, logits, graph, &["link_prediction", "entropy"]);
             let parts: Vec<Pooled> = (0..graphs.sizes.len()).map(of).collect();
             let adjacency = postprocessed(case, &joined(&parts, |part| part.adjacency.clone()));
             let size = |graph: usize| graphs.sizes[graph] as f64;
@@ -322,11 +335,393 @@ fn diffpool_on_weighted_adjacencies_is_tgps() {
             };
             let n_nodes: f64 = (0..parts.len()).map(size).sum();
             let entropy = (sum(1, &size, 1.0) / n_nodes).unwrap();
-            let losses = [
+            let losses = vec![
                 scaled(case, (link / entries).unwrap(), "link_loss_coeff"),
                 scaled(case, entropy, "ent_loss_coeff"),
             ];
             (joined(&parts, |part| part.x.clone()), adjacency, losses)
         });
     }
+}
+
+/// tgp's forms of the coarse graph as arguments of ours.
+fn connected(case: &Case) -> Vec<(&'static str, ArgValue)> {
+    let is_set = |name: &str, default: bool| case.args.get(name).map_or(default, |value| value == true);
+    let connect = match (is_set("degree_norm", true), is_set("edge_weight_norm", false)) {
+        (true, _) => "degrees",
+        (false, true) => "largest",
+        (false, false) => "sum",
+    };
+    let loops = !is_set("remove_self_loops", true);
+    vec![("connect", ArgValue::Choice(connect)), ("self_loops", ArgValue::Bool(loops))]
+}
+
+/// Poolings that differ by their losses: ours, tgp's, and what tgp multiplies it by.
+#[test]
+fn poolings_by_their_losses_are_tgps() {
+    type Losses = &'static [(&'static str, &'static str, &'static str)];
+    let cases: [(&str, Losses, &[&str]); 4] = [
+        (
+            "mincut",
+            &[("mincut", "cut_loss", "cut_loss_coeff"), ("orthogonality", "ortho_loss", "ortho_loss_coeff")],
+            &["tgp_mincut", "tgp_mincut_coefficients", "tgp_mincut_raw", "tgp_mincut_unbatched"],
+        ),
+        (
+            "dmon",
+            &[
+                ("spectral", "spectral_loss", "spectral_loss_coeff"),
+                ("cluster", "cluster_loss", "cluster_loss_coeff"),
+                ("orthogonality", "ortho_loss", "ortho_loss_coeff"),
+            ],
+            &["tgp_dmon", "tgp_dmon_raw", "tgp_dmon_unbatched"],
+        ),
+        (
+            "just_balance",
+            &[("balance", "balance_loss", "loss_coeff")],
+            &[
+                "tgp_just_balance",
+                "tgp_just_balance_plain",
+                "tgp_just_balance_raw",
+                "tgp_just_balance_unbatched",
+            ],
+        ),
+        (
+            "hosc",
+            &[("hosc", "hosc_loss", ""), ("orthogonality", "ortho_loss", "mu")],
+            &[
+                "tgp_hosc_first_order",
+                "tgp_hosc_motif",
+                "tgp_hosc_ortho",
+                "tgp_hosc_raw",
+                "tgp_hosc_unbatched",
+            ],
+        ),
+    ];
+    for ((op, losses, names), tolerance) in
+        cases.iter().flat_map(|case| TOLERANCES.iter().map(move |of| (case, of)))
+    {
+        let ours: Vec<&str> = losses.iter().map(|(ours, ..)| *ours).collect();
+        let theirs: Vec<&str> = losses.iter().map(|(_, theirs, _)| *theirs).collect();
+        // tgp adds 1e-8 to what it divides by or takes a root of.
+        let tolerance = &Tolerance { values: tolerance.values.max(2e-8), ..*tolerance };
+        for name in *names {
+            check(name, tolerance, &theirs, |case, graphs, logits, _| {
+                let mut given = connected(case);
+                if *op == "dmon" {
+                    given.push(("activation", ArgValue::Choice("none")));
+                }
+                if *op == "hosc" {
+                    let alpha = case.args.get("alpha").map_or(0.5, |alpha| alpha.as_f64().unwrap());
+                    let is_by_columns = case.args.get("hosc_ortho").is_some_and(|is| is == true);
+                    let orthogonal = if is_by_columns { "columns" } else { "matrix" };
+                    given.push(("alpha", ArgValue::Float(alpha)));
+                    given.push(("orthogonal", ArgValue::Choice(orthogonal)));
+                }
+                let pooled = sparse(op, graphs, logits, &given, &ours);
+                let of = |(idx, (_, _, factor)): (usize, &(&str, &str, &str))| {
+                    let mut loss = pooled.losses[idx].clone();
+                    if case.args.get("normalize_loss").is_some_and(|is| is == false) {
+                        let most = graphs.sizes.iter().map(|&n| (n as f64 * graphs.k as f64).sqrt());
+                        let most = Tensor::new(most.collect::<Vec<f64>>(), &Device::Cpu).unwrap();
+                        loss = (loss.clone() * most.to_dtype(loss.dtype()).unwrap()).unwrap();
+                    }
+                    let loss = loss.mean_all().unwrap();
+                    if *factor == "mu" && !case.args.contains_key("mu") {
+                        return (loss * 0.1).unwrap();
+                    }
+                    scaled(case, loss, factor)
+                };
+                // tgp divides by the roots of column sums, which are the row sums of ours along reversed edges.
+                let is_by_columns = given.iter().any(|(_, value)| *value == ArgValue::Choice("degrees"));
+                let adjacency = match is_by_columns && is_transposed(case) {
+                    true => {
+                        let turned = sparse(op, &graphs.reversed(), logits, &given, &ours);
+                        turned.adjacency.transpose(1, 2).unwrap()
+                    }
+                    false => pooled.adjacency.clone(),
+                };
+                (pooled.x.clone(), adjacency, losses.iter().enumerate().map(of).collect())
+            });
+        }
+    }
+}
+
+/// The graphs of a padded batch one by one, each with its own number of rows.
+#[test]
+fn dmon_is_pygs() {
+    for (name, tolerance) in ["dmon_pooling", "dmon_pooling_padded"]
+        .iter()
+        .flat_map(|name| TOLERANCES.iter().map(move |of| (name, of)))
+    {
+        let case = load(name);
+        let variable = |of: &crate::golden::Stored| Var::from_tensor(&of.tensor(tolerance.dtype)).unwrap();
+        let (x, adj) = (variable(&case.inputs["x"]), variable(&case.inputs["adj"]));
+        let params: BTreeMap<&String, Var> =
+            case.params.iter().map(|(name, of)| (name, variable(of))).collect();
+        let (n_graphs, n, width) = x.dims3().unwrap();
+        let k = case.args["k"].as_u64().unwrap() as usize;
+        let sizes: Vec<usize> = match case.inputs.get("mask") {
+            Some(mask) => mask.data.chunks(n).map(|graph| graph.iter().sum::<f64>() as usize).collect(),
+            None => vec![n; n_graphs],
+        };
+        let names = ["spectral", "orthogonality", "cluster"];
+        let (mut shares, mut parts) = (Vec::new(), Vec::new());
+        for (graph, &size) in sizes.iter().enumerate() {
+            let rows = x.get(graph).unwrap().narrow(0, 0, size).unwrap().contiguous().unwrap();
+            let mut logits = rows.clone();
+            for layer in 0..params.len() / 2 {
+                let of = |what: &str| &params[&format!("mlp.lins.{layer}.{what}")];
+                logits =
+                    logits.matmul(&of("weight").t().unwrap()).unwrap().broadcast_add(of("bias")).unwrap();
+            }
+            let adjacency = adj.get(graph).unwrap().narrow(0, 0, size).unwrap().narrow(1, 0, size).unwrap();
+            let adjacency = adjacency.contiguous().unwrap().unsqueeze(0).unwrap();
+            let structure = Structure::Clusters { n_graphs: 1, k: size, adjacency: Some(adjacency) };
+            let types = [width, k].map(|width| ty(Entity::Clusters, 1, Some(size), width));
+            shares.push(softmax(&logits).pad_with_zeros(0, 0, n - size).unwrap());
+            let inputs = [rows, logits].map(|x| Value { x, structure: structure.clone() });
+            parts.push(pool("dmon", &inputs, &types, &[("k", ArgValue::Int(k as i64))], &names));
+        }
+        let loss = |idx: usize| joined(&parts, |part| part.losses[idx].clone());
+        // PyG divides the size of each graph's clusters by the number of nodes of every graph of the batch.
+        let by_each = sizes.iter().map(|&n| {
+            let own = Tensor::new(
+                sizes.iter().map(|&own| own as f64 / n as f64).collect::<Vec<f64>>(),
+                &Device::Cpu,
+            );
+            let whole = (loss(2) + 1.0).unwrap();
+            ((whole * own.unwrap().to_dtype(tolerance.dtype).unwrap()).unwrap() - 1.0).unwrap()
+        });
+        let cluster_loss = Tensor::cat(&by_each.collect::<Vec<_>>(), 0).unwrap();
+        let results = [
+            ("s", Tensor::cat(&shares, 0).unwrap()),
+            ("x", joined(&parts, |part| part.x.clone())),
+            ("adj", joined(&parts, |part| part.adjacency.clone())),
+            ("spectral_loss", loss(0).mean_all().unwrap()),
+            ("ortho_loss", loss(1).mean_all().unwrap()),
+            ("cluster_loss", cluster_loss.mean_all().unwrap()),
+        ];
+        let mut scalar = Tensor::zeros((), tolerance.dtype, &Device::Cpu).unwrap();
+        for (output, ours) in &results {
+            let what = format!("{name} {:?} output {output}", tolerance.dtype);
+            assert_close(&what, &numbers(ours), &case.outputs[*output].data, tolerance.values);
+            let cotangent = case.cotangents[*output].tensor(tolerance.dtype).flatten_all().unwrap();
+            let product = (ours.flatten_all().unwrap() * cotangent).unwrap().sum_all().unwrap();
+            scalar = (scalar + product).unwrap();
+        }
+        let gradients = scalar.backward().unwrap();
+        for (of, theirs) in &case.grads {
+            let variable = match of.strip_prefix("param:") {
+                Some(param) => &params[&param.to_owned()],
+                None if of == "x" => &x,
+                None => &adj,
+            };
+            let what = format!("{name} {:?} gradient of {of}", tolerance.dtype);
+            let ours = gradients.get(variable).unwrap_or_else(|| panic!("{what} is missing"));
+            // Entries of the padding count in PyG's sums, and nowhere here.
+            let is_real = |at: &usize| {
+                of != "adj" || [at / n % n, at % n].iter().all(|&node| node < sizes[at / (n * n)])
+            };
+            let real =
+                |all: &[f64]| -> Vec<f64> { (0..all.len()).filter(is_real).map(|at| all[at]).collect() };
+            assert_close(&what, &real(&numbers(ours)), &real(&theirs.data), tolerance.gradients);
+        }
+    }
+}
+
+/// Values of edges as the graph of a pooled level carries them.
+fn remaining(values: &Value, level: &Value) -> Tensor {
+    let types =
+        [ty(Entity::Edges, 0, None, values.x.dims()[1]), ty(Entity::Nodes, 1, None, level.x.dims()[1])];
+    let op = hgnn::ops::REMAINING_EDGES;
+    let lone = Lone::build(op, &args(op, &[]), &[&types[0], &types[1]], values.x.dtype(), |_| unreachable!());
+    lone.run(&[values, level], &mut ForwardCx::evaluation()).unwrap().x
+}
+
+/// The nodes of a case, and the weights of its edges in the order of our adjacency.
+fn sparse_inputs(case: &Case, dtype: DType) -> (BTreeMap<String, Var>, Value, Value) {
+    let variable = |of: &crate::golden::Stored| Var::from_tensor(&of.tensor(dtype)).unwrap();
+    let mut variables: BTreeMap<String, Var> =
+        ["x", "edge_weight"].map(|name| (name.to_owned(), variable(&case.inputs[name]))).into();
+    variables.extend(case.params.iter().map(|(name, of)| (format!("param:{name}"), variable(of))));
+    let n = case.inputs["x"].shape[0];
+    let graphs = case.inputs.get("batch").map_or(vec![0; n], crate::golden::Stored::indices);
+    let sizes: Vec<usize> = graphs.chunk_by(|a, b| a == b).map(<[usize]>::len).collect();
+    let edges = edges(&case.inputs["edge_index"]);
+    let structure = sparse_graph(&edges, &sizes);
+    let mut entries: Vec<u32> = (0..edges.len() as u32).collect();
+    entries.sort_by_key(|&edge| (edges[edge as usize].1, edges[edge as usize].0));
+    let weight = variables["edge_weight"].index_select(&indices(entries), 0).unwrap().unsqueeze(1).unwrap();
+    let x = Value { x: variables["x"].as_tensor().clone(), structure: Structure::Sparse(structure.clone()) };
+    (variables, x, Value { x: weight, structure: Structure::Edges(structure) })
+}
+
+/// Compares one case of nodes that are kept or become one, in both precisions. `run` gives the pooled nodes and what else
+/// tgp has, by its names.
+fn check_sparse(name: &str, run: impl Fn(&Case, &BTreeMap<String, Var>, &Value, &Value) -> Ran) {
+    for tolerance in &TOLERANCES {
+        let case = load(name);
+        let (variables, x, weight) = sparse_inputs(&case, tolerance.dtype);
+        let Ran { lone, value, mut results, learned } = run(&case, &variables, &x, &weight);
+        let Structure::Sparse(graph) = &value.structure else { panic!("{name}: not sparse") };
+        // Where the row of each of tgp's is here: ours stand in the order of their first nodes.
+        let clusters = case.outputs["cluster_index"].indices();
+        let nodes = case.outputs["node_index"].indices();
+        let n_pooled = case.outputs["x"].shape[0];
+        let first = |row: usize| {
+            let members = nodes.iter().zip(&clusters).filter(|(_, of)| **of == row);
+            members.map(|(&node, _)| node).min().unwrap()
+        };
+        let mut order: Vec<usize> = (0..n_pooled).collect();
+        order.sort_by_key(|&row| first(row));
+        let place = |theirs: usize| order.iter().position(|&row| row == theirs).unwrap() as u32;
+        assert_eq!(graph.n_nodes(), n_pooled, "{name}");
+        results.insert("x", value.x.index_select(&indices((0..n_pooled).map(place)), 0).unwrap());
+        let ours: Vec<(u32, u32)> = (0..graph.n_nodes())
+            .flat_map(|row| graph.adjacency.row(row).iter().map(move |&source| (source, row as u32)))
+            .filter(|(source, target)| source != target)
+            .collect();
+        let theirs: Vec<(u32, u32)> = edges(&case.outputs["edge_index"])
+            .into_iter()
+            .map(|(source, target)| (place(source as usize), place(target as usize)))
+            .collect();
+        let sorted = |edges: &[(u32, u32)]| {
+            let mut edges = edges.to_vec();
+            edges.sort_unstable();
+            edges
+        };
+        assert_eq!(sorted(&ours), sorted(&theirs), "{name}: edges");
+        if case.outputs.contains_key("edge_weight") && !results.contains_key("edge_weight") {
+            let all: Vec<(u32, u32)> = (0..graph.n_nodes())
+                .flat_map(|row| graph.adjacency.row(row).iter().map(move |&source| (source, row as u32)))
+                .collect();
+            let entry = |edge: &(u32, u32)| all.iter().position(|other| other == edge).unwrap() as u32;
+            let weights = remaining(&weight, &value);
+            results
+                .insert("edge_weight", weights.index_select(&indices(theirs.iter().map(entry)), 0).unwrap());
+        }
+        let mut scalar = Tensor::zeros((), tolerance.dtype, &Device::Cpu).unwrap();
+        for (output, ours) in &results {
+            let what = format!("{name} {:?} output {output}", tolerance.dtype);
+            assert_close(&what, &numbers(ours), &case.outputs[*output].data, tolerance.values);
+            if let Some(cotangent) = case.cotangents.get(*output) {
+                let cotangent = cotangent.tensor(tolerance.dtype).flatten_all().unwrap();
+                let product = (ours.flatten_all().unwrap() * cotangent).unwrap().sum_all().unwrap();
+                scalar = (scalar + product).unwrap();
+            }
+        }
+        assert!(case.cotangents.keys().all(|output| results.contains_key(output.as_str())), "{name}");
+        let gradients = scalar.backward().unwrap();
+        for (of, theirs) in &case.grads {
+            let what = format!("{name} {:?} gradient of {of}", tolerance.dtype);
+            // What flows to the operator's own weights, and by what is worked out beside it.
+            let own = learned.iter().find(|(name, _)| name == of);
+            let own = own.and_then(|(_, ours)| gradients.get(lone.weights.get(ours)));
+            let parts: Vec<Vec<f64>> =
+                gradients.get(&variables[of]).into_iter().chain(own).map(numbers).collect();
+            assert!(!parts.is_empty(), "{what} is missing");
+            let ours: Vec<f64> =
+                (0..parts[0].len()).map(|at| parts.iter().map(|part| part[at]).sum()).collect();
+            assert_close(&what, &ours, &theirs.data, tolerance.gradients);
+        }
+    }
+}
+
+/// A pooling that ran.
+struct Ran {
+    lone: Lone,
+    /// The pooled nodes.
+    value: Value,
+    /// What else tgp has, by its names.
+    results: BTreeMap<&'static str, Tensor>,
+    /// Parameters of tgp that are weights of the operator, with vectors for matrices.
+    learned: Vec<(&'static str, &'static str)>,
+}
+
+/// An operator on the nodes of a case whose weights are the variables of the case, as `make` lays them out.
+fn on_nodes(
+    op: &str,
+    given: &[(&str, ArgValue)],
+    inputs: &[&Value],
+    make: impl Fn(&str) -> Tensor,
+) -> (Lone, Value) {
+    let op = operator::find(op);
+    let types: Vec<Type> = (inputs.iter())
+        .map(|input| match input.structure {
+            Structure::Edges(_) => ty(Entity::Edges, 0, None, input.x.dims()[1]),
+            _ => ty(Entity::Nodes, 0, None, input.x.dims()[1]),
+        })
+        .collect();
+    let types: Vec<&Type> = types.iter().collect();
+    let dtype = inputs[0].x.dtype();
+    let lone = Lone::build(op, &args(op, given), &types, dtype, |spec| make(spec.name).copy().unwrap());
+    let value = lone.run(inputs, &mut ForwardCx::training(0, &[])).unwrap();
+    (lone, value)
+}
+
+/// Rows of a pooled value, in the order of the first nodes, at each node.
+fn at_nodes(case: &Case, pooled: &Tensor) -> Tensor {
+    let clusters = case.outputs["cluster_index"].indices();
+    let mut order: Vec<usize> = Vec::new();
+    clusters.iter().for_each(|of| order.extend((!order.contains(of)).then_some(*of)));
+    let place = |of: &usize| order.iter().position(|other| other == of).unwrap() as u32;
+    pooled.index_select(&indices(clusters.iter().map(place)), 0).unwrap()
+}
+
+#[test]
+fn contractions_of_edges_are_tgps() {
+    check_sparse("tgp_edge_contraction_sigmoid", |case, variables, x, _| {
+        let (weight, bias) = (&variables["param:selector.lin.weight"], &variables["param:selector.lin.bias"]);
+        let add = case.args["add_to_edge_score"].as_f64().unwrap();
+        let given = [("score", ArgValue::Choice("sigmoid")), ("add", ArgValue::Float(add))];
+        let (lone, value) = on_nodes("edge_pool", &given, &[x], |name| match name {
+            "weight" => weight.t().unwrap(),
+            _ => bias.as_tensor().clone(),
+        });
+        // The scores are inside of our result; computed again here, so that their cotangents count.
+        let fine = edges(&case.inputs["edge_index"]);
+        let rows = |end: fn(&(u32, u32)) -> u32| x.x.index_select(&indices(fine.iter().map(end)), 0).unwrap();
+        let ends = Tensor::cat(&[rows(|edge| edge.0), rows(|edge| edge.1)], 1).unwrap();
+        let raw = ends.matmul(&weight.t().unwrap()).unwrap().broadcast_add(bias).unwrap();
+        let score = ((raw.neg().unwrap().exp().unwrap() + 1.0).unwrap().recip().unwrap() + add).unwrap();
+        let found = numbers(&score);
+        let clusters = case.outputs["cluster_index"].indices();
+        // Of the cluster of a node the better of the edges inside; behind the scores stands a one.
+        let best = |node: usize| {
+            let is_inside = |end: u32| clusters[end as usize] == clusters[node];
+            let inside = (0..fine.len()).filter(|&edge| is_inside(fine[edge].0) && is_inside(fine[edge].1));
+            inside.max_by(|&a, &b| found[a].total_cmp(&found[b])).unwrap_or(fine.len()) as u32
+        };
+        let one = Tensor::ones((1, 1), score.dtype(), &Device::Cpu).unwrap();
+        let score = Tensor::cat(&[score, one], 0).unwrap();
+        let of_nodes = score.index_select(&indices((0..clusters.len()).map(best)), 0).unwrap();
+        let lifted = at_nodes(case, &value.x).broadcast_mul(&of_nodes).unwrap();
+        Ran {
+            lone,
+            value,
+            results: BTreeMap::from([("weight", of_nodes), ("lifted_x", lifted)]),
+            learned: vec![("param:selector.lin.weight", "weight"), ("param:selector.lin.bias", "bias")],
+        }
+    });
+}
+
+#[test]
+fn selections_above_a_score_are_tgps() {
+    check_sparse("tgp_top_k_min_score", |case, variables, x, _| {
+        let direction = &variables["param:selector.weight"];
+        let given = [("min_score", ArgValue::Float(case.args["min_score"].as_f64().unwrap()))];
+        let (lone, value) = on_nodes("topk", &given, &[x], |_| direction.t().unwrap());
+        let score = x.x.matmul(&direction.t().unwrap()).unwrap();
+        let graphs = case.inputs["batch"].indices();
+        let parts = graphs.chunk_by(|a, b| a == b).scan(0, |start, graph| {
+            let part = score.narrow(0, *start, graph.len()).unwrap();
+            *start += graph.len();
+            Some(candle_nn::ops::softmax(&part, 0).unwrap())
+        });
+        let score = Tensor::cat(&parts.collect::<Vec<_>>(), 0).unwrap();
+        let nodes = case.outputs["node_index"].indices();
+        let weight = score.index_select(&indices(nodes.iter().map(|&node| node as u32)), 0).unwrap();
+        let learned = vec![("param:selector.weight", "direction")];
+        Ran { lone, value, results: BTreeMap::from([("weight", weight)]), learned }
+    });
 }

@@ -274,6 +274,11 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("tu", "parallel", "keep"),
     ("gcn", "improved", "false"),
     ("gcn", "normalize", "true"),
+    ("diffpool", "connect", "sum"),
+    ("diffpool", "self_loops", "true"),
+    ("mincut", "connect", "degrees"),
+    ("mincut", "self_loops", "false"),
+    ("topk", "multiplier", "1.0"),
 ];
 
 fn named_call(name: &str, args: &Args) -> String {

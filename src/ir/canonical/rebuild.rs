@@ -3,9 +3,10 @@
 
 use super::Canonical;
 use crate::bind::Findings;
+use crate::ir::build::SCORE;
 use crate::ir::infer::infer_types;
 use crate::ir::{Author, LossTerm, Model, Node, Scope, Wanted, outputs_of, width_setters};
-use crate::ops::{Operator, Ports, WidthRule};
+use crate::ops::{Family, Operator, Ports, WidthRule};
 use crate::source::Span;
 use crate::types::{DataFacts, Dim, Entity, Level, Size, Symmetry, Type};
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -13,6 +14,11 @@ use std::collections::HashMap;
 
 /// The port of a pooling at which the assignment to its clusters comes in.
 const ASSIGNMENT: usize = 1;
+
+/// The port of a pooling at which scores come in.
+fn score_port(args: &crate::args::Args) -> Option<usize> {
+    args.get(SCORE).and_then(|_| args.port(SCORE))
+}
 
 impl Canonical {
     /// The model, with all types inferred. Node `i` is stage `i`; names, blocks and places are not known.
@@ -51,6 +57,9 @@ impl Canonical {
             }
         };
         for (idx, stage) in self.stages.iter().enumerate() {
+            if let (Family::Pooling, Some(port)) = (stage.op.family(), score_port(&stage.args)) {
+                want(stage.inputs[port], stage.inputs[0] + 1, Wanted::One);
+            }
             let has_assignment = stage.args.get("assign").is_some();
             match stage.inputs.as_slice() {
                 // The network that assigns was built after the value that is pooled.

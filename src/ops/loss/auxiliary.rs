@@ -1,6 +1,6 @@
 //! Losses that poolings report beside their result: one table.
 
-use super::{ENTROPY, LINK_PREDICTION, MINCUT, ORTHOGONALITY};
+use super::{BALANCE, CLUSTER, ENTROPY, HOSC, KL, LINK_PREDICTION, MINCUT, ORTHOGONALITY, SPECTRAL};
 use crate::args::{ArgSpec, Args};
 use crate::ops::{Doc, Loss, LossKind, Pyg};
 
@@ -101,8 +101,114 @@ pub static ORTHOGONALITY_LOSS: Auxiliary = Auxiliary {
         example: "model = gcn(64) -> relu -> mincut(k = 8) -> mean -> linear\n\
                   loss = cross_entropy + mincut + orthogonality",
     },
-    reported_by: &["mincut"],
-    pyg: ["torch_geometric.nn.dense_mincut_pool", ""],
+    reported_by: &["mincut", "dmon", "hosc"],
+    pyg: ["torch_geometric.nn.dense_mincut_pool", "`DMoNPooling` has it too."],
+};
+
+/// Modularity of a pooling's clusters, less than 0: `−(tr(Sᵀ A S) − ‖Sᵀ d‖² / Σ d) / Σ d` of each graph, averaged over graphs
+/// and summed over poolings. 0 for a graph without edges.
+///
+/// Paper: Tsitsulin et al. 2020, "Graph Clustering with Graph Neural Networks", eq. 9, first term.
+/// PyG: the fourth result of `torch_geometric.nn.DMoNPooling`.
+///
+/// # Shapes
+/// - `A`: `[n, n]`, the adjacency that is pooled, `d` its row sums; `S`: `[n, k]`, the assignment
+pub static SPECTRAL_LOSS: Auxiliary = Auxiliary {
+    name: SPECTRAL,
+    doc: Doc {
+        summary: "How little modularity a pooling's clusters have, averaged over graphs, summed over poolings.",
+        formula: "−(tr(Sᵀ A S) − ‖Sᵀ d‖² / Σ d) / Σ d",
+        paper: "Tsitsulin et al. 2020, \"Graph Clustering with Graph Neural Networks\"",
+        example: "model = gcn(64) -> relu -> dmon(k = 8) -> mean -> linear\n\
+                  loss = cross_entropy + spectral + cluster",
+    },
+    reported_by: &["dmon"],
+    pyg: ["torch_geometric.nn.DMoNPooling", "A graph without edges counts 0; PyG divides by 0."],
+};
+
+/// Collapse of a pooling's clusters: `√k / n · ‖Σ_i S_i‖ − 1` of each graph, averaged over graphs and summed over poolings.
+/// 0 where all clusters have the same size, `√k − 1` where one has all nodes.
+///
+/// Paper: Tsitsulin et al. 2020, "Graph Clustering with Graph Neural Networks", eq. 9, second term.
+/// PyG: the sixth result of `torch_geometric.nn.DMoNPooling`.
+///
+/// # Shapes
+/// - `S`: `[n, k]`, the assignment
+pub static CLUSTER_LOSS: Auxiliary = Auxiliary {
+    name: CLUSTER,
+    doc: Doc {
+        summary: "How far one of a pooling's clusters is from having all nodes, averaged over graphs, summed over poolings.",
+        formula: "√k / n · ‖Σ_i S_i‖ − 1",
+        paper: "Tsitsulin et al. 2020, \"Graph Clustering with Graph Neural Networks\"",
+        example: "model = gcn(64) -> relu -> dmon(k = 8) -> mean -> linear\n\
+                  loss = cross_entropy + spectral + cluster",
+    },
+    reported_by: &["dmon"],
+    pyg: ["torch_geometric.nn.DMoNPooling", ""],
+};
+
+/// Imbalance of a pooling's clusters: `−Σ_c √(Σ_i S_ic²) / √(n k)` of each graph, averaged over graphs and summed over
+/// poolings. −1 where every node belongs to one cluster and all clusters have the same size.
+///
+/// Paper: Bianchi 2022, "Simplifying Clustering with Graph Neural Networks", eq. 5.
+/// tgp: `tgp.utils.losses.just_balance_loss`.
+///
+/// # Shapes
+/// - `S`: `[n, k]`, the assignment
+pub static BALANCE_LOSS: Auxiliary = Auxiliary {
+    name: BALANCE,
+    doc: Doc {
+        summary: "How far a pooling's clusters are from clear ones of one size, averaged over graphs, summed over poolings.",
+        formula: "−Σ_c √(Σ_i S_ic²) / √(n k)",
+        paper: "Bianchi 2022, \"Simplifying Clustering with Graph Neural Networks\"",
+        example: "model = gcn(64) -> relu -> just_balance(k = 8) -> mean -> linear\n\
+                  loss = cross_entropy + balance",
+    },
+    reported_by: &["just_balance"],
+    pyg: ["tgp.utils.losses.just_balance_loss", "tgp adds 1e-8 under the root."],
+};
+
+/// Cut of a pooling's clusters in edges and in walks of three edges: `−((1 − α) cut(A) + α cut(A³)) / k` of each graph, with
+/// `cut(M) = tr(Sᵀ M S) / tr(Sᵀ D_M S)`, averaged over graphs and summed over poolings.
+///
+/// Paper: Duval and Malliaros 2022, "Higher-order Clustering and Pooling for Graph Neural Networks", eq. 8.
+/// tgp: the loss `hosc_loss` of `tgp.poolers.HOSCPooling`.
+///
+/// # Shapes
+/// - `A`: `[n, n]`, the adjacency that is pooled; `S`: `[n, k]`, the assignment
+pub static HOSC_LOSS: Auxiliary = Auxiliary {
+    name: HOSC,
+    doc: Doc {
+        summary: "How much of the edges and of the walks of three edges stays inside of a pooling's clusters, as a number between −1 / k and 0.",
+        formula: "−((1 − α) cut(A) + α cut(A³)) / k",
+        paper: "Duval and Malliaros 2022, \"Higher-order Clustering and Pooling for Graph Neural Networks\"",
+        example: "model = gcn(64) -> relu -> hosc(k = 8) -> mean -> linear\n\
+                  loss = cross_entropy + hosc + 0.1 * orthogonality",
+    },
+    reported_by: &["hosc"],
+    pyg: ["tgp.poolers.HOSCPooling", "A graph without edges counts 0."],
+};
+
+/// Divergence of a pooling's shares from those that are clear: `Σ_i Σ_c P_ic ln(P_ic / S_ic)` of each graph, with
+/// `P_ic ∝ S_ic² / Σ_j S_jc` over the keys of a row, averaged over graphs and summed over poolings. 0 where all shares of a
+/// row are equal, or one is all. Gradients pass through `P` too.
+///
+/// Paper: Khasahmadi et al. 2020, "Memory-Based Graph Networks", eqs. 6 and 7.
+/// PyG: `torch_geometric.nn.MemPooling.kl_loss`.
+///
+/// # Shapes
+/// - `S`: `[n, k]`, the shares of the rows in the keys
+pub static KL_LOSS: Auxiliary = Auxiliary {
+    name: KL,
+    doc: Doc {
+        summary: "How far the shares of rows in learned keys are from clear ones, averaged over graphs, summed over poolings.",
+        formula: "Σ_i Σ_c P_ic ln(P_ic / S_ic),  P_ic ∝ S_ic² / Σ_j S_jc",
+        paper: "Khasahmadi et al. 2020, \"Memory-Based Graph Networks\"",
+        example: "model = gat(32) -> relu -> mem_pool(32, k = 8) -> flatten -> linear\n\
+                  loss = cross_entropy + kl",
+    },
+    reported_by: &["mem_pool"],
+    pyg: ["torch_geometric.nn.MemPooling", "its `kl_loss`, of the shares that it returns"],
 };
 
 impl Loss for Auxiliary {
@@ -144,6 +250,12 @@ mod tests {
             ("entropy", "diffpool(k = 3)", "topk(k = 3)"),
             ("mincut", "mincut(k = 3)", "diffpool(k = 3)"),
             ("orthogonality", "mincut(k = 3)", "diffpool(k = 3)"),
+            ("orthogonality", "hosc(k = 3)", "just_balance(k = 3)"),
+            ("spectral", "dmon(k = 3)", "mincut(k = 3)"),
+            ("cluster", "dmon(k = 3)", "mincut(k = 3)"),
+            ("balance", "just_balance(k = 3)", "dmon(k = 3)"),
+            ("hosc", "hosc(k = 3)", "mincut(k = 3)"),
+            ("kl", "mem_pool(8, k = 3)", "mincut(k = 3)"),
         ] {
             let codes = |stage| {
                 codes(&format!("model = {stage} -> mean -> linear\nloss = cross_entropy + 0.5 * {loss}"))

@@ -16,6 +16,21 @@ pub const MINCUT: &str = "mincut";
 /// The name under which poolings report how far their clusters are from distinct ones of one size.
 pub const ORTHOGONALITY: &str = "orthogonality";
 
+/// The name under which poolings report how far their clusters are from high modularity.
+pub const SPECTRAL: &str = "spectral";
+
+/// The name under which poolings report how far one cluster is from having what all have together.
+pub const CLUSTER: &str = "cluster";
+
+/// The name under which poolings report how far their clusters are from one size.
+pub const BALANCE: &str = "balance";
+
+/// The name under which poolings report how much of the edges and of longer walks leads out of clusters.
+pub const HOSC: &str = "hosc";
+
+/// The name under which poolings report how far their shares are from those that are clear already.
+pub const KL: &str = "kl";
+
 /// `w[c] = items / (classes · items of c)`, as scikit-learn's `class_weight = "balanced"`. A class that does not
 /// occur gets the weight 1, which nothing reads in training.
 pub fn balanced_weights(counts: &[usize]) -> Vec<f64> {

@@ -1,5 +1,6 @@
 //! `diffpool(ratio | k, assign, embed)`: differentiable pooling.
 
+use super::assignment::{CONNECT, SELF_LOOPS, connected};
 use super::{K, RATIO, kept_rows, largest_rows};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
@@ -53,6 +54,8 @@ static ARGS: &[ArgSpec] = &[
         positional: false,
         doc: "The network whose result `Z` is gathered into the clusters.",
     },
+    ArgSpec { default: Default::Choice("sum"), ..CONNECT },
+    ArgSpec { default: Default::Bool(true), ..SELF_LOOPS },
 ];
 
 /// The number of clusters per graph.
@@ -101,7 +104,7 @@ impl Operator for DiffPool {
         let s = cx.b.call(Composite::SoftmaxRows, &[cx.input(1).expect("the assignment comes in")]);
         Some(Outcome {
             x: cx.b.call(Composite::Pool, &[s, z]),
-            on: On::Clusters { adjacency: cx.edges().coarse_adjacency(s) },
+            on: On::Clusters { adjacency: connected(cx, cx.edges().coarse_adjacency(s)) },
             losses: vec![
                 (LINK_PREDICTION, cx.edges().link_loss(s)),
                 (ENTROPY, cx.b.call(Composite::Entropy, &[s])),

@@ -1,18 +1,17 @@
 //! `mincut(ratio | k, assign)`: pooling into clusters that cut few edges.
 
-use super::{K, RATIO, kept_rows, largest_rows};
-use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
+use super::assignment::{ASSIGN, Assigned, CLUSTERS, CONNECT, SELF_LOOPS, SHARE, TEMPERATURE, clusters};
+use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
-use crate::ops::findings;
 use crate::ops::loss::{MINCUT, ORTHOGONALITY};
 use crate::ops::program::{On, Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Pyg, Select, WidthRule, conv};
-use crate::program::{Index, V};
-use crate::types::{Entity, Type};
+use crate::program::Index;
+use crate::types::Type;
 
 /// MinCut pooling: a network assigns every node softly to `k` clusters, `S = softmax(assign(x) / temperature)`; the
 /// clusters get the features `X' = Sᵀ X` and the adjacency `Â = Sᵀ A S` without its diagonal, normalised to
-/// `A' = D̂^-½ Â D̂^-½` with the row sums `D̂` of `Â`. The losses `mincut` and `orthogonality` make the clusters such
+/// `A' = D̂^-½ Â D̂^-½` with the row sums `D̂` of `Â`, which `connect` and `self_loops` change. The losses `mincut` and `orthogonality` make the clusters such
 /// that few edges lead from one to another, and none takes all nodes.
 ///
 /// Paper: Bianchi et al. 2020, "Spectral Clustering with Graph Neural Networks for Graph Pooling", eqs. 6 to 9.
@@ -29,25 +28,7 @@ use crate::types::{Entity, Type};
 #[derive(Debug)]
 pub struct MinCut;
 
-static ARGS: &[ArgSpec] = &[
-    ArgSpec { doc: "Clusters per graph, as a share of the largest graph of the data, rounded up.", ..RATIO },
-    ArgSpec { doc: "Clusters per graph.", ..K },
-    ArgSpec {
-        name: "assign",
-        kind: ArgKind::Pipeline { port: 1 },
-        default: Default::Source("linear"),
-        positional: false,
-        doc: "The network whose result, `k` wide, becomes the assignment by a softmax over the clusters, as with `diffpool`.",
-    },
-    ArgSpec {
-        name: "temperature",
-        kind: ArgKind::Float(Range::open(0.0, f64::INFINITY)),
-        default: Default::Float(1.0),
-        positional: false,
-        doc: "What the assignment is divided by before the softmax: the smaller, the harder, PyG's `temp`.",
-    },
-    conv::WEIGHT,
-];
+static ARGS: &[ArgSpec] = &[SHARE, CLUSTERS, ASSIGN, TEMPERATURE, conv::WEIGHT, CONNECT, SELF_LOOPS];
 
 impl Operator for MinCut {
     fn name(&self) -> &'static str {
@@ -71,40 +52,15 @@ impl Operator for MinCut {
         WidthRule::Computed
     }
     fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic> {
-        conv::has_edges(cx)?;
-        let rows = kept_rows(cx, &largest_rows(cx, &cx.inputs[0].rows), "ratio = 0.25")?;
-        super::assigned(cx, &rows)?;
-        Ok(Type {
-            entity: Entity::Clusters,
-            level: cx.new_level,
-            rows,
-            width: cx.inputs[0].width.clone(),
-            symmetry: findings::symmetry::of_entity(cx, Entity::Clusters),
-        })
+        clusters(cx)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
-        let (x, b) = (cx.x(), cx.b);
-        let edges = cx.named("weight").map_or(cx.edges(), |weight| b.weighted_edges(weight));
-        let s = cx.input(1)?.scale(1.0 / cx.args.float("temperature")).softmax_columns();
-        let identity = b.identity(&s.width());
-        let gathered = edges.sum(edges.source(s));
-
-        let coarse = s.outer(gathered, Index::Graph) * identity.scale(-1.0).offset(1.0);
-        let degree = coarse.fold_sum(1);
-        // A cluster without edges keeps none; like PyG's `gcn_norm`, 1/√0 counts as 0.
-        let root = degree.above(0.0).choose(degree.at_least(TINY).sqrt().reciprocal(), b.constant(0.0));
-
-        let cut = s.dot(gathered).sum(Index::Graph);
-        let volume = s.square().fold_sum(0).mul_rows(edges.degree()).sum(Index::Graph);
-        let kept = volume.above(0.0).choose(cut / volume.at_least(TINY), b.constant(0.0));
-
-        let shared = s.outer(s, Index::Graph);
-        let apart = length(shared / length(shared, TINY) - identity / length(identity, TINY), NEAR);
+        let of = Assigned::of(cx, cx.input(1)?.scale(1.0 / cx.args.float("temperature")));
         Some(Outcome {
-            x: s.outer(x, Index::Graph),
-            on: On::Clusters { adjacency: coarse * root.column() * root },
-            losses: vec![(MINCUT, -kept), (ORTHOGONALITY, apart)],
-            assignment: Some(s),
+            x: of.s.outer(cx.x(), Index::Graph),
+            on: On::Clusters { adjacency: of.adjacency(cx) },
+            losses: vec![(MINCUT, -of.kept()), (ORTHOGONALITY, of.orthogonality())],
+            assignment: Some(of.s),
         })
     }
     fn losses(&self) -> &'static [&'static str] {
@@ -122,17 +78,6 @@ impl Operator for MinCut {
     fn action(&self, _: &Args) -> Action {
         Action::Pooling(Select::Assign)
     }
-}
-
-/// What a sum that may be 0 is at least where it is divided by.
-const TINY: f64 = 1e-30;
-
-/// The square of the least distance from an orthogonal assignment: with one cluster it is 0, where a root has no slope.
-const NEAR: f64 = 1e-24;
-
-/// The Frobenius norm, the square of which counts as `least` at least.
-fn length(matrix: V, least: f64) -> V {
-    matrix.flat().square().fold_sum(0).at_least(least).sqrt()
 }
 
 #[cfg(test)]

@@ -1,8 +1,14 @@
 //! Poolings: a smaller graph out of a graph.
 
+pub mod assignment;
 pub mod diffpool;
+pub mod dmon;
 pub mod edge_pool;
+pub mod hosc;
+pub mod just_balance;
 pub mod mincut;
+pub mod sag;
+pub mod selection;
 pub mod topk;
 
 use crate::args::{ArgKind, ArgSpec, Default, Range};

@@ -1,6 +1,6 @@
-//! `topk(ratio | k)`: top-k pooling.
+//! `topk(ratio | k | min_score)`: top-k pooling.
 
-use super::{K, RATIO, kept_rows};
+use super::selection::{COUNT, MIN_SCORE, MULTIPLIER, NONLINEARITY, SHARE, kept, selected};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
@@ -8,35 +8,40 @@ use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, InferCx, Init, Operator, Pyg, Select, WeightMap, WidthRule, conv, facts,
 };
-use crate::program::V;
-use crate::program::composite::{Composite, Keep};
-use crate::types::{Entity, Type};
+use crate::types::Type;
 
 /// Top-k pooling: each node gets a score by a learned direction `p`, the best nodes of each graph are kept and
-/// weighted by it: `y = x p / ‖p‖`, `X' = (x ⊙ tanh(y))[best]`, `A' = A[best, best]`.
+/// weighted by it: `y = x p / ‖p‖`, `X' = (x ⊙ tanh(y))[best]`, `A' = A[best, best]`. With `min_score` the score is
+/// `y = softmax(x p)` over the nodes of a graph, and those above it are the best.
 ///
-/// Paper: Gao and Ji 2019, "Graph U-Nets", eq. 2. PyG: `torch_geometric.nn.TopKPooling`.
+/// Paper: Gao and Ji 2019, "Graph U-Nets", eq. 2; with `min_score` Knyazev et al. 2019, "Understanding Attention and
+/// Generalization in Graph Neural Networks", eq. 3. PyG: `torch_geometric.nn.TopKPooling`.
 ///
 /// # Shapes
 /// - `x`: `[N, F]`, nodes of a sparse graph
+/// - `attn`: `[N, F_a]`, what the scores are made of; without it `x`
 /// - result: `[⌈ratio · N⌉, F]` or `[min(k, N), F]` of each graph, in the order of the nodes; nodes with the
 ///   same score as the last one kept stay too, so that the choice does not depend on the numbering
 ///
 /// # Errors
-/// `args::missing` and `args::conflict` for `ratio` and `k`, `levels::needs_nodes` on anything but nodes.
+/// `args::missing` and `args::conflict` for `ratio`, `k` and `min_score`, `args::no_effect` for `nonlinearity` beside
+/// `min_score`, `levels::needs_nodes` on anything but nodes, `levels::mixed_levels` where `attn` leaves the level.
 #[derive(Debug)]
 pub struct TopK;
 
 static ARGS: &[ArgSpec] = &[
-    ArgSpec { doc: "Share of the nodes of each graph to keep, rounded up.", ..RATIO },
-    ArgSpec { doc: "Number of nodes of each graph to keep; a graph with fewer keeps them all.", ..K },
+    SHARE,
+    COUNT,
+    MIN_SCORE,
     ArgSpec {
-        name: "nonlinearity",
-        kind: ArgKind::Choice(&["tanh", "sigmoid"]),
-        default: Default::Choice("tanh"),
+        name: "attn",
+        kind: ArgKind::Pipeline { port: 1 },
+        default: Default::Inferred("the value that is pooled"),
         positional: false,
-        doc: "Function that maps the score of a node to its weight.",
+        doc: "The network whose result the scores are made of.",
     },
+    NONLINEARITY,
+    MULTIPLIER,
 ];
 
 impl Operator for TopK {
@@ -61,40 +66,24 @@ impl Operator for TopK {
         WidthRule::Kept
     }
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
-        let input = cx.inputs[0];
-        match input.entity {
-            Entity::Nodes => {}
-            Entity::Graph => return Err(findings::levels::needs_rows(cx)),
-            Entity::Edges | Entity::EdgeKinds | Entity::Clusters | Entity::Slots => {
-                return Err(findings::levels::needs_nodes(cx));
-            }
+        let ty = kept(cx)?;
+        if let Some(of) = cx.port("attn").map(|port| cx.inputs[port])
+            && (of.entity, of.level) != (cx.inputs[0].entity, cx.inputs[0].level)
+        {
+            return Err(findings::levels::mixed_levels(cx, 1));
         }
-        Ok(Type {
-            entity: Entity::Nodes,
-            level: cx.new_level,
-            rows: kept_rows(cx, &input.rows, "ratio = 0.5")?,
-            width: input.width.clone(),
-            symmetry: findings::symmetry::kept(cx),
-        })
+        Ok(ty)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
-        let (x, a, b) = (cx.x(), cx.args, cx.b);
-        let width = &cx.inputs[0].width;
+        let (x, width) = cx.named_with_width("attn").unwrap_or((cx.x(), &cx.inputs[0].width));
         let uniform = Init::KaimingUniform { fan_in: facts::known(width) };
-        let direction = b.weight("direction", &[width.clone(), conv::fixed(1)], uniform);
-        let length = direction.flat().dot(direction.flat()).sqrt();
-        let score = x.linear(direction.div_rows(length));
-        let keep = match (a.opt_float("ratio"), a.opt_int("k")) {
-            (Some(ratio), _) => Keep::Ratio(ratio),
-            (None, k) => Keep::Count(k.unwrap_or(1) as usize),
+        let direction = cx.b.weight("direction", &[width.clone(), conv::fixed(1)], uniform);
+        // A softmax of scores tells how much better one is, so that the length of the direction matters.
+        let direction = match cx.args.opt_float("min_score") {
+            Some(_) => direction,
+            None => direction.div_rows(direction.flat().dot(direction.flat()).sqrt()),
         };
-        // Nodes are chosen by the score before the nonlinearity, which rises with it: the choice is the same,
-        // but scores that the nonlinearity rounds to one value are still distinguished.
-        let selection = b.call(Composite::Select(keep), &[score]);
-        let kept = |v: V<'b>| b.call(Composite::Kept, &[v, selection]);
-        let (x, score) = (kept(x), kept(score));
-        let weight = if a.choice("nonlinearity") == "sigmoid" { score.sigmoid() } else { score.tanh() };
-        Some(Outcome::kept(x * weight, selection))
+        Some(selected(cx, x.linear(direction)))
     }
     fn pyg(&self) -> Pyg {
         Pyg {
@@ -127,5 +116,17 @@ mod tests {
     fn only_nodes_can_be_selected() {
         assert_eq!(codes("diffpool(k = 4) -> topk(k = 2) -> mean -> linear"), ["levels::needs_nodes"]);
         assert_eq!(codes("mean -> topk(k = 2) -> linear"), ["levels::needs_rows"]);
+    }
+
+    #[test]
+    fn scores_may_be_made_of_another_value_of_the_same_nodes() {
+        let text = "gcn(8) as fine -> gcn(4) -> topk(ratio = 0.5, attn = fine) -> mean -> linear";
+        assert_eq!(codes(text), [""; 0]);
+        assert_eq!(codes("topk(k = 2, attn = gcn(8) -> mean) -> mean -> linear"), ["levels::mixed_levels"]);
+        assert_eq!(codes("topk(min_score = 0.1, ratio = 0.5) -> mean -> linear"), ["args::conflict"]);
+        assert_eq!(
+            codes("topk(min_score = 0.1, nonlinearity = tanh) -> mean -> linear"),
+            ["args::no_effect"]
+        );
     }
 }

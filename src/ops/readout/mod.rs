@@ -1,6 +1,7 @@
 //! From the rows of a graph to one vector, or to places in a fixed order.
 
 pub mod flatten;
+pub mod mem_pool;
 pub mod over_rows;
 pub mod set2set;
 pub mod sort_pool;
