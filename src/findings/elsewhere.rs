@@ -330,6 +330,15 @@ fn translate(
             args.push((spec.name, of.example().to_owned()));
         }
     }
+    // What another layer made stands beside what comes in, which is all that a call of another library tells.
+    for spec in specs.iter().filter(|spec| spec.default == Default::Required) {
+        if matches!(spec.kind, ArgKind::Pipeline { .. })
+            && family == Some(Family::Convolution)
+            && args.iter().all(|(known, _)| *known != spec.name)
+        {
+            args.push((spec.name, "identity".to_owned()));
+        }
+    }
     // In the order of the reference; what may stand without its name does.
     let order = |name: &str| specs.iter().position(|spec| spec.name == name).unwrap_or(usize::MAX);
     args.sort_by_key(|(name, _)| order(name));

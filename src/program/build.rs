@@ -691,6 +691,12 @@ impl<'b> V<'b> {
         self.alike(Reduce::Max)
     }
 
+    /// Softmax over the edges of the same kind that lead to the same row, column by column.
+    pub fn softmax_alike(self) -> Self {
+        let e = (self - self.largest_alike().stop()).exp();
+        e * e.sum_alike().reciprocal()
+    }
+
     /// The product over the edges of the same kind that lead to the same row, for each of them.
     pub fn product_alike(self) -> Self {
         self.alike(Reduce::Mul)

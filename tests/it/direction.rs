@@ -315,24 +315,36 @@ fn beside_root(x: &[f64], sum: &[f64], weights: &Weights) -> Vec<f64> {
     added(&added(&mapped(x, &weights.matrix("root")), sum), &weights.vector("bias"))
 }
 
-/// A convolution that needs values of the edges: its name and argument, the message of an edge, `f(x_j, e_ij)`, and what
+/// A convolution that needs values of the edges: its name and argument, the message of an edge, `f([x_j, x_i], e_ij)`, and what
 /// becomes of a node and the sum of its messages. The values of an edge are features, or its kind and the share that it has
 /// in those of its kind.
 type WithEdges = (
     &'static str,
     &'static str,
-    fn(&[f64], &[f64], &Weights) -> Vec<f64>,
+    fn([&[f64]; 2], &[f64], &Weights) -> Vec<f64>,
     fn(&[f64], &[f64], &Weights) -> Vec<f64>,
 );
 
+/// The matrix of an edge's kind, and its vector of a bias.
+fn of_kind(weights: &Weights, weight: &str, kind: f64, n_in: usize) -> Matrix {
+    weights.matrix(weight)[kind as usize * n_in..][..n_in].to_vec()
+}
+
+/// A perceptron of two layers of the edge's kind.
+fn perceptron_of_kind(first: Vec<f64>, kind: f64, weights: &Weights) -> Vec<f64> {
+    let bias = |name: &str| weights.matrix(name)[kind as usize].clone();
+    let hidden = rectified(added(&first, &bias("bias_0")));
+    added(&mapped(&hidden, &of_kind(weights, "weight_1", kind, hidden.len())), &bias("bias_1"))
+}
+
 static WITH_EDGES: &[WithEdges] = &[
     // Hu et al. 2020.
-    ("gine", "edge", |x, e, _| rectified(added(x, e)), |x, sum, of| perceptron(&added(x, sum), of, "")),
+    ("gine", "edge", |[x, _], e, _| rectified(added(x, e)), |x, sum, of| perceptron(&added(x, sum), of, "")),
     // Gilmer et al. 2017.
     (
         "nn_conv",
         "edge",
-        |x, e, weights| {
+        |[x, _], e, weights| {
             let entries = perceptron(e, weights, "edge_");
             mapped(x, &rows(&entries, entries.len() / x.len()))
         },
@@ -342,12 +354,43 @@ static WITH_EDGES: &[WithEdges] = &[
     (
         "rgcn",
         "relation",
-        |x, e, weights| {
-            let all = weights.matrix("weight");
-            let matrix = all[e[0] as usize * x.len()..][..x.len()].to_vec();
-            mapped(x, &matrix).into_iter().map(|value| value * e[1]).collect()
+        |[x, _], e, weights| {
+            mapped(x, &of_kind(weights, "weight", e[0], x.len()))
+                .into_iter()
+                .map(|value| value * e[1])
+                .collect()
         },
         beside_root,
+    ),
+    // Brockschmidt 2020, by its text: no library has the three.
+    (
+        "rgin",
+        "relation",
+        |[x, _], e, of| perceptron_of_kind(mapped(x, &of_kind(of, "weight_0", e[0], x.len())), e[0], of),
+        |_, sum, of| {
+            let update = mapped(&rectified(sum.to_vec()), &of.matrix("update_weight_0"));
+            added(&update, &of.vector("update_bias_0"))
+        },
+    ),
+    (
+        "gnn_mlp",
+        "relation",
+        |[x, own], e, of| {
+            let matrix = |name: &str| of_kind(of, name, e[0], x.len());
+            let first = added(&mapped(x, &matrix("weight_0")), &mapped(own, &matrix("target")));
+            perceptron_of_kind(first, e[0], of)
+        },
+        |_, sum, _| sum.to_vec(),
+    ),
+    (
+        "rgdcn",
+        "relation",
+        |[x, own], e, of| {
+            let entries = mapped(own, &of_kind(of, "weight", e[0], x.len()));
+            let entries = added(&entries, &of.matrix("bias")[e[0] as usize]);
+            mapped(x, &rows(&entries, entries.len() / x.len()))
+        },
+        |_, sum, _| sum.to_vec(),
     ),
 ];
 
@@ -394,7 +437,7 @@ fn values_of_edges_belong_to_the_edge_that_a_row_gathers_along() {
                     let alike = own.clone().filter(|&other| kinds[other] == kinds[entry]).count();
                     let of_kind = [f64::from(kinds[entry]), 1.0 / alike as f64];
                     let value = if is_kind { &of_kind[..] } else { &features[entry] };
-                    message(&x[entries[entry].1], value, &weights)
+                    message([&x[entries[entry].1], &x[node]], value, &weights)
                 });
                 let width = if *name == "gine" { WIDTH } else { 4 };
                 let sum = messages.fold(vec![0.0; width], |sum, message| added(&sum, &message));
@@ -492,7 +535,11 @@ fn clusters_of_one_node_each_behave_as_the_nodes_do() {
         let is_listed = convolutions().iter().any(|(name, ..)| *name == op.name());
         !is_listed && infer(*op, args, &[&ty(Entity::Clusters, 1, Some(N), WIDTH)]).is_ok()
     });
-    settings.extend(others.map(|(op, _)| (op.name(), with_out(op))));
+    let with_heads = |op| {
+        let heads = takes(op, "heads").then_some(("heads", ArgValue::Int(2)));
+        with_out(op).into_iter().chain(heads).collect()
+    };
+    settings.extend(others.map(|(op, _)| (op.name(), with_heads(op))));
     settings.push(("sage", vec![("out", ArgValue::Int(4)), ("root_weight", ArgValue::Bool(false))]));
     settings.push(("gcn", vec![("out", ArgValue::Int(4)), ("self_loops", ArgValue::Bool(false))]));
     settings.push(("gat", vec![("out", ArgValue::Int(4)), ("self_loops", ArgValue::Bool(false))]));
@@ -535,8 +582,11 @@ fn clusters_of_one_node_each_behave_as_the_nodes_do() {
                 sum = (sum + (part * cotangent).unwrap().sum_all().unwrap()).unwrap();
             }
             let gradients = sum.backward().unwrap();
-            let vars = inputs.iter().chain(lone.weights.0.iter().map(|(_, var)| var));
-            all.extend(vars.map(|var| numbers(gradients.get(var).expect("everything has a gradient"))));
+            let trained = lone.specs.iter().zip(&lone.weights.0).filter(|(spec, _)| spec.is_trained);
+            let vars = inputs.iter().chain(trained.map(|(_, (_, var))| var));
+            let gradient =
+                |var| gradients.get(var).unwrap_or_else(|| panic!("{name}: everything has a gradient"));
+            all.extend(vars.map(|var| numbers(gradient(var))));
             all
         });
         let [nodes, clusters] = results;

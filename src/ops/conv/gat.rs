@@ -92,6 +92,14 @@ pub fn head_width(args: &Args, output: &Dim) -> Dim {
 /// `args::does_not_fit` where an inferred width cannot be shared by the heads, `args::no_effect` for `concat` with one
 /// head.
 pub fn attended_width(cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
+    attended_width_by(cx, 1)
+}
+
+/// [`attended_width`] of heads that make `n_results` results each, `F_out` wide.
+///
+/// # Errors
+/// Those of [`attended_width`].
+pub fn attended_width_by(cx: &InferCx, n_results: usize) -> std::result::Result<Type, Diagnostic> {
     super::has_edges(cx)?;
     let heads = cx.args.int("heads") as usize;
     let is_concat = cx.args.bool("concat");
@@ -99,12 +107,13 @@ pub fn attended_width(cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         return Err(findings::args::no_effect(cx, "concat", "there is one head"));
     }
     let width = findings::shape::output_width(cx, "out")?;
-    let n_parts = if is_concat { heads } else { 1 };
+    let n_parts = n_results * if is_concat { heads } else { 1 };
     if cx.args.opt_int("out").is_some() {
         let mut whole = times(n_parts, &width);
         if n_parts > 1 {
             let out = findings::shape::counted(&width.size, "feature");
-            whole.origin.reason = format!("{heads} heads of {out} come from here").into();
+            let what = if is_concat { "heads" } else { "results" };
+            whole.origin.reason = format!("{n_parts} {what} of {out} come from here").into();
         }
         return convolved(cx, whole);
     }

@@ -92,15 +92,28 @@ impl<'b> GcnNorm<'b> {
         own: Option<f64>,
         is_normalized: bool,
     ) -> Self {
-        let (b, all) = (cx.b, cx.edges());
         match (weight, own, is_normalized) {
-            (Some(weight), _, false) => return Self { edges: all, how: How::Plain(weight) },
-            (None, _, false) => return Self { edges: all, how: How::Kernel(Norm::Sum) },
             (None, None | Some(1.0), true) => {
                 let norm = Norm::Gcn { self_loops: own.is_some() };
-                return Self { edges: all, how: How::Kernel(norm) };
+                Self { edges: cx.edges(), how: How::Kernel(norm) }
             }
-            _ => {}
+            _ => Self::written(cx, weight, own, is_normalized),
+        }
+    }
+
+    /// [`GcnNorm::weighted`] without the kernel that knows it, so that shares can be multiplied in
+    /// ([`GcnNorm::apply_by`]).
+    pub fn written(
+        cx: &ProgramCx<'_, 'b>,
+        weight: Option<V<'b>>,
+        own: Option<f64>,
+        is_normalized: bool,
+    ) -> Self {
+        let (b, all) = (cx.b, cx.edges());
+        match (weight, is_normalized) {
+            (Some(weight), false) => return Self { edges: all, how: How::Plain(weight) },
+            (None, false) => return Self { edges: all, how: How::Kernel(Norm::Sum) },
+            (_, true) => {}
         }
         let is_sparse = all.weight().is_none();
         let edges = match own {
@@ -135,6 +148,23 @@ impl<'b> GcnNorm<'b> {
                 let message = e.source(x);
                 let y = e.sum(weight.map_or(message, |weight| message.mul_rows(weight)));
                 own.map_or(y, |own| y + x.mul_rows(own)).mul_rows(*root)
+            }
+        }
+    }
+
+    /// One hop in which each edge also counts by its share, `[E]`, and a node's own loop by `own_share`, `[N]`; of what
+    /// [`GcnNorm::written`] made.
+    pub fn apply_by(&self, x: V<'b>, share: V<'b>, own_share: V<'b>) -> V<'b> {
+        let e = self.edges;
+        let message = |x: V<'b>| e.source(x).mul_rows(share);
+        match &self.how {
+            How::Kernel(_) => e.sum(message(x)),
+            How::Plain(weight) => e.sum(message(x).mul_rows(*weight)),
+            How::Scaled { weight, root, own } => {
+                let x = x.mul_rows(*root);
+                let message = message(x);
+                let y = e.sum(weight.map_or(message, |weight| message.mul_rows(weight)));
+                own.map_or(y, |own| y + x.mul_rows(own).mul_rows(own_share)).mul_rows(*root)
             }
         }
     }

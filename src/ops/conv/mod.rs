@@ -8,25 +8,39 @@ pub mod cg;
 pub mod cheb;
 pub mod cluster_gcn;
 pub mod edge_conv;
+pub mod eg;
+pub mod fa;
+pub mod feast;
+pub mod film;
 pub mod gat;
 pub mod gated_graph;
 pub mod gatv2;
 pub mod gcn;
+pub mod gcn2;
 pub mod gcn_norm;
+pub mod gen_conv;
+pub mod general;
 pub mod gin;
 pub mod gine;
+pub mod gmm;
+pub mod gnn_mlp;
 pub mod graph_conv;
 pub mod le;
 pub mod lg;
+pub mod mf;
 pub mod mixhop;
 pub mod nn_conv;
 pub mod pdn;
 pub mod pna;
 pub mod res_gated;
+pub mod rgat;
 pub mod rgcn;
+pub mod rgdcn;
+pub mod rgin;
 pub mod sage;
 pub mod sg;
 pub mod ssg;
+pub mod supergat;
 pub mod tag;
 pub mod transformer;
 
@@ -58,6 +72,29 @@ pub const WEIGHT: ArgSpec = ArgSpec {
     positional: false,
     doc: "What each edge counts, `w_ij`.",
 };
+
+/// The features that the first of several layers got.
+pub const INITIAL: ArgSpec = ArgSpec {
+    name: "initial",
+    kind: ArgKind::Pipeline { port: 1 },
+    default: Default::Required,
+    positional: false,
+    doc: "The features that the first of these layers got, `x_0`: the name of a stage, given with `as`.",
+};
+
+/// # Errors
+/// `levels::mixed_levels` and `shape::widths_differ` where the value of a pipeline argument does not lie beside the input.
+pub fn is_like_input(cx: &InferCx, name: &str) -> std::result::Result<(), Diagnostic> {
+    let Some(port) = cx.port(name) else { return Ok(()) };
+    let (x, other) = (cx.inputs[0], cx.inputs[port]);
+    if (x.entity, x.level) != (other.entity, other.level) {
+        return Err(findings::levels::mixed_levels(cx, port));
+    }
+    if findings::shape::differ(&x.width.size, &other.width.size) {
+        return Err(findings::shape::widths_differ(cx, port));
+    }
+    Ok(())
+}
 
 /// Features of the edges, where an operator works without them too.
 pub const EDGE: ArgSpec = ArgSpec {

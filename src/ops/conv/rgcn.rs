@@ -5,8 +5,10 @@ use crate::args::{ArgKind, ArgSpec, Args, Default, EdgeValue};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule};
-use crate::program::V;
+use crate::ops::{
+    Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule, facts,
+};
+use crate::program::{Space, V};
 use crate::types::{Dim, Size, Type};
 
 /// Relational graph convolution: `h_i = Θᵀ x_i + Σ_r W_rᵀ aggregate_{j ∈ N_r(i)} x_j + b` over the kinds `r` of edges, where
@@ -27,15 +29,36 @@ use crate::types::{Dim, Size, Type};
 #[derive(Debug)]
 pub struct Rgcn;
 
+/// Shared by the operators that tell kinds of edges apart.
+pub const RELATION: ArgSpec = ArgSpec {
+    name: "relation",
+    kind: ArgKind::Edges(EdgeValue::Kind),
+    default: Default::Required,
+    positional: false,
+    doc: "The kind of each edge, `r`.",
+};
+
+/// Shared with `rgat`.
+pub const BASES: ArgSpec = ArgSpec {
+    name: "bases",
+    kind: ArgKind::Int { min: 1, max: super::MAX_WIDTH },
+    default: Default::Inferred("a matrix of its own for each kind"),
+    positional: false,
+    doc: "Number of matrices of which those of the kinds are weighted sums, PyG's `num_bases`.",
+};
+
+/// Shared with `rgat`.
+pub const BLOCKS: ArgSpec = ArgSpec {
+    name: "blocks",
+    kind: ArgKind::Int { min: 1, max: 1024 },
+    default: Default::Inferred("matrices without zeros"),
+    positional: false,
+    doc: "Number of blocks on the diagonal of each matrix, PyG's `num_blocks`.",
+};
+
 static ARGS: &[ArgSpec] = &[
     OUT,
-    ArgSpec {
-        name: "relation",
-        kind: ArgKind::Edges(EdgeValue::Kind),
-        default: Default::Required,
-        positional: false,
-        doc: "The kind of each edge, `r`.",
-    },
+    RELATION,
     ArgSpec {
         name: "aggregate",
         kind: ArgKind::Choice(&["mean", "sum", "max"]),
@@ -43,20 +66,8 @@ static ARGS: &[ArgSpec] = &[
         positional: false,
         doc: "How the neighbours along edges of one kind are gathered.",
     },
-    ArgSpec {
-        name: "bases",
-        kind: ArgKind::Int { min: 1, max: super::MAX_WIDTH },
-        default: Default::Inferred("a matrix of its own for each kind"),
-        positional: false,
-        doc: "Number of matrices of which those of the kinds are weighted sums, PyG's `num_bases`.",
-    },
-    ArgSpec {
-        name: "blocks",
-        kind: ArgKind::Int { min: 1, max: 1024 },
-        default: Default::Inferred("matrices without zeros"),
-        positional: false,
-        doc: "Number of blocks on the diagonal of each matrix, PyG's `num_blocks`.",
-    },
+    BASES,
+    BLOCKS,
     ArgSpec::flag("root_weight", true, "Whether a linear map of the node's own features is added."),
     BIAS,
 ];
@@ -69,39 +80,152 @@ fn part(width: &Dim, n: usize) -> Size {
     }
 }
 
-impl Rgcn {
-    /// `W_rᵀ v` of each edge, with the matrices as the arguments say. `of_edges` takes values of rows to the edges.
-    fn by_kind<'b>(cx: &ProgramCx<'_, 'b>, of_edges: impl Fn(V<'b>) -> V<'b>) -> Option<V<'b>> {
-        let (x, args, b) = (cx.x(), cx.args, cx.b);
-        let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
+/// # Errors
+/// `args::conflict` for `bases` with `blocks`, `args::no_effect` for one block, `args::does_not_fit` where the blocks do not
+/// divide the width of the input or of what the matrices make.
+pub fn decomposed(cx: &InferCx, made: &Dim) -> Result<(), Diagnostic> {
+    if cx.args.opt_int("bases").is_some() && cx.args.opt_int("blocks").is_some() {
+        return Err(findings::args::conflict(cx, "bases", "blocks"));
+    }
+    let Some(blocks) = cx.args.opt_int("blocks") else { return Ok(()) };
+    if blocks == 1 {
+        return Err(findings::args::no_effect(cx, "blocks", "one block is the whole matrix"));
+    }
+    let sides = [("input", cx.inputs[0].width.known()), ("result", made.known())];
+    for (what, n) in sides {
+        if let Some(n) = n.filter(|n| n % blocks as usize != 0) {
+            let name = cx.op.name();
+            return Err(findings::args::does_not_fit(
+                cx,
+                "blocks",
+                &format!("the {what} of `{name}` is {n} wide, which {blocks} blocks cannot share evenly"),
+                "write a number of blocks that divides both widths, or leave `blocks` out",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The matrices `W_r` of the kinds of edges, as `bases` and `blocks` say.
+pub enum Matrices<'b> {
+    /// `[R, F_in, F_out]`
+    Whole {
+        all: V<'b>,
+        kinds: Size,
+        from: Size,
+    },
+    Blocks {
+        blocks: Vec<Block<'b>>,
+        to: Size,
+    },
+}
+
+/// A block of each matrix: which part of the features it maps, `[R, F_in / n, F_out / n]`.
+pub struct Block<'b> {
+    start: Size,
+    from: Size,
+    matrix: V<'b>,
+}
+
+impl<'b> Matrices<'b> {
+    pub fn new(cx: &ProgramCx<'_, 'b>, n_in: &Dim, n_out: &Dim) -> Option<Self> {
+        let (args, b) = (cx.args, cx.b);
         let kinds = &cx.inputs[args.port("relation")?].width;
-        let matrices = [kinds.size.clone(), n_in.size.clone(), n_out.size.clone()];
+        let whole = |all| Some(Self::Whole { all, kinds: kinds.size.clone(), from: n_in.size.clone() });
         if let Some(n) = args.opt_int("bases") {
             let n = fixed(n as usize);
             let bases = b.weight("weight", &[n.clone(), n_in.clone(), n_out.clone()], glorot(n_in, n_out));
             let shares = b.weight("coefficients", &[kinds.clone(), n.clone()], glorot(kinds, &n));
             let entries = Size::product([n_in.size.clone(), n_out.size.clone()]);
-            let all = shares.contract(bases.view(&[n.size, entries])).view(&matrices);
-            return Some(of_edges(x).typed_linear(all));
+            let matrices = [kinds.size.clone(), n_in.size.clone(), n_out.size.clone()];
+            return whole(shares.contract(bases.view(&[n.size, entries])).view(&matrices));
         }
         let Some(n) = args.opt_int("blocks") else {
             let shape = [kinds.clone(), n_in.clone(), n_out.clone()];
-            return Some(of_edges(x).typed_linear(b.weight("weight", &shape, glorot(n_in, n_out))));
+            return whole(b.weight("weight", &shape, glorot(n_in, n_out)));
         };
         let n = n as usize;
         let (from, to) = (part(n_in, n), part(n_out, n));
         let dim = |size: &Size| Dim::new(size.clone(), None, "");
         let shape = [kinds.clone(), fixed(n), dim(&from), dim(&to)];
         let w = b.weight("weight", &shape, glorot(&shape[2], &shape[3]));
-        let blocks: Vec<V> = (0..n)
-            .map(|block| {
-                let start = Size::product([Size::Known(block), from.clone()]);
-                let matrix = w.slice(1, Size::Known(block), Size::Known(1));
-                let matrix = matrix.view(&[kinds.size.clone(), from.clone(), to.clone()]);
-                of_edges(x.slice(0, start, from.clone())).typed_linear(matrix)
-            })
-            .collect();
-        Some(b.concat(&blocks).view(std::slice::from_ref(&n_out.size)))
+        let block = |block: usize| {
+            let matrix = w.slice(1, Size::Known(block), Size::Known(1));
+            Block {
+                start: Size::product([Size::Known(block), from.clone()]),
+                from: from.clone(),
+                matrix: matrix.view(&[kinds.size.clone(), from.clone(), to.clone()]),
+            }
+        };
+        Some(Self::Blocks { blocks: (0..n).map(block).collect(), to: n_out.size.clone() })
+    }
+
+    /// `W_rᵀ x` of each edge. `of_edges` takes values of rows to the edges.
+    pub fn apply(&self, x: V<'b>, of_edges: impl Fn(V<'b>) -> V<'b>) -> V<'b> {
+        match self {
+            Self::Whole { all, .. } => of_edges(x).typed_linear(*all),
+            Self::Blocks { blocks, to } => {
+                let mapped = |block: &Block<'b>| {
+                    of_edges(x.slice(0, block.start.clone(), block.from.clone())).typed_linear(block.matrix)
+                };
+                let mapped: Vec<V> = blocks.iter().map(mapped).collect();
+                x.b.concat(&mapped).view(std::slice::from_ref(to))
+            }
+        }
+    }
+
+    /// `(W_rᵀ x) w` of each edge, `w [F_out, n]`.
+    pub fn apply_then(&self, x: V<'b>, of_edges: impl Fn(V<'b>) -> V<'b>, w: V<'b>) -> V<'b> {
+        let Self::Whole { all, kinds, from } = self else { return self.apply(x, of_edges).linear(w) };
+        // The product of both is a matrix for each kind, much narrower where `n` is.
+        let rows = Size::product([kinds.clone(), from.clone()]);
+        let product = all.view(&[rows, all.width()]).contract(w);
+        of_edges(x).typed_linear(product.view(&[kinds.clone(), from.clone(), w.width()]))
+    }
+}
+
+/// Linear layers of which each kind of edge has its own.
+pub struct Typed<'a, 'b> {
+    cx: &'a ProgramCx<'a, 'b>,
+    kinds: &'a Dim,
+}
+
+impl<'a, 'b> Typed<'a, 'b> {
+    /// `None` where the operator was not given the kinds of the edges.
+    pub fn of(cx: &'a ProgramCx<'a, 'b>) -> Option<Self> {
+        Some(Self { cx, kinds: &cx.inputs[cx.args.port("relation")?].width })
+    }
+
+    /// `x W_r` of a value of the edges, initialised as `torch.nn.Linear`.
+    pub fn map(&self, x: V<'b>, weight: &'static str, from: &Dim, to: &Dim) -> V<'b> {
+        let init = Init::KaimingUniform { fan_in: facts::known(from) };
+        x.typed_linear(self.cx.b.weight(weight, &[self.kinds.clone(), from.clone(), to.clone()], init))
+    }
+
+    /// `x W_r + b_r` of a value of the edges, initialised as `torch.nn.Linear`.
+    pub fn linear(&self, x: V<'b>, [weight, bias]: [&'static str; 2], from: &Dim, to: &Dim) -> V<'b> {
+        self.map(x, weight, from, to) + self.bias(bias, from, to)
+    }
+
+    /// `b_r` of each edge, of a layer that maps from this width.
+    pub fn bias(&self, bias: &'static str, from: &Dim, to: &Dim) -> V<'b> {
+        let init = Init::KaimingUniform { fan_in: facts::known(from) };
+        let bias = self.cx.b.weight(bias, &[self.kinds.clone(), to.clone()], init);
+        let one = self.cx.b.constant(1.0).view(&[Size::Known(1)]).in_space(Space::Edges);
+        one.typed_linear(bias.view(&[self.kinds.size.clone(), Size::Known(1), to.size.clone()]))
+    }
+
+    /// Messages gathered over the edges of each kind as `aggregate` says, and summed over the kinds.
+    pub fn aggregated(&self, message: V<'b>) -> V<'b> {
+        let e = self.cx.edges();
+        // The mean and the maximum are taken over the edges of one kind, and a node sums over the kinds: each of those
+        // edges brings its share.
+        let share = |v: V<'b>| v.mul_rows(e.count_alike().reciprocal());
+        e.sum(match self.cx.args.choice("aggregate") {
+            "mean" => share(message),
+            "max" => share(message.largest_alike()),
+            _ => message,
+        })
     }
 }
 
@@ -128,28 +252,8 @@ impl Operator for Rgcn {
     }
     fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic> {
         super::has_edges(cx)?;
-        if cx.args.opt_int("bases").is_some() && cx.args.opt_int("blocks").is_some() {
-            return Err(findings::args::conflict(cx, "bases", "blocks"));
-        }
         let width = findings::shape::output_width(cx, "out")?;
-        if cx.args.opt_int("blocks") == Some(1) {
-            return Err(findings::args::no_effect(cx, "blocks", "one block is the whole matrix"));
-        }
-        if let Some(blocks) = cx.args.opt_int("blocks") {
-            let sides = [("input", cx.inputs[0].width.known()), ("result", width.known())];
-            for (what, n) in sides {
-                if let Some(n) = n.filter(|n| n % blocks as usize != 0) {
-                    return Err(findings::args::does_not_fit(
-                        cx,
-                        "blocks",
-                        &format!(
-                            "the {what} of `rgcn` is {n} wide, which {blocks} blocks cannot share evenly"
-                        ),
-                        "write a number of blocks that divides both widths, or leave `blocks` out",
-                    ));
-                }
-            }
-        }
+        decomposed(cx, &width)?;
         convolved(cx, width)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
@@ -157,13 +261,13 @@ impl Operator for Rgcn {
         let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
         // The mean and the maximum are taken over the edges of one kind, and a node sums over the kinds: each of those
         // edges brings its share.
+        let matrices = Matrices::new(cx, n_in, n_out)?;
         let share = |v: V<'b>| v.mul_rows(e.count_alike().reciprocal());
-        let messages = match args.choice("aggregate") {
-            "mean" => share(Self::by_kind(cx, |x| e.source(x))?),
-            "max" => share(Self::by_kind(cx, |x| e.source(x).largest_alike())?),
-            _ => Self::by_kind(cx, |x| e.source(x))?,
-        };
-        let mut y = e.sum(messages);
+        let mut y = e.sum(match args.choice("aggregate") {
+            "mean" => share(matrices.apply(x, |x| e.source(x))),
+            "max" => share(matrices.apply(x, |x| e.source(x).largest_alike())),
+            _ => matrices.apply(x, |x| e.source(x)),
+        });
         if args.bool("root_weight") {
             y = y + x.linear(b.weight("root", &[n_in.clone(), n_out.clone()], glorot(n_in, n_out)));
         }
