@@ -244,6 +244,10 @@ impl<'p> Builder<'p> {
             Family::Input => Some(NodeIndex::new(0)),
             Family::Pooling => Some(node),
             Family::Readout => None,
+            _ if self.graph[node].op.action(&self.graph[node].args) == Action::Lift => {
+                let to = inputs.iter().find(|(port, _)| *port == 1);
+                to.and_then(|(_, source)| self.made[source.index()].home)
+            }
             _ => first_input.and_then(|source| self.made[source.index()].home),
         };
         let (stands_behind, is_for_edges) = (self.stands_behind, self.is_for_edges);
@@ -324,6 +328,7 @@ impl<'p> Builder<'p> {
             let Node { op, args, .. } = &self.graph[at];
             let before = inputs_of(&self.graph, at).first().and_then(|input| self.made[input.index()].home);
             let goes_on = match op.action(args) {
+                Action::Pooling(_) if op.joins_anew(args) => false,
                 Action::Pooling(Select::Keep) => true,
                 // Edges that become one may differ in kind.
                 Action::Pooling(Select::Merge) => self.graph[value].ty.entity == Entity::Edges,

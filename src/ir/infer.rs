@@ -6,7 +6,7 @@ use super::build::{Made, Wanted};
 use crate::args::{ArgKind, Args, EdgeValue};
 use crate::bind::Findings;
 use crate::ops::findings::{levels, shape, symmetry};
-use crate::ops::{Family, InferCx, Operator, Ports, WidthRule};
+use crate::ops::{Action, Family, InferCx, Operator, Ports, WidthRule};
 use crate::source::Span;
 use crate::types::{DataFacts, Dim, Entity, Level, MAX_TERMS, Size, SizesWithData, Type};
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -69,7 +69,11 @@ pub(crate) fn infer_types(
         let ended_by = made[idx.index()].home.map(|pooling| graph[pooling].span);
         let inferred = levels::takes_edges(&cx).and_then(|()| {
             let ty = node.op.infer(&cx)?;
-            levels::edge_arguments(&cx, ended_by).map(|()| ty)
+            levels::edge_arguments(&cx, ended_by)?;
+            match node.op.action(&node.args) == Action::Lift && !undoes_one(graph, &inputs) {
+                true => Err(levels::no_way_back(&cx)),
+                false => Ok(ty),
+            }
         });
         let mut ty = match inferred {
             Ok(ty) => ty,
@@ -133,6 +137,28 @@ pub(crate) fn infer_types(
         graph[idx].ty = ty;
     }
     std::mem::take(&mut doubts[output.index()])
+}
+
+/// Whether the value at the first port was made by one pooling of the level of the second.
+fn undoes_one(graph: &DiGraph<Node, usize>, inputs: &[NodeIndex]) -> bool {
+    let [x, to] = inputs else { return false };
+    let before = pooling_above(graph, *x).and_then(|pooling| inputs_of(graph, pooling).first().copied());
+    before.is_some_and(|before| graph[before].ty.level == graph[*to].ty.level)
+}
+
+/// The pooling that made the level of a value; `None` where the data did.
+pub(crate) fn pooling_above(graph: &DiGraph<Node, usize>, value: NodeIndex) -> Option<NodeIndex> {
+    let mut at = value;
+    loop {
+        let node = &graph[at];
+        let port = match node.op.action(&node.args) {
+            Action::Pooling(_) => return Some(at),
+            // The level is that of the value it leads back to.
+            Action::Lift => 1,
+            _ => 0,
+        };
+        at = *inputs_of(graph, at).get(port)?;
+    }
 }
 
 /// The width of a score.

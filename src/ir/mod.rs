@@ -14,7 +14,7 @@ mod scope;
 pub(crate) use build::{Builder, Built, Cursor, Stop, Wanted, width_setters};
 pub use canonical::Canonical;
 pub(crate) use define::{Section, collect_definitions, collect_missing, main_items, own_definitions};
-pub(crate) use infer::{infer_types, inputs_of};
+pub(crate) use infer::{infer_types, inputs_of, pooling_above};
 pub(crate) use losses::read_losses;
 
 use crate::args::{Args, BoundCall};

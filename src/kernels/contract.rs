@@ -53,10 +53,9 @@ pub fn contract(scores: &[Tensor], graph: &SparseGraph) -> Result<Contraction> {
         by_column.fold(Ordering::Equal, Ordering::then)
     };
     let n = graph.n_nodes();
-    let targets: Vec<u32> =
-        (0..n).flat_map(|row| std::iter::repeat_n(row as u32, csr.row(row).len())).collect();
+    let targets = targets_of(graph);
     let ends = |entry: u32| [targets[entry as usize], csr.indices[entry as usize]];
-    let mut nodes = Joined { parents: (0..n as u32).collect() };
+    let mut nodes = Joined::new(n);
     let mut is_free = vec![true; n];
     let mut taken: Vec<u32> = Vec::new();
     let mut order: Vec<u32> = Vec::new();
@@ -75,6 +74,33 @@ pub fn contract(scores: &[Tensor], graph: &SparseGraph) -> Result<Contraction> {
             }
         }
     }
+    taken.sort_unstable();
+    let of_node = |&entry: &u32| (entry, targets[entry as usize]);
+    let taken = Chosen { items: taken.iter().map(of_node).collect(), n_items: csr.n_entries() };
+    Ok(contraction(graph, &targets, nodes, &taken, true))
+}
+
+/// What the nodes became one for: edges or nodes, ascending, each with a node of the cluster.
+pub(super) struct Chosen {
+    pub items: Vec<(u32, u32)>,
+    pub n_items: usize,
+}
+
+/// The row that each entry of the adjacency leads to.
+pub(super) fn targets_of(graph: &SparseGraph) -> Vec<u32> {
+    let csr = &graph.adjacency;
+    (0..graph.n_nodes()).flat_map(|row| std::iter::repeat_n(row as u32, csr.row(row).len())).collect()
+}
+
+/// The level of the sets of nodes. Without `self_loops` edges inside of a set go.
+pub(super) fn contraction(
+    graph: &SparseGraph,
+    targets: &[u32],
+    mut nodes: Joined,
+    chosen: &Chosen,
+    self_loops: bool,
+) -> Contraction {
+    let n = graph.n_nodes();
     // New nodes are numbered by their first members, which are the roots.
     let mut new = vec![0u32; n];
     let mut n_new = 0;
@@ -91,26 +117,30 @@ pub fn contract(scores: &[Tensor], graph: &SparseGraph) -> Result<Contraction> {
         }
         graph_offsets.push(n_new);
     }
-    taken.sort_unstable();
     let n_new = n_new as usize;
-    let of_taken: Vec<(u32, u32)> =
-        taken.iter().map(|&entry| (entry, new[targets[entry as usize] as usize])).collect();
-    let contracted = lists(n_new, csr.n_entries(), &of_taken);
+    let of_chosen: Vec<(u32, u32)> =
+        chosen.items.iter().map(|&(item, node)| (item, new[node as usize])).collect();
+    let contracted = lists(n_new, chosen.n_items, &of_chosen);
     let of_nodes: Vec<(u32, u32)> = (0..n as u32).map(|node| (node, new[node as usize])).collect();
     let members = lists(n_new, n, &of_nodes);
-    Ok(Contraction {
-        members: Arc::new(members),
+    let members = Arc::new(members);
+    Contraction {
+        graph: Arc::new(merged_graph(graph, targets, &new, graph_offsets, members.clone(), self_loops)),
+        members,
         contracted: Arc::new(contracted),
-        graph: Arc::new(merged_graph(graph, &targets, &new, graph_offsets)),
-    })
+    }
 }
 
 /// Sets of nodes that are joined; the root of a set is its first node.
-struct Joined {
+pub(super) struct Joined {
     parents: Vec<u32>,
 }
 
 impl Joined {
+    pub fn new(n: usize) -> Self {
+        Self { parents: (0..n as u32).collect() }
+    }
+
     fn root(&mut self, node: u32) -> u32 {
         let mut root = node;
         while self.parents[root as usize] != root {
@@ -123,7 +153,7 @@ impl Joined {
         root
     }
 
-    fn join(&mut self, a: u32, b: u32) {
+    pub fn join(&mut self, a: u32, b: u32) {
         let [a, b] = [self.root(a), self.root(b)];
         self.parents[a.max(b) as usize] = a.min(b);
     }
@@ -146,11 +176,19 @@ fn lists(n_lists: usize, n_items: usize, pairs: &[(u32, u32)]) -> Csr {
 
 /// The graph of the new nodes: one edge for all that lead from the members of one to those of another, a loop for those
 /// between members.
-fn merged_graph(graph: &SparseGraph, targets: &[u32], new: &[u32], graph_offsets: Vec<u32>) -> SparseGraph {
+fn merged_graph(
+    graph: &SparseGraph,
+    targets: &[u32],
+    new: &[u32],
+    graph_offsets: Vec<u32>,
+    members: Arc<Csr>,
+    self_loops: bool,
+) -> SparseGraph {
     let n_new = graph_offsets.last().map_or(0, |&n| n as usize);
-    let edges: Vec<(u32, u32)> = (graph.adjacency.indices.iter().zip(targets))
-        .map(|(&source, &target)| (new[source as usize], new[target as usize]))
-        .collect();
+    let ends = graph.adjacency.indices.iter().zip(targets);
+    let ends = ends.map(|(&source, &target)| (new[source as usize], new[target as usize]));
+    let stays = |(_, (source, target)): &(u32, (u32, u32))| self_loops || source != target;
+    let (entries, edges): (Vec<u32>, Vec<(u32, u32)>) = (0u32..).zip(ends).filter(stays).unzip();
     let (all, order) = Csr::from_edges_with_order(n_new, &edges, None);
     let (mut offsets, mut indices) = (vec![0u32], Vec::new());
     let mut starts = vec![0u32];
@@ -163,14 +201,15 @@ fn merged_graph(graph: &SparseGraph, targets: &[u32], new: &[u32], graph_offsets
         }
         offsets.push(indices.len() as u32);
     }
-    let merged = Csr { offsets: starts, indices: order, n_cols: edges.len() };
+    let order = order.into_iter().map(|edge| entries[edge as usize]).collect();
+    let merged = Csr { offsets: starts, indices: order, n_cols: targets.len() };
     let adjacency = Arc::new(Csr { offsets, indices, n_cols: n_new });
     let transpose = if Arc::ptr_eq(&graph.adjacency, &graph.transpose) {
         adjacency.clone()
     } else {
         Arc::new(adjacency.transpose())
     };
-    SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets)).merged(Arc::new(merged))
+    SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets)).merged(Arc::new(merged), members)
 }
 
 /// `Σ` over the rows of `x` that each list names: `[n_lists, F]`, the same bits in any order of them.
@@ -198,6 +237,82 @@ fn merge(x: &Tensor, merging: MergeRows) -> Result<Tensor> {
         return device::on_host([x], |[x]| merge(&x, merging));
     }
     x.contiguous()?.recorded1(merging, Reads::NOTHING)
+}
+
+/// The largest of the rows of `x` that each list names, feature by feature, and 0 where it names none. Equal largest ones share
+/// a gradient.
+///
+/// # Errors
+/// As [`sum_of_lists`].
+pub fn max_of_lists(x: &Tensor, lists: &Arc<Csr>) -> Result<Tensor> {
+    let n_rows = x.dims2()?.0;
+    if n_rows != lists.n_cols {
+        bail!("`max_rows` got {n_rows} rows and lists of {}", lists.n_cols)
+    }
+    if device::is_elsewhere(x) {
+        return device::on_host([x], |[x]| max_of_lists(&x, lists));
+    }
+    x.contiguous()?.recorded1(MaxRows { lists: lists.clone() }, Reads::ALL)
+}
+
+struct MaxRows {
+    lists: Arc<Csr>,
+}
+
+impl CustomOp1 for MaxRows {
+    fn name(&self) -> &'static str {
+        "max_rows"
+    }
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (n_lists, width) = (self.lists.n_rows(), layout.dims()[1]);
+        by_dtype!(x.dtype(), T => {
+            let x = values::<T>(x, layout)?;
+            // SAFETY: each row is filled.
+            let out = unsafe {
+                fill_rows(n_lists, width, x.len(), |rows, out| {
+                    for (list, to) in rows.zip(out.chunks_exact_mut(width.max(1))) {
+                        let mut named = self.lists.row(list).iter().map(|&row| &x[row as usize * width..][..width]);
+                        match named.next() {
+                            Some(first) => to.copy_from_slice(first),
+                            None => to.fill(T::ZERO),
+                        }
+                        for row in named {
+                            to.iter_mut().zip(row).for_each(|(to, &x)| *to = if x > *to { x } else { *to });
+                        }
+                    }
+                })
+            };
+            Ok(finish(out, (n_lists, width)))
+        })
+    }
+    fn bwd(&self, x: &Tensor, result: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (x, result, grad) = (x.contiguous()?, result.contiguous()?, grad.contiguous()?);
+        let (n_rows, width) = x.dims2()?;
+        let naming = self.lists.transpose();
+        by_dtype!(x.dtype(), T => {
+            let (values, largest, g) = (View::<T>::new(&x)?, View::<T>::new(&result)?, View::<T>::new(&grad)?);
+            // SAFETY: each row is filled.
+            let dx = unsafe {
+                fill_rows(n_rows, width, (self.lists.n_entries() + n_rows) * width, |rows, out| {
+                    for (row, to) in rows.zip(out.chunks_exact_mut(width.max(1))) {
+                        to.fill(T::ZERO);
+                        for &list in naming.row(row) {
+                            for (column, to) in to.iter_mut().enumerate() {
+                                let most = largest[list as usize * width + column];
+                                let is_most = |row: usize| values[row * width + column] == most;
+                                if is_most(row) {
+                                    let named = self.lists.row(list as usize).iter();
+                                    let n = named.filter(|&&other| is_most(other as usize)).count();
+                                    *to += T::of(1.0 / n as f64) * g[list as usize * width + column];
+                                }
+                            }
+                        }
+                    }
+                })
+            };
+            Ok(Some(Tensor::from_vec(dx, (n_rows, width), x.device())?))
+        })
+    }
 }
 
 struct MergeRows {
@@ -422,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn merged_rows_are_sums_and_means() {
+    fn merged_rows_are_sums_means_and_maxima() {
         let lists =
             Arc::new(Csr { offsets: vec![0, 2, 2, 5, 6], indices: vec![0, 3, 1, 2, 5, 4], n_cols: 6 });
         let sum = |x: &Matrix, list: usize, col: usize| -> f64 {
@@ -434,6 +549,12 @@ mod tests {
             Matrix::make(4, 1, |list, col| match lists.row(list).len() {
                 0 => 1.0,
                 n => sum(&x[0], list, col) / n as f64,
+            })
+        });
+        Case::new(&[random(&[6, 3], 5)], |x| max_of_lists(&x[0], &lists)).equals(|x| {
+            Matrix::make(4, 3, |list, col| {
+                let named = lists.row(list).iter().map(|&row| x[0].at(row as usize, col));
+                named.reduce(f64::max).unwrap_or(0.0)
             })
         });
         let error = sum_of_lists(&random(&[5, 3], 1).tensor(candle_core::DType::F32), &lists).unwrap_err();

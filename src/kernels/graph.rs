@@ -161,6 +161,15 @@ pub(crate) enum Remaining {
     Merged(Arc<Csr>),
 }
 
+/// Which nodes of the graph before the nodes of a pooled one were.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    /// One there for each here.
+    Kept(Arc<Vec<u32>>),
+    /// A list of nodes there for each here; each is in one.
+    Merged(Arc<Csr>),
+}
+
 /// The sparse graph of one level: adjacency of all graphs of the batch and their boundaries.
 #[derive(Debug, Clone)]
 pub struct SparseGraph {
@@ -173,6 +182,8 @@ pub struct SparseGraph {
     pub kinds: Option<EdgeKinds>,
     /// Where a pooling made this graph out of another one: what each entry of `adjacency` was there.
     pub(crate) remaining: Option<Remaining>,
+    /// The same of its nodes.
+    pub(crate) origin: Option<Origin>,
     /// Functions of the degrees, computed by the first kernel that asks.
     pub(crate) degrees: crate::kernels::DegreeCache,
     /// Maps between edges and nodes, computed by the first program that asks.
@@ -191,22 +202,29 @@ impl SparseGraph {
             graph_offsets,
             kinds: None,
             remaining: None,
+            origin: None,
             degrees: Default::default(),
             maps: Default::default(),
             #[cfg(feature = "cuda")]
             on_device: Default::default(),
         }
     }
-    /// The same as a selection of edges from another graph: `remaining` has the entry there for each entry of `adjacency`.
+    /// The same as a selection from another graph: `remaining` has the entry there for each entry of `adjacency`, `nodes` the
+    /// node there for each node.
     #[must_use]
-    pub(crate) fn selected(self, remaining: Arc<Vec<u32>>) -> Self {
-        Self { remaining: Some(Remaining::Kept(remaining)), ..self }
+    pub(crate) fn selected(self, remaining: Arc<Vec<u32>>, nodes: Arc<Vec<u32>>) -> Self {
+        Self { remaining: Some(Remaining::Kept(remaining)), origin: Some(Origin::Kept(nodes)), ..self }
+    }
+    /// The same as nodes kept of another graph, which are joined anew.
+    #[must_use]
+    pub(crate) fn kept(self, nodes: Arc<Vec<u32>>) -> Self {
+        Self { origin: Some(Origin::Kept(nodes)), ..self }
     }
     /// The same as a graph whose nodes were several of another one: `entries` lists the entries there for each entry of
-    /// `adjacency`.
+    /// `adjacency`, `members` the nodes there for each node.
     #[must_use]
-    pub(crate) fn merged(self, entries: Arc<Csr>) -> Self {
-        Self { remaining: Some(Remaining::Merged(entries)), ..self }
+    pub(crate) fn merged(self, entries: Arc<Csr>, members: Arc<Csr>) -> Self {
+        Self { remaining: Some(Remaining::Merged(entries)), origin: Some(Origin::Merged(members)), ..self }
     }
     /// What [`SparseGraph::merged`] was given.
     #[cfg(test)]

@@ -19,6 +19,7 @@ pub mod dropout;
 pub mod float;
 pub mod graph;
 pub mod group_norm;
+pub mod join;
 pub mod linear;
 pub mod loss;
 pub mod lstm;
@@ -55,7 +56,7 @@ pub use assignment_loss::{
     link_loss, pooling_stats, sum_over_graphs,
 };
 pub use attention::{AttentionOptions, dense_gat_attention, gat_attention};
-pub use contract::{Contraction, contract, mean_of_lists, sum_of_lists};
+pub use contract::{Contraction, contract, max_of_lists, mean_of_lists, sum_of_lists};
 pub use convolve::{gcn_layer, sage_layer};
 pub use dense::{dense_product, dense_propagate, dense_propagate_beside};
 #[cfg(test)]
@@ -63,6 +64,7 @@ pub(crate) use device::pretending;
 pub use dropout::{EdgeDropout, dropout};
 pub use float::Float;
 pub use group_norm::{graph_layer_norm, layer_norm};
+pub use join::join;
 pub use linear::linear;
 pub use loss::{
     cross_entropy, cross_entropy_of_rows, mse, scaled, square_error_of_rows, weighted_cross_entropy,

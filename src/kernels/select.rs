@@ -2,7 +2,7 @@
 
 use super::custom::values_f64;
 use crate::kernels::graph::{Csr, EdgeKinds, SparseGraph};
-use crate::program::composite::Keep;
+use crate::program::composite::{Connect, Keep};
 use candle_core::{Result, Tensor};
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub struct Selection {
 ///
 /// # Errors
 /// Where the scores are not one a node.
-pub fn select_top(scores: &Tensor, graph: &SparseGraph, keep: Keep) -> Result<Selection> {
+pub fn select_top(scores: &Tensor, graph: &SparseGraph, keep: Keep, connect: Connect) -> Result<Selection> {
     // Adding 0 makes −0 and 0 equal.
     let scores: Vec<f64> = values_f64(scores)?.iter().map(|score| score + 0.0).collect();
     if scores.len() != graph.n_nodes() {
@@ -63,6 +63,13 @@ pub fn select_top(scores: &Tensor, graph: &SparseGraph, keep: Keep) -> Result<Se
         rows.extend_from_slice(&order);
         graph_offsets.push(rows.len() as u32);
     }
+    if let Connect::Neighbourhoods { self_loops } = connect {
+        let adjacency = Arc::new(neighbourhoods(graph, &rows, self_loops));
+        let transpose = Arc::new(adjacency.transpose());
+        let rows = Arc::new(rows);
+        let joined = SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets)).kept(rows.clone());
+        return Ok(Selection { rows, graph: Arc::new(joined), entries: Arc::default() });
+    }
     let (adjacency, entries) = filter(&graph.adjacency, &rows);
     let adjacency = Arc::new(adjacency);
     let kinds = graph.kinds.as_ref().map(|EdgeKinds { of_entry, n_kinds }| EdgeKinds {
@@ -76,7 +83,47 @@ pub fn select_top(scores: &Tensor, graph: &SparseGraph, keep: Keep) -> Result<Se
     };
     let entries = Arc::new(entries);
     let selected = SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets)).with_kinds(kinds);
-    Ok(Selection { rows: Arc::new(rows), graph: Arc::new(selected.selected(entries.clone())), entries })
+    let rows = Arc::new(rows);
+    let graph = Arc::new(selected.selected(entries.clone(), rows.clone()));
+    Ok(Selection { rows, graph, entries })
+}
+
+/// Of kept nodes: a row gathers from each node from whose neighbours an edge, or a node itself, leads to its own neighbours.
+/// Neighbours of a node are those that it gathers from, and the node.
+fn neighbourhoods(graph: &SparseGraph, kept: &[u32], self_loops: bool) -> Csr {
+    let n = graph.n_nodes();
+    let mut new_idx = vec![u32::MAX; n];
+    for (new, &old) in (0u32..).zip(kept) {
+        new_idx[old as usize] = new;
+    }
+    let (mut offsets, mut indices) = (vec![0], Vec::new());
+    let mut seen_by = vec![u32::MAX; n];
+    let mut round = 0u32;
+    // The nodes and what they are linked to.
+    let mut spread = |nodes: &[u32], csr: &Csr| -> Vec<u32> {
+        let mut found = Vec::new();
+        for &node in nodes {
+            for &other in std::iter::once(&node).chain(csr.row(node as usize)) {
+                if std::mem::replace(&mut seen_by[other as usize], round) != round {
+                    found.push(other);
+                }
+            }
+        }
+        round += 1;
+        found
+    };
+    for (new, &node) in (0u32..).zip(kept) {
+        let near = spread(&[node], &graph.adjacency);
+        let before = spread(&near, &graph.adjacency);
+        let reached = spread(&before, &graph.transpose);
+        let start = indices.len();
+        let sources = reached.iter().map(|&node| new_idx[node as usize]);
+        indices.extend(sources.filter(|&source| source != u32::MAX && (source != new)));
+        indices.extend(self_loops.then_some(new));
+        indices[start..].sort_unstable();
+        offsets.push(indices.len() as u32);
+    }
+    Csr { offsets, indices, n_cols: kept.len() }
 }
 
 /// The rows and columns `kept` (ascending), renumbered, and the entry that each of the new ones was.
@@ -113,8 +160,13 @@ mod tests {
     #[test]
     fn the_best_stay_in_their_order_with_the_edges_between_them() {
         let graph = graph(&[4, 0, 3], &[(0, 1), (1, 3), (3, 1), (2, 3), (4, 6), (6, 5)]);
-        let picked =
-            select_top(&scores(&[0.1, 0.9, 0.2, 0.5, 3.0, 1.0, 2.0]), &graph, Keep::Ratio(0.5)).unwrap();
+        let picked = select_top(
+            &scores(&[0.1, 0.9, 0.2, 0.5, 3.0, 1.0, 2.0]),
+            &graph,
+            Keep::Ratio(0.5),
+            Connect::Edges,
+        )
+        .unwrap();
         assert_eq!(*picked.rows, [1, 3, 4, 6]);
         assert_eq!(*picked.graph.graph_offsets, [0, 2, 2, 4]);
         let edges = |csr: &Csr| -> Vec<_> {
@@ -125,6 +177,20 @@ mod tests {
     }
 
     #[test]
+    fn neighbourhoods_are_joined_where_they_touch() {
+        // A path 0 – 1 – 2 – 3 – 4 – 5, of which the ends and a node in between stay.
+        let pairs: Vec<(u32, u32)> = (0..5).flat_map(|node| [(node, node + 1), (node + 1, node)]).collect();
+        let graph = graph(&[6], &pairs);
+        for (self_loops, expected) in [(false, vec![1, 0, 2, 1]), (true, vec![0, 1, 0, 1, 2, 1, 2])] {
+            let connect = Connect::Neighbourhoods { self_loops };
+            let made = select_top(&scores(&[3.0, 0.0, 0.0, 2.0, 0.0, 1.0]), &graph, Keep::Count(3), connect);
+            let made = made.unwrap();
+            assert_eq!(*made.rows, [0, 3, 5]);
+            assert_eq!(made.graph.adjacency.indices, expected);
+        }
+    }
+
+    #[test]
     fn parallel_edges_and_loops_stay_with_their_kinds() {
         let edges = [(0, 2), (0, 2), (1, 2), (2, 2), (2, 0)];
         let (csr, order) = Csr::from_edges_with_order(3, &edges, None);
@@ -132,7 +198,7 @@ mod tests {
         let (adjacency, transpose) = (Arc::new(csr.clone()), Arc::new(csr.transpose()));
         let kinds = EdgeKinds { of_entry: Arc::new(vec![4, 0, 1, 2, 3]), n_kinds: 5 };
         let graph = SparseGraph::new(adjacency, transpose, Arc::new(vec![0, 3])).with_kinds(Some(kinds));
-        let picked = select_top(&scores(&[2.0, 0.0, 1.0]), &graph, Keep::Count(2)).unwrap();
+        let picked = select_top(&scores(&[2.0, 0.0, 1.0]), &graph, Keep::Count(2), Connect::Edges).unwrap();
         assert_eq!((picked.rows.as_slice(), picked.entries.as_slice()), (&[0, 2][..], &[0, 1, 2, 4][..]));
         assert_eq!(picked.graph.adjacency.indices, [1, 0, 0, 1]);
         assert_eq!(*picked.graph.kinds.as_ref().unwrap().of_entry, [4, 0, 1, 3]);
@@ -142,14 +208,25 @@ mod tests {
     fn ties_stay_together_and_counts_stop_at_the_graph() {
         let graph = graph(&[3, 2], &[]);
         let equal = scores(&[0.0, -0.0, 0.0, 1.0, 1.0]);
-        assert_eq!(*select_top(&equal, &graph, Keep::Ratio(0.34)).unwrap().rows, [0, 1, 2, 3, 4]);
+        assert_eq!(
+            *select_top(&equal, &graph, Keep::Ratio(0.34), Connect::Edges).unwrap().rows,
+            [0, 1, 2, 3, 4]
+        );
         // However close, a larger score is larger, whatever else the graph holds.
         let near = scores(&[0.5, 0.500001, -1e6, 1.0, 0.9]);
-        assert_eq!(*select_top(&near, &graph, Keep::Count(1)).unwrap().rows, [1, 3]);
-        assert_eq!(*select_top(&equal, &graph, Keep::Count(9)).unwrap().rows, [0, 1, 2, 3, 4]);
-        assert_eq!(*select_top(&equal, &graph, Keep::MinScore(0.5)).unwrap().rows, [0, 1, 2, 3, 4]);
+        assert_eq!(*select_top(&near, &graph, Keep::Count(1), Connect::Edges).unwrap().rows, [1, 3]);
         assert_eq!(
-            *select_top(&scores(&[0.0, 0.2, 0.0, 1.0, 0.6]), &graph, Keep::MinScore(0.5)).unwrap().rows,
+            *select_top(&equal, &graph, Keep::Count(9), Connect::Edges).unwrap().rows,
+            [0, 1, 2, 3, 4]
+        );
+        assert_eq!(
+            *select_top(&equal, &graph, Keep::MinScore(0.5), Connect::Edges).unwrap().rows,
+            [0, 1, 2, 3, 4]
+        );
+        assert_eq!(
+            *select_top(&scores(&[0.0, 0.2, 0.0, 1.0, 0.6]), &graph, Keep::MinScore(0.5), Connect::Edges)
+                .unwrap()
+                .rows,
             [1, 3, 4]
         );
     }
@@ -158,13 +235,16 @@ mod tests {
     fn an_outlier_does_not_make_other_scores_equal() {
         let graph = graph(&[12], &[]);
         let falling = [0.0, -1.0, -2.0, -3.0, -4.0, -5.0, -6.0, -7.0, -8.0, -9.0, -10.0, -1e6];
-        assert_eq!(*select_top(&scores(&falling), &graph, Keep::Ratio(0.25)).unwrap().rows, [0, 1, 2]);
+        assert_eq!(
+            *select_top(&scores(&falling), &graph, Keep::Ratio(0.25), Connect::Edges).unwrap().rows,
+            [0, 1, 2]
+        );
     }
 
     #[test]
     fn a_ratio_rounds_up_but_not_past_its_product() {
         let graph = random_graph(&[30], 2.0, true, 1);
-        let picked = select_top(&random(&[30, 1], 2), &graph, Keep::Ratio(0.1)).unwrap();
+        let picked = select_top(&random(&[30, 1], 2), &graph, Keep::Ratio(0.1), Connect::Edges).unwrap();
         assert_eq!(picked.rows.len(), 3);
         assert!(Arc::ptr_eq(&picked.graph.adjacency, &picked.graph.transpose));
     }
@@ -187,7 +267,7 @@ mod tests {
                     |start, len| candle_nn::ops::softmax(&score.narrow(0, start, len).unwrap(), 0).unwrap();
                 Tensor::cat(&[part(0, 5), part(5, 4)], 0).unwrap()
             };
-            let picked = select_top(&score, &graph, keep).unwrap();
+            let picked = select_top(&score, &graph, keep, Connect::Edges).unwrap();
             let perm = golden.integers("outputs/perm");
             let mut expected = perm.clone();
             expected.sort_unstable();

@@ -55,6 +55,8 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
                 Action::Pooling(_) => false,
                 // Edges may differ in what they carry.
                 Action::RemainingEdges => false,
+                // What was dropped is told apart.
+                Action::Lift => false,
             }
             && !cx.node(node).ty.entity.is_of_edges();
     }

@@ -118,7 +118,9 @@ pub fn run(
             Structure::Sparse(graph) => kernels::assignment_entropy(x, &graph.graph_offsets),
             _ => kernels::cluster_assignment_entropy(x, structure.n_graphs()),
         },
-        Composite::Select(_)
+        Composite::Select(..)
+        | Composite::Join { .. }
+        | Composite::MergedMax
         | Composite::Kept
         | Composite::Contract
         | Composite::Merged

@@ -1,11 +1,14 @@
 //! Stages that compute nothing: what the data brings, and edges laid out anew.
 
 use super::{ForwardCx, Module, Structure, Value};
-use crate::kernels;
-use crate::kernels::graph::Remaining;
+use crate::kernels::graph::{Csr, Origin, Remaining};
+use crate::kernels::program::{Arguments, Compiled, Random, Topology, run};
+use crate::kernels::{self, tape};
 use crate::ops::Action;
+use crate::ops::structure::lift;
 use crate::types::Entity;
 use candle_core::{Result, Tensor, bail};
+use std::sync::Arc;
 
 /// The module of an operator without a program.
 ///
@@ -15,7 +18,53 @@ pub fn module(name: &str, action: Action, entity: Entity) -> Result<Box<dyn Modu
     match action {
         Action::Input => Ok(Box::new(Given)),
         Action::RemainingEdges => Ok(Box::new(RemainingEdges { is_kind: entity == Entity::EdgeKinds })),
+        Action::Lift => Ok(Box::new(Lift)),
         _ => bail!("`{name}` has no program"),
+    }
+}
+
+struct Lift;
+
+impl Module for Lift {
+    fn forward(&self, inputs: &[&Value], _: &mut ForwardCx) -> Result<Value> {
+        let (x, to) = (&inputs[0].x, inputs[1]);
+        let n_rows = to.x.dims()[0];
+        let lifted = match &inputs[0].structure {
+            Structure::Clusters { n_graphs, k, assignment: Some(s), .. } => {
+                let width = x.dims()[1];
+                let compiled = Arc::new(Compiled::new(&lift::of_shares(*k, width), &[true, true]));
+                let of_graphs = tape::reshape(x, (*n_graphs, *k, width))?;
+                let topology = Topology::rows(to.structure.offsets());
+                let mut results = run(&Arguments {
+                    compiled: &compiled,
+                    inputs: &[s.clone(), of_graphs],
+                    weights: &[],
+                    topology: &topology,
+                    random: Random { seed: None },
+                    like: s,
+                })?;
+                results.remove(0)
+            }
+            Structure::Sparse(graph) => match &graph.origin {
+                Some(Origin::Merged(members)) if members.n_cols == n_rows => {
+                    let mut of_nodes = vec![0u32; n_rows];
+                    for row in 0..members.n_rows() {
+                        members.row(row).iter().for_each(|&node| of_nodes[node as usize] = row as u32);
+                    }
+                    kernels::gather_rows(x, &Arc::new(of_nodes))?
+                }
+                Some(Origin::Kept(nodes)) if nodes.last().is_none_or(|&last| (last as usize) < n_rows) => {
+                    let mut offsets = vec![0u32; n_rows + 1];
+                    nodes.iter().for_each(|&node| offsets[node as usize + 1] = 1);
+                    (0..n_rows).for_each(|row| offsets[row + 1] += offsets[row]);
+                    let indices = (0..nodes.len() as u32).collect();
+                    kernels::sum_of_lists(x, &Arc::new(Csr { offsets, indices, n_cols: nodes.len() }))?
+                }
+                _ => bail!("`lift` got nodes that no pooling of the rows it leads to made"),
+            },
+            _ => bail!("`lift` got a value that no pooling made"),
+        };
+        Ok(Value { x: lifted, structure: to.structure.clone() })
     }
 }
 

@@ -42,7 +42,8 @@ pub enum Structure {
     Edges(Arc<SparseGraph>),
     /// `k` clusters a graph, rows `g · k ..`, with the coarse adjacency `[n_graphs, k, k]`: row the cluster that gathers,
     /// column the one it gathers from (`None` where the plan found that nothing reads it).
-    Clusters { n_graphs: usize, k: usize, adjacency: Option<Tensor> },
+    /// `assignment`: the shares of the rows before in the clusters, `[N, k]`, where a lift undoes the pooling.
+    Clusters { n_graphs: usize, k: usize, adjacency: Option<Tensor>, assignment: Option<Tensor> },
     /// `k` sorted rows a graph, without edges.
     Slots { n_graphs: usize, k: usize },
     /// One row a graph.
@@ -192,6 +193,8 @@ pub struct LowerCx<'a> {
     pub activation: Option<Fun>,
     /// Whether anything reads the coarse adjacency that this pooling would make.
     pub needs_adjacency: bool,
+    /// Whether a lift undoes this pooling.
+    pub needs_assignment: bool,
     pub weights: &'a crate::lower::NodeWeights,
 }
 

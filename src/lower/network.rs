@@ -118,6 +118,7 @@ impl Network {
                     output: &node.ty,
                     activation: step.activation,
                     needs_adjacency: step.needs_adjacency,
+                    needs_assignment: step.needs_assignment,
                     weights: &weights,
                 }
                 .module()?,
@@ -294,8 +295,10 @@ impl Value {
     /// Lets go of everything that was kept for a backward pass.
     fn detach(&mut self) {
         self.x = self.x.detach();
-        if let Structure::Clusters { adjacency: Some(adjacency), .. } = &mut self.structure {
-            *adjacency = adjacency.detach();
+        if let Structure::Clusters { adjacency, assignment, .. } = &mut self.structure {
+            for kept in [adjacency, assignment].into_iter().flatten() {
+                *kept = kept.detach();
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ pub fn lower(cx: &LowerCx) -> Result<Box<dyn Module>> {
             wanted_losses,
             // Statistics of an assignment read nothing else.
             wants_adjacency: cx.needs_adjacency && !wants_assignment,
-            wants_assignment,
+            wants_assignment: wants_assignment || cx.needs_assignment,
             has_loops,
         };
         let described = program::of(op, &facts, options);
@@ -170,7 +170,7 @@ impl Values<'_> {
 
     /// What clusters are joined by, a row a pair.
     fn adjacency(&self) -> Result<Tensor> {
-        let Structure::Clusters { n_graphs, k, adjacency } = &self.inputs[0].structure else {
+        let Structure::Clusters { n_graphs, k, adjacency, .. } = &self.inputs[0].structure else {
             bail!("a stage on clusters got another value")
         };
         // Where nothing reads the edges, the pooling made none, and the program does not either.
@@ -212,8 +212,9 @@ impl ProgramModule {
                         _ => bail!("a stage that selects or merges nodes got another value"),
                     };
                     match (what, &next) {
-                        (Composite::Select(keep), _) => {
-                            let selection = kernels::select_top(&values.get(args[0])?, level()?, *keep)?;
+                        (Composite::Select(keep, connect), _) => {
+                            let scores = values.get(args[0])?;
+                            let selection = kernels::select_top(&scores, level()?, *keep, *connect)?;
                             next = Some(NextLevel::Selected(selection));
                         }
                         (Composite::Contract, _) => {
@@ -221,6 +222,15 @@ impl ProgramModule {
                                 args.iter().map(|&id| values.get(id)).collect::<Result<_>>()?;
                             let contraction = kernels::contract(&scores, level()?)?;
                             next = Some(NextLevel::Contracted(contraction));
+                        }
+                        (Composite::Join { rule, self_loops }, _) => {
+                            let contraction =
+                                kernels::join(&values.get(args[0])?, level()?, *rule, *self_loops)?;
+                            next = Some(NextLevel::Contracted(contraction));
+                        }
+                        (Composite::MergedMax, Some(NextLevel::Contracted(contraction))) => {
+                            let x = kernels::max_of_lists(&values.get(args[0])?, &contraction.members)?;
+                            values.made[id.index()] = Some(x);
                         }
                         (Composite::Kept, Some(NextLevel::Selected(selection))) => {
                             let x = kernels::gather_rows(&values.get(args[0])?, &selection.rows)?;
@@ -352,7 +362,8 @@ impl Module for ProgramModule {
                     cx.pooling.push(PoolingStats { node: self.node, n_clusters: k, graphs });
                 }
                 let adjacency = described.adjacency().map(|place| results[place].clone());
-                Value { x, structure: Structure::Clusters { n_graphs, k, adjacency } }
+                let assignment = described.assignment().map(|place| results[place].clone());
+                Value { x, structure: Structure::Clusters { n_graphs, k, adjacency, assignment } }
             }
         })
     }
@@ -507,6 +518,7 @@ mod tests {
         let more = [
             "sage(4) -> topk(k = 2) -> dropout -> sort_pool(k = 3) -> flatten -> linear",
             "sage(4) -> edge_pool -> mean -> linear",
+            "sage(4) -> partition(by = identity, reduce = max) -> mean -> linear",
         ];
         let facts = random_graphs(&RandomGraphs::default()).facts();
         for text in TEXTS.iter().chain(&more) {
@@ -544,7 +556,18 @@ mod tests {
         let without: Vec<&str> = others.iter().map(String::as_str).collect();
         assert_eq!(
             without,
-            ["contract", "flatten", "kept", "link_loss", "merged", "of_contracted", "select", "sort"]
+            [
+                "contract",
+                "flatten",
+                "join",
+                "kept",
+                "link_loss",
+                "merged",
+                "merged_max",
+                "of_contracted",
+                "select",
+                "sort"
+            ]
         );
         let compared: Vec<&str> = seen.difference(&others).map(String::as_str).collect();
         let expected = [

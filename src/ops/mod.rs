@@ -98,6 +98,11 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &pool::dmon::Dmon,
     &pool::just_balance::JustBalance,
     &pool::hosc::Hosc,
+    &pool::asap::Asap,
+    &pool::cluster_pool::ClusterPool,
+    &pool::kmis::Kmis,
+    &pool::graclus::Graclus,
+    &pool::partition::Partition,
     // Readouts.
     &readout::over_rows::SUM,
     &readout::over_rows::MEAN,
@@ -124,6 +129,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &structure::concat::Concat,
     &structure::add::Add,
     &structure::identity::Identity,
+    &structure::lift::Lift,
 ];
 
 /// Every loss that a file can name.
@@ -303,6 +309,8 @@ pub enum Action {
     Add,
     /// Of a value of the edges, the rows of those that a selection leaves.
     RemainingEdges,
+    /// A pooling undone.
+    Lift,
 }
 
 impl Action {
@@ -328,7 +336,8 @@ impl Action {
             | Action::Messages { .. }
             | Action::Pooling(_)
             | Action::Readout(_)
-            | Action::RemainingEdges => false,
+            | Action::RemainingEdges
+            | Action::Lift => false,
         }
     }
 }
@@ -428,6 +437,11 @@ pub trait Operator: std::any::Any + Send + Sync + std::fmt::Debug {
     /// The elementwise function, where the operator with these arguments is nothing else.
     fn as_activation(&self, _args: &Args) -> Option<Fun> {
         None
+    }
+    /// Whether a pooling that keeps nodes joins them by other edges than those of the graph, so that values of the edges
+    /// end.
+    fn joins_anew(&self, _args: &Args) -> bool {
+        false
     }
     /// What it does to the rows, with these arguments.
     fn action(&self, args: &Args) -> Action;

@@ -1,9 +1,22 @@
 //! Which graphs of the hierarchy need their edges.
 
-use crate::ir::Model;
+use crate::ir::{Model, pooling_above};
 use crate::ops::{Action, Family, LossKind};
 use petgraph::Direction;
 use petgraph::visit::EdgeRef;
+
+/// For each node, whether it is a pooling that a live lift undoes.
+pub(super) fn are_undone(model: &Model, is_live: &[bool]) -> Vec<bool> {
+    let mut is_undone = vec![false; model.graph.node_count()];
+    for (idx, node) in model.nodes().filter(|(idx, _)| is_live[idx.index()]) {
+        if node.op.action(&node.args) == Action::Lift
+            && let Some(pooling) = pooling_above(&model.graph, model.inputs(idx)[0])
+        {
+            is_undone[pooling.index()] = true;
+        }
+    }
+    is_undone
+}
 
 /// For each node, whether a live reader of its value reads the edges of the graph that it lives on:
 /// a convolution does; a pooling does where its own result's edges are read or a wanted loss compares
@@ -22,8 +35,9 @@ pub(super) fn read_edges(model: &Model, is_live: &[bool]) -> Vec<bool> {
             if node.op.action(&node.args) == Action::RemainingEdges {
                 return is_live[reader.index()];
             }
-            // Only the first input brings its structure with it.
-            if port != 0 || !is_live[reader.index()] {
+            // Only the first input brings its structure with it; of a lift it is the one that it leads back to.
+            let brings = if node.op.action(&node.args) == Action::Lift { 1 } else { 0 };
+            if port != brings || !is_live[reader.index()] {
                 return false;
             }
             match node.op.family() {

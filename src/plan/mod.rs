@@ -34,6 +34,8 @@ pub struct Step {
     /// Whether anything reads the edges of the graph that the result lives on. A pooling whose edges
     /// nothing reads does not make them.
     pub needs_adjacency: bool,
+    /// Whether a lift undoes the pooling, which keeps for it how rows are shared out.
+    pub needs_assignment: bool,
     /// How the step sums over rows: a value that rows are sorted or selected by has the same bits in every numbering.
     pub summation: Summation,
     /// Steps whose values nothing reads after this one.
@@ -55,6 +57,7 @@ pub fn plan(model: &Checked<Model>) -> Plan {
 pub(crate) fn plan_of(model: &Model) -> Plan {
     let is_live = reaches_output(model);
     let needs_adjacency = adjacency::read_edges(model, &is_live);
+    let needs_assignment = adjacency::are_undone(model, &is_live);
     let feeds_choice = feeds_choice(model);
     // Counted once, because one value may have as many readers as there are stages.
     let mut n_readers = vec![0usize; model.graph.node_count()];
@@ -89,6 +92,7 @@ pub(crate) fn plan_of(model: &Model) -> Plan {
             activation: None,
             inputs,
             needs_adjacency,
+            needs_assignment: needs_assignment[idx.index()],
             summation,
             frees: Vec::new(),
         });

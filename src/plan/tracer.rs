@@ -90,6 +90,7 @@ impl Tracer {
                     false => input.clone(),
                 });
             }
+            trace.needs_assignment = step.needs_assignment;
             trace.begin(Some(step.node.index()), step.activation, step.needs_adjacency, step.summation);
             let cx = FactCx { args: &node.args, inputs: &types, output: &node.ty };
             values.push(trace::stage(node.op, &cx, &inputs, &mut trace));

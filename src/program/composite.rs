@@ -35,6 +35,28 @@ pub enum Keep {
     MinScore(f64),
 }
 
+/// Which nodes become one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Join {
+    /// Those at both ends of an edge with a number above this, and all that are linked so.
+    Above(f64),
+    /// Those of a graph with equal rows.
+    Equal,
+    /// Nodes of falling numbers with those within so many edges that none before them has; those that tie and are as near
+    /// become one together.
+    Around { hops: usize },
+}
+
+/// Which edges a selection makes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Connect {
+    /// Those between kept nodes.
+    Edges,
+    /// An edge wherever one, or a node itself, leads from the neighbours of one node to those of another, each its own
+    /// neighbour.
+    Neighbourhoods { self_loops: bool },
+}
+
 /// How the rows of a graph become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Over {
@@ -102,16 +124,20 @@ pub enum Composite {
     /// The mean entropy of the rows of each graph.
     Entropy,
     /// The rows with the largest scores, all that tie with the last: a level of its own.
-    Select(Keep),
+    Select(Keep, Connect),
     /// `x` at the rows that a selection keeps: `x`, the selection.
     Kept,
     /// Edges contracted by falling score, those that tie together: a level of its own, whose rows are the nodes that
     /// became one. A number for each edge, and further ones that decide where the first tie.
     Contract,
+    /// Nodes that become one by a rule: a level of its own, as that of a contraction. Numbers of edges or of nodes.
+    Join { rule: Join, self_loops: bool },
     /// `Σ` of `x` over the rows that became one: `x`, the contraction.
     Merged,
-    /// Of each row that several became, the mean over the edges that were contracted for it, which tie; 1 where a row
-    /// stayed alone: numbers of edges, the contraction.
+    /// The largest of `x` over the rows that became one: `x`, the contraction.
+    MergedMax,
+    /// Of each row that several became, the mean over the edges that were contracted for it, which tie, or over the nodes
+    /// that others gathered around; 1 where a row stayed alone: numbers of edges, or of nodes, the contraction.
     OfContracted,
 }
 
@@ -142,10 +168,12 @@ impl Composite {
             Composite::CoarseAdjacency => "coarse_adjacency",
             Composite::LinkLoss => "link_loss",
             Composite::Entropy => "assignment_entropy",
-            Composite::Select(_) => "select",
+            Composite::Select(..) => "select",
             Composite::Kept => "kept",
             Composite::Contract => "contract",
+            Composite::Join { .. } => "join",
             Composite::Merged => "merged",
+            Composite::MergedMax => "merged_max",
             Composite::OfContracted => "of_contracted",
         }
     }
@@ -174,9 +202,20 @@ impl Composite {
             Composite::Activate(f) => f.parameter().map(|c| c.to_string()).into_iter().collect(),
             Composite::Dropout { p, .. } => vec![p.to_string()],
             Composite::Sort { k } => vec![k.to_string()],
-            Composite::Select(Keep::Ratio(ratio)) => vec![format!("ratio {ratio}")],
-            Composite::Select(Keep::Count(k)) => vec![format!("k {k}")],
-            Composite::Select(Keep::MinScore(least)) => vec![format!("above {least}")],
+            Composite::Select(keep, connect) => {
+                let mut all = vec![match keep {
+                    Keep::Ratio(ratio) => format!("ratio {ratio}"),
+                    Keep::Count(k) => format!("k {k}"),
+                    Keep::MinScore(least) => format!("above {least}"),
+                }];
+                all.extend((*connect != Connect::Edges).then(|| "neighbourhoods joined".to_owned()));
+                all
+            }
+            Composite::Join { rule, .. } => vec![match rule {
+                Join::Above(least) => format!("above {least}"),
+                Join::Equal => "equal rows".to_owned(),
+                Join::Around { hops } => format!("within {hops}"),
+            }],
             _ => Vec::new(),
         }
     }
@@ -223,8 +262,10 @@ impl Composite {
             Composite::Pool => (Space::Graphs, vec![args[0].width(), args[1].width()]),
             Composite::CoarseAdjacency => (Space::Graphs, vec![args[0].width(), args[0].width()]),
             Composite::LinkLoss | Composite::Entropy => (Space::Graphs, Vec::new()),
-            Composite::Select(_) | Composite::Contract => (Space::Kept, Vec::new()),
-            Composite::Kept | Composite::Merged | Composite::OfContracted => (Space::Kept, axes),
+            Composite::Select(..) | Composite::Contract | Composite::Join { .. } => (Space::Kept, Vec::new()),
+            Composite::Kept | Composite::Merged | Composite::MergedMax | Composite::OfContracted => {
+                (Space::Kept, axes)
+            }
         }
     }
 
@@ -235,10 +276,12 @@ impl Composite {
             Composite::PropagateLstm => Some(Moves::Ordered),
             Composite::Flatten { .. } if space == Space::Rows => Some(Moves::Ordered),
             Composite::Flatten { .. } | Composite::Sort { .. } => Some(Moves::Invariant),
-            Composite::Select(_)
+            Composite::Select(..)
             | Composite::Kept
             | Composite::Contract
+            | Composite::Join { .. }
             | Composite::Merged
+            | Composite::MergedMax
             | Composite::OfContracted => Some(Moves::Equivariant),
             _ => None,
         }
@@ -330,10 +373,12 @@ impl Composite {
             | Composite::PropagateLstm
             | Composite::Sort { .. }
             | Composite::Flatten { .. }
-            | Composite::Select(_)
+            | Composite::Select(..)
             | Composite::Kept
             | Composite::Contract
+            | Composite::Join { .. }
             | Composite::Merged
+            | Composite::MergedMax
             | Composite::OfContracted => return None,
         })
     }

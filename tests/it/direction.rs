@@ -225,7 +225,12 @@ fn both_levels(graphs: &[Matrix]) -> [(Type, Structure); 2] {
         (ty(Entity::Nodes, 0, None, WIDTH), Structure::Sparse(sparse)),
         (
             ty(Entity::Clusters, 1, Some(N), WIDTH),
-            Structure::Clusters { n_graphs: graphs.len(), k: N, adjacency: Some(adjacency) },
+            Structure::Clusters {
+                n_graphs: graphs.len(),
+                k: N,
+                adjacency: Some(adjacency),
+                assignment: None,
+            },
         ),
     ]
 }
@@ -513,7 +518,8 @@ fn attention_does_not_count_how_strongly_clusters_are_joined() {
         let [whole, half] = [1.0, 0.5].map(|strength| {
             let flat: Vec<f64> = flat.iter().map(|value| strength * value).collect();
             let adjacency = Tensor::from_vec(flat, (4, N, N), &Device::Cpu).unwrap();
-            let structure = Structure::Clusters { n_graphs: 4, k: N, adjacency: Some(adjacency) };
+            let structure =
+                Structure::Clusters { n_graphs: 4, k: N, adjacency: Some(adjacency), assignment: None };
             let x = Tensor::from_slice(&random(4 * N * WIDTH, 2), (4 * N, WIDTH), &Device::Cpu).unwrap();
             numbers(&lone.run(&[&Value { x, structure }], &mut ForwardCx::evaluation()).unwrap().x)
         });

@@ -290,7 +290,7 @@ fn plain(shape: &[usize]) -> Vec<usize> {
 }
 
 /// A weight as PyG stores it, out of ours.
-fn to_pyg(ours: &Tensor, map: WeightMap, shape: &[usize]) -> Tensor {
+pub(crate) fn to_pyg(ours: &Tensor, map: WeightMap, shape: &[usize]) -> Tensor {
     match map {
         WeightMap::Same => ours.clone(),
         WeightMap::Transposed => ours.t().unwrap(),
@@ -306,7 +306,7 @@ fn to_pyg(ours: &Tensor, map: WeightMap, shape: &[usize]) -> Tensor {
 }
 
 /// Our weight out of PyG's: every one that the map names and the case has, laid into place.
-fn from_pyg(case: &Case, map: &[(&str, &str, WeightMap)], spec: &WeightSpec) -> Tensor {
+pub(crate) fn from_pyg(case: &Case, map: &[(&str, &str, WeightMap)], spec: &WeightSpec) -> Tensor {
     let shape: Vec<usize> = spec.shape.iter().map(|dim| dim.known().unwrap()).collect();
     let missing = match (case.args.get("affine"), spec.name) {
         (Some(Json::Bool(false)), "weight") => 1.0,
@@ -361,7 +361,12 @@ fn inputs(case: &Case, op: &dyn Operator, dtype: DType) -> Inputs {
     if case.inputs.contains_key("adj") {
         let adj = variable("adj");
         let (n_graphs, n, width) = x.dims3().unwrap();
-        let structure = Structure::Clusters { n_graphs, k: n, adjacency: Some(adj.as_tensor().clone()) };
+        let structure = Structure::Clusters {
+            n_graphs,
+            k: n,
+            adjacency: Some(adj.as_tensor().clone()),
+            assignment: None,
+        };
         let mut values = vec![Value { x: x.reshape(((), width)).unwrap(), structure: structure.clone() }];
         let mut types = vec![ty(Entity::Clusters, 1, Some(n), width)];
         let mut variables = BTreeMap::from([("x", x), ("adj", adj)]);
@@ -717,8 +722,12 @@ fn mincut_on_graphs_of_their_own_size_is_pygs_on_padded_ones() {
             };
             let (x, s, adj) =
                 (variable("x", &[n, width]), variable("s", &[n, k]), variable("adj", &[1, n, n]));
-            let structure =
-                Structure::Clusters { n_graphs: 1, k: n, adjacency: Some(adj.as_tensor().clone()) };
+            let structure = Structure::Clusters {
+                n_graphs: 1,
+                k: n,
+                adjacency: Some(adj.as_tensor().clone()),
+                assignment: None,
+            };
             let types = [width, k].map(|width| ty(Entity::Clusters, 1, Some(n), width));
             let inputs =
                 [&x, &s].map(|var| Value { x: var.as_tensor().clone(), structure: structure.clone() });

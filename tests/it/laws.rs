@@ -58,6 +58,10 @@ type Written = Vec<(&'static str, ArgValue)>;
 fn settings() -> Vec<Setting> {
     let mut settings = Vec::new();
     for &op in ops::CATALOGUE {
+        // What undoes a pooling stands behind one: its laws are in its file.
+        if op.name() == "lift" {
+            continue;
+        }
         let before = settings.len();
         for entity in [Entity::Nodes, Entity::Edges, Entity::Clusters, Entity::Slots, Entity::Graph] {
             let accepted = |written: &Written| inputs_for(op, &args(op, written), entity);
@@ -265,6 +269,7 @@ impl Graphs {
                 n_graphs,
                 k: ROWS,
                 adjacency: Some(tensor(&self.coarse, &[n_graphs, ROWS, ROWS])),
+                assignment: None,
             },
             Entity::Slots => Structure::Slots { n_graphs, k: ROWS },
             Entity::Graph => Structure::Graphs { n_graphs },

@@ -57,6 +57,7 @@ impl Lone {
             output: &output,
             activation: None,
             needs_adjacency: true,
+            needs_assignment: false,
             weights: &weights,
         }
         .module()

@@ -106,6 +106,25 @@ pub fn mixed_levels(cx: &InferCx, port: usize) -> Diagnostic {
     }
 }
 
+/// A lift whose value was not made by a pooling of the level that it names.
+pub fn no_way_back(cx: &InferCx) -> Diagnostic {
+    let name = cx.op.name();
+    let mut finding = Diagnostic::error(
+        "levels::no_way_back",
+        format!("`{name}` undoes one pooling, but none led from {} to {}", cx.inputs[1], cx.inputs[0]),
+    )
+    .label(cx.span, "nothing to undo");
+    for (port, what) in [(1, "to these rows"), (0, "of this value")] {
+        if cx.input_spans[port] != cx.span {
+            finding = finding.label(cx.input_spans[port], what);
+        }
+    }
+    finding.help(
+        "name the value that the pooling is applied to, and undo several poolings one by one, the last first: \
+         `a -> topk(ratio = 0.5) -> … -> lift(a)`",
+    )
+}
+
 /// Whether a finding says that a stage cannot take a value of the edges.
 pub fn is_about_edges(finding: &Diagnostic) -> bool {
     ["levels::not_for_edges", "levels::kinds"].contains(&finding.code)
@@ -197,6 +216,7 @@ pub fn edge_arguments(cx: &InferCx, ended_by: Option<Span>) -> Result<(), Diagno
             return Err(match given.entity {
                 // Kinds follow selections, so edges have become one on the way.
                 Entity::EdgeKinds => kinds_end(cx, spec, place, ended_by),
+                Entity::Edges if nodes.level > given.level => edges_end(cx, spec, place, ended_by),
                 _ => mixed_levels(cx, port),
             });
         }
@@ -245,7 +265,7 @@ fn edges_end(cx: &InferCx, spec: &ArgSpec, place: Span, ended_by: Option<Span>) 
     .label(place, "asks for values of the input graph's edges");
     let finding = match ended_by {
         Some(pooling) => {
-            finding.label(pooling, "the edges of the data end here: clusters are joined by new ones")
+            finding.label(pooling, "the edges of the data end here: what it makes is joined by new ones")
         }
         None => finding,
     };

@@ -1,12 +1,18 @@
 //! Poolings: a smaller graph out of a graph.
 
+pub mod asap;
 pub mod assignment;
+pub mod cluster_pool;
 pub mod diffpool;
 pub mod dmon;
 pub mod edge_pool;
+pub mod graclus;
 pub mod hosc;
 pub mod just_balance;
+pub mod kmis;
+pub mod merging;
 pub mod mincut;
+pub mod partition;
 pub mod sag;
 pub mod selection;
 pub mod topk;

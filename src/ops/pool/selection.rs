@@ -6,7 +6,7 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::InferCx;
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::program::composite::{Composite, Keep};
+use crate::program::composite::{Composite, Connect, Keep};
 use crate::program::{Index, V};
 use crate::types::{Entity, Type};
 
@@ -85,7 +85,7 @@ pub fn nodes(cx: &InferCx) -> Result<(), Diagnostic> {
 }
 
 /// Which nodes stay.
-fn keep(args: &Args) -> Keep {
+fn kept_nodes(args: &Args) -> Keep {
     match (args.opt_float("min_score"), args.opt_float("ratio"), args.opt_int("k")) {
         (Some(least), ..) => Keep::MinScore(least),
         (_, Some(ratio), _) => Keep::Ratio(ratio),
@@ -96,12 +96,12 @@ fn keep(args: &Args) -> Keep {
 /// The nodes with the best scores `[N, 1]`, weighted by them.
 pub fn selected<'b>(cx: &ProgramCx<'_, 'b>, score: V<'b>) -> Outcome<'b> {
     let (a, b) = (cx.args, cx.b);
-    let keep = keep(a);
+    let keep = kept_nodes(a);
     let is_softmax = matches!(keep, Keep::MinScore(_));
     let score = if is_softmax { score.softmax(Index::Graph) } else { score };
     // Nodes are chosen by the score before the nonlinearity, which rises with it: the choice is the same,
     // but scores that the nonlinearity rounds to one value are still distinguished.
-    let selection = b.call(Composite::Select(keep), &[score]);
+    let selection = b.call(Composite::Select(keep, Connect::Edges), &[score]);
     let kept = |v: V<'b>| b.call(Composite::Kept, &[v, selection]);
     let (x, score) = (kept(cx.x()), kept(score));
     let weight = match a.choice("nonlinearity") {

@@ -3,6 +3,7 @@
 pub mod add;
 pub mod concat;
 pub mod identity;
+pub mod lift;
 
 use crate::ops::InferCx;
 use crate::types::{Entity, Type};

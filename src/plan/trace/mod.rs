@@ -88,6 +88,7 @@ pub enum Structure {
         n_graphs: f64,
         k: f64,
         adjacency: Option<Matrix>,
+        assignment: Option<Matrix>,
     },
     Slots {
         n_graphs: f64,
@@ -399,6 +400,8 @@ pub struct Trace {
     pub activation: Option<Fun>,
     /// Whether anything reads the edges of the graph that the traced stage makes.
     pub needs_adjacency: bool,
+    /// Whether a lift undoes the traced stage.
+    pub needs_assignment: bool,
     /// Whether some node of the data has an edge to itself.
     pub has_loops: bool,
     /// How the stage sums over rows.
@@ -424,6 +427,7 @@ impl Trace {
             wanted_losses,
             activation: None,
             needs_adjacency: false,
+            needs_assignment: false,
             has_loops: false,
             summation: Summation::Sequential,
             computed: Vec::new(),

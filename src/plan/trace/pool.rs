@@ -268,6 +268,16 @@ impl Trace {
         made
     }
 
+    /// `kernels::max_of_lists`: the largest of rows that become one.
+    pub fn max_rows(&mut self, x: Matrix, rows: f64) -> Matrix {
+        self.kernel("max_rows", &[x], false, [rows, x.width], |kernel| {
+            kernel.forward = Work::by_rows(rows).stream(x.numbers(), x.numbers() + rows * x.width);
+            kernel.backward =
+                Work::by_rows(x.rows).stream(x.numbers(), 2.0 * x.numbers() + 2.0 * rows * x.width);
+            kernel.backward_scratch_bytes = FLOAT_BYTES * 2.0 * x.rows;
+        })
+    }
+
     /// `kernels::sum_of_lists` and `kernels::mean_of_lists`: rows that become one.
     pub fn merge_rows(&mut self, x: Matrix, rows: f64) -> Matrix {
         self.kernel("merge_rows", &[x], false, [rows, x.width], |kernel| {

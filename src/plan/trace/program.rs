@@ -37,7 +37,7 @@ pub(crate) fn stage(op: &dyn Operator, cx: &FactCx, inputs: &[Value], step: &mut
         activation: step.activation,
         wanted_losses: &wanted_losses,
         wants_adjacency: step.needs_adjacency,
-        wants_assignment: false,
+        wants_assignment: step.needs_assignment,
         has_loops: step.has_loops || inputs.iter().any(|input| input.structure.is_merged()),
     };
     let place = step.stage.map(|stage| (stage, options.has_loops));
@@ -59,6 +59,20 @@ pub(crate) fn stage(op: &dyn Operator, cx: &FactCx, inputs: &[Value], step: &mut
                     true => step.merge_rows(edges.x, graphs.n_edges()),
                 };
                 Value { x, structure: Structure::Edges(graphs.clone()) }
+            }
+            (Action::Lift, [of, to]) => {
+                let x = match &of.structure {
+                    Structure::Clusters { n_graphs, k, assignment: Some(s), .. } => {
+                        let program =
+                            crate::ops::structure::lift::of_shares(*k as usize, of.x.width as usize);
+                        let compiled = Arc::new(Compiled::new(&program, &[true, true]));
+                        let sizes = Sizes { graphs: *n_graphs, rows: to.x.rows, edges: 0.0 };
+                        step.primitives(&compiled, &[*s, of.x], sizes).remove(0)
+                    }
+                    Structure::Sparse(graphs) if graphs.is_merged => step.gather_rows(of.x, to.x.rows),
+                    _ => step.merge_rows(of.x, to.x.rows),
+                };
+                Value { x, structure: to.structure.clone() }
             }
             _ => inputs[0].clone(),
         },
@@ -132,13 +146,16 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
                 let Some(&x) = matrices.first() else { continue };
                 let width = program.value(*id).axes.last().and_then(Size::known).unwrap_or(0) as f64;
                 let made = match (what, structure) {
-                    (Composite::Select(keep), Structure::Sparse(graphs)) => {
+                    (Composite::Select(keep, _), Structure::Sparse(graphs)) => {
                         kept = Some(Rc::new(step.select_top(x, graphs, |n| n_kept(*keep, n))));
                         continue;
                     }
-                    (Composite::Contract, Structure::Sparse(graphs)) => {
+                    (Composite::Contract | Composite::Join { .. }, Structure::Sparse(graphs)) => {
                         kept = Some(Rc::new(step.contract(x, graphs)));
                         continue;
+                    }
+                    (Composite::MergedMax, _) => {
+                        step.max_rows(x, kept.as_ref().map_or(x.rows, |kept| kept.n_nodes()))
                     }
                     (Composite::Kept, _) => {
                         step.gather_rows(x, kept.as_ref().map_or(x.rows, |kept| kept.n_nodes()))
@@ -179,7 +196,8 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
         Place::Kept(_) => kept.map_or_else(|| structure.clone(), Structure::Sparse),
         Place::Clusters => {
             let adjacency = described.adjacency().and_then(|place| values.get(program.outputs[place]));
-            Structure::Clusters { n_graphs, k: k(), adjacency }
+            let assignment = described.assignment().and_then(|place| values.get(program.outputs[place]));
+            Structure::Clusters { n_graphs, k: k(), adjacency, assignment }
         }
     };
     Value { x, structure }
@@ -299,10 +317,12 @@ impl Trace {
                 Composite::PropagateMax
                 | Composite::PropagateLstm
                 | Composite::Attend(_)
-                | Composite::Select(_)
+                | Composite::Select(..)
                 | Composite::Kept
                 | Composite::Contract
+                | Composite::Join { .. }
                 | Composite::Merged
+                | Composite::MergedMax
                 | Composite::OfContracted,
                 _,
             ) => x,

@@ -1,0 +1,181 @@
+//! Nodes that become one by a rule, for poolings that merge nodes and keep a sparse graph.
+
+use super::contract::{Chosen, Contraction, Joined, contraction, targets_of};
+use super::custom::values_f64;
+use crate::kernels::graph::SparseGraph;
+use crate::program::composite::Join;
+use candle_core::{Result, Tensor, bail};
+use std::cmp::Ordering;
+
+/// Joins nodes as the rule says. No choice depends on how the nodes are numbered: where numbers tie, to the last bit, nodes that
+/// could be chosen among become one together. Not differentiable. Without `self_loops` edges inside of what became one go.
+///
+/// The lists of [`Contraction::contracted`] name the edges that joined, of [`Join::Around`] the nodes that others gathered around.
+///
+/// # Shapes
+/// - `x`: `[E, 1]` in the order of the adjacency for [`Join::Above`], `[N, F]` for [`Join::Equal`], `[N, 1]` for [`Join::Around`]
+///
+/// # Errors
+/// Where `x` has not one row for each edge or node.
+pub fn join(x: &Tensor, graph: &SparseGraph, rule: Join, self_loops: bool) -> Result<Contraction> {
+    // Adding 0 makes −0 and 0 equal.
+    let numbers: Vec<f64> = values_f64(x)?.iter().map(|number| number + 0.0).collect();
+    let n_rows = if matches!(rule, Join::Above(_)) { graph.n_edges() } else { graph.n_nodes() };
+    if x.dims()[0] != n_rows || (numbers.len() != n_rows && rule != Join::Equal) {
+        bail!("join: numbers of the shape {:?} for {n_rows} rows", x.dims());
+    }
+    let targets = targets_of(graph);
+    let mut nodes = Joined::new(graph.n_nodes());
+    let chosen = match rule {
+        Join::Above(least) => {
+            let mut items = Vec::new();
+            for (entry, (&source, &target)) in graph.adjacency.indices.iter().zip(&targets).enumerate() {
+                if numbers[entry] > least && source != target {
+                    nodes.join(source, target);
+                    items.push((entry as u32, target));
+                }
+            }
+            Chosen { items, n_items: graph.n_edges() }
+        }
+        Join::Equal => {
+            equal(&numbers, x.dims()[1], graph, &mut nodes);
+            Chosen { items: Vec::new(), n_items: graph.n_nodes() }
+        }
+        Join::Around { hops } => {
+            Chosen { items: around(&numbers, hops, graph, &mut nodes), n_items: graph.n_nodes() }
+        }
+    };
+    Ok(contraction(graph, &targets, nodes, &chosen, self_loops))
+}
+
+/// Joins the nodes of each graph whose rows are equal.
+fn equal(numbers: &[f64], width: usize, graph: &SparseGraph, nodes: &mut Joined) {
+    let row = |node: u32| &numbers[node as usize * width..][..width];
+    let compare = |&a: &u32, &b: &u32| {
+        let pairs = row(a).iter().zip(row(b));
+        pairs.fold(Ordering::Equal, |order, (a, b)| order.then(a.total_cmp(b)))
+    };
+    let mut order: Vec<u32> = Vec::new();
+    for bounds in graph.graph_offsets.windows(2) {
+        order.clear();
+        order.extend(bounds[0]..bounds[1]);
+        order.sort_by(compare);
+        for pair in order.windows(2).filter(|pair| compare(&pair[0], &pair[1]).is_eq()) {
+            nodes.join(pair[0], pair[1]);
+        }
+    }
+}
+
+/// A maximal set of nodes more than `hops` edges apart, of falling numbers, and each other node joined to the first of them
+/// that it is within reach of. The nodes of the set, ascending, each twice.
+///
+/// Paper: Bacciu et al. 2023, "Generalizing Downsampling from Regular Data to Graphs", algorithm 1.
+fn around(numbers: &[f64], hops: usize, graph: &SparseGraph, nodes: &mut Joined) -> Vec<(u32, u32)> {
+    const NONE: u32 = u32::MAX;
+    let n = graph.n_nodes();
+    // By node: the place in the order of those it is within reach of.
+    let mut reached = vec![NONE; n];
+    let mut seen_by = vec![NONE; n];
+    let mut centres: Vec<(u32, u32)> = Vec::new();
+    let mut order: Vec<u32> = Vec::new();
+    let mut rank = 0;
+    for bounds in graph.graph_offsets.windows(2) {
+        order.clear();
+        order.extend(bounds[0]..bounds[1]);
+        order.sort_by(|&a, &b| numbers[b as usize].total_cmp(&numbers[a as usize]));
+        for tied in order.chunk_by(|&a, &b| numbers[a as usize].total_cmp(&numbers[b as usize]).is_eq()) {
+            let free: Vec<u32> =
+                tied.iter().copied().filter(|&node| reached[node as usize] == NONE).collect();
+            for &centre in &free {
+                centres.push((centre, centre));
+                let (mut ring, mut next) = (vec![centre], Vec::new());
+                seen_by[centre as usize] = centre;
+                reached[centre as usize] = rank;
+                for _ in 0..hops {
+                    for &node in &ring {
+                        for &other in graph.transpose.row(node as usize) {
+                            if std::mem::replace(&mut seen_by[other as usize], centre) == centre {
+                                continue;
+                            }
+                            next.push(other);
+                            // What ties for a node becomes one with it.
+                            if reached[other as usize] == NONE || reached[other as usize] == rank {
+                                reached[other as usize] = rank;
+                                nodes.join(centre, other);
+                            }
+                        }
+                    }
+                    ring = std::mem::take(&mut next);
+                }
+            }
+            rank += 1;
+        }
+    }
+    centres.sort_unstable();
+    centres
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::testkit::graph;
+    use candle_core::Device;
+
+    fn members(numbers: &[f64], graph: &SparseGraph, rule: Join) -> Vec<Vec<u32>> {
+        let width = if rule == Join::Equal { numbers.len() / graph.n_nodes() } else { 1 };
+        let x = Tensor::from_slice(numbers, (numbers.len() / width, width), &Device::Cpu).unwrap();
+        let made = join(&x, graph, rule, false).unwrap();
+        (0..made.members.n_rows()).map(|row| made.members.row(row).to_vec()).collect()
+    }
+
+    /// Undirected edges.
+    fn undirected(sizes: &[u32], pairs: &[(u32, u32)]) -> std::sync::Arc<SparseGraph> {
+        let edges: Vec<(u32, u32)> = pairs.iter().flat_map(|&(a, b)| [(a, b), (b, a)]).collect();
+        graph(sizes, &edges)
+    }
+
+    #[test]
+    fn edges_above_a_number_join_all_that_they_link() {
+        let graph = graph(&[4, 2], &[(0, 1), (1, 2), (2, 3), (4, 5), (5, 5)]);
+        let found = members(&[0.6, 0.7, 0.5, 0.1, 0.9], &graph, Join::Above(0.5));
+        assert_eq!(found, [vec![0, 1, 2], vec![3], vec![4], vec![5]]);
+    }
+
+    #[test]
+    fn equal_rows_of_one_graph_become_one() {
+        let graph = graph(&[3, 2], &[(0, 1), (1, 2)]);
+        let found = members(&[1.0, 0.0, 2.0, 1.0, 1.0, -0.0, 1.0, 0.0, 1.0, 0.0], &graph, Join::Equal);
+        assert_eq!(found, [vec![0, 2], vec![1], vec![3, 4]]);
+    }
+
+    #[test]
+    fn nodes_gather_around_the_best_within_reach() {
+        let path = undirected(&[5, 1], &[(0, 1), (1, 2), (2, 3), (3, 4)]);
+        let numbers = [0.1, 0.9, 0.3, 0.2, 0.4, 0.0];
+        let found = members(&numbers, &path, Join::Around { hops: 1 });
+        assert_eq!(found, [vec![0, 1, 2], vec![3, 4], vec![5]]);
+        assert_eq!(members(&numbers, &path, Join::Around { hops: 2 }), [vec![0, 1, 2, 3], vec![4], vec![5]]);
+        // Two centres as good as each other have the node between them in common.
+        let tied = [0.1, 0.9, 0.3, 0.9, 0.4, 0.0];
+        assert_eq!(members(&tied, &path, Join::Around { hops: 1 }), [vec![0, 1, 2, 3, 4], vec![5]]);
+        let far = [0.9, 0.1, 0.3, 0.2, 0.9, 0.0];
+        assert_eq!(
+            members(&far, &path, Join::Around { hops: 1 }),
+            [vec![0, 1], vec![2], vec![3, 4], vec![5]]
+        );
+    }
+
+    #[test]
+    fn loops_inside_of_what_became_one_go_where_they_are_not_wanted() {
+        let graph = undirected(&[3], &[(0, 1), (1, 2)]);
+        let x = Tensor::from_slice(&[1.0, 1.0, 2.0], (3, 1), &Device::Cpu).unwrap();
+        for (self_loops, n_edges) in [(true, 3), (false, 2)] {
+            let made = join(&x, &graph, Join::Equal, self_loops).unwrap();
+            assert_eq!(made.graph.n_edges(), n_edges);
+            let merged = made.graph.merged_entries().unwrap();
+            assert_eq!((merged.n_rows(), merged.n_cols), (n_edges, 4));
+        }
+        let error = join(&x, &graph, Join::Above(0.0), true).unwrap_err().to_string();
+        assert!(error.contains("for 4 rows"), "{error}");
+    }
+}
