@@ -33,10 +33,6 @@ pub struct Inputs<'b> {
 
 /// Writes the program of a call; the widths fit. The result is `[N, width]`.
 pub fn write<'b>(call: &Call, b: &'b Build, inputs: Inputs<'b>) -> V<'b> {
-    b.recognising(|| written(call, b, inputs))
-}
-
-fn written<'b>(call: &Call, b: &'b Build, inputs: Inputs<'b>) -> V<'b> {
     let has_loops = call.flag(call.definition.self_loops);
     let shapes = call.shapes().unwrap_or_else(|finding| panic!("the widths fit: {}", finding.message));
     let (weights, known) = Default::default();

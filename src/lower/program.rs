@@ -9,7 +9,7 @@ use crate::ops::FactCx;
 use crate::ops::program::{self, Described, Options, Place};
 use crate::program::composite::Composite;
 use crate::program::pieces::{Part, Piece};
-use crate::program::{Id, Op};
+use crate::program::{Id, Op, Space};
 use candle_core::{Result, Tensor, Var, bail};
 use petgraph::graph::NodeIndex;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ pub fn lower(cx: &LowerCx) -> Result<Box<dyn Module>> {
             wants_adjacency: cx.needs_adjacency && !wants_assignment,
             wants_assignment: wants_assignment || cx.needs_assignment,
             has_loops,
+            is_of_file: op.is_of_file(),
         };
         let described = program::of(op, &facts, options);
         #[cfg(test)]
@@ -85,8 +86,7 @@ impl Variant {
         let step = |piece: &Piece| match piece {
             Piece::Call(id) => Step::Call(*id),
             Piece::Primitives(part) => {
-                let wanted = vec![true; part.inputs.len()];
-                let compiled = Arc::new(Compiled::new(&part.program, &wanted));
+                let compiled = Arc::new(Compiled::new(&part.program, &part.wanted));
                 Step::Primitives { part: part.clone(), compiled }
             }
         };
@@ -295,8 +295,16 @@ impl ProgramModule {
         // Kernels read the adjacency of clusters where it is.
         let program = &values.described.program;
         let is_tensor = |id: &&Id| !matches!(program.value(**id).op, Op::Input(port) if port >= values.described.ports.len());
-        let tensors: Vec<Tensor> =
-            args.iter().filter(is_tensor).map(|&id| values.get(id)).collect::<Result<_>>()?;
+        let tensor = |id: &Id| {
+            let (value, made) = (program.value(*id), values.get(*id)?);
+            // A weight made of weights came out as a row.
+            match value.op {
+                Op::Weight(_) => Ok(made),
+                _ if value.space == Space::One => tape::reshape(&made, value.known_axes()),
+                _ => Ok(made),
+            }
+        };
+        let tensors: Vec<Tensor> = args.iter().filter(is_tensor).map(tensor).collect::<Result<_>>()?;
         let of_buffer = |id: &Id| match program.value(*id).op {
             Op::Weight(weight) if !program.weights[weight].is_trained => Some(&self.weights[weight]),
             _ => None,

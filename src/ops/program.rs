@@ -4,6 +4,7 @@ use super::{FactCx, Init, Operator, facts};
 use crate::args::Args;
 use crate::program::composite::Composite;
 use crate::program::pieces::{Piece, pieces};
+use crate::program::recognise::recognised;
 use crate::program::{Build, Edges, Fun, Id, Program, Space, V};
 use crate::types::{Dim, Entity, Size, Type};
 
@@ -210,6 +211,8 @@ pub struct Options<'a> {
     pub wants_assignment: bool,
     /// Whether some row may have an edge to itself. Of clusters, each has.
     pub has_loops: bool,
+    /// Whether a file wrote the formula, in which composites are to be found.
+    pub is_of_file: bool,
 }
 
 impl Options<'_> {
@@ -221,6 +224,7 @@ impl Options<'_> {
             wants_adjacency: true,
             wants_assignment: false,
             has_loops: false,
+            is_of_file: false,
         }
     }
 }
@@ -262,7 +266,7 @@ pub fn describe(
         None => outcome.x,
     };
     let mut results = vec![x];
-    let place = match outcome.on {
+    let mut place = match outcome.on {
         On::Rows => Place::Rows,
         On::Graphs => Place::Graphs,
         On::Slots => Place::Slots,
@@ -283,7 +287,16 @@ pub fn describe(
     let assignment = outcome.assignment.filter(|_| options.wants_assignment);
     results.extend(assignment);
     let has_assignment = assignment.is_some();
-    let program = b.finish(&results);
+    let mut program = b.finish(&results);
+    // What operators write has composites by name. On clusters edges count by how strongly they join, and composites
+    // would read that.
+    if options.is_of_file && first.entity == Entity::Nodes {
+        let (found, now) = recognised(&program);
+        program = found;
+        if let Place::Kept(level) = &mut place {
+            *level = now[level.index()];
+        }
+    }
     Some(Described {
         pieces: pieces(&program),
         program,

@@ -22,8 +22,6 @@ pub struct Build {
     /// Equal values are made once.
     known: RefCell<HashMap<String, Id>>,
     n_sites: Cell<usize>,
-    /// See [`Build::recognising`].
-    recognises: Cell<bool>,
 }
 
 /// A value under construction.
@@ -45,15 +43,6 @@ pub struct Edges<'b> {
 impl Build {
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Writes `f` with parts that have kernels of their own where a formula comes to the same: what neighbours have, summed
-    /// or the largest of it. What operators write has such parts by their names.
-    pub fn recognising<'b>(&'b self, f: impl FnOnce() -> V<'b>) -> V<'b> {
-        let before = self.recognises.replace(true);
-        let made = f();
-        self.recognises.set(before);
-        made
     }
 
     /// The program with these results.
@@ -628,16 +617,6 @@ impl<'b> V<'b> {
                     }
                 }
                 _ => {}
-            }
-        }
-        if let (true, Index::Target, Op::Gather { x, index: Index::Source }, [_]) =
-            (self.b.recognises.get(), index, &value.op, value.axes.as_slice())
-        {
-            let x = self.b.at(*x);
-            match how {
-                Reduce::Sum => return self.b.call(Composite::Propagate(Norm::Sum), &[x]),
-                Reduce::Max => return self.b.call(Composite::PropagateMax, &[x]),
-                Reduce::Mul => {}
             }
         }
         if let (Reduce::Sum, Index::Target | Index::Source, Some(sum)) =

@@ -22,6 +22,21 @@ pub struct Differentiated {
     pub of_weights: Vec<Option<Id>>,
 }
 
+/// By value, whether it depends on a wanted input or a trained weight in a way that a gradient follows. Only values
+/// between such and an output have one.
+pub(crate) fn followed(program: &Program, is_wanted: impl Fn(usize) -> bool) -> Vec<bool> {
+    let mut is_followed = vec![false; program.values.len()];
+    for (idx, value) in program.values.iter().enumerate() {
+        is_followed[idx] = match value.op {
+            Op::Input(port) => is_wanted(port),
+            Op::Weight(weight) => program.weights[weight].is_trained,
+            Op::Map(Fun::Stop | Fun::Sign | Fun::Above(_) | Fun::Equal, _) => false,
+            _ => value.op.args().iter().any(|arg| is_followed[arg.index()]),
+        };
+    }
+    is_followed
+}
+
 /// The program with gradients for the inputs that are wanted and for every trained weight.
 pub fn differentiate(forward: &Program, wanted: &[bool]) -> Differentiated {
     let n_forward = forward.values.len();
@@ -29,16 +44,7 @@ pub fn differentiate(forward: &Program, wanted: &[bool]) -> Differentiated {
     let b = build.of(forward.clone());
     let n_ports = forward.inputs.len();
 
-    // Only values between something wanted and an output have a gradient.
-    let mut is_wanted = vec![false; n_forward];
-    for (idx, value) in forward.values.iter().enumerate() {
-        is_wanted[idx] = match value.op {
-            Op::Input(port) => wanted.get(port).copied().unwrap_or(false),
-            Op::Weight(weight) => forward.weights[weight].is_trained,
-            Op::Map(Fun::Stop | Fun::Sign | Fun::Above(_) | Fun::Equal, _) => false,
-            _ => value.op.args().iter().any(|arg| is_wanted[arg.index()]),
-        };
-    }
+    let is_wanted = followed(forward, |port| wanted.get(port).copied().unwrap_or(false));
 
     let mut gradients: Vec<Option<V>> = vec![None; n_forward];
     let mut cotangents = Vec::new();

@@ -13,6 +13,7 @@ pub mod composite;
 pub mod fun;
 pub mod gradient;
 pub mod pieces;
+pub mod recognise;
 #[cfg(test)]
 pub(crate) mod reference;
 pub mod symmetry;
@@ -291,7 +292,15 @@ impl Value {
     /// # Panics
     /// Where one is not.
     pub fn known_width(&self) -> usize {
-        self.axes.iter().map(|size| size.known().expect("sizes are known where a program runs")).product()
+        self.known_axes().iter().product()
+    }
+
+    /// The axes, where every size is known.
+    ///
+    /// # Panics
+    /// Where one is not.
+    pub fn known_axes(&self) -> Vec<usize> {
+        self.axes.iter().map(|size| size.known().expect("sizes are known where a program runs")).collect()
     }
 }
 

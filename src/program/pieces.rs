@@ -1,6 +1,7 @@
 //! A program in the pieces that run one after another: composites, each by its kernel, and between them programs of
 //! primitives alone.
 
+use super::gradient::followed;
 use super::{Id, Op, Program, Space};
 
 /// One piece.
@@ -18,6 +19,8 @@ pub struct Part {
     pub program: Program,
     /// By input of the part: the value of the whole program that comes in.
     pub inputs: Vec<Id>,
+    /// By input of the part: whether it has a gradient, as degrees have none.
+    pub wanted: Vec<bool>,
     /// By weight of the part: which weight of the whole program it is.
     pub weights: Vec<usize>,
     /// By result of the part: the value of the whole program that it is.
@@ -36,6 +39,7 @@ pub fn pieces(program: &Program) -> Vec<Piece> {
             Piece::Primitives(Part {
                 program: program.clone(),
                 inputs: program.inputs.clone(),
+                wanted: vec![true; program.inputs.len()],
                 weights: (0..program.weights.len()).collect(),
                 results: program.outputs.clone(),
                 is_of_kept: false,
@@ -43,6 +47,7 @@ pub fn pieces(program: &Program) -> Vec<Piece> {
         };
         return if is_trivial { Vec::new() } else { vec![whole()] };
     }
+    let is_followed = followed(program, |_| true);
     // By value: how many composites stand one behind another up to it.
     let mut depth = vec![0usize; program.values.len()];
     let is_given = |op: &Op| matches!(op, Op::Input(_) | Op::Weight(_) | Op::Constant(_) | Op::Iota);
@@ -60,7 +65,7 @@ pub fn pieces(program: &Program) -> Vec<Piece> {
         for is_of_kept in [false, true] {
             let of_space = |id: &&Id| (program.value(**id).space == Space::Kept) == is_of_kept;
             let members: Vec<Id> = primitives.iter().filter(of_space).copied().collect();
-            if let Some(part) = part(program, &is_live, &members, is_of_kept) {
+            if let Some(part) = part(program, &is_live, &is_followed, &members, is_of_kept) {
                 pieces.push(Piece::Primitives(part));
             }
         }
@@ -70,7 +75,13 @@ pub fn pieces(program: &Program) -> Vec<Piece> {
 }
 
 /// The program of `members`; `None` where nothing outside of it reads one.
-fn part(program: &Program, is_live: &[bool], members: &[Id], is_of_kept: bool) -> Option<Part> {
+fn part(
+    program: &Program,
+    is_live: &[bool],
+    is_followed: &[bool],
+    members: &[Id],
+    is_of_kept: bool,
+) -> Option<Part> {
     let is_member = |id: &Id| members.binary_search(id).is_ok();
     let is_read = |id: &&Id| {
         let is_result = program.outputs.contains(id);
@@ -84,6 +95,7 @@ fn part(program: &Program, is_live: &[bool], members: &[Id], is_of_kept: bool) -
     let mut part = Part {
         program: Program::default(),
         inputs: Vec::new(),
+        wanted: Vec::new(),
         weights: Vec::new(),
         results: results.clone(),
         is_of_kept,
@@ -113,6 +125,7 @@ fn part(program: &Program, is_live: &[bool], members: &[Id], is_of_kept: bool) -
             // What another piece makes, or what comes in.
             _ => {
                 part.inputs.push(id);
+                part.wanted.push(is_followed[idx]);
                 part.program.inputs.push(place);
                 Op::Input(part.inputs.len() - 1)
             }

@@ -57,6 +57,8 @@ impl Random {
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub(crate) whole: Differentiated,
+    /// By input: whether a gradient may be asked for.
+    wanted: Vec<bool>,
     /// Where no gradient will be asked for.
     alone: OnceLock<Pass>,
     /// With all that a backward pass reads.
@@ -125,7 +127,8 @@ impl Compiled {
         let is_kept = |id: Id| backward.kept.binary_search(&id).is_ok();
         let forward = Pass::new(&whole.program, &program.outputs, &nothing, &is_kept);
         let alone = OnceLock::new();
-        Self { alone, forward, backward: Mutex::new(vec![Arc::new(backward)]), whole }
+        let backward = Mutex::new(vec![Arc::new(backward)]);
+        Self { wanted: wanted.to_vec(), alone, forward, backward, whole }
     }
 
     /// The forward pass where no gradient will be asked for.

@@ -87,7 +87,8 @@ fn forward(arguments: &Arguments, args: &[Tensor], is_tracked: bool) -> Result<(
         let views = args.iter().map(View::<T>::new).collect::<Result<Vec<_>>>()?;
         let mut memory = Memory::<T>::new(program.values.len());
         give(compiled, &mut memory, &views, arguments.inputs.len());
-        let tracked: Vec<bool> = args[..arguments.inputs.len()].iter().map(Tensor::track_op).collect();
+        let inputs = args[..arguments.inputs.len()].iter().zip(&compiled.wanted);
+        let tracked: Vec<bool> = inputs.map(|(input, &is_wanted)| is_wanted && input.track_op()).collect();
         let backward = is_tracked.then(|| compiled.backward(&tracked));
         let keeps: &[Id] = backward.as_ref().map_or(&[], |backward| &backward.kept);
         let is_kept = |id: Id| keeps.binary_search(&id).is_ok();

@@ -39,6 +39,7 @@ pub(crate) fn stage(op: &dyn Operator, cx: &FactCx, inputs: &[Value], step: &mut
         wants_adjacency: step.needs_adjacency,
         wants_assignment: step.needs_assignment,
         has_loops: step.has_loops || inputs.iter().any(|input| input.structure.is_merged()),
+        is_of_file: op.is_of_file(),
     };
     let place = step.stage.map(|stage| (stage, options.has_loops));
     let known = place.and_then(|place| step.programs.borrow().get(&place).cloned());
@@ -95,9 +96,7 @@ impl Known {
     fn new(described: Described) -> Self {
         let compile = |piece: &Piece| match piece {
             Piece::Call(_) => None,
-            Piece::Primitives(part) => {
-                Some(Arc::new(Compiled::new(&part.program, &vec![true; part.program.inputs.len()])))
-            }
+            Piece::Primitives(part) => Some(Arc::new(Compiled::new(&part.program, &part.wanted))),
         };
         Self { compiled: described.pieces.iter().map(compile).collect(), described }
     }
@@ -142,7 +141,17 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
                 let Op::Call { what, args, then } = &program.value(*id).op else {
                     unreachable!("a call is one")
                 };
-                let matrices: Vec<Matrix> = args.iter().filter_map(|&arg| values.get(arg)).collect();
+                let mut matrix = |arg: Id| {
+                    let (value, made) = (program.value(arg), values.get(arg)?);
+                    // A weight made of weights came out as a row.
+                    if value.space != Space::One {
+                        return Some(made);
+                    }
+                    let axes = value.known_axes();
+                    let width = axes.last().copied().unwrap_or(1);
+                    Some(step.reshape(made, (value.known_width() / width.max(1)) as f64, width as f64))
+                };
+                let matrices: Vec<Matrix> = args.iter().filter_map(|&arg| matrix(arg)).collect();
                 let Some(&x) = matrices.first() else { continue };
                 let width = program.value(*id).axes.last().and_then(Size::known).unwrap_or(0) as f64;
                 let made = match (what, structure) {
