@@ -207,6 +207,7 @@ pub(super) fn schedule(
             }
         };
     }
+    put_together(program, &mut phases, &is_stored);
     let mut moving = Moving::new(program, phases, is_stored, roots);
     while moving.move_one(is_kept) {}
     let mut schedule = moving.finish();
@@ -257,6 +258,52 @@ impl Part {
         part.reads.dedup();
         part
     }
+}
+
+/// Passes over the edges in one direction become the later of two, where they compute some value of the edges both and
+/// nothing in between reads the earlier: a backward pass reads both ends of an edge once.
+fn put_together(program: &Program, phases: &mut Vec<Phase>, is_stored: &[bool]) {
+    let mut parts: Vec<Part> = phases.iter().map(|phase| Part::new(program, phase, is_stored)).collect();
+    let of_edges = |phase: &Phase| matches!(phase, Phase::Targets(_) | Phase::Sources(_));
+    let mut from = 0;
+    while from < phases.len() {
+        if !of_edges(&phases[from]) {
+            from += 1;
+            continue;
+        }
+        let results: HashSet<Id> = phases[from].results().iter().copied().collect();
+        let is_read = |part: &Part| part.reads.iter().any(|id| results.contains(id));
+        let last = (from + 1..phases.len()).find(|&phase| is_read(&parts[phase])).unwrap_or(phases.len() - 1);
+        let computed: HashSet<Id> =
+            parts[from].steps.iter().copied().filter(|&id| is_made_of_edges(program, id)).collect();
+        let found = (from + 1..=last).find(|&to| {
+            let is_alike = std::mem::discriminant(&phases[from]) == std::mem::discriminant(&phases[to]);
+            let is_shared = || parts[to].steps.iter().any(|id| computed.contains(id));
+            // What the later one reads of the earlier has to be of the row itself.
+            let is_row_by_row = || {
+                let mut read = parts[to].reads.iter().filter(|id| results.contains(id));
+                read.all(|id| program.value(*id).space == Space::Rows && !parts[to].gathered.contains(id))
+            };
+            is_alike && is_shared() && is_row_by_row()
+        });
+        let Some(to) = found else {
+            from += 1;
+            continue;
+        };
+        if let Phase::Targets(ids) | Phase::Sources(ids) = &mut phases[to] {
+            ids.extend(results);
+            ids.sort_unstable();
+        }
+        parts[to] = Part::new(program, &phases[to], is_stored);
+        phases.remove(from);
+        parts.remove(from);
+    }
+}
+
+/// Whether a value of edges is computed, and not only read where it stands.
+fn is_made_of_edges(program: &Program, id: Id) -> bool {
+    let value = program.value(id);
+    value.space == Space::Edges && !matches!(value.op, Op::Gather { .. } | Op::View(_) | Op::Input(_))
 }
 
 /// Phases whose values may still move: those that are computed row by row go to the one later phase that reads them,
