@@ -13,7 +13,7 @@
 
 mod layer;
 
-use layer::{Workload, is_wanted, median, network, pass, rounds, timed};
+use layer::{WIDTH, Workload, is_wanted, median, network, pass, rounds, timed};
 
 #[global_allocator]
 static ALLOCATOR: hgnn::memory::Allocator = hgnn::memory::Allocator::new();
@@ -65,6 +65,63 @@ static CASES: &[Case] = &[
     },
 ];
 
+/// Aggregations alone, over the random graph: as a file writes them, and whether they are held to a gather of the same
+/// rows. PyG's side is `benches/pyg/epochs.py aggregate`.
+static AGGREGATIONS: &[(&str, &str, bool)] = &[
+    ("sum", "conv gathered { message = x_j, aggregate = sum }", true),
+    ("mean", "conv gathered { message = x_j, aggregate = mean }", true),
+    ("max", "conv gathered { message = x_j, aggregate = max }", false),
+    ("softmax", "conv gathered { message = softmax(x_j) * x_j, aggregate = sum }", false),
+];
+
+/// Copies the row of each edge's source: what an aggregation has to read, and a library without fused aggregation writes.
+fn gather(x: &[f32], sources: &[u32], rows: &mut [f32]) {
+    let half = sources.len() / 2;
+    let (first, second) = rows.split_at_mut(half * WIDTH);
+    std::thread::scope(|scope| {
+        for (sources, rows) in [(&sources[..half], first), (&sources[half..], second)] {
+            scope.spawn(move || {
+                for (&source, row) in sources.iter().zip(rows.chunks_exact_mut(WIDTH)) {
+                    row.copy_from_slice(&x[source as usize * WIDTH..][..WIDTH]);
+                }
+            });
+        }
+    });
+}
+
+fn aggregations(workload: &Workload) {
+    let wanted = |name: &str| is_wanted(&format!("aggregate {name}"));
+    if !AGGREGATIONS.iter().any(|(name, ..)| wanted(name)) {
+        return;
+    }
+    println!("\n| aggregation | forward ms | with gradients ms | forward, of a gather of the rows |");
+    println!("|---|---|---|---|");
+    let batch = &workload.batches[0].batch;
+    let x = batch.x.flatten_all().and_then(|x| x.to_vec1::<f32>()).expect("numbers");
+    let graph = &batch.graph.adjacency;
+    let sources: Vec<u32> = (0..graph.n_rows()).flat_map(|row| graph.row(row).to_vec()).collect();
+    let mut rows = vec![0.0f32; sources.len() * WIDTH];
+    for &(name, defined, is_held) in AGGREGATIONS.iter().filter(|(name, ..)| wanted(name)) {
+        let network = network(defined, "gathered", &workload.facts);
+        let run = |has_gradients| {
+            let network = &network;
+            move || pass(network, workload, has_gradients).expect("runs")
+        };
+        let all = rounds(2.0, || {
+            let gathered = timed(|| gather(&x, &sources, &mut rows));
+            [timed(run(false)), timed(run(true)), gathered].map(|[wall, _]| wall * 1e3)
+        });
+        let [forward, both] = [0, 1].map(|side| median(all.iter().map(|round| round[side])));
+        let of_gather = median(all.iter().map(|round| round[0] / round[2]));
+        let verdict = match is_held {
+            true if of_gather <= 1.5 => ", within 1.5",
+            true => ", above 1.5",
+            false => "",
+        };
+        println!("| {name} | {forward:.1} | {both:.1} | {of_gather:.2}{verdict} |");
+    }
+}
+
 fn main() {
     hgnn::memory::keep_pages();
     hgnn::cli::threads::set_up(None);
@@ -90,5 +147,8 @@ fn main() {
             });
             println!("| {} | {} | {forward:.1} | {both:.1} | {beside} |", case.name, workload.name);
         }
+    }
+    for workload in workloads.iter().flatten().filter(|workload| workload.name == "random100k") {
+        aggregations(workload);
     }
 }

@@ -21,7 +21,7 @@ pub fn shipped_models() -> String {
 /// Help of `ops`.
 pub fn groups() -> String {
     format!(
-        "What to print: an operator, loss, data source, … by its name in full, or a group: {}; everything by default",
+        "What to print: an operator, loss, data source, … by its name in full, its class in PyTorch Geometric, a word of its paper, or a group: {}; everything by default",
         super::ops::group_names().join(", ")
     )
 }

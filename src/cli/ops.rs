@@ -4,6 +4,7 @@ use super::table::{plain_table, write_table};
 use super::{Exit, Failure, Format, Global, describe, steps};
 use crate::args::{ArgKind, ArgSpec, CallSpec};
 use crate::check::Checked;
+use crate::elsewhere::reads_the_same;
 use crate::ir::Model;
 use crate::ops::combinators::{COMBINATORS, Combinator};
 use crate::ops::program::{Described, Options, describe as described};
@@ -29,7 +30,7 @@ use std::io::{self, Write};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  hgnnc ops\n  hgnnc ops diffpool\n  hgnnc ops convolution --format short\n  \
-    hgnnc ops train\n  hgnnc ops gated model.hgnn\n\n\
+    hgnnc ops train\n  hgnnc ops GATv2Conv\n  hgnnc ops Kipf\n  hgnnc ops gated model.hgnn\n\n\
     Exit codes: 0 printed, 1 the file has errors, 2 nothing has that name"
 )]
 pub struct Ops {
@@ -400,6 +401,13 @@ impl Ops {
             print_all(out, &groups[group..=group], global.format)?;
             return Ok(Exit::Clean);
         }
+        let (found, is_of_paper) = match found.is_empty() {
+            true => found_otherwise(&groups, name),
+            false => (found, false),
+        };
+        if is_of_paper && !found.is_empty() {
+            return by_paper(out, &found, name, global.format).map(|()| Exit::Clean).map_err(Failure::from);
+        }
         if found.is_empty() {
             let names =
                 groups.iter().flat_map(|group| group.entries.iter().map(Entry::name).chain([group.key]));
@@ -432,6 +440,11 @@ impl Ops {
                     .try_for_each(|(_, entry)| writeln!(out, "{}: {}", entry.name(), entry.summary()))?;
             }
             Format::Full => {
+                if found.iter().all(|(_, entry)| entry.name() != name) {
+                    let names: Vec<String> =
+                        found.iter().map(|(_, entry)| format!("`{}`", entry.name())).collect();
+                    writeln!(out, "`{name}` is called {} here.\n", names.join(" or "))?;
+                }
                 for (k, (title, entry)) in found.iter().enumerate() {
                     if k > 0 {
                         writeln!(out)?;
@@ -441,6 +454,53 @@ impl Ops {
             }
         }
         Ok(Exit::Clean)
+    }
+}
+
+/// What a name leads to that nothing here has: the counterpart of a class of another library, else what a paper proposed
+/// whose authors, year or title have the word; and whether it is the latter.
+fn found_otherwise<'a>(groups: &'a [Group], name: &str) -> (Vec<(&'static str, &'a Entry)>, bool) {
+    let all = || groups.iter().flat_map(|group| group.entries.iter().map(|entry| (group.title, entry)));
+    let called = crate::findings::elsewhere::called_here(name);
+    let is_class = |class: &str| class.rsplit('.').next().is_some_and(|last| reads_the_same(last, name));
+    let by_class: Vec<_> =
+        all().filter(|(_, entry)| is_class(entry.pyg().0) || called == Some(entry.name())).collect();
+    if !by_class.is_empty() {
+        return (by_class, false);
+    }
+    let word = name.to_lowercase();
+    let has_word = |(_, entry): &(&str, &Entry)| {
+        let paper = entry.doc().map_or("", |doc| doc.paper).to_lowercase();
+        paper.split(|c: char| !c.is_alphanumeric() && c != '-').any(|part| part == word)
+    };
+    (all().filter(has_word).collect(), true)
+}
+
+fn by_paper(
+    out: &mut dyn Write,
+    found: &[(&'static str, &Entry)],
+    word: &str,
+    format: Format,
+) -> io::Result<()> {
+    let paper = |entry: &Entry| entry.doc().map_or("", |doc| doc.paper);
+    match format {
+        Format::Json => {
+            let all: Vec<Value> = found.iter().map(|(title, entry)| entry.json(title)).collect();
+            serde_json::to_writer_pretty(&mut *out, &all)?;
+            writeln!(out)
+        }
+        Format::Short => {
+            found.iter().try_for_each(|(_, entry)| writeln!(out, "{}: {}", entry.name(), paper(entry)))
+        }
+        Format::Full => {
+            writeln!(out, "Of papers with `{word}`\n")?;
+            let mut table = plain_table();
+            for (_, entry) in found {
+                table.add_row([entry.name(), paper(entry), entry.summary()]);
+            }
+            write_table(out, &table)?;
+            writeln!(out, "\n`hgnnc ops NAME` prints one in full.")
+        }
     }
 }
 

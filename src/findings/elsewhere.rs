@@ -426,8 +426,8 @@ pub struct Found<'a, 'p> {
     pub cut: Option<Span>,
 }
 
-/// What `hgnnc ops` says of a name of another library.
-pub fn in_the_reference(name: &str) -> Option<String> {
+/// What can have a page in the reference, by its name in another library.
+fn reference_word(name: &str) -> Option<&'static Word> {
     let lists = [
         elsewhere::STAGES,
         elsewhere::LOSSES,
@@ -439,7 +439,20 @@ pub fn in_the_reference(name: &str) -> Option<String> {
         elsewhere::METRICS,
     ];
     let listed = lists.into_iter().find_map(|list| elsewhere::find(list, name));
-    let word = listed.or_else(|| stage_word(name))?;
+    listed.or_else(|| stage_word(name))
+}
+
+/// What another library's name is called here, where it is one call.
+pub fn called_here(name: &str) -> Option<&'static str> {
+    match reference_word(name)?.here {
+        Here::Is { op, .. } => Some(op),
+        _ => None,
+    }
+}
+
+/// What `hgnnc ops` says of a name of another library.
+pub fn in_the_reference(name: &str) -> Option<String> {
+    let word = reference_word(name)?;
     let full_name = word.of.with_name(name);
     Some(match word.here {
         Here::Is { op, .. } => format!("{full_name} is called `{op}` here: `hgnnc ops {op}`"),

@@ -134,8 +134,17 @@ model = gcn(8) -> relu -> gated(8) -> mean -> linear
 
 #[test]
 fn the_reference_prints_one_operator_in_full_and_helps_with_names() {
-    let shown =
-        transcript(&[], &["ops diffpool", "ops entropy", "ops difpool", "ops optimizer --format short"]);
+    let shown = transcript(
+        &[],
+        &[
+            "ops diffpool",
+            "ops entropy",
+            "ops difpool",
+            "ops optimizer --format short",
+            "ops GATv2Conv --format short",
+            "ops Kipf",
+        ],
+    );
     snapbox::assert_data_eq!(shown, snapbox::file!["snapshots/ops.txt"]);
 }
 

@@ -98,6 +98,17 @@ fn settings() -> Vec<Setting> {
     settings
 }
 
+/// What an operator can stand on.
+pub(crate) fn entities(op: &'static dyn Operator) -> Vec<Entity> {
+    let wide = || required(op).into_iter().chain([("out", ArgValue::Int(8))]).collect();
+    let is_wide = op.args().iter().any(|spec| spec.name == "out");
+    let bases: Vec<Written> = bases(op).into_iter().chain(is_wide.then(wide)).collect();
+    [Entity::Nodes, Entity::Edges, Entity::Clusters, Entity::Slots, Entity::Graph]
+        .into_iter()
+        .filter(|&entity| bases.iter().any(|base| inputs_for(op, &args(op, base), entity).is_some()))
+        .collect()
+}
+
 fn required(op: &dyn Operator) -> Written {
     let required = op.args().iter().filter(|spec| matches!(spec.default, Default::Required));
     required.map(|spec| (spec.name, samples(spec.kind).remove(0))).collect()

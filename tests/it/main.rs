@@ -2,6 +2,7 @@
 
 mod advice;
 mod begin;
+mod catalogue;
 mod columns;
 mod commands;
 mod compare;

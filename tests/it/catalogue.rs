@@ -1,0 +1,113 @@
+//! `src/ops/README.md`: every operator in one table, made of the catalogue. `SNAPSHOTS=overwrite cargo test --test it
+//! catalogue` writes the page anew.
+
+use crate::laws::entities;
+use hgnn::check::check;
+use hgnn::ops::{CATALOGUE, Family, Operator};
+use hgnn::source::SourceMap;
+use hgnn::syntax::load_program;
+use hgnn::types::{Entity, Symmetry};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::process::Command;
+
+/// What `hgnnc ops` says of each argument, by operator.
+fn arguments() -> HashMap<String, Vec<String>> {
+    let output = Command::new(env!("CARGO_BIN_EXE_hgnnc"))
+        .args(["ops", "--format", "json"])
+        .output()
+        .expect("it runs");
+    let entries: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let groups =
+        ["Convolutions", "Pooling", "Readouts", "Normalisation", "Activations", "Dense layers", "Structure"];
+    let of_operators = entries.iter().filter(|entry| groups.contains(&entry["group"].as_str().unwrap_or("")));
+    of_operators
+        .map(|entry| {
+            let all = entry["arguments"].as_array().expect("a list").iter();
+            let argument = |argument: &Value| {
+                let (name, default) = (text(&argument["name"]), text(&argument["default"]));
+                // What is left out by saying nothing is a sentence.
+                let is_value = !default.contains(' ') || default.starts_with('[');
+                if is_value && default != "required" {
+                    format!("`{name} = {default}`")
+                } else {
+                    format!("`{name}`")
+                }
+            };
+            (text(&entry["name"]), all.map(argument).collect())
+        })
+        .collect()
+}
+
+/// Of the result, where the operator stands in its example.
+fn symmetry(op: &dyn Operator) -> &'static str {
+    let mut sources = SourceMap::default();
+    let main = sources.add(op.name(), op.doc().example);
+    let (program, _) = load_program(&mut sources, main, &|_| Err(std::io::ErrorKind::NotFound.into()));
+    let model = check(&program, None).model.unwrap_or_else(|| panic!("the example of `{}`", op.name()));
+    let model = model.get();
+    let node =
+        model.nodes().map(|(_, node)| node).find(|node| node.op.name() == op.name()).expect("it is used");
+    match node.ty.symmetry {
+        Symmetry::Equivariant => "equivariant",
+        Symmetry::Invariant => "invariant",
+        Symmetry::Poisoned(_) => "reads the order",
+    }
+}
+
+fn level(entity: &Entity) -> &'static str {
+    match entity {
+        Entity::Nodes => "nodes",
+        Entity::Edges | Entity::EdgeKinds => "edges",
+        Entity::Clusters => "clusters",
+        Entity::Slots => "slots",
+        Entity::Graph => "graphs",
+    }
+}
+
+#[test]
+fn every_operator_stands_in_the_table() {
+    let arguments = arguments();
+    let mut page = String::from(
+        "# Operators\n\nEvery operator that a file can name, made of the catalogue (`SNAPSHOTS=overwrite cargo test --test it \
+         catalogue` writes\nthis page anew). `hgnnc ops NAME` prints one in full: what each argument takes and means, \
+         formula, weights, program;\n`hgnnc ops` also finds one by its class in PyTorch Geometric and by a word of its \
+         paper. Symmetry is that of the result in\nthe operator's example; levels are what it can stand on.\n",
+    );
+    let families = [
+        (Family::Convolution, "Convolutions"),
+        (Family::Pooling, "Poolings"),
+        (Family::Readout, "Readouts"),
+        (Family::Normalization, "Normalisation"),
+        (Family::Activation, "Activations"),
+        (Family::Dense, "Dense layers"),
+        (Family::Structure, "Structure"),
+    ];
+    let mut n_rows = 0;
+    for (family, title) in families {
+        writeln!(page, "\n## {title}\n").unwrap();
+        page.push_str("| operator | arguments | symmetry | levels | PyTorch Geometric | paper |\n|---|---|---|---|---|---|\n");
+        for &op in CATALOGUE.iter().filter(|op| op.family() == family) {
+            let levels: Vec<&str> = entities(op).iter().map(level).collect();
+            assert!(!levels.is_empty(), "`{}` stands on nothing", op.name());
+            let class = op.pyg().class.rsplit('.').next().unwrap_or("");
+            let class = if class.is_empty() { String::new() } else { format!("`{class}`") };
+            writeln!(
+                page,
+                "| `{}` | {} | {} | {} | {class} | {} |",
+                op.name(),
+                arguments[op.name()].join(", "),
+                symmetry(op),
+                levels.join(", "),
+                op.doc().paper
+            )
+            .unwrap();
+            n_rows += 1;
+        }
+    }
+    assert_eq!(n_rows, CATALOGUE.len(), "a family has no table");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops/README.md");
+    snapbox::assert_data_eq!(page, snapbox::Data::read_from(path.as_ref(), None).raw());
+}
