@@ -463,8 +463,11 @@ fn found_otherwise<'a>(groups: &'a [Group], name: &str) -> (Vec<(&'static str, &
     let all = || groups.iter().flat_map(|group| group.entries.iter().map(|entry| (group.title, entry)));
     let called = crate::findings::elsewhere::called_here(name);
     let is_class = |class: &str| class.rsplit('.').next().is_some_and(|last| reads_the_same(last, name));
-    let by_class: Vec<_> =
-        all().filter(|(_, entry)| is_class(entry.pyg().0) || called == Some(entry.name())).collect();
+    let by_class: Vec<_> = all()
+        .filter(|(_, entry)| {
+            is_class(entry.pyg().map_or("", |pyg| pyg.class)) || called == Some(entry.name())
+        })
+        .collect();
     if !by_class.is_empty() {
         return (by_class, false);
     }
