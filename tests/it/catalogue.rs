@@ -41,20 +41,22 @@ fn arguments() -> HashMap<String, Vec<String>> {
         .collect()
 }
 
-/// Of the result, where the operator stands in its example.
-fn symmetry(op: &dyn Operator) -> &'static str {
+/// The entity of the result where the operator stands in its example, and how it moves when rows are renumbered.
+fn in_example(op: &dyn Operator) -> (Entity, &'static str) {
     let mut sources = SourceMap::default();
     let main = sources.add(op.name(), op.doc().example);
     let (program, _) = load_program(&mut sources, main, &|_| Err(std::io::ErrorKind::NotFound.into()));
     let model = check(&program, None).model.unwrap_or_else(|| panic!("the example of `{}`", op.name()));
     let model = model.get();
-    let node =
-        model.nodes().map(|(_, node)| node).find(|node| node.op.name() == op.name()).expect("it is used");
-    match node.ty.symmetry {
-        Symmetry::Equivariant => "equivariant",
-        Symmetry::Invariant => "invariant",
-        Symmetry::Poisoned(_) => "reads the order",
-    }
+    let (idx, node) = model.nodes().find(|(_, node)| node.op.name() == op.name()).expect("it is used");
+    let input = &model.graph[model.inputs(idx)[0]].ty;
+    let symmetry = match (&input.symmetry, &node.ty.symmetry) {
+        (_, Symmetry::Poisoned(_)) => "reads the order",
+        (Symmetry::Equivariant, Symmetry::Invariant) => "invariant",
+        // Of a vector for each graph, what moves with its input stays where it is.
+        _ => "equivariant",
+    };
+    (node.ty.entity, symmetry)
 }
 
 fn level(entity: &Entity) -> &'static str {
@@ -90,8 +92,12 @@ fn every_operator_stands_in_the_table() {
         writeln!(page, "\n## {title}\n").unwrap();
         page.push_str("| operator | arguments | symmetry | levels | PyTorch Geometric | paper |\n|---|---|---|---|---|---|\n");
         for &op in CATALOGUE.iter().filter(|op| op.family() == family) {
-            let levels: Vec<&str> = entities(op).iter().map(level).collect();
-            assert!(!levels.is_empty(), "`{}` stands on nothing", op.name());
+            let (entity, symmetry) = in_example(op);
+            let mut levels: Vec<&str> = entities(op).iter().map(level).collect();
+            // What stands beside another stage only.
+            if levels.is_empty() {
+                levels.push(level(&entity));
+            }
             let class = op.pyg().class.rsplit('.').next().unwrap_or("");
             let class = if class.is_empty() { String::new() } else { format!("`{class}`") };
             writeln!(
@@ -99,7 +105,7 @@ fn every_operator_stands_in_the_table() {
                 "| `{}` | {} | {} | {} | {class} | {} |",
                 op.name(),
                 arguments[op.name()].join(", "),
-                symmetry(op),
+                symmetry,
                 levels.join(", "),
                 op.doc().paper
             )
