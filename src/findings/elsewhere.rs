@@ -361,16 +361,28 @@ fn translate(
     let lacks_size =
         takes("ratio") && takes("k") && !["ratio", "k", "min_score"].iter().any(|name| has(name));
     let is_lacking = specs.iter().any(|spec| spec.default == Default::Required && !has(spec.name));
+    // What a call cannot do without, as the example of the reference has it.
+    let example = example_call(op).or_else(|| call_spec(op).map(|spec| spec.example)).unwrap_or(op);
+    let inside = example.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches(')'));
+    let lacking = specs.iter().filter(|spec| spec.default == Default::Required && !has(spec.name));
+    let shown = |spec: &ArgSpec| {
+        let mut all = inside.split(", ");
+        let named = all.clone().find(|one| one.split(" = ").next() == Some(spec.name));
+        named.or_else(|| all.next().filter(|first| spec.positional && !first.contains(" = ")))
+    };
+    match lacking.map(shown).collect::<Option<Vec<&str>>>() {
+        Some(lacking) if !lacks_size && (lacks_width || !parts.is_empty()) => {
+            for one in lacking {
+                let at = if one.contains(" = ") { parts.len() } else { 0 };
+                parts.insert(at, one.to_owned());
+            }
+        }
+        _ if lacks_size || is_lacking => parts.insert(0, inside.to_owned()),
+        _ => {}
+    }
     if lacks_width {
         let width = if family == Some(Family::Convolution) && op == "gat" { "16" } else { "64" };
         parts.insert(0, width.to_owned());
-    } else if lacks_size && takes_width {
-        parts.extend((!has("out")).then(|| "64".to_owned()));
-        parts.push("k = 8".to_owned());
-    } else if lacks_size || is_lacking {
-        let example = example_call(op).or_else(|| call_spec(op).map(|spec| spec.example)).unwrap_or(op);
-        let inside = example.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches(')'));
-        parts.insert(0, inside.to_owned());
     }
     let mut text = if parts.is_empty() { op.to_owned() } else { format!("{op}({})", parts.join(", ")) };
     if times.is_some() && behind.is_empty() && family == Some(Family::Convolution) {

@@ -330,6 +330,11 @@ type WithEdges = (
     fn(&[f64], &[f64], &Weights) -> Vec<f64>,
 );
 
+/// Zeros behind a row.
+fn filled(x: &[f64], n: usize) -> Vec<f64> {
+    (0..n).map(|place| x.get(place).copied().unwrap_or(0.0)).collect()
+}
+
 /// The matrix of an edge's kind, and its vector of a bias.
 fn of_kind(weights: &Weights, weight: &str, kind: f64, n_in: usize) -> Matrix {
     weights.matrix(weight)[kind as usize * n_in..][..n_in].to_vec()
@@ -366,6 +371,30 @@ static WITH_EDGES: &[WithEdges] = &[
                 .collect()
         },
         beside_root,
+    ),
+    // Gilmer et al. 2017, one step.
+    (
+        "mpnn",
+        "edge",
+        |[x, _], e, weights| {
+            let state = filled(x, 4);
+            mapped(&state, &rows(&perceptron(e, weights, "edge_"), 4))
+        },
+        |x, sum, weights| {
+            let state = filled(x, 4);
+            let gates = |v: &[f64], of: &str| {
+                added(&mapped(v, &weights.matrix(of)), &weights.vector(&format!("{of}_bias")))
+            };
+            let (input, hidden) = (gates(sum, "gru_input"), gates(&state, "gru_hidden"));
+            let sigmoid = |value: f64| 1.0 / (1.0 + (-value).exp());
+            let one = |place: usize| {
+                let reset = sigmoid(input[place] + hidden[place]);
+                let update = sigmoid(input[4 + place] + hidden[4 + place]);
+                let new = (input[8 + place] + reset * hidden[8 + place]).tanh();
+                (1.0 - update) * new + update * state[place]
+            };
+            (0..4).map(one).collect()
+        },
     ),
     // Brockschmidt 2020, by its text: no library has the three.
     (
@@ -411,7 +440,9 @@ fn values_of_edges_belong_to_the_edge_that_a_row_gathers_along() {
     let kinds: Vec<u32> = (0..entries.len()).map(|entry| (entry * entry % 3) as u32).collect();
     for (name, argument, message, result) in WITH_EDGES {
         let op = find(name);
-        let args = args(op, &[("out", ArgValue::Int(4)), (argument, ArgValue::Pipeline)]);
+        let mut written = vec![("out", ArgValue::Int(4)), (*argument, ArgValue::Pipeline)];
+        written.extend(takes(op, "steps").then_some(("steps", ArgValue::Int(1))));
+        let args = args(op, &written);
         let is_kind = *argument == "relation";
         let given = if is_kind {
             let of_edges = EdgeKinds { of_entry: Arc::new(kinds.clone()), n_kinds: 3 };

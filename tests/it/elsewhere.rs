@@ -367,7 +367,7 @@ fn a_section_of_graphgym_becomes_a_model() {
 #[test]
 fn a_name_that_the_field_knows_is_no_slip_of_the_keyboard() {
     for (text, word) in [
-        ("spline_conv(64) -> relu -> mean -> mlp", "no operator reads edge features in its way"),
+        ("xenet_conv(64) -> relu -> mean -> mlp", "no operator reads edge features in its way"),
         ("concat(edge_features -> mean, mean) -> mlp", "`edges` here"),
         ("gcn(64) -> relu -> set_transformer_encoder -> mlp", "has no counterpart here yet"),
     ] {

@@ -1,5 +1,6 @@
 //! `eg(out)`: a few aggregates, mixed anew by each node.
 
+use super::gathered::Gathered;
 use super::gcn_norm::{GcnNorm, SELF_LOOPS};
 use super::{BIAS, OUT, convolved, fixed, glorot, part, times};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
@@ -56,48 +57,6 @@ static ARGS: &[ArgSpec] = &[
 /// The least variance that a standard deviation is taken of.
 const LEAST: f64 = 1e-5;
 
-/// What a node gathers of its neighbours and, with loops, of itself.
-struct Gathered<'a, 'b> {
-    cx: &'a ProgramCx<'a, 'b>,
-    has_own: bool,
-}
-
-impl<'b> Gathered<'_, 'b> {
-    fn edges(&self) -> crate::program::Edges<'b> {
-        if self.has_own { self.cx.edges_without_loops() } else { self.cx.edges() }
-    }
-    fn sum(&self, x: V<'b>) -> V<'b> {
-        let sum = self.edges().sum(self.edges().source(x));
-        if self.has_own { sum + x } else { sum }
-    }
-    fn mean(&self, x: V<'b>) -> V<'b> {
-        let degree = self.edges().degree();
-        self.sum(x).div_rows(if self.has_own { degree.offset(1.0) } else { degree.at_least(1.0) })
-    }
-    fn largest(&self, x: V<'b>) -> V<'b> {
-        let e = self.edges();
-        let largest = e.largest(e.source(x));
-        if !self.has_own {
-            return largest;
-        }
-        // The largest of no neighbours is 0, which a node's own value may lie below.
-        let n = e.degree().view(&[Size::Known(1)]);
-        n.above(0.0).choose(largest.max(x), x)
-    }
-    fn by(&self, how: &str, x: V<'b>) -> V<'b> {
-        let variance = || self.mean(x.square()) - self.mean(x).square();
-        match how {
-            "symnorm" => GcnNorm::new(self.cx, self.has_own.then_some(1.0), true).apply(x),
-            "sum" => self.sum(x),
-            "mean" => self.mean(x),
-            "min" => -self.largest(-x),
-            "max" => self.largest(x),
-            "var" => variance(),
-            _ => variance().at_least(LEAST).sqrt(),
-        }
-    }
-}
-
 impl Operator for Eg {
     fn name(&self) -> &'static str {
         "eg"
@@ -149,8 +108,19 @@ impl Operator for Eg {
         let bases = x.linear(b.weight("bases", &[n_in.clone(), all.clone()], glorot(n_in, &all)));
         let n_mixed = n_bases * ways.len();
         let shares = cx.linear(x, ["weight", "weight_bias"], n_in, &fixed(heads * n_mixed));
-        let gathered = Gathered { cx, has_own: a.bool("self_loops") };
-        let parts: Vec<V> = ways.iter().map(|how| gathered.by(how, bases)).collect();
+        let has_own = a.bool("self_loops");
+        let edges = if has_own { cx.edges_without_loops() } else { cx.edges() };
+        let (gathered, message) = (Gathered { edges, has_own }, edges.source(bases));
+        let by = |how: &&str| match *how {
+            "symnorm" => GcnNorm::new(cx, has_own.then_some(1.0), true).apply(bases),
+            "sum" => gathered.sum(message, bases),
+            "mean" => gathered.mean(message, bases),
+            "min" => gathered.smallest(message, bases),
+            "max" => gathered.largest(message, bases),
+            "var" => gathered.variance(message, bases),
+            _ => gathered.variance(message, bases).at_least(LEAST).sqrt(),
+        };
+        let parts: Vec<V> = ways.iter().map(by).collect();
         let parts = b.concat(&parts).view(&[Size::Known(n_mixed), head.size.clone()]);
         let y = shares.view(&[Size::Known(heads), Size::Known(n_mixed)]).contract(parts);
         let y = y.view(std::slice::from_ref(&n_out.size));

@@ -77,7 +77,58 @@ static ARGS: &[ArgSpec] = &[
     DROPOUT,
     BIAS,
     EDGE,
+    ArgSpec::flag("residual", false, "Whether a linear map of the node's own features is added."),
+    FILL,
+    FILL_VALUE,
 ];
+
+/// Shared by the attention of both versions.
+pub const FILL: ArgSpec = ArgSpec {
+    name: "fill",
+    kind: ArgKind::Choice(&["mean", "max", "min", "sum"]),
+    default: Default::Choice("mean"),
+    positional: false,
+    doc: "What the loop of a node has of the features of the edges that lead to it.",
+};
+
+/// Shared by the attention of both versions.
+pub const FILL_VALUE: ArgSpec = ArgSpec {
+    name: "fill_value",
+    kind: ArgKind::Float(Range::open(f64::NEG_INFINITY, f64::INFINITY)),
+    default: Default::Inferred("loops have what `fill` says"),
+    positional: false,
+    doc: "The number that all features of loops are.",
+};
+
+/// The features of the loop of each node.
+pub fn of_loops<'b>(cx: &ProgramCx<'_, 'b>, e: Edges<'b>, (edge, width): (V<'b>, &Dim)) -> V<'b> {
+    if let Some(value) = cx.args.opt_float("fill_value") {
+        return cx.b.constant(value).expand(std::slice::from_ref(&width.size));
+    }
+    match cx.args.choice("fill") {
+        "max" => e.largest(edge),
+        "min" => e.smallest(edge),
+        "sum" => e.sum(edge),
+        _ => e.mean(edge),
+    }
+}
+
+/// # Errors
+/// `args::no_effect` for what loops have where no loop has anything, `args::conflict` where it is said twice.
+pub fn loops_have_features(cx: &InferCx) -> std::result::Result<(), Diagnostic> {
+    let written = ["fill", "fill_value"].into_iter().find(|name| cx.args.is_written(name));
+    let Some(name) = written else { return Ok(()) };
+    if cx.args.is_written("fill") && cx.args.is_written("fill_value") {
+        return Err(findings::args::conflict(cx, "fill", "fill_value"));
+    }
+    if !cx.args.bool("self_loops") {
+        return Err(findings::args::no_effect(cx, name, "no loop is added"));
+    }
+    if cx.port("edge").is_none() {
+        return Err(findings::args::no_effect(cx, name, "edges have no features without `edge`"));
+    }
+    Ok(())
+}
 
 /// The width of one head, given the width of the whole result.
 pub fn head_width(args: &Args, output: &Dim) -> Dim {
@@ -157,6 +208,7 @@ impl Operator for Gat {
         WidthRule::Argument("out")
     }
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
+        loops_have_features(cx)?;
         attended_width(cx)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
@@ -170,9 +222,14 @@ impl Operator for Gat {
         let (from, to) = (attention("attention_source"), attention("attention_target"));
         let bias =
             a.bool("bias").then(|| b.weight("bias", std::slice::from_ref(&cx.output.width), Init::Zeros));
+        let residual = a.bool("residual").then(|| {
+            let width = &cx.output.width;
+            x.linear(b.weight("residual", &[n_in.clone(), width.clone()], glorot(n_in, width)))
+        });
         let (slope, self_loops, p) = (a.float("negative_slope"), a.bool("self_loops"), a.float("dropout"));
         let finished = |y: V<'b>| {
             let y = if a.bool("concat") { y.flat() } else { y.fold_mean(0) };
+            let y = residual.map_or(y, |residual| y + residual);
             Some(Outcome::rows(bias.map_or(y, |bias| y + bias)))
         };
         let edge = cx.named_with_width("edge");
@@ -181,7 +238,8 @@ impl Operator for Gat {
             let options = Attention { heads, slope, self_loops, dropout: p };
             let y = cx.edges().attend(cx.affine(x, w, None), [from, to], options);
             // With all heads side by side the result is there as it is.
-            return match (a.bool("concat"), bias) {
+            let is_whole = a.bool("concat") && residual.is_none();
+            return match (is_whole, bias) {
                 (true, None) => Some(Outcome::rows(y)),
                 (true, Some(bias)) => Some(Outcome::rows(y + bias)),
                 (false, _) => finished(y.heads(heads, &head.size)),
@@ -189,21 +247,22 @@ impl Operator for Gat {
         }
         // Of an edge only its score is needed, so both linear maps become one: `[F_e, heads]`.
         let edge = edge.map(|(edge, n_edge)| {
+            let given = (edge, n_edge);
             let w = b.weight("edge_weight", &[n_edge.clone(), inner.clone()], glorot(n_edge, &inner));
             let w = w.view(&[n_edge.size.clone(), Size::Known(heads), head.size.clone()]);
-            (edge, w.dot(attention("attention_edge")))
+            (given, w.dot(attention("attention_edge")))
         });
         let h = x.linear(w).heads(heads, &head.size);
         let act = |score: V<'b>| score.leaky_relu(slope);
         let (of_source, of_target) = (h.dot(from), h.dot(to));
         let scored = |e: Edges<'b>| {
             let pair = e.source(of_source) + e.target(of_target);
-            edge.map_or(pair, |(edge, w)| pair + edge.linear(w))
+            edge.map_or(pair, |((edge, _), w)| pair + edge.linear(w))
         };
         let y = if self_loops {
             let e = cx.edges_without_loops();
             let own = of_source + of_target;
-            let own = edge.map_or(own, |(edge, w)| own + e.mean(edge).linear(w));
+            let own = edge.map_or(own, |(edge, w)| own + of_loops(cx, e, edge).linear(w));
             let (shares, own) = e.softmax_beside(act(scored(e)), act(own));
             e.sum(e.source(h) * shares.dropout(p).column()) + h * own.dropout(p).column()
         } else {
@@ -221,11 +280,12 @@ impl Operator for Gat {
                 ("att_dst", "attention_target", WeightMap::Reshaped),
                 ("lin_edge.weight", "edge_weight", WeightMap::Transposed),
                 ("att_edge", "attention_edge", WeightMap::Reshaped),
+                ("res.weight", "residual", WeightMap::Transposed),
                 ("bias", "bias", WeightMap::Same),
             ],
             arguments: &[],
-            note: "On clusters `torch_geometric.nn.DenseGATConv`, with the same weights. Loops get the mean features of a \
-                   node's edges, `fill_value = 'mean'`.",
+            note: "On clusters `torch_geometric.nn.DenseGATConv`, with the same weights. PyG's `fill_value` is a word, \
+                   `fill` here, or a number.",
         }
     }
     fn action(&self, args: &Args) -> Action {

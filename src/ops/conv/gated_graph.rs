@@ -38,6 +38,21 @@ static ARGS: &[ArgSpec] = &[
     WEIGHT,
 ];
 
+/// # Errors
+/// `args::does_not_fit` where a state of this width does not hold the features.
+pub fn holds_features(cx: &InferCx, width: &Dim) -> Result<(), Diagnostic> {
+    let name = cx.op.name();
+    match (cx.inputs[0].width.known(), width.known()) {
+        (Some(n_in), Some(n_out)) if n_out < n_in => Err(findings::args::does_not_fit(
+            cx,
+            "out",
+            &format!("`{name}` keeps the {n_in} features in its state, which is {n_out} wide"),
+            &format!("write `out = {n_in}` or more, or `linear({n_out})` before it"),
+        )),
+        _ => Ok(()),
+    }
+}
+
 impl Operator for GatedGraph {
     fn name(&self) -> &'static str {
         "gated_graph"
@@ -63,16 +78,7 @@ impl Operator for GatedGraph {
         super::has_edges(cx)?;
         refuse_of_clusters(cx, &["max"])?;
         let width = findings::shape::output_width(cx, "out")?;
-        if let (Some(n_in), Some(n_out)) = (cx.inputs[0].width.known(), width.known())
-            && n_out < n_in
-        {
-            return Err(findings::args::does_not_fit(
-                cx,
-                "out",
-                &format!("`gated_graph` keeps the {n_in} features in its state, which is {n_out} wide"),
-                &format!("write `gated_graph({n_in})` or more, or `linear({n_out})` before it"),
-            ));
-        }
+        holds_features(cx, &width)?;
         convolved(cx, width)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {

@@ -38,6 +38,8 @@ static ARGS: &[ArgSpec] = &[
     ArgSpec::flag("residual", false, "Whether a linear map of the node's own features is added."),
     BIAS,
     EDGE,
+    super::gat::FILL,
+    super::gat::FILL_VALUE,
 ];
 
 impl Operator for GatV2 {
@@ -63,6 +65,7 @@ impl Operator for GatV2 {
         WidthRule::Argument("out")
     }
     fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic> {
+        super::gat::loops_have_features(cx)?;
         attended_width(cx)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
@@ -81,7 +84,7 @@ impl Operator for GatV2 {
             false => with_bias(x.linear(b.weight("target", &both, glorot(n_in, &inner))), "target_bias"),
         };
         let edge = cx.named_with_width("edge").map(|(edge, n_edge)| {
-            (edge, b.weight("edge_weight", &[n_edge.clone(), inner.clone()], glorot(n_edge, &inner)))
+            (edge, n_edge, b.weight("edge_weight", &[n_edge.clone(), inner.clone()], glorot(n_edge, &inner)))
         });
         let attention = Init::Glorot { fan_in: heads, fan_out: facts::known(&head) };
         let attention = b.weight("attention", &[fixed(heads), head.clone()], attention);
@@ -92,16 +95,16 @@ impl Operator for GatV2 {
             let e = cx.edges_without_loops();
             let mut pair = e.source(source) + e.target(target);
             let mut own = source + target;
-            if let Some((edge, w)) = edge {
+            if let Some((edge, n_edge, w)) = edge {
                 pair = pair + edge.linear(w);
-                own = own + e.mean(edge).linear(w);
+                own = own + super::gat::of_loops(cx, e, (edge, n_edge)).linear(w);
             }
             let (shares, own) = e.softmax_beside(score(pair), score(own));
             e.sum_of_shares(e.source(h) * shares.dropout(p).column()) + h * own.dropout(p).column()
         } else {
             let e = cx.edges();
             let mut pair = e.source(source) + e.target(target);
-            if let Some((edge, w)) = edge {
+            if let Some((edge, _, w)) = edge {
                 pair = pair + edge.linear(w);
             }
             let shares = e.softmax(score(pair));
@@ -132,7 +135,7 @@ impl Operator for GatV2 {
                 ("bias", "bias", WeightMap::Same),
             ],
             arguments: &[],
-            note: "Loops get the mean features of a node's edges, `fill_value = 'mean'`.",
+            note: "PyG's `fill_value` is a word, `fill` here, or a number.",
         }
     }
     fn action(&self, args: &Args) -> Action {

@@ -169,6 +169,21 @@ impl<'b> GcnNorm<'b> {
         }
     }
 
+    /// What messages of the edges, `[E, …]`, and of the nodes' own loops, `[N, …]`, add up to, weighed as a hop weighs
+    /// neighbours; of what [`GcnNorm::written`] made.
+    pub fn gathered(&self, message: V<'b>, own_message: V<'b>) -> V<'b> {
+        let e = self.edges;
+        match &self.how {
+            How::Kernel(_) => e.sum(message),
+            How::Plain(weight) => e.sum(message.mul_rows(*weight)),
+            How::Scaled { weight, root, own } => {
+                let message = message.mul_rows(e.source(*root));
+                let y = e.sum(weight.map_or(message, |weight| message.mul_rows(weight)));
+                own.map_or(y, |own| y + own_message.mul_rows(own * *root)).mul_rows(*root)
+            }
+        }
+    }
+
     /// One hop of `x w`, then `+ bias`.
     pub fn convolve(&self, x: V<'b>, w: V<'b>, bias: Option<V<'b>>) -> V<'b> {
         if let How::Kernel(norm) = self.how {

@@ -1,6 +1,6 @@
 //! `gin(out)`: graph isomorphism layer.
 
-use super::{MAX_WIDTH, OUT, convolved};
+use super::{AGGREGATE, MAX_WIDTH, OUT, convolved, gather_of, refuse_of_clusters};
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
@@ -10,7 +10,8 @@ use crate::program::Norm;
 use crate::program::V;
 use crate::types::{Dim, Size, Type};
 
-/// Graph isomorphism layer: `h_i = MLP((1 + ε) x_i + Σ_{j ∈ N(i)} x_j)`.
+/// Graph isomorphism layer: `h_i = MLP((1 + ε) x_i + Σ_{j ∈ N(i)} x_j)`, or with the mean or the maximum of the neighbours,
+/// which tell less apart.
 ///
 /// Paper: Xu et al. 2019, "How Powerful are Graph Neural Networks?", eq. 4.1.
 /// PyG: `torch_geometric.nn.GINConv` around `Sequential(Linear, ReLU, Linear)`, or around
@@ -22,7 +23,7 @@ use crate::types::{Dim, Size, Type};
 ///
 /// # Errors
 /// `levels::needs_edges` on slots or graph vectors, `shape::no_width` where `out` cannot be inferred,
-/// `args::no_effect` for `hidden` with one layer.
+/// `args::no_effect` for `hidden` with one layer, `args::does_not_fit` for `aggregate = max` on clusters.
 #[derive(Debug)]
 pub struct Gin;
 
@@ -57,7 +58,7 @@ pub const EPS: ArgSpec = ArgSpec {
 pub const TRAIN_EPS: ArgSpec =
     ArgSpec::flag("train_eps", false, "Whether ε is learned, beginning with `eps`.");
 
-static ARGS: &[ArgSpec] = &[OUT, HIDDEN, LAYERS, EPS, TRAIN_EPS];
+static ARGS: &[ArgSpec] = &[OUT, HIDDEN, LAYERS, EPS, TRAIN_EPS, AGGREGATE];
 
 /// Names of the weight and bias of each layer of the MLP.
 pub const MLP_WEIGHTS: &[[&str; 2]] = &[
@@ -116,6 +117,7 @@ impl Operator for Gin {
     }
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         super::has_edges(cx)?;
+        refuse_of_clusters(cx, &["max"])?;
         hidden_has_effect(cx)?;
         convolved(cx, findings::shape::output_width(cx, "out")?)
     }
@@ -124,7 +126,12 @@ impl Operator for Gin {
         let widths = mlp_widths(a, &cx.inputs[0].width, &cx.output.width);
         let is_learned = a.bool("train_eps");
         let eps = if is_learned { 0.0 } else { a.float("eps") };
-        let gathered = cx.edges().propagate(x, Norm::SelfPlus { eps });
+        let e = cx.edges();
+        let gathered = match gather_of(a) {
+            Gather::Mean => e.propagate(x, Norm::Mean) + x.scale(1.0 + eps),
+            Gather::Max => e.propagate_max(x) + x.scale(1.0 + eps),
+            _ => e.propagate(x, Norm::SelfPlus { eps }),
+        };
         let layers: Vec<[V; 2]> = widths
             .windows(2)
             .zip(MLP_WEIGHTS)
@@ -163,8 +170,8 @@ impl Operator for Gin {
                    `nn.lins.1`, …. On clusters `torch_geometric.nn.DenseGINConv`.",
         }
     }
-    fn action(&self, _: &Args) -> Action {
-        Action::Messages { gather: Gather::Sum, own: Own::Root, is_linear: false }
+    fn action(&self, args: &Args) -> Action {
+        Action::Messages { gather: gather_of(args), own: Own::Root, is_linear: false }
     }
 }
 

@@ -2,11 +2,13 @@
 //! graph, on clusters with the coarse adjacency of the pooling, as PyG's `Dense…Conv`.
 
 pub mod agnn;
+pub mod antisymmetric;
 pub mod appnp;
 pub mod arma;
 pub mod cg;
 pub mod cheb;
 pub mod cluster_gcn;
+pub mod dna;
 pub mod edge_conv;
 pub mod eg;
 pub mod fa;
@@ -14,6 +16,7 @@ pub mod feast;
 pub mod film;
 pub mod gat;
 pub mod gated_graph;
+pub mod gathered;
 pub mod gatv2;
 pub mod gcn;
 pub mod gcn2;
@@ -29,8 +32,11 @@ pub mod le;
 pub mod lg;
 pub mod mf;
 pub mod mixhop;
+pub mod mpnn;
 pub mod nn_conv;
+pub mod pan;
 pub mod pdn;
+pub mod plain;
 pub mod pna;
 pub mod res_gated;
 pub mod rgat;
@@ -39,10 +45,13 @@ pub mod rgdcn;
 pub mod rgin;
 pub mod sage;
 pub mod sg;
+pub mod simple;
+pub mod spline;
 pub mod ssg;
 pub mod supergat;
 pub mod tag;
 pub mod transformer;
+pub mod wl_continuous;
 
 use crate::args::{ArgKind, ArgSpec, Args, Default, EdgeValue};
 use crate::diagnostic::Diagnostic;

@@ -8,6 +8,7 @@ use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule, facts,
 };
+use crate::program::V;
 use crate::types::{Dim, Size, Type};
 
 /// Edge-conditioned convolution: `h_i = Θᵀ x_i + aggregate_{j ∈ N(i)} W(e_ij)ᵀ x_j + b`, where a perceptron makes the
@@ -56,6 +57,57 @@ const NETWORK: &[[&str; 2]] = &[
     ["edge_weight_5", "edge_bias_5"],
 ];
 
+/// Matrices `W(e_ij)`, `F_in` by `F_out`, made by the network of the features of the edges.
+pub struct EdgeMatrices<'b> {
+    /// What the last layer of the network reads, `[E, inner]`.
+    hidden: V<'b>,
+    weight: V<'b>,
+    bias: V<'b>,
+    inner: Size,
+    from: Size,
+    to: Size,
+}
+
+impl<'b> EdgeMatrices<'b> {
+    pub fn new(cx: &ProgramCx<'_, 'b>, n_in: &Dim, n_out: &Dim) -> Option<Self> {
+        let args = cx.args;
+        let hidden =
+            args.opt_int("hidden").map_or_else(|| n_out.clone(), |hidden| super::fixed(hidden as usize));
+        let mut widths = vec![cx.inputs[args.port("edge")?].width.clone()];
+        widths.extend(std::iter::repeat_n(hidden, args.int("layers") as usize - 1));
+        let (n_inner, inner) = (widths.len() - 1, widths[widths.len() - 1].clone());
+        let h = cx.mlp(cx.named("edge")?, &widths, &NETWORK[..n_inner]);
+        let hidden = if n_inner == 0 { h } else { h.relu() };
+        let entries = Dim::new(Size::product([n_in.size.clone(), n_out.size.clone()]), None, "");
+        let [weight, bias] = cx.dense_weights(NETWORK[n_inner], [&inner, &entries]);
+        let (from, to) = (n_in.size.clone(), n_out.size.clone());
+        Some(Self { hidden, weight, bias, inner: inner.size, from, to })
+    }
+
+    /// `aggregate_j W(e_ij)ᵀ x_j`
+    pub fn gathered(&self, cx: &ProgramCx<'_, 'b>, x: V<'b>) -> V<'b> {
+        let e = cx.edges();
+        let (h, source) = (self.hidden, e.source(x));
+        let row = source.view(&[Size::Known(1), self.from.clone()]);
+        // The matrix of an edge is linear in `h`, so its sum over the edges is too: what they add up is `h ⊗ x_j`, and
+        // no matrix is made. A maximum needs each message by itself.
+        let summed = || {
+            let rows = Size::product([self.inner.clone(), self.from.clone()]);
+            let w = self.weight.view(&[rows, self.to.clone()]);
+            let bias = self.bias.view(&[self.from.clone(), self.to.clone()]);
+            e.sum(h.column() * row).flat().linear(w) + e.sum(source).linear(bias)
+        };
+        match cx.args.choice("aggregate") {
+            "mean" => summed().div_rows(e.degree().at_least(1.0)),
+            "max" => {
+                let matrix = (h.linear(self.weight) + self.bias).view(&[self.from.clone(), self.to.clone()]);
+                e.largest(row.contract(matrix).view(std::slice::from_ref(&self.to)))
+            }
+            _ => summed(),
+        }
+    }
+}
+
 impl Operator for NnConv {
     fn name(&self) -> &'static str {
         "nn_conv"
@@ -83,36 +135,9 @@ impl Operator for NnConv {
         convolved(cx, findings::shape::output_width(cx, "out")?)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
-        let (x, args, b, e) = (cx.x(), cx.args, cx.b, cx.edges());
+        let (x, args, b) = (cx.x(), cx.args, cx.b);
         let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
-        let hidden =
-            args.opt_int("hidden").map_or_else(|| n_out.clone(), |hidden| super::fixed(hidden as usize));
-        let mut widths = vec![cx.inputs[args.port("edge")?].width.clone()];
-        widths.extend(std::iter::repeat_n(hidden, args.int("layers") as usize - 1));
-        let (n_inner, inner) = (widths.len() - 1, widths[widths.len() - 1].clone());
-        let h = cx.mlp(cx.named("edge")?, &widths, &NETWORK[..n_inner]);
-        let h = if n_inner == 0 { h } else { h.relu() };
-        let entries = Dim::new(Size::product([n_in.size.clone(), n_out.size.clone()]), None, "");
-        let [w, bias] = cx.dense_weights(NETWORK[n_inner], [&inner, &entries]);
-        let source = e.source(x);
-        // The matrix of an edge is linear in `h`, so its sum over the edges is too: what they add up is `h ⊗ x_j`, and
-        // no matrix is made. A maximum needs each message by itself.
-        let summed = || {
-            let products = h.column() * source.view(&[Size::Known(1), n_in.size.clone()]);
-            let rows = Size::product([inner.size.clone(), n_in.size.clone()]);
-            let w = w.view(&[rows, n_out.size.clone()]);
-            let bias = bias.view(&[n_in.size.clone(), n_out.size.clone()]);
-            e.sum(products).flat().linear(w) + e.sum(source).linear(bias)
-        };
-        let mut y = match args.choice("aggregate") {
-            "mean" => summed().div_rows(e.degree().at_least(1.0)),
-            "max" => {
-                let matrix = (h.linear(w) + bias).view(&[n_in.size.clone(), n_out.size.clone()]);
-                let row = source.view(&[Size::Known(1), n_in.size.clone()]);
-                e.largest(row.contract(matrix).view(std::slice::from_ref(&n_out.size)))
-            }
-            _ => summed(),
-        };
+        let mut y = EdgeMatrices::new(cx, n_in, n_out)?.gathered(cx, x);
         if args.bool("root_weight") {
             let init = Init::KaimingUniform { fan_in: facts::known(n_in) };
             y = y + x.linear(b.weight("root", &[n_in.clone(), n_out.clone()], init));

@@ -13,7 +13,7 @@ use crate::program::V;
 use crate::program::composite::Composite;
 use crate::types::Type;
 
-/// GraphSAGE: `h_i = W_lᵀ AGG_{j ∈ N(i)} x_j + W_rᵀ x_i + b`.
+/// GraphSAGE: `h_i = W_lᵀ AGG_{j ∈ N(i)} x_j + W_rᵀ x_i + b`, where with `project` neighbours are `ReLU(W_pᵀ x_j + b_p)`.
 ///
 /// Paper: Hamilton et al. 2017, "Inductive Representation Learning on Large Graphs", algorithm 1 and section 3.3.
 /// PyG: `torch_geometric.nn.SAGEConv`; on clusters `torch_geometric.nn.DenseSAGEConv`.
@@ -51,6 +51,11 @@ static ARGS: &[ArgSpec] = &[
         "Whether each row of the result is divided by its Euclidean length (algorithm 1, line 7).",
     ),
     BIAS,
+    ArgSpec::flag(
+        "project",
+        false,
+        "Whether neighbours go through a linear map and `relu` before they are gathered.",
+    ),
 ];
 
 impl Operator for Sage {
@@ -94,21 +99,28 @@ impl Operator for Sage {
         let uniform = Init::KaimingUniform { fan_in: facts::known(n_in) };
         let w = b.weight("weight", &[times(if has_root { 2 } else { 1 }, n_in), n_out.clone()], uniform);
         let bias = a.bool("bias").then(|| b.weight("bias", std::slice::from_ref(n_out), uniform));
+        let is_projected = a.bool("project");
+        let sent = match is_projected {
+            true => cx.linear(x, ["project", "project_bias"], n_in, n_in).relu(),
+            false => x,
+        };
         // What is no sum is gathered first, then put beside the node itself.
         let beside = |gathered: V<'b>| {
             let rows = if has_root { b.call(Composite::Beside, &[gathered, x]) } else { gathered };
             cx.affine(rows, w, bias)
         };
         let y = match a.choice("aggregate") {
-            "sum" => e.convolve(x, Norm::Sum, has_root, w, bias),
-            "max" => beside(e.propagate_max(x)),
+            "sum" if !is_projected => e.convolve(x, Norm::Sum, has_root, w, bias),
+            "sum" => beside(e.propagate(sent, Norm::Sum)),
+            "max" => beside(e.propagate_max(sent)),
             "lstm" => {
                 // Rows for the neighbour that is read, then for the hidden state; columns by gate.
                 let gates = times(4, n_in);
                 let lstm = b.weight("lstm_weight", &[times(2, n_in), gates.clone()], uniform);
-                beside(e.propagate_lstm(x, lstm, b.weight("lstm_bias", &[gates], uniform)))
+                beside(e.propagate_lstm(sent, lstm, b.weight("lstm_bias", &[gates], uniform)))
             }
-            _ => e.convolve(x, Norm::Mean, has_root, w, bias),
+            _ if !is_projected => e.convolve(x, Norm::Mean, has_root, w, bias),
+            _ => beside(e.propagate(sent, Norm::Mean)),
         };
         // Rows are normalised before an activation, as a stage that follows would see them.
         Some(Outcome::rows(if a.bool("normalize") { super::unit_rows(y) } else { y }))
@@ -120,6 +132,8 @@ impl Operator for Sage {
                 ("lin_l.weight", "weight", WeightMap::TransposedRows { part: 0, of: 2 }),
                 ("lin_r.weight", "weight", WeightMap::TransposedRows { part: 1, of: 2 }),
                 ("lin_l.bias", "bias", WeightMap::Same),
+                ("lin.weight", "project", WeightMap::Transposed),
+                ("lin.bias", "project_bias", WeightMap::Same),
                 ("lin_rel.weight", "weight", WeightMap::TransposedRows { part: 0, of: 2 }),
                 ("lin_root.weight", "weight", WeightMap::TransposedRows { part: 1, of: 2 }),
                 ("lin_root.bias", "bias", WeightMap::Same),
@@ -149,7 +163,8 @@ impl Operator for Sage {
             _ => Gather::Mean,
         };
         let own = if args.bool("root_weight") { Own::Root } else { Own::Absent };
-        let is_linear = matches!(gather, Gather::Sum | Gather::Mean) && !args.bool("normalize");
+        let is_linear =
+            matches!(gather, Gather::Sum | Gather::Mean) && !args.bool("normalize") && !args.bool("project");
         Action::Messages { gather, own, is_linear }
     }
 }
