@@ -280,9 +280,11 @@ pub static STAGES: &[Word] = &[
         is("cluster_pool"),
     ),
     word(&["KMISPooling", "KMISPool", "k_mis"], Pyg, &["in_channels"], is("kmis")),
+    word(&["MaxCutPooling", "MaxCutPool"], Pyg, POOL, is("max_cut")),
+    word(&["PANPooling", "PANPool"], Pyg, POOL, is("pan_pool")),
     word(&["GraclusPooling", "GraclusPool"], Pyg, &[], is("graclus")),
     word(
-        &["PANPooling", "HGPSLPool", "HGPSL", "voxel_grid", "fps", "NDPPool", "LaPool", "select_topk"],
+        &["HGPSLPool", "HGPSL", "voxel_grid", "fps", "NDPPool", "LaPool", "select_topk"],
         Pyg,
         POOL,
         NotYet { why: OPERATOR, nearest: "topk" },

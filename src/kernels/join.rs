@@ -2,6 +2,7 @@
 
 use super::contract::{Chosen, Contraction, Joined, contraction, targets_of};
 use super::custom::values_f64;
+use super::select::best_rows;
 use crate::kernels::graph::SparseGraph;
 use crate::program::composite::Join;
 use candle_core::{Result, Tensor, bail};
@@ -10,10 +11,11 @@ use std::cmp::Ordering;
 /// Joins nodes as the rule says. No choice depends on how the nodes are numbered: where numbers tie, to the last bit, nodes that
 /// could be chosen among become one together. Not differentiable. Without `self_loops` edges inside of what became one go.
 ///
-/// The lists of [`Contraction::contracted`] name the edges that joined, of [`Join::Around`] the nodes that others gathered around.
+/// The lists of [`Contraction::contracted`] name the edges that joined, of [`Join::Around`] and [`Join::Votes`] the nodes that others
+/// gathered around.
 ///
 /// # Shapes
-/// - `x`: `[E, 1]` in the order of the adjacency for [`Join::Above`], `[N, F]` for [`Join::Equal`], `[N, 1]` for [`Join::Around`]
+/// - `x`: `[E, 1]` in the order of the adjacency for [`Join::Above`], `[N, F]` for [`Join::Equal`], `[N, 1]` for the others
 ///
 /// # Errors
 /// Where `x` has not one row for each edge or node.
@@ -41,11 +43,49 @@ pub fn join(x: &Tensor, graph: &SparseGraph, rule: Join, self_loops: bool) -> Re
             equal(&numbers, x.dims()[1], graph, &mut nodes);
             Chosen { items: Vec::new(), n_items: graph.n_nodes() }
         }
+        Join::Votes(keep) => {
+            let (centres, _) = best_rows(x, graph, keep)?;
+            votes(&numbers, &centres, graph, &mut nodes);
+            Chosen { items: centres.iter().map(|&node| (node, node)).collect(), n_items: graph.n_nodes() }
+        }
         Join::Around { hops } => {
             Chosen { items: around(&numbers, hops, graph, &mut nodes), n_items: graph.n_nodes() }
         }
     };
     Ok(contraction(graph, &targets, nodes, &chosen, self_loops))
+}
+
+/// Joins each node to the centre that most of the edges to it come from nodes of, step by step from the centres on.
+fn votes(numbers: &[f64], centres: &[u32], graph: &SparseGraph, nodes: &mut Joined) {
+    const NONE: u32 = u32::MAX;
+    let mut centre_of = vec![NONE; graph.n_nodes()];
+    centres.iter().for_each(|&centre| centre_of[centre as usize] = centre);
+    let mut found: Vec<u32> = Vec::new();
+    loop {
+        let mut joined: Vec<(u32, u32)> = Vec::new();
+        for node in (0..graph.n_nodes() as u32).filter(|&node| centre_of[node as usize] == NONE) {
+            found.clear();
+            let sources = graph.adjacency.row(node as usize).iter();
+            found.extend(sources.map(|&source| centre_of[source as usize]).filter(|&centre| centre != NONE));
+            found.sort_unstable();
+            let runs = || found.chunk_by(|a, b| a == b);
+            let better = |run: &&[u32]| (run.len(), numbers[run[0] as usize]);
+            let compare = |a: (usize, f64), b: (usize, f64)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1));
+            let Some(best) = runs().max_by(|a, b| compare(better(a), better(b))).map(|run| better(&run))
+            else {
+                continue;
+            };
+            let alike = runs().filter(|run| compare(better(run), best).is_eq()).map(|run| run[0]);
+            joined.extend(alike.map(|centre| (node, centre)));
+        }
+        if joined.is_empty() {
+            return;
+        }
+        for &(node, centre) in &joined {
+            nodes.join(node, centre);
+            centre_of[node as usize] = centre;
+        }
+    }
 }
 
 /// Joins the nodes of each graph whose rows are equal.
@@ -163,6 +203,17 @@ mod tests {
             members(&far, &path, Join::Around { hops: 1 }),
             [vec![0, 1], vec![2], vec![3, 4], vec![5]]
         );
+    }
+
+    #[test]
+    fn nodes_join_the_centre_that_most_of_their_neighbours_joined() {
+        let graph = undirected(&[6, 1], &[(0, 1), (1, 2), (2, 3), (3, 4), (1, 5), (5, 3)]);
+        // Both centres reach 2 and 5 by one edge: the better one takes them.
+        let keep = Join::Votes(crate::program::composite::Keep::Count(2));
+        let found = members(&[0.0, 0.9, 0.1, 0.8, 0.0, 0.2, 0.0], &graph, keep);
+        assert_eq!(found, [vec![0, 1, 2, 5], vec![3, 4], vec![6]]);
+        let tied = members(&[0.0, 0.9, 0.1, 0.9, 0.0, 0.2, 0.0], &graph, keep);
+        assert_eq!(tied, [vec![0, 1, 2, 3, 4, 5], vec![6]]);
     }
 
     #[test]

@@ -30,6 +30,37 @@ pub struct Selection {
 /// # Errors
 /// Where the scores are not one a node.
 pub fn select_top(scores: &Tensor, graph: &SparseGraph, keep: Keep, connect: Connect) -> Result<Selection> {
+    let (rows, graph_offsets) = best_rows(scores, graph, keep)?;
+    if connect != Connect::Edges {
+        let adjacency = Arc::new(match connect {
+            Connect::Neighbourhoods { self_loops } => neighbourhoods(graph, &rows, self_loops),
+            _ => walks(graph, &rows),
+        });
+        let transpose = Arc::new(adjacency.transpose());
+        let rows = Arc::new(rows);
+        let joined = SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets)).kept(rows.clone());
+        return Ok(Selection { rows, graph: Arc::new(joined), entries: Arc::default() });
+    }
+    let (adjacency, entries) = filter(&graph.adjacency, &rows);
+    let adjacency = Arc::new(adjacency);
+    let kinds = graph.kinds.as_ref().map(|EdgeKinds { of_entry, n_kinds }| EdgeKinds {
+        of_entry: Arc::new(entries.iter().map(|&entry| of_entry[entry as usize]).collect()),
+        n_kinds: *n_kinds,
+    });
+    let transpose = if Arc::ptr_eq(&graph.adjacency, &graph.transpose) {
+        adjacency.clone()
+    } else {
+        Arc::new(adjacency.transpose())
+    };
+    let entries = Arc::new(entries);
+    let selected = SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets)).with_kinds(kinds);
+    let rows = Arc::new(rows);
+    let graph = Arc::new(selected.selected(entries.clone(), rows.clone()));
+    Ok(Selection { rows, graph, entries })
+}
+
+/// The rows of each graph with the highest scores, ascending, and where those of each graph begin.
+pub(super) fn best_rows(scores: &Tensor, graph: &SparseGraph, keep: Keep) -> Result<(Vec<u32>, Vec<u32>)> {
     // Adding 0 makes −0 and 0 equal.
     let scores: Vec<f64> = values_f64(scores)?.iter().map(|score| score + 0.0).collect();
     if scores.len() != graph.n_nodes() {
@@ -63,29 +94,38 @@ pub fn select_top(scores: &Tensor, graph: &SparseGraph, keep: Keep, connect: Con
         rows.extend_from_slice(&order);
         graph_offsets.push(rows.len() as u32);
     }
-    if let Connect::Neighbourhoods { self_loops } = connect {
-        let adjacency = Arc::new(neighbourhoods(graph, &rows, self_loops));
-        let transpose = Arc::new(adjacency.transpose());
-        let rows = Arc::new(rows);
-        let joined = SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets)).kept(rows.clone());
-        return Ok(Selection { rows, graph: Arc::new(joined), entries: Arc::default() });
+    Ok((rows, graph_offsets))
+}
+
+/// The entries of `(A + I)²` between different kept nodes, each as many parallel edges as it counts.
+fn walks(graph: &SparseGraph, kept: &[u32]) -> Csr {
+    let mut new_idx = vec![u32::MAX; graph.n_nodes()];
+    for (new, &old) in (0u32..).zip(kept) {
+        new_idx[old as usize] = new;
     }
-    let (adjacency, entries) = filter(&graph.adjacency, &rows);
-    let adjacency = Arc::new(adjacency);
-    let kinds = graph.kinds.as_ref().map(|EdgeKinds { of_entry, n_kinds }| EdgeKinds {
-        of_entry: Arc::new(entries.iter().map(|&entry| of_entry[entry as usize]).collect()),
-        n_kinds: *n_kinds,
-    });
-    let transpose = if Arc::ptr_eq(&graph.adjacency, &graph.transpose) {
-        adjacency.clone()
-    } else {
-        Arc::new(adjacency.transpose())
-    };
-    let entries = Arc::new(entries);
-    let selected = SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets)).with_kinds(kinds);
-    let rows = Arc::new(rows);
-    let graph = Arc::new(selected.selected(entries.clone(), rows.clone()));
-    Ok(Selection { rows, graph, entries })
+    let (mut offsets, mut indices) = (vec![0], Vec::new());
+    let others =
+        |node: u32| graph.adjacency.row(node as usize).iter().copied().filter(move |&from| from != node);
+    for &node in kept {
+        let start = indices.len();
+        for near in others(node) {
+            // Staying before the edge or behind it.
+            indices.extend([near; 2]);
+            indices.extend(others(near).filter(|&far| far != node));
+        }
+        let mut end = start;
+        for at in start..indices.len() {
+            let source = new_idx[indices[at] as usize];
+            if source != u32::MAX {
+                indices[end] = source;
+                end += 1;
+            }
+        }
+        indices.truncate(end);
+        indices[start..].sort_unstable();
+        offsets.push(indices.len() as u32);
+    }
+    Csr { offsets, indices, n_cols: kept.len() }
 }
 
 /// Of kept nodes: a row gathers from each node from whose neighbours an edge, or a node itself, leads to its own neighbours.
@@ -187,6 +227,29 @@ mod tests {
             let made = made.unwrap();
             assert_eq!(*made.rows, [0, 3, 5]);
             assert_eq!(made.graph.adjacency.indices, expected);
+        }
+    }
+
+    #[test]
+    fn walks_are_the_entries_of_a_square() {
+        let edges = [(0, 1), (1, 0), (1, 2), (2, 3), (3, 1), (2, 2), (0, 3)];
+        let graph = graph(&[4], &edges);
+        let made =
+            select_top(&scores(&[1.0, 2.0, 0.5, 3.0]), &graph, Keep::Count(3), Connect::Walks).unwrap();
+        assert_eq!(*made.rows, [0, 1, 3]);
+        let mut matrix = [[0u32; 4]; 4];
+        edges.iter().filter(|(source, target)| source != target).for_each(|&(source, target)| {
+            matrix[target as usize][source as usize] += 1;
+        });
+        (0..4).for_each(|node| matrix[node][node] += 1);
+        for (row, &i) in made.rows.iter().enumerate() {
+            for (column, &j) in made.rows.iter().enumerate().filter(|(_, j)| **j != i) {
+                let entry: u32 = (0..4).map(|via| matrix[i as usize][via] * matrix[via][j as usize]).sum();
+                let sources = made.graph.adjacency.row(row);
+                let found = sources.iter().filter(|&&source| source as usize == column).count();
+                assert_eq!(found, entry as usize, "from {j} to {i}");
+            }
+            assert!(!made.graph.adjacency.row(row).contains(&(row as u32)));
         }
     }
 

@@ -112,6 +112,8 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &pool::kmis::Kmis,
     &pool::graclus::Graclus,
     &pool::partition::Partition,
+    &pool::pan_pool::PanPool,
+    &pool::max_cut::MaxCut,
     // Readouts.
     &readout::over_rows::SUM,
     &readout::over_rows::MEAN,
@@ -154,6 +156,7 @@ pub static LOSSES: &[&dyn Loss] = &[
     &loss::auxiliary::BALANCE_LOSS,
     &loss::auxiliary::HOSC_LOSS,
     &loss::auxiliary::KL_LOSS,
+    &loss::auxiliary::MAX_CUT_LOSS,
 ];
 
 pub fn find(name: &str) -> Option<&'static dyn Operator> {

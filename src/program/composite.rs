@@ -45,6 +45,8 @@ pub enum Join {
     /// Nodes of falling numbers with those within so many edges that none before them has; those that tie and are as near
     /// become one together.
     Around { hops: usize },
+    /// The best nodes, and others with the one of them that most of their neighbours joined before.
+    Votes(Keep),
 }
 
 /// Which edges a selection makes.
@@ -52,6 +54,9 @@ pub enum Join {
 pub enum Connect {
     /// Those between kept nodes.
     Edges,
+    /// An edge for each walk of one or two edges from a kept node to another, one for each way to stay at either end: the
+    /// entries of `(A + I)²` without its diagonal, counted by parallel edges. Loops take no part.
+    Walks,
     /// An edge wherever one, or a node itself, leads from the neighbours of one node to those of another, each its own
     /// neighbour.
     Neighbourhoods { self_loops: bool },
@@ -208,13 +213,18 @@ impl Composite {
                     Keep::Count(k) => format!("k {k}"),
                     Keep::MinScore(least) => format!("above {least}"),
                 }];
-                all.extend((*connect != Connect::Edges).then(|| "neighbourhoods joined".to_owned()));
+                all.extend(match connect {
+                    Connect::Edges => None,
+                    Connect::Walks => Some("walks joined".to_owned()),
+                    Connect::Neighbourhoods { .. } => Some("neighbourhoods joined".to_owned()),
+                });
                 all
             }
             Composite::Join { rule, .. } => vec![match rule {
                 Join::Above(least) => format!("above {least}"),
                 Join::Equal => "equal rows".to_owned(),
                 Join::Around { hops } => format!("within {hops}"),
+                Join::Votes(_) => "by votes".to_owned(),
             }],
             _ => Vec::new(),
         }

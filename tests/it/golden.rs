@@ -844,7 +844,7 @@ fn poolings_on_a_sparse_graph_are_pygs() {
 }
 
 /// Softmax over the rows of each graph.
-fn softmax_of_graphs(case: &Case, score: &Tensor) -> Tensor {
+pub(crate) fn softmax_of_graphs(case: &Case, score: &Tensor) -> Tensor {
     let graphs = case.inputs["batch"].indices();
     let parts = graphs.chunk_by(|a, b| a == b).scan(0, |start, graph| {
         let part = score.narrow(0, *start, graph.len()).unwrap();

@@ -25,8 +25,18 @@ const WIDTH: usize = 4;
 const ROWS: usize = 5;
 /// Kinds of edges.
 const N_KINDS: usize = 3;
-const WANTED: [&str; 9] =
-    ["link_prediction", "entropy", "mincut", "orthogonality", "spectral", "cluster", "balance", "hosc", "kl"];
+const WANTED: [&str; 10] = [
+    "link_prediction",
+    "entropy",
+    "mincut",
+    "orthogonality",
+    "spectral",
+    "cluster",
+    "balance",
+    "hosc",
+    "kl",
+    "max_cut",
+];
 
 /// An operator with arguments, on inputs that it takes.
 struct Setting {

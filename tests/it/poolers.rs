@@ -2,7 +2,7 @@
 //! those of the operators, `mincut` on weighted edges and `diffpool` on dense adjacencies; what tgp does before and after
 //! them, the perceptron of the assignment and other forms of the coarse adjacency, is written out here.
 
-use crate::golden::{Case, TOLERANCES, Tolerance, assert_close, edges, load};
+use crate::golden::{Case, TOLERANCES, Tolerance, assert_close, edges, load, softmax_of_graphs};
 use crate::operator::{self, Lone, args, numbers, sparse_graph, ty};
 use candle_core::{D, DType, Device, Tensor, Var};
 use hgnn::args::ArgValue;
@@ -760,14 +760,7 @@ fn selections_above_a_score_are_tgps() {
         let direction = &variables["param:select.weight"];
         let given = [("min_score", ArgValue::Float(case.args["min_score"].as_f64().unwrap()))];
         let (lone, value) = on_nodes(case, "topk", "", &given, &[x]);
-        let score = x.x.matmul(&direction.t().unwrap()).unwrap();
-        let graphs = case.inputs["batch"].indices();
-        let parts = graphs.chunk_by(|a, b| a == b).scan(0, |start, graph| {
-            let part = score.narrow(0, *start, graph.len()).unwrap();
-            *start += graph.len();
-            Some(candle_nn::ops::softmax(&part, 0).unwrap())
-        });
-        let score = Tensor::cat(&parts.collect::<Vec<_>>(), 0).unwrap();
+        let score = softmax_of_graphs(case, &x.x.matmul(&direction.t().unwrap()).unwrap());
         let nodes = case.outputs["node_index"].indices();
         let weight = score.index_select(&indices(nodes.iter().map(|&node| node as u32)), 0).unwrap();
         Ran { lones: vec![lone], value, results: BTreeMap::from([("weight", weight)]) }
@@ -964,5 +957,234 @@ fn nodes_around_an_independent_set_are_tgps() {
             let weight = (score.neg().unwrap().exp().unwrap() + 1.0).unwrap().recip().unwrap();
             Ran { lones: vec![lone], value, results: BTreeMap::from([("weight", weight)]) }
         });
+    }
+}
+
+#[test]
+fn selections_by_paths_are_pygs() {
+    for name in ["pan_pooling", "pan_pooling_min_score"] {
+        // The matrix of paths, whose rows are targets, as edges with weights; the sign of PyG's last weight, or with
+        // `min_score` the weight, lies in the two factors of ours.
+        let mut case = load(name);
+        let pairs = [case.inputs["m_col"].data.clone(), case.inputs["m_row"].data.clone()].concat();
+        let m = pairs.len() / 2;
+        case.inputs.insert("edge_index".into(), crate::golden::Stored { shape: vec![2, m], data: pairs });
+        let values = case.inputs["m_value"].clone();
+        case.inputs.insert("edge_weight".into(), values);
+        let last = case.params.remove("select.weight").unwrap().data[0];
+        let has_least = case.args.contains_key("min_score");
+        let factor = if has_least { last } else { last.signum() };
+        case.params.get_mut("beta").unwrap().data.iter_mut().for_each(|beta| *beta *= factor);
+        let beta = case.grads.get_mut("param:beta").unwrap();
+        beta.data.iter_mut().for_each(|gradient| *gradient /= factor);
+        // What that weight gets follows from what its products get; a sign gets nothing.
+        let of_last = case.grads.remove("param:select.weight").unwrap().data[0];
+        let pairs = case.params["beta"].data.iter().zip(&case.grads["param:beta"].data);
+        let expected: f64 = pairs.map(|(beta, g)| beta / factor * g).sum();
+        let expected = if has_least { expected } else { 0.0 };
+        assert!((of_last - expected).abs() < 1e-7, "{name}: {of_last}, not {expected}");
+        let gradient = case.grads.remove("m_value").unwrap();
+        case.grads.insert("edge_weight".into(), gradient);
+        check_loaded(&case, false, |case, variables, x, weight| {
+            let mut given = vec![("weight", ArgValue::Pipeline)];
+            for name in ["ratio", "min_score", "multiplier"] {
+                let value = case.args.get(name).and_then(Json::as_f64);
+                given.extend(value.map(|value| (name, ArgValue::Float(value))));
+            }
+            let (lone, value) = on_nodes(case, "pan_pool", "", &given, &[x, weight]);
+            // The scores are inside of our result; computed again here, so that their cotangents count.
+            let direction = lone.0.weights.get("direction").as_tensor();
+            let beta = lone.0.weights.get("beta").as_tensor();
+            let n = x.x.dims()[0];
+            let sources: Vec<u32> = edges(&case.inputs["edge_index"]).iter().map(|edge| edge.0).collect();
+            let leaving = Tensor::zeros(n, x.x.dtype(), &Device::Cpu).unwrap();
+            let leaving = leaving.index_add(&indices(sources), &variables["edge_weight"], 0).unwrap();
+            let of_features = x.x.matmul(direction).unwrap();
+            let parts = [of_features, leaving.unsqueeze(1).unwrap()];
+            let [first, second] =
+                [0, 1].map(|at| parts[at].broadcast_mul(&beta.narrow(0, at, 1).unwrap()).unwrap());
+            let score = (first + second).unwrap();
+            let score = match case.args.contains_key("min_score") {
+                true => softmax_of_graphs(case, &score),
+                false => score.tanh().unwrap(),
+            };
+            let kept = case.outputs["perm"].indices();
+            let score = score.index_select(&indices(kept.iter().map(|&node| node as u32)), 0).unwrap();
+            Ran { lones: vec![lone], value, results: BTreeMap::from([("score", score)]) }
+        });
+    }
+}
+
+/// A stage of a network of several levels.
+struct Stage {
+    lone: Lone,
+    op: &'static str,
+    /// What the names of its parameters begin with.
+    prefix: String,
+}
+
+/// Stages of a case that were run.
+struct Stages<'a> {
+    case: &'a Case,
+    dtype: DType,
+    made: Vec<Stage>,
+}
+
+impl Stages<'_> {
+    /// Runs one on values with the numbers of their levels.
+    fn run(
+        &mut self,
+        op: &'static str,
+        prefix: String,
+        given: &[(&str, ArgValue)],
+        inputs: &[(&Value, usize)],
+    ) -> Value {
+        let of = operator::find(op);
+        let level =
+            |&(value, level): &(&Value, usize)| ty(Entity::Nodes, level as u32, None, value.x.dims()[1]);
+        let types: Vec<Type> = inputs.iter().map(level).collect();
+        let mut inner = self.case.clone();
+        inner.params = (self.case.params.iter())
+            .filter_map(|(name, of)| Some((name.strip_prefix(prefix.as_str())?.to_owned(), of.clone())))
+            .collect();
+        let make = |spec: &hgnn::ops::WeightSpec| crate::golden::from_pyg(&inner, of.pyg().weights, spec);
+        let lone = Lone::build(of, &args(of, given), &types.iter().collect::<Vec<_>>(), self.dtype, make);
+        let values: Vec<&Value> = inputs.iter().map(|(value, _)| *value).collect();
+        let value = lone.run(&values, &mut ForwardCx::training(0, &[])).unwrap();
+        self.made.push(Stage { lone, op, prefix });
+        value
+    }
+
+    fn conv(&mut self, prefix: String, x: &Value, level: usize) -> Value {
+        let out = self.case.params[&format!("{prefix}bias")].shape[0] as i64;
+        let given = [("out", ArgValue::Int(out)), ("improved", ArgValue::Bool(true))];
+        self.run("gcn", prefix, &given, &[(x, level)])
+    }
+}
+
+/// `GraphUNet` as our stages: down by `topk` over walks of two edges, up by `lift`.
+#[test]
+fn graph_u_nets_are_pygs() {
+    let names = ["graph_unet_depth_1_cat", "graph_unet_depth_2", "graph_unet_depth_2_ratios"];
+    for (name, tolerance) in names.iter().flat_map(|name| TOLERANCES.iter().map(move |of| (name, of))) {
+        let case = load(name);
+        let depth = case.args["depth"].as_u64().unwrap() as usize;
+        let (variables, x, _) = sparse_inputs(&case, tolerance.dtype, false);
+        let mut stages = Stages { case: &case, dtype: tolerance.dtype, made: Vec::new() };
+        let act = |value: Value| Value { x: value.x.relu().unwrap(), structure: value.structure };
+        let mut at = act(stages.conv("down_convs.0.".into(), &x, 0));
+        let mut levels = vec![at.clone()];
+        for level in 1..=depth {
+            let ratio = match &case.args["pool_ratios"] {
+                Json::Array(ratios) => ratios[level - 1].as_f64().unwrap(),
+                ratio => ratio.as_f64().unwrap(),
+            };
+            let given = [("ratio", ArgValue::Float(ratio)), ("connect", ArgValue::Choice("walks"))];
+            at = stages.run("topk", format!("pools.{}.", level - 1), &given, &[(&at, level - 1)]);
+            at = act(stages.conv(format!("down_convs.{level}."), &at, level));
+            levels.push(at.clone());
+        }
+        for up in 0..depth {
+            let level = depth - 1 - up;
+            let fine = &levels[level];
+            let to = [("to", ArgValue::Pipeline)];
+            let lifted = stages.run("lift", "lift.".into(), &to, &[(&at, level + 1), (fine, level)]);
+            let both = match case.args["sum_res"] == true {
+                true => (&fine.x + &lifted.x).unwrap(),
+                false => Tensor::cat(&[&fine.x, &lifted.x], 1).unwrap(),
+            };
+            let both = Value { x: both, structure: fine.structure.clone() };
+            at = stages.conv(format!("up_convs.{up}."), &both, level);
+            at = if up + 1 < depth { act(at) } else { at };
+        }
+        let what = format!("{name} {:?}", tolerance.dtype);
+        assert_close(&what, &numbers(&at.x), &case.outputs["out"].data, tolerance.values);
+        let cotangent = case.cotangents["out"].tensor(tolerance.dtype);
+        let gradients = (&at.x * cotangent).unwrap().sum_all().unwrap().backward().unwrap();
+        for (of, theirs) in &case.grads {
+            let of_stage = |stage: &Stage| {
+                let param = of.strip_prefix("param:")?.strip_prefix(stage.prefix.as_str())?;
+                let is_there = |ours: &str| stage.lone.weights.0.iter().any(|(name, _)| *name == ours);
+                let mut map = operator::find(stage.op).pyg().weights.iter();
+                let (_, ours, how) = map.find(|(theirs, ours, _)| *theirs == param && is_there(ours))?;
+                let gradient = gradients.get(stage.lone.weights.get(ours))?;
+                Some(crate::golden::to_pyg(gradient, *how, &theirs.shape))
+            };
+            let ours = match variables.get(of).and_then(|variable| gradients.get(variable)) {
+                Some(gradient) => Some(gradient.clone()),
+                None => stages.made.iter().find_map(of_stage),
+            };
+            let ours =
+                ours.unwrap_or_else(|| panic!("{what} gradient of {of} is missing")).contiguous().unwrap();
+            let what = format!("{what} gradient of {of}");
+            assert_close(&what, &numbers(&ours), &theirs.data, tolerance.gradients);
+        }
+    }
+}
+
+/// Nodes that are as near to several centres tgp gives to that of the lowest number, so that clusters differ: the loss is
+/// compared.
+#[test]
+fn the_loss_of_a_cut_is_tgps() {
+    for (name, tolerance) in
+        ["tgp_max_cut", "tgp_max_cut_raw"].iter().flat_map(|name| TOLERANCES.iter().map(move |of| (name, of)))
+    {
+        let case = &load(name);
+        let (variables, x, weight) = &sparse_inputs(case, tolerance.dtype, false);
+        let param = |name: &str| &variables[&format!("param:selector.score_net.{name}")];
+        let dense = |x: &Tensor, name: &str| {
+            let product = x.matmul(&param(&format!("{name}.weight")).t().unwrap()).unwrap();
+            product.broadcast_add(param(&format!("{name}.bias"))).unwrap()
+        };
+        // tgp's score network: convolutions by `(1 − δ) I + δ D^-½ A D^-½`, and a perceptron.
+        let (fine, n) = (edges(&case.inputs["edge_index"]), x.x.dims()[0]);
+        let delta = case.args["delta"].as_f64().unwrap();
+        let [sources, targets] =
+            [fine.iter().map(|edge| edge.0).collect::<Vec<u32>>(), fine.iter().map(|edge| edge.1).collect()]
+                .map(indices);
+        let zeros = |shape: &[usize]| Tensor::zeros(shape, x.x.dtype(), &Device::Cpu).unwrap();
+        let weights = variables["edge_weight"].as_tensor();
+        let degree = zeros(&[n]).index_add(&sources, weights, 0).unwrap();
+        let root = degree.sqrt().unwrap().recip().unwrap();
+        let ends = [&sources, &targets].map(|end| root.index_select(end, 0).unwrap());
+        let share = (((weights * &ends[0]).unwrap() * &ends[1]).unwrap() * delta).unwrap();
+        let mut h = dense(&x.x, "initial_layer");
+        for layer in 0..2 {
+            let mapped = h.matmul(&param(&format!("mp_convs.{layer}.lin.weight")).t().unwrap()).unwrap();
+            let messages = mapped.index_select(&sources, 0).unwrap();
+            let messages = messages.broadcast_mul(&share.unsqueeze(1).unwrap()).unwrap();
+            let gathered = zeros(mapped.dims()).index_add(&targets, &messages, 0).unwrap();
+            let own = (mapped * (1.0 - delta)).unwrap();
+            let sum = (gathered + own).unwrap();
+            h = sum.broadcast_add(param(&format!("mp_convs.{layer}.bias"))).unwrap().tanh().unwrap();
+        }
+        let h = dense(&h, "mlp.0").relu().unwrap();
+        let score = Value { x: dense(&h, "final_layer"), structure: x.structure.clone() };
+        let given = [
+            ("ratio", ArgValue::Float(case.args["ratio"].as_f64().unwrap())),
+            ("score", ArgValue::Pipeline),
+            ("weight", ArgValue::Pipeline),
+        ];
+        let op = operator::find("max_cut");
+        let types = [
+            ty(Entity::Nodes, 0, None, x.x.dims()[1]),
+            ty(Entity::Nodes, 0, None, 1),
+            ty(Entity::Edges, 0, None, 1),
+        ];
+        let lone = Lone::build(
+            op,
+            &args(op, &given),
+            &types.iter().collect::<Vec<_>>(),
+            x.x.dtype(),
+            |_| unreachable!(),
+        );
+        let mut cx = ForwardCx::training(0, &["max_cut"]);
+        let value = lone.run(&[x, &score, weight], &mut cx).unwrap();
+        assert_eq!(value.x.dims(), case.outputs["x"].shape, "{name}");
+        let z = numbers(&score.x.tanh().unwrap());
+        assert_close(name, &z, &case.outputs["scores"].data, tolerance.values);
+        let factor = case.args.get("loss_coeff").map_or(1.0, |factor| factor.as_f64().unwrap());
+        let loss = numbers(&(cx.losses[0].1.mean_all().unwrap() * factor).unwrap());
+        assert_close(name, &loss, &case.outputs["maxcut_loss"].data, tolerance.values);
     }
 }

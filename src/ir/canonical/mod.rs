@@ -284,6 +284,7 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("mincut", "connect", "degrees"),
     ("mincut", "self_loops", "false"),
     ("topk", "multiplier", "1.0"),
+    ("topk", "connect", "edges"),
 ];
 
 fn named_call(name: &str, args: &Args) -> String {

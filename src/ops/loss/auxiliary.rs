@@ -1,6 +1,6 @@
 //! Losses that poolings report beside their result: one table.
 
-use super::{BALANCE, CLUSTER, ENTROPY, HOSC, KL, LINK_PREDICTION, MINCUT, ORTHOGONALITY, SPECTRAL};
+use super::{BALANCE, CLUSTER, ENTROPY, HOSC, KL, LINK_PREDICTION, MAX_CUT, MINCUT, ORTHOGONALITY, SPECTRAL};
 use crate::args::{ArgSpec, Args};
 use crate::ops::{Doc, Loss, LossKind, Pyg};
 
@@ -211,6 +211,27 @@ pub static KL_LOSS: Auxiliary = Auxiliary {
     pyg: ["torch_geometric.nn.MemPooling", "its `kl_loss`, of the shares that it returns"],
 };
 
+/// Likeness of neighbours' scores: `Σ_ij A_ij z_i z_j / Σ_ij A_ij` of each graph, averaged over graphs and summed over poolings.
+/// −1 where scores are −1 and 1 on the two sides of a cut that all edges cross; 0 for a graph without edges.
+///
+/// Paper: Abate and Bianchi 2025, "MaxCutPool: Differentiable Feature-Aware Maxcut for Pooling in Graph Neural Networks", eq. 5.
+/// tgp: `tgp.utils.losses.maxcut_loss`.
+///
+/// # Shapes
+/// - `A`: `[n, n]`, the adjacency that is pooled; `z`: `[n]`, scores between −1 and 1
+pub static MAX_CUT_LOSS: Auxiliary = Auxiliary {
+    name: MAX_CUT,
+    doc: Doc {
+        summary: "How alike a pooling's scores of neighbours are, averaged over graphs, summed over poolings.",
+        formula: "zᵀ A z / Σ A",
+        paper: "Abate and Bianchi 2025, \"MaxCutPool: Differentiable Feature-Aware Maxcut for Pooling in Graph Neural Networks\"",
+        example: "model = gcn(64) -> relu -> max_cut(ratio = 0.5) -> mean -> linear\n\
+                  loss = cross_entropy + max_cut",
+    },
+    reported_by: &["max_cut"],
+    pyg: ["tgp.utils.losses.maxcut_loss", ""],
+};
+
 impl Loss for Auxiliary {
     fn name(&self) -> &'static str {
         self.name
@@ -255,6 +276,7 @@ mod tests {
             ("cluster", "dmon(k = 3)", "mincut(k = 3)"),
             ("balance", "just_balance(k = 3)", "dmon(k = 3)"),
             ("hosc", "hosc(k = 3)", "mincut(k = 3)"),
+            ("max_cut", "max_cut(k = 3)", "topk(k = 3)"),
             ("kl", "mem_pool(8, k = 3)", "mincut(k = 3)"),
         ] {
             let codes = |stage| {

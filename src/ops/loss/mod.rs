@@ -28,6 +28,9 @@ pub const BALANCE: &str = "balance";
 /// The name under which poolings report how much of the edges and of longer walks leads out of clusters.
 pub const HOSC: &str = "hosc";
 
+/// The name under which poolings report how alike the scores of neighbours are.
+pub const MAX_CUT: &str = "max_cut";
+
 /// The name under which poolings report how far their shares are from those that are clear already.
 pub const KL: &str = "kl";
 

@@ -1,6 +1,6 @@
 //! `sag(ratio | k | min_score, score)`: self-attention graph pooling.
 
-use super::selection::{COUNT, MIN_SCORE, MULTIPLIER, NONLINEARITY, SHARE, kept, selected};
+use super::selection::{CONNECT, COUNT, MIN_SCORE, MULTIPLIER, NONLINEARITY, SHARE, kept, selected};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
@@ -37,6 +37,7 @@ static ARGS: &[ArgSpec] = &[
     },
     NONLINEARITY,
     MULTIPLIER,
+    CONNECT,
 ];
 
 impl Operator for Sag {
@@ -76,6 +77,9 @@ impl Operator for Sag {
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
         Some(selected(cx, cx.input(1)?))
+    }
+    fn joins_anew(&self, args: &Args) -> bool {
+        super::selection::joins_anew(args)
     }
     fn pyg(&self) -> Pyg {
         Pyg {

@@ -42,6 +42,20 @@ pub const MULTIPLIER: ArgSpec = ArgSpec {
     doc: "What the features of the kept nodes are multiplied by at the end, so that they keep their size.",
 };
 
+pub const CONNECT: ArgSpec = ArgSpec {
+    name: "connect",
+    kind: ArgKind::Choice(&["edges", "walks"]),
+    default: Default::Choice("edges"),
+    positional: false,
+    doc: "How kept nodes are joined: by the edges between them, or with `walks` as Graph U-Nets do, by an edge for each walk of one \
+          or two edges, own loops included: `(A + I)²` without its diagonal. Values of the edges end with `walks`.",
+};
+
+/// Whether [`CONNECT`] makes other edges.
+pub fn joins_anew(args: &Args) -> bool {
+    args.choice("connect") == "walks"
+}
+
 /// The type of the kept nodes.
 ///
 /// # Errors
@@ -85,8 +99,9 @@ pub fn nodes(cx: &InferCx) -> Result<(), Diagnostic> {
 }
 
 /// Which nodes stay.
-fn kept_nodes(args: &Args) -> Keep {
-    match (args.opt_float("min_score"), args.opt_float("ratio"), args.opt_int("k")) {
+pub fn kept_nodes(args: &Args) -> Keep {
+    let least = args.get("min_score").and_then(|_| args.opt_float("min_score"));
+    match (least, args.opt_float("ratio"), args.opt_int("k")) {
         (Some(least), ..) => Keep::MinScore(least),
         (_, Some(ratio), _) => Keep::Ratio(ratio),
         (.., k) => Keep::Count(k.unwrap_or(1) as usize),
@@ -101,7 +116,9 @@ pub fn selected<'b>(cx: &ProgramCx<'_, 'b>, score: V<'b>) -> Outcome<'b> {
     let score = if is_softmax { score.softmax(Index::Graph) } else { score };
     // Nodes are chosen by the score before the nonlinearity, which rises with it: the choice is the same,
     // but scores that the nonlinearity rounds to one value are still distinguished.
-    let selection = b.call(Composite::Select(keep, Connect::Edges), &[score]);
+    let has_walks = a.get("connect").is_some() && joins_anew(a);
+    let connect = if has_walks { Connect::Walks } else { Connect::Edges };
+    let selection = b.call(Composite::Select(keep, connect), &[score]);
     let kept = |v: V<'b>| b.call(Composite::Kept, &[v, selection]);
     let (x, score) = (kept(cx.x()), kept(score));
     let weight = match a.choice("nonlinearity") {

@@ -1,6 +1,6 @@
 //! `topk(ratio | k | min_score)`: top-k pooling.
 
-use super::selection::{COUNT, MIN_SCORE, MULTIPLIER, NONLINEARITY, SHARE, kept, selected};
+use super::selection::{CONNECT, COUNT, MIN_SCORE, MULTIPLIER, NONLINEARITY, SHARE, kept, selected};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
@@ -42,6 +42,7 @@ static ARGS: &[ArgSpec] = &[
     },
     NONLINEARITY,
     MULTIPLIER,
+    CONNECT,
 ];
 
 impl Operator for TopK {
@@ -84,6 +85,9 @@ impl Operator for TopK {
             None => direction.div_rows(direction.flat().dot(direction.flat()).sqrt()),
         };
         Some(selected(cx, x.linear(direction)))
+    }
+    fn joins_anew(&self, args: &Args) -> bool {
+        super::selection::joins_anew(args)
     }
     fn pyg(&self) -> Pyg {
         Pyg {
@@ -128,5 +132,12 @@ mod tests {
             codes("topk(min_score = 0.1, nonlinearity = tanh) -> mean -> linear"),
             ["args::no_effect"]
         );
+    }
+
+    #[test]
+    fn values_of_edges_end_where_walks_join_the_nodes() {
+        let of = |args: &str| codes(&format!("topk(k = 4{args}) -> gine(8, edge = edges) -> mean -> linear"));
+        assert_eq!(of(""), [""; 0]);
+        assert_eq!(of(", connect = walks"), ["levels::edges_end"]);
     }
 }

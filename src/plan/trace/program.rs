@@ -155,8 +155,8 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
                 let Some(&x) = matrices.first() else { continue };
                 let width = program.value(*id).axes.last().and_then(Size::known).unwrap_or(0) as f64;
                 let made = match (what, structure) {
-                    (Composite::Select(keep, _), Structure::Sparse(graphs)) => {
-                        kept = Some(Rc::new(step.select_top(x, graphs, |n| n_kept(*keep, n))));
+                    (Composite::Select(keep, connect), Structure::Sparse(graphs)) => {
+                        kept = Some(Rc::new(step.select_top(x, graphs, *connect, |n| n_kept(*keep, n))));
                         continue;
                     }
                     (Composite::Contract | Composite::Join { .. }, Structure::Sparse(graphs)) => {
