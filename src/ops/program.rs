@@ -1,7 +1,7 @@
 //! Operators that are described by a program alone: what the program sees, and what comes out.
 
 use super::{FactCx, Init, Operator, facts};
-use crate::args::Args;
+use crate::args::{ArgValue, Args};
 use crate::program::composite::Composite;
 use crate::program::pieces::{Piece, pieces};
 use crate::program::recognise::recognised;
@@ -229,11 +229,25 @@ impl Options<'_> {
     }
 }
 
+/// The argument of convolutions that says which way their messages go.
+pub const DIRECTION: &str = "direction";
+
+/// The argument that says how much those against the edges count, of both.
+pub const AGAINST: &str = "against";
+
+/// Which way messages go: a word of [`DIRECTION`].
+pub fn direction(args: &Args) -> &'static str {
+    match args.get(DIRECTION).map(|arg| &arg.value) {
+        Some(ArgValue::Choice(word)) => word,
+        _ => "along",
+    }
+}
+
 /// Lets the operator write its program; `None` where it is not described by one.
 pub fn describe(
     cx: &FactCx,
     options: Options,
-    write: impl for<'a, 'b> FnOnce(&ProgramCx<'a, 'b>) -> Option<Outcome<'b>>,
+    write: impl for<'a, 'b> Fn(&ProgramCx<'a, 'b>) -> Option<Outcome<'b>>,
 ) -> Option<Described> {
     let b = Build::new();
     let first = cx.inputs[0];
@@ -260,7 +274,16 @@ pub fn describe(
     let has_loops = options.has_loops || first.entity == Entity::Clusters;
     let program_cx =
         ProgramCx { args: cx.args, inputs: cx.inputs, output: cx.output, b: &b, values, edges, has_loops };
-    let outcome = write(&program_cx)?;
+    let against = || b.against(|| write(&program_cx));
+    let outcome = match direction(cx.args) {
+        "against" => against()?,
+        "both" => {
+            let share = cx.args.opt_float(AGAINST).unwrap_or(0.5);
+            let (along, against) = (write(&program_cx)?, b.naming("against_", against)?);
+            Outcome { x: along.x.scale(1.0 - share) + against.x.scale(share), ..along }
+        }
+        _ => write(&program_cx)?,
+    };
     let x = match options.activation {
         Some(f) => b.map(f, &[outcome.x]),
         None => outcome.x,

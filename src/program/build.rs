@@ -9,8 +9,9 @@ use super::fun::Fun;
 use super::{Id, Index, Init, Op, Program, Reduce, Space, Value, WeightSpec};
 use crate::types::{Dim, Size};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::{Add, Div, Mul, Neg, Sub};
+use std::sync::{Mutex, PoisonError};
 
 /// Stands in for what takes no part in a maximum: lower than any value, and finite, so that differences are numbers.
 const LOWEST: f64 = -1e30;
@@ -22,6 +23,10 @@ pub struct Build {
     /// Equal values are made once.
     known: RefCell<HashMap<String, Id>>,
     n_sites: Cell<usize>,
+    /// See [`Build::against`].
+    is_against: Cell<bool>,
+    /// See [`Build::naming`].
+    prefix: Cell<&'static str>,
 }
 
 /// A value under construction.
@@ -43,6 +48,27 @@ pub struct Edges<'b> {
 impl Build {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Writes `f` with every edge turned round: rows gather along the edges that lead away from them.
+    pub fn against<T>(&self, f: impl FnOnce() -> T) -> T {
+        let before = self.is_against.replace(true);
+        let made = f();
+        self.is_against.set(before);
+        made
+    }
+
+    /// Writes `f` with this before the names of its weights.
+    pub fn naming<T>(&self, prefix: &'static str, f: impl FnOnce() -> T) -> T {
+        let before = self.prefix.replace(prefix);
+        let made = f();
+        self.prefix.set(before);
+        made
+    }
+
+    /// The map from an edge to the row that gathers along it.
+    fn to(&self) -> Index {
+        if self.is_against.get() { Index::Source } else { Index::Target }
     }
 
     /// The program with these results.
@@ -101,6 +127,7 @@ impl Build {
 
     /// As [`Build::weight`], with a specification.
     pub fn any_weight(&self, spec: WeightSpec) -> V<'_> {
+        let spec = WeightSpec { name: prefixed(self.prefix.get(), spec.name), ..spec };
         let axes = spec.shape.iter().map(|dim| dim.size.clone()).collect();
         let mut program = self.program.borrow_mut();
         assert!(program.weights.iter().all(|known| known.name != spec.name), "weight `{}` twice", spec.name);
@@ -258,6 +285,22 @@ impl Build {
         self.n_sites.set(site + 1);
         site
     }
+}
+
+/// A name with what stands before it. Names of weights are few and live as long as the program.
+fn prefixed(prefix: &'static str, name: &'static str) -> &'static str {
+    static NAMES: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    if prefix.is_empty() {
+        return name;
+    }
+    let whole = format!("{prefix}{name}");
+    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = names.get(whole.as_str()) {
+        return known;
+    }
+    let whole: &'static str = Box::leak(whole.into_boxed_str());
+    names.insert(whole);
+    whole
 }
 
 /// What tells a value from all others.
@@ -561,7 +604,7 @@ impl<'b> V<'b> {
             v = match v.space() {
                 Space::One => return v.b.push(Op::Expand(v.id), space, v.axes()),
                 Space::Graphs => v.gather(Index::Graph),
-                Space::Rows => v.gather(Index::Target),
+                Space::Rows => v.gather(v.b.to()),
                 Space::Kept | Space::Edges => panic!("such a value has no other space"),
             };
         }
@@ -589,7 +632,7 @@ impl<'b> V<'b> {
     pub(crate) fn reduce(self, how: Reduce, index: Index) -> Self {
         let value = self.b.value(self.id);
         if index == Index::Graph && value.space == Space::Edges {
-            return self.reduce(how, Index::Target).reduce(how, Index::Graph);
+            return self.reduce(how, self.b.to()).reduce(how, Index::Graph);
         }
         assert!(index.is_from(value.space), "{:?} has no map {index:?}", value.space);
         if let (Reduce::Sum, Op::Map(f, args)) = (how, &value.op)
@@ -683,6 +726,7 @@ impl<'b> V<'b> {
 
     pub(crate) fn alike(self, how: Reduce) -> Self {
         assert_eq!(self.space(), Space::Edges, "only edges have kinds");
+        assert!(!self.b.is_against.get(), "kinds are told apart among the edges that lead to a row");
         self.b.push(Op::Alike { how, x: self.id }, Space::Edges, self.axes())
     }
 
@@ -754,7 +798,7 @@ impl<'b> V<'b> {
 
     fn in_space_of(self, other: Self, index: Index) -> Self {
         if index == Index::Graph && other.space() == Space::Edges {
-            return self.gather(Index::Graph).gather(Index::Target);
+            return self.gather(Index::Graph).gather(self.b.to());
         }
         if index == Index::All { self } else { self.gather(index) }
     }
@@ -772,11 +816,11 @@ impl<'b> V<'b> {
 impl<'b> Edges<'b> {
     /// What the source row of each edge has.
     pub fn source(self, x: V<'b>) -> V<'b> {
-        x.gather(Index::Source)
+        x.gather(self.from())
     }
     /// What the target row of each edge has.
     pub fn target(self, x: V<'b>) -> V<'b> {
-        x.gather(Index::Target)
+        x.gather(self.to())
     }
     /// What each edge counts, `[E, 1]`; `None` where each counts 1.
     pub fn weight(self) -> Option<V<'b>> {
@@ -798,7 +842,7 @@ impl<'b> Edges<'b> {
     pub fn sum_of_loops(self, message: V<'b>) -> V<'b> {
         let rank = message.axes().len();
         let is_loop = self.b.push(Op::IsLoop, Space::Edges, vec![Size::Known(1)]);
-        self.weighted(message * is_loop.view(&vec![Size::Known(1); rank])).sum(Index::Target)
+        self.weighted(message * is_loop.view(&vec![Size::Known(1); rank])).sum(self.to())
     }
 
     /// Softmax over the edges of each row and one more term, the row's own: the shares of the edges, and of the row.
@@ -809,27 +853,39 @@ impl<'b> Edges<'b> {
             None => score,
         };
         // The largest of no edges is 0, which may be far above the row's own score.
-        let n = self.b.count(Index::Target).ones_like_rank(own.axes().len());
-        let largest = n.choose(counted.largest(Index::Target), lowest).max(own).stop();
-        let e = (counted - largest.gather(Index::Target)).exp();
+        let n = self.b.count(self.to()).ones_like_rank(own.axes().len());
+        let largest = n.choose(counted.largest(self.to()), lowest).max(own).stop();
+        let e = (counted - largest.gather(self.to())).exp();
         let e = match self.mask(score) {
             Some(mask) => mask.choose(e, self.b.constant(0.0)),
             None => e,
         };
         let e_own = (own - largest).exp();
-        let share = (e.sum(Index::Target) + e_own).reciprocal();
-        (e * share.gather(Index::Target), e_own * share)
+        let share = (e.sum(self.to()) + e_own).reciprocal();
+        (e * share.gather(self.to()), e_own * share)
     }
 
     /// `Σ_j m_ij` of messages that are weighed by shares already: what edges count is in the shares as far as it
     /// matters, since those that count 0 have none.
     pub fn sum_of_shares(self, message: V<'b>) -> V<'b> {
-        message.sum(Index::Target)
+        message.sum(self.to())
     }
 
-    /// A composite over these edges: what clusters are joined by comes last.
+    /// The map to the row that gathers along an edge.
+    pub fn to(self) -> Index {
+        self.b.to()
+    }
+    /// The map to the row that an edge comes from.
+    pub fn from(self) -> Index {
+        if self.b.is_against.get() { Index::Target } else { Index::Source }
+    }
+
+    /// A composite over these edges: what clusters are joined by comes last. Its kernels go along the edges.
     fn call(self, what: Composite, args: &[V<'b>]) -> V<'b> {
         let args: Vec<V> = args.iter().copied().chain(self.weight).collect();
+        if let (true, Some(x)) = (self.b.is_against.get(), what.expand(&args)) {
+            return x;
+        }
         self.b.call(what, &args)
     }
     /// `P x`
@@ -880,7 +936,7 @@ impl<'b> Edges<'b> {
 
     /// `Σ_j A_ij m_ij` over the edges of each row.
     pub fn sum(self, message: V<'b>) -> V<'b> {
-        self.weighted(message).sum(Index::Target)
+        self.weighted(message).sum(self.to())
     }
     /// The sum over the number of edges, or over their total weight, which counts as 1 at least.
     pub fn mean(self, message: V<'b>) -> V<'b> {
@@ -893,10 +949,10 @@ impl<'b> Edges<'b> {
                 let rank = message.axes().len();
                 let low = mask.choose(message, self.b.constant(LOWEST));
                 let found =
-                    mask.view(&vec![Size::Known(1); rank]).map(Fun::Abs).above(0.0).largest(Index::Target);
-                found.choose(low.largest(Index::Target), self.b.constant(0.0))
+                    mask.view(&vec![Size::Known(1); rank]).map(Fun::Abs).above(0.0).largest(self.to());
+                found.choose(low.largest(self.to()), self.b.constant(0.0))
             }
-            None => message.largest(Index::Target),
+            None => message.largest(self.to()),
         }
     }
     pub fn smallest(self, message: V<'b>) -> V<'b> {
@@ -905,13 +961,13 @@ impl<'b> Edges<'b> {
     /// The product over the edges of each row; 1 where there are none. Edges that count 0 are none.
     pub fn product(self, message: V<'b>) -> V<'b> {
         match self.mask(message) {
-            Some(mask) => mask.choose(message, self.b.constant(1.0)).product(Index::Target),
-            None => message.product(Index::Target),
+            Some(mask) => mask.choose(message, self.b.constant(1.0)).product(self.to()),
+            None => message.product(self.to()),
         }
     }
     /// Softmax over the edges of each row; 0 for edges that count 0.
     pub fn softmax(self, score: V<'b>) -> V<'b> {
-        score.softmax_where(Index::Target, self.mask(score))
+        score.softmax_where(self.to(), self.mask(score))
     }
     /// Of each edge, how many of its kind lead to its row, itself included: `[E]`.
     pub fn count_alike(self) -> V<'b> {
@@ -920,8 +976,8 @@ impl<'b> Edges<'b> {
     /// How many edges each row gathers along, or their total weight: `[N]`.
     pub fn degree(self) -> V<'b> {
         match self.weight {
-            Some(weight) => weight.view(&[]).sum(Index::Target),
-            None => self.b.count(Index::Target),
+            Some(weight) => weight.view(&[]).sum(self.to()),
+            None => self.b.count(self.to()),
         }
     }
 }

@@ -288,7 +288,10 @@ const ADDED: &[(&str, &str, &str)] = &[
 ];
 
 fn named_call(name: &str, args: &Args) -> String {
-    let is_as_before = |arg: &str, value: &str| ADDED.contains(&(name, arg, value));
+    // Every convolution was given its direction within this version.
+    let is_as_before = |arg: &str, value: &str| {
+        ADDED.contains(&(name, arg, value)) || (arg, value) == ("direction", "along")
+    };
     let parts: Vec<_> = written(args)
         .filter(|(arg, value)| !is_as_before(arg, value))
         .map(|(arg, value)| format!("{arg} = {value}"))

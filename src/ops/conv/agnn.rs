@@ -25,6 +25,8 @@ pub struct Agnn;
 static ARGS: &[ArgSpec] = &[
     ArgSpec::flag("train_beta", true, "Whether `β` is learned, beginning with 1; otherwise it stays 1."),
     ArgSpec::flag("self_loops", true, "Whether each node also attends to itself."),
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Agnn {

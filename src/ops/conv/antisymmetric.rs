@@ -63,6 +63,8 @@ static ARGS: &[ArgSpec] = &[
         doc: "The function σ of a step.",
     },
     BIAS,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Antisymmetric {

@@ -24,8 +24,15 @@ use crate::types::Type;
 #[derive(Debug)]
 pub struct Appnp;
 
-static ARGS: &[ArgSpec] =
-    &[ArgSpec { default: Default::Int(10), ..HOPS }, ALPHA, SELF_LOOPS, NORMALIZE, WEIGHT];
+static ARGS: &[ArgSpec] = &[
+    ArgSpec { default: Default::Int(10), ..HOPS },
+    ALPHA,
+    SELF_LOOPS,
+    NORMALIZE,
+    WEIGHT,
+    super::DIRECTION,
+    super::AGAINST,
+];
 
 impl Operator for Appnp {
     fn name(&self) -> &'static str {

@@ -60,6 +60,8 @@ static ARGS: &[ArgSpec] = &[
     },
     BIAS,
     WEIGHT,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Arma {

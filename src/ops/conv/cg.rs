@@ -33,6 +33,8 @@ static ARGS: &[ArgSpec] = &[
     ArgSpec::flag("batch_norm", false, "Whether what is gathered is normalised over the batch."),
     ArgSpec::flag("bias", true, "Whether both linear maps have a learned vector."),
     EDGE,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Cg {

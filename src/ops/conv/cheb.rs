@@ -8,7 +8,7 @@ use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WidthRule, facts, findings,
 };
-use crate::program::{Index, V};
+use crate::program::V;
 use crate::types::Type;
 
 /// Chebyshev spectral convolution: `h = Σ_{k=0}^{K−1} T_k x Θ_k + b`, `T_0 x = x`, `T_1 x = L̂ x`, `T_k x = 2 L̂ T_{k−1} x − T_{k−2} x`,
@@ -53,6 +53,8 @@ static ARGS: &[ArgSpec] = &[
     },
     BIAS,
     WEIGHT,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Cheb {
@@ -106,7 +108,7 @@ impl Operator for Cheb {
                 (Some(one), None) | (None, Some(one)) => one,
                 (None, None) => b.constant(1.0).in_space(crate::program::Space::Edges),
             };
-            let degree = counted.sum(Index::Source);
+            let degree = counted.sum(e.from());
             let zero = b.constant(0.0);
             let has_edges = degree.above(0.0);
             let root = has_edges.choose(degree.at_least(1e-30).sqrt().reciprocal(), zero);

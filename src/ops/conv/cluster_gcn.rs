@@ -35,6 +35,8 @@ static ARGS: &[ArgSpec] = &[
         doc: "How much more the node itself counts than a neighbour, λ.",
     },
     BIAS,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for ClusterGcn {

@@ -51,6 +51,8 @@ static ARGS: &[ArgSpec] = &[
     NORMALIZE,
     BIAS,
     WEIGHT,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Dna {

@@ -25,7 +25,14 @@ use crate::types::Type;
 #[derive(Debug)]
 pub struct EdgeConv;
 
-static ARGS: &[ArgSpec] = &[OUT, HIDDEN, LAYERS, ArgSpec { default: Default::Choice("max"), ..AGGREGATE }];
+static ARGS: &[ArgSpec] = &[
+    OUT,
+    HIDDEN,
+    LAYERS,
+    ArgSpec { default: Default::Choice("max"), ..AGGREGATE },
+    super::DIRECTION,
+    super::AGAINST,
+];
 
 impl Operator for EdgeConv {
     fn name(&self) -> &'static str {

@@ -52,6 +52,8 @@ static ARGS: &[ArgSpec] = &[
     },
     SELF_LOOPS,
     BIAS,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 /// The least variance that a standard deviation is taken of.

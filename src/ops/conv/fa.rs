@@ -38,6 +38,8 @@ static ARGS: &[ArgSpec] = &[
     SELF_LOOPS,
     NORMALIZE,
     WEIGHT,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Fa {

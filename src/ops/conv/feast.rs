@@ -26,8 +26,14 @@ use crate::types::Type;
 #[derive(Debug)]
 pub struct Feast;
 
-static ARGS: &[ArgSpec] =
-    &[OUT, HEADS, ArgSpec { doc: "Whether each node counts as its own neighbour.", ..SELF_LOOPS }, BIAS];
+static ARGS: &[ArgSpec] = &[
+    OUT,
+    HEADS,
+    ArgSpec { doc: "Whether each node counts as its own neighbour.", ..SELF_LOOPS },
+    BIAS,
+    super::DIRECTION,
+    super::AGAINST,
+];
 
 impl Operator for Feast {
     fn name(&self) -> &'static str {

@@ -42,6 +42,8 @@ static ARGS: &[ArgSpec] = &[
         doc: "The function of each message, σ.",
     },
     ArgSpec::flag("film_bias", true, "Whether `β_r` and `γ_r` of messages have learned vectors, `c_r`."),
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Film {

@@ -80,6 +80,8 @@ static ARGS: &[ArgSpec] = &[
     ArgSpec::flag("residual", false, "Whether a linear map of the node's own features is added."),
     FILL,
     FILL_VALUE,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 /// Shared by the attention of both versions.

@@ -36,6 +36,8 @@ static ARGS: &[ArgSpec] = &[
     AGGREGATE,
     ArgSpec { doc: "Whether the GRU has learned vectors.", ..BIAS },
     WEIGHT,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 /// # Errors

@@ -40,6 +40,8 @@ static ARGS: &[ArgSpec] = &[
     EDGE,
     super::gat::FILL,
     super::gat::FILL_VALUE,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for GatV2 {

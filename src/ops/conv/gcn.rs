@@ -31,6 +31,8 @@ static ARGS: &[ArgSpec] = &[
     NORMALIZE,
     BIAS,
     WEIGHT,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Gcn {

@@ -47,6 +47,8 @@ static ARGS: &[ArgSpec] = &[
     SELF_LOOPS,
     NORMALIZE,
     WEIGHT,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Gcn2 {

@@ -94,6 +94,8 @@ static ARGS: &[ArgSpec] = &[
     },
     ArgSpec { default: Default::Bool(false), doc: "Whether the linear layers have learned vectors.", ..BIAS },
     EDGE,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 /// Of the norm behind each layer of the MLP: weight, bias, running mean and variance.

@@ -47,6 +47,8 @@ static ARGS: &[ArgSpec] = &[
     ArgSpec::flag("normalize", false, "Whether each row of the result is divided by its Euclidean length."),
     ArgSpec { doc: "Whether the linear maps have learned vectors.", ..BIAS },
     EDGE,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for General {

@@ -58,7 +58,7 @@ pub const EPS: ArgSpec = ArgSpec {
 pub const TRAIN_EPS: ArgSpec =
     ArgSpec::flag("train_eps", false, "Whether ε is learned, beginning with `eps`.");
 
-static ARGS: &[ArgSpec] = &[OUT, HIDDEN, LAYERS, EPS, TRAIN_EPS, AGGREGATE];
+static ARGS: &[ArgSpec] = &[OUT, HIDDEN, LAYERS, EPS, TRAIN_EPS, AGGREGATE, super::DIRECTION, super::AGAINST];
 
 /// Names of the weight and bias of each layer of the MLP.
 pub const MLP_WEIGHTS: &[[&str; 2]] = &[

@@ -31,6 +31,8 @@ static ARGS: &[ArgSpec] = &[
     gin::LAYERS,
     gin::EPS,
     gin::TRAIN_EPS,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Gine {

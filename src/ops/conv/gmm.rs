@@ -52,6 +52,8 @@ static ARGS: &[ArgSpec] = &[
     },
     ArgSpec::flag("root_weight", true, "Whether a linear map of the node's own features is added."),
     BIAS,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 /// Added to variances, so that a kernel without width is finite.

@@ -25,7 +25,7 @@ use crate::types::Type;
 #[derive(Debug)]
 pub struct GraphConv;
 
-static ARGS: &[ArgSpec] = &[OUT, AGGREGATE, BIAS, WEIGHT];
+static ARGS: &[ArgSpec] = &[OUT, AGGREGATE, BIAS, WEIGHT, super::DIRECTION, super::AGAINST];
 
 impl Operator for GraphConv {
     fn name(&self) -> &'static str {

@@ -28,6 +28,8 @@ static ARGS: &[ArgSpec] = &[
     OUT,
     ArgSpec { doc: "Whether learned vectors are added to the node and to its neighbours.", ..BIAS },
     WEIGHT,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Le {

@@ -23,7 +23,7 @@ use crate::types::Type;
 #[derive(Debug)]
 pub struct Lg;
 
-static ARGS: &[ArgSpec] = &[NORMALIZE, WEIGHT];
+static ARGS: &[ArgSpec] = &[NORMALIZE, WEIGHT, super::DIRECTION, super::AGAINST];
 
 impl Operator for Lg {
     fn name(&self) -> &'static str {

@@ -37,6 +37,8 @@ static ARGS: &[ArgSpec] = &[
         doc: "The largest number of neighbours that has matrices of its own.",
     },
     ArgSpec { doc: "Whether each degree has a learned vector.", ..BIAS },
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Mf {

@@ -36,6 +36,8 @@ static ARGS: &[ArgSpec] = &[
     SELF_LOOPS,
     BIAS,
     WEIGHT,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for MixHop {

@@ -53,10 +53,10 @@ pub mod tag;
 pub mod transformer;
 pub mod wl_continuous;
 
-use crate::args::{ArgKind, ArgSpec, Args, Default, EdgeValue};
+use crate::args::{ArgKind, ArgSpec, Args, Default, EdgeValue, Range};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
-use crate::ops::program::ProgramCx;
+use crate::ops::program::{self, ProgramCx};
 use crate::ops::{Gather, InferCx, Init, facts};
 use crate::program::{Edges, V};
 use crate::types::{Dim, Entity, Size, Type};
@@ -103,6 +103,50 @@ pub fn is_like_input(cx: &InferCx, name: &str) -> std::result::Result<(), Diagno
         return Err(findings::shape::widths_differ(cx, port));
     }
     Ok(())
+}
+
+/// Which way messages go.
+pub const DIRECTION: ArgSpec = ArgSpec {
+    name: program::DIRECTION,
+    kind: ArgKind::Choice(&["along", "against", "both"]),
+    default: Default::Choice("along"),
+    positional: false,
+    doc: "Which way messages go: along the edges, against them, or both ways, each with weights of its own, the two added.",
+};
+
+/// How much the messages against the edges count.
+pub const AGAINST: ArgSpec = ArgSpec {
+    name: program::AGAINST,
+    kind: ArgKind::Float(Range::closed(0.0, 1.0)),
+    default: Default::Inferred("0.5: both ways count alike"),
+    positional: false,
+    doc: "The share of what was gathered against the edges, α, with `direction = both`; what came along them has the rest.",
+};
+
+/// What [`DIRECTION`] asks for has to be there.
+///
+/// # Errors
+/// `args::no_effect` for `against` where one way is gone, `args::does_not_fit` for another direction of what reads kinds of
+/// edges or an order.
+fn direction_fits(cx: &InferCx) -> std::result::Result<(), Diagnostic> {
+    let (name, direction) = (cx.op.name(), program::direction(cx.args));
+    if cx.args.is_written(program::AGAINST) && direction != "both" {
+        return Err(findings::args::no_effect(cx, program::AGAINST, "messages go one way"));
+    }
+    if direction == "along" {
+        return Ok(());
+    }
+    let aggregate = cx.args.get("aggregate").map(|_| cx.args.choice("aggregate"));
+    let why = if cx.args.port("relation").is_some() {
+        "kinds of edges are told apart among those that lead to a node"
+    } else if matches!(aggregate, Some("lstm" | "gru")) {
+        "neighbours are read in the order of the edges that lead to a node"
+    } else {
+        return Ok(());
+    };
+    let message = format!("`{name}` cannot take messages `{direction}` here: {why}");
+    let help = "leave `direction` out, or turn the edges round in the data";
+    Err(findings::args::does_not_fit(cx, program::DIRECTION, &message, help))
 }
 
 /// Features of the edges, where an operator works without them too.
@@ -156,7 +200,7 @@ pub fn convolved(cx: &InferCx, width: Dim) -> std::result::Result<Type, Diagnost
 /// `levels::needs_edges` where the input has no edges.
 pub fn has_edges(cx: &InferCx) -> std::result::Result<(), Diagnostic> {
     match cx.inputs[0].entity {
-        Entity::Nodes | Entity::Clusters => Ok(()),
+        Entity::Nodes | Entity::Clusters => direction_fits(cx),
         Entity::Edges | Entity::EdgeKinds | Entity::Slots | Entity::Graph => {
             Err(findings::levels::needs_edges(cx))
         }

@@ -42,6 +42,8 @@ static ARGS: &[ArgSpec] = &[
     },
     ArgSpec { doc: "Number of linear layers of the network that makes the matrices.", ..super::gin::LAYERS },
     AGGREGATE,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Mpnn {

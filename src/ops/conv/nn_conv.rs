@@ -45,6 +45,8 @@ static ARGS: &[ArgSpec] = &[
     },
     ArgSpec::flag("root_weight", true, "Whether a linear map of the node's own features is added."),
     BIAS,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 /// Names of the weight and bias of each layer of the network.

@@ -34,6 +34,8 @@ static ARGS: &[ArgSpec] = &[
         doc: "The most steps of a path, `L`.",
     },
     BIAS,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Pan {

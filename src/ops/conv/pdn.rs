@@ -36,6 +36,8 @@ static ARGS: &[ArgSpec] = &[
     SELF_LOOPS,
     NORMALIZE,
     BIAS,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Pdn {

@@ -45,7 +45,7 @@ pub static MEAN_CONV: Plain = Plain {
     example: "mean_conv(64) -> relu -> mean_conv(64) -> relu -> mean -> linear",
 };
 
-static ARGS: &[ArgSpec] = &[OUT, BIAS];
+static ARGS: &[ArgSpec] = &[OUT, BIAS, super::DIRECTION, super::AGAINST];
 
 impl Operator for Plain {
     fn name(&self) -> &'static str {

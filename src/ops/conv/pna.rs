@@ -73,6 +73,8 @@ static ARGS: &[ArgSpec] = &[
     ),
     ArgSpec::flag("train_norm", false, "Whether the means of the degree are trained."),
     EDGE,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 /// Names of the weight and bias of each layer before the aggregation.

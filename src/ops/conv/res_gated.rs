@@ -36,6 +36,8 @@ static ARGS: &[ArgSpec] = &[
     ArgSpec::flag("root_weight", true, "Whether a linear map of the node's own features is added."),
     BIAS,
     EDGE,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for ResGated {

@@ -56,6 +56,8 @@ static ARGS: &[ArgSpec] = &[
         false,
         "Whether neighbours go through a linear map and `relu` before they are gathered.",
     ),
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Sage {

@@ -24,8 +24,15 @@ use crate::types::Type;
 #[derive(Debug)]
 pub struct Sg;
 
-static ARGS: &[ArgSpec] =
-    &[OUT, ArgSpec { default: crate::args::Default::Int(1), ..HOPS }, SELF_LOOPS, BIAS, WEIGHT];
+static ARGS: &[ArgSpec] = &[
+    OUT,
+    ArgSpec { default: crate::args::Default::Int(1), ..HOPS },
+    SELF_LOOPS,
+    BIAS,
+    WEIGHT,
+    super::DIRECTION,
+    super::AGAINST,
+];
 
 impl Operator for Sg {
     fn name(&self) -> &'static str {

@@ -36,6 +36,8 @@ static ARGS: &[ArgSpec] = &[
         doc: "How the node itself takes part: not at all, added to what was gathered, in front of it, or as one more neighbour.",
     },
     WEIGHT,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Simple {

@@ -65,6 +65,8 @@ static ARGS: &[ArgSpec] = &[
     },
     ArgSpec::flag("root_weight", true, "Whether a linear map of the node's own features is added."),
     BIAS,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 /// Control points of all coordinates together.

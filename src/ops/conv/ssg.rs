@@ -24,7 +24,7 @@ use crate::types::Type;
 #[derive(Debug)]
 pub struct Ssg;
 
-static ARGS: &[ArgSpec] = &[OUT, ALPHA, HOPS, SELF_LOOPS, BIAS, WEIGHT];
+static ARGS: &[ArgSpec] = &[OUT, ALPHA, HOPS, SELF_LOOPS, BIAS, WEIGHT, super::DIRECTION, super::AGAINST];
 
 impl Operator for Ssg {
     fn name(&self) -> &'static str {

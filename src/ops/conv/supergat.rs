@@ -41,6 +41,8 @@ static ARGS: &[ArgSpec] = &[
     SELF_LOOPS,
     DROPOUT,
     BIAS,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for SuperGat {

@@ -54,6 +54,8 @@ static ARGS: &[ArgSpec] = &[
     NORMALIZE,
     BIAS,
     WEIGHT,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Tag {

@@ -45,6 +45,8 @@ static ARGS: &[ArgSpec] = &[
     ),
     ArgSpec { doc: "Whether the root has a learned vector beside its weight.", ..BIAS },
     EDGE,
+    super::DIRECTION,
+    super::AGAINST,
 ];
 
 impl Operator for Transformer {

@@ -22,7 +22,7 @@ use crate::types::Type;
 #[derive(Debug)]
 pub struct WlContinuous;
 
-static ARGS: &[ArgSpec] = &[WEIGHT];
+static ARGS: &[ArgSpec] = &[WEIGHT, super::DIRECTION, super::AGAINST];
 
 impl Operator for WlContinuous {
     fn name(&self) -> &'static str {
