@@ -88,6 +88,8 @@ pub static MEANINGS: &[(&str, &str)] = &[
     ("select", "the rows with the largest scores: a level of its own"),
     ("kept", "x at the rows that were selected"),
     ("merged", "the sum of x over the rows that became one"),
+    ("merged_max", "the largest of x over the rows that became one"),
+    ("join", "nodes that become one by a rule: a level of its own"),
     // Kernels, where `show --program` names them.
     ("activate", "the function of the stage"),
     ("convolution", "propagate, product, bias and function in one pass"),
@@ -99,6 +101,7 @@ pub static MEANINGS: &[(&str, &str)] = &[
     ("segment_product", "SᵀZ of each graph"),
     ("assignment_adjacency", "SᵀAS of each graph"),
     ("gather_rows", "some rows of x"),
+    ("max_rows", "the largest of the rows that became one"),
     ("merge_rows", "the sum of the rows that became one"),
     ("concat_columns", "side by side"),
     ("sort_rows", "the first rows of each graph, in falling order of their last feature"),

@@ -45,7 +45,7 @@ impl Operator for Graclus {
             summary: "Graclus coarsening: makes one node of pairs along the heaviest edges, without anything learned.",
             formula: "x_c = x_i + x_j along the edges of most w_ij (1/d_i + 1/d_j) with free ends",
             paper: "Dhillon et al. 2007, \"Weighted Graph Cuts without Eigenvectors: A Multilevel Approach\"",
-            example: "gcn(64) -> relu -> graclus(reduce = max) -> gcn(64) -> relu -> mean -> linear",
+            example: "gcn(64) -> relu -> graclus -> gcn(64) -> relu -> mean -> linear",
         }
     }
     fn args(&self) -> &'static [ArgSpec] {

@@ -46,7 +46,7 @@ impl Operator for Lift {
             summary: "Brings values of a pooled level back to the rows that were pooled.",
             formula: "x_i = x'_c of the cluster c of i,  S x' of shares S,  0 of what was dropped",
             paper: "Gao and Ji 2019, \"Graph U-Nets\"",
-            example: "gcn(64) -> relu as fine -> topk(ratio = 0.5) -> gcn(64) -> relu -> lift(fine) -> add(fine, identity) -> \
+            example: "gcn(64) -> relu as fine -> diffpool(k = 8) -> gcn(64) -> relu -> lift(fine) -> add(fine, identity) -> \
                       gcn(64) -> relu -> mean -> linear",
         }
     }

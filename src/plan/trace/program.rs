@@ -159,8 +159,12 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
                         kept = Some(Rc::new(step.select_top(x, graphs, *connect, |n| n_kept(*keep, n))));
                         continue;
                     }
-                    (Composite::Contract | Composite::Join { .. }, Structure::Sparse(graphs)) => {
+                    (Composite::Contract, Structure::Sparse(graphs)) => {
                         kept = Some(Rc::new(step.contract(x, graphs)));
+                        continue;
+                    }
+                    (Composite::Join { rule, .. }, Structure::Sparse(graphs)) => {
+                        kept = Some(Rc::new(step.join(x, graphs, *rule, n_kept)));
                         continue;
                     }
                     (Composite::MergedMax, _) => {
