@@ -27,6 +27,8 @@ pub enum ArgKind {
     },
     /// A list of words out of a set that the owner names.
     ChoiceList(&'static [&'static str]),
+    /// One word out of a set that the owner names, or a list of several.
+    Words(&'static [&'static str]),
     /// A pipeline, which becomes the operator's input `port`.
     Pipeline {
         port: usize,
@@ -132,6 +134,7 @@ impl ArgKind {
             ArgKind::Choice(words) => format!("one of {}", words_list(words)),
             ArgKind::IntList { .. } => "a list of whole numbers".into(),
             ArgKind::ChoiceList(words) => format!("a list of words out of {}", words_list(words)),
+            ArgKind::Words(words) => format!("one of {}, or a list of them", words_list(words)),
             ArgKind::Pipeline { .. } => "a pipeline".into(),
             ArgKind::Edges(EdgeValue::Features) => "values of the edges".into(),
             ArgKind::Edges(EdgeValue::Weight) => "one number for each edge".into(),
@@ -317,6 +320,14 @@ impl Args {
     }
     pub fn choice_list(&self, name: &str) -> &[&'static str] {
         if let ArgValue::ChoiceList(list) = self.value(name) { list } else { &[] }
+    }
+    /// The words of an argument of kind [`ArgKind::Words`], however they are written.
+    pub fn words(&self, name: &str) -> &[&'static str] {
+        match self.value(name) {
+            ArgValue::Choice(word) => std::slice::from_ref(word),
+            ArgValue::ChoiceList(list) => list,
+            _ => &[],
+        }
     }
     pub fn text(&self, name: &str) -> Option<&str> {
         if let ArgValue::Text(text) = self.value(name) { Some(text) } else { None }

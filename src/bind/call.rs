@@ -402,14 +402,14 @@ pub(crate) fn convert<'p>(
             );
             None
         }
-        (ArgKind::Choice(words), Value::Word { text, thunk }) => {
+        (ArgKind::Choice(words) | ArgKind::Words(words), Value::Word { text, thunk }) => {
             if !words.contains(text) && ev.is_missing(thunk.env.file, text) {
                 return None;
             }
             let place = ev.at(thunk.expr.span);
             choose(ev, &what, text, words, place).map(ArgValue::Choice)
         }
-        (ArgKind::Choice(words), Value::Text(text)) => {
+        (ArgKind::Choice(words) | ArgKind::Words(words), Value::Text(text)) => {
             let expects = spec.kind.expects();
             let finding = report::wrong_kind(&what, &expects, &format!("the text \"{text}\""), place);
             ev.report(match words.iter().find(|word| *word == text) {
@@ -448,7 +448,7 @@ pub(crate) fn convert<'p>(
             }
             is_fine.then_some(ArgValue::IntList(list))
         }
-        (ArgKind::ChoiceList(words), Value::List(items)) => {
+        (ArgKind::ChoiceList(words) | ArgKind::Words(words), Value::List(items)) => {
             let mut list: Vec<&'static str> = Vec::with_capacity(items.len());
             let mut is_fine = true;
             for (item, span) in items.iter() {
@@ -609,7 +609,9 @@ fn stand_in(ev: &mut Evaluator, spec: &ArgSpec) -> ArgValue {
         }),
         ArgKind::Bool => ArgValue::Bool(false),
         ArgKind::Text => ArgValue::Text(String::new()),
-        ArgKind::Choice(words) => words.first().map_or(ArgValue::Absent, |word| ArgValue::Choice(word)),
+        ArgKind::Choice(words) | ArgKind::Words(words) => {
+            words.first().map_or(ArgValue::Absent, |word| ArgValue::Choice(word))
+        }
         ArgKind::IntList { .. } => ArgValue::IntList(Vec::new()),
         ArgKind::ChoiceList(_) => ArgValue::ChoiceList(Vec::new()),
         ArgKind::Pipeline { .. } | ArgKind::Edges(_) | ArgKind::Call(_) => ArgValue::Absent,

@@ -19,6 +19,7 @@ pub fn kind(kind: &ArgKind) -> String {
             format!("list of whole numbers{}, at most {max_len} of them", int_range(min, max))
         }
         ArgKind::ChoiceList(words) => format!("list of any of {}", words.join(", ")),
+        ArgKind::Words(words) => format!("one of {}, or a list of them", words.join(", ")),
         ArgKind::Pipeline { .. } => "pipeline".to_owned(),
         ArgKind::Edges(EdgeValue::Features) => "edge values".to_owned(),
         ArgKind::Edges(EdgeValue::Weight) => "edge values, one for each edge".to_owned(),

@@ -18,6 +18,7 @@ mod tests;
 pub mod text;
 pub mod widths;
 
+pub use crate::ops::aggregate::Aggregate;
 use crate::source::{FileId, Span};
 use functions::Function;
 use std::sync::Arc;
@@ -99,40 +100,6 @@ pub enum Flag {
 pub enum Word<T> {
     Fixed(T),
     Param(usize),
-}
-
-/// How the messages of a node's incoming edges become one value. A node without any gets 0 (1 for `mul`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Aggregate {
-    Sum,
-    Mean,
-    Max,
-    Min,
-    Std,
-    Var,
-    Mul,
-}
-
-impl Aggregate {
-    pub const NAMES: &[&str] = &["sum", "mean", "max", "min", "std", "var", "mul"];
-
-    pub const ALL: &[Aggregate] = &[
-        Aggregate::Sum,
-        Aggregate::Mean,
-        Aggregate::Max,
-        Aggregate::Min,
-        Aggregate::Std,
-        Aggregate::Var,
-        Aggregate::Mul,
-    ];
-
-    pub fn find(name: &str) -> Option<Self> {
-        Self::NAMES.iter().position(|known| *known == name).map(|idx| Self::ALL[idx])
-    }
-
-    pub fn name(self) -> &'static str {
-        Self::NAMES[self as usize]
-    }
 }
 
 /// A number that is known where the convolution is called.

@@ -267,10 +267,9 @@ impl Operator for Defined {
         };
         let gather = match single {
             _ if definition.message.any(&weighs) => Gather::Attention,
-            Some(Aggregate::Mean) => Gather::Mean,
-            Some(Aggregate::Max | Aggregate::Min) => Gather::Max,
+            Some(aggregate) => aggregate.gather(),
             // Of several aggregates the sum, or what tells as much, is the one that distinguishes most.
-            _ => Gather::Sum,
+            None => Gather::Sum,
         };
         let has_loops = match definition.self_loops {
             Flag::Fixed(value) => value,

@@ -4,15 +4,13 @@
 use super::functions::Function;
 use super::operator::known_name;
 use super::widths::{Call, Shapes, Weight};
-use super::{Aggregate, End, Expr, ExprKind, Input, Sign, Start, Word};
+use super::{End, Expr, ExprKind, Input, Sign, Start, Word};
+use crate::ops::aggregate::Members;
 use crate::ops::facts;
 use crate::program::{Build, Edges, Fun, Index, Init, Op, Space, V};
 use crate::types::Size;
 use std::cell::RefCell;
 use std::collections::HashMap;
-
-/// What PyG's `StdAggregation` takes for no deviation.
-const LEAST_VARIANCE: f64 = 1e-5;
 
 /// Stands under the root of `rsqrt`, whose slope at 0 would be infinite.
 const LEAST: f64 = 1e-30;
@@ -41,7 +39,7 @@ pub fn write<'b>(call: &Call, b: &'b Build, inputs: Inputs<'b>) -> V<'b> {
         edge: writer.expr(&call.definition.message, At::Edge).in_space(Space::Edges),
         own: has_loops.then(|| writer.expr(&call.definition.message, At::Loop).in_space(Space::Rows)),
     };
-    let parts: Vec<V> = call.aggregates().into_iter().map(|how| writer.aggregate(how, message)).collect();
+    let parts: Vec<V> = call.aggregates().into_iter().map(|how| how.of(&writer, message)).collect();
     let aggregated = b.concat(&parts);
     match &call.definition.update {
         Some(update) => writer.expr(update, At::Node { aggregated: Some(aggregated) }).in_space(Space::Rows),
@@ -67,12 +65,6 @@ struct Message<'b> {
     own: Option<V<'b>>,
 }
 
-impl<'b> Message<'b> {
-    fn map(self, f: impl Fn(V<'b>) -> V<'b>) -> Self {
-        Self { edge: f(self.edge), own: self.own.map(f) }
-    }
-}
-
 struct Writer<'a, 'b> {
     call: &'a Call<'a>,
     shapes: Shapes,
@@ -85,17 +77,19 @@ struct Writer<'a, 'b> {
     known: RefCell<HashMap<(*const Expr, u8), V<'b>>>,
 }
 
-impl<'b> Writer<'_, 'b> {
-    fn degree(&self) -> V<'b> {
-        let degree = self.inputs.edges.degree().view(&[Size::Known(1)]);
-        if self.has_loops { degree.offset(1.0) } else { degree }
-    }
+/// The messages of each node, its own among them.
+impl<'b> Members<'b> for Writer<'_, 'b> {
+    type Values = Message<'b>;
 
-    /// The number of a node's edges under the axes of a value.
-    fn degree_like(&self, v: V<'b>) -> V<'b> {
-        self.degree().view(&vec![Size::Known(1); v.axes().len()])
+    fn map(&self, x: Message<'b>, f: impl Fn(V<'b>) -> V<'b>) -> Message<'b> {
+        Message { edge: f(x.edge), own: x.own.map(f) }
     }
-
+    fn zip(&self, x: Message<'b>, y: Message<'b>, f: impl Fn(V<'b>, V<'b>) -> V<'b>) -> Message<'b> {
+        Message { edge: f(x.edge, y.edge), own: x.own.zip(y.own).map(|(x, y)| f(x, y)) }
+    }
+    fn spread(&self, y: V<'b>) -> Message<'b> {
+        Message { edge: self.inputs.edges.target(y), own: self.has_loops.then_some(y) }
+    }
     fn sum(&self, message: Message<'b>) -> V<'b> {
         // What attention weighs is not weighed again by how strongly clusters are joined, as in PyG's `DenseGATConv`.
         let is_weighed = self.call.definition.message.any(&|expr| matches!(expr.kind, ExprKind::Softmax(_)));
@@ -105,7 +99,6 @@ impl<'b> Writer<'_, 'b> {
         };
         message.own.map_or(sum, |own| sum + own)
     }
-
     fn mean(&self, message: Message<'b>) -> V<'b> {
         match message.own {
             None => self.inputs.edges.mean(message.edge),
@@ -115,7 +108,6 @@ impl<'b> Writer<'_, 'b> {
             }
         }
     }
-
     fn largest(&self, message: Message<'b>) -> V<'b> {
         let largest = self.inputs.edges.largest(message.edge);
         match message.own {
@@ -124,24 +116,41 @@ impl<'b> Writer<'_, 'b> {
             Some(own) => self.degree_like(own).above(1.0).choose(largest.max(own), own),
         }
     }
-
-    fn aggregate(&self, how: Aggregate, message: Message<'b>) -> V<'b> {
-        let variance = || self.mean(message.map(V::square)) - self.mean(message).square();
-        match how {
-            Aggregate::Sum => self.sum(message),
-            Aggregate::Mean => self.mean(message),
-            Aggregate::Max => self.largest(message),
-            Aggregate::Min => -self.largest(message.map(|v| -v)),
-            Aggregate::Var => variance(),
-            Aggregate::Mul => {
-                let product = self.inputs.edges.product(message.edge);
-                message.own.map_or(product, |own| product * own)
-            }
-            Aggregate::Std => {
-                let variance = variance();
-                variance.at_least(LEAST_VARIANCE).sqrt() * variance.above(LEAST_VARIANCE)
+    fn product(&self, message: Message<'b>) -> V<'b> {
+        let product = self.inputs.edges.product(message.edge);
+        message.own.map_or(product, |own| product * own)
+    }
+    fn count(&self) -> V<'b> {
+        let count = self.inputs.edges.count();
+        if self.has_loops { count.offset(1.0) } else { count }
+    }
+    fn below(&self, message: Message<'b>) -> Message<'b> {
+        let edges = self.inputs.edges;
+        let below = edges.below(message.edge);
+        match message.own {
+            None => Message { edge: below, own: None },
+            Some(own) => {
+                let difference = message.edge - edges.target(own);
+                let is_below = edges.sum_of_counted((-difference).above(0.0));
+                Message { edge: below + difference.above(0.0), own: Some(is_below) }
             }
         }
+    }
+    fn pick(&self, message: Message<'b>) -> V<'b> {
+        let sum = self.inputs.edges.sum_of_counted(message.edge);
+        message.own.map_or(sum, |own| sum + own)
+    }
+}
+
+impl<'b> Writer<'_, 'b> {
+    fn degree(&self) -> V<'b> {
+        let degree = self.inputs.edges.degree().view(&[Size::Known(1)]);
+        if self.has_loops { degree.offset(1.0) } else { degree }
+    }
+
+    /// The number of a node's edges under the axes of a value.
+    fn degree_like(&self, v: V<'b>) -> V<'b> {
+        self.degree().view(&vec![Size::Known(1); v.axes().len()])
     }
 
     /// Weights over the edges of each node, those that were added among them.

@@ -353,11 +353,13 @@ impl Dataset {
         }
     }
 
-    /// How many edges lead to the nodes of these graphs.
+    /// How many edges lead to the nodes of these graphs, and how many nodes they have.
     pub fn degrees(&self, graphs: impl IntoIterator<Item = u32>) -> Degrees {
-        let nodes = graphs.into_iter().flat_map(|graph| self.graph_nodes(graph as usize));
+        let graphs: Vec<u32> = graphs.into_iter().collect();
+        let nodes = graphs.iter().flat_map(|&graph| self.graph_nodes(graph as usize));
         let offsets = &self.adjacency.offsets;
-        Degrees::of(nodes.map(|node| (offsets[node + 1] - offsets[node]) as usize))
+        let degrees = Degrees::of(nodes.map(|node| (offsets[node + 1] - offsets[node]) as usize));
+        degrees.with_sizes(graphs.iter().map(|&graph| self.graph_nodes(graph as usize).len()))
     }
 
     /// Whether this is the data that a run or checkpoint names, which may be of a version that did not read what edges

@@ -130,7 +130,7 @@ pub fn example(spec: &ArgSpec) -> String {
         ArgKind::Float(range) => format!("{}", if range.min.is_finite() { range.min + 1.0 } else { 0.0 }),
         ArgKind::Bool => "true".into(),
         ArgKind::Text => "\"…\"".into(),
-        ArgKind::Choice(words) => words.first().copied().unwrap_or("…").into(),
+        ArgKind::Choice(words) | ArgKind::Words(words) => words.first().copied().unwrap_or("…").into(),
         ArgKind::IntList { .. } => "[64]".into(),
         ArgKind::ChoiceList(words) => format!("[{}]", words.first().copied().unwrap_or("…")),
         ArgKind::Pipeline { .. } => "gcn(64) -> relu".into(),

@@ -166,7 +166,8 @@ fn value(spec: &ArgSpec, expr: &Expr) -> Option<String> {
             (_, Some("none")) => Some("false".into()),
             _ => None,
         },
-        ArgKind::Choice(words) => {
+        ArgKind::Words(_) if matches!(expr.kind, ExprKind::List(_)) => Some(written(expr)),
+        ArgKind::Choice(words) | ArgKind::Words(words) => {
             let lower = lower?;
             let meant = match lower.as_str() {
                 "add" => "sum",
@@ -750,6 +751,8 @@ pub fn choice(given: &str, words: &'static [&'static str]) -> Option<&'static st
     let meant = match lower.as_str() {
         "add" => "sum",
         "avg" | "average" => "mean",
+        "prod" | "product" => "mul",
+        "softmax" => "softmax_sum",
         "bn" | "batchnorm" | "batch" => "batch_norm",
         other => other,
     };

@@ -52,7 +52,7 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
                     stays
                 }
                 // Clusters sum up the nodes, so they count them.
-                Action::Pooling(_) => false,
+                Action::Pooling(_) | Action::Exchange => false,
                 // Edges may differ in what they carry.
                 Action::RemainingEdges => false,
                 // What was dropped is told apart.
@@ -91,7 +91,7 @@ fn gathered(cx: &Cx, node: NodeIndex) -> &'static str {
             "a maximum of equal rows is that row again"
         }
         Action::Messages {
-            gather: Gather::Sum | Gather::Ordered | Gather::Sorted | Gather::DegreeWeighted,
+            gather: Gather::Sum | Gather::Other | Gather::Ordered | Gather::Sorted | Gather::DegreeWeighted,
             ..
         } => "all nodes have the same number of neighbours, so equal rows stay equal",
         _ => "a mean of equal rows is that row again",
@@ -130,7 +130,9 @@ fn stays_equal(cx: &Cx, input: NodeIndex, gather: Gather, own: Own) -> bool {
             };
             all_have_some || are_degrees_equal
         }
-        Gather::Sum | Gather::DegreeWeighted | Gather::Ordered | Gather::Sorted => are_degrees_equal,
+        Gather::Sum | Gather::Other | Gather::DegreeWeighted | Gather::Ordered | Gather::Sorted => {
+            are_degrees_equal
+        }
     }
 }
 

@@ -50,6 +50,7 @@ fn layers(cx: &Cx) -> Vec<Layers> {
         let before = layers[input.index()];
         layers[node.index()] = match cx.action(node) {
             Action::Messages { gather: Gather::Sum, .. } => Layers { strong: Some(node), ..before },
+            Action::Messages { gather: Gather::Other, .. } => before,
             Action::Messages { .. } => Layers { weak: Some(node), ..before },
             Action::Pooling(_) => Layers::default(),
             _ => before,

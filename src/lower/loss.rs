@@ -111,12 +111,15 @@ impl Network {
             let name = term.loss.name();
             let over = over.map(|over| over.0[idx]);
             let part = match term.loss.kind() {
-                LossKind::Task(_) => (task_loss::of(term.loss).compute)(&LossCx {
-                    output: &output.x,
-                    targets,
-                    class_weights: class_weights.as_deref().filter(|_| term.loss.weighs_classes(&term.args)),
-                    total: over,
-                })?,
+                LossKind::Task(_) => {
+                    let class_weights =
+                        class_weights.as_deref().filter(|_| term.loss.weighs_classes(&term.args));
+                    let (args, output) = (&term.args, &output.x);
+                    task_loss::compute(
+                        term.loss,
+                        &LossCx { args, output, targets, class_weights, total: over },
+                    )?
+                }
                 LossKind::Auxiliary => {
                     let mut reported =
                         cx.losses.iter().filter(|(given, _)| *given == name).map(|(_, loss)| loss);
@@ -175,7 +178,7 @@ impl Network {
             let value = match term.loss.kind() {
                 LossKind::Task(_) => {
                     let weights = class_weights.as_deref().filter(|_| term.loss.weighs_classes(&term.args));
-                    let values = (task_loss::of(term.loss).of_items)(items, weights);
+                    let values = task_loss::of_items(term.loss, &term.args, items, weights)?;
                     loss.bad_item = loss.bad_item.or(values.iter().position(|value| !value.is_finite()));
                     let weight = term.loss.weight(n_items, items.classes, weights);
                     values.iter().sum::<f64>() / if weight > 0.0 { weight } else { 1.0 }

@@ -55,14 +55,19 @@ impl std::fmt::Debug for Network {
 }
 
 impl Network {
-    /// Takes the means of the degree over the graphs that are trained on; without effect where no stage reads them, or
+    /// Takes the means of the degree and of the size over the graphs that are trained on; without effect where no stage reads them, or
     /// where they are trained.
     ///
     /// # Errors
     /// Where Candle fails.
     pub fn count_degrees(&self, degrees: Degrees) -> Result<()> {
         self.of_degrees.iter().try_for_each(|(init, var)| {
-            let mean = if *init == Init::MeanDegree { degrees.mean() } else { degrees.mean_log() };
+            let mean = match init {
+                Init::MeanLogDegree => degrees.mean_log(),
+                Init::MeanSize => degrees.mean_size(),
+                Init::MeanLogSize => degrees.mean_log_size(),
+                _ => degrees.mean(),
+            };
             var.set(&Tensor::full(mean, var.shape(), var.device())?.to_dtype(var.dtype())?)
         })
     }
@@ -103,7 +108,7 @@ impl Network {
                 };
                 let name = parameter_name(step.node, ops::weight_scope(node.op), spec.name);
                 let var = initialise(spec.init, data.degrees, &shape, dtype, device, seed, &name)?;
-                if !spec.is_trained && matches!(spec.init, Init::MeanDegree | Init::MeanLogDegree) {
+                if !spec.is_trained && spec.init.is_counted() {
                     of_degrees.push((spec.init, var.clone()));
                 }
                 weights.0.push((spec.name, var.clone()));
@@ -453,6 +458,17 @@ mod tests {
 
     #[test]
     fn means_of_the_degree_are_buffers_that_follow_the_graphs() {
+        let (network, data) = build("degree_scaler([mean], scalers = [linear, attenuation]) -> linear", 0);
+        let of_sizes = |name: &str| {
+            let buffer = network.parameters().get(&format!("1.degree_scaler.{name}")).unwrap();
+            buffer.var.to_vec1::<f64>().unwrap()[0]
+        };
+        let mean = data.n_nodes() as f64 / data.n_graphs() as f64;
+        assert!((of_sizes("mean_size") - mean).abs() < 1e-12);
+        let sizes = Degrees::of([1, 1, 1, 1].into_iter()).with_sizes([1, 3].into_iter());
+        network.count_degrees(sizes).unwrap();
+        assert_eq!([of_sizes("mean_size"), of_sizes("mean_log_size")], [2.0, (2f64.ln() + 4f64.ln()) / 2.0]);
+
         let (network, data) = build("pna(4, scalers = [linear, attenuation]) -> mean -> linear", 0);
         let means = || {
             ["mean_degree", "mean_log_degree"].map(|name| {

@@ -63,6 +63,8 @@ pub(super) fn initialise(
         Init::Constant(value) => constant(value)?,
         Init::MeanDegree => constant(degrees.mean())?,
         Init::MeanLogDegree => constant(degrees.mean_log())?,
+        Init::MeanSize => constant(degrees.mean_size())?,
+        Init::MeanLogSize => constant(degrees.mean_log_size())?,
         Init::Glorot { fan_in, fan_out } => {
             let bound = (6.0 / (fan_in + fan_out).max(1) as f64).sqrt();
             uniform(bound, shape, dtype, device, seed, name)?

@@ -1,11 +1,20 @@
-//! What the losses of the task compute: an entry of [`TASK_LOSSES`] for each of them in [`crate::ops::LOSSES`].
+//! What the losses of the task compute: those that are written in primitives by their programs, the others by their entry of
+//! [`TASK_LOSSES`].
 
+use crate::args::Args;
 use crate::kernels;
+use crate::kernels::program::{Arguments, Compiled, Random, Topology, run};
+use crate::kernels::tape;
 use crate::ops::Loss;
-use candle_core::{Result, Tensor};
+use crate::program::{Build, Index, Init, Program, Space, WeightSpec};
+use crate::types::{Dim, Size};
+use candle_core::{DType, Device, Result, Tensor, bail};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a loss of the task compares.
 pub struct LossCx<'a> {
+    pub args: &'a Args,
     /// The model's result, `[M, C]`.
     pub output: &'a Tensor,
     /// `[M]` classes or `[M, V]` values.
@@ -30,7 +39,7 @@ pub struct Items<'a> {
     pub values: &'a [f32],
 }
 
-/// One loss of the task.
+/// A loss of the task with kernels of its own.
 pub struct TaskLoss {
     pub name: &'static str,
     /// `w_i ℓ_i` of each item, the same whatever stands beside it.
@@ -39,7 +48,7 @@ pub struct TaskLoss {
     pub compute: fn(&LossCx) -> Result<Tensor>,
 }
 
-/// Every loss of the task.
+/// Every loss of the task that is not written in primitives alone.
 pub static TASK_LOSSES: &[TaskLoss] = &[
     TaskLoss {
         name: "cross_entropy",
@@ -55,38 +64,160 @@ pub static TASK_LOSSES: &[TaskLoss] = &[
     },
 ];
 
-/// What computes a loss of the task.
+/// The kernels of a loss that is not written in primitives.
 ///
 /// # Panics
 /// For an auxiliary loss.
-pub fn of(loss: &dyn Loss) -> &'static TaskLoss {
+fn of(loss: &dyn Loss) -> &'static TaskLoss {
     let known = TASK_LOSSES.iter().find(|known| known.name == loss.name());
     known.unwrap_or_else(|| panic!("`{}` is no loss of the task", loss.name()))
+}
+
+/// The scalar that a step minimises.
+///
+/// # Errors
+/// Where the shapes do not fit, which `check` has excluded.
+pub fn compute(loss: &dyn Loss, cx: &LossCx) -> Result<Tensor> {
+    let (n_rows, width) = cx.output.dims2()?;
+    let n_values = cx.targets.elem_count().checked_div(n_rows).unwrap_or(1);
+    let form = Form { width, n_values, weighs: cx.class_weights.is_some(), is_summed: true };
+    let Some(compiled) = written(loss, cx.args, form) else { return (of(loss).compute)(cx) };
+    let dtype = cx.output.dtype();
+    // What each row counts: nothing where it has no label.
+    let (shares, n_items, classes) = match cx.targets.dtype() {
+        DType::I64 | DType::U32 => {
+            let classes: Vec<i64> = cx.targets.to_dtype(DType::I64)?.flatten_all()?.to_vec1()?;
+            if let Some(class) = classes.iter().find(|&&class| class >= width as i64) {
+                bail!("`{}` got class {class}, but {width} outputs a row", loss.name())
+            }
+            let shares = classes.iter().map(|&class| f64::from(u8::from(class >= 0))).collect();
+            let labelled: Vec<u32> =
+                classes.iter().filter(|&&class| class >= 0).map(|&class| class as u32).collect();
+            (shares, labelled.len(), labelled)
+        }
+        _ => (vec![1.0; n_rows], n_rows, Vec::new()),
+    };
+    if cx.targets.elem_count() != n_rows * n_values || shares.len() != n_rows {
+        bail!("`{}` got {n_rows} rows, but {} targets", loss.name(), cx.targets.elem_count())
+    }
+    let total = cx.total.unwrap_or_else(|| loss.weight(n_items, &classes, cx.class_weights));
+    // Where nothing counts, the loss is 0 whatever it is divided by.
+    let by = if total > 0.0 { 1.0 / total } else { 1.0 };
+    let shares: Vec<f64> = shares.into_iter().map(|share| share * by).collect();
+    let shares = Tensor::from_vec(shares, (n_rows, 1), &Device::Cpu)?;
+    let shares = shares.to_dtype(dtype)?.to_device(cx.output.device())?;
+    let targets = cx.targets.to_dtype(dtype)?.reshape((n_rows, n_values))?;
+    let sum = values(&compiled, &[cx.output.clone(), targets, shares], cx.class_weights)?;
+    tape::reshape(&sum, ())
+}
+
+/// `w_i ℓ_i` of each item, the same whatever stands beside it.
+///
+/// # Errors
+/// Where Candle fails.
+pub fn of_items(
+    loss: &dyn Loss,
+    args: &Args,
+    items: &Items,
+    class_weights: Option<&[f64]>,
+) -> Result<Vec<f64>> {
+    let (width, n) = (items.width, items.outputs.len().checked_div(items.width).unwrap_or(0));
+    let n_values = if items.classes.is_empty() { width } else { 1 };
+    let form = Form { width, n_values, weighs: class_weights.is_some(), is_summed: false };
+    let Some(compiled) = written(loss, args, form) else {
+        return Ok((of(loss).of_items)(items, class_weights));
+    };
+    let tensor = |values: Vec<f64>, width| Tensor::from_vec(values, (n, width), &Device::Cpu);
+    let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<f64>>();
+    let targets = match items.classes {
+        [] => wide(items.values),
+        classes => classes.iter().map(|&class| f64::from(class)).collect(),
+    };
+    let inputs = [tensor(wide(items.outputs), width)?, tensor(targets, n_values)?];
+    values(&compiled, &inputs, class_weights)?.flatten_all()?.to_vec1()
+}
+
+/// What the program of a loss depends on beside its arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Form {
+    width: usize,
+    n_values: usize,
+    weighs: bool,
+    /// Whether the items are added up, each by a share that comes in.
+    is_summed: bool,
+}
+
+/// The program of a loss, ready to run; `None` where it has kernels of its own.
+fn written(loss: &dyn Loss, args: &Args, form: Form) -> Option<Arc<Compiled>> {
+    type Known = HashMap<(String, Form), Arc<Compiled>>;
+    static KNOWN: Mutex<Option<Known>> = Mutex::new(None);
+    let words = args.0.iter().map(|arg| format!(" {}", crate::ir::canonical::value_text(&arg.value)));
+    let key = (loss.name().to_owned() + &words.collect::<String>(), form);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = known.get_or_insert_default();
+    if let Some(known) = known.get(&key) {
+        return Some(known.clone());
+    }
+    let program = program(loss, args, form)?;
+    let compiled = Arc::new(Compiled::new(&program, &[true, false, false][..program.inputs.len()]));
+    known.insert(key, compiled.clone());
+    Some(compiled)
+}
+
+fn program(loss: &dyn Loss, args: &Args, form: Form) -> Option<Program> {
+    let b = Build::new();
+    let size = |n| [Size::Known(n)];
+    let output = b.input(0, Space::Rows, &size(form.width));
+    let target = b.input(1, Space::Rows, &size(form.n_values));
+    let share = form.is_summed.then(|| b.input(2, Space::Rows, &size(1)));
+    let class_weights = form.weighs.then(|| {
+        let shape = vec![Dim::new(Size::Known(form.width), None, "")];
+        b.any_weight(WeightSpec { name: "class_weights", shape, init: Init::Ones, is_trained: false })
+    });
+    let value = loss.program(&crate::ops::loss::LossCx { args, b: &b, output, target, class_weights })?;
+    let value = value.view(&size(1));
+    Some(b.finish(&[share.map_or(value, |share| (value * share).sum(Index::All))]))
+}
+
+fn values(compiled: &Arc<Compiled>, inputs: &[Tensor], class_weights: Option<&[f64]>) -> Result<Tensor> {
+    let output = &inputs[0];
+    let weights = class_weights.map(|weights| {
+        Tensor::new(weights, &Device::Cpu)?.to_dtype(output.dtype())?.to_device(output.device())
+    });
+    let weights: Vec<Tensor> = weights.into_iter().collect::<Result<_>>()?;
+    let topology = Topology::rows(Arc::new(vec![0, output.dim(0)? as u32]));
+    let random = Random { seed: None };
+    let results =
+        run(&Arguments { compiled, inputs, weights: &weights, topology: &topology, random, like: output })?;
+    Ok(results.into_iter().next().expect("a program of one result"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::default_args;
     use crate::ops::loss::balanced_weights;
     use crate::ops::{LOSSES, LossKind, find_loss};
-    use candle_core::Device;
 
     #[test]
     fn every_loss_of_the_task_is_computed() {
         let of_task = LOSSES.iter().filter(|loss| matches!(loss.kind(), LossKind::Task(_)));
-        let names: Vec<_> = of_task.map(|loss| loss.name()).collect();
+        let form = Form { width: 2, n_values: 1, weighs: false, is_summed: true };
+        let with_kernels = of_task.filter(|loss| program(**loss, &default_args(loss.args()), form).is_none());
+        let names: Vec<_> = with_kernels.map(|loss| loss.name()).collect();
         assert_eq!(names, TASK_LOSSES.iter().map(|loss| loss.name).collect::<Vec<_>>());
     }
 
-    fn named(name: &str) -> &'static TaskLoss {
-        of(find_loss(name).unwrap())
+    fn named(name: &str) -> &'static dyn Loss {
+        find_loss(name).unwrap()
     }
 
     fn cross_entropy(classes: &[i64], class_weights: Option<&[f64]>) -> f64 {
         let output = Tensor::new(&[[2.0f64, 0.0], [0.0, 1.0], [5.0, -5.0]], &Device::Cpu).unwrap();
         let targets = Tensor::new(classes, &Device::Cpu).unwrap();
-        let cx = LossCx { output: &output, targets: &targets, class_weights, total: None };
-        (named("cross_entropy").compute)(&cx).unwrap().to_scalar().unwrap()
+        let args = default_args(named("cross_entropy").args());
+        let cx = LossCx { args: &args, output: &output, targets: &targets, class_weights, total: None };
+        compute(named("cross_entropy"), &cx).unwrap().to_scalar().unwrap()
     }
 
     #[test]
@@ -110,16 +241,17 @@ mod tests {
     fn mse_is_the_mean_over_items_and_values() {
         let output = Tensor::new(&[[1.0f64, 2.0], [3.0, 4.0]], &Device::Cpu).unwrap();
         let targets = Tensor::new(&[[1.0f64, 0.0], [0.0, 4.0]], &Device::Cpu).unwrap();
-        let cx = |total| LossCx { output: &output, targets: &targets, class_weights: None, total };
-        let mse = named("mse");
-        let loss: f64 = (mse.compute)(&cx(None)).unwrap().to_scalar().unwrap();
+        let (mse, args) = (named("mse"), Args::default());
+        let cx =
+            |total| LossCx { args: &args, output: &output, targets: &targets, class_weights: None, total };
+        let loss: f64 = compute(mse, &cx(None)).unwrap().to_scalar().unwrap();
         assert!((loss - 13.0 / 4.0).abs() < 1e-12, "{loss}");
         // One of five batches of eight items: a fifth of their mean, were all errors its own.
-        let loss: f64 = (mse.compute)(&cx(Some(10.0))).unwrap().to_scalar().unwrap();
+        let loss: f64 = compute(mse, &cx(Some(10.0))).unwrap().to_scalar().unwrap();
         assert!((loss - 13.0 / 20.0).abs() < 1e-12, "{loss}");
         let items =
             Items { width: 2, outputs: &[1.0, 2.0, 3.0, 4.0], classes: &[], values: &[1.0, 0.0, 0.0, 4.0] };
-        assert_eq!((mse.of_items)(&items, None), [2.0, 4.5]);
+        assert_eq!(of_items(mse, &args, &items, None).unwrap(), [2.0, 4.5]);
         assert_eq!(find_loss("mse").unwrap().weight(2, &[], None), 2.0);
     }
 }

@@ -1,6 +1,7 @@
 //! Arithmetic that the facts of several operators share: sizes with data filled in, and words of functions.
 
-use crate::program::Fun;
+use super::activation::composed;
+use crate::program::{Fun, V};
 use crate::types::{Dim, Type};
 
 /// Width of a value as a number; 0 while it is symbolic.
@@ -14,10 +15,33 @@ pub fn known(dim: &Dim) -> usize {
 }
 
 /// Words that an `activation` argument takes.
-pub const ACTIVATION_WORDS: &[&str] = &["relu", "leaky_relu", "elu", "gelu", "sigmoid", "tanh", "none"];
+pub const ACTIVATION_WORDS: &[&str] = &[
+    "relu",
+    "leaky_relu",
+    "elu",
+    "gelu",
+    "sigmoid",
+    "tanh",
+    "silu",
+    "mish",
+    "softplus",
+    "selu",
+    "celu",
+    "relu6",
+    "hardswish",
+    "none",
+];
 
-/// The function that a word of [`ACTIVATION_WORDS`] names, with the defaults of the operator of that name.
-pub fn activation_of(word: &str) -> Option<Fun> {
+/// What a word of [`ACTIVATION_WORDS`] makes of a value, with the defaults of the operator of that name.
+pub fn activated<'b>(word: &str, x: V<'b>) -> V<'b> {
+    match activation_of(word) {
+        Some(f) => x.build().map(f, &[x]),
+        None => composed::apply(word, x),
+    }
+}
+
+/// The function that a word names, where a single one is.
+fn activation_of(word: &str) -> Option<Fun> {
     match word {
         "relu" => Some(Fun::Relu),
         "leaky_relu" => Some(Fun::LeakyRelu(0.01)),

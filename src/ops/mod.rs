@@ -4,6 +4,7 @@
 //! To add one, write `src/ops/<family>/<name>.rs` and enter it in [`CATALOGUE`].
 
 pub mod activation;
+pub mod aggregate;
 pub mod combinators;
 pub mod conv;
 pub mod dense;
@@ -23,7 +24,7 @@ pub(crate) mod testing;
 
 use crate::args::{ArgKind, ArgSpec, Args, EdgeValue};
 use crate::diagnostic::Diagnostic;
-use crate::program::Fun;
+use crate::program::{Fun, V};
 pub use crate::program::{Init, WeightSpec};
 use crate::source::Span;
 use crate::types::{DataFacts, Dim, Size, SizesWithData, Type};
@@ -118,13 +119,36 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &readout::over_rows::SUM,
     &readout::over_rows::MEAN,
     &readout::over_rows::MAX,
+    &readout::over_rows::MIN,
+    &readout::over_rows::MUL,
+    &readout::over_rows::VAR,
+    &readout::over_rows::STD,
+    &readout::over_rows::MEDIAN,
+    &readout::quantile::Quantile,
+    &readout::softmax_sum::SoftmaxSum,
+    &readout::power_mean::PowerMean,
+    &readout::variance_preserving::VariancePreserving,
+    &readout::attentional::Attentional,
+    &readout::deep_sets::DeepSets,
+    &readout::multi::Multi,
+    &readout::degree_scaler::DegreeScaler,
+    &readout::multiset_transformer::MultisetTransformer,
     &readout::sort_pool::SortPool,
     &readout::flatten::Flatten,
+    &readout::recurrent::LSTM,
+    &readout::recurrent::GRU,
     &readout::set2set::Set2Set,
     &readout::mem_pool::MemPool,
     // Normalisation.
     &norm::batch_norm::BatchNorm,
     &norm::layer_norm::LayerNorm,
+    &norm::instance_norm::InstanceNorm,
+    &norm::graph_norm::GraphNorm,
+    &norm::graph_size_norm::GraphSizeNorm,
+    &norm::pair_norm::PairNorm,
+    &norm::mean_subtraction::MeanSubtraction,
+    &norm::message_norm::MessageNorm,
+    &norm::diff_group_norm::DiffGroupNorm,
     // Activations.
     &activation::RELU,
     &activation::LEAKY_RELU,
@@ -132,21 +156,45 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &activation::GELU,
     &activation::SIGMOID,
     &activation::TANH,
+    &activation::composed::SILU,
+    &activation::composed::MISH,
+    &activation::composed::SOFTPLUS,
+    &activation::composed::SELU,
+    &activation::composed::CELU,
+    &activation::composed::RELU6,
+    &activation::composed::HARDTANH,
+    &activation::composed::HARDSWISH,
+    &activation::composed::HARDSIGMOID,
+    &activation::composed::SOFTSIGN,
+    &activation::composed::LOGSIGMOID,
+    &activation::prelu::PRelu,
     // Dense layers.
     &dense::linear::Linear,
     &dense::mlp::Mlp,
     &dense::dropout::Dropout,
+    &dense::drop_node::DropNode,
+    &dense::mask_features::MaskFeatures,
+    &dense::conv1d::Conv1d,
+    &dense::conv1d::MaxPool1d,
     // Structure.
     &structure::concat::Concat,
     &structure::add::Add,
     &structure::identity::Identity,
     &structure::lift::Lift,
+    &structure::jump::Jump,
+    &structure::virtual_node::VirtualNode,
 ];
 
 /// Every loss that a file can name.
 pub static LOSSES: &[&dyn Loss] = &[
     &loss::cross_entropy::CrossEntropy,
     &loss::mse::Mse,
+    &loss::written::FOCAL,
+    &loss::written::BCE,
+    &loss::written::HINGE,
+    &loss::written::MAE,
+    &loss::written::HUBER,
+    &loss::written::SMOOTH_L1,
     &loss::auxiliary::LINK_PREDICTION_LOSS,
     &loss::auxiliary::ENTROPY_LOSS,
     &loss::auxiliary::MINCUT_LOSS,
@@ -305,6 +353,8 @@ pub enum Action {
     Dropout {
         p: f64,
     },
+    /// Each row reads all rows of its graph, beside the edges.
+    Exchange,
     /// A convolution.
     Messages {
         gather: Gather,
@@ -345,6 +395,7 @@ impl Action {
             | Action::Concat
             | Action::Add => true,
             Action::Input
+            | Action::Exchange
             | Action::Messages { .. }
             | Action::Pooling(_)
             | Action::Readout(_)
@@ -364,6 +415,8 @@ pub enum Gather {
     DegreeWeighted,
     /// A mean with learned weights.
     Attention,
+    /// By another function of their values: their product, how far they spread.
+    Other,
     /// In an order: numbered or one after another.
     Ordered,
     /// In the order of their values.
@@ -518,6 +571,11 @@ pub trait Loss: Send + Sync + std::fmt::Debug {
     /// Whether classes count by how rare they are among the training items: the network then keeps a weight for
     /// each.
     fn weighs_classes(&self, args: &Args) -> bool;
+    /// `w_i ℓ_i` of each item, without axes, where the loss is written in primitives; `None` where it has a kernel of its own
+    /// ([`crate::lower::task_loss`]), or comes from the poolings.
+    fn program<'b>(&self, _cx: &loss::LossCx<'_, 'b>) -> Option<V<'b>> {
+        None
+    }
     /// Exponentials that it takes for each number of the output, forward and backward again.
     fn exponentials(&self) -> f64 {
         0.0

@@ -343,6 +343,10 @@ pub(crate) fn broadcast(all: &[Vec<Size>]) -> Vec<Size> {
 }
 
 impl<'b> V<'b> {
+    /// The program that it stands in.
+    pub fn build(self) -> &'b Build {
+        self.b
+    }
     pub fn space(self) -> Space {
         self.b.program.borrow().values[self.id.index()].space
     }
@@ -423,6 +427,10 @@ impl<'b> V<'b> {
     /// 1 where the number is larger than `c`.
     pub fn above(self, c: f64) -> Self {
         self.map(Fun::Above(c))
+    }
+    /// The largest whole number that is no larger.
+    pub fn floor(self) -> Self {
+        self.map(Fun::Floor)
     }
     /// `yes` where the number is not 0, else `no`.
     pub fn choose(self, yes: Self, no: Self) -> Self {
@@ -730,6 +738,17 @@ impl<'b> V<'b> {
         self.b.push(Op::Alike { how, x: self.id }, Space::Edges, self.axes())
     }
 
+    /// For each number, how many of those beside it are smaller: of the rows of its graph, of the edges to its target, or of
+    /// all. No gradient passes.
+    pub fn below(self, index: Index) -> Self {
+        assert!(
+            index.is_from(self.space()) && index != Index::Source,
+            "{:?} is not sorted by {index:?}",
+            self.space()
+        );
+        self.b.push(Op::Below { x: self.id, index }, self.space(), self.axes())
+    }
+
     /// Divided by a number for each row.
     pub fn div_rows(self, by: Self) -> Self {
         self * by.reciprocal().ones_like_rank(self.axes().len())
@@ -963,6 +982,27 @@ impl<'b> Edges<'b> {
         match self.mask(message) {
             Some(mask) => mask.choose(message, self.b.constant(1.0)).product(self.to()),
             None => message.product(self.to()),
+        }
+    }
+    /// For each edge, how many others of its row have a smaller number; those that count 0 are none of them.
+    pub fn below(self, message: V<'b>) -> V<'b> {
+        match self.mask(message) {
+            Some(mask) => mask.choose(message, self.b.constant(-LOWEST)).below(Index::Target),
+            None => message.below(Index::Target),
+        }
+    }
+    /// How many edges each row has that do not count 0: `[N]`.
+    pub fn count(self) -> V<'b> {
+        match self.weight {
+            Some(weight) => weight.stop().abs().above(0.0).view(&[]).sum(Index::Target),
+            None => self.b.count(Index::Target),
+        }
+    }
+    /// The sum over the edges of each row that do not count 0, whatever they count.
+    pub fn sum_of_counted(self, message: V<'b>) -> V<'b> {
+        match self.mask(message) {
+            Some(mask) => mask.choose(message, self.b.constant(0.0)).sum(Index::Target),
+            None => message.sum(Index::Target),
         }
     }
     /// Softmax over the edges of each row; 0 for edges that count 0.

@@ -41,6 +41,8 @@ pub enum Fun {
     AtMost(f64),
     /// 1 where `x > c`, else 0.
     Above(f64),
+    /// The largest whole number that is no larger.
+    Floor,
     Add,
     Sub,
     Mul,
@@ -105,6 +107,7 @@ impl Fun {
             Fun::AtLeast(_) => "at_least",
             Fun::AtMost(_) => "at_most",
             Fun::Above(_) => "above",
+            Fun::Floor => "floor",
             Fun::Add => "add",
             Fun::Sub => "sub",
             Fun::Mul => "mul",
@@ -200,6 +203,7 @@ impl Fun {
             Fun::AtLeast(c) => a.max(c),
             Fun::AtMost(c) => a.min(c),
             Fun::Above(c) => f64::from(u8::from(a > c)),
+            Fun::Floor => a.floor(),
             Fun::Add => a + x[1],
             Fun::Sub => a - x[1],
             Fun::Mul => a * x[1],

@@ -30,7 +30,8 @@ pub(crate) fn followed(program: &Program, is_wanted: impl Fn(usize) -> bool) -> 
         is_followed[idx] = match value.op {
             Op::Input(port) => is_wanted(port),
             Op::Weight(weight) => program.weights[weight].is_trained,
-            Op::Map(Fun::Stop | Fun::Sign | Fun::Above(_) | Fun::Equal, _) => false,
+            Op::Map(Fun::Stop | Fun::Sign | Fun::Above(_) | Fun::Floor | Fun::Equal, _)
+            | Op::Below { .. } => false,
             _ => value.op.args().iter().any(|arg| is_followed[arg.index()]),
         };
     }
@@ -76,6 +77,7 @@ pub fn differentiate(forward: &Program, wanted: &[bool]) -> Differentiated {
             | Op::Iota
             | Op::Count(_)
             | Op::IsLoop
+            | Op::Below { .. }
             | Op::Random { .. } => {}
             Op::Map(f, args) => {
                 for (k, &arg) in args.iter().enumerate().filter(|&(_, &arg)| wants(arg)) {
@@ -90,7 +92,13 @@ pub fn differentiate(forward: &Program, wanted: &[bool]) -> Differentiated {
                 }
                 if wants(*w) {
                     let (x, weight) = (b.at(*x), b.at(*w));
-                    let whole = if *transposed { outer_of_all(g, x) } else { outer_of_all(x, g) };
+                    let (left, right) = if *transposed { (g, x) } else { (x, g) };
+                    let is_few = x.space() == Space::One && x.axes().len() == 2 && weight.axes().len() == 2;
+                    // Learned rows that one matrix maps: the sum over them is a product of two matrices.
+                    let whole = match is_few {
+                        true => left.contract_by(right, [true, false]),
+                        false => outer_of_all(left, right),
+                    };
                     give(*w, narrowed(whole, weight));
                 }
             }
@@ -298,7 +306,9 @@ fn narrowed<'b>(g: V<'b>, arg: V<'b>) -> V<'b> {
 fn slope<'b>(b: &'b Build, f: Fun, x: &[V<'b>], k: usize, y: V<'b>, g: V<'b>) -> V<'b> {
     let a = x[0];
     match f {
-        Fun::Stop | Fun::Sign | Fun::Above(_) | Fun::Equal => unreachable!("no gradient passes"),
+        Fun::Stop | Fun::Sign | Fun::Above(_) | Fun::Floor | Fun::Equal => {
+            unreachable!("no gradient passes")
+        }
         Fun::Neg => -g,
         Fun::Abs => g * b.map(Fun::Sign, &[a]),
         Fun::Exp => g * y,
@@ -533,6 +543,14 @@ mod tests {
             let off = b.identity(&size(4)).scale(-1.0).offset(1.0);
             x.outer(x, Index::Graph) * off * b.iota(&size(4))
         });
+        check("learned rows that one matrix maps", |b, x, _, _| {
+            let rows = weight(b, "v", &[3, 4]).linear(weight(b, "w", &[4, 2]));
+            x.linear(
+                rows.view(&[size(3), size(2)])
+                    .linear_by(weight(b, "u", &[4, 2]), true)
+                    .contract_by(rows, [true, false]),
+            )
+        });
         check("weights alone", |b, x, _, _| {
             x.linear(weight(b, "v", &[4, 2]).linear(weight(b, "w", &[2, 3])))
         });
@@ -554,6 +572,10 @@ mod tests {
         check("product of an axis", |_, x, _, _| x.heads(2, &size(2)).fold_mul(1));
         check("share of a kind", |b, _, e, _| e.mul_rows(b.edges().count_alike().reciprocal()));
         check("mean", |b, x, e, _| b.edges().mean(e * b.edges().source(x)));
+        check("places in an order", |_, x, e, _| {
+            let of_rows = x.below(Index::Graph) + x.scale(2.0).floor().below(Index::All);
+            (e.below(Index::Target) * e).sum(Index::Target) + of_rows * x
+        });
         check("max", |_, _, e, _| e.largest(Index::Target));
         check("max of graphs", |_, x, _, _| x.largest(Index::Graph));
         check("smallest", |b, _, e, _| b.edges().smallest(e));

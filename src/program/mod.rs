@@ -186,6 +186,12 @@ pub enum Op {
         how: Reduce,
         x: Id,
     },
+    /// For each number, how many of those beside it are smaller: of the rows of its graph, of the edges to its target, or
+    /// of all. Steps of a sorted order, so no gradient passes; equal numbers have equal counts in any numbering.
+    Below {
+        x: Id,
+        index: Index,
+    },
     /// `Σ a bᵀ` over the rows that lead to one: `a[.., p]`, `b[.., q]` → `[.., p, q]`.
     Outer {
         a: Id,
@@ -233,6 +239,7 @@ impl Op {
             | Op::Expand(x)
             | Op::Gather { x, .. }
             | Op::Reduce { x, .. }
+            | Op::Below { x, .. }
             | Op::Alike { x, .. } => vec![*x],
             Op::Concat { parts, .. } => parts.clone(),
             Op::Apply { a, y, .. } => vec![*a, *y],
@@ -266,6 +273,7 @@ impl Op {
             | Op::Expand(x)
             | Op::Gather { x, .. }
             | Op::Reduce { x, .. }
+            | Op::Below { x, .. }
             | Op::Alike { x, .. } => *x = of(*x),
         }
         op
@@ -314,6 +322,10 @@ pub enum Init {
     MeanDegree,
     /// The mean of `ln(d + 1)` over the same nodes.
     MeanLogDegree,
+    /// The mean number of nodes of the graphs of the training data; 1 where there are none.
+    MeanSize,
+    /// The mean of `ln(n + 1)` over the same graphs.
+    MeanLogSize,
     /// Uniform in ±√(6 / (fan_in + fan_out)).
     Glorot {
         fan_in: usize,
@@ -345,6 +357,13 @@ pub struct Program {
     pub inputs: Vec<Id>,
     /// Results, in the order given to [`Build::finish`].
     pub outputs: Vec<Id>,
+}
+
+impl Init {
+    /// Whether it follows from the graphs that are trained on.
+    pub fn is_counted(self) -> bool {
+        matches!(self, Init::MeanDegree | Init::MeanLogDegree | Init::MeanSize | Init::MeanLogSize)
+    }
 }
 
 impl Program {

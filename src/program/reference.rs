@@ -225,6 +225,16 @@ pub(crate) fn run(
                     }
                 }
             }
+            Op::Below { x, index } => {
+                for row in 0..rows {
+                    let beside = (0..rows).filter(|&other| maps.to(*index, other) == maps.to(*index, row));
+                    let beside: Vec<usize> = beside.collect();
+                    for col in 0..width {
+                        let at = |row: usize| all[x.index()][row * width + col];
+                        out.push(beside.iter().filter(|&&other| at(other) < at(row)).count() as f64);
+                    }
+                }
+            }
             Op::Outer { .. } | Op::OuterOfKinds { .. } => {
                 let [a, b] = value.op.args()[..] else { unreachable!() };
                 let index = if let Op::Outer { index, .. } = value.op { index } else { Index::All };

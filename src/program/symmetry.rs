@@ -58,6 +58,7 @@ pub fn symmetry(program: &Program) -> Vec<Moves> {
             | Op::Slice { .. }
             | Op::Pad { .. }
             | Op::Alike { .. }
+            | Op::Below { .. }
             | Op::Apply { .. } => of_args(&value.op.args()).unwrap_or(of_space(value.space)),
             Op::Expand(_) => of_space(value.space),
             Op::Gather { .. } => Moves::Equivariant,

@@ -113,6 +113,7 @@ pub fn step(program: &Program, id: Id, words: &Words) -> String {
         Op::Alike { how, x } => {
             format!("{}_alike({}, target and kind)", how.word(), v(x))
         }
+        Op::Below { x, index } => format!("below({}, {})", v(x), index.word()),
         Op::Outer { a, b, index } => format!("outer({}, {}, {})", v(a), v(b), index.word()),
         Op::OuterOfKinds { a, b } => format!("outer({}, {}, kind)", v(a), v(b)),
         Op::Apply { a, y, index, transposed } => {

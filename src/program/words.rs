@@ -26,6 +26,7 @@ pub static MEANINGS: &[(&str, &str)] = &[
     ("at_least", "the larger of x and c"),
     ("at_most", "the smaller of x and c"),
     ("above", "1 where x > c, else 0"),
+    ("floor", "the largest whole number that is no larger than x"),
     ("add", "x + y"),
     ("sub", "x − y"),
     ("mul", "x · y; over what leads to each row, the product"),
@@ -60,6 +61,7 @@ pub static MEANINGS: &[(&str, &str)] = &[
     ("sum_alike", "the sum over the edges of one kind that lead to one row, at each of them"),
     ("max_alike", "the largest of the edges of one kind that lead to one row, at each of them"),
     ("mul_alike", "the product over the edges of one kind that lead to one row, at each of them"),
+    ("below", "how many of what leads to the same are smaller, for each number"),
     ("outer", "the sum of the matrices x yᵀ of what leads to each"),
     ("apply", "the matrix of its graph times x, row by row"),
     // With kernels of their own.

@@ -59,7 +59,7 @@ pub enum NoKinds {
     Columns(usize),
 }
 
-/// How many edges lead to the nodes of some graphs.
+/// How many edges lead to the nodes of some graphs, and how many nodes these have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Degrees {
     pub n_nodes: usize,
@@ -67,6 +67,11 @@ pub struct Degrees {
     pub sum: f64,
     /// `Σ_i ln(d_i + 1)`
     pub sum_log: f64,
+    #[serde(default)]
+    pub n_graphs: usize,
+    /// `Σ_g ln(n_g + 1)` of the numbers of nodes `n_g`.
+    #[serde(default)]
+    pub sum_log_sizes: f64,
 }
 
 impl Degrees {
@@ -76,11 +81,29 @@ impl Degrees {
             n_nodes: all.n_nodes + 1,
             sum: all.sum + degree as f64,
             sum_log: all.sum_log + (degree as f64).ln_1p(),
+            ..all
+        })
+    }
+    /// With graphs of these numbers of nodes.
+    #[must_use]
+    pub fn with_sizes(self, sizes: impl Iterator<Item = usize>) -> Self {
+        sizes.fold(self, |all, size| Self {
+            n_graphs: all.n_graphs + 1,
+            sum_log_sizes: all.sum_log_sizes + (size as f64).ln_1p(),
+            ..all
         })
     }
     /// `d̄`; 1 where there are no edges, so that it can be divided by.
     pub fn mean(&self) -> f64 {
         if self.sum > 0.0 { self.sum / self.n_nodes as f64 } else { 1.0 }
+    }
+    /// The mean number of nodes of a graph; 1 where there are none.
+    pub fn mean_size(&self) -> f64 {
+        if self.n_graphs * self.n_nodes > 0 { self.n_nodes as f64 / self.n_graphs as f64 } else { 1.0 }
+    }
+    /// The mean of `ln(n + 1)` over the graphs; 1 where there are no nodes.
+    pub fn mean_log_size(&self) -> f64 {
+        if self.sum_log_sizes > 0.0 { self.sum_log_sizes / self.n_graphs as f64 } else { 1.0 }
     }
     /// The mean of `ln(d + 1)`; 1 where there are no edges.
     pub fn mean_log(&self) -> f64 {

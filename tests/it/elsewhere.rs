@@ -79,6 +79,18 @@ fn around(name: &str, word: &Word) -> Option<Vec<String>> {
                 format!("gcn(32) -> relu -> {name}(32, 16, heads = 2, num_clusters = 4) -> mean -> mlp"),
             ]
         }
+        hgnn::ops::Family::Readout if op.name() == "multiset_transformer" => {
+            vec![format!("gcn(32) -> relu -> {name}(32, 4, heads = 2) -> mlp")]
+        }
+        hgnn::ops::Family::Readout if op.name() == "quantile" => {
+            vec![format!("gcn(32) -> relu -> {name}(0.25) -> mlp")]
+        }
+        hgnn::ops::Family::Readout if !op.args().is_empty() && !["var", "std"].contains(&op.name()) => {
+            // A width that the task does not ask for has to be written.
+            let call =
+                if op.name() == "deep_sets" { format!("{name}(out_channels = 16)") } else { name.to_owned() };
+            vec![format!("gcn(32) -> relu -> {call} -> mlp")]
+        }
         hgnn::ops::Family::Readout => vec![
             format!("gcn(32) -> relu -> {name} -> mlp"),
             format!("gcn(32) -> relu -> {name}(x, batch) -> mlp"),
@@ -92,6 +104,12 @@ fn around(name: &str, word: &Word) -> Option<Vec<String>> {
             format!("gcn(32) -> relu -> {name}(0.3) -> mean -> mlp"),
             format!("gcn(32) -> relu -> {name}(p = 0.3) -> mean -> mlp"),
         ],
+        _ if ["conv1d", "max_pool1d"].contains(&op.name()) => {
+            let call =
+                if op.name() == "conv1d" { format!("{name}(32, 16, 3)") } else { format!("{name}(3)") };
+            vec![format!("gcn(32) -> sort_pool(9) -> {call} -> flatten -> mlp")]
+        }
+        _ if op.name() == "diff_group_norm" => vec![format!("gcn(32) -> {name}(32, 4) -> mean -> mlp")],
         _ if op.name() == "identity" => return None,
         _ => vec![format!("gcn(32) -> {name} -> mean -> mlp"), format!("gcn(32) -> {name}() -> mean -> mlp")],
     };
@@ -118,7 +136,12 @@ fn every_loss_and_every_setting_of_training_is_answered_in_one_message() {
             "mse" => {
                 format!("task = graph_regression\nmodel = gcn(32) -> relu -> mean -> mlp\nloss = {name}")
             }
-            "cross_entropy" => format!("model = gcn(32) -> relu -> mean -> mlp\nloss = {name}()"),
+            "mae" | "huber" | "smooth_l1" => {
+                format!("task = graph_regression\nmodel = gcn(32) -> relu -> mean -> mlp\nloss = {name}")
+            }
+            "cross_entropy" | "bce" | "hinge" | "focal" => {
+                format!("model = gcn(32) -> relu -> mean -> mlp\nloss = {name}()")
+            }
             loss => {
                 let pooling = hgnn::ops::find_loss(loss).unwrap().reported_by()[0];
                 format!(
@@ -178,6 +201,13 @@ const LINES: &[(&str, &str)] = &[
     ),
     ("GraphConv(64) -> relu -> mean -> mlp", "graph_conv(64) -> relu -> mean -> mlp"),
     ("APPNP(K=10, alpha=0.1) -> mean -> mlp", "appnp(hops = 10, alpha = 0.1) -> mean -> mlp"),
+    ("gcn(64) -> GlobalAttention(gate_nn = mlp(1)) -> mlp", "gcn(64) -> attentional(gate = mlp(1)) -> mlp"),
+    ("gcn(64) -> SoftmaxAggregation(learn = True) -> mlp", "gcn(64) -> softmax_sum(learn_t = true) -> mlp"),
+    ("gcn(64) -> Hardtanh(min_val = 0.0) -> mean -> mlp", "gcn(64) -> hardtanh(0) -> mean -> mlp"),
+    (
+        "gcn(64) -> DiffGroupNorm(64, 4, lamda = 0.1) -> mean -> mlp",
+        "gcn(64) -> diff_group_norm(4, lambda = 0.1) -> mean -> mlp",
+    ),
     ("appnp(K = 10) -> mean -> mlp", "appnp(hops = 10) -> mean -> mlp"),
     ("gated_graph(64, num_layers = 3) -> mean -> mlp", "gated_graph(64, steps = 3) -> mean -> mlp"),
     ("cluster_gcn(64, diag_lambda = 0.5) -> mean -> mlp", "cluster_gcn(64, diagonal = 0.5) -> mean -> mlp"),
@@ -252,7 +282,7 @@ const LINES: &[(&str, &str)] = &[
     ),
     (
         "model = gcn(64) -> mean -> mlp\nloss = BCEWithLogitsLoss",
-        "model = gcn(64) -> mean -> mlp\nloss = cross_entropy",
+        "model = gcn(64) -> mean -> mlp\nloss = bce",
     ),
     (
         "model = gcn(64) -> mean -> mlp\nloss = CrossEntropyLoss()",

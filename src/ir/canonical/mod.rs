@@ -285,6 +285,10 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("mincut", "self_loops", "false"),
     ("topk", "multiplier", "1.0"),
     ("topk", "connect", "edges"),
+    ("sage", "t", "1.0"),
+    ("sage", "learn_t", "false"),
+    ("mlp", "plain_last", "true"),
+    ("cross_entropy", "label_smoothing", "0.0"),
 ];
 
 fn named_call(name: &str, args: &Args) -> String {

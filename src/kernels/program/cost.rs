@@ -512,6 +512,17 @@ impl Counting<'_> {
                 launch.visits += 2.0 * sizes.edges;
                 launch.jobs = jobs_of(sizes.edges / 256.0, own);
             }
+            Op::Below { index, .. } => {
+                let groups = match index {
+                    Index::Graph => sizes.graphs,
+                    Index::All => 1.0,
+                    Index::Target | Index::Source => sizes.rows,
+                };
+                // Each column is sorted.
+                launch.singles += own * (self.rows(id) / groups.max(1.0) + 1.0).log2().max(1.0);
+                launch.visits += self.rows(id);
+                launch.jobs = jobs_of(groups, own);
+            }
             Op::Gather { .. } => {
                 launch.elements += own;
                 launch.visits += self.rows(id);
@@ -643,6 +654,7 @@ fn whole_name(op: &Op) -> &'static str {
         Op::Outer { .. } => "outer",
         Op::Apply { .. } => "apply",
         Op::Alike { .. } => "alike",
+        Op::Below { .. } => "below",
         Op::Gather { .. } => "gather",
         Op::Count(_) => "count",
         _ => "reduce",

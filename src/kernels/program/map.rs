@@ -145,6 +145,7 @@ functions! {
     AtLeast: |c, a, b, d| if a < c { c } else { a };
     AtMost: |c, a, b, d| if a > c { c } else { a };
     Above: |c, a, b, d| if a > c { T::ONE } else { T::ZERO };
+    Floor: |c, a, b, d| T::of(a.wide().floor());
     Add: |c, a, b, d| a + b;
     Sub: |c, a, b, d| a - b;
     Mul: |c, a, b, d| a * b;
@@ -195,6 +196,7 @@ pub(super) fn map<T: Float>(
         Fun::AtLeast(c) => call!(AtLeast, c),
         Fun::AtMost(c) => call!(AtMost, c),
         Fun::Above(c) => call!(Above, c),
+        Fun::Floor => call!(Floor, 0.0),
         Fun::Add => call!(Add, 0.0),
         Fun::Sub => call!(Sub, 0.0),
         Fun::Mul => call!(Mul, 0.0),

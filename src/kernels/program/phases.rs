@@ -63,7 +63,7 @@ fn is_whole(program: &Program, value: &Value) -> bool {
     match &value.op {
         Op::Linear { .. } => !matches!(value.space, Space::Rows | Space::Edges),
         _ if is_total(program, value) => false,
-        Op::Alike { .. } | Op::Outer { .. } | Op::Count(_) => true,
+        Op::Alike { .. } | Op::Below { .. } | Op::Outer { .. } | Op::Count(_) => true,
         Op::Reduce { index, .. } => matches!(index, Index::Graph | Index::All),
         Op::Apply { .. } => true,
         Op::Gather { x, .. } => program.value(*x).space == Space::Graphs,

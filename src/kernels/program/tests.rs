@@ -344,6 +344,13 @@ fn rows_and_graphs_are_those_of_the_reference() {
         x.dot(p) / length
     });
     check("all rows", |_, x, _, _, _| x - x.mean(Index::All));
+    check("places in an order", |_, x, e, _, _| {
+        // Whole numbers tie.
+        let coarse = x.scale(3.0).floor();
+        let of_rows = x.below(Index::Graph) + coarse.below(Index::Graph) * coarse.below(Index::All);
+        (e.below(Index::Target) + e.scale(2.0).floor().below(Index::Target)).square().sum(Index::Target)
+            + of_rows * x
+    });
     check("weights of edges by heads", |b, x, e, _, w| {
         let (weight_of_edge, a) = (weight(b, "w", &[w, 2, 3]), weight(b, "a", &[2, 3]));
         let score = e.linear(weight_of_edge.dot(a)) + b.edges().source(x.linear(weight(b, "v", &[w, 2])));

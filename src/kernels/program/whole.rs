@@ -138,6 +138,29 @@ pub(super) fn compute<T: Float>(
             });
             out
         }
+        Op::Below { x, index } => {
+            let x = read(*x);
+            let all = [0, rows as u32];
+            let offsets: &[u32] = match index {
+                Index::Graph => &topology.offsets,
+                Index::Target => topology.target_offsets(),
+                Index::All => &all,
+                Index::Source => unreachable!("entries stand by their targets"),
+            };
+            let n_groups = offsets.len() - 1;
+            let of_job = if *index == Index::Target { GROUPS } else { 1 };
+            let mut out = vec![T::ZERO; rows * width];
+            let shared = crate::kernels::custom::Shared::new(&mut out);
+            each(n_groups.div_ceil(of_job), 8 * rows * width, |job| {
+                let mut order = Vec::new();
+                for group in job * of_job..((job + 1) * of_job).min(n_groups) {
+                    let part = offsets[group] as usize * width..offsets[group + 1] as usize * width;
+                    // SAFETY: groups have rows of their own.
+                    below(&x[part.clone()], width, &mut order, unsafe { shared.part(part) });
+                }
+            });
+            out
+        }
         Op::Outer { a, b, index: Index::All } => {
             let (a_axes, b_axes) = (axes(*a), axes(*b));
             let (p, q) = (*a_axes.last().expect("an axis"), *b_axes.last().expect("an axis"));
@@ -293,6 +316,34 @@ fn product_rows<T: Float>(
             let x = &x[rows.start * n_in..];
             product_of_rows(summation, rows.len(), n_in, n_out, x, w, out, Start::Zero, Activation::Identity);
         })
+    }
+}
+
+/// Rows that are compared with each other instead of sorted.
+const FEW: usize = 12;
+
+/// How many numbers of its column are smaller than each. `order` is room.
+fn below<T: Float>(x: &[T], width: usize, order: &mut Vec<(f64, u32)>, out: &mut [T]) {
+    let n = x.len().checked_div(width).unwrap_or(0);
+    for col in 0..width {
+        let at = |row: usize| x[row * width + col].wide();
+        if n <= FEW {
+            for row in 0..n {
+                let smaller = (0..n).filter(|&other| at(other) < at(row)).count();
+                out[row * width + col] = T::of(smaller as f64);
+            }
+            continue;
+        }
+        order.clear();
+        order.extend((0..n).map(|row| (at(row), row as u32)));
+        order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let mut smaller = 0;
+        for equal in order.chunk_by(|a, b| a.0 == b.0) {
+            for &(_, row) in equal {
+                out[row as usize * width + col] = T::of(smaller as f64);
+            }
+            smaller += equal.len();
+        }
     }
 }
 

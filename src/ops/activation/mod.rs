@@ -1,5 +1,8 @@
 //! Elementwise functions. After an operator that can compute one on its way out, the plan moves it there.
 
+pub mod composed;
+pub mod prelu;
+
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::diagnostic::Diagnostic;
 use crate::ops::program::{Outcome, ProgramCx};

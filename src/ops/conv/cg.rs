@@ -1,6 +1,6 @@
 //! `cg()`: crystal graph convolution.
 
-use super::{AGGREGATE, EDGE, aggregated, convolved, gather_of, linear_of, map_of, refuse_of_clusters};
+use super::{ANY_AGGREGATE, EDGE, aggregated, convolved, fits_clusters, gather_of, linear_of, map_of};
 use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
 use crate::ops::norm::batch_norm::batch_norm;
@@ -29,7 +29,7 @@ pub struct Cg;
 const NORM: [&str; 4] = ["norm_weight", "norm_bias", "running_mean", "running_var"];
 
 static ARGS: &[ArgSpec] = &[
-    AGGREGATE,
+    ANY_AGGREGATE,
     ArgSpec::flag("batch_norm", false, "Whether what is gathered is normalised over the batch."),
     ArgSpec::flag("bias", true, "Whether both linear maps have a learned vector."),
     EDGE,
@@ -60,7 +60,7 @@ impl Operator for Cg {
     }
     fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic> {
         super::has_edges(cx)?;
-        refuse_of_clusters(cx, &["max"])?;
+        fits_clusters(cx)?;
         convolved(cx, cx.inputs[0].width.clone())
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {

@@ -1,7 +1,7 @@
 //! `edge_conv(out)`: an MLP of a node and its difference to each neighbour.
 
 use super::gin::{HIDDEN, LAYERS, MLP_WEIGHTS, hidden_has_effect, mlp_widths};
-use super::{AGGREGATE, OUT, aggregated, convolved, gather_of, linear_of, refuse_of_clusters, times};
+use super::{ANY_AGGREGATE, OUT, aggregated, convolved, fits_clusters, gather_of, linear_of, times};
 use crate::args::{ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
@@ -29,7 +29,7 @@ static ARGS: &[ArgSpec] = &[
     OUT,
     HIDDEN,
     LAYERS,
-    ArgSpec { default: Default::Choice("max"), ..AGGREGATE },
+    ArgSpec { default: Default::Choice("max"), ..ANY_AGGREGATE },
     super::DIRECTION,
     super::AGAINST,
 ];
@@ -58,7 +58,7 @@ impl Operator for EdgeConv {
     fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic> {
         super::has_edges(cx)?;
         hidden_has_effect(cx)?;
-        refuse_of_clusters(cx, &["max"])?;
+        fits_clusters(cx)?;
         convolved(cx, findings::shape::output_width(cx, "out")?)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {

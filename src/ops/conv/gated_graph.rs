@@ -1,6 +1,6 @@
 //! `gated_graph(out)`: messages read by a GRU.
 
-use super::{AGGREGATE, BIAS, OUT, WEIGHT, aggregated, convolved, gather_of, refuse_of_clusters, times};
+use super::{ANY_AGGREGATE, BIAS, OUT, WEIGHT, aggregated, convolved, fits_clusters, gather_of, times};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
 use crate::ops::program::{Outcome, ProgramCx};
@@ -33,7 +33,7 @@ static ARGS: &[ArgSpec] = &[
         positional: false,
         doc: "How many times messages are sent and read.",
     },
-    AGGREGATE,
+    ANY_AGGREGATE,
     ArgSpec { doc: "Whether the GRU has learned vectors.", ..BIAS },
     WEIGHT,
     super::DIRECTION,
@@ -78,7 +78,7 @@ impl Operator for GatedGraph {
     }
     fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic> {
         super::has_edges(cx)?;
-        refuse_of_clusters(cx, &["max"])?;
+        fits_clusters(cx)?;
         let width = findings::shape::output_width(cx, "out")?;
         holds_features(cx, &width)?;
         convolved(cx, width)

@@ -42,8 +42,8 @@ static ARGS: &[ArgSpec] = &[
     OUT,
     ArgSpec {
         name: "aggregate",
-        kind: ArgKind::Choice(&["softmax", "power", "mean", "sum", "max"]),
-        default: Default::Choice("softmax"),
+        kind: ArgKind::Choice(&["softmax_sum", "power_mean", "mean", "sum", "max"]),
+        default: Default::Choice("softmax_sum"),
         positional: false,
         doc: "How the messages of a node are gathered; `max` works on nodes only.",
     },
@@ -136,7 +136,7 @@ impl Operator for Gen {
             summary: "Deep graph convolution: positive messages gathered by a softmax or a power mean, then an MLP.",
             formula: "h_i = MLP(x_i + AGG_{j ∈ N(i)} (ReLU(x_j + e_ij) + ε)),  AGG = Σ_j softmax_j(t m_j) m_j or (Σ_j m_j^p / d_i)^(1/p)",
             paper: "Li et al. 2020, \"DeeperGCN: All You Need to Train Deeper GCNs\"",
-            example: "gen(32) -> relu -> gen(32, aggregate = power, p = 2) -> relu -> mean -> linear",
+            example: "gen(32) -> relu -> gen(32, aggregate = power_mean, p = 2) -> relu -> mean -> linear",
         }
     }
     fn args(&self) -> &'static [ArgSpec] {
@@ -150,11 +150,11 @@ impl Operator for Gen {
         refuse_of_clusters(cx, &["max"])?;
         let (args, aggregate) = (cx.args, cx.args.choice("aggregate"));
         for (name, of) in [
-            ("t", "softmax"),
-            ("learn_t", "softmax"),
-            ("semi_grad", "softmax"),
-            ("p", "power"),
-            ("learn_p", "power"),
+            ("t", "softmax_sum"),
+            ("learn_t", "softmax_sum"),
+            ("semi_grad", "softmax_sum"),
+            ("p", "power_mean"),
+            ("learn_p", "power_mean"),
         ] {
             if args.is_written(name) && aggregate != of {
                 return Err(findings::args::no_effect(
@@ -194,7 +194,7 @@ impl Operator for Gen {
         let message =
             bond.map_or(e.source(source), |bond| e.source(source) + bond).relu().offset(a.float("eps"));
         let gathered = match a.choice("aggregate") {
-            "softmax" => {
+            "softmax_sum" => {
                 let score = match a.bool("learn_t") {
                     true => message * b.weight("t", &[fixed(1)], Init::Constant(a.float("t"))),
                     false => message.scale(a.float("t")),
@@ -202,7 +202,7 @@ impl Operator for Gen {
                 let shares = e.softmax(score);
                 e.sum_of_shares(message * if a.bool("semi_grad") { shares.stop() } else { shares })
             }
-            "power" => power_mean(cx, message),
+            "power_mean" => power_mean(cx, message),
             _ => aggregated(a, e, message),
         };
         let gathered = match a.bool("message_norm") {
@@ -287,7 +287,7 @@ impl Operator for Gen {
     }
     fn action(&self, args: &Args) -> Action {
         let gather = match args.choice("aggregate") {
-            "softmax" => Gather::Attention,
+            "softmax_sum" => Gather::Attention,
             "sum" => Gather::Sum,
             "max" => Gather::Max,
             _ => Gather::Mean,
@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn what_another_aggregate_reads_is_refused() {
         let codes = |inside: &str| codes(&format!("gen(8{inside}) -> sum -> linear"));
-        assert_eq!(codes(", aggregate = power, p = 2.0"), [""; 0]);
+        assert_eq!(codes(", aggregate = power_mean, p = 2.0"), [""; 0]);
         assert_eq!(codes(", p = 2.0"), ["args::no_effect"]);
         assert_eq!(codes(", aggregate = mean, t = 0.5"), ["args::no_effect"]);
         assert_eq!(codes(", learn_scale = true"), ["args::no_effect"]);

@@ -2,7 +2,7 @@
 
 use super::gat::HEADS;
 use super::{
-    AGGREGATE, BIAS, EDGE, OUT, aggregated, convolved, fixed, gather_of, refuse_of_clusters, times, unit_rows,
+    ANY_AGGREGATE, BIAS, EDGE, OUT, aggregated, convolved, fits_clusters, fixed, gather_of, times, unit_rows,
 };
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
@@ -33,7 +33,7 @@ pub struct General;
 
 static ARGS: &[ArgSpec] = &[
     OUT,
-    AGGREGATE,
+    ANY_AGGREGATE,
     HEADS,
     ArgSpec {
         name: "attention",
@@ -74,7 +74,7 @@ impl Operator for General {
     }
     fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic> {
         super::has_edges(cx)?;
-        refuse_of_clusters(cx, &["max"])?;
+        fits_clusters(cx)?;
         convolved(cx, findings::shape::output_width(cx, "out")?)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {

@@ -1,6 +1,6 @@
 //! `gmm(out, edge)`: Gaussian kernels of what the edges carry.
 
-use super::{AGGREGATE, BIAS, EDGE, OUT, aggregated, convolved, fixed, gather_of, glorot};
+use super::{ANY_AGGREGATE, BIAS, EDGE, OUT, aggregated, convolved, fixed, gather_of, glorot};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
@@ -48,7 +48,7 @@ static ARGS: &[ArgSpec] = &[
     ArgSpec {
         default: Default::Choice("mean"),
         doc: "How the messages of a node are gathered.",
-        ..AGGREGATE
+        ..ANY_AGGREGATE
     },
     ArgSpec::flag("root_weight", true, "Whether a linear map of the node's own features is added."),
     BIAS,

@@ -1,10 +1,11 @@
 //! `graph_conv(out)`: neighbours and the node itself, each through a linear map.
 
-use super::{AGGREGATE, BIAS, OUT, WEIGHT, convolved, gather_of, refuse_of_clusters, times};
+use super::{ANY_AGGREGATE, BIAS, OUT, WEIGHT, aggregate_of, convolved, fits_clusters, times};
 use crate::args::{ArgSpec, Args};
 use crate::diagnostic::Diagnostic;
+use crate::ops::aggregate::Aggregate;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule};
+use crate::ops::{Action, Doc, Family, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule};
 use crate::ops::{facts, findings};
 use crate::program::composite::Composite;
 use crate::program::{Norm, V};
@@ -25,7 +26,7 @@ use crate::types::Type;
 #[derive(Debug)]
 pub struct GraphConv;
 
-static ARGS: &[ArgSpec] = &[OUT, AGGREGATE, BIAS, WEIGHT, super::DIRECTION, super::AGAINST];
+static ARGS: &[ArgSpec] = &[OUT, ANY_AGGREGATE, BIAS, WEIGHT, super::DIRECTION, super::AGAINST];
 
 impl Operator for GraphConv {
     fn name(&self) -> &'static str {
@@ -50,7 +51,7 @@ impl Operator for GraphConv {
     }
     fn infer(&self, cx: &InferCx) -> Result<Type, Diagnostic> {
         super::has_edges(cx)?;
-        refuse_of_clusters(cx, &["max"])?;
+        fits_clusters(cx)?;
         convolved(cx, findings::shape::output_width(cx, "out")?)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
@@ -61,13 +62,11 @@ impl Operator for GraphConv {
         let bias = a.bool("bias").then(|| b.weight("bias", std::slice::from_ref(n_out), init));
         let beside = |gathered: V<'b>| cx.affine(b.call(Composite::Beside, &[gathered, x]), w, bias);
         let weighted = cx.named("weight").map(|weight| e.source(x).mul_rows(weight.view(&[])));
-        Some(Outcome::rows(match (a.choice("aggregate"), weighted) {
-            ("max", None) => beside(e.propagate_max(x)),
-            ("mean", None) => e.convolve(x, Norm::Mean, true, w, bias),
-            (_, None) => e.convolve(x, Norm::Sum, true, w, bias),
-            ("max", Some(message)) => beside(e.largest(message)),
-            ("mean", Some(message)) => beside(e.mean(message)),
-            (_, Some(message)) => beside(e.sum(message)),
+        Some(Outcome::rows(match (aggregate_of(a), weighted) {
+            (Aggregate::Max, None) => beside(e.propagate_max(x)),
+            (Aggregate::Mean, None) => e.convolve(x, Norm::Mean, true, w, bias),
+            (Aggregate::Sum, None) => e.convolve(x, Norm::Sum, true, w, bias),
+            (other, message) => beside(other.of(&e, message.unwrap_or_else(|| e.source(x)))),
         }))
     }
     fn pyg(&self) -> Pyg {
@@ -84,7 +83,7 @@ impl Operator for GraphConv {
         }
     }
     fn action(&self, args: &Args) -> Action {
-        let gather = gather_of(args);
-        Action::Messages { gather, own: Own::Root, is_linear: gather != Gather::Max }
+        let how = aggregate_of(args);
+        Action::Messages { gather: how.gather(), own: Own::Root, is_linear: how.is_linear() }
     }
 }

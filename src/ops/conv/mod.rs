@@ -55,6 +55,7 @@ pub mod wl_continuous;
 
 use crate::args::{ArgKind, ArgSpec, Args, Default, EdgeValue, Range};
 use crate::diagnostic::Diagnostic;
+use crate::ops::aggregate::Aggregate;
 use crate::ops::findings;
 use crate::ops::program::{self, ProgramCx};
 use crate::ops::{Gather, InferCx, Init, facts};
@@ -167,22 +168,26 @@ pub const AGGREGATE: ArgSpec = ArgSpec {
     doc: "How the messages of a node are gathered; `max` works on nodes only.",
 };
 
-/// The messages of each node, gathered as [`AGGREGATE`] says.
-pub fn aggregated<'b>(args: &Args, e: Edges<'b>, message: V<'b>) -> V<'b> {
-    match gather_of(args) {
-        Gather::Mean => e.mean(message),
-        Gather::Max => e.largest(message),
-        _ => e.sum(message),
-    }
+/// How messages become one, in any way there is.
+pub const ANY_AGGREGATE: ArgSpec = ArgSpec {
+    kind: ArgKind::Choice(Aggregate::NAMES),
+    doc: "How the messages of a node are gathered; `max`, `min`, `mul` and `median` work on nodes only.",
+    ..AGGREGATE
+};
+
+/// What [`AGGREGATE`] or [`ANY_AGGREGATE`] says.
+pub fn aggregate_of(args: &Args) -> Aggregate {
+    Aggregate::find(args.choice("aggregate")).unwrap_or(Aggregate::Sum)
 }
 
-/// What [`AGGREGATE`] says.
+/// The messages of each node, gathered as [`aggregate_of`] says.
+pub fn aggregated<'b>(args: &Args, e: Edges<'b>, message: V<'b>) -> V<'b> {
+    aggregate_of(args).of(&e, message)
+}
+
+/// What [`aggregate_of`] tells.
 pub fn gather_of(args: &Args) -> Gather {
-    match args.choice("aggregate") {
-        "mean" => Gather::Mean,
-        "max" => Gather::Max,
-        _ => Gather::Sum,
-    }
+    aggregate_of(args).gather()
 }
 
 pub const BIAS: ArgSpec = ArgSpec::flag("bias", true, "Whether a learned vector is added to the result.");
@@ -258,17 +263,32 @@ fn joined(parts: &[(V, &Dim)]) -> Dim {
 /// # Errors
 /// `args::does_not_fit` where the argument `aggregate` is one of `words` on clusters.
 pub fn refuse_of_clusters(cx: &InferCx, words: &[&str]) -> std::result::Result<(), Diagnostic> {
-    let aggregate = cx.args.choice("aggregate");
-    if cx.inputs[0].entity != Entity::Clusters || !words.contains(&aggregate) {
-        return Ok(());
+    match cx.args.words("aggregate").iter().find(|word| words.contains(word)) {
+        Some(word) if cx.inputs[0].entity == Entity::Clusters => Err(not_of_clusters(cx, word)),
+        _ => Ok(()),
     }
+}
+
+/// [`refuse_of_clusters`] of every word that means nothing where edges count by weights.
+///
+/// # Errors
+/// As there.
+pub fn fits_clusters(cx: &InferCx) -> std::result::Result<(), Diagnostic> {
+    let counts = |word: &&&str| Aggregate::find(word).is_some_and(Aggregate::counts_by_weight);
+    match cx.args.words("aggregate").iter().find(|word| !counts(word)) {
+        Some(word) if cx.inputs[0].entity == Entity::Clusters => Err(not_of_clusters(cx, word)),
+        _ => Ok(()),
+    }
+}
+
+fn not_of_clusters(cx: &InferCx, word: &str) -> Diagnostic {
     let finding = findings::args::does_not_fit(
         cx,
         "aggregate",
-        &format!("`{}(aggregate = {aggregate})` works on nodes, but gets {}", cx.op.name(), cx.inputs[0]),
+        &format!("`{}(aggregate = {word})` works on nodes, but gets {}", cx.op.name(), cx.inputs[0]),
         "clusters are linked by weights: write `aggregate = mean` or `aggregate = sum`",
     );
-    Err(finding.guess(findings::args::place(cx, "aggregate"), "aggregate = mean"))
+    finding.guess(findings::args::place(cx, "aggregate"), "aggregate = mean")
 }
 
 /// One of `n` equal parts of a size.

@@ -3,12 +3,13 @@
 use super::{EDGE, OUT, convolved, fixed};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
+use crate::ops::aggregate::{Aggregate, SCALERS, scaled_by};
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WeightSpec, WidthRule, facts,
 };
-use crate::program::{Edges, V};
+use crate::program::V;
 use crate::types::{Dim, Size, Type};
 
 /// Principal neighbourhood aggregation: `h_i = W [U_t(x_i ∥ ‖_s ‖_a s(d_i) a_{j ∈ N(i)} M_t(x_i ∥ x_j ∥ e_ij))]_t`: in each
@@ -39,7 +40,7 @@ static ARGS: &[ArgSpec] = &[
     },
     ArgSpec {
         name: "scalers",
-        kind: ArgKind::ChoiceList(&["identity", "amplification", "attenuation", "linear", "inverse_linear"]),
+        kind: ArgKind::ChoiceList(SCALERS),
         default: Default::ChoiceList(&["identity", "amplification", "attenuation"]),
         positional: false,
         doc: "By what the degree scales them: 1, `ln(d + 1) / δ`, `δ / ln(d + 1)`, `d / d̄` or `d̄ / d`, with the means `δ` of \
@@ -122,26 +123,6 @@ fn layer<'b>(
 fn wide(n: usize, width: &Dim) -> Dim {
     Dim::new(Size::product([Size::Known(n), width.size.clone()]), None, "")
 }
-
-fn aggregated<'b>(e: Edges<'b>, how: &str, message: V<'b>) -> V<'b> {
-    let variance = || e.mean(message.square()) - e.mean(message).square();
-    match how {
-        "sum" => e.sum(message),
-        "mean" => e.mean(message),
-        "min" => e.smallest(message),
-        "max" => e.largest(message),
-        "var" => variance(),
-        _ => {
-            // As PyG: what varies less than the root can tell does not vary.
-            let variance = variance();
-            let root = variance.at_least(LEAST).sqrt();
-            variance.above(LEAST).choose(root, variance.b.constant(0.0))
-        }
-    }
-}
-
-/// The least variance that a standard deviation is taken of.
-const LEAST: f64 = 1e-5;
 
 /// The weights of `PNAConv`, with those of these towers.
 macro_rules! weights {
@@ -264,7 +245,7 @@ impl Operator for Pna {
         }
 
         let ways = args.choice_list("aggregators");
-        let all: Vec<V> = ways.iter().map(|how| aggregated(e, how, message)).collect();
+        let all: Vec<V> = ways.iter().filter_map(|how| Some(Aggregate::find(how)?.of(&e, message))).collect();
         let all = b.concat(&all);
         let degree = e.degree();
         let mean = |name, init| {
@@ -278,13 +259,7 @@ impl Operator for Pna {
             needs(["amplification", "attenuation"]).then(|| mean("mean_log_degree", Init::MeanLogDegree));
         let mut parts = vec![own];
         for scaler in scalers {
-            let scale = match *scaler {
-                "amplification" => Some(degree.offset(1.0).ln() / mean_log?),
-                "attenuation" => Some(mean_log? / degree.at_least(1.0).offset(1.0).ln()),
-                "linear" => Some(degree / mean_degree?),
-                "inverse_linear" => Some(mean_degree? / degree.at_least(1.0)),
-                _ => None,
-            };
+            let scale = scaled_by(scaler, degree, mean_degree, mean_log);
             parts.push(scale.map_or(all, |scale| all.mul_rows(scale)));
         }
 

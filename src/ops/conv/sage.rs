@@ -1,8 +1,9 @@
 //! `sage(out)`: GraphSAGE.
 
 use super::{BIAS, OUT, convolved, times};
-use crate::args::{ArgKind, ArgSpec, Args, Default};
+use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::diagnostic::Diagnostic;
+use crate::ops::aggregate::{Aggregate, softmax_sum};
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
@@ -25,7 +26,8 @@ use crate::types::Type;
 /// - result: `[N, F_out]`
 ///
 /// # Errors
-/// `levels::needs_edges` on slots or graph vectors, `args::does_not_fit` for `max` and `lstm` on clusters,
+/// `levels::needs_edges` on slots or graph vectors, `args::does_not_fit` on clusters for what is no sum, and for `lstm` in a list,
+/// `args::no_effect` for `t` and `learn_t` without `softmax_sum`,
 /// `shape::no_width` where `out` cannot be inferred.
 #[derive(Debug)]
 pub struct Sage;
@@ -34,11 +36,23 @@ static ARGS: &[ArgSpec] = &[
     OUT,
     ArgSpec {
         name: "aggregate",
-        kind: ArgKind::Choice(&["mean", "sum", "max", "lstm"]),
+        kind: ArgKind::Words(&[
+            "mean",
+            "sum",
+            "max",
+            "min",
+            "std",
+            "var",
+            "mul",
+            "median",
+            "softmax_sum",
+            "lstm",
+        ]),
         default: Default::Choice("mean"),
         positional: false,
-        doc: "How the neighbours are gathered. `lstm` reads them one after another, so its result depends on \
-              the numbering; `max` and `lstm` work on nodes only.",
+        doc: "How the neighbours are gathered, or a list of ways whose results are put side by side. `lstm` reads them one \
+              after another, so its result depends on the numbering, and stands alone; `max`, `min`, `mul`, `median` and \
+              `lstm` work on nodes only.",
     },
     ArgSpec::flag(
         "root_weight",
@@ -54,8 +68,16 @@ static ARGS: &[ArgSpec] = &[
     ArgSpec::flag(
         "project",
         false,
-        "Whether neighbours go through a linear map and `relu` before they are gathered.",
+        "Whether the neighbours' features go through a layer with `relu` before they are gathered (eq. 3).",
     ),
+    ArgSpec {
+        name: "t",
+        kind: ArgKind::Float(Range::closed(-1e3, 1e3)),
+        default: Default::Float(1.0),
+        positional: false,
+        doc: "What `softmax_sum` multiplies features by before its softmax; where it is trained, what it begins at.",
+    },
+    ArgSpec::flag("learn_t", false, "Whether `t` is trained."),
     super::DIRECTION,
     super::AGAINST,
 ];
@@ -83,10 +105,28 @@ impl Operator for Sage {
     }
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         super::has_edges(cx)?;
-        super::refuse_of_clusters(cx, &["max", "lstm"])?;
-        let aggregate = cx.args.choice("aggregate");
+        super::fits_clusters(cx)?;
+        let words = cx.args.words("aggregate");
+        if words.is_empty() {
+            let help = "write for example `aggregate = [mean, max]`, or leave it out";
+            return Err(findings::args::does_not_fit(
+                cx,
+                "aggregate",
+                "`sage` gathers in one way at least",
+                help,
+            ));
+        }
+        if words.len() > 1 && words.contains(&"lstm") {
+            let help = "write `aggregate = lstm`, or leave `lstm` out of the list";
+            return Err(findings::args::does_not_fit(cx, "aggregate", "`lstm` stands alone in `sage`", help));
+        }
+        for name in ["t", "learn_t"] {
+            if cx.args.is_written(name) && !words.contains(&"softmax_sum") {
+                return Err(findings::args::no_effect(cx, name, "nothing is gathered by `softmax_sum`"));
+            }
+        }
         let mut ty = convolved(cx, findings::shape::output_width(cx, "out")?)?;
-        if aggregate == "lstm" {
+        if words == ["lstm"] {
             ty.symmetry = findings::symmetry::reads_order(
                 cx,
                 "`sage(aggregate = lstm)` reads the neighbours in the order they are numbered",
@@ -99,30 +139,50 @@ impl Operator for Sage {
         let (n_in, n_out) = (&cx.inputs[0].width, &cx.output.width);
         let has_root = a.bool("root_weight");
         let uniform = Init::KaimingUniform { fan_in: facts::known(n_in) };
-        let w = b.weight("weight", &[times(if has_root { 2 } else { 1 }, n_in), n_out.clone()], uniform);
-        let bias = a.bool("bias").then(|| b.weight("bias", std::slice::from_ref(n_out), uniform));
-        let is_projected = a.bool("project");
-        let sent = match is_projected {
-            true => cx.linear(x, ["project", "project_bias"], n_in, n_in).relu(),
-            false => x,
+        let from = if a.bool("project") {
+            cx.linear(x, ["project_weight", "project_bias"], n_in, n_in).relu()
+        } else {
+            x
         };
-        // What is no sum is gathered first, then put beside the node itself.
-        let beside = |gathered: V<'b>| {
-            let rows = if has_root { b.call(Composite::Beside, &[gathered, x]) } else { gathered };
-            cx.affine(rows, w, bias)
-        };
-        let y = match a.choice("aggregate") {
-            "sum" if !is_projected => e.convolve(x, Norm::Sum, has_root, w, bias),
-            "sum" => beside(e.propagate(sent, Norm::Sum)),
-            "max" => beside(e.propagate_max(sent)),
+        let words = a.words("aggregate");
+        let gathered = |word: &str| match word {
             "lstm" => {
                 // Rows for the neighbour that is read, then for the hidden state; columns by gate.
                 let gates = times(4, n_in);
                 let lstm = b.weight("lstm_weight", &[times(2, n_in), gates.clone()], uniform);
-                beside(e.propagate_lstm(sent, lstm, b.weight("lstm_bias", &[gates], uniform)))
+                e.propagate_lstm(from, lstm, b.weight("lstm_bias", &[gates], uniform))
             }
-            _ if !is_projected => e.convolve(x, Norm::Mean, has_root, w, bias),
-            _ => beside(e.propagate(sent, Norm::Mean)),
+            "max" => e.propagate_max(from),
+            "softmax_sum" => {
+                let scores = match a.bool("learn_t") {
+                    true => from * b.weight("t", &[super::fixed(1)], Init::Constant(a.float("t"))),
+                    false => from.scale(a.float("t")),
+                };
+                softmax_sum(&e, e.source(from), e.source(scores))
+            }
+            word => Aggregate::find(word).unwrap_or(Aggregate::Mean).of(&e, e.source(from)),
+        };
+        let y = if let &[word] = words {
+            let w = b.weight("weight", &[times(if has_root { 2 } else { 1 }, n_in), n_out.clone()], uniform);
+            let bias = a.bool("bias").then(|| b.weight("bias", std::slice::from_ref(n_out), uniform));
+            match word {
+                "sum" | "mean" if !a.bool("project") => {
+                    let norm = if word == "sum" { Norm::Sum } else { Norm::Mean };
+                    e.convolve(x, norm, has_root, w, bias)
+                }
+                // What is no sum is gathered first, then put beside the node itself.
+                word => {
+                    let rows = gathered(word);
+                    let rows = if has_root { b.call(Composite::Beside, &[rows, x]) } else { rows };
+                    cx.affine(rows, w, bias)
+                }
+            }
+        } else {
+            let all = times(words.len(), n_in);
+            let rows: Vec<V> = words.iter().map(|&word| gathered(word)).collect();
+            let y = cx.map(b.concat(&rows), "gathered_weight", &all, n_out);
+            let y = if has_root { y + cx.map(x, "root_weight", n_in, n_out) } else { y };
+            if a.bool("bias") { y + b.weight("bias", std::slice::from_ref(n_out), uniform) } else { y }
         };
         // Rows are normalised before an activation, as a stage that follows would see them.
         Some(Outcome::rows(if a.bool("normalize") { super::unit_rows(y) } else { y }))
@@ -134,8 +194,11 @@ impl Operator for Sage {
                 ("lin_l.weight", "weight", WeightMap::TransposedRows { part: 0, of: 2 }),
                 ("lin_r.weight", "weight", WeightMap::TransposedRows { part: 1, of: 2 }),
                 ("lin_l.bias", "bias", WeightMap::Same),
-                ("lin.weight", "project", WeightMap::Transposed),
+                ("lin_l.weight", "gathered_weight", WeightMap::Transposed),
+                ("lin_r.weight", "root_weight", WeightMap::Transposed),
+                ("lin.weight", "project_weight", WeightMap::Transposed),
                 ("lin.bias", "project_bias", WeightMap::Same),
+                ("aggr_module.t", "t", WeightMap::Same),
                 ("lin_rel.weight", "weight", WeightMap::TransposedRows { part: 0, of: 2 }),
                 ("lin_root.weight", "weight", WeightMap::TransposedRows { part: 1, of: 2 }),
                 ("lin_root.bias", "bias", WeightMap::Same),
@@ -158,15 +221,20 @@ impl Operator for Sage {
         }
     }
     fn action(&self, args: &Args) -> Action {
-        let gather = match args.choice("aggregate") {
-            "sum" => Gather::Sum,
-            "max" => Gather::Max,
-            "lstm" => Gather::Ordered,
-            _ => Gather::Mean,
+        let words = args.words("aggregate");
+        let all = words.iter().map(|word| Aggregate::find(word).map_or(Gather::Ordered, Aggregate::gather));
+        let all: Vec<Gather> = all.collect();
+        // Side by side they tell as much as the one that tells most.
+        let gather = match all[..] {
+            [one] => one,
+            _ if all.contains(&Gather::Sum) => Gather::Sum,
+            _ => Gather::Other,
         };
         let own = if args.bool("root_weight") { Own::Root } else { Own::Absent };
-        let is_linear =
-            matches!(gather, Gather::Sum | Gather::Mean) && !args.bool("normalize") && !args.bool("project");
+        let is_linear = matches!(gather, Gather::Sum | Gather::Mean)
+            && all.len() == 1
+            && !args.bool("normalize")
+            && !args.bool("project");
         Action::Messages { gather, own, is_linear }
     }
 }
@@ -213,6 +281,17 @@ mod tests {
         assert_eq!(codes("sage(8) -> relu -> mean -> linear"), [""; 0]);
         let codes = codes("sage(8, aggregate = lstm) -> relu -> mean -> linear");
         assert!(codes.iter().any(|code| code.starts_with("symmetry::")), "{codes:?}");
+    }
+
+    #[test]
+    fn ways_to_gather_stand_side_by_side() {
+        let codes = |text: &str| codes(&format!("sage(8, {text}) -> relu -> mean -> linear"));
+        assert_eq!(codes("aggregate = [mean, max, std], project = true"), [""; 0]);
+        assert_eq!(codes("aggregate = softmax_sum, t = 0.5, learn_t = true"), [""; 0]);
+        assert_eq!(codes("aggregate = []"), ["args::does_not_fit"]);
+        assert_eq!(codes("aggregate = [mean, lstm]"), ["args::does_not_fit"]);
+        assert_eq!(codes("aggregate = [mean, mean]"), ["args::duplicate"]);
+        assert_eq!(codes("learn_t = true"), ["args::no_effect"]);
     }
 
     #[test]

@@ -4,15 +4,17 @@ use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings::{args, shape, symmetry};
 use crate::ops::norm::batch_norm::batch_norm;
+use crate::ops::norm::graph_norm::graph_norm;
+use crate::ops::norm::instance_norm::instance_norm;
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, FactCx, Family, InferCx, Operator, Pyg, WeightMap, WidthRule, facts};
+use crate::ops::{Action, Doc, FactCx, Family, InferCx, Init, Operator, Pyg, WeightMap, WidthRule, facts};
 use crate::program::composite::Composite;
-use crate::types::{Dim, Size, Type};
+use crate::types::{Dim, Entity, Size, Type};
 
-/// Several dense layers on each row, with an activation, and where asked for batch norm and dropout,
-/// after each but the last: `W_n σ(… σ(W_1 x + b_1) …) + b_n`.
+/// Several dense layers on each row, with an activation, and where asked for a norm and dropout, after each but the last, or with
+/// `plain_last = false` after the last too: `W_n σ(… σ(W_1 x + b_1) …) + b_n`.
 ///
-/// PyG: `torch_geometric.nn.MLP` with `plain_last=True`.
+/// PyG: `torch_geometric.nn.MLP`.
 ///
 /// # Shapes
 /// - `x`: any rows, `F_in` features
@@ -20,7 +22,8 @@ use crate::types::{Dim, Size, Type};
 ///
 /// # Errors
 /// `shape::no_width` if `out` is left out where neither the task nor a pooling asks for a width;
-/// `args::no_effect` if an activation, dropout or norm is given and there is no hidden layer.
+/// `args::no_effect` if an activation, dropout or norm is given and no layer has one; `args::does_not_fit` for a norm over the rows
+/// of a graph on vectors of graphs.
 #[derive(Debug)]
 pub struct Mlp;
 
@@ -60,11 +63,16 @@ static ARGS: &[ArgSpec] = &[
     },
     ArgSpec {
         name: "norm",
-        kind: ArgKind::Choice(&["none", "batch_norm"]),
+        kind: ArgKind::Choice(&["none", "batch_norm", "layer_norm", "instance_norm", "graph_norm"]),
         default: Default::Choice("none"),
         positional: false,
-        doc: "Normalisation between each hidden layer and its activation.",
+        doc: "Normalisation between each hidden layer and its activation, with the defaults of the operator of that name.",
     },
+    ArgSpec::flag(
+        "plain_last",
+        true,
+        "Whether the last layer stands alone; otherwise norm, activation and dropout follow it too.",
+    ),
 ];
 
 /// Names of the weights of layer `i`.
@@ -73,6 +81,8 @@ struct LayerNames {
     bias: &'static str,
     /// Of the norm behind it: weight, bias, running mean and variance.
     norm: [&'static str; 4],
+    /// Of graph norm: the share of the mean.
+    mean_scale: &'static str,
 }
 
 macro_rules! layer_names {
@@ -86,6 +96,7 @@ macro_rules! layer_names {
                 concat!("norm", $idx, ".running_mean"),
                 concat!("norm", $idx, ".running_var"),
             ],
+            mean_scale: concat!("norm", $idx, ".mean_scale"),
         }),*]
     };
 }
@@ -138,11 +149,25 @@ impl Operator for Mlp {
     }
 
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
-        if cx.args.int_list("hidden").is_some_and(<[i64]>::is_empty) {
+        let has_hidden = !cx.args.int_list("hidden").is_some_and(<[i64]>::is_empty);
+        if !has_hidden && cx.args.bool("plain_last") {
             let written = ["activation", "dropout", "norm"].into_iter().find(|arg| cx.args.is_written(arg));
             if let Some(arg) = written {
                 return Err(args::no_effect(cx, arg, "there is no hidden layer"));
             }
+        }
+        let norm = cx.args.choice("norm");
+        if ["instance_norm", "graph_norm"].contains(&norm) && cx.inputs[0].entity == Entity::Graph {
+            let message = format!(
+                "`norm = {norm}` normalises over the rows of a graph, but `mlp` gets {}",
+                cx.inputs[0]
+            );
+            return Err(args::does_not_fit(
+                cx,
+                "norm",
+                &message,
+                "write `norm = layer_norm` or `norm = batch_norm`",
+            ));
         }
         let width = shape::output_width(cx, "out")?;
         Ok(Type { width, symmetry: symmetry::kept(cx), ..cx.inputs[0].clone() })
@@ -152,20 +177,28 @@ impl Operator for Mlp {
         let (b, a) = (cx.b, cx.args);
         let facts = FactCx { args: a, inputs: cx.inputs, output: cx.output };
         let widths = widths(&facts);
-        let (has_norm, p) = (a.choice("norm") == "batch_norm", a.float("dropout"));
-        let inner = facts::activation_of(a.choice("activation"));
+        let (norm, p, inner) = (a.choice("norm"), a.float("dropout"), a.choice("activation"));
         let mut x = cx.x();
         for (layer, pair) in widths.windows(2).enumerate() {
             let names = &NAMES[layer];
             let [w, bias] = cx.dense_weights([names.weight, names.bias], [&pair[0], &pair[1]]);
             x = cx.affine(x, w, Some(bias));
-            if layer + 2 == widths.len() {
+            if layer + 2 == widths.len() && a.bool("plain_last") {
                 break;
             }
-            if has_norm {
-                x = batch_norm(cx, x, names.norm, &pair[1], [MOMENTUM, EPS]);
-            }
-            x = inner.map_or(x, |f| b.map(f, &[x]));
+            let [scale, offset, ..] = names.norm;
+            let vector = |name, init| b.weight(name, std::slice::from_ref(&pair[1]), init);
+            x = match norm {
+                "batch_norm" => batch_norm(cx, x, names.norm, &pair[1], [MOMENTUM, EPS]),
+                "layer_norm" => {
+                    let args = [x, vector(scale, Init::Ones), vector(offset, Init::Zeros)];
+                    b.call(Composite::RowNorm { eps: EPS }, &args)
+                }
+                "graph_norm" => graph_norm(cx, x, [scale, offset, names.mean_scale], &pair[1], EPS),
+                "instance_norm" => instance_norm(x, EPS),
+                _ => x,
+            };
+            x = facts::activated(inner, x);
             if p > 0.0 {
                 x = b.call(Composite::Dropout { p, place: layer }, &[x]);
             }
@@ -187,13 +220,15 @@ impl Operator for Mlp {
                 ("lins.1.bias", "layer1.bias", Same),
             ],
             arguments: &[],
-            note: "`norm = none` is PyG's `norm=None`; PyG's own default is batch norm; further layers follow the pattern",
+            note: "`norm = none` is PyG's `norm=None`; PyG's own default is batch norm, and its `layer_norm` normalises a graph as \
+                   one; further layers follow the pattern",
         }
     }
 
     fn action(&self, args: &Args) -> Action {
-        let is_affine = args.int_list("hidden").is_some_and(<[i64]>::is_empty)
-            || (args.choice("activation") == "none" && args.choice("norm") == "none");
+        let is_plain = args.choice("activation") == "none" && args.choice("norm") == "none";
+        let is_one = args.int_list("hidden").is_some_and(<[i64]>::is_empty) && args.bool("plain_last");
+        let is_affine = is_plain || is_one;
         Action::Dense { is_affine, has_batch_norm: args.choice("norm") == "batch_norm" }
     }
 }

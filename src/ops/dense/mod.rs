@@ -1,5 +1,8 @@
 //! Dense layers on the features of each row.
 
+pub mod conv1d;
+pub mod drop_node;
 pub mod dropout;
 pub mod linear;
+pub mod mask_features;
 pub mod mlp;

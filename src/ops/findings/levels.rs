@@ -46,6 +46,21 @@ pub fn needs_rows(cx: &InferCx) -> Diagnostic {
     .guess(cx.span, "")
 }
 
+/// An operator that goes over rows one after another gets rows without an order of their own.
+pub fn needs_slots(cx: &InferCx) -> Diagnostic {
+    let name = cx.op.name();
+    made_here(
+        cx,
+        Diagnostic::error(
+            "levels::needs_slots",
+            format!("`{name}` goes over slots in their order, but gets {}", cx.inputs[0]),
+        )
+        .label(cx.span, "slots are needed here"),
+        "these are not slots",
+    )
+    .help(format!("put `sort_pool(30)` before `{name}`, which sorts the nodes by their values"))
+}
+
 /// An operator that works on the nodes of a sparse graph alone (`topk`) gets something else.
 pub fn needs_nodes(cx: &InferCx) -> Diagnostic {
     let name = cx.op.name();

@@ -3,6 +3,42 @@
 pub mod auxiliary;
 pub mod cross_entropy;
 pub mod mse;
+pub mod written;
+
+use crate::args::Args;
+use crate::program::{Build, Fun, V};
+use crate::types::Size;
+
+/// What the program of a loss is written with: for each item the model's output, and what it is compared with.
+pub struct LossCx<'a, 'b> {
+    pub args: &'a Args,
+    pub b: &'b Build,
+    /// `[C]` logits, or `[V]` values.
+    pub output: V<'b>,
+    /// The number of the class, `[1]`, or `[V]` values.
+    pub target: V<'b>,
+    /// `[C]`, where the loss weighs classes.
+    pub class_weights: Option<V<'b>>,
+}
+
+impl<'b> LossCx<'_, 'b> {
+    /// 1 at the item's class, else 0: `[C]`. All 0 where the item has no label.
+    pub fn is_class(&self) -> V<'b> {
+        self.b.map(Fun::Equal, &[self.b.iota(&self.output.width()), self.target])
+    }
+
+    /// `log softmax(x)`: `[C]`.
+    pub fn log_shares(&self) -> V<'b> {
+        let one = [Size::Known(1)];
+        let centred = self.output - self.output.fold_max(0).stop().view(&one);
+        centred - centred.exp().fold_sum(0).ln().view(&one)
+    }
+
+    /// The mean over the numbers of an item.
+    fn mean(&self, x: V<'b>) -> V<'b> {
+        x.fold_mean(0)
+    }
+}
 
 /// The name under which poolings report their link loss.
 pub const LINK_PREDICTION: &str = "link_prediction";

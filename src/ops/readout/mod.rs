@@ -1,10 +1,21 @@
 //! From the rows of a graph to one vector, or to places in a fixed order.
 
+pub mod attention;
+pub mod attentional;
+pub mod deep_sets;
+pub mod degree_scaler;
 pub mod flatten;
 pub mod mem_pool;
+pub mod multi;
+pub mod multiset_transformer;
 pub mod over_rows;
+pub mod power_mean;
+pub mod quantile;
+pub mod recurrent;
 pub mod set2set;
+pub mod softmax_sum;
 pub mod sort_pool;
+pub mod variance_preserving;
 
 use crate::ops::InferCx;
 use crate::ops::findings::symmetry;

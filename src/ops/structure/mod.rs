@@ -3,7 +3,10 @@
 pub mod add;
 pub mod concat;
 pub mod identity;
+
+pub mod jump;
 pub mod lift;
+pub mod virtual_node;
 
 use crate::ops::InferCx;
 use crate::types::{Entity, Type};

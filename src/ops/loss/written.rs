@@ -1,0 +1,247 @@
+//! Losses of the task that are written in primitives: one table.
+
+use super::LossCx;
+use super::cross_entropy::{CLASS_WEIGHTS, weight_of};
+use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
+use crate::ops::{Doc, Loss, LossKind, Pyg};
+use crate::program::V;
+use crate::types::TargetKind;
+
+/// A loss whose value of each item is a program; the mean over the items is minimised, weighed where classes have weights.
+///
+/// # Shapes
+/// - output: `[M, C]` logits, or `[M, V]` values
+/// - targets: `[M]` classes, a negative one means no label, or `[M, V]` values
+#[derive(Debug)]
+pub struct Written {
+    name: &'static str,
+    doc: Doc,
+    args: &'static [ArgSpec],
+    kind: TargetKind,
+    /// Function in PyTorch, its arguments that are called otherwise here, and what differs.
+    torch: (&'static str, &'static [(&'static str, &'static str)], &'static str),
+    exponentials: f64,
+    of_item: for<'b> fn(&LossCx<'_, 'b>) -> V<'b>,
+}
+
+/// Focal loss: `−w[c] (1 − p_c)^γ log p_c`, `p = softmax(x)`. Items that are classified well already count little.
+///
+/// Paper: Lin et al. 2017, "Focal Loss for Dense Object Detection", eq. 4.
+pub static FOCAL: Written = Written {
+    name: "focal",
+    doc: Doc {
+        summary: "Cross-entropy in which items that are classified well already count little.",
+        formula: "Σ_i −w[c_i] (1 − p_i)^γ log p_i / Σ_i w[c_i],  p_i = softmax(x_i)[c_i]",
+        paper: "Lin et al. 2017, \"Focal Loss for Dense Object Detection\"",
+        example: "model = gcn(64) -> relu -> mean -> linear\nloss = focal(gamma = 2)",
+    },
+    args: &[
+        ArgSpec {
+            name: "gamma",
+            kind: ArgKind::Float(Range::closed(0.0, 20.0)),
+            default: Default::Float(2.0),
+            positional: true,
+            doc: "The larger, the less items count that are classified well; 0 is `cross_entropy`.",
+        },
+        CLASS_WEIGHTS,
+    ],
+    kind: TargetKind::Classification,
+    torch: (
+        "",
+        &[],
+        "PyTorch has none; `torchvision.ops.sigmoid_focal_loss` is one of two classes with a sigmoid.",
+    ),
+    exponentials: 3.0,
+    of_item: |cx| {
+        let log = (cx.log_shares() * cx.is_class()).fold_sum(0);
+        let gamma = cx.args.float("gamma");
+        // Where nothing is missing, a power below 1 has no slope.
+        let missing = log.exp().scale(-1.0).offset(1.0).at_least(1e-12);
+        let value = if gamma == 0.0 { -log } else { -(log * missing.power(gamma)) };
+        match cx.class_weights {
+            Some(weights) => value * (weights * cx.is_class()).fold_sum(0),
+            None => value,
+        }
+    },
+};
+
+/// Binary cross-entropy of each output against whether its class is the item's: `1/C Σ_c −(β t_c log σ(x_c) + (1 − t_c) log(1 − σ(x_c)))`.
+///
+/// PyG: `torch.nn.functional.binary_cross_entropy_with_logits` against one-hot targets.
+pub static BCE: Written = Written {
+    name: "bce",
+    doc: Doc {
+        summary: "Binary cross-entropy of every output by itself, against whether its class is the item's.",
+        formula: "1/(M C) Σ_i Σ_c −(β t_ic log σ(x_ic) + (1 − t_ic) log(1 − σ(x_ic)))",
+        paper: "",
+        example: "model = gcn(64) -> relu -> mean -> linear\nloss = bce",
+    },
+    args: &[ArgSpec {
+        name: "pos_weight",
+        kind: ArgKind::Float(Range::open_closed(0.0, 1e6)),
+        default: Default::Float(1.0),
+        positional: false,
+        doc: "How much the output of the item's own class counts beside the others, `β`.",
+    }],
+    kind: TargetKind::Classification,
+    torch: (
+        "torch.nn.functional.binary_cross_entropy_with_logits",
+        &[],
+        "Against one-hot targets; outputs are plain, without a sigmoid behind the model.",
+    ),
+    exponentials: 2.0,
+    of_item: |cx| {
+        let (x, is_class) = (cx.output, cx.is_class());
+        let own = (-x).softplus() * is_class;
+        let others = x.softplus() * (-is_class).offset(1.0);
+        cx.mean(own.scale(cx.args.float("pos_weight")) + others)
+    },
+};
+
+/// Hinge loss of several classes: `1/C Σ_{j ≠ c} max(0, margin − x_c + x_j)^p`.
+///
+/// Paper: Weston and Watkins 1999, "Support Vector Machines for Multi-Class Pattern Recognition".
+/// PyG: `torch.nn.functional.multi_margin_loss`.
+pub static HINGE: Written = Written {
+    name: "hinge",
+    doc: Doc {
+        summary: "Asks the output of the item's class to be larger than every other by a margin.",
+        formula: "1/M Σ_i 1/C Σ_{j ≠ c_i} max(0, margin − x_i[c_i] + x_ij)^p",
+        paper: "Weston and Watkins 1999, \"Support Vector Machines for Multi-Class Pattern Recognition\"",
+        example: "model = gcn(64) -> relu -> mean -> linear\nloss = hinge",
+    },
+    args: &[
+        ArgSpec {
+            name: "margin",
+            kind: ArgKind::Float(Range::open_closed(0.0, 1e6)),
+            default: Default::Float(1.0),
+            positional: true,
+            doc: "By how much the output of the class has to be larger.",
+        },
+        ArgSpec {
+            name: "p",
+            kind: ArgKind::Int { min: 1, max: 2 },
+            default: Default::Int(1),
+            positional: false,
+            doc: "Power of what is missing, 1 or 2.",
+        },
+    ],
+    kind: TargetKind::Classification,
+    torch: ("torch.nn.functional.multi_margin_loss", &[], ""),
+    exponentials: 0.0,
+    of_item: |cx| {
+        let (x, is_class) = (cx.output, cx.is_class());
+        let own = (x * is_class).fold_sum(0).view(&[crate::types::Size::Known(1)]);
+        let missing = (x - own).offset(cx.args.float("margin")).relu();
+        let missing = if cx.args.int("p") == 2 { missing.square() } else { missing };
+        cx.mean(missing * (-is_class).offset(1.0))
+    },
+};
+
+/// Mean absolute error: `1/(M V) Σ_i Σ_v |x_iv − t_iv|`. PyG: `torch.nn.functional.l1_loss`.
+pub static MAE: Written = Written {
+    name: "mae",
+    doc: Doc {
+        summary: "Mean absolute error of the predicted values.",
+        formula: "1/(M V) Σ_i Σ_v |x_iv − t_iv|",
+        paper: "",
+        example: "task = graph_regression\nmodel = gcn(64) -> relu -> mean -> linear\nloss = mae",
+    },
+    args: &[],
+    kind: TargetKind::Regression,
+    torch: ("torch.nn.functional.l1_loss", &[], ""),
+    exponentials: 0.0,
+    of_item: |cx| cx.mean((cx.output - cx.target).abs()),
+};
+
+/// Huber loss: `½ d²` for errors `d` up to `δ`, and `δ (|d| − ½ δ)` beyond.
+///
+/// Paper: Huber 1964, "Robust Estimation of a Location Parameter". PyG: `torch.nn.functional.huber_loss`.
+pub static HUBER: Written = Written {
+    name: "huber",
+    doc: Doc {
+        summary: "Squared error of small errors, absolute error of large ones.",
+        formula: "1/(M V) Σ_i Σ_v (½ d² if |d| ≤ δ, else δ (|d| − ½ δ)),  d = x_iv − t_iv",
+        paper: "Huber 1964, \"Robust Estimation of a Location Parameter\"",
+        example: "task = graph_regression\nmodel = gcn(64) -> relu -> mean -> linear\nloss = huber(delta = 0.5)",
+    },
+    args: &[ArgSpec {
+        name: "delta",
+        kind: ArgKind::Float(Range::open_closed(0.0, 1e6)),
+        default: Default::Float(1.0),
+        positional: true,
+        doc: "Errors up to here are squared, `δ`.",
+    }],
+    kind: TargetKind::Regression,
+    torch: ("torch.nn.functional.huber_loss", &[], ""),
+    exponentials: 0.0,
+    of_item: |cx| cx.mean(huber(cx.output - cx.target, cx.args.float("delta"))),
+};
+
+/// Smooth absolute error: `½ d² / β` for errors `d` up to `β`, and `|d| − ½ β` beyond: `huber(β)` divided by `β`.
+///
+/// Paper: Girshick 2015, "Fast R-CNN", eq. 3. PyG: `torch.nn.functional.smooth_l1_loss`.
+pub static SMOOTH_L1: Written = Written {
+    name: "smooth_l1",
+    doc: Doc {
+        summary: "Absolute error, squared near zero such that it has no kink.",
+        formula: "1/(M V) Σ_i Σ_v (½ d² / β if |d| ≤ β, else |d| − ½ β),  d = x_iv − t_iv",
+        paper: "Girshick 2015, \"Fast R-CNN\"",
+        example: "task = graph_regression\nmodel = gcn(64) -> relu -> mean -> linear\nloss = smooth_l1",
+    },
+    args: &[ArgSpec {
+        name: "beta",
+        kind: ArgKind::Float(Range::open_closed(0.0, 1e6)),
+        default: Default::Float(1.0),
+        positional: true,
+        doc: "Errors up to here are squared, `β`.",
+    }],
+    kind: TargetKind::Regression,
+    torch: ("torch.nn.functional.smooth_l1_loss", &[], ""),
+    exponentials: 0.0,
+    of_item: |cx| {
+        let beta = cx.args.float("beta");
+        cx.mean(huber(cx.output - cx.target, beta)).scale(1.0 / beta)
+    },
+};
+
+/// `½ m² + δ (|d| − m)` with `m = min(|d|, δ)`: both cases in one.
+fn huber(difference: V, delta: f64) -> V {
+    let size = difference.abs();
+    let squared = size.at_most(delta);
+    squared.square().scale(0.5) + (size - squared).scale(delta)
+}
+
+impl Loss for Written {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn doc(&self) -> Doc {
+        self.doc
+    }
+    fn args(&self) -> &'static [ArgSpec] {
+        self.args
+    }
+    fn kind(&self) -> LossKind {
+        LossKind::Task(self.kind)
+    }
+    fn reported_by(&self) -> &'static [&'static str] {
+        &[]
+    }
+    fn pyg(&self) -> Pyg {
+        let (class, arguments, note) = self.torch;
+        Pyg { class, weights: &[], arguments, note }
+    }
+    fn weight(&self, n_items: usize, classes: &[u32], class_weights: Option<&[f64]>) -> f64 {
+        weight_of(n_items, classes, class_weights)
+    }
+    fn weighs_classes(&self, args: &Args) -> bool {
+        args.get("class_weights").is_some() && args.choice("class_weights") == "balanced"
+    }
+    fn program<'b>(&self, cx: &LossCx<'_, 'b>) -> Option<V<'b>> {
+        Some((self.of_item)(cx))
+    }
+    fn exponentials(&self) -> f64 {
+        self.exponentials
+    }
+}
