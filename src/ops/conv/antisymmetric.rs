@@ -9,7 +9,7 @@ use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule, facts,
 };
 use crate::program::{Norm, V};
-use crate::types::Type;
+use crate::types::{Size, Type};
 
 /// Anti-symmetric deep graph network: `steps` times `x ← x + ε σ((W − Wᵀ − γ I) x + Φ(x) + b)`, with one `W` and one convolution
 /// `Φ` for all steps. The eigenvalues of an anti-symmetric matrix are imaginary, so that many steps neither fade nor explode.
@@ -79,7 +79,7 @@ impl Operator for Antisymmetric {
             summary: "Steps of a stable differential equation: an anti-symmetric map of the node and a convolution, added a little at a time.",
             formula: "x ← x + ε σ((W − Wᵀ − γ I) x + Φ(x) + b), T times",
             paper: "Gravina et al. 2023, \"Anti-Symmetric DGN: a stable architecture for Deep Graph Networks\"",
-            example: "linear(32) -> antisymmetric(steps = 4) -> relu -> mean -> linear",
+            example: "linear(32) -> antisymmetric -> antisymmetric(phi = sage) -> relu -> mean -> linear",
         }
     }
     fn args(&self) -> &'static [ArgSpec] {
@@ -99,14 +99,17 @@ impl Operator for Antisymmetric {
         let w = b.weight("weight", &[width.clone(), width.clone()], init);
         let vector = |name, init| b.weight(name, std::slice::from_ref(width), init);
         let bias = a.bool("bias").then(|| vector("bias", Init::Zeros));
+        // Weights that several steps read are read by products, whose gradients add up in one place.
         let phi: Box<dyn Fn(V<'b>) -> V<'b>> = if a.choice("phi") == "gcn" {
             let norm = GcnNorm::new(cx, Some(1.0), true);
             let w = b.weight("phi_weight", &[width.clone(), width.clone()], glorot(width, width));
-            Box::new(move |x| norm.convolve(x, w, None))
+            Box::new(move |x| norm.apply(x.linear(w)))
         } else {
             let w = b.weight("phi_weight", &[times(2, width), width.clone()], init);
             let bias = vector("phi_bias", init);
-            Box::new(move |x| e.convolve(x, Norm::Mean, true, w, Some(bias)))
+            let [neighbours, root] =
+                [Size::Known(0), width.size.clone()].map(|start| w.slice(0, start, width.size.clone()));
+            Box::new(move |x| e.propagate(x.linear(neighbours), Norm::Mean) + x.linear(root) + bias)
         };
         for _ in 0..a.int("steps") {
             let h = x.linear_by(w, true) - x.linear(w) - x.scale(a.float("gamma")) + phi(x);

@@ -36,7 +36,7 @@ impl Operator for WlContinuous {
             summary: "Weisfeiler-Lehman refinement of numbers: half the node itself, half the mean of its neighbours.",
             formula: "h_i = ½ (x_i + Σ_{j ∈ N(i)} w_ij x_j / d_i)",
             paper: "Togninalli et al. 2019, \"Wasserstein Weisfeiler-Lehman Graph Kernels\"",
-            example: "wl_continuous as first -> wl_continuous as second -> concat(first, second) -> sum -> mlp",
+            example: "linear(32) -> wl_continuous as first -> wl_continuous as second -> concat(first, second) -> sum -> mlp",
         }
     }
     fn args(&self) -> &'static [ArgSpec] {
