@@ -81,7 +81,14 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
                 shortest.unwrap_or_default()
             }
             action => {
-                let row = inputs.first().map(|input| rows[input.index()]).unwrap_or_default();
+                let row = if averages(action) {
+                    // A layer that mixes an earlier value in, as `gcn2` does the first, is a sum of both.
+                    let of_rows = inputs.iter().filter(|input| cx.node(**input).ty.entity != Entity::Edges);
+                    of_rows.map(|input| rows[input.index()]).min_by_key(|row| row.n_layers)
+                } else {
+                    inputs.first().map(|input| rows[input.index()])
+                };
+                let row = row.unwrap_or_default();
                 if averages(action) {
                     all.before[node.index()] = row.last;
                     Row { n_layers: row.n_layers + 1, last: Some(node) }
@@ -188,6 +195,7 @@ mod tests {
     fn skips_and_sums_are_no_averages() {
         for text in [
             "gcn(16) -> repeat(9, residual(gcn(16) -> relu)) -> mean -> mlp",
+            "linear(16) as first -> repeat(9, gcn2(initial = first) -> relu) -> mean -> mlp",
             "gcn(16) -> relu as first -> repeat(9, gcn(16) -> relu) -> concat(first, identity) -> mean -> mlp",
             "gcn(16) -> relu as first -> repeat(9, gcn(16) -> relu) -> concat(first -> mean, mean) -> mlp",
             "repeat(9, gin(16) -> relu) -> sum -> mlp",
