@@ -14,8 +14,14 @@ pub fn data_call(what: &str) -> String {
 
 /// Help of `new --from`.
 pub fn shipped_models() -> String {
-    let names: Vec<&str> = starter::SHIPPED.iter().map(|model| model.name).collect();
-    format!("Model to copy: the path of a file, or one that is shipped: {}", names.join(", "))
+    let folders: std::collections::BTreeSet<&str> =
+        starter::SHIPPED.iter().filter_map(|model| Some(model.name.rsplit_once('/')?.0)).collect();
+    format!(
+        "Model to copy: the path of a file, or one of the {} that are shipped (`quickstart`, `pooling/asap` or `asap`, …; \
+         the folders are {}): `hgnnc new --list` names them",
+        starter::SHIPPED.len(),
+        folders.into_iter().collect::<Vec<_>>().join(", ")
+    )
 }
 
 /// Help of `ops`.

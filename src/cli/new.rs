@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// read, so that the model fits its task and its size. A file that exists is kept unless `--force` is given.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc new first\n  hgnnc new proteins --data PROTEINS\n  \
-    hgnnc new mine --from enzymes_diffpool\n  hgnnc new --list\n\n\
+    hgnnc new mine --from enzymes_diffpool\n  hgnnc new other --from pooling/asap --data ENZYMES\n  hgnnc new --list\n\n\
     Exit codes: 0 written, 1 the data or the model to copy is wrong, 2 could not run")]
 pub struct New {
     /// Name of the file, with or without `.hgnn`
@@ -232,14 +232,15 @@ fn text_for(stem: &str, data: &str, target: &Path, notes: &mut Vec<String>) -> (
 
 /// A shipped model or a file, and why it cannot be copied.
 fn read_model(from: &str, target: &Path, notes: &mut Vec<String>) -> Result<Findings, Failure> {
-    let name = from.strip_suffix(".hgnn").unwrap_or(from);
     let mut sources = SourceMap::default();
-    if let Some(model) = SHIPPED.iter().find(|model| model.name == name) {
+    if let Some(model) = starter::shipped(from) {
         sources.add(from, model.text);
         return Ok((sources, Vec::new()));
     }
     if !Path::new(from).exists() {
-        let help = match super::closest(name, SHIPPED.iter().map(|model| model.name)) {
+        let name = from.strip_suffix(".hgnn").unwrap_or(from);
+        let names = SHIPPED.iter().flat_map(|model| [model.name, model.file_name()]);
+        let help = match super::closest(name, names) {
             Some(close) => format!("did you mean `{close}`? `hgnnc new --list` lists the shipped models"),
             None => "`hgnnc new --list` lists the shipped models".to_owned(),
         };

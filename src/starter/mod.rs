@@ -9,26 +9,93 @@ use crate::types::{Entity, TargetKind, Task};
 /// A model of the folder `models`.
 #[derive(Debug, Clone, Copy)]
 pub struct Shipped {
-    /// Without `.hgnn`.
+    /// The path in the folder, without `.hgnn`: `quickstart`, `pooling/asap`.
     pub name: &'static str,
     pub text: &'static str,
 }
 
 macro_rules! shipped {
-    ($($name:ident),+ $(,)?) => {
+    ($($name:literal),+ $(,)?) => {
         /// Every model that is shipped, by name.
         pub static SHIPPED: &[Shipped] = &[$(Shipped {
-            name: stringify!($name),
-            text: include_str!(concat!("../../models/", stringify!($name), ".hgnn")),
+            name: $name,
+            text: include_str!(concat!("../../models/", $name, ".hgnn")),
         }),+];
     };
 }
 
 shipped! {
-    dd_diffpool, dd_gcn, enzymes_diffpool, enzymes_gcn, karate_gat, mutag_gin, mutag_gine, proteins_diffpool, proteins_diffpool_two_levels, proteins_gcn, proteins_sort_pool, proteins_topk, quickstart, quickstart_flat,
+    "convolutions/deep_sets_aggregator",
+    "convolutions/ecc",
+    "convolutions/ggnn",
+    "convolutions/graph_sage",
+    "convolutions/mean_gnn",
+    "convolutions/mf",
+    "convolutions/mpnn",
+    "convolutions/pna",
+    "convolutions/spline_cnn",
+    "convolutions/sum_gnn",
+    "convolutions/wl_continuous",
+    "dd_diffpool",
+    "dd_gcn",
+    "enzymes_diffpool",
+    "enzymes_gcn",
+    "karate_gat",
+    "mutag_gin",
+    "mutag_gine",
+    "nodes/appnp",
+    "nodes/arma",
+    "nodes/fagcn",
+    "nodes/gat",
+    "nodes/gcn",
+    "nodes/gcn2",
+    "nodes/sgc",
+    "nodes/ssgc",
+    "nodes/supergat",
+    "pooling/asap",
+    "pooling/course_coarsening",
+    "pooling/diffpool_det",
+    "pooling/diffpool_no_link",
+    "pooling/dmon",
+    "pooling/edge_pool",
+    "pooling/graph_coarsening",
+    "pooling/graph_unet",
+    "pooling/kmis",
+    "pooling/mincut",
+    "pooling/sag_global",
+    "pooling/sag_hierarchical",
+    "proteins_diffpool",
+    "proteins_diffpool_two_levels",
+    "proteins_gcn",
+    "proteins_sort_pool",
+    "proteins_topk",
+    "quickstart",
+    "quickstart_flat",
+    "readouts/deep_sets",
+    "readouts/dgcnn",
+    "readouts/mem_pool",
+    "readouts/multiset_transformer",
+    "readouts/set2set",
+    "relational/gnn_film",
+    "relational/gnn_mlp",
+    "relational/rgat",
+    "relational/rgcn",
+    "relational/rgdcn",
+    "relational/rgin",
+}
+
+/// The shipped model of a name, which may leave the folder out: `pooling/asap`, `asap`.
+pub fn shipped(name: &str) -> Option<&'static Shipped> {
+    let name = name.strip_suffix(".hgnn").unwrap_or(name);
+    SHIPPED.iter().find(|model| model.name == name || model.file_name() == name)
 }
 
 impl Shipped {
+    /// The name without its folder.
+    pub fn file_name(&self) -> &'static str {
+        self.name.rsplit('/').next().unwrap_or(self.name)
+    }
+
     /// The model's documentation up to the first empty line, as one line.
     pub fn summary(&self) -> String {
         let lines = self.text.lines().map_while(|line| line.strip_prefix("///"));
@@ -195,18 +262,32 @@ mod tests {
         assert!(text.contains("loss = mse + 0.1 * entropy\n") && text.contains("data = tu(\"X\")\n"));
     }
 
+    /// The model files in a folder and the folders in it, as paths from `top` without `.hgnn`.
+    fn names_in(top: &std::path::Path, folder: &std::path::Path, names: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).expect("models are there") {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                names_in(top, &path, names);
+            } else if path.extension().is_some_and(|extension| extension == "hgnn") {
+                let path = path.strip_prefix(top).expect("in the folder").with_extension("");
+                let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+                names.push(parts.join("/"));
+            }
+        }
+    }
+
     #[test]
     fn every_model_of_the_folder_is_shipped() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-        let names = std::fs::read_dir(folder)
-            .expect("models are there")
-            .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned());
-        let mut names: Vec<_> =
-            names.filter_map(|name| Some(name.strip_suffix(".hgnn")?.to_owned())).collect();
+        let mut names = Vec::new();
+        names_in(&folder, &folder, &mut names);
         names.sort();
         assert_eq!(SHIPPED.iter().map(|model| model.name).collect::<Vec<_>>(), names);
         for model in SHIPPED {
             assert!(model.summary().ends_with(['.', '?']), "{}: {}", model.name, model.summary());
+            // A name without its folder means one model.
+            let found = shipped(model.file_name()).map(|found| found.name);
+            assert_eq!(found, Some(model.name));
         }
     }
 

@@ -26,6 +26,10 @@ fn a_new_file_is_right_in_layout_and_never_written_over() {
     assert_ne!(read("first.hgnn"), before);
     let output = hgnnc(folder.path(), &["new", "x", "--from", "karate_gta"], "");
     assert!(String::from_utf8_lossy(&output.stderr).contains("did you mean `karate_gat`?"));
+    // Models of folders, by their path and by their name alone.
+    assert_eq!(run(&["new", "long", "--from", "pooling/asap"]).0, 0);
+    assert_eq!(run(&["new", "short", "--from", "asap"]).0, 0);
+    assert_eq!(read("long.hgnn"), read("short.hgnn"));
 }
 
 #[test]

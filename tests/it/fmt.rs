@@ -1,6 +1,7 @@
 //! `fmt` as a user meets it, and the pages of `tests/fmt`: what is written and what comes out.
 
 use crate::layout::layout;
+use crate::models::every_shipped;
 use crate::spec::diagnose;
 use hgnn::ir::canonical;
 use std::collections::BTreeMap;
@@ -39,17 +40,9 @@ fn pages_show_what_comes_out() {
     assert!(n_models > 10, "{n_models}");
 }
 
-fn models() -> Vec<PathBuf> {
-    let files = std::fs::read_dir(top().join("models")).expect("models are there");
-    let paths = files.map(|entry| entry.expect("readable").path());
-    let mut models: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "hgnn")).collect();
-    models.sort();
-    models
-}
-
 #[test]
 fn shipped_models_are_in_layout() {
-    for path in models() {
+    for path in every_shipped() {
         let text = std::fs::read_to_string(&path).expect("models are text");
         assert_eq!(layout(&text).as_deref(), Ok(&*text), "run `hgnnc fmt {}`", path.display());
     }
@@ -57,7 +50,7 @@ fn shipped_models_are_in_layout() {
 
 #[test]
 fn the_layout_of_a_model_has_its_hash() {
-    for path in models() {
+    for path in every_shipped() {
         let text = std::fs::read_to_string(&path).expect("models are text");
         let hash = |text: &str| {
             let (_, _, outcome) = diagnose("model.hgnn", text, &BTreeMap::new(), None);

@@ -6,14 +6,17 @@ use hgnn::args::BoundCall;
 use hgnn::check::{Checked, check, data_call};
 use hgnn::data::batch::EdgeReads;
 use hgnn::data::synthetic::{RandomGraphs, random_graphs, renumber};
-use hgnn::data::{self, DataOptions, Dataset};
+use hgnn::data::{self, DataOptions, Dataset, DatasetParts, Features, Targets, Vocabulary};
 use hgnn::ir::Model;
+use hgnn::kernels::graph::EdgeKinds;
 use hgnn::lower::{ForwardCx, Network};
 use hgnn::source::SourceMap;
 use hgnn::syntax::Program;
+use hgnn::types::{Entity, TargetKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// The shipped files in order of their names.
+/// The shipped files of the top folder, in order of their names: the ones that slow tests go over.
 pub(crate) fn shipped() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
@@ -23,6 +26,21 @@ pub(crate) fn shipped() -> Vec<PathBuf> {
         .collect();
     paths.sort();
     assert!(!paths.is_empty(), "no models found");
+    paths
+}
+
+/// The shipped files of all folders.
+pub(crate) fn every_shipped() -> Vec<PathBuf> {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let mut paths = shipped();
+    for entry in std::fs::read_dir(top).unwrap() {
+        let folder = entry.unwrap().path();
+        if folder.is_dir() {
+            let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            paths.extend(files.filter(|path| path.extension().is_some_and(|end| end == "hgnn")));
+        }
+    }
+    paths.sort();
     paths
 }
 
@@ -40,7 +58,7 @@ pub(crate) fn load(path: &Path) -> (SourceMap, Program) {
 #[test]
 fn shipped_models_check_clean() {
     let mut lines = Vec::new();
-    for path in shipped() {
+    for path in every_shipped() {
         let (sources, program) = load(&path);
         for finding in check(&program, None).diagnostics {
             let place =
@@ -148,4 +166,97 @@ fn shipped_models_train_every_weight() {
             }
         }
     }
+}
+
+/// Small data of the task that a model has, with what its stages read of edges: rings with a chord, whose features and
+/// targets differ between nodes and graphs.
+fn rings(model: &Model) -> Dataset {
+    let reads = EdgeReads::of(model);
+    let is_nodes = model.task.entity == Entity::Nodes;
+    let n_graphs = if is_nodes { 1 } else { 10 };
+    let (mut node_offsets, mut edges) = (vec![0u32], Vec::new());
+    for graph in 0..n_graphs {
+        let (first, n) = (node_offsets[graph], if is_nodes { 24 } else { 5 + graph as u32 % 4 });
+        for node in 0..n {
+            let next = (node + 1) % n;
+            edges.extend([(first + node, first + next), (first + next, first + node)]);
+        }
+        edges.extend([(first, first + n / 2), (first + n / 2, first)]);
+        node_offsets.push(first + n);
+    }
+    let n_nodes = *node_offsets.last().unwrap() as usize;
+    let n_items = if is_nodes { n_nodes } else { n_graphs };
+    let values = |n_rows: usize, width: usize| -> Vec<f32> {
+        (0..n_rows * width).map(|idx| (1.7 * idx as f32).sin()).collect()
+    };
+    Dataset::new(DatasetParts {
+        name: "rings".into(),
+        task: Some(model.task),
+        features: Features::Dense { values: values(n_nodes, 4), width: 4 },
+        edge_features: reads.features.then(|| Features::Dense { values: values(edges.len(), 3), width: 3 }),
+        edge_kinds: reads.kinds.then(|| EdgeKinds {
+            of_entry: Arc::new((0..edges.len() as u32).map(|edge| edge / 2 % 3).collect()),
+            n_kinds: 3,
+        }),
+        targets: match model.task.kind {
+            TargetKind::Classification => {
+                Targets::Classes((0..n_items as i64).map(|item| item % 2).collect())
+            }
+            TargetKind::Regression => Targets::Values { values: values(n_items, 1), n_values: 1 },
+        },
+        class_names: vec!["even".into(), "odd".into()],
+        node_offsets,
+        edges,
+        fixed_split: None,
+        graph_ids: (1..=n_graphs as u32).collect(),
+        vocabulary: Vocabulary::default(),
+    })
+}
+
+/// The loss before and behind three steps of a model's optimiser; why it cannot be trained.
+fn a_few_steps(path: &Path) -> Result<[f32; 2], String> {
+    let (_, program) = load(path);
+    let unread = check(&program, None);
+    let data = rings(unread.model.ok_or(format!("{:?}", unread.diagnostics))?.get());
+    let outcome = check(&program, Some(&data.facts()));
+    let model = outcome.model.ok_or(format!("{:?}", outcome.diagnostics))?;
+    let network = Network::build(&model, &data.facts(), DType::F32, &Device::Cpu, 3).unwrap();
+    let graphs: Vec<u32> = (0..data.n_graphs() as u32).collect();
+    let batch = data.batch(&graphs, DType::F32, &Device::Cpu).unwrap();
+    let items: Vec<u32> = match model.get().task.entity {
+        Entity::Nodes => (0..batch.graph.n_nodes() as u32).collect(),
+        _ => graphs,
+    };
+    let targets = data.target_tensor(&items, DType::F32, &Device::Cpu).unwrap().unwrap();
+    let loss = |cx: &mut ForwardCx| {
+        let output = network.forward(&batch, cx).unwrap();
+        network.loss(&output, &targets, cx, None).unwrap()
+    };
+    let evaluated = || loss(&mut ForwardCx::evaluation()).total.to_scalar::<f32>().unwrap();
+    let weights: Vec<_> = network.parameters().trained().map(|parameter| parameter.var.clone()).collect();
+    let optimizer = model.get().train.call("optimizer").expect("it has a default");
+    let mut optimizer = hgnn::train::optimizer::build(optimizer, weights.clone()).unwrap();
+    let before = evaluated();
+    for step in 0..3 {
+        let gradients = loss(&mut network.training_cx(step)).backward().unwrap();
+        let gradients: Vec<_> = weights.iter().map(|weight| gradients.get(weight).cloned()).collect();
+        for (parameter, gradient) in network.parameters().trained().zip(&gradients) {
+            gradient.as_ref().ok_or(format!("{} is dead", parameter.name))?;
+        }
+        optimizer.step(&gradients, 1e-3, 1.0).unwrap();
+    }
+    Ok([before, evaluated()])
+}
+
+#[test]
+fn models_in_folders_train_a_few_steps() {
+    let mut found = Vec::new();
+    for path in every_shipped().into_iter().filter(|path| !shipped().contains(path)) {
+        match a_few_steps(&path) {
+            Ok([before, after]) if before.is_finite() && after.is_finite() && before != after => {}
+            Ok(losses) => found.push(format!("{}: the loss goes {losses:?}", path.display())),
+            Err(why) => found.push(format!("{}: {why}", path.display())),
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
