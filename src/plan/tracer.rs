@@ -129,5 +129,8 @@ impl Tracer {
                 None => part,
             });
         }
+        if let Some(total) = total {
+            trace.differentiate(total);
+        }
     }
 }

@@ -217,6 +217,7 @@ impl Build {
                     return *b;
                 }
             }
+            (Fun::Add, [a, b]) if a.id == b.id => return a.scale(2.0),
             (Fun::Add, [a, b]) => {
                 if b.is_constant(0.0) {
                     return *a;
@@ -226,6 +227,9 @@ impl Build {
                 }
             }
             _ => {}
+        }
+        if let Some(narrow) = self.unexpanded(args) {
+            return self.map(f, &narrow);
         }
         if let (true, [x]) = (f.is_activation(), args)
             && let Op::Call { what, args, then: None } = self.value(x.id).op
@@ -253,6 +257,27 @@ impl Build {
         }
         let axes = broadcast(&args.iter().map(|v| v.axes()).collect::<Vec<_>>());
         self.push(Op::Map(f, args.iter().map(|v| v.id).collect()), space, axes)
+    }
+
+    /// The operands without a repetition that the function does anyway, beside others that are whole; `None` where there
+    /// is none.
+    fn unexpanded<'b>(&'b self, args: &[V<'b>]) -> Option<Vec<V<'b>>> {
+        let is_like = |v: V<'b>, other: V<'b>| {
+            let (axes, others) = (v.axes(), other.axes());
+            v.space() == other.space()
+                && axes.len() == others.len()
+                && axes.iter().zip(&others).all(|(a, b)| same(a, b))
+        };
+        let [first, second] = args else { return None };
+        let narrow = |expanded: V<'b>, other: V<'b>| match self.value(expanded.id).op {
+            Op::Expand(x) if is_like(expanded, other) => Some(self.at(x)),
+            _ => None,
+        };
+        match (narrow(*first, *second), narrow(*second, *first)) {
+            (Some(x), _) => Some(vec![x, *second]),
+            (_, Some(x)) => Some(vec![*first, x]),
+            _ => None,
+        }
     }
 
     /// A named part with kernels of its own.

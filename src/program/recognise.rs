@@ -125,7 +125,9 @@ impl<'b> Finder<'_, 'b> {
 
     fn of_products(&self, value: &Value) -> Option<V<'b>> {
         match &value.op {
-            Op::Linear { x, w, transposed: false } => self.mapped_after(*x, *w),
+            Op::Linear { x, w, transposed: false } => {
+                self.mapped_after(*x, *w).or_else(|| self.mapped_beside(*x, *w))
+            }
             Op::Call { what: Composite::Propagate(norm), args, then: None } => {
                 self.mapped_before(*norm, args[0])
             }
@@ -287,6 +289,30 @@ impl<'b> Finder<'_, 'b> {
         self.convolved(norm, args[0], self.new(w))
     }
 
+    /// `[P x | x] W`, or the other way round.
+    fn mapped_beside(&self, x: Id, w: Id) -> Option<V<'b>> {
+        let Op::Concat { parts, axis: 0 } = &self.old(x).op else { return None };
+        let &[first, second] = parts.as_slice() else { return None };
+        let (w, is_matrix) = (self.new(w), self.old(w).axes.len() == 2);
+        if !self.is_read_once(x) || !is_matrix || w.space() != Space::One {
+            return None;
+        }
+        let beside = |gathered: Id, own: Id| match self.call(gathered)? {
+            (Composite::Propagate(norm), args) if args[0].id == self.new(own).id => Some((norm, args[0])),
+            _ => None,
+        };
+        let (norm, x, w) = match beside(first, second) {
+            Some((norm, x)) => (norm, x, w),
+            None => {
+                let (norm, x) = beside(second, first)?;
+                let n = x.width();
+                let half = |start: Size| w.slice(0, start, n.clone());
+                (norm, x, self.stacked(half(n.clone()), half(Size::Known(0))))
+            }
+        };
+        Some(self.b.call(Composite::Convolve { norm, has_root: true, has_bias: false }, &[x, w]))
+    }
+
     /// `P (x W)`
     fn mapped_before(&self, norm: Norm, x: Id) -> Option<V<'b>> {
         match self.old(x).op {
@@ -441,6 +467,19 @@ mod tests {
                 let half = |k: usize| w.slice(0, Size::Known(k * F), Size::Known(F));
                 let [first, second] = if is_own_first { [x, mean] } else { [mean, x] };
                 first.linear(half(0)) + second.linear(half(1)) + weight(b, "bias", &[4])
+            });
+            assert_eq!(composites, ["convolve mean root"], "{is_own_first}");
+        }
+    }
+
+    #[test]
+    fn one_matrix_for_both_is_one_pass_too() {
+        for is_own_first in [false, true] {
+            let composites = found(|b, x| {
+                let e = b.edges();
+                let mean = e.mean(e.source(x));
+                let beside = if is_own_first { [x, mean] } else { [mean, x] };
+                b.concat(&beside).linear(weight(b, "w", &[2 * F, 4])) + weight(b, "bias", &[4])
             });
             assert_eq!(composites, ["convolve mean root"], "{is_own_first}");
         }

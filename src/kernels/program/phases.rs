@@ -117,10 +117,17 @@ pub(super) fn schedule(
     // By value: the phase that makes it, or for values that are not stored what they need.
     let mut made = vec![-1isize; program.values.len()];
     let mut needs = vec![Needs { before: -1, within: -1 }; program.values.len()];
+    // Degrees read nothing, so nothing waits for them.
+    for (idx, value) in program.values.iter().enumerate() {
+        if matches!(value.op, Op::Count(_)) && is_live[idx] && !is_known[idx] {
+            made[idx] = phases.len() as isize;
+            phases.push(Phase::Whole(Id(idx as u32)));
+        }
+    }
     for idx in 0..program.values.len() {
         let id = Id(idx as u32);
         let value = program.value(id);
-        if !is_live[idx] || is_known[idx] {
+        if !is_live[idx] || is_known[idx] || matches!(value.op, Op::Count(_)) {
             continue;
         }
         if let Op::View(x) = value.op {

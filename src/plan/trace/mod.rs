@@ -466,6 +466,23 @@ impl Trace {
         &self.kernels
     }
 
+    /// The backward pass begins at `total`: what no gradient arrives at from there runs forward only.
+    pub fn differentiate(&mut self, total: Matrix) {
+        let mut arrives = vec![false; self.n_matrices];
+        arrives[total.id] = true;
+        for kernel in self.kernels.iter_mut().rev() {
+            if !arrives[kernel.result.id] && !kernel.is_further_result() {
+                kernel.result.is_tracked = false;
+                kernel.backward = Work::default();
+                kernel.backward_phases.clear();
+            }
+            let is_reached = arrives[kernel.result.id];
+            for arg in kernel.args.iter().filter(|arg| is_reached && arg.is_tracked) {
+                arrives[arg.id] = true;
+            }
+        }
+    }
+
     /// Values whose gradients are added up on the way back, once for each reader beyond the first.
     pub fn sums_of_gradients(&self) -> Vec<Matrix> {
         let mut has_gradient = vec![false; self.n_matrices];
