@@ -314,7 +314,7 @@ pub fn describe(
     // What operators write has composites by name. On clusters edges count by how strongly they join, and composites
     // would read that.
     if options.is_of_file && first.entity == Entity::Nodes {
-        let (found, now) = recognised(&program);
+        let (found, now) = recognised(&program, has_loops);
         program = found;
         if let Place::Kept(level) = &mut place {
             *level = now[level.index()];

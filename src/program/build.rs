@@ -304,6 +304,28 @@ impl Build {
         }
     }
 
+    /// A product as what is left of it, as wide, and a factor that is gathered along the map: the value before that.
+    fn without_factor<'b>(&'b self, product: Id, index: Index) -> Option<(V<'b>, V<'b>)> {
+        let value = self.value(product);
+        let Op::Map(Fun::Mul, factors) = &value.op else { return None };
+        let &[a, b] = factors.as_slice() else { return None };
+        let is_whole = |v: V<'b>| {
+            v.space() == value.space
+                && v.axes().len() == value.axes.len()
+                && v.axes().iter().zip(&value.axes).all(|(a, b)| same(a, b))
+        };
+        [(a, b), (b, a)].into_iter().find_map(|(kept, factor)| match self.value(factor).op {
+            Op::Gather { x, index: along } if along == index && is_whole(self.at(kept)) => {
+                Some((self.at(kept), self.at(x)))
+            }
+            _ => {
+                let (inner, found) = self.without_factor(kept, index)?;
+                let kept = inner * self.at(factor);
+                is_whole(kept).then_some((kept, found))
+            }
+        })
+    }
+
     /// A site of random numbers, numbered in the order of the program.
     fn site(&self) -> usize {
         let site = self.n_sites.get();
@@ -675,21 +697,12 @@ impl<'b> V<'b> {
                 (Fun::Neg | Fun::Scale(_), &[x]) => {
                     return self.b.map(*f, &[self.b.at(x).reduce(how, index)]);
                 }
-                (Fun::Mul, &[a, b]) => {
-                    for (kept, factor) in [(a, b), (b, a)] {
-                        let (kept, factor) = (self.b.at(kept), self.b.value(factor));
-                        let is_whole = kept.space() == value.space
-                            && kept.axes().len() == value.axes.len()
-                            && kept.axes().iter().zip(&value.axes).all(|(a, b)| same(a, b));
-                        if let (Op::Gather { x, index: along }, true) = (factor.op, is_whole)
-                            && along == index
-                        {
-                            // A factor may be infinite where nothing is summed, as 1 over a degree of 0 is.
-                            let factor = self.b.at(x);
-                            let n = self.b.count(index).ones_like_rank(factor.axes().len());
-                            let factor = n.choose(factor, self.b.constant(0.0));
-                            return kept.reduce(how, index) * factor;
-                        }
+                (Fun::Mul, _) => {
+                    if let Some((kept, factor)) = self.b.without_factor(self.id, index) {
+                        // A factor may be infinite where nothing is summed, as 1 over a degree of 0 is.
+                        let n = self.b.count(index).ones_like_rank(factor.axes().len());
+                        let factor = n.choose(factor, self.b.constant(0.0));
+                        return kept.reduce(how, index) * factor;
                     }
                 }
                 _ => {}

@@ -12,9 +12,10 @@ use crate::types::Size;
 /// What stands under the root of a degree, whose slope at 0 would be infinite: less than any degree.
 const LEAST: f64 = 1e-30;
 
-/// The program with composites, and by value of the old one the value of the new one that it is. Its edges count 1 each.
-pub fn recognised(program: &Program) -> (Program, Vec<Id>) {
-    let (gathered, first) = sweep(program, Rules::Gathers);
+/// The program with composites, and by value of the old one the value of the new one that it is. Its edges count 1 each;
+/// `has_loops`: some may lead from a row to itself.
+pub fn recognised(program: &Program, has_loops: bool) -> (Program, Vec<Id>) {
+    let (gathered, first) = sweep(program, Rules::Gathers { has_loops });
     let (multiplied, second) = sweep(&gathered, Rules::Products);
     (multiplied, first.iter().map(|id| second[id.index()]).collect())
 }
@@ -22,7 +23,7 @@ pub fn recognised(program: &Program) -> (Program, Vec<Id>) {
 /// What is looked for.
 #[derive(Clone, Copy)]
 enum Rules {
-    Gathers,
+    Gathers { has_loops: bool },
     Products,
 }
 
@@ -42,7 +43,7 @@ fn sweep(program: &Program, rules: Rules) -> (Program, Vec<Id>) {
     for (value, is_live) in program.values.iter().zip(is_live) {
         let found = match rules {
             _ if !is_live => None,
-            Rules::Gathers => finder.of_gathers(value),
+            Rules::Gathers { has_loops } => finder.of_gathers(value, has_loops),
             Rules::Products => finder.of_products(value),
         };
         let made = found.unwrap_or_else(|| match &value.op {
@@ -60,6 +61,17 @@ fn sweep(program: &Program, rules: Rules) -> (Program, Vec<Id>) {
 struct Scaled {
     x: Id,
     s: Id,
+}
+
+/// What is counted for a row.
+#[derive(Clone, Copy, PartialEq)]
+enum Degree {
+    /// The edges that lead to it.
+    Plain,
+    /// These and its own.
+    AndOwn,
+    /// The edges that lead to it from others, and its own.
+    OfOthersAndOwn,
 }
 
 struct Finder<'a, 'b> {
@@ -111,13 +123,13 @@ impl<'b> Finder<'_, 'b> {
         }
     }
 
-    fn of_gathers(&self, value: &Value) -> Option<V<'b>> {
+    fn of_gathers(&self, value: &Value, has_loops: bool) -> Option<V<'b>> {
         match &value.op {
             Op::Reduce { how, x, index: Index::Target } => self.gathered(*how, *x),
             Op::Map(Fun::Mul, args) => either(args, |sum, factor| self.weighed(sum, factor)),
-            Op::Map(Fun::Add, args) => {
-                either(args, |sum, own| self.with_own(sum, own).or_else(|| self.with_loops(sum, own)))
-            }
+            Op::Map(Fun::Add, args) => either(args, |sum, own| {
+                self.with_own(sum, own).or_else(|| self.with_loops(sum, own, has_loops))
+            }),
             Op::Fold { how: Reduce::Sum, x, axis } => self.scored(*x, *axis),
             _ => None,
         }
@@ -162,7 +174,8 @@ impl<'b> Finder<'_, 'b> {
         }
         let Scaled { x, s } = self.scaled_alike(self.gathered_in(sum)?, factor)?;
         let norm = Norm::Gcn { self_loops: false };
-        self.is_inverse_root(s, false).then(|| self.b.call(Composite::Propagate(norm), &[self.new(x)]))
+        self.is_inverse_root(s, Degree::Plain)
+            .then(|| self.b.call(Composite::Propagate(norm), &[self.new(x)]))
     }
 
     /// `c x + Σ x_j`
@@ -178,7 +191,7 @@ impl<'b> Finder<'_, 'b> {
     }
 
     /// `s_i Σ s_j x_j + s_i² x_i` with `s` the inverse root of the degree that counts the row itself.
-    fn with_loops(&self, sum: Id, own: Id) -> Option<V<'b>> {
+    fn with_loops(&self, sum: Id, own: Id, has_loops: bool) -> Option<V<'b>> {
         let (Op::Map(Fun::Mul, outer), Op::Map(Fun::Mul, inner)) = (&self.old(sum).op, &self.old(own).op)
         else {
             return None;
@@ -187,13 +200,37 @@ impl<'b> Finder<'_, 'b> {
             return None;
         }
         either(outer, |sum, factor| {
-            self.summed(sum)?;
-            let scaled = self.gathered_in(sum)?;
+            let (scaled, degree) = match self.gathered_from_others(sum) {
+                Some(scaled) => (scaled, Degree::OfOthersAndOwn),
+                // The composite leaves loops of the data out, where this sum takes them.
+                None if has_loops => return None,
+                None => (self.summed(sum).and_then(|_| self.gathered_in(sum))?, Degree::AndOwn),
+            };
             let Scaled { x, s } = self.scaled_alike(scaled, factor)?;
             let is_own = inner[..] == [scaled, s] || inner[..] == [s, scaled];
             let norm = Norm::Gcn { self_loops: true };
-            (is_own && self.is_inverse_root(s, true))
+            (is_own && self.is_inverse_root(s, degree))
                 .then(|| self.b.call(Composite::Propagate(norm), &[self.new(x)]))
+        })
+    }
+
+    /// 1 for an edge from another row, else 0: the edges of a graph that may have loops, without them.
+    fn is_of_others(&self, id: Id) -> bool {
+        let Op::Map(Fun::Offset(1.0), turned) = &self.old(self.program.source(id)).op else { return false };
+        let Op::Map(Fun::Scale(-1.0), is_loop) = &self.old(turned[0]).op else { return false };
+        matches!(self.old(is_loop[0]).op, Op::IsLoop)
+    }
+
+    /// What an old sum over the edges from other rows gathers from their sources, where it is read once.
+    fn gathered_from_others(&self, sum: Id) -> Option<Id> {
+        let Op::Reduce { how: Reduce::Sum, x, index: Index::Target } = self.old(sum).op else { return None };
+        let Op::Map(Fun::Mul, args) = &self.old(x).op else { return None };
+        if !self.is_read_once(sum) || !self.is_read_once(x) {
+            return None;
+        }
+        either(args, |gathered, is_other| match self.old(gathered).op {
+            Op::Gather { x, index: Index::Source } if self.is_of_others(is_other) => Some(x),
+            _ => None,
         })
     }
 
@@ -226,11 +263,16 @@ impl<'b> Finder<'_, 'b> {
         matches!(self.old(self.program.source(id)).op, Op::Count(Index::Target))
     }
 
-    /// The number of edges that lead to a row, and one more with its own.
-    fn is_degree(&self, id: Id, has_own: bool) -> bool {
-        match &self.old(self.program.source(id)).op {
-            Op::Map(Fun::Offset(1.0), args) if has_own => self.is_count(args[0]),
-            _ => !has_own && self.is_count(id),
+    fn is_degree(&self, id: Id, degree: Degree) -> bool {
+        let value = self.old(self.program.source(id));
+        match (degree, &value.op) {
+            (Degree::Plain, _) => self.is_count(id),
+            (Degree::AndOwn, Op::Map(Fun::Offset(1.0), args)) => self.is_count(args[0]),
+            (Degree::OfOthersAndOwn, Op::Map(Fun::Offset(1.0), args)) => {
+                let sum = &self.old(self.program.source(args[0])).op;
+                matches!(sum, Op::Reduce { how: Reduce::Sum, x, index: Index::Target } if self.is_of_others(*x))
+            }
+            _ => false,
         }
     }
 
@@ -242,21 +284,21 @@ impl<'b> Finder<'_, 'b> {
     }
 
     /// `1 / √d`, and 0 for a degree of 0.
-    fn is_inverse_root(&self, id: Id, has_own: bool) -> bool {
+    fn is_inverse_root(&self, id: Id, of: Degree) -> bool {
         let root_of = |id: Id| {
             let Op::Map(Fun::Reciprocal, args) = &self.old(id).op else { return None };
             let Op::Map(Fun::Sqrt, args) = &self.old(args[0]).op else { return None };
             Some(args[0])
         };
         // Where the row itself counts, no degree is 0.
-        if has_own && root_of(id).is_some_and(|degree| self.is_degree(degree, true)) {
+        if of != Degree::Plain && root_of(id).is_some_and(|degree| self.is_degree(degree, of)) {
             return true;
         }
         let Op::Map(Fun::Mul, args) = &self.old(id).op else { return false };
         let found = either(args, |root, is_positive| {
-            let Op::Map(Fun::AtLeast(LEAST), of) = &self.old(root_of(root)?).op else { return None };
+            let Op::Map(Fun::AtLeast(LEAST), degree) = &self.old(root_of(root)?).op else { return None };
             let Op::Map(Fun::Above(0.0), also) = &self.old(is_positive).op else { return None };
-            Some(self.is_degree(of[0], has_own) && self.is_degree(also[0], has_own))
+            Some(self.is_degree(degree[0], of) && self.is_degree(also[0], of))
         });
         found.unwrap_or(false)
     }
@@ -384,9 +426,10 @@ mod tests {
 
     const F: usize = 3;
 
-    /// A path with a parallel edge, and a node without edges.
-    fn maps() -> Maps {
-        let edges = [(0, 1), (1, 0), (1, 2), (2, 1), (1, 2), (2, 3)].map(|(row, col)| (row, col, 0)).to_vec();
+    /// A path with a parallel edge, with or without a loop, and a node without edges.
+    fn maps(has_loops: bool) -> Maps {
+        let edges = [(0, 1), (1, 0), (1, 2), (2, 1), (1, 2), (2, 3), (2, 2)];
+        let edges = edges[..if has_loops { 7 } else { 6 }].iter().map(|&(row, col)| (row, col, 0)).collect();
         Maps { graph_of: vec![0; 5], n_graphs: 1, edges }
     }
 
@@ -398,11 +441,18 @@ mod tests {
     /// The composites that are found in a formula, which computes the same with them.
     #[track_caller]
     fn found(write: impl for<'b> Fn(&'b Build, V<'b>) -> V<'b>) -> Vec<String> {
+        let [without, with] = [false, true].map(|has_loops| found_where(has_loops, &write));
+        assert_eq!(without, with);
+        without
+    }
+
+    #[track_caller]
+    fn found_where(has_loops: bool, write: &impl for<'b> Fn(&'b Build, V<'b>) -> V<'b>) -> Vec<String> {
         let b = Build::new();
         let x = b.input(0, Space::Rows, &[Size::Known(F)]);
         let y = write(&b, x);
         let program = b.finish(&[y]);
-        let (with, now) = recognised(&program);
+        let (with, now) = recognised(&program, has_loops);
         assert_eq!(with.outputs, [now[y.id.index()]]);
         assert_eq!(with.weights, program.weights, "weights keep their names, shapes and order");
         let numbers =
@@ -413,7 +463,7 @@ mod tests {
             .map(|spec| numbers(spec.shape.iter().map(|dim| dim.known().unwrap()).product()))
             .collect();
         let run = |program: &Program| {
-            reference::run(program, &maps(), &[numbers(5 * F)], &weights, &|_, _, _, _| 1.0)
+            reference::run(program, &maps(has_loops), &[numbers(5 * F)], &weights, &|_, _, _, _| 1.0)
                 [program.outputs[0].index()]
             .clone()
         };
@@ -445,17 +495,39 @@ mod tests {
 
     #[test]
     fn gcn_is_one_pass_over_its_edges() {
-        let gcn = |own: f64| {
-            found(move |b, x| {
-                let (e, h) = (b.edges(), x.linear(weight(b, "w", &[F, 4])));
-                let s = inverse_root(degree(b).offset(own));
-                let sum = e.sum(e.source(h) * e.target(s) * e.source(s));
-                let sum = if own > 0.0 { sum + h * s * s } else { sum };
-                (sum + weight(b, "bias", &[4])).relu()
-            })
-        };
-        assert_eq!(gcn(1.0), ["convolve degrees with loops relu"]);
-        assert_eq!(gcn(0.0), ["convolve degrees relu"]);
+        for has_loops in [false, true] {
+            let gcn = |own: f64| {
+                found_where(has_loops, &move |b: &Build, x| {
+                    let (e, h) = (b.edges(), x.linear(weight(b, "w", &[F, 4])));
+                    let s = inverse_root(degree(b).offset(own));
+                    let sum = e.sum(e.source(h) * e.target(s) * e.source(s));
+                    let sum = if own > 0.0 { sum + h * s * s } else { sum };
+                    (sum + weight(b, "bias", &[4])).relu()
+                })
+            };
+            assert_eq!(gcn(0.0), ["convolve degrees relu"]);
+            // The kernel leaves loops of the data out, which this formula counts beside the row's own.
+            let expected = if has_loops { "propagate sum" } else { "convolve degrees with loops relu" };
+            assert_eq!(gcn(1.0), [expected]);
+        }
+    }
+
+    /// Loops of the data are left out, for the one that counts 1.
+    #[test]
+    fn gcn_is_one_pass_where_the_data_has_loops_too() {
+        let composites = found(|b, x| {
+            let (e, h) = (b.edges().without_loops(), x.linear(weight(b, "w", &[F, 4])));
+            let s = inverse_root(e.degree().view(&[Size::Known(1)]).offset(1.0));
+            e.sum(e.source(h) * e.target(s) * e.source(s)) + h * s * s + weight(b, "bias", &[4])
+        });
+        assert_eq!(composites, ["convolve degrees with loops"]);
+        // Degrees that count the loops which the sum leaves out are others.
+        let composites = found(|b, x| {
+            let e = b.edges().without_loops();
+            let s = inverse_root(degree(b).offset(1.0));
+            e.sum(e.source(x) * e.target(s) * e.source(s)) + x * s * s
+        });
+        assert_eq!(composites, Vec::<String>::new());
     }
 
     #[test]
@@ -529,7 +601,7 @@ mod tests {
             let score = x.linear(w).heads(2, &Size::Known(4)).dot(a);
             b.finish(&[score])
         };
-        let (program, _) = recognised(&write(&Build::new()));
+        let (program, _) = recognised(&write(&Build::new()), false);
         let is_live = program.live(program.outputs.iter().copied());
         let widest = program
             .values

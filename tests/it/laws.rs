@@ -64,45 +64,51 @@ pub(crate) fn random_weight(spec: &WeightSpec) -> Tensor {
 
 type Written = Vec<(&'static str, ArgValue)>;
 
-/// All settings: whatever the operators' own shape rules accept.
+/// Every value of every argument once, beside the defaults of the others: whatever the operators' own shape rules accept.
 fn settings() -> Vec<Setting> {
+    accepted(|op, bases| {
+        let Some(first) = bases.first() else { return Vec::new() };
+        bases.iter().cloned().chain(variations(op, first)).collect()
+    })
+}
+
+/// As [`settings`], each also beside other ways to write what has no default: pairs of arguments.
+fn pairs() -> Vec<Setting> {
+    accepted(|op, bases| {
+        let with =
+            |base: &Written| std::iter::once(base.clone()).chain(variations(op, base)).collect::<Vec<_>>();
+        bases.iter().flat_map(with).collect()
+    })
+}
+
+fn accepted(written: impl Fn(&'static dyn Operator, &[Written]) -> Vec<Written>) -> Vec<Setting> {
     let mut settings = Vec::new();
     for &op in ops::CATALOGUE {
-        // What undoes a pooling stands behind one: its laws are in its file.
-        if op.name() == "lift" {
-            continue;
-        }
         let before = settings.len();
-        for entity in [Entity::Nodes, Entity::Edges, Entity::Clusters, Entity::Slots, Entity::Graph] {
-            let accepted = |written: &Written| inputs_for(op, &args(op, written), entity);
+        for entity in ENTITIES {
+            let inputs = |written: &Written| inputs_for(op, &args(op, written), entity);
             let mut bases: Vec<Written> = (0..2)
-                .map(|nth| bases(op, nth).into_iter().filter(|base| accepted(base).is_some()).collect())
+                .map(|nth| bases(op, nth).into_iter().filter(|base| inputs(base).is_some()).collect())
                 .find(|bases: &Vec<Written>| !bases.is_empty())
                 .unwrap_or_default();
             // A result that must not be narrower than what comes in.
-            let wide: Written = required(op, 0).into_iter().chain([("out", ArgValue::Int(8))]).collect();
-            if bases.is_empty()
-                && op.args().iter().any(|spec| spec.name == "out")
-                && accepted(&wide).is_some()
-            {
-                bases.push(wide);
+            if bases.is_empty() {
+                bases.extend(wide(op).filter(|wide| inputs(wide).is_some()));
             }
             let mut tried: Vec<Written> = Vec::new();
-            for base in &bases {
-                for written in std::iter::once(base.clone()).chain(variations(op, base)) {
-                    if tried.contains(&written) {
-                        continue;
-                    }
-                    if let Some(inputs) = accepted(&written) {
-                        settings.push(Setting {
-                            name: format!("{}{written:?} on {entity:?}", op.name()),
-                            op,
-                            args: args(op, &written),
-                            inputs,
-                        });
-                    }
-                    tried.push(written);
+            for written in written(op, &bases) {
+                if tried.contains(&written) {
+                    continue;
                 }
+                if let Some(inputs) = inputs(&written) {
+                    settings.push(Setting {
+                        name: format!("{}{written:?} on {entity:?}", op.name()),
+                        op,
+                        args: args(op, &written),
+                        inputs,
+                    });
+                }
+                tried.push(written);
             }
         }
         assert!(settings.len() > before, "`{}` accepts nothing that this test offers", op.name());
@@ -110,16 +116,19 @@ fn settings() -> Vec<Setting> {
     settings
 }
 
+const ENTITIES: [Entity; 5] = [Entity::Nodes, Entity::Edges, Entity::Clusters, Entity::Slots, Entity::Graph];
+
+fn wide(op: &dyn Operator) -> Option<Written> {
+    let has_out = op.args().iter().any(|spec| spec.name == "out");
+    has_out.then(|| required(op, 0).into_iter().chain([("out", ArgValue::Int(8))]).collect())
+}
+
 /// What an operator can stand on.
 pub(crate) fn entities(op: &'static dyn Operator) -> Vec<Entity> {
-    let wide = || required(op, 0).into_iter().chain([("out", ArgValue::Int(8))]).collect();
-    let is_wide = op.args().iter().any(|spec| spec.name == "out");
-    let bases = bases(op, 0).into_iter().chain(bases(op, 1)).chain(is_wide.then(wide));
+    let bases = bases(op, 0).into_iter().chain(bases(op, 1)).chain(wide(op));
     let bases: Vec<Written> = bases.collect();
-    [Entity::Nodes, Entity::Edges, Entity::Clusters, Entity::Slots, Entity::Graph]
-        .into_iter()
-        .filter(|&entity| bases.iter().any(|base| inputs_for(op, &args(op, base), entity).is_some()))
-        .collect()
+    let is_accepted = |entity| bases.iter().any(|base| inputs_for(op, &args(op, base), entity).is_some());
+    ENTITIES.into_iter().filter(|&entity| is_accepted(entity)).collect()
 }
 
 /// What a call cannot do without, in one of two ways.
@@ -147,14 +156,12 @@ fn bases(op: &dyn Operator, nth: usize) -> Vec<Written> {
 /// The same call with one more argument written, in each of its ways.
 fn variations(op: &dyn Operator, base: &Written) -> Vec<Written> {
     let free = op.args().iter().filter(|spec| base.iter().all(|(name, _)| *name != spec.name));
-    // A direction is the usual one or another, and how both are added is a number.
+    // How both directions are added is a number.
     let free = free.filter(|spec| spec.name != "against");
     free.flat_map(|spec| {
-        let is_usual = |value: &ArgValue| *value == ArgValue::Choice("along");
-        samples(spec.kind)
-            .into_iter()
-            .filter(move |value| !is_usual(value))
-            .map(|value| base.iter().cloned().chain([(spec.name, value)]).collect())
+        let others =
+            samples(spec.kind).into_iter().filter(|value| spec.default.value().as_ref() != Some(value));
+        others.map(|value| base.iter().cloned().chain([(spec.name, value)]).collect())
     })
     .collect()
 }
@@ -444,12 +451,13 @@ const SIZES: [usize; 4] = [6, 3, 9, 5];
 
 #[test]
 fn declared_types_are_the_real_ones() {
-    for setting in settings() {
+    for setting in pairs() {
         let lone = setting.lone(DType::F64);
         let graphs = graphs_for(&setting, &SIZES, 1);
         let (values, _) = graphs.values(&setting, DType::F64);
         let value = run(&lone, &values, &mut ForwardCx::training(1, &WANTED));
         let (name, ty) = (&setting.name, &lone.output);
+        assert!(numbers(&value.x).iter().all(|number| number.is_finite()), "{name}: {:?}", numbers(&value.x));
         assert_eq!(Some(value.x.dims()[1]), ty.width.known(), "{name}: width");
         let offsets = value.structure.offsets();
         assert_eq!(value.x.dims()[0], offsets[SIZES.len()] as usize, "{name}: rows of the structure");
