@@ -78,7 +78,7 @@ struct Variant {
 /// One piece, ready to run.
 enum Step {
     Call(Id),
-    Primitives { part: Part, compiled: Arc<Compiled> },
+    Primitives { part: Box<Part>, compiled: Arc<Compiled> },
 }
 
 impl Variant {
@@ -87,7 +87,7 @@ impl Variant {
             Piece::Call(id) => Step::Call(*id),
             Piece::Primitives(part) => {
                 let compiled = Arc::new(Compiled::new(&part.program, &part.wanted));
-                Step::Primitives { part: part.clone(), compiled }
+                Step::Primitives { part: Box::new(part.clone()), compiled }
             }
         };
         let steps: Vec<Step> = described.pieces.iter().map(step).collect();

@@ -96,7 +96,7 @@ impl<'b> Finder<'_, 'b> {
     }
 
     /// What the old value became.
-    fn new(&self, id: Id) -> V<'b> {
+    fn now(&self, id: Id) -> V<'b> {
         self.of[id.index()]
     }
 
@@ -107,7 +107,7 @@ impl<'b> Finder<'_, 'b> {
 
     /// The composite that an old value became, with its arguments, where it is read once.
     fn call(&self, id: Id) -> Option<(Composite, Vec<V<'b>>)> {
-        match self.b.value(self.new(id).id).op {
+        match self.b.value(self.now(id).id).op {
             Op::Call { what, args, then: None } if self.is_read_once(id) => {
                 Some((what, args.into_iter().map(|arg| self.b.at(arg)).collect()))
             }
@@ -163,7 +163,7 @@ impl<'b> Finder<'_, 'b> {
             Reduce::Max => Composite::PropagateMax,
             Reduce::Mul => return None,
         };
-        (message.axes.len() == 1).then(|| self.b.call(what, &[self.new(x)]))
+        (message.axes.len() == 1).then(|| self.b.call(what, &[self.now(x)]))
     }
 
     /// `Σ x_j` times a number a row: the mean of the neighbours, or their sum by the degrees of both ends.
@@ -175,13 +175,13 @@ impl<'b> Finder<'_, 'b> {
         let Scaled { x, s } = self.scaled_alike(self.gathered_in(sum)?, factor)?;
         let norm = Norm::Gcn { self_loops: false };
         self.is_inverse_root(s, Degree::Plain)
-            .then(|| self.b.call(Composite::Propagate(norm), &[self.new(x)]))
+            .then(|| self.b.call(Composite::Propagate(norm), &[self.now(x)]))
     }
 
     /// `c x + Σ x_j`
     fn with_own(&self, sum: Id, own: Id) -> Option<V<'b>> {
         let x = self.summed(sum)?;
-        let is_x = |id: Id| self.new(id).id == x.id;
+        let is_x = |id: Id| self.now(id).id == x.id;
         let eps = match &self.old(own).op {
             _ if is_x(own) => 0.0,
             Op::Map(Fun::Scale(factor), args) if is_x(args[0]) => factor - 1.0,
@@ -210,7 +210,7 @@ impl<'b> Finder<'_, 'b> {
             let is_own = inner[..] == [scaled, s] || inner[..] == [s, scaled];
             let norm = Norm::Gcn { self_loops: true };
             (is_own && self.is_inverse_root(s, degree))
-                .then(|| self.b.call(Composite::Propagate(norm), &[self.new(x)]))
+                .then(|| self.b.call(Composite::Propagate(norm), &[self.now(x)]))
         })
     }
 
@@ -314,33 +314,33 @@ impl<'b> Finder<'_, 'b> {
         either(args, |viewed, a| {
             let linear = self.program.source(viewed);
             let Op::Linear { x, w, transposed: false } = self.old(linear).op else { return None };
-            let (w, a) = (self.new(w), self.new(a));
+            let (w, a) = (self.now(w), self.now(a));
             let is_alone = self.is_read_once(linear) && (viewed == linear || self.is_read_once(viewed));
             if !is_alone || a.space() != Space::One || w.axes().len() != 2 || self.old(viewed).axes.len() != 2
             {
                 return None;
             }
             let by_head = w.view(&[w.axes()[0].clone(), heads.clone(), each.clone()]);
-            Some(self.new(x).linear((by_head * a).fold_sum(2)))
+            Some(self.now(x).linear((by_head * a).fold_sum(2)))
         })
     }
 
     /// `(P x) W`
     fn mapped_after(&self, x: Id, w: Id) -> Option<V<'b>> {
         let (Composite::Propagate(norm), args) = self.call(x)? else { return None };
-        self.convolved(norm, args[0], self.new(w))
+        self.convolved(norm, args[0], self.now(w))
     }
 
     /// `[P x | x] W`, or the other way round.
     fn mapped_beside(&self, x: Id, w: Id) -> Option<V<'b>> {
         let Op::Concat { parts, axis: 0 } = &self.old(x).op else { return None };
         let &[first, second] = parts.as_slice() else { return None };
-        let (w, is_matrix) = (self.new(w), self.old(w).axes.len() == 2);
+        let (w, is_matrix) = (self.now(w), self.old(w).axes.len() == 2);
         if !self.is_read_once(x) || !is_matrix || w.space() != Space::One {
             return None;
         }
         let beside = |gathered: Id, own: Id| match self.call(gathered)? {
-            (Composite::Propagate(norm), args) if args[0].id == self.new(own).id => Some((norm, args[0])),
+            (Composite::Propagate(norm), args) if args[0].id == self.now(own).id => Some((norm, args[0])),
             _ => None,
         };
         let (norm, x, w) = match beside(first, second) {
@@ -359,7 +359,7 @@ impl<'b> Finder<'_, 'b> {
     fn mapped_before(&self, norm: Norm, x: Id) -> Option<V<'b>> {
         match self.old(x).op {
             Op::Linear { x: inner, w, transposed: false } if self.is_read_once(x) => {
-                self.convolved(norm, self.new(inner), self.new(w))
+                self.convolved(norm, self.now(inner), self.now(w))
             }
             _ => None,
         }
@@ -377,10 +377,10 @@ impl<'b> Finder<'_, 'b> {
             return None;
         };
         let Op::Linear { x, w: root, transposed: false } = self.old(own).op else { return None };
-        if self.new(x).id != args[0].id || !self.is_read_once(own) {
+        if self.now(x).id != args[0].id || !self.is_read_once(own) {
             return None;
         }
-        args[1] = self.stacked(args[1], self.new(root));
+        args[1] = self.stacked(args[1], self.now(root));
         Some(self.b.call(Composite::Convolve { norm, has_root: true, has_bias }, &args))
     }
 
@@ -407,7 +407,7 @@ impl<'b> Finder<'_, 'b> {
         let (Composite::Convolve { norm, has_root, has_bias: false }, mut args) = self.call(of)? else {
             return None;
         };
-        let bias = self.new(bias);
+        let bias = self.now(bias);
         let is_one = matches!(&bias.axes()[..], [width] if same(width, &args[1].width()));
         if bias.space() != Space::One || !is_one {
             return None;

@@ -108,7 +108,7 @@ impl Operator for Film {
                     true => {
                         film + b
                             .weight("film_bias", &[fixed(1), both.clone()], init)
-                            .view(&[both.size.clone()])
+                            .view(std::slice::from_ref(&both.size))
                     }
                     false => film,
                 };

@@ -82,7 +82,7 @@ fn cardinal(u: V<'_>, degree: usize) -> V<'_> {
     let term = |k: usize| {
         let power = u.offset(-(k as f64)).relu();
         let power = (1..degree).fold(power, |product, _| product * u.offset(-(k as f64)).relu());
-        let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = if k.is_multiple_of(2) { 1.0 } else { -1.0 };
         power.scale(sign * choose(degree + 1, k) / (1..=degree).product::<usize>() as f64)
     };
     (1..=degree + 1).fold(term(0), |sum, k| sum + term(k))
