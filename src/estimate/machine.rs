@@ -5,7 +5,7 @@ use crate::files::{self, sealed};
 use crate::kernels::graph::{Csr, SparseGraph};
 use crate::kernels::program::Loops;
 use crate::kernels::{self, Activation, Norm, tape, threads};
-use crate::plan::trace::{FLOAT_BYTES, Kernel, Matrix, Trace, Work};
+use crate::plan::trace::{FLOAT_BYTES, Kernel, Trace, Work};
 use crate::regular;
 use crate::system::processor;
 use candle_core::{Device, Result, Tensor, Var};
@@ -247,14 +247,13 @@ impl Machine {
     /// Seconds of a training step without the optimiser: every kernel forward and backward.
     pub fn step_s(&self, trace: &Trace) -> f64 {
         let kernels = trace.kernels().iter().map(|kernel| self.forward_s(kernel) + self.backward_s(kernel));
-        let sums = trace.sums_of_gradients().into_iter().map(|matrix| self.sum_s(&matrix));
+        let sums = trace.sums_of_gradients().into_iter().map(|numbers| self.sum_s(numbers));
         kernels.sum::<f64>() + sums.sum::<f64>()
     }
 
-    /// Seconds of adding up two gradients of a value.
-    fn sum_s(&self, matrix: &Matrix) -> f64 {
-        self.call_s
-            + self.alone_and_shared_s(&Work::elementwise(matrix.numbers(), 3.0), self.product_flops, 1.0)
+    /// Seconds of adding up two gradients of so many numbers.
+    fn sum_s(&self, numbers: f64) -> f64 {
+        self.call_s + self.alone_and_shared_s(&Work::elementwise(numbers, 3.0), self.product_flops, 1.0)
     }
 
     /// Seconds of a kernel's forward pass.

@@ -9,7 +9,9 @@ use super::{Step, Tracer};
 use crate::ir::Model;
 use crate::kernels::program::Direction;
 use crate::ops::FactCx;
-use crate::plan::trace::{FLOAT_BYTES, Graphs, Kernel, Matrix, Ran, Structure, Trace, Value, Work};
+use crate::plan::trace::{
+    FLOAT_BYTES, Graphs, Kernel, Matrix, Ran, SharedWeight, Structure, Trace, Value, Work,
+};
 use crate::program::symmetry::{Moves, symmetry};
 use crate::program::text::{self, Words};
 use crate::program::{Id, Op, Program, Space};
@@ -276,6 +278,7 @@ impl Lister<'_> {
         let mut launches = Vec::new();
         // Values that have a gradient already: a further one is added to it.
         let mut has_gradient: HashSet<usize> = HashSet::new();
+        let mut weights: HashSet<(Option<usize>, usize)> = HashSet::new();
         for (at, kernel) in trace.kernels().iter().enumerate().rev() {
             let is_further_result = kernel.name == "program" && kernel.program.is_none();
             if !kernel.result.is_tracked || is_further_result {
@@ -289,6 +292,8 @@ impl Lister<'_> {
                     launches.push(self.sum_of_gradients(at, arg));
                 }
             }
+            let again = kernel.weights.iter().filter(|weight| !weights.insert((kernel.stage, weight.place)));
+            launches.extend(again.map(|weight| self.sum_for_weight(kernel.stage, weight)));
         }
         launches
     }
@@ -372,6 +377,33 @@ impl Lister<'_> {
                 flops: numbers,
                 streamed_bytes: 3.0 * FLOAT_BYTES * numbers,
                 stored_bytes: FLOAT_BYTES * numbers,
+                ..Cost::default()
+            }),
+        }
+    }
+
+    fn sum_for_weight(&self, stage: Option<usize>, weight: &SharedWeight) -> Launch {
+        let name = format!("∂{}", weight.name);
+        let bytes = self.average.map(|_| FLOAT_BYTES * weight.numbers);
+        Launch {
+            stage,
+            kernel: "add",
+            is_phase: false,
+            is_view: false,
+            values: vec![Listed {
+                step: format!("add({name}, {name} of another reader)"),
+                name,
+                becomes: Vec::new(),
+                space: "",
+                axes: Vec::new(),
+                symmetry: Moves::Invariant.word(),
+                is_stored: true,
+                bytes,
+            }],
+            cost: bytes.map(|bytes| Cost {
+                flops: weight.numbers,
+                streamed_bytes: 3.0 * bytes,
+                stored_bytes: bytes,
                 ..Cost::default()
             }),
         }

@@ -56,6 +56,17 @@ pub fn pieces(program: &Program) -> Vec<Piece> {
         let of_arg = |arg: &Id| depth[arg.index()] + usize::from(is_call(*arg));
         depth[idx] = value.op.args().iter().map(of_arg).max().unwrap_or(0);
     }
+    // What is made of weights alone is made where it is first read, beside what else reads these weights.
+    let mut first_reader = vec![usize::MAX; program.values.len()];
+    for (idx, value) in program.values.iter().enumerate().rev().filter(|&(idx, _)| is_live[idx]) {
+        let is_of_weights = value.space == Space::One && !is_given(&value.op) && !is_call(Id(idx as u32));
+        if is_of_weights && first_reader[idx] != usize::MAX && !program.outputs.contains(&Id(idx as u32)) {
+            depth[idx] = depth[idx].max(first_reader[idx]);
+        }
+        for arg in value.op.args() {
+            first_reader[arg.index()] = first_reader[arg.index()].min(depth[idx]);
+        }
+    }
     let n_depths = depth.iter().zip(&is_live).filter(|(_, is_live)| **is_live).map(|(depth, _)| depth + 1);
     let mut pieces = Vec::new();
     for at in 0..n_depths.max().unwrap_or(0) {

@@ -349,7 +349,7 @@ fn run_blocks<T: Float>(run: &Run<T>, phase: &Phase, topology: &Topology) -> Vec
         Phase::Rows(space, _) => {
             let n = n_rows(topology, *space);
             let n_blocks = n.div_ceil(BLOCK_ROWS);
-            in_groups(n_blocks, [n, n * by_row], plan, |block, scratch| {
+            in_groups(n_blocks, n * by_row, plan, |block, scratch| {
                 let frame = Frame {
                     rows: block * BLOCK_ROWS..((block + 1) * BLOCK_ROWS).min(n),
                     edges: 0..0,
@@ -418,24 +418,19 @@ fn run_blocks<T: Float>(run: &Run<T>, phase: &Phase, topology: &Topology) -> Vec
     plan.totals.iter().map(total).collect()
 }
 
-/// How many groups there are at most, where the sums over all rows of one have `len` numbers. Each row adds to as many,
-/// so that groups of [`BLOCK_ROWS`] rows spend about a hundredth of their work on putting their sums together.
-fn n_groups(len: usize, n_rows: usize) -> usize {
-    if len == 0 {
-        return MAX_GROUPS;
-    }
-    (MAX_TOTALS / len).min(n_rows.div_ceil(BLOCK_ROWS)).clamp(4, MAX_GROUPS)
+/// How many groups there are at most, where the sums over all rows of one have `len` numbers.
+fn n_groups(len: usize) -> usize {
+    (MAX_TOTALS / len.max(1)).clamp(4, MAX_GROUPS)
 }
 
 /// Runs blocks in groups, whose number follows from the size of the data alone; the totals of each group.
 fn in_groups<T: Float>(
     n_blocks: usize,
-    [n_rows, work]: [usize; 2],
+    work: usize,
     plan: &BlockPlan,
     run: impl Fn(usize, &mut Scratch<T>) + Sync,
 ) -> Vec<Vec<Total<T>>> {
-    let totals = plan.totals.iter().map(|total| total.1).sum();
-    let per_group = n_blocks.div_ceil(n_groups(totals, n_rows)).max(1);
+    let per_group = n_blocks.div_ceil(n_groups(plan.totals.iter().map(|total| total.1).sum())).max(1);
     parallel::map_each(n_blocks.div_ceil(per_group), work, |group| {
         let mut scratch = Scratch::new(plan);
         for block in group * per_group..((group + 1) * per_group).min(n_blocks) {

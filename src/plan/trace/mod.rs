@@ -12,6 +12,7 @@ mod program;
 use crate::kernels::{self, Activation, Summation};
 use crate::program::{Fun, Norm};
 pub(crate) use program::{Programs, Ran, stage};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 /// Bytes of one f32.
@@ -307,6 +308,15 @@ impl Work {
     }
 }
 
+/// A weight of a stage, as far as gradients of it are added up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SharedWeight {
+    /// Its place among the weights of the stage.
+    pub place: usize,
+    pub name: &'static str,
+    pub numbers: f64,
+}
+
 /// One kernel of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Kernel {
@@ -315,6 +325,8 @@ pub struct Kernel {
     pub stage: Option<usize>,
     /// Its arguments beside weights.
     pub args: Vec<Matrix>,
+    /// Trained weights that it reads, where several kernels of the stage may read one.
+    pub weights: Vec<SharedWeight>,
     pub result: Matrix,
     pub forward: Work,
     /// Without anything that needs a gradient, there is none.
@@ -483,9 +495,11 @@ impl Trace {
         }
     }
 
-    /// Values whose gradients are added up on the way back, once for each reader beyond the first.
-    pub fn sums_of_gradients(&self) -> Vec<Matrix> {
+    /// Numbers of the values and weights whose gradients are added up on the way back, once for each reader beyond the
+    /// first.
+    pub fn sums_of_gradients(&self) -> Vec<f64> {
         let mut has_gradient = vec![false; self.n_matrices];
+        let mut weights = HashSet::new();
         let mut sums = Vec::new();
         for kernel in self.kernels.iter().rev().filter(|kernel| kernel.result.is_tracked) {
             if kernel.is_further_result() {
@@ -493,9 +507,11 @@ impl Trace {
             }
             for arg in kernel.args.iter().filter(|arg| arg.is_tracked) {
                 if std::mem::replace(&mut has_gradient[arg.id], true) {
-                    sums.push(*arg);
+                    sums.push(arg.numbers());
                 }
             }
+            let again = kernel.weights.iter().filter(|weight| !weights.insert((kernel.stage, weight.place)));
+            sums.extend(again.map(|weight| weight.numbers));
         }
         sums
     }
@@ -545,6 +561,7 @@ impl Trace {
             name,
             stage: self.stage,
             args: args.to_vec(),
+            weights: Vec::new(),
             result,
             forward: Work::default(),
             backward: Work::default(),

@@ -1,13 +1,13 @@
 //! Programs of operators: what their phases cost together.
 
-use super::{FLOAT_BYTES, Graphs, Kernel, Matrix, Structure, Trace, Value, Work};
+use super::{FLOAT_BYTES, Graphs, Kernel, Matrix, SharedWeight, Structure, Trace, Value, Work};
 use crate::kernels::program::{Compiled, Direction, Launch, Sizes};
 use crate::kernels::{Activation, Summation};
 use crate::ops::program::{self, Described, Options, Place};
 use crate::ops::{Action, FactCx, Operator};
 use crate::program::composite::{Composite, Keep, Norm};
 use crate::program::pieces::Piece;
-use crate::program::{Id, Op, Space};
+use crate::program::{Id, Op, Space, WeightSpec};
 use crate::types::Size;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -136,6 +136,7 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
     let mut values = Values { described, inputs, made: vec![None; program.values.len()] };
     let mut kept: Option<Rc<Graphs>> = None;
     for (piece, compiled) in described.pieces.iter().zip(&known.compiled) {
+        let before = step.kernels.len();
         match piece {
             Piece::Call(id) => {
                 let Op::Call { what, args, then } = &program.value(*id).op else {
@@ -192,6 +193,28 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
                     values.made[id.index()] = Some(result);
                 }
             }
+        }
+        // The first kernel of a program does its work, and the last of a composite multiplies.
+        let (reader, weights): (_, Vec<usize>) = match piece {
+            Piece::Primitives(part) => (before, part.weights.clone()),
+            Piece::Call(id) => {
+                let weight = |arg: Id| match program.value(arg).op {
+                    Op::Weight(weight) => Some(weight),
+                    _ => None,
+                };
+                let args = program.value(*id).op.args();
+                (step.kernels.len().saturating_sub(1), args.into_iter().filter_map(weight).collect())
+            }
+        };
+        if let Some(kernel) = step.kernels.get_mut(reader).filter(|_| reader >= before) {
+            let trained = weights.into_iter().filter(|&weight| program.weights[weight].is_trained);
+            kernel.weights = trained
+                .map(|place| {
+                    let WeightSpec { name, shape, .. } = &program.weights[place];
+                    let sizes = shape.iter().map(|dim| dim.known().unwrap_or(0) as f64);
+                    SharedWeight { place, name, numbers: sizes.product() }
+                })
+                .collect();
         }
     }
     for (k, name) in described.losses.iter().enumerate() {
