@@ -84,6 +84,10 @@ fn pairs() -> Vec<Setting> {
 fn accepted(written: impl Fn(&'static dyn Operator, &[Written]) -> Vec<Written>) -> Vec<Setting> {
     let mut settings = Vec::new();
     for &op in ops::CATALOGUE {
+        // What undoes a pooling stands behind one: its laws are in its file.
+        if op.name() == "lift" {
+            continue;
+        }
         let before = settings.len();
         for entity in ENTITIES {
             let inputs = |written: &Written| inputs_for(op, &args(op, written), entity);

@@ -376,25 +376,20 @@ fn run_blocks<T: Float>(run: &Run<T>, phase: &Phase, topology: &Topology) -> Vec
                 )
             };
             let blocks = runs(offsets, plan);
-            in_groups(
-                blocks.len(),
-                [topology.n_rows(), topology.n_edges() * by_row],
-                plan,
-                |block, scratch| {
-                    let rows = blocks[block].clone();
-                    let edges = offsets[rows.start] as usize..offsets[rows.end] as usize;
-                    let frame = Frame {
-                        targets: &targets[edges.clone()],
-                        sources: &sources[edges.clone()],
-                        entries: entries.map(|entries| &entries[edges.clone()]),
-                        offsets: &offsets[rows.start..=rows.end],
-                        rows,
-                        edges,
-                        is_by_target,
-                    };
-                    run.block(&frame, scratch);
-                },
-            )
+            in_groups(blocks.len(), topology.n_edges() * by_row, plan, |block, scratch| {
+                let rows = blocks[block].clone();
+                let edges = offsets[rows.start] as usize..offsets[rows.end] as usize;
+                let frame = Frame {
+                    targets: &targets[edges.clone()],
+                    sources: &sources[edges.clone()],
+                    entries: entries.map(|entries| &entries[edges.clone()]),
+                    offsets: &offsets[rows.start..=rows.end],
+                    rows,
+                    edges,
+                    is_by_target,
+                };
+                run.block(&frame, scratch);
+            })
         }
         Phase::Whole(_) => unreachable!("not by blocks"),
     };

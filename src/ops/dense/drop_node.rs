@@ -38,7 +38,7 @@ impl Operator for DropNode {
             summary: "While training, sets random rows to zero and scales the rest.",
             formula: "x_i / (1 − p) with probability 1 − p, else 0",
             paper: "Feng et al. 2020, \"Graph Random Neural Networks for Semi-Supervised Learning on Graphs\"",
-            example: "drop_node(0.3) -> gcn(32) -> relu -> mean -> linear",
+            example: "linear(32) -> relu -> drop_node(0.3) -> gcn(32) -> relu -> mean -> linear",
         }
     }
     fn args(&self) -> &'static [ArgSpec] {

@@ -48,7 +48,7 @@ impl Operator for MaskFeatures {
             summary: "While training, hides random features.",
             formula: "x ∘ m, m = 0 with probability p, else 1",
             paper: "Zhu et al. 2020, \"Deep Graph Contrastive Representation Learning\"",
-            example: "mask_features(0.2) -> gcn(32) -> relu -> mean -> linear",
+            example: "linear(32) -> relu -> mask_features(0.2) -> gcn(32) -> relu -> mean -> linear",
         }
     }
     fn args(&self) -> &'static [ArgSpec] {
