@@ -151,7 +151,7 @@ fn every_help_text_has_a_summary_examples_exit_codes_and_all_values() {
     }
     assert!(n_commands > 15, "{n_commands}");
     for (arguments, values) in [
-        (&["new", "--help"][..], &["quickstart_flat", "hierarchy(…)", "karate(…)", "tu(…)"][..]),
+        (&["new", "--help"][..], &["`quickstart`", "relational", "hierarchy(…)", "karate(…)", "tu(…)"][..]),
         (&["lint", "--help"], &["over_smoothing", "unused_clusters", "`all`"]),
         (&["graph", "--help"], &[".svg", ".htm)", ".gv", ".mermaid", "- right:", "- stages:", "- print:"]),
         (&["estimate", "--help"], &["kB", "TiB", "- cuda:"]),
