@@ -12,8 +12,8 @@ use crate::conv::analyse::analyse;
 use crate::diagnostic::Diagnostic;
 use crate::findings::{self, elsewhere, names};
 use crate::ir::{
-    self, Builder, Built, LossTerm, Model, Published, Stop, Wanted, collect_definitions, collect_missing,
-    main_items, own_definitions,
+    self, Builder, Built, LossTerm, Made, Model, Published, Stop, Wanted, collect_definitions,
+    collect_missing, main_items, own_definitions,
 };
 use crate::ops::Family;
 use crate::ops::findings::{shape, symmetry};
@@ -22,7 +22,7 @@ use crate::syntax::ast::{Conv, Expr, ExprKind, Given, ItemKind};
 use crate::syntax::{Program, cut};
 use crate::types::{DataFacts, Task};
 use petgraph::graph::{DiGraph, NodeIndex};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 /// A model that was checked; the only thing that can be lowered.
@@ -135,6 +135,10 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     }
     let doubts = ir::infer_types(&mut graph, &wanted, &made, &outputs, output, data, &mut findings);
 
+    if !findings.has_errors() && !program.has_errors {
+        share_weights(&mut graph, &made, output, &mut findings);
+    }
+
     // What a stage that is not known does to its input is anyone's guess.
     let is_known = !made.iter().any(|made| made.is_unknown);
     let ty = graph[output].ty.clone();
@@ -238,6 +242,49 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
         is_library,
         diagnostics: in_order(program, findings),
     }
+}
+
+/// Looks at what rounds of a `repeat` share, and settles whose weights they are.
+fn share_weights(
+    graph: &mut DiGraph<ir::Node, usize>,
+    made: &[Made],
+    output: NodeIndex,
+    findings: &mut Findings,
+) {
+    // A block says it once for all its calls.
+    let mut said = HashSet::new();
+    for misfit in ir::misfits(graph) {
+        let (node, shared_by) = (&graph[misfit.node], made[misfit.node.index()].shared_by);
+        if !said.insert(node.span) {
+            continue;
+        }
+        let input =
+            ir::inputs_of(graph, misfit.node).first().map(|&input| graph[input].ty.width.size.clone());
+        let is_input = misfit.shapes.iter().all(|shape| shape.as_ref().is_some_and(|shape| shape.len() == 2));
+        findings.push(shape::shared_weights(
+            node.op.name(),
+            misfit.weight,
+            misfit.sizes(),
+            node.span,
+            shared_by,
+            input.as_ref().filter(|_| is_input),
+        ));
+    }
+    if findings.has_errors() {
+        return;
+    }
+    // Whether something is shared, by where it is asked for.
+    let mut asked: BTreeMap<(u32, u32), (Span, bool)> = BTreeMap::new();
+    for node in graph.node_indices().filter(|&node| graph[node].shares.is_some()) {
+        if let Some(place) = made[node.index()].shared_by {
+            let known = asked.entry((place.file.0, place.start)).or_insert((place, false));
+            known.1 |= !known.1 && ir::has_weights(graph, node);
+        }
+    }
+    for (place, _) in asked.into_values().filter(|(_, is_shared)| !is_shared) {
+        findings.push(shape::nothing_shared(place));
+    }
+    ir::settle_shared(graph, output);
 }
 
 /// Unknown stages with the name of a value inside of another pipeline: where that is known is what has to be said.

@@ -14,12 +14,10 @@ use crate::estimate::machine::Machine;
 use crate::estimate::{Estimate, EstimateError, Estimator, ProcessMemory, Request};
 use crate::ir::Model;
 use crate::memory;
-use crate::ops::FactCx;
 use crate::plan;
 use crate::plan::words::{self, Count, grouped};
 use crate::source::SourceMap;
 use crate::train::{Overrides, Settings};
-use crate::types::Type;
 use petgraph::graph::NodeIndex;
 use serde_json::json;
 use std::io::{self, Write};
@@ -213,9 +211,7 @@ impl EstimateCommand {
 
 /// Trained numbers of a stage, symbolic where they depend on the data.
 fn trained(model: &Model, idx: NodeIndex) -> Count {
-    let node = &model.graph[idx];
-    let inputs: Vec<&Type> = model.inputs(idx).into_iter().map(|input| &model.graph[input].ty).collect();
-    let weights = node.op.weights(&FactCx { args: &node.args, inputs: &inputs, output: &node.ty });
+    let weights = model.own_weights(idx);
     Count::of_shapes(weights.iter().filter(|weight| weight.is_trained).map(|weight| weight.shape.as_slice()))
 }
 

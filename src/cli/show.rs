@@ -5,10 +5,8 @@ use super::table::{Table, plain_table, write_table};
 use super::{Exit, Failure, Format, Global, describe, steps};
 use crate::args::{ArgSpec, ArgValue, Args};
 use crate::ir::{Author, LossTerm, Model, Node, Scope};
-use crate::ops::FactCx;
 use crate::plan::words::{Count, bytes, grouped, scaled};
 use crate::plan::{Launch, average_costs, listing};
-use crate::types::Type;
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -149,9 +147,7 @@ impl<'a> Shown<'a> {
         let costs = compiled.data.facts().and_then(|facts| average_costs(model, &facts));
         let stage = |(idx, node): (NodeIndex, &'a Node)| {
             let inputs = model.inputs(idx);
-            let types: Vec<&Type> = inputs.iter().map(|&input| &model.graph[input].ty).collect();
-            let cx = FactCx { args: &node.args, inputs: &types, output: &node.ty };
-            let trained = node.op.weights(&cx).into_iter().filter(|weight| weight.is_trained);
+            let trained = model.own_weights(idx).into_iter().filter(|weight| weight.is_trained);
             let weights: Vec<_> =
                 trained.map(|weight| (weight.name, Count::of_shapes([weight.shape.as_slice()]))).collect();
             let parameters = total(weights.iter().map(|(_, count)| count));
@@ -248,7 +244,10 @@ impl<'a> Shown<'a> {
                 if is_plain { String::new() } else { from },
                 node.ty.to_string(),
                 node.ty.symmetry.word().to_owned(),
-                stage.parameters.to_string(),
+                match node.shares {
+                    Some(owner) => format!("of {}", owner.index()),
+                    None => stage.parameters.to_string(),
+                },
             ];
             if has_costs {
                 row.push(bytes(stage.memory_bytes.unwrap_or(0.0)));
@@ -283,6 +282,9 @@ impl<'a> Shown<'a> {
                 out,
                 "(added): an assignment has one feature per cluster, and `assign` ends in another width"
             )?;
+        }
+        if self.stages.iter().any(|stage| stage.node.shares.is_some()) {
+            writeln!(out, "(of 2): a stage that shares the weights of stage 2")?;
         }
         if added(true) {
             let (rows, sums) =
@@ -324,6 +326,7 @@ impl<'a> Shown<'a> {
                 "symmetry": node.ty.symmetry.word(),
                 "weights": stage.weights.iter().map(|(name, size)| json!({ "name": name, "size": size })).collect::<Vec<_>>(),
                 "parameters": stage.parameters,
+                "shares_weights_of": node.shares.map(NodeIndex::index),
                 "memory_bytes": stage.memory_bytes,
                 "flops": stage.flops,
                 "scope": node.scope.texts(),

@@ -135,9 +135,31 @@ impl<'v, 'a> Network<'v, 'a> {
             } else if !self.find_body(i, j) {
                 self.find_arguments(i, j);
             }
+            self.find_sharing(i, j);
             if !self.moved.contains(&i) {
                 self.find_inputs(i, j);
             }
+        }
+    }
+
+    /// Whether a stage has weights of its own or shares those of another, and of which.
+    fn find_sharing(&mut self, i: usize, j: usize) {
+        let (a, b) = (&self.before.stages[i], &self.after.stages[j]);
+        let owner = |shares: Option<usize>, view: &View| match shares {
+            Some(owner) => format!("shared with stage {}", view.stages[owner].node.index()),
+            None => "its own".to_owned(),
+        };
+        let is_same = match (a.shares, b.shares) {
+            (Some(one), Some(other)) => self.alignment.after[one] == Some(other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        // What stands without a mate is said of that stage.
+        let is_gone =
+            matches!((a.shares, b.shares), (Some(one), Some(_)) if self.alignment.after[one].is_none());
+        if !is_same && !is_gone {
+            let (from, to) = (owner(a.shares, self.before), owner(b.shares, self.after));
+            let text = format!("{}: weights {from} → {to}", b.op.name());
+            self.note(Kind::Changed, text, Class::WeightBreaking, vec![i], vec![j]);
         }
     }
 

@@ -298,3 +298,16 @@ fn a_changed_body_is_a_change_of_its_part_alone() {
         &["weight-breaking: mine(8) → gcn(8) (stage 1)"],
     );
 }
+
+#[test]
+fn shared_weights_are_a_change_of_weights() {
+    let text = "linear(8) -> repeat(3, linear(8) -> relu, share = true) -> mean -> linear";
+    let apart = text.replace(", share = true", "");
+    check(
+        &apart,
+        text,
+        &["weight-breaking: linear: weights its own → shared with stage 2, 2 times (stages 4, 6)"],
+    );
+    check(text, &text.replace('3', "4"), &["weight-compatible: repeat 3 → 4 times: linear(8) -> relu"]);
+    check(text, text, &[]);
+}

@@ -33,7 +33,10 @@ pub(super) struct Stage<'a> {
     pub author: Author,
     /// Blocks and repeats around it.
     pub scope: &'a Scope,
+    /// Those that belong to it: none where it shares those of another stage.
     pub weights: Vec<Weight>,
+    /// The stage whose weights it uses, where it has none of its own.
+    pub shares: Option<usize>,
     /// Operator and arguments, for comparing.
     pub call: String,
 }
@@ -78,7 +81,8 @@ impl<'a> View<'a> {
             let inputs: Vec<&Type> = stage.inputs.iter().map(|&input| &types[input]).collect();
             let cx = FactCx { args: &place.args, inputs: &inputs, output: &types[idx] };
             let shape = |dims: Vec<Dim>| dims.into_iter().map(|dim| dim.size).collect();
-            let weights = place.op.weights(&cx).into_iter().map(|spec| Weight {
+            let own = if stage.shares.is_some() { Vec::new() } else { place.op.weights(&cx) };
+            let weights = own.into_iter().map(|spec| Weight {
                 name: spec.name,
                 shape: shape(spec.shape),
                 is_trained: spec.is_trained,
@@ -94,6 +98,7 @@ impl<'a> View<'a> {
                 author: place.author,
                 scope: &place.scope,
                 weights: weights.collect(),
+                shares: stage.shares,
                 call: stage.call(),
             });
         }

@@ -398,6 +398,7 @@ impl<'m> Draft<'m> {
                 scene.groups.len() - 1
             })
         };
+        let shared = self.shared(drawn);
         for &idx in drawn {
             let node = self.node(idx);
             let home = homes[&idx];
@@ -407,13 +408,29 @@ impl<'m> Draft<'m> {
                 open(&mut self.scene, 0, GroupKey::Home(home), Group { parent: 0, kind, label, times: 1 });
             for (text, instance) in node.scope.openings() {
                 let times = self.folding.times(instance);
-                let label = scope_label(text, times);
+                let label = scope_label(text, times, shared.contains(&instance));
                 let inner = Group { parent: group, kind: GroupKind::Block, label, times };
                 group = open(&mut self.scene, group, GroupKey::Instance(instance), inner);
             }
             found.insert(idx, group);
         }
         found
+    }
+
+    /// Rounds that are drawn for all of a `repeat` that share their weights, by their instance.
+    fn shared(&self, drawn: &[usize]) -> HashSet<u32> {
+        let mut shared = HashSet::new();
+        for &idx in drawn {
+            let openings = self.node(idx).scope.openings();
+            for &round in &self.rounds[&idx] {
+                let Some(owner) = self.node(round).shares else { continue };
+                let (own, first) =
+                    (self.node(round).scope.openings(), self.model.graph[owner].scope.openings());
+                let depth = own.iter().zip(&first).take_while(|(own, first)| own == first).count();
+                shared.extend(openings.get(depth).map(|(_, instance)| *instance));
+            }
+        }
+        shared
     }
 
     /// The part of the hierarchy that each node is drawn in. A pooling belongs to the level that it pools.
@@ -564,8 +581,9 @@ pub(super) fn grouped(count: usize) -> String {
 }
 
 /// Blocks keep their text; the round of a repeat says which one it is, unless it stands for all.
-fn scope_label(text: &str, times: usize) -> String {
+fn scope_label(text: &str, times: usize, is_shared: bool) -> String {
     match text.strip_prefix("repeat ") {
+        Some(_) if times > 1 && is_shared => "shared weights".to_owned(),
         Some(_) if times > 1 => String::new(),
         Some(round) => format!("round {round}"),
         None => text.to_owned(),

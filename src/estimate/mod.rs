@@ -15,7 +15,6 @@ pub mod replay;
 
 use crate::data::{Dataset, EdgeReads};
 use crate::ir::Model;
-use crate::ops::FactCx;
 use crate::plan::trace::{FLOAT_BYTES, Graphs, Trace, Work};
 use crate::plan::words;
 use crate::plan::{StageCost, Tracer, stage_costs};
@@ -517,12 +516,10 @@ fn forward_bytes(tracer: &Tracer, graphs: &Graphs) -> (f64, f64) {
     replay::evaluation(&tracer.step(graphs.clone(), None), n_stages)
 }
 
-/// Numbers of each weight of a stage, and whether it is trained.
+/// Numbers of each weight that belongs to a stage, and whether it is trained.
 fn weight_counts(tracer: &Tracer, idx: petgraph::graph::NodeIndex) -> impl Iterator<Item = (usize, bool)> {
     let model = tracer.model();
-    let node = &model.graph[idx];
-    let inputs: Vec<_> = model.inputs(idx).into_iter().map(|input| &model.graph[input].ty).collect();
-    let weights = node.op.weights(&FactCx { args: &node.args, inputs: &inputs, output: &node.ty });
+    let weights = model.own_weights(idx);
     weights.into_iter().map(|weight| (words::numbers(&weight.shape).unwrap_or(0), weight.is_trained))
 }
 

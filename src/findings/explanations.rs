@@ -17,7 +17,7 @@ pages! {
     names: unknown, unknown_setting, unknown_section, unknown_loss, unknown_metric, unknown_task, unknown_lint, renamed, duplicate, reserved, recursive, too_deep, too_many_stages, not_first, unnamed_edges, continues_edges, no_model, missing_file, out_of_reach, not_a_model, circular_use;
     args: unknown, missing, duplicate, too_many, positional_after_named, wrong_kind, wrong_word, out_of_range, arithmetic, not_a_stage, no_effect, conflict, does_not_fit;
     conv: unknown_part, missing_part, wrong_space, stage_in_body, reads_order, heads;
-    shape: width_mismatch, widths_differ, no_width, output_width, too_wide;
+    shape: width_mismatch, widths_differ, no_width, output_width, too_wide, shared_weights;
     levels: needs_edges, needs_rows, needs_nodes, needs_slots, mixed_levels, not_for_edges, kinds, edges_needed, edges_end, no_way_back;
     task: differs_from_data, differs_from_file, wrong_end, unfinished, wrong_loss, no_task_loss, nothing_reports_loss, negative_loss, wrong_metric;
     training: no_validation, nothing_to_train_on, too_many_folds, no_split, undefined_monitor, absent_class;

@@ -75,6 +75,8 @@ pub(crate) struct Made {
     pub is_for_edges: bool,
     /// It belongs to no place of the model but to the whole file, and stands right behind this stage.
     pub stands_behind: Option<NodeIndex>,
+    /// It stands in a `repeat` whose rounds share their weights, which is said here.
+    pub shared_by: Option<Span>,
 }
 
 /// A value of the edges that is built once, however many stages read it.
@@ -230,6 +232,7 @@ impl<'p> Builder<'p> {
             span,
             scope: self.scope_here(),
             author: self.author,
+            shares: None,
         });
         for &(port, source) in inputs {
             self.graph.add_edge(source, node, port);
@@ -1111,7 +1114,7 @@ impl Built {
         for old in order {
             let both = (nodes[old.index()].take(), made[old.index()].take());
             if let (Some(node), Some(made)) = both {
-                graph.add_node(node);
+                graph.add_node(Node { shares: node.shares.map(to), ..node });
                 made_in_order.push(Made { home: made.home.map(to), ..made });
             }
         }

@@ -5,7 +5,9 @@ use crate::args::Args;
 use crate::bind::{Bound, Env};
 use crate::ops;
 use crate::ops::combinators::Expansion;
+use crate::ops::findings::shape;
 use crate::source::Span;
+use petgraph::graph::NodeIndex;
 
 impl Expansion {
     /// Puts the stages that the call stands for behind `cursor`.
@@ -32,14 +34,54 @@ fn expand_repeat<'p>(
     let n = bound.args.int("n");
     let mut cursor = cursor;
     let Some(pipeline) = bound.pipelines.first() else { return Ok(cursor) };
+    let shared_by =
+        bound.args.bool("share").then(|| bound.args.get("share").and_then(|arg| arg.span)).flatten();
+    let mut first_round: Option<Vec<NodeIndex>> = None;
     for round in 1..=n {
         let env = Env::child(&pipeline.value.env);
+        let first_new = builder.graph.node_count();
         builder.open_scope(format!("repeat {round}"), span);
         let result = builder.apply(pipeline.value.expr, &env, cursor);
         builder.close_scope();
         cursor = result?;
+        if let Some(place) = shared_by {
+            let stages = builder.stages_of_round(first_new, place);
+            match &first_round {
+                None => first_round = Some(stages),
+                Some(first) => builder.share(first, &stages, place),
+            }
+        }
     }
     Ok(cursor)
+}
+
+impl Builder<'_> {
+    /// The stages that were built since, but for those that belong to the whole file and may have been built in any round.
+    fn stages_of_round(&mut self, first_new: usize, shared_by: Span) -> Vec<NodeIndex> {
+        let is_of_round = |builder: &Self, node: NodeIndex| {
+            builder.made[node.index()].stands_behind.is_none()
+                && builder.graph[node].op.name() != ops::REMAINING_EDGES.name()
+        };
+        let new = (first_new..self.graph.node_count()).map(NodeIndex::new);
+        let stages: Vec<NodeIndex> = new.filter(|&node| is_of_round(self, node)).collect();
+        for &node in &stages {
+            self.made[node.index()].shared_by = Some(shared_by);
+        }
+        stages
+    }
+
+    /// Stages of a round take the weights of the first one.
+    fn share(&mut self, first: &[NodeIndex], stages: &[NodeIndex], place: Span) {
+        let is_same = |(&a, &b): (&NodeIndex, &NodeIndex)| ops::is_same(self.graph[a].op, self.graph[b].op);
+        if first.len() != stages.len() || !first.iter().zip(stages).all(is_same) {
+            // An assignment may be as wide as its clusters in one round alone.
+            self.ev.report(shape::rounds_differ(place));
+            return;
+        }
+        for (&from, &to) in first.iter().zip(stages) {
+            self.graph[to].shares = Some(self.graph[from].shares.unwrap_or(from));
+        }
+    }
 }
 
 fn expand_residual<'p>(

@@ -10,12 +10,14 @@ mod edges;
 mod infer;
 mod losses;
 mod scope;
+mod shared;
 
-pub(crate) use build::{Builder, Built, Cursor, Stop, Wanted, width_setters};
+pub(crate) use build::{Builder, Built, Cursor, Made, Stop, Wanted, width_setters};
 pub use canonical::Canonical;
 pub(crate) use define::{Section, collect_definitions, collect_missing, main_items, own_definitions};
 pub(crate) use infer::{infer_types, inputs_of, pooling_above};
 pub(crate) use losses::read_losses;
+pub(crate) use shared::{has_weights, misfit, misfits, settle_shared};
 
 use crate::args::{Args, BoundCall};
 use crate::ops::{Loss, Operator};
@@ -39,6 +41,9 @@ pub struct Node {
     pub scope: Scope,
     /// Who put the stage there.
     pub author: Author,
+    /// The stage whose weights it uses: the same one of an earlier round, where a `repeat` shares them. That stage uses its
+    /// own.
+    pub shares: Option<NodeIndex>,
 }
 
 /// Who put a stage into the model.

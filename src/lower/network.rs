@@ -4,7 +4,7 @@ use super::parameters::{Parameter, Parameters, initialise};
 use super::{ForwardCx, LowerCx, Module, NodeWeights, Structure, Value};
 use crate::check::Checked;
 use crate::data::GraphBatch;
-use crate::ir::{LossTerm, Model};
+use crate::ir::{LossTerm, Model, misfit};
 use crate::kernels::tape;
 use crate::ops::loss::balanced_weights;
 use crate::ops::{self, FactCx, Init, LossKind};
@@ -12,6 +12,7 @@ use crate::plan::{Plan, Step, plan};
 use crate::types::{DataFacts, Degrees, Entity, Type};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use petgraph::graph::NodeIndex;
+use std::collections::{HashMap, HashSet};
 
 /// The buffer of the weights that a loss gives the classes.
 const CLASS_WEIGHTS: &str = "loss.class_weights";
@@ -22,6 +23,9 @@ pub enum BuildError {
     /// The data lacks what the model takes from it.
     #[error("stage {stage} (`{operator}`) has a {weight} of unknown size {size}: {data} does not say it")]
     SymbolicSize { stage: usize, operator: &'static str, weight: &'static str, size: String, data: String },
+    /// Rounds of a `repeat` that share their weights need others with this data.
+    #[error("stage {stage} cannot share its weights with this data: {reason}")]
+    Shared { stage: usize, reason: String },
     #[error("the network could not be built: {0}")]
     Candle(#[from] candle_core::Error),
 }
@@ -88,13 +92,28 @@ impl Network {
         let mut parameters = Parameters::default();
         let mut modules = Vec::with_capacity(plan.steps.len());
         let mut of_degrees = Vec::new();
+        // Of each stage with weights, for those that share them.
+        let mut known: HashMap<NodeIndex, NodeWeights> = HashMap::new();
+        let is_shared: HashSet<NodeIndex> = model.nodes().filter_map(|(_, node)| node.shares).collect();
         for step in &plan.steps {
             let node = &model.graph[step.node];
             let inputs: Vec<&Type> =
                 model.inputs(step.node).into_iter().map(|input| &model.graph[input].ty).collect();
             let cx = FactCx { args: &node.args, inputs: &inputs, output: &node.ty };
             let mut weights = NodeWeights::default();
-            for spec in node.op.weights(&cx) {
+            if let Some(owner) = node.shares {
+                let Some(shared) = known.get(&owner) else {
+                    let reason = "what they belong to is no stage before it".to_owned();
+                    return Err(BuildError::Shared { stage: step.node.index(), reason });
+                };
+                if let Some(misfit) = misfit(&model.graph, step.node) {
+                    let (stage, reason) = (step.node.index(), misfit.words(&model.graph));
+                    return Err(BuildError::Shared { stage, reason });
+                }
+                weights = shared.clone();
+            }
+            let own = if node.shares.is_some() { Vec::new() } else { node.op.weights(&cx) };
+            for spec in own {
                 let shape: Option<Vec<usize>> = spec.shape.iter().map(|dim| dim.known()).collect();
                 let Some(shape) = shape else {
                     let size = spec.shape.iter().find(|dim| dim.known().is_none());
@@ -113,6 +132,9 @@ impl Network {
                 }
                 weights.0.push((spec.name, var.clone()));
                 parameters.push(Parameter { name, var, is_trained: spec.is_trained });
+            }
+            if is_shared.contains(&step.node) {
+                known.insert(step.node, weights.clone());
             }
             modules.push(
                 LowerCx {
@@ -395,6 +417,67 @@ mod tests {
         assert_eq!(names[..3], ["1.linear.weight", "1.linear.bias", "2.batch_norm.weight"]);
         // linear 5·8 + 8, batch norm 8 + 8 (running statistics are not trained), mlp 8·8 + 8 + 8·3 + 3.
         assert_eq!(network.parameters().n_trained(), 48 + 16 + 72 + 27);
+    }
+
+    /// Rounds that share their weights compute what rounds with equal ones do, and their gradient is the sum of those.
+    #[test]
+    fn shared_weights_are_one_and_their_gradients_are_added_up() {
+        let rounds = |share: &str| {
+            let block = "block round() = residual(linear(6) -> batch_norm -> tanh -> dropout(0.2))";
+            let model = format!("linear(6) -> repeat(2, repeat(2, round){share}) -> mean -> linear");
+            build(&format!("{block}\nmodel = {model}"), 3)
+        };
+        let ((shared, data), (apart, _)) = (rounds(", share = true"), rounds(""));
+        let names = |network: &Network| -> Vec<String> {
+            network.parameters().iter().map(|parameter| parameter.name.clone()).collect()
+        };
+        // Of four rounds the first two have weights.
+        let own =
+            shared.parameters().iter().filter(|parameter| apart.parameters().get(&parameter.name).is_some());
+        assert_eq!(own.count(), names(&shared).len());
+        assert_eq!(names(&apart).len() - names(&shared).len(), 2 * 6);
+        let stage = |name: &str| -> usize { name.split('.').next().unwrap().parse().unwrap() };
+        let owner = |name: &str| match shared.parameters().get(name) {
+            Some(parameter) => parameter.clone(),
+            None => {
+                let (from, n_stages) = (stage(name), 2 * 5);
+                let (_, rest) = name.split_once('.').unwrap();
+                shared.parameters().get(&format!("{}.{rest}", from - n_stages)).unwrap().clone()
+            }
+        };
+        for parameter in apart.parameters().iter() {
+            parameter.var.set(&owner(&parameter.name).var).unwrap();
+        }
+        let (batch, targets) = batch(&data);
+        let step = |network: &Network| {
+            let mut cx = network.training_cx(5);
+            let output = network.forward(&batch, &mut cx).unwrap();
+            let gradients = network.loss(&output, &targets, &cx, None).unwrap().backward().unwrap();
+            (output.x.to_vec2::<f64>().unwrap(), gradients)
+        };
+        let ((one, of_shared), (other, of_apart)) = (step(&shared), step(&apart));
+        assert_eq!(one, other);
+        for parameter in shared.parameters().trained() {
+            let users =
+                apart.parameters().trained().filter(|other| owner(&other.name).name == parameter.name);
+            let sum =
+                users.map(|other| of_apart.get(&other.var).unwrap().clone()).reduce(|a, b| (a + b).unwrap());
+            let (sum, own) = (sum.unwrap(), of_shared.get(&parameter.var).unwrap());
+            let off = (sum - own).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
+            assert!(off < 1e-12, "{}: {off}", parameter.name);
+        }
+    }
+
+    #[test]
+    fn weights_that_fit_without_data_alone_are_not_shared() {
+        let data = graphs();
+        let text = "repeat(2, linear(8) -> tanh, share = true) -> mean -> linear";
+        let error =
+            Network::build(&compile(text, None), &data.facts(), DType::F32, &Device::Cpu, 0).unwrap_err();
+        assert!(
+            error.to_string().contains("needs a `weight` of [8, 8], and shares that of stage 1, of [5, 8]"),
+            "{error}"
+        );
     }
 
     #[test]

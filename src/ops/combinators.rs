@@ -23,7 +23,7 @@ pub static COMBINATORS: &[Combinator] = &[
     Combinator {
         spec: CallSpec {
             name: "repeat",
-            doc: "Puts a pipeline `n` times in a row, each time with weights of its own.",
+            doc: "Puts a pipeline `n` times in a row, each time with weights of its own or all with the same.",
             example: "repeat(3, gcn(64) -> relu)",
             args: &[
                 ArgSpec {
@@ -40,11 +40,16 @@ pub static COMBINATORS: &[Combinator] = &[
                     positional: true,
                     doc: "The pipeline that is repeated.",
                 },
+                ArgSpec::flag(
+                    "share",
+                    false,
+                    "Every repetition has the same weights, of the first one, so that `n` is a depth and no number of weights.",
+                ),
             ],
         },
         doc: Doc {
-            summary: "Puts a pipeline `n` times in a row, each time with weights of its own.",
-            formula: "f_n(… f_1(x) …)",
+            summary: "Puts a pipeline `n` times in a row, each time with weights of its own or all with the same.",
+            formula: "f_n(… f_1(x) …), or f(… f(x) …)",
             paper: "",
             example: "repeat(3, gcn(64) -> relu) -> mean -> mlp",
         },

@@ -45,9 +45,8 @@ pub fn stages(model: &Model, data: Option<&DataFacts>) -> Vec<StageRow> {
             let output = &types[idx.index()];
             let cx = FactCx { args: &node.args, inputs: &input_types, output };
             let cost = costs.as_ref().map(|costs| costs[idx.index()]);
-            let parameters = node
-                .op
-                .weights(&cx)
+            let own = if node.shares.is_some() { Vec::new() } else { node.op.weights(&cx) };
+            let parameters = own
                 .iter()
                 .filter(|weight| weight.is_trained)
                 .map(|weight| words::numbers(&weight.shape))

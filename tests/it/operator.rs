@@ -48,6 +48,7 @@ impl Lone {
             span: Span::default(),
             scope: Scope::default(),
             author: Author::File,
+            shares: None,
         };
         let module = LowerCx {
             idx: NodeIndex::new(0),

@@ -31,6 +31,7 @@ use crate::types::Task;
 use petgraph::graph::NodeIndex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt::{self, Write};
 
 /// The version that is written. It goes up when the text of an unchanged model changes.
@@ -38,6 +39,9 @@ pub const VERSION: u32 = 3;
 
 /// The first line up to its number.
 const HEAD: &str = "hgnn-ir ";
+
+/// What stands between the inputs of a stage and the number of the one whose weights it uses.
+const SHARES: &str = " with weights of ";
 
 /// The operator that passes its input on. It computes nothing and is left out.
 const IDENTITY: &str = "identity";
@@ -64,6 +68,8 @@ pub struct Stage {
     pub op: &'static dyn Operator,
     pub args: Args,
     pub inputs: Vec<usize>,
+    /// The stage whose weights it uses, where it has none of its own.
+    pub shares: Option<usize>,
 }
 
 /// A term of the loss with every argument.
@@ -96,6 +102,8 @@ impl Canonical {
         let mut nodes = Vec::new();
         let mut number: HashMap<NodeIndex, usize> = HashMap::new();
         let mut stages = Vec::new();
+        // By the stage whose weights are used, the first that uses them.
+        let mut owners: HashMap<NodeIndex, usize> = HashMap::new();
         for node in order(model) {
             let inputs: Vec<usize> =
                 inputs_of(&model.graph, node).into_iter().map(|input| number[&input]).collect();
@@ -106,7 +114,14 @@ impl Canonical {
             }
             number.insert(node, stages.len());
             nodes.push(node);
-            stages.push(Stage { op: place.op, args: place.args.clone(), inputs });
+            let shares = match owners.entry(place.shares.unwrap_or(node)) {
+                Entry::Occupied(owner) => Some(*owner.get()),
+                Entry::Vacant(slot) => {
+                    slot.insert(stages.len());
+                    None
+                }
+            };
+            stages.push(Stage { op: place.op, args: place.args.clone(), inputs, shares });
         }
         let losses = model.losses.iter();
         let losses = losses
@@ -159,6 +174,9 @@ impl Canonical {
                 for (place, input) in stage.inputs.iter().enumerate() {
                     let name = stage.arg_of_edges(place).map_or(String::new(), |name| format!("{name} = "));
                     let _ = write!(text, "{}{name}{input}", if place == 0 { " of " } else { ", " });
+                }
+                if let Some(owner) = stage.shares {
+                    let _ = write!(text, "{SHARES}{owner}");
                 }
                 text.push('\n');
             }

@@ -1,7 +1,7 @@
 //! Canonical text back to data. Calls and values are expressions of the language, so its parser and the binder
 //! read them: names, kinds, ranges and defaults are those of the catalogue.
 
-use super::{Canonical, HEAD, IDENTITY, Loss, Stage, VERSION};
+use super::{Canonical, HEAD, IDENTITY, Loss, SHARES, Stage, VERSION};
 use crate::args::{ArgKind, ArgSpec, ArgValue, Args, BoundCall};
 use crate::bind::{Callee, Env, Evaluator, Findings, bind, bind_call};
 use crate::conv::{analyse, operator, text};
@@ -33,6 +33,7 @@ enum Line {
         /// With the arguments that stand among the inputs (`edge = 3`) as if the call had them.
         call: Expr,
         inputs: Vec<usize>,
+        shares: Option<usize>,
         /// Names of these arguments: the last inputs.
         of_edges: Vec<String>,
         /// Of a convolution that a file defined: its parts.
@@ -92,6 +93,15 @@ fn read_line(number: usize, text: &str) -> Result<Line> {
                 .ok_or_else(|| wrong(number, "a stage reads `stage 3 = relu() of 2`"))?;
             let close = call.rfind(')').map_or(call.len(), |close| close + 1);
             let (call, inputs) = call.split_at(close);
+            let (inputs, shares) = match inputs.split_once(SHARES) {
+                Some((inputs, owner)) => {
+                    let number = owner
+                        .parse()
+                        .map_err(|_| wrong(number, format!("`{owner}` is not a stage number")))?;
+                    (inputs, Some(number))
+                }
+                None => (inputs, None),
+            };
             let listed: Vec<&str> = match inputs.strip_prefix(" of ") {
                 Some(list) => list.split(", ").collect(),
                 None if inputs.is_empty() => Vec::new(),
@@ -117,7 +127,7 @@ fn read_line(number: usize, text: &str) -> Result<Line> {
                 }
             }
             let body = body_of(number, &mut call, &of_edges);
-            Ok(Line::Stage { call, inputs, of_edges, body })
+            Ok(Line::Stage { call, inputs, shares, of_edges, body })
         }
         "output" => match rest.parse() {
             Ok(output) => Ok(Line::Output(output)),
@@ -252,12 +262,25 @@ impl<'p> Reader<'p> {
         for (line, content) in lines {
             let line = *line;
             match content {
-                Line::Stage { call, inputs, of_edges, body } => {
+                Line::Stage { call, inputs, shares, of_edges, body } => {
                     let inputs: Option<Vec<usize>> =
                         inputs.iter().map(|&input| number.get(input).copied()).collect();
                     let inputs = inputs
                         .ok_or_else(|| wrong(line, "a stage reads only the values of stages above it"))?;
-                    let stage = self.stage(line, call, inputs, of_edges, body.as_ref())?;
+                    let mut stage = self.stage(line, call, inputs, of_edges, body.as_ref())?;
+                    if let Some(owner) = shares {
+                        let owner = number.get(*owner).copied();
+                        let is_owner = |owner: &usize| {
+                            let owner = &stages[*owner];
+                            owner.shares.is_none() && owner.call() == stage.call()
+                        };
+                        stage.shares = Some(owner.filter(is_owner).ok_or_else(|| {
+                            wrong(
+                                line,
+                                "a stage shares the weights of an equal one above it, which has its own",
+                            )
+                        })?);
+                    }
                     if let (IDENTITY, [input]) = (stage.op.name(), stage.inputs.as_slice()) {
                         number.push(*input);
                         continue;
@@ -358,7 +381,7 @@ impl<'p> Reader<'p> {
             }
         }
         without_places(&mut args);
-        Ok(Stage { op, args, inputs })
+        Ok(Stage { op, args, inputs, shares: None })
     }
 
     fn loss(&mut self, line: usize, weight: f64, expr: &'p Expr) -> Result<Loss> {

@@ -5,7 +5,7 @@ use super::Canonical;
 use crate::bind::Findings;
 use crate::ir::build::SCORE;
 use crate::ir::infer::infer_types;
-use crate::ir::{Author, LossTerm, Model, Node, Scope, Wanted, outputs_of, width_setters};
+use crate::ir::{Author, LossTerm, Model, Node, Scope, Wanted, misfits, outputs_of, width_setters};
 use crate::ops::{Family, Operator, Ports, WidthRule};
 use crate::source::Span;
 use crate::types::{DataFacts, Dim, Entity, Level, Size, Symmetry, Type};
@@ -43,6 +43,7 @@ impl Canonical {
                 span: Span::default(),
                 scope: Scope::default(),
                 author: Author::File,
+                shares: stage.shares.map(NodeIndex::new),
             });
             for (port, &input) in stage.inputs.iter().enumerate() {
                 graph.add_edge(NodeIndex::new(input), node, port);
@@ -80,6 +81,9 @@ impl Canonical {
         infer_types(&mut graph, &wanted, &made, &outputs, output, data, &mut findings);
         if let Some(finding) = findings.list().iter().find(|finding| finding.is_error()) {
             return Err(finding.message.clone());
+        }
+        if let Some(misfit) = misfits(&graph).into_iter().next() {
+            return Err(misfit.words(&graph));
         }
         let input = graph.node_indices().find(|&node| graph[node].op.name() == crate::ops::INPUT.name());
         let width = graph[output].ty.width.clone();

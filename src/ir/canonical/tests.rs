@@ -411,3 +411,34 @@ fn damaged_convolutions_are_refused_with_their_line() {
         assert!(error.message.contains(message), "{error}");
     }
 }
+
+#[test]
+fn shared_weights_are_named_by_the_stage_that_has_them() {
+    let text = "linear(8) -> repeat(3, linear(8) -> relu, share = true) -> mean -> linear";
+    let (shared, apart) = (of(text), of(&text.replace(", share = true", "")));
+    let lines = shared.to_string();
+    assert!(lines.contains("stage 4 = linear(out = 8, bias = true) of 3 with weights of 2\n"), "{lines}");
+    assert!(
+        lines.contains(
+            "stage 5 = relu() of 4\nstage 6 = linear(out = 8, bias = true) of 5 with weights of 2\n"
+        ),
+        "{lines}"
+    );
+    assert_eq!(lines.replace(" with weights of 2", ""), apart.to_string());
+    let back = Canonical::parse(&lines).unwrap();
+    assert_eq!(back.to_string(), lines);
+    assert_eq!(Canonical::of(&back.model(None).unwrap()).to_string(), lines);
+    assert_eq!(
+        of("linear(8) -> repeat(2, linear(8) -> relu, share = false) -> mean -> linear").to_string(),
+        of("linear(8) -> linear(8) -> relu -> linear(8) -> relu -> mean -> linear").to_string()
+    );
+    for (owner, message) in
+        [("9", "shares the weights"), ("3", "shares the weights"), ("x", "not a stage number")]
+    {
+        let damaged = lines.replace("of 3 with weights of 2", &format!("of 3 with weights of {owner}"));
+        let error = Canonical::parse(&damaged).expect_err(owner);
+        assert!(error.line == 6 && error.message.contains(message), "{error}");
+    }
+    let wider = lines.replacen("linear(out = 8, bias = true) of 0", "linear(out = 7, bias = true) of 0", 1);
+    assert!(Canonical::parse(&wider).unwrap().model(None).is_err());
+}

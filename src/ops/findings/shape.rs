@@ -34,6 +34,50 @@ pub fn differ(a: &Size, b: &Size) -> bool {
     matches!((a.known(), b.known()), (Some(a), Some(b)) if a != b)
 }
 
+/// Rounds of a `repeat` are to share their weights and do not consist of the same stages.
+pub fn rounds_differ(place: Span) -> Diagnostic {
+    Diagnostic::error("shape::shared_weights", "the rounds of `repeat` cannot share weights: their stages differ")
+        .label(place, "shared by all rounds")
+        .help(
+            "an assignment that is as wide as its clusters has no `linear` behind it, in one round and not in another; \
+             write the `linear` out, or leave `share` out",
+        )
+}
+
+/// A stage in a later round of a `repeat` needs a weight of another size than the one of the first round, whose stage
+/// stands at `first`. `width` is what comes into the first round, where that is the reason.
+pub fn shared_weights(
+    name: &str,
+    weight: &str,
+    [own, first]: [String; 2],
+    place: Span,
+    shared_by: Option<Span>,
+    width: Option<&Size>,
+) -> Diagnostic {
+    let finding = Diagnostic::error(
+        "shape::shared_weights",
+        format!("`{name}` cannot share its weights: the first round has a `{weight}` of {first}, the next one needs {own}"),
+    )
+    .label(place, "its input has another width in the first round than in the others");
+    let finding = match shared_by {
+        Some(shared_by) => finding.label(shared_by, "shared by all rounds"),
+        None => finding,
+    };
+    match width {
+        Some(width) => finding.help(format!(
+            "put a stage that makes {width} features in front of the `repeat`: `linear({width}) -> repeat(…)`"
+        )),
+        None => finding.help("let the pipeline keep the width of what it is applied to"),
+    }
+}
+
+/// `repeat(3, relu, share = true)`
+pub fn nothing_shared(place: Span) -> Diagnostic {
+    Diagnostic::error("args::no_effect", "`share` has no effect here: the pipeline has no weights")
+        .label(place, "nothing to share")
+        .help("leave it out")
+}
+
 /// An input of `cx.op` has another width than the one that is stated (`in = 64`). `help` says what to write.
 pub fn width_mismatch(cx: &InferCx, port: usize, expected: &Dim, help: impl Into<String>) -> Diagnostic {
     let (name, got) = (cx.op.name(), &cx.inputs[port].width);
