@@ -143,7 +143,7 @@ fn a_folder_that_cannot_be_written_is_named_and_nothing_is_left() {
 fn ctrl_c_ends_after_the_batch_and_the_run_goes_on_to_the_same_end() {
     use std::process::Stdio;
     use std::time::{Duration, Instant};
-    let folder = folder_with(&MODEL.replace("epochs = 3", "epochs = 60").replace("(30,", "(200,"));
+    let folder = folder_with(&MODEL.replace("epochs = 3", "epochs = 60").replace("(30,", "(60,"));
     let path = folder.path();
     let straight = ["train", "m.hgnn", "--out", "straight"];
     check(path, &straight, 0);

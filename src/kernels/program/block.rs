@@ -37,7 +37,7 @@ pub(super) struct Frame<'a> {
 pub(super) struct BlockPlan {
     pub steps: Vec<Step>,
     pub n_slots: usize,
-    /// Numbers an edge that the slots hold together.
+    /// Numbers an edge that the slots hold together, without those that hold something only where a row has many edges.
     pub edge_width: usize,
     /// Numbers a row that the slots hold together.
     pub row_width: usize,
@@ -163,6 +163,7 @@ pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_reade
     let mut free: [Vec<usize>; 2] = Default::default();
     // With whether they hold values of edges.
     let mut widths: Vec<(usize, bool)> = Vec::new();
+    let mut is_filled: Vec<bool> = Vec::new();
     let mut slot_of = vec![None; program.values.len()];
     let mut steps = Vec::with_capacity(ids.len());
     for (k, &id) in ids.iter().enumerate() {
@@ -172,8 +173,10 @@ pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_reade
             let is_edges = value.space == Space::Edges;
             let slot = free[usize::from(is_edges)].pop().unwrap_or_else(|| {
                 widths.push((0, is_edges));
+                is_filled.push(false);
                 widths.len() - 1
             });
+            is_filled[slot] |= kinds[k] != Kind::Deferred;
             widths[slot].0 = widths[slot].0.max(width);
             slot_of[id.index()] = Some(slot);
         }
@@ -202,7 +205,8 @@ pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_reade
             }
         }
     }
-    let width = |of_edges: bool| widths.iter().filter(|slot| slot.1 == of_edges).map(|slot| slot.0).sum();
+    let filled = || widths.iter().zip(&is_filled).filter(|(_, is_filled)| **is_filled).map(|(slot, _)| slot);
+    let width = |of_edges: bool| filled().filter(|slot| slot.1 == of_edges).map(|slot| slot.0).sum();
     let (edge_width, row_width) = (width(true), width(false));
     let kinds_of = |&id: &Id| match &program.value(id).op {
         Op::Typed { w, .. } => program.value(*w).axes[0].known(),

@@ -26,7 +26,7 @@ use crate::kernels::summation::Summation;
 use crate::program::gradient::{Differentiated, differentiate};
 use crate::program::{Id, Op, Program, Space};
 use block::{BlockPlan, Frame, Run, Scratch, Total};
-use phases::{Phase, Schedule, schedule, source, stored};
+use phases::{Phase, Schedule, schedule, shared_scores, source, stored};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -91,11 +91,19 @@ struct Pass {
 }
 
 impl Pass {
-    /// Computes `roots` where values that `is_known` are there already, and stores those that `is_kept`.
-    fn new(program: &Program, roots: &[Id], is_known: &[bool], is_kept: &dyn Fn(Id) -> bool) -> Self {
+    /// Computes `roots` where values that `is_known` are there already, and stores those that `is_kept`, and of `scores`
+    /// those that it makes on its way.
+    fn new(
+        program: &Program,
+        roots: &[Id],
+        is_known: &[bool],
+        is_kept: &dyn Fn(Id) -> bool,
+        scores: &[Id],
+    ) -> Self {
         let is_live = program.live(roots.iter().copied());
-        let is_stored = stored(program, &is_live, roots);
-        let schedule = schedule(program, roots, is_known, is_stored, is_kept);
+        let mut is_stored = stored(program, &is_live, roots);
+        is_stored.iter_mut().zip(is_known).for_each(|(is_stored, is_known)| *is_stored |= is_known);
+        let schedule = schedule(program, roots, is_known, is_stored, is_kept, scores);
         let mut n_readers = vec![0; program.values.len()];
         for (value, _) in program.values.iter().zip(&is_live).filter(|(_, is_live)| **is_live) {
             value.op.args().iter().for_each(|arg| n_readers[arg.index()] += 1);
@@ -116,16 +124,39 @@ impl Pass {
     }
 }
 
+/// The scores that the forward pass stores so that the backward pass need not compute them again.
+fn shared_with(program: &Program, forward: &Pass, backward: &Pass) -> Vec<Id> {
+    let mut scores = Vec::new();
+    let phases = forward.schedule.phases.iter().zip(&forward.schedule.steps);
+    for (_, steps) in phases.filter(|(phase, _)| matches!(phase, Phase::Targets(_))) {
+        for later in &backward.schedule.steps {
+            scores.extend(shared_scores(program, steps, later));
+        }
+    }
+    scores.sort_unstable();
+    scores.dedup();
+    scores
+}
+
 impl Compiled {
     /// `wanted`: by input, whether a gradient may be asked for.
     pub fn new(program: &Program, wanted: &[bool]) -> Self {
         let whole = differentiate(program, wanted);
         // A first plan, which stores every value of rows: what the backward pass reads of those is kept.
         let nothing = vec![false; whole.program.values.len()];
-        let first = Pass::new(&whole.program, &program.outputs, &nothing, &|_| true);
-        let backward = Backward::new(&whole, &first, wanted);
-        let is_kept = |id: Id| backward.kept.binary_search(&id).is_ok();
-        let forward = Pass::new(&whole.program, &program.outputs, &nothing, &is_kept);
+        let passes = |scores: &[Id]| {
+            let first = Pass::new(&whole.program, &program.outputs, &nothing, &|_| true, scores);
+            let backward = Backward::new(&whole, &first, wanted);
+            let is_kept = |id: Id| backward.kept.binary_search(&id).is_ok();
+            let forward = Pass::new(&whole.program, &program.outputs, &nothing, &is_kept, scores);
+            (forward, backward)
+        };
+        let (mut forward, mut backward) = passes(&[]);
+        let scores = shared_with(&whole.program, &forward, &backward.pass);
+        if !scores.is_empty() {
+            (forward, backward) = passes(&scores);
+        }
+        debug_assert!(backward.kept.iter().all(|id| forward.schedule.is_stored[id.index()]));
         let alone = OnceLock::new();
         let backward = Mutex::new(vec![Arc::new(backward)]);
         Self { wanted: wanted.to_vec(), alone, forward, backward, whole }
@@ -135,7 +166,7 @@ impl Compiled {
     fn alone(&self) -> &Pass {
         let program = &self.whole.program;
         let nothing = || vec![false; program.values.len()];
-        self.alone.get_or_init(|| Pass::new(program, &program.outputs, &nothing(), &|_| false))
+        self.alone.get_or_init(|| Pass::new(program, &program.outputs, &nothing(), &|_| false, &[]))
     }
 
     /// The backward pass for the inputs that are `tracked`, by port.
@@ -159,7 +190,7 @@ impl Backward {
         let of_inputs = whole.of_inputs.iter().zip(tracked).filter(|(_, tracked)| **tracked);
         let roots: Vec<Id> =
             of_inputs.map(|(id, _)| id).chain(&whole.of_weights).flatten().copied().collect();
-        let pass = Pass::new(&whole.program, &roots, &is_known, &|_| false);
+        let pass = Pass::new(&whole.program, &roots, &is_known, &|_| false, &[]);
         let mut kept: Vec<Id> = pass.schedule.reads.iter().flatten().copied().collect();
         // A gradient that is a value of the forward pass itself.
         kept.extend(pass.roots.iter().copied());

@@ -3,7 +3,8 @@
 //! Values of edges are not stored where they can be made again on a block: a step over the edges takes a block of target
 //! rows with all of their edges (or of source rows, over the transpose), and computes what it needs of them in memory
 //! that stays in the cache. Sums over a row's edges are complete within its block, so a softmax over them, and what is
-//! gathered of it again, belong to the same step.
+//! gathered of it again, belong to the same step. Scores of a few numbers an edge, for which whole rows are read, are the
+//! exception: where several passes need them, the first stores them.
 
 use crate::program::{Fun, Id, Index, Op, Program, Reduce, Space, Value};
 use std::collections::HashSet;
@@ -41,6 +42,17 @@ pub(super) struct Schedule {
     pub reads: Vec<Vec<Id>>,
     /// By value: whether it has memory of its own for the whole batch.
     pub is_stored: Vec<bool>,
+}
+
+impl Schedule {
+    /// What the phases from this one on compute and read, after a change of what is stored.
+    fn read_anew(&mut self, program: &Program, from: usize) {
+        for phase in from..self.phases.len() {
+            let part = Part::new(program, &self.phases[phase], &self.is_stored);
+            self.steps[phase] = part.steps;
+            self.reads[phase] = part.reads;
+        }
+    }
 }
 
 /// Whether the value is a sum over all rows or edges that blocks take parts of: a gradient of weights.
@@ -104,15 +116,21 @@ struct Needs {
     within: isize,
 }
 
-/// Plans the computation of `roots`. Values that `is_known` are there already; those that `is_kept` are stored in any case.
+/// Plans the computation of `roots`. Values that `is_known` are there already; those that `is_kept` are stored in any case,
+/// and so are those of `wanted` that a pass over the targets makes on its way.
 pub(super) fn schedule(
     program: &Program,
     roots: &[Id],
     is_known: &[bool],
     is_stored: Vec<bool>,
     is_kept: &dyn Fn(Id) -> bool,
+    wanted: &[Id],
 ) -> Schedule {
     let is_live = live(program, roots, is_known);
+    // What both directions need is made by targets, and that first.
+    let both_ways = scores_both_ways(program, &is_live, is_known, &is_stored);
+    let mut is_stored = is_stored;
+    both_ways.iter().for_each(|id| is_stored[id.index()] = true);
     let mut phases: Vec<Phase> = Vec::new();
     // By value: the phase that makes it, or for values that are not stored what they need.
     let mut made = vec![-1isize; program.values.len()];
@@ -146,6 +164,7 @@ pub(super) fn schedule(
                 let from = source(program, *arg);
                 let (before, within) = match &value.op {
                     Op::Gather { index: Index::Target, .. } => (-1, made[from.index()]),
+                    _ if is_by_targets(program, from, &is_stored) => (-1, made[from.index()]),
                     _ if program.value(from).space == Space::Edges && !is_stored[from.index()] => {
                         (needs[from.index()].before, needs[from.index()].within)
                     }
@@ -218,6 +237,8 @@ pub(super) fn schedule(
     let mut moving = Moving::new(program, phases, is_stored, roots);
     while moving.move_one(is_kept) {}
     let mut schedule = moving.finish();
+    leave_to_readers(program, &mut schedule, &both_ways);
+    store_scores(program, &mut schedule, wanted);
     leave_in_blocks(program, &mut schedule, roots, is_kept);
     schedule
 }
@@ -426,6 +447,132 @@ fn is_cheap(value: &Value) -> bool {
     value.space == Space::Rows && is_cheap
 }
 
+/// Numbers of an edge that are worth their memory, where more would have to be read to compute them again: a score and a
+/// share of each head.
+const NARROW: usize = 8;
+
+/// Whether a value of edges is stored by a pass over the targets, so that this pass can read it too.
+fn is_by_targets(program: &Program, id: Id, is_stored: &[bool]) -> bool {
+    let value = program.value(id);
+    value.space == Space::Edges && is_stored[id.index()] && !is_whole(program, value)
+}
+
+/// Whether an edge has to read far more to compute the value than to find it again: the dot product of a head.
+fn is_score(program: &Program, id: Id) -> bool {
+    let value = program.value(id);
+    let width = value.known_width();
+    let is_wide = |arg: &Id| program.value(*arg).space == Space::Edges && program.value(*arg).known_width() >= 4 * width;
+    let op = matches!(value.op, Op::Fold { .. } | Op::Linear { .. } | Op::Contract { .. } | Op::Typed { .. });
+    value.space == Space::Edges && width <= NARROW && op && value.op.args().iter().any(is_wide)
+}
+
+/// Of the steps of a pass, in order: scores, and what is computed of them at a few numbers an edge.
+fn of_scores(program: &Program, steps: &[Id]) -> Vec<Id> {
+    let mut found = Vec::new();
+    for &id in steps {
+        let value = program.value(id);
+        let is_of_edges = value.space == Space::Edges && value.known_width() <= NARROW;
+        let is_found = |arg: &Id| found.binary_search(&source(program, *arg)).is_ok();
+        let is_own = !matches!(value.op, Op::View(_) | Op::Gather { .. });
+        if is_of_edges && is_own && (is_score(program, id) || value.op.args().iter().any(is_found)) {
+            found.push(id);
+        }
+    }
+    found
+}
+
+/// Scores that sums over the targets and over the sources are computed of.
+fn scores_both_ways(program: &Program, is_live: &[bool], is_known: &[bool], is_stored: &[bool]) -> Vec<Id> {
+    // By value: whether a pass by targets, and one by sources, computes it.
+    let mut is_read = vec![[false; 2]; program.values.len()];
+    let mut found = Vec::new();
+    for (idx, value) in program.values.iter().enumerate().rev() {
+        let id = Id(idx as u32);
+        if !is_live[idx] || is_known[idx] {
+            continue;
+        }
+        let is_made_by = match &value.op {
+            Op::Reduce { index: Index::Target, .. } => [true, false],
+            Op::Reduce { index: Index::Source, .. } => [false, true],
+            _ if is_total(program, value) => [true, false],
+            _ if value.space == Space::Edges && !is_stored[idx] => is_read[idx],
+            _ => [is_stored[idx] && !is_whole(program, value), false],
+        };
+        for arg in value.op.args() {
+            if program.value(arg).space == Space::Edges {
+                is_read[arg.index()].iter_mut().zip(is_made_by).for_each(|(is_read, is)| *is_read |= is);
+            }
+        }
+        if is_read[idx] == [true; 2] && !is_stored[idx] && is_score(program, id) {
+            found.push(id);
+        }
+    }
+    found
+}
+
+/// Values of edges that have served to order the passes are stored by their readers' choice alone.
+fn leave_to_readers(program: &Program, schedule: &mut Schedule, ids: &[Id]) {
+    for &id in ids {
+        let mut storing = schedule.phases.iter_mut().filter(|phase| phase.results().contains(&id));
+        if let Some(Phase::Targets(results)) = storing.next()
+            && results.len() > 1
+        {
+            results.retain(|&other| other != id);
+            schedule.is_stored[id.index()] = false;
+        }
+    }
+    if !ids.is_empty() {
+        schedule.read_anew(program, 0);
+    }
+}
+
+/// What one pass stores so that another, with these steps, need not compute scores again.
+pub(super) fn shared_scores(program: &Program, steps: &[Id], later: &[Id]) -> Vec<Id> {
+    let mut shared = of_scores(program, steps);
+    shared.retain(|id| later.binary_search(id).is_ok());
+    let is_shared = |id: Id| shared.binary_search(&id).is_ok();
+    // The last of them: those that something else reads.
+    let mut is_read = vec![false; shared.len()];
+    for &step in later.iter().filter(|&&step| !is_shared(step)) {
+        let op = &program.value(step).op;
+        for arg in op.args().iter().filter(|_| !matches!(op, Op::View(_))) {
+            if let Ok(place) = shared.binary_search(&source(program, *arg)) {
+                is_read[place] = true;
+            }
+        }
+    }
+    let scores: Vec<Id> = shared.iter().copied().filter(|&id| is_score(program, id)).collect();
+    let last: Vec<Id> = shared.iter().zip(&is_read).filter(|(_, is_read)| **is_read).map(|(id, _)| *id).collect();
+    let width = |ids: &[Id]| ids.iter().map(|&id| program.value(id).known_width()).sum::<usize>();
+    if width(&last) <= width(&scores) { last } else { scores }
+}
+
+/// Scores that several passes over the edges compute are stored by the first, where that goes by targets.
+fn store_scores(program: &Program, schedule: &mut Schedule, wanted: &[Id]) {
+    for from in 0..schedule.phases.len() {
+        if !matches!(schedule.phases[from], Phase::Targets(_)) {
+            continue;
+        }
+        let mut found: Vec<Id> =
+            wanted.iter().copied().filter(|id| schedule.steps[from].binary_search(id).is_ok()).collect();
+        for later in &schedule.steps[from + 1..] {
+            found.extend(shared_scores(program, &schedule.steps[from], later));
+        }
+        found.retain(|id| !schedule.is_stored[id.index()]);
+        found.sort_unstable();
+        found.dedup();
+        if found.is_empty() {
+            continue;
+        }
+        found.iter().for_each(|id| schedule.is_stored[id.index()] = true);
+        if let Phase::Targets(ids) = &mut schedule.phases[from] {
+            ids.extend(found);
+            ids.sort_unstable();
+        }
+        schedule.read_anew(program, from);
+    }
+}
+
 /// Values of rows that only their own phase reads, row by row, are not stored.
 fn leave_in_blocks(program: &Program, schedule: &mut Schedule, roots: &[Id], is_kept: &dyn Fn(Id) -> bool) {
     let mut is_read = vec![false; program.values.len()];
@@ -450,7 +597,9 @@ fn leave_in_blocks(program: &Program, schedule: &mut Schedule, roots: &[Id], is_
 
 fn of_edges(program: &Program, x: Id, is_stored: &[bool], made: &[isize], needs: &[Needs]) -> Needs {
     let from = source(program, x);
-    if is_stored[from.index()] {
+    if is_by_targets(program, from, is_stored) {
+        Needs { before: -1, within: made[from.index()] }
+    } else if is_stored[from.index()] {
         Needs { before: made[from.index()], within: -1 }
     } else {
         needs[from.index()]

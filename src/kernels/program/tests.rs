@@ -181,6 +181,41 @@ fn check(what: &str, write: Write) {
     }
 }
 
+/// What is near counts more: the score of an edge is a dot product of rows.
+fn nearness<'b>(b: &'b Build, x: V<'b>, w: usize) -> V<'b> {
+    let edges = b.edges();
+    let (q, v) = (x.linear(weight(b, "q", &[w, w])), x.linear(weight(b, "v", &[w, w])));
+    let apart = edges.target(q) - edges.source(q);
+    let shares = edges.softmax(-apart.dot(apart).view(&[size(1)]));
+    edges.sum(edges.source(v) * shares)
+}
+
+/// Of `apart · apart`, and of `∂ · v` on the way back, where one dot product of the forward pass stays beside the shares.
+#[test]
+fn dot_products_of_edges_are_computed_once() {
+    let n_dots = |width: usize| {
+        let b = Build::new();
+        let x = b.input(0, Space::Rows, &[size(width)]);
+        let program = b.finish(&[nearness(&b, x, width)]);
+        let compiled = Compiled::new(&program, &[true]);
+        let sizes = Sizes { graphs: 1.0, rows: 10.0, edges: 40.0 };
+        let dots = |pass| compiled.launches(pass, sizes).iter().map(|launch| launch.dots).sum::<f64>() / 40.0;
+        let kept = compiled.whole.program.values.iter().enumerate();
+        let of_edges = kept.filter(|(_, value)| value.space == Space::Edges).map(|(id, _)| Id(id as u32));
+        let backward = compiled.backward(&[true]);
+        let n_kept: usize = of_edges
+            .filter(|id| backward.kept.binary_search(id).is_ok())
+            .map(|id| compiled.whole.program.value(id).known_width())
+            .sum();
+        (dots(Direction::Forward), dots(Direction::Backward(&[true])), n_kept)
+    };
+    // A row's own `∂ · y` is a dot product too.
+    let of_rows = 10.0 / 40.0;
+    assert_eq!(n_dots(16), (1.0, 1.0 + of_rows, 1));
+    // Rows of two numbers are read again.
+    assert_eq!(n_dots(2), (1.0, 4.0 + of_rows, 0));
+}
+
 #[test]
 fn messages_are_those_of_the_reference() {
     check("sum", |b, x, _, _, _| b.edges().sum(b.edges().source(x)));
@@ -213,6 +248,7 @@ fn messages_are_those_of_the_reference() {
         let alpha = edges.softmax(score).dropout(0.3);
         edges.sum(edges.source(left) * alpha.column()).flat()
     });
+    check("nearness", |b, x, _, _, w| nearness(b, x, w));
     check("moments", |b, x, e, _, _| {
         let edges = b.edges();
         let m = edges.source(x) * e;
