@@ -313,16 +313,39 @@ pub(crate) fn dot<T: Float>(a: &[T], b: &[T]) -> T {
     let n = a.len().min(b.len());
     let (a, b) = (&a[..n], &b[..n]);
     let mut lanes = [T::ZERO; LANES];
-    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let (a_rest, b_rest) = (a_chunks.remainder(), b_chunks.remainder());
-    for (a, b) in a_chunks.zip(b_chunks) {
+    let mut start = 0;
+    while n - start >= LANES {
+        // Arrays, whose length is known, so that their loop becomes vectors.
+        let a: &[T; LANES] = a[start..][..LANES].try_into().expect("as many");
+        let b: &[T; LANES] = b[start..][..LANES].try_into().expect("as many");
         for lane in 0..LANES {
             lanes[lane] += a[lane] * b[lane];
         }
+        start += LANES;
     }
     let mut rest = T::ZERO;
-    for (&a, &b) in a_rest.iter().zip(b_rest) {
-        rest += a * b;
+    for i in start..n {
+        rest += a[i] * b[i];
+    }
+    fold(lanes) + rest
+}
+
+/// `Σ a` in a fixed order that becomes SIMD code.
+#[inline(always)]
+pub(crate) fn sum<T: Float>(a: &[T]) -> T {
+    const LANES: usize = 16;
+    let mut lanes = [T::ZERO; LANES];
+    let mut start = 0;
+    while a.len() - start >= LANES {
+        let a: &[T; LANES] = a[start..][..LANES].try_into().expect("as many");
+        for lane in 0..LANES {
+            lanes[lane] += a[lane];
+        }
+        start += LANES;
+    }
+    let mut rest = T::ZERO;
+    for i in start..a.len() {
+        rest += a[i];
     }
     fold(lanes) + rest
 }
@@ -330,13 +353,21 @@ pub(crate) fn dot<T: Float>(a: &[T], b: &[T]) -> T {
 /// The sum of the lanes, pairwise.
 #[inline(always)]
 pub(crate) fn fold<T: Float>(mut lanes: [T; 16]) -> T {
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            let upper = lanes[lane + half];
-            lanes[lane] += upper;
-        }
-    }
+    halve::<T, 8>(&mut lanes);
+    halve::<T, 4>(&mut lanes);
+    halve::<T, 2>(&mut lanes);
+    halve::<T, 1>(&mut lanes);
     lanes[0]
+}
+
+/// The upper of `2 · HALF` lanes are added to the lower. With a number of lanes that is not written in the code, they
+/// would be added one at a time, and so would be what is summed up in them before.
+#[inline(always)]
+fn halve<T: Float, const HALF: usize>(lanes: &mut [T; 16]) {
+    for lane in 0..HALF {
+        let upper = lanes[lane + HALF];
+        lanes[lane] += upper;
+    }
 }
 
 /// `out += factor · x`

@@ -324,10 +324,6 @@ pub(super) enum Total<T> {
 
 impl<T: Float> Scratch<T> {
     pub fn new(plan: &BlockPlan) -> Self {
-        let total = |&(_, len, is_wide): &(Id, usize, bool)| match is_wide {
-            true => Total::Sums(vec![0.0; len]),
-            false => Total::Products(vec![T::ZERO; len]),
-        };
         Self {
             slots: vec![Vec::new(); plan.n_slots],
             wide: Vec::new(),
@@ -336,8 +332,17 @@ impl<T: Float> Scratch<T> {
             packed: Vec::new(),
             also_packed: Vec::new(),
             of_kinds: OfKinds::default(),
-            totals: plan.totals.iter().map(total).collect(),
+            totals: Vec::new(),
         }
+    }
+
+    /// Begins the sums over all rows of a group of blocks.
+    pub fn begin(&mut self, plan: &BlockPlan) {
+        let total = |&(_, len, is_wide): &(Id, usize, bool)| match is_wide {
+            true => Total::Sums(vec![0.0; len]),
+            false => Total::Products(vec![T::ZERO; len]),
+        };
+        self.totals = plan.totals.iter().map(total).collect();
     }
 }
 
@@ -804,7 +809,7 @@ pub(super) fn fold<T: Float>(how: Reduce, x: Rows<T>, n: usize, dims: &[usize], 
             let x = &x[head * len * inner..][..len * inner];
             if inner == 1 {
                 out[0] = match how {
-                    Reduce::Sum => x.iter().fold(T::ZERO, |sum, &x| sum + x),
+                    Reduce::Sum => crate::kernels::custom::sum(x),
                     Reduce::Max => x.iter().fold(T::NEG_INFINITY, |a, &b| a.greater(b)),
                     Reduce::Mul => x.iter().fold(T::ONE, |product, &x| product * x),
                 };

@@ -61,7 +61,7 @@ pub(crate) struct Launch {
     pub stored: f64,
     /// Numbers that the loops of a block compute, which lie in a cache.
     pub elements: f64,
-    /// Numbers of which each waits for the one before, as in a sum along a row.
+    /// Numbers of which each waits for the one before, as for the largest of a row.
     pub singles: f64,
     /// Numbers whose operands lie at places of their own, so that no vector of them is computed at a time.
     pub general: f64,
@@ -340,12 +340,18 @@ impl Counting<'_> {
                         launch.gathered += own;
                         launch.lookups += sizes.edges;
                     }
-                    Op::Fold { x, .. } => {
+                    Op::Fold { how, x, axis } => {
                         self.read(*x, launch);
                         launch.flops += self.numbers(*x);
-                        launch.visits += own;
-                        // A sum of neighbours in a row waits for each addition.
-                        launch.singles += self.numbers(*x);
+                        let is_last = axis + 1 == self.program.value(*x).axes.len();
+                        if is_last && *how != Reduce::Sum {
+                            // Each number of a row waits for the one before.
+                            launch.visits += own;
+                            launch.singles += self.numbers(*x);
+                        } else {
+                            launch.elements += self.numbers(*x);
+                            launch.dots += if is_last { own } else { 0.0 };
+                        }
                     }
                     Op::Concat { parts, .. } => {
                         parts.iter().for_each(|&part| {
@@ -602,7 +608,7 @@ impl Loops {
         });
         let chained = seconds(&mut || {
             let rows = Rows::dense(&a, WIDTH);
-            super::block::fold(Reduce::Sum, rows, N / WIDTH, &[WIDTH], 0, &mut out);
+            super::block::fold(Reduce::Max, rows, N / WIDTH, &[WIDTH], 0, &mut out);
         });
         let dots = seconds(&mut || {
             dot(Rows::dense(&a, WIDTH), Rows::dense(&b, WIDTH), N / WIDTH, [WIDTH / SHORT, SHORT], &mut out);

@@ -1,6 +1,7 @@
 //! Loops over numbers at the same place: one for each function, over rows that lie one after another or where an index
 //! says.
 
+use crate::kernels::custom;
 use crate::kernels::float::Float;
 use crate::program::Fun;
 use multiversion::multiversion;
@@ -606,26 +607,7 @@ pub(super) fn dot<T: Float>(a: Rows<T>, b: Rows<T>, n: usize, [heads, each]: [us
     for row in 0..n {
         let (a, b) = (a.ahead(row, n, width), b.ahead(row, n, width));
         for head in 0..heads {
-            let (a, b) = (&a[head * each..][..each], &b[head * each..][..each]);
-            let mut lanes = [T::ZERO; NARROW];
-            let mut start = 0;
-            while each - start >= NARROW {
-                let (a, b) = (&a[start..][..NARROW], &b[start..][..NARROW]);
-                for i in 0..NARROW {
-                    lanes[i] += a[i] * b[i];
-                }
-                start += NARROW;
-            }
-            let mut rest = T::ZERO;
-            for i in start..each {
-                rest += a[i] * b[i];
-            }
-            for half in [8, 4, 2, 1] {
-                for lane in 0..half {
-                    lanes[lane] += lanes[lane + half];
-                }
-            }
-            out[row * heads + head] = lanes[0] + rest;
+            out[row * heads + head] = custom::dot(&a[head * each..][..each], &b[head * each..][..each]);
         }
     }
 }

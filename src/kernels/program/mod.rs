@@ -457,12 +457,18 @@ fn in_groups<T: Float>(
     run: impl Fn(usize, &mut Scratch<T>) + Sync,
 ) -> Vec<Vec<Total<T>>> {
     let per_group = n_blocks.div_ceil(n_groups(plan.totals.iter().map(|total| total.1).sum())).max(1);
+    // Memory of blocks that groups leave to those after them: one for each thread.
+    let idle = Mutex::new(Vec::new());
     parallel::map_each(n_blocks.div_ceil(per_group), work, |group| {
-        let mut scratch = Scratch::new(plan);
+        let free = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut scratch = free.unwrap_or_else(|| Scratch::new(plan));
+        scratch.begin(plan);
         for block in group * per_group..((group + 1) * per_group).min(n_blocks) {
             run(block, &mut scratch);
         }
-        scratch.totals
+        let totals = std::mem::take(&mut scratch.totals);
+        idle.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        totals
     })
 }
 
