@@ -180,9 +180,10 @@ pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_reade
             widths[slot].0 = widths[slot].0.max(width);
             slot_of[id.index()] = Some(slot);
         }
-        let dims: Vec<usize> = value.axes.iter().map(|size| size.known().expect("known here")).collect();
+        let dims = known_axes(program, id);
         let (shape, fits) = match &value.op {
             Op::Map(..) | Op::Expand(_) => fits(program, &value.op.args(), &dims),
+            _ if let Kind::Dot([a, _]) = kinds[k] => (shape(&known_axes(program, a)), Vec::new()),
             _ => (shape(&dims), Vec::new()),
         };
         let inner = |id: Id| program.value(id).axes.last().and_then(|size| size.known()).unwrap_or(1);
@@ -226,6 +227,19 @@ pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_reade
     BlockPlan { steps, n_slots: widths.len(), edge_width, row_width, slot_of, packed_width, n_kinds, totals }
 }
 
+fn known_axes(program: &Program, id: Id) -> Vec<usize> {
+    program.value(id).axes.iter().map(|size| size.known().expect("known here")).collect()
+}
+
+/// The operands of a function, of which there are three at most.
+fn operands<'a, T: Float>(args: &[Id], fits: &[Fit], rows: impl Fn(Id) -> Rows<'a, T>) -> [Operand<'a, T>; 3] {
+    let mut operands = [(Rows::dense(&[], 0), Fit::Full); 3];
+    for ((operand, &arg), &fit) in operands.iter_mut().zip(args).zip(fits) {
+        *operand = (rows(arg), fit);
+    }
+    operands
+}
+
 /// Rows of several axes as heads of the last axis.
 fn shape(dims: &[usize]) -> [usize; 2] {
     match dims {
@@ -238,10 +252,7 @@ fn shape(dims: &[usize]) -> [usize; 2] {
 /// How operands stand beside a result of these axes: heads and numbers a head, as the operands need them, and the fit of
 /// each.
 fn fits(program: &Program, args: &[Id], dims: &[usize]) -> ([usize; 2], Vec<Fit>) {
-    let axes = |id: &Id| -> Vec<usize> {
-        program.value(*id).axes.iter().map(|size| size.known().expect("known here")).collect()
-    };
-    let all: Vec<Vec<usize>> = args.iter().map(axes).collect();
+    let all: Vec<Vec<usize>> = args.iter().map(|&arg| known_axes(program, arg)).collect();
     // A head is the last axis, or as many of the last ones as an operand repeats together.
     let found = (0..dims.len().max(1)).rev().find_map(|split| {
         let fits: Option<Vec<Fit>> = all.iter().map(|axes| fit(axes, dims, split)).collect();
@@ -478,7 +489,10 @@ impl<T: Float> Run<'_, T> {
         let Scratch { slots, wide, grids, ends, packed, also_packed, of_kinds, .. } = scratch;
         let out: &mut [T] = match &mut own {
             Some(values) => {
+                // What was there is not copied, and no more is taken than is needed.
                 if values.len() < n * step.width {
+                    values.clear();
+                    values.shrink_to_fit();
                     values.resize(n * step.width, T::ZERO);
                 }
                 &mut values[..n * step.width]
@@ -493,15 +507,10 @@ impl<T: Float> Run<'_, T> {
         let slots = &*slots;
         let rows = |id: Id| self.rows(id, frame, slots);
         match &value.op {
-            _ if let Kind::Dot([a, b]) = step.kind => {
-                let dims: Vec<usize> =
-                    self.program.value(a).axes.iter().map(|size| size.known().expect("known")).collect();
-                map::dot(rows(a), rows(b), n, shape(&dims), out);
-            }
+            _ if let Kind::Dot([a, b]) = step.kind => map::dot(rows(a), rows(b), n, step.shape, out),
             Op::Map(f, args) => {
-                let operands: Vec<Operand<T>> =
-                    args.iter().zip(&step.fits).map(|(&arg, &fit)| (rows(arg), fit)).collect();
-                map::map(*f, &operands, n, step.shape, out, None);
+                let operands = operands(args, &step.fits, rows);
+                map::map(*f, &operands[..args.len()], n, step.shape, out, None);
             }
             Op::Linear { x, w, .. } => {
                 let axes = &self.program.value(*w).axes;
@@ -640,9 +649,8 @@ impl<T: Float> Run<'_, T> {
                     if let Kind::SumOf(inner) = step.kind {
                         let Op::Map(f, args) = &self.program.value(inner).op else { unreachable!() };
                         let inner = self.plan.steps.iter().find(|step| step.id == inner).expect("a step");
-                        let operands: Vec<Operand<T>> =
-                            args.iter().zip(&inner.fits).map(|(&arg, &fit)| (rows(arg), fit)).collect();
-                        map::map(*f, &operands, n_edges, inner.shape, out, Some(ends));
+                        let operands = operands(args, &inner.fits, rows);
+                        map::map(*f, &operands[..args.len()], n_edges, inner.shape, out, Some(ends));
                     } else {
                         map::copy((rows(*x), Fit::Full), n_edges, [1, step.width], out, Some(ends));
                     }
@@ -706,7 +714,7 @@ fn packed_rows<'a, T: Float>(rows: Rows<'a, T>, n: usize, width: usize, packed: 
         return rows.values(n * width);
     }
     packed.clear();
-    packed.reserve(n * width);
+    packed.reserve_exact(n * width);
     for row in 0..n {
         packed.extend_from_slice(rows.at(row, width));
     }
@@ -716,7 +724,7 @@ fn packed_rows<'a, T: Float>(rows: Rows<'a, T>, n: usize, width: usize, packed: 
 /// Some of the rows, one after another.
 fn pick<T: Float>(rows: Rows<T>, which: &[u32], width: usize, packed: &mut Vec<T>) {
     packed.clear();
-    packed.reserve(which.len() * width);
+    packed.reserve_exact(which.len() * width);
     for &row in which {
         packed.extend_from_slice(rows.at(row as usize, width));
     }

@@ -329,7 +329,10 @@ fn some<T: Float, const K: usize>(
     values
 }
 
-/// Rows of `W` numbers.
+/// Numbers of operands that are put one after another at a time.
+const TILE: usize = 256;
+
+/// Rows of `W` numbers: operands that stand elsewhere are put one after another, so that one loop goes over many rows.
 #[inline(always)]
 fn short_rows<T: Float, F: Of<T>, const W: usize>(
     c: T,
@@ -338,39 +341,77 @@ fn short_rows<T: Float, F: Of<T>, const W: usize>(
     each: usize,
     out: &mut [T],
 ) {
-    for row in 0..n {
-        let a = short_row::<T, W>(args.first(), row, each);
-        let b = short_row::<T, W>(args.get(1), row, each);
-        let d = short_row::<T, W>(args.get(2), row, each);
-        let out = &mut out[row * W..][..W];
-        for i in 0..W {
-            out[i] = F::of(c, [a[i], b[i], d[i]]);
+    let [mut a_room, mut b_room, mut d_room] = [[T::ZERO; TILE]; 3];
+    let mut first = 0;
+    while first < n {
+        let rows = (n - first).min(TILE / W);
+        let out = &mut out[first * W..][..rows * W];
+        match args {
+            [a] => run1::<T, F>(c, tile::<T, W>(a, first, rows, each, &mut a_room), out),
+            [a, b] => run2::<T, F>(
+                c,
+                tile::<T, W>(a, first, rows, each, &mut a_room),
+                tile::<T, W>(b, first, rows, each, &mut b_room),
+                out,
+            ),
+            [a, b, d] => run3::<T, F>(
+                c,
+                tile::<T, W>(a, first, rows, each, &mut a_room),
+                tile::<T, W>(b, first, rows, each, &mut b_room),
+                tile::<T, W>(d, first, rows, each, &mut d_room),
+                out,
+            ),
+            _ => unreachable!("functions of one to three numbers"),
         }
+        first += rows;
     }
 }
 
-/// A row of `W` numbers of an operand.
+/// Some rows of `W` numbers of an operand, one after another.
 #[inline(always)]
-fn short_row<T: Float, const W: usize>(operand: Option<&Operand<T>>, row: usize, each: usize) -> [T; W] {
-    let mut values = [T::ZERO; W];
-    let Some(&(rows, fit)) = operand else { return values };
+fn tile<'t, T: Float, const W: usize>(
+    &(x, fit): &Operand<'t, T>,
+    first: usize,
+    rows: usize,
+    each: usize,
+    room: &'t mut [T; TILE],
+) -> &'t [T] {
     match fit {
-        Fit::Full => values.copy_from_slice(rows.at(row, W)),
-        Fit::Scalar => values = [rows.at(row, 1)[0]; W],
+        Fit::Full if x.is_dense() => return &x.values((first + rows) * W)[first * W..],
+        Fit::Full => {
+            for row in 0..rows {
+                let from = x.at(first + row, W);
+                for i in 0..W {
+                    room[row * W + i] = from[i];
+                }
+            }
+        }
+        Fit::Scalar => {
+            for row in 0..rows {
+                let number = x.at(first + row, 1)[0];
+                for i in 0..W {
+                    room[row * W + i] = number;
+                }
+            }
+        }
         Fit::Heads => {
-            let of_heads = rows.at(row, W / each);
-            for i in 0..W {
-                values[i] = of_heads[i / each];
+            for row in 0..rows {
+                let of_heads = x.at(first + row, W / each);
+                for i in 0..W {
+                    room[row * W + i] = of_heads[i / each];
+                }
             }
         }
         Fit::Tail => {
-            let of_head = rows.at(row, each);
-            for i in 0..W {
-                values[i] = of_head[i % each];
+            for row in 0..rows {
+                let of_head = x.at(first + row, each);
+                for i in 0..W {
+                    room[row * W + i] = of_head[i % each];
+                }
             }
         }
     }
-    values
+    &room[..rows * W]
 }
 
 /// Columns that are summed in registers at a time.
@@ -388,8 +429,9 @@ fn sum_rows<T: Float, F: Of<T>>(
     let width = heads * each;
     let n = ends.last().map_or(0, |&end| end as usize);
     let mut start = 0;
-    for (out, &end) in out.chunks_exact_mut(width).zip(ends) {
-        let rows = start..end as usize;
+    for segment in 0..ends.len() {
+        let out = &mut out[segment * width..][..width];
+        let rows = start..ends[segment] as usize;
         start = rows.end;
         match args {
             [(a, Fit::Full)] => columns(
@@ -459,7 +501,8 @@ fn sum_by_number<T: Float, F: Of<T>, const IS_TURNED: bool>(
     each: usize,
     out: &mut [T],
 ) {
-    for (head, out) in out.chunks_exact_mut(each).enumerate() {
+    for head in 0..out.len() / each {
+        let out = &mut out[head * each..][..each];
         let first = if fit == Fit::Full { head * each } else { 0 };
         let end = first + each;
         let mut at = 0;
