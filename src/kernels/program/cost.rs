@@ -196,7 +196,7 @@ fn scratch(phase: &Phase, plan: &BlockPlan, sizes: Sizes) -> f64 {
         _ => ((numbers / BLOCK_NUMBERS as f64).ceil().max(1.0), numbers.min(BLOCK_NUMBERS as f64)),
     };
     let totals: usize = plan.totals.iter().map(|total| total.1).sum();
-    let n_groups = n_blocks.min(n_groups(totals) as f64);
+    let n_groups = n_blocks.min(n_groups(totals, n_blocks as usize) as f64);
     let packed = n_edges / n_blocks * plan.packed_width;
     of_blocks + packed + n_groups * totals as f64
 }
@@ -305,7 +305,7 @@ impl Counting<'_> {
             }
         };
         let totals: usize = plan.totals.iter().map(|total| total.1).sum();
-        launch.jobs = jobs_of(n_blocks.min(n_groups(totals) as f64), rows * by_row as f64);
+        launch.jobs = jobs_of(n_blocks.min(n_groups(totals, n_blocks as usize) as f64), rows * by_row as f64);
         // Each group of blocks has sums of its own, and these are added up.
         launch.streamed += 2.0 * totals as f64 * launch.jobs;
         for step in &plan.steps {

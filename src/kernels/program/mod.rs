@@ -444,9 +444,16 @@ fn run_blocks<T: Float>(run: &Run<T>, phase: &Phase, topology: &Topology) -> Vec
     plan.totals.iter().map(total).collect()
 }
 
+/// Numbers of sums over all rows from which on their parts are worth to be few: a matrix.
+const MATRIX: usize = 1 << 12;
+
+/// Groups that are enough for the threads of a machine to share.
+const ENOUGH_GROUPS: usize = 16;
+
 /// How many groups there are at most, where the sums over all rows of one have `len` numbers.
-fn n_groups(len: usize) -> usize {
-    (MAX_TOTALS / len.max(1)).clamp(4, MAX_GROUPS)
+fn n_groups(len: usize, n_blocks: usize) -> usize {
+    let most = (MAX_TOTALS / len.max(1)).clamp(4, MAX_GROUPS);
+    if len < MATRIX { most } else { most.min((n_blocks / 4).max(ENOUGH_GROUPS)) }
 }
 
 /// Runs blocks in groups, whose number follows from the size of the data alone; the totals of each group.
@@ -456,7 +463,7 @@ fn in_groups<T: Float>(
     plan: &BlockPlan,
     run: impl Fn(usize, &mut Scratch<T>) + Sync,
 ) -> Vec<Vec<Total<T>>> {
-    let per_group = n_blocks.div_ceil(n_groups(plan.totals.iter().map(|total| total.1).sum())).max(1);
+    let per_group = n_blocks.div_ceil(n_groups(plan.totals.iter().map(|total| total.1).sum(), n_blocks)).max(1);
     // Memory of blocks that groups leave to those after them: one for each thread.
     let idle = Mutex::new(Vec::new());
     parallel::map_each(n_blocks.div_ceil(per_group), work, |group| {
