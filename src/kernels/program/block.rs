@@ -232,7 +232,11 @@ fn known_axes(program: &Program, id: Id) -> Vec<usize> {
 }
 
 /// The operands of a function, of which there are three at most.
-fn operands<'a, T: Float>(args: &[Id], fits: &[Fit], rows: impl Fn(Id) -> Rows<'a, T>) -> [Operand<'a, T>; 3] {
+fn operands<'a, T: Float>(
+    args: &[Id],
+    fits: &[Fit],
+    rows: impl Fn(Id) -> Rows<'a, T>,
+) -> [Operand<'a, T>; 3] {
     let mut operands = [(Rows::dense(&[], 0), Fit::Full); 3];
     for ((operand, &arg), &fit) in operands.iter_mut().zip(args).zip(fits) {
         *operand = (rows(arg), fit);

@@ -463,7 +463,8 @@ fn in_groups<T: Float>(
     plan: &BlockPlan,
     run: impl Fn(usize, &mut Scratch<T>) + Sync,
 ) -> Vec<Vec<Total<T>>> {
-    let per_group = n_blocks.div_ceil(n_groups(plan.totals.iter().map(|total| total.1).sum(), n_blocks)).max(1);
+    let per_group =
+        n_blocks.div_ceil(n_groups(plan.totals.iter().map(|total| total.1).sum(), n_blocks)).max(1);
     // Memory of blocks that groups leave to those after them: one for each thread.
     let idle = Mutex::new(Vec::new());
     parallel::map_each(n_blocks.div_ceil(per_group), work, |group| {

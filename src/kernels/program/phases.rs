@@ -461,7 +461,9 @@ fn is_by_targets(program: &Program, id: Id, is_stored: &[bool]) -> bool {
 fn is_score(program: &Program, id: Id) -> bool {
     let value = program.value(id);
     let width = value.known_width();
-    let is_wide = |arg: &Id| program.value(*arg).space == Space::Edges && program.value(*arg).known_width() >= 4 * width;
+    let is_wide = |arg: &Id| {
+        program.value(*arg).space == Space::Edges && program.value(*arg).known_width() >= 4 * width
+    };
     let op = matches!(value.op, Op::Fold { .. } | Op::Linear { .. } | Op::Contract { .. } | Op::Typed { .. });
     value.space == Space::Edges && width <= NARROW && op && value.op.args().iter().any(is_wide)
 }
@@ -542,7 +544,8 @@ pub(super) fn shared_scores(program: &Program, steps: &[Id], later: &[Id]) -> Ve
         }
     }
     let scores: Vec<Id> = shared.iter().copied().filter(|&id| is_score(program, id)).collect();
-    let last: Vec<Id> = shared.iter().zip(&is_read).filter(|(_, is_read)| **is_read).map(|(id, _)| *id).collect();
+    let last: Vec<Id> =
+        shared.iter().zip(&is_read).filter(|(_, is_read)| **is_read).map(|(id, _)| *id).collect();
     let width = |ids: &[Id]| ids.iter().map(|&id| program.value(id).known_width()).sum::<usize>();
     if width(&last) <= width(&scores) { last } else { scores }
 }
