@@ -76,6 +76,7 @@ pub fn nothing_shared(place: Span) -> Diagnostic {
     Diagnostic::error("args::no_effect", "`share` has no effect here: the pipeline has no weights")
         .label(place, "nothing to share")
         .help("leave it out")
+        .guess(place, "")
 }
 
 /// An input of `cx.op` has another width than the one that is stated (`in = 64`). `help` says what to write.
