@@ -2,6 +2,7 @@
 //! value that it takes. A new operator is tested here by being entered in the catalogue.
 
 use crate::operator::{Lone, args, infer, numbers, sparse_graph, ty};
+use candle_core::backprop::GradStore;
 use candle_core::{DType, Device, Tensor, Var};
 use hgnn::args::{ArgKind, ArgValue, Args, Default, EdgeValue};
 use hgnn::check::check;
@@ -683,7 +684,8 @@ fn gradients_are_slopes_and_no_weight_is_dead() {
         let trained = lone.specs.iter().zip(&lone.weights.0).filter(|(spec, _)| spec.is_trained);
         let weights = trained.map(|(_, (weight, var))| (format!("weight `{weight}`"), var, true));
         let features = inputs.iter().enumerate().map(|(port, var)| (format!("input {port}"), var, false));
-        for (what, var, is_weight) in weights.chain(features) {
+        let all: Vec<(String, &Var, bool)> = weights.chain(features).collect();
+        for (what, var, is_weight) in &all {
             let gradient = gradients.get(var).map_or_else(|| vec![0.0; var.elem_count()], numbers);
             let is_finite = gradient.iter().all(|value| value.is_finite());
             assert!(is_finite, "{name}: {what} has a gradient that is no number");
@@ -691,27 +693,57 @@ fn gradients_are_slopes_and_no_weight_is_dead() {
             // What counts along the edges counts against them, but where it cancels it may do so without rounding.
             let is_usual = hgnn::ops::program::direction(&setting.args) == "along";
             assert!(is_alive || !is_weight || !is_usual, "{name}: {what} is dead");
-
-            // The slope along a random direction, by a central difference.
-            let mut rng = ChaCha8Rng::seed_from_u64(6);
-            let direction: Vec<f64> = gradient.iter().map(|_| rng.random_range(-1.0..1.0)).collect();
-            let expected: f64 = gradient.iter().zip(&direction).map(|(slope, step)| slope * step).sum();
-            let direction = Tensor::from_vec(direction, var.shape(), &Device::Cpu).unwrap();
-            let original = var.as_tensor().copy().unwrap();
-            let at = |step: f64| {
-                var.set(&(&original + (&direction * step).unwrap()).unwrap()).unwrap();
-                numbers(&evaluate())[0]
-            };
-            // A shorter step keeps clear of the kinks of functions.
-            let slopes = [1e-6, 1e-7].map(|step| (at(step) - at(-step)) / (2.0 * step));
-            // What rounding leaves of a difference of two large numbers.
-            let rounding = 4.0 * f64::EPSILON * at(0.0).abs() / 1e-6;
-            var.set(&original).unwrap();
-            let [far, near] = slopes.map(|slope| (slope - expected).abs() / expected.abs().max(1.0));
-            let (slope, apart) = if near < far { (slopes[1], near) } else { (slopes[0], far) };
-            assert!(apart < 1e-6 + rounding, "{name}: {what} has slope {slope}, gradient {expected}");
+        }
+        // Along a direction of everything at once; where that is off, one after another to say what it is.
+        let vars: Vec<&Var> = all.iter().map(|(_, var, _)| *var).collect();
+        if slope_along(&vars, &gradients, &evaluate).is_err() {
+            for (what, var, _) in &all {
+                if let Err((slope, expected)) = slope_along(&[var], &gradients, &evaluate) {
+                    panic!("{name}: {what} has slope {slope}, gradient {expected}");
+                }
+            }
         }
     }
+}
+
+/// The slope along a random direction of some variables, by a central difference, beside what their gradients say; an
+/// error where the two differ.
+fn slope_along(
+    vars: &[&Var],
+    gradients: &GradStore,
+    evaluate: &dyn Fn() -> Tensor,
+) -> Result<(), (f64, f64)> {
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    let mut expected = 0.0;
+    let originals: Vec<Tensor> = vars.iter().map(|var| var.as_tensor().copy().unwrap()).collect();
+    let directions: Vec<Tensor> = vars
+        .iter()
+        .map(|var| {
+            let gradient = gradients.get(var).map_or_else(|| vec![0.0; var.elem_count()], numbers);
+            // One with large gradients moves less, so that it does not hide another.
+            let largest = gradient.iter().fold(1.0f64, |largest, slope| largest.max(slope.abs()));
+            let direction: Vec<f64> =
+                gradient.iter().map(|_| rng.random_range(-1.0..1.0) / largest).collect();
+            expected += gradient.iter().zip(&direction).map(|(slope, step)| slope * step).sum::<f64>();
+            Tensor::from_vec(direction, var.shape(), &Device::Cpu).unwrap()
+        })
+        .collect();
+    let at = |step: f64| {
+        for ((var, original), direction) in vars.iter().zip(&originals).zip(&directions) {
+            var.set(&(original + (direction * step).unwrap()).unwrap()).unwrap();
+        }
+        numbers(&evaluate())[0]
+    };
+    // A shorter step keeps clear of the kinks of functions.
+    let slopes = [1e-6, 1e-7].map(|step| (at(step) - at(-step)) / (2.0 * step));
+    // What rounding leaves of a difference of two large numbers.
+    let rounding = 4.0 * f64::EPSILON * at(0.0).abs() / 1e-6;
+    for (var, original) in vars.iter().zip(&originals) {
+        var.set(original).unwrap();
+    }
+    let [far, near] = slopes.map(|slope| (slope - expected).abs() / expected.abs().max(1.0));
+    let (slope, apart) = if near < far { (slopes[1], near) } else { (slopes[0], far) };
+    if apart < 1e-6 + rounding { Ok(()) } else { Err((slope, expected)) }
 }
 
 #[test]
