@@ -284,12 +284,27 @@ pub static STAGES: &[Word] = &[
     word(&["PANPooling", "PANPool"], Pyg, POOL, is("pan_pool")),
     word(&["GraclusPooling", "GraclusPool"], Pyg, &[], is("graclus")),
     word(
-        &["HGPSLPool", "HGPSL", "voxel_grid", "fps", "NDPPool", "LaPool", "select_topk"],
+        &["HGPSLPool", "HGPSL", "voxel_grid", "fps", "NDPPool", "select_topk"],
         Pyg,
         POOL,
         NotYet { why: OPERATOR, nearest: "topk" },
     ),
-    word(&["GraphUNet", "graph_unet"], Pyg, POOL, NotYet { why: OPERATOR, nearest: "topk" }),
+    word(&["LaPooling", "LaPool", "lapool", "laplacian_pool"], Pyg, &[], is("la_pool")),
+    word(
+        &["GraphUNet", "graph_unet", "GraphUNets", "gUNet"],
+        Pyg,
+        &["in_channels", "hidden_channels", "out_channels", "depth", "pool_ratios"],
+        Write {
+            text: "gcn(64) as fine -> topk(ratio = 0.5) -> gcn(64) -> lift(fine) -> add(fine, identity) -> gcn(64)",
+            why: "a U-Net is written with its levels; `hgnnc new NAME --from pooling/graph_unet` begins with a whole one",
+        },
+    ),
+    word(
+        &["NoPool", "no_pool", "no-pool", "NoPooling", "identity_pool", "IdentitySelect"],
+        Common,
+        &[],
+        LeaveOut("a model without poolings keeps its nodes to the readout"),
+    ),
     word(&["max_pool", "avg_pool", "max_pool_x", "avg_pool_x"], Pyg, &["x"], is("partition")),
     word(
         &["dense_mincut_pool", "mincut_pool", "MinCutPool", "MinCutPooling"],
@@ -304,6 +319,13 @@ pub static STAGES: &[Word] = &[
         &["x", "adj", "s"],
         is("just_balance"),
     ),
+    word(
+        &["AsymCheegerCutPooling", "AsymCheegerCutPool", "TVGNN"],
+        Pyg,
+        &["x", "adj", "s"],
+        is("asym_cheeger"),
+    ),
+    word(&["BNPool", "BNPooling"], Pyg, &["in_channels", "k"], is("bn_pool")),
     word(&["HOSCPooling", "HOSCPool", "HoscPool", "hosc_pool"], Pyg, &["x", "adj", "s"], is("hosc")),
     word(
         &["HaarPool", "EigenPooling", "EigenPool"],
@@ -509,10 +531,10 @@ pub static STAGES: &[Word] = &[
         NotYet { why: OPERATOR, nearest: "batch_norm" },
     ),
     word(
-        &["pool", "pooling", "hierarchical_pool", "cluster", "coarsen"],
+        &["pool", "pooling", "hierarchical_pool", "cluster", "SRCPooling", "DenseSRCPooling"],
         Common,
-        POOL,
-        NotYet { why: OPERATOR, nearest: "diffpool" },
+        &["selector", "reducer", "lifter", "connector"],
+        is("coarsen"),
     ),
     word(
         &["readout", "global_pool", "GlobalPool", "graph_pool", "graph_pooling", "aggregate"],

@@ -135,7 +135,8 @@ fn stats(s: &Tensor, segments: &Segments) -> Result<Vec<AssignmentStats>> {
     let filled = (0..segments.n_graphs()).filter(|&graph| !segments.range(graph).is_empty());
     let stats = |graph: usize| AssignmentStats {
         clusters_in_use: per_graph[graph * 2],
-        assignment_entropy: per_graph[graph * 2 + 1],
+        // A share of 1 may be rounded up.
+        assignment_entropy: per_graph[graph * 2 + 1].max(0.0),
     };
     Ok(filled.map(stats).collect())
 }

@@ -37,7 +37,7 @@ pub struct Contraction {
 ///
 /// # Errors
 /// Where the scores are not one an edge.
-pub fn contract(scores: &[Tensor], graph: &SparseGraph) -> Result<Contraction> {
+pub fn contract(scores: &[Tensor], graph: &SparseGraph, self_loops: bool) -> Result<Contraction> {
     let csr = &graph.adjacency;
     let mut columns: Vec<Vec<f64>> = Vec::with_capacity(scores.len());
     for scores in scores {
@@ -77,7 +77,7 @@ pub fn contract(scores: &[Tensor], graph: &SparseGraph) -> Result<Contraction> {
     taken.sort_unstable();
     let of_node = |&entry: &u32| (entry, targets[entry as usize]);
     let taken = Chosen { items: taken.iter().map(of_node).collect(), n_items: csr.n_entries() };
-    Ok(contraction(graph, &targets, nodes, &taken, true))
+    Ok(contraction(graph, &targets, nodes, &taken, self_loops))
 }
 
 /// What the nodes became one for: edges or nodes, ascending, each with a node of the cluster.
@@ -398,7 +398,7 @@ mod tests {
         let (_, order) = Csr::from_edges_with_order(n as usize, &pairs, None);
         let scores: Vec<f32> = order.iter().map(|&edge| edges[edge as usize].1).collect();
         let scores = Tensor::new(scores.as_slice(), &Device::Cpu).unwrap();
-        contract(&[scores], &graph(n_nodes, &pairs)).unwrap()
+        contract(&[scores], &graph(n_nodes, &pairs), true).unwrap()
     }
 
     #[test]
@@ -442,9 +442,9 @@ mod tests {
         // Of a node with one edge that leads to it, a softmax makes 1: leaves of a star tie at its centre.
         let star = graph(&[4], &[(0, 1), (0, 2), (0, 3)]);
         let column = |values: &[f64]| Tensor::new(values, &Device::Cpu).unwrap();
-        let made = contract(&[column(&[1.0; 3]), column(&[0.1, 0.3, 0.2])], &star).unwrap();
+        let made = contract(&[column(&[1.0; 3]), column(&[0.1, 0.3, 0.2])], &star, true).unwrap();
         assert_eq!(rows(&made.members), [vec![0, 2], vec![1], vec![3]]);
-        let error = contract(&[column(&[1.0; 2])], &star).unwrap_err().to_string();
+        let error = contract(&[column(&[1.0; 2])], &star, true).unwrap_err().to_string();
         assert!(error.contains("2 scores for 3 edges"), "{error}");
     }
 
@@ -474,7 +474,7 @@ mod tests {
                 Tensor::new(order.iter().map(of).collect::<Vec<f64>>().as_slice(), &Device::Cpu).unwrap()
             };
             let keys = [column(&first), column(&|&edge| -f64::from(edge))];
-            let made = contract(&keys, &graph(&sizes, &edges)).unwrap();
+            let made = contract(&keys, &graph(&sizes, &edges), true).unwrap();
             let column = column(&|&edge| scores[edge as usize]).reshape((edges.len(), 1)).unwrap();
             let score = mean_of_lists(&column, &made.contracted, 1.0).unwrap().flatten_all().unwrap();
             let score: Vec<f64> = score.to_vec1().unwrap();
@@ -511,7 +511,7 @@ mod tests {
                 .collect();
             Tensor::new(all.as_slice(), &Device::Cpu).unwrap()
         };
-        let first = contract(&[scores(&before, &|node| node)], &before).unwrap();
+        let first = contract(&[scores(&before, &|node| node)], &before, true).unwrap();
         // Within each graph the other way round.
         let turned = |node: u32| match node {
             0..=8 => 8 - node,
@@ -525,7 +525,7 @@ mod tests {
             .collect();
         edges.sort_unstable();
         let after = graph(&[9, 1, 14], &edges);
-        let second = contract(&[scores(&after, &turned)], &after).unwrap();
+        let second = contract(&[scores(&after, &turned)], &after, true).unwrap();
         let mut moved: Vec<Vec<u32>> = rows(&first.members);
         for members in &mut moved {
             members.iter_mut().for_each(|node| *node = turned(*node));

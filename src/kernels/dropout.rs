@@ -94,7 +94,7 @@ fn drop_elements<T: Float>(x: &[T], out: &mut [T], first: usize, p: f64, seed: u
 }
 
 /// The finaliser of SplitMix64.
-fn mix_64(value: u64) -> u64 {
+pub(super) fn mix_64(value: u64) -> u64 {
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     value ^ (value >> 31)

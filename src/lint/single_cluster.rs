@@ -27,7 +27,7 @@ pub static LINT: Lint = Lint {
 
 fn find(cx: &Cx) -> Vec<Diagnostic> {
     let find = |node| match cx.action(node) {
-        Action::Pooling(Select::Assign) => clusters(cx, node),
+        Action::Pooling(Select::Assign | Select::Lead) => clusters(cx, node),
         Action::Pooling(Select::Keep) => kept(cx, node),
         _ => None,
     };

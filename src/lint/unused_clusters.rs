@@ -37,17 +37,18 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
         return None;
     }
     let k = match select {
-        Select::Assign => pooling.ty.rows.known()?,
+        Select::Assign | Select::Lead => pooling.ty.rows.known()?,
         Select::Keep => usize::try_from(pooling.args.opt_int("k")?).ok()?,
         Select::Merge => return None,
     };
+    let has_clusters = matches!(select, Select::Assign | Select::Lead);
     // Where no graph has as many nodes, `check` says so.
-    if select == Select::Assign && k > data.facts.max_nodes {
+    if has_clusters && k > data.facts.max_nodes {
         return None;
     }
     let sizes = data.sizes();
     let before = cx.rows_of_graphs(input)?;
-    let is_smaller = |rows: usize| if select == Select::Assign { rows < k } else { rows <= k };
+    let is_smaller = |rows: usize| if has_clusters { rows < k } else { rows <= k };
     let n_smaller = before.count(|found| is_smaller(found.rows));
     if n_smaller == 0 || (n_smaller as f64) < cx.threshold(&LINT, "share") * sizes.len() as f64 {
         return None;
@@ -63,7 +64,7 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
     let quarter = median.div_ceil(4).max(2);
     let place = pooling.ty.rows.origin.span.unwrap_or(pooling.span);
     let (message, label, help) = match select {
-        Select::Assign => (
+        Select::Assign | Select::Lead => (
             format!("{share} of the graphs of {name} have fewer nodes than their {k} clusters"),
             format!("the median graph has {}", counted(median, "node")),
             format!(
@@ -77,7 +78,7 @@ fn finding(cx: &Cx, node: NodeIndex) -> Option<Diagnostic> {
         ),
     };
     let text = match select {
-        Select::Assign => format!("k = {quarter}"),
+        Select::Assign | Select::Lead => format!("k = {quarter}"),
         Select::Keep | Select::Merge => "ratio = 0.5".to_owned(),
     };
     let finding = Diagnostic::warning(LINT.code, message).label(place, label).help(help);

@@ -92,7 +92,10 @@ pub fn run(
             };
             kernels::segment_reduce(x, &structure.offsets(), how)
         }
-        Composite::Sort { k } => kernels::sort_rows(x, &structure.offsets(), *k),
+        Composite::Sort { k } => {
+            let Some(k) = k.known() else { bail!("how many rows are sorted is not known without data") };
+            kernels::sort_rows(x, &structure.offsets(), k)
+        }
         Composite::Flatten { width } => {
             let Some(width) = width.known() else {
                 bail!("the width of `flatten` is not known without data")
@@ -118,11 +121,15 @@ pub fn run(
             Structure::Sparse(graph) => kernels::assignment_entropy(x, &graph.graph_offsets),
             _ => kernels::cluster_assignment_entropy(x, structure.n_graphs()),
         },
+        Composite::GammaDraws { place: at } => {
+            kernels::ln_gamma_draws(x, cx.train.then(|| cx.seed_of(place.node, *at as u64)))
+        }
+        Composite::PairSoftplus => kernels::pair_softplus(x, args[1], &structure.offsets()),
         Composite::Select(..)
         | Composite::Join { .. }
         | Composite::MergedMax
         | Composite::Kept
-        | Composite::Contract
+        | Composite::Contract { .. }
         | Composite::Merged
         | Composite::OfContracted => {
             bail!("what makes a level, or reads how it was made, is no kernel alone")

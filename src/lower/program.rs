@@ -217,10 +217,10 @@ impl ProgramModule {
                             let selection = kernels::select_top(&scores, level()?, *keep, *connect)?;
                             next = Some(NextLevel::Selected(selection));
                         }
-                        (Composite::Contract, _) => {
+                        (Composite::Contract { self_loops }, _) => {
                             let scores: Vec<Tensor> =
                                 args.iter().map(|&id| values.get(id)).collect::<Result<_>>()?;
-                            let contraction = kernels::contract(&scores, level()?)?;
+                            let contraction = kernels::contract(&scores, level()?, *self_loops)?;
                             next = Some(NextLevel::Contracted(contraction));
                         }
                         (Composite::Join { rule, self_loops }, _) => {

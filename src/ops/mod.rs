@@ -115,6 +115,10 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &pool::partition::Partition,
     &pool::pan_pool::PanPool,
     &pool::max_cut::MaxCut,
+    &pool::asym_cheeger::AsymCheeger,
+    &pool::la_pool::LaPool,
+    &pool::bn_pool::BnPool,
+    &pool::coarsen::Coarsen,
     // Readouts.
     &readout::over_rows::SUM,
     &readout::over_rows::MEAN,
@@ -205,6 +209,11 @@ pub static LOSSES: &[&dyn Loss] = &[
     &loss::auxiliary::HOSC_LOSS,
     &loss::auxiliary::KL_LOSS,
     &loss::auxiliary::MAX_CUT_LOSS,
+    &loss::auxiliary::TOTAL_VARIATION_LOSS,
+    &loss::auxiliary::ASYMMETRIC_NORM_LOSS,
+    &loss::auxiliary::RECONSTRUCTION_LOSS,
+    &loss::auxiliary::STICK_BREAKING_LOSS,
+    &loss::auxiliary::CONNECTIVITY_LOSS,
 ];
 
 pub fn find(name: &str) -> Option<&'static dyn Operator> {
@@ -379,7 +388,10 @@ impl Action {
     /// Whether values decide what comes out where, so that a rounding may decide it too. What such an operator reads
     /// has to have the same bits in every numbering.
     pub fn chooses_by_value(&self) -> bool {
-        matches!(self, Action::Pooling(Select::Keep | Select::Merge) | Action::Readout(Gather::Sorted))
+        matches!(
+            self,
+            Action::Pooling(Select::Lead | Select::Keep | Select::Merge) | Action::Readout(Gather::Sorted)
+        )
     }
 
     /// Whether each row of the result is made of the same row of the inputs, or by statistics of all rows: whatever the
@@ -439,6 +451,8 @@ pub enum Own {
 pub enum Select {
     /// Every row is shared out over the clusters, its shares adding up to 1, and clusters sum what they get.
     Assign,
+    /// As [`Select::Assign`], over the best rows by value.
+    Lead,
     /// Some rows are kept, the others dropped.
     Keep,
     /// Rows become one along edges between them, on a sparse graph.

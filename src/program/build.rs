@@ -453,6 +453,13 @@ impl<'b> V<'b> {
     pub fn softplus(self) -> Self {
         self.map(Fun::Softplus)
     }
+    pub fn ln_gamma(self) -> Self {
+        self.map(Fun::LnGamma)
+    }
+    /// Digamma for 0, trigamma for 1.
+    pub fn polygamma(self, order: f64) -> Self {
+        self.map(Fun::Polygamma(order))
+    }
     pub fn power(self, exponent: f64) -> Self {
         self.map(Fun::Power(exponent))
     }
@@ -817,6 +824,11 @@ impl<'b> V<'b> {
     /// `self[p]` times the matrix `y[p, q]` of its graph.
     pub fn apply(self, y: Self, index: Index) -> Self {
         self.apply_by(y, index, false)
+    }
+
+    /// `self[q]` times the transpose of the matrix `y[p, q]` of its graph.
+    pub fn apply_transposed(self, y: Self, index: Index) -> Self {
+        self.apply_by(y, index, true)
     }
 
     pub(crate) fn apply_by(self, y: Self, index: Index, transposed: bool) -> Self {

@@ -117,7 +117,7 @@ pub enum Composite {
     Readout(Over),
     /// The first `k` rows of each graph in falling order of their last feature, then of the one before, …; zeros where
     /// there are fewer.
-    Sort { k: usize },
+    Sort { k: Size },
     /// The rows of each graph one after another: of nodes as many as fit into the width, zeros where there are fewer.
     Flatten { width: Size },
     /// `Sᵀ Z` of each graph: `S [k]`, `Z [F]`.
@@ -128,13 +128,18 @@ pub enum Composite {
     LinkLoss,
     /// The mean entropy of the rows of each graph.
     Entropy,
+    /// The logarithm of a draw from the gamma distribution of each number and rate 1 in training, else the logarithm of the
+    /// number, which is its mean; `place` tells the sites of one stage apart. Gradients go through the draw.
+    GammaDraws { place: usize },
+    /// `Σ_ij ln(1 + exp(a_i · b_j))` over all pairs of rows of each graph: `a`, `b`.
+    PairSoftplus,
     /// The rows with the largest scores, all that tie with the last: a level of its own.
     Select(Keep, Connect),
     /// `x` at the rows that a selection keeps: `x`, the selection.
     Kept,
     /// Edges contracted by falling score, those that tie together: a level of its own, whose rows are the nodes that
     /// became one. A number for each edge, and further ones that decide where the first tie.
-    Contract,
+    Contract { self_loops: bool },
     /// Nodes that become one by a rule: a level of its own, as that of a contraction. Numbers of edges or of nodes.
     Join { rule: Join, self_loops: bool },
     /// `Σ` of `x` over the rows that became one: `x`, the contraction.
@@ -173,9 +178,11 @@ impl Composite {
             Composite::CoarseAdjacency => "coarse_adjacency",
             Composite::LinkLoss => "link_loss",
             Composite::Entropy => "assignment_entropy",
+            Composite::GammaDraws { .. } => "gamma_draws",
+            Composite::PairSoftplus => "pair_softplus",
             Composite::Select(..) => "select",
             Composite::Kept => "kept",
-            Composite::Contract => "contract",
+            Composite::Contract { .. } => "contract",
             Composite::Join { .. } => "join",
             Composite::Merged => "merged",
             Composite::MergedMax => "merged_max",
@@ -260,6 +267,7 @@ impl Composite {
             | Composite::Attend(_)
             | Composite::Activate(_)
             | Composite::Dropout { .. }
+            | Composite::GammaDraws { .. }
             | Composite::BatchNorm { .. }
             | Composite::RowNorm { .. }
             | Composite::GraphNorm { .. }
@@ -267,12 +275,14 @@ impl Composite {
             | Composite::SoftmaxRows => (space, axes),
             Composite::Beside => (space, vec![Size::sum(args.iter().map(|arg| arg.width()))]),
             Composite::Readout(_) => (Space::Graphs, axes),
-            Composite::Sort { k } => (Space::Graphs, vec![Size::Known(*k), args[0].width()]),
+            Composite::Sort { k } => (Space::Graphs, vec![k.clone(), args[0].width()]),
             Composite::Flatten { width } => (Space::Graphs, vec![width.clone()]),
             Composite::Pool => (Space::Graphs, vec![args[0].width(), args[1].width()]),
             Composite::CoarseAdjacency => (Space::Graphs, vec![args[0].width(), args[0].width()]),
-            Composite::LinkLoss | Composite::Entropy => (Space::Graphs, Vec::new()),
-            Composite::Select(..) | Composite::Contract | Composite::Join { .. } => (Space::Kept, Vec::new()),
+            Composite::LinkLoss | Composite::Entropy | Composite::PairSoftplus => (Space::Graphs, Vec::new()),
+            Composite::Select(..) | Composite::Contract { .. } | Composite::Join { .. } => {
+                (Space::Kept, Vec::new())
+            }
             Composite::Kept | Composite::Merged | Composite::MergedMax | Composite::OfContracted => {
                 (Space::Kept, axes)
             }
@@ -285,10 +295,13 @@ impl Composite {
         match self {
             Composite::PropagateLstm => Some(Moves::Ordered),
             Composite::Flatten { .. } if space == Space::Rows => Some(Moves::Ordered),
-            Composite::Flatten { .. } | Composite::Sort { .. } => Some(Moves::Invariant),
-            Composite::Select(..)
+            Composite::Flatten { .. } | Composite::Sort { .. } | Composite::PairSoftplus => {
+                Some(Moves::Invariant)
+            }
+            Composite::GammaDraws { .. }
+            | Composite::Select(..)
             | Composite::Kept
-            | Composite::Contract
+            | Composite::Contract { .. }
             | Composite::Join { .. }
             | Composite::Merged
             | Composite::MergedMax
@@ -381,11 +394,13 @@ impl Composite {
             Composite::Entropy => (-(x * x.offset(1e-15).ln()).fold_sum(0)).mean(Index::Graph),
             Composite::LinkLoss
             | Composite::PropagateLstm
+            | Composite::GammaDraws { .. }
+            | Composite::PairSoftplus
             | Composite::Sort { .. }
             | Composite::Flatten { .. }
             | Composite::Select(..)
             | Composite::Kept
-            | Composite::Contract
+            | Composite::Contract { .. }
             | Composite::Join { .. }
             | Composite::Merged
             | Composite::MergedMax

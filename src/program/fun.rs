@@ -1,6 +1,8 @@
 //! Functions of numbers at the same place. One table: what a function computes, its name, its cost. Derivatives stand in
 //! [`super::gradient`].
 
+use super::special::{ln_gamma, polygamma};
+
 /// A scalar function of one to three numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Fun {
@@ -43,6 +45,10 @@ pub enum Fun {
     Above(f64),
     /// The largest whole number that is no larger.
     Floor,
+    /// `ln Γ(x)` of a number above 0.
+    LnGamma,
+    /// The derivative of `ln Γ` of the order `c + 1`: digamma for 0, trigamma for 1.
+    Polygamma(f64),
     Add,
     Sub,
     Mul,
@@ -108,6 +114,8 @@ impl Fun {
             Fun::AtMost(_) => "at_most",
             Fun::Above(_) => "above",
             Fun::Floor => "floor",
+            Fun::LnGamma => "ln_gamma",
+            Fun::Polygamma(_) => "polygamma",
             Fun::Add => "add",
             Fun::Sub => "sub",
             Fun::Mul => "mul",
@@ -131,6 +139,7 @@ impl Fun {
             | Fun::AtLeast(c)
             | Fun::AtMost(c)
             | Fun::Above(c)
+            | Fun::Polygamma(c)
             | Fun::LeakyGate(c) => Some(c),
             _ => None,
         }
@@ -142,6 +151,7 @@ impl Fun {
             Fun::Exp | Fun::Ln | Fun::Elu(_) | Fun::Sigmoid | Fun::Tanh => 1,
             Fun::Softplus | Fun::Power(_) | Fun::Gelu => 2,
             Fun::GeluSlope => 3,
+            Fun::LnGamma | Fun::Polygamma(_) => 4,
             _ => 0,
         }
     }
@@ -204,6 +214,8 @@ impl Fun {
             Fun::AtMost(c) => a.min(c),
             Fun::Above(c) => f64::from(u8::from(a > c)),
             Fun::Floor => a.floor(),
+            Fun::LnGamma => ln_gamma(a),
+            Fun::Polygamma(n) => polygamma(n as u32, a),
             Fun::Add => a + x[1],
             Fun::Sub => a - x[1],
             Fun::Mul => a * x[1],

@@ -329,6 +329,8 @@ fn slope<'b>(b: &'b Build, f: Fun, x: &[V<'b>], k: usize, y: V<'b>, g: V<'b>) ->
         Fun::Scale(c) => g.scale(c),
         Fun::Offset(_) => g,
         Fun::Power(c) => g * a.power(c - 1.0).scale(c),
+        Fun::LnGamma => g * a.polygamma(0.0),
+        Fun::Polygamma(n) => g * a.polygamma(n + 1.0),
         Fun::AtLeast(c) => g * a.above(c),
         Fun::AtMost(c) => g * (-a).above(-c),
         Fun::Add => g,

@@ -16,6 +16,7 @@ pub mod pieces;
 pub mod recognise;
 #[cfg(test)]
 pub(crate) mod reference;
+pub mod special;
 pub mod symmetry;
 pub mod text;
 pub mod words;

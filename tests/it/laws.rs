@@ -26,7 +26,12 @@ const WIDTH: usize = 4;
 const ROWS: usize = 5;
 /// Kinds of edges.
 const N_KINDS: usize = 3;
-const WANTED: [&str; 10] = [
+const WANTED: [&str; 15] = [
+    "reconstruction",
+    "stick_breaking",
+    "connectivity",
+    "total_variation",
+    "asymmetric_norm",
     "link_prediction",
     "entropy",
     "mincut",

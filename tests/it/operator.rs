@@ -27,6 +27,18 @@ impl Lone {
         args: &Args,
         inputs: &[&Type],
         dtype: DType,
+        make: impl FnMut(&WeightSpec) -> Tensor,
+    ) -> Lone {
+        Self::build_for(op, args, inputs, dtype, false, make)
+    }
+
+    /// [`Lone::build`], of a pooling with the shares of the rows where `needs_assignment`.
+    pub fn build_for(
+        op: &'static dyn Operator,
+        args: &Args,
+        inputs: &[&Type],
+        dtype: DType,
+        needs_assignment: bool,
         mut make: impl FnMut(&WeightSpec) -> Tensor,
     ) -> Lone {
         let output = infer(op, args, inputs).unwrap_or_else(|finding| panic!("{}: {finding:?}", op.name()));
@@ -58,7 +70,7 @@ impl Lone {
             output: &output,
             activation: None,
             needs_adjacency: true,
-            needs_assignment: false,
+            needs_assignment,
             weights: &weights,
         }
         .module()

@@ -360,7 +360,20 @@ fn connected(case: &Case) -> Vec<(&'static str, ArgValue)> {
 #[test]
 fn poolings_by_their_losses_are_tgps() {
     type Losses = &'static [(&'static str, &'static str, &'static str)];
-    let cases: [(&str, Losses, &[&str]); 4] = [
+    let cases: [(&str, Losses, &[&str]); 5] = [
+        (
+            "asym_cheeger",
+            &[
+                ("total_variation", "total_variation_loss", "totvar_coeff"),
+                ("asymmetric_norm", "balance_loss", "balance_coeff"),
+            ],
+            &[
+                "tgp_asym_cheeger_cut",
+                "tgp_asym_cheeger_cut_k2",
+                "tgp_asym_cheeger_cut_raw",
+                "tgp_asym_cheeger_cut_unbatched",
+            ],
+        ),
         (
             "mincut",
             &[("mincut", "cut_loss", "cut_loss_coeff"), ("orthogonality", "ortho_loss", "ortho_loss_coeff")],
@@ -1186,5 +1199,267 @@ fn the_loss_of_a_cut_is_tgps() {
         let factor = case.args.get("loss_coeff").map_or(1.0, |factor| factor.as_f64().unwrap());
         let loss = numbers(&(cx.losses[0].1.mean_all().unwrap() * factor).unwrap());
         assert_close(name, &loss, &case.outputs["maxcut_loss"].data, tolerance.values);
+    }
+}
+
+/// The nodes of a case and the weights of its edges, along its edges or against them.
+fn sparse_of(case: &Case, variables: &BTreeMap<String, Var>, is_turned: bool) -> (Value, Value) {
+    let graphs = case.inputs["batch"].indices();
+    let sizes: Vec<usize> = graphs.chunk_by(|a, b| a == b).map(<[usize]>::len).collect();
+    let mut edges = edges(&case.inputs["edge_index"]);
+    if is_turned {
+        edges.iter_mut().for_each(|(source, target)| std::mem::swap(source, target));
+    }
+    let structure = sparse_graph(&edges, &sizes);
+    let mut entries: Vec<u32> = (0..edges.len() as u32).collect();
+    entries.sort_by_key(|&edge| (edges[edge as usize].1, edges[edge as usize].0));
+    let weight = variables["edge_weight"].index_select(&indices(entries), 0).unwrap().unsqueeze(1).unwrap();
+    let x = Value { x: variables["x"].as_tensor().clone(), structure: Structure::Sparse(structure.clone()) };
+    (x, Value { x: weight, structure: Structure::Edges(structure) })
+}
+
+/// The clusters of ours stand by falling difference of their leaders, those of tgp in the order of the nodes.
+#[test]
+fn clusters_around_leaders_are_tgps() {
+    for (name, tolerance) in ["tgp_la_pool", "tgp_la_pool_raw", "tgp_la_pool_unbatched"]
+        .iter()
+        .flat_map(|name| TOLERANCES.iter().map(move |of| (name, of)))
+    {
+        let case = &load(name);
+        let (variables, x, weight) = sparse_inputs(case, tolerance.dtype, false);
+        let (x, weight) = (&x, &weight);
+        let shares = &case.outputs["s"];
+        let k = *shares.shape.last().unwrap();
+        let mut given = connected(case);
+        given.extend([("k", ArgValue::Int(k as i64)), ("weight", ArgValue::Pipeline)]);
+        let op = operator::find("la_pool");
+        let types = [ty(Entity::Nodes, 0, None, x.x.dims()[1]), ty(Entity::Edges, 0, None, 1)];
+        let types: Vec<&Type> = types.iter().collect();
+        let of = args(op, &given);
+        let lone = Lone::build_for(op, &of, &types, x.x.dtype(), true, |_| unreachable!());
+        let value = lone.run(&[x, weight], &mut ForwardCx::training(0, &[])).unwrap();
+        let Structure::Clusters { n_graphs, adjacency: Some(adjacency), assignment: Some(s), .. } =
+            &value.structure
+        else {
+            panic!("{name}: no clusters")
+        };
+        // tgp's adjacency has a row for each source, and is divided by the sums of its columns, or where it does not pad, of its rows,
+        // which are those of ours along reversed edges.
+        let adjacency = &match is_transposed(case) {
+            true => adjacency.transpose(1, 2).unwrap().contiguous().unwrap(),
+            false => {
+                let turned = sparse_of(case, &variables, true);
+                let turned = lone.run(&[&turned.0, &turned.1], &mut ForwardCx::training(0, &[])).unwrap();
+                let Structure::Clusters { adjacency: Some(adjacency), .. } = turned.structure else {
+                    panic!("{name}: no clusters")
+                };
+                adjacency
+            }
+        };
+        // Of each graph the place here of each of tgp's clusters: that of the rows which it is all of.
+        let graphs = case.inputs["batch"].indices();
+        let ours = numbers(s);
+        let all: Vec<Vec<usize>> = (0..*n_graphs)
+            .map(|graph| (0..graphs.len()).filter(|&row| graphs[row] == graph).collect())
+            .collect();
+        let rows = |graph: usize| &all[graph];
+        let largest = (0..*n_graphs).map(|graph| rows(graph).len()).max().unwrap();
+        let theirs = |graph: usize, at: usize, cluster: usize| match shares.shape.len() {
+            3 => shares.data[(graph * largest + at) * k + cluster],
+            _ => shares.data[rows(graph)[at] * k + cluster],
+        };
+        let mut places: Vec<u32> = Vec::new();
+        for graph in 0..*n_graphs {
+            let leads = |at: &usize, cluster| theirs(graph, *at, cluster) == 1.0;
+            let mut free: Vec<u32> = (0..k as u32).collect();
+            let found: Vec<Option<u32>> = (0..k)
+                .map(|cluster| {
+                    let at = (0..rows(graph).len()).find(|at| leads(at, cluster))?;
+                    (0..k as u32).find(|&place| ours[rows(graph)[at] * k + place as usize] == 1.0)
+                })
+                .collect();
+            free.retain(|place| !found.contains(&Some(*place)));
+            places.extend(found.into_iter().map(|place| place.unwrap_or_else(|| free.remove(0))));
+        }
+        let in_order = |graph: usize| indices(places[graph * k..][..k].iter().copied());
+        let columns = |graph: usize, rows: &Tensor| rows.index_select(&in_order(graph), 1).unwrap();
+        let shares: Vec<Tensor> = (0..*n_graphs)
+            .map(|graph| {
+                let own = s.index_select(&indices(rows(graph).iter().map(|&row| row as u32)), 0).unwrap();
+                let own = columns(graph, &own);
+                match case.outputs["s"].shape.len() {
+                    3 => own.pad_with_zeros(0, 0, largest - rows(graph).len()).unwrap(),
+                    _ => own,
+                }
+            })
+            .collect();
+        let clusters = (0..n_graphs * k).map(|at| places[at] + (at / k * k) as u32);
+        let pooled = value.x.index_select(&indices(clusters), 0).unwrap();
+        let joined: Vec<Tensor> = (0..*n_graphs)
+            .map(|graph| {
+                let own = adjacency.get(graph).unwrap();
+                columns(graph, &own.index_select(&in_order(graph), 0).unwrap())
+            })
+            .collect();
+        let joined = Tensor::stack(&joined, 0).unwrap();
+        // A list of those that are not 0, row by row.
+        let is_list = case.outputs.contains_key("edge_weight");
+        let joined = match is_list {
+            true => {
+                let all = joined.flatten_all().unwrap();
+                let there = numbers(&all)
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, x)| **x != 0.0)
+                    .map(|(at, _)| at as u32)
+                    .collect::<Vec<_>>();
+                all.index_select(&indices(there), 0).unwrap()
+            }
+            false => joined,
+        };
+        let results = BTreeMap::from([
+            ("s", Tensor::cat(&shares, 0).unwrap()),
+            ("x", pooled),
+            (if is_list { "edge_weight" } else { "adj" }, joined),
+        ]);
+        let mut scalar = Tensor::zeros((), tolerance.dtype, &Device::Cpu).unwrap();
+        for (output, ours) in &results {
+            let what = format!("{name} {:?} output {output}", tolerance.dtype);
+            assert_close(&what, &numbers(ours), &case.outputs[*output].data, tolerance.values);
+            let cotangent = case.cotangents[*output].tensor(tolerance.dtype).flatten_all().unwrap();
+            let product = (ours.flatten_all().unwrap() * cotangent).unwrap().sum_all().unwrap();
+            scalar = (scalar + product).unwrap();
+        }
+        let gradients = scalar.backward().unwrap();
+        for (of, theirs) in &case.grads {
+            let what = format!("{name} {:?} gradient of {of}", tolerance.dtype);
+            let ours = gradients.get(&variables[of]).unwrap_or_else(|| panic!("{what} is missing"));
+            assert_close(&what, &numbers(ours), &theirs.data, tolerance.gradients);
+        }
+    }
+}
+
+/// Sticks are broken where the case says by shapes whose mean is there; how far the sticks are from their prior follows from the
+/// weights of the case.
+#[test]
+fn clusters_by_sticks_are_tgps() {
+    for (name, tolerance) in ["tgp_bn_pool", "tgp_bn_pool_fixed_k"]
+        .iter()
+        .flat_map(|name| TOLERANCES.iter().map(move |of| (name, of)))
+    {
+        let case = &load(name);
+        // tgp's shapes and logarithms are in single precision.
+        let tolerance = &Tolerance { values: tolerance.values.max(2e-7), ..*tolerance };
+        let (mut variables, x, _) = sparse_inputs(case, tolerance.dtype, false);
+        let variable = |of: &crate::golden::Stored| Var::from_tensor(&of.tensor(tolerance.dtype)).unwrap();
+        variables.insert("z".into(), variable(&case.inputs["z"]));
+        let k = case.args["k"].as_u64().unwrap() as usize;
+        let graphs = case.inputs["batch"].indices();
+        let sizes: Vec<usize> = graphs.chunk_by(|a, b| a == b).map(<[usize]>::len).collect();
+        let largest = *sizes.iter().max().unwrap();
+        let number = |name: &str| case.args[name].as_f64().unwrap();
+        let is_learned = case.args["train_K"] == true;
+        let mut given = vec![
+            ("k", ArgValue::Int(k as i64)),
+            ("by", ArgValue::Pipeline),
+            ("concentration", ArgValue::Float(number("alpha_DP"))),
+            ("mean", ArgValue::Float(number("K_mu"))),
+            ("variance", ArgValue::Float(number("K_var"))),
+        ];
+        given.extend(connected(case));
+        let op = operator::find("bn_pool");
+        let names = ["reconstruction", "stick_breaking", "connectivity"];
+        // What K is beyond where it begins here.
+        let matrix = &variables["param:K"];
+        let start = Tensor::eye(k, tolerance.dtype, &Device::Cpu).unwrap().affine(2.0, -1.0).unwrap();
+        let moved = (matrix.as_tensor() - start).unwrap();
+        let run = |by: Tensor, weight: Tensor, bias: Tensor| {
+            let by = Value { x: by, structure: x.structure.clone() };
+            let types = [x.x.dims()[1], by.x.dims()[1]].map(|width| ty(Entity::Nodes, 0, None, width));
+            let types: Vec<&Type> = types.iter().collect();
+            let make = |spec: &hgnn::ops::WeightSpec| match spec.name {
+                "sticks" => weight.clone(),
+                "sticks_bias" => bias.clone(),
+                _ => moved.clone(),
+            };
+            let lone = Lone::build_for(op, &args(op, &given), &types, tolerance.dtype, true, make);
+            let mut cx = ForwardCx { wanted_losses: &names, ..ForwardCx::evaluation() };
+            cx.wants_gradients = true;
+            let value = lone.run(&[&x, &by], &mut cx).unwrap();
+            (lone, value, cx.losses)
+        };
+        // softplus(ln(eᵃ − 1)) = a
+        let z = {
+            let z = variables["z"].as_tensor();
+            let places: Vec<u32> = (0..graphs.len())
+                .map(|row| (graphs[row] * largest + row - sizes[..graphs[row]].iter().sum::<usize>()) as u32)
+                .collect();
+            z.reshape(((), k - 1)).unwrap().index_select(&indices(places), 0).unwrap()
+        };
+        let rest = (1.0 - &z).unwrap();
+        let both = Tensor::cat(&[&z, &rest], 1).unwrap();
+        let logits = (both.exp().unwrap() - 1.0).unwrap().log().unwrap();
+        let eye = Tensor::eye(2 * (k - 1), tolerance.dtype, &Device::Cpu).unwrap();
+        let zeros = Tensor::zeros(2 * (k - 1), tolerance.dtype, &Device::Cpu).unwrap();
+        let (broken, value, losses) = run(logits, eye, zeros);
+        let param = |name: &str| variables[&format!("param:selector.mlp.lins.0.{name}")].as_tensor().clone();
+        let weight = param("weight").t().unwrap().contiguous().unwrap();
+        let (drawn, _, of_sticks) = run(variables["x"].as_tensor().clone(), weight, param("bias"));
+        let loss = |of: &[(&'static str, Tensor)], name: &str| {
+            of.iter().find(|(found, _)| *found == name).unwrap().1.mean_all().unwrap()
+        };
+        let Structure::Clusters { adjacency: Some(adjacency), assignment: Some(s), .. } = &value.structure
+        else {
+            panic!("{name}: no clusters")
+        };
+        let padded = |rows: &Tensor| {
+            let mut start = 0;
+            let parts: Vec<Tensor> = sizes
+                .iter()
+                .map(|&n| {
+                    start += n;
+                    rows.narrow(0, start - n, n).unwrap().pad_with_zeros(0, 0, largest - n).unwrap()
+                })
+                .collect();
+            Tensor::stack(&parts, 0).unwrap()
+        };
+        let results = [
+            ("s", padded(s)),
+            ("x", value.x.clone()),
+            ("adj", adjacency.clone()),
+            ("quality", loss(&losses, "reconstruction")),
+            ("kl", (loss(&of_sticks, "stick_breaking") * number("eta")).unwrap()),
+            // tgp divides by the number of graphs once more; a matrix that is not learned has no prior.
+            (
+                "K_prior",
+                match is_learned {
+                    true => (loss(&losses, "connectivity") / sizes.len() as f64).unwrap(),
+                    false => Tensor::zeros((), tolerance.dtype, &Device::Cpu).unwrap(),
+                },
+            ),
+        ];
+        let mut scalar = Tensor::zeros((), tolerance.dtype, &Device::Cpu).unwrap();
+        for (output, ours) in &results {
+            let what = format!("{name} {:?} output {output}", tolerance.dtype);
+            assert_close(&what, &numbers(ours), &case.outputs[*output].data, tolerance.values);
+            let cotangent = case.cotangents[*output].tensor(tolerance.dtype).flatten_all().unwrap();
+            let product = (ours.flatten_all().unwrap() * cotangent).unwrap().sum_all().unwrap();
+            scalar = (scalar + product).unwrap();
+        }
+        let gradients = scalar.backward().unwrap();
+        for (of, theirs) in &case.grads {
+            let what = format!("{name} {:?} gradient of {of}", tolerance.dtype);
+            let of_lone = |lone: &Lone, name: &str| gradients.get(lone.weights.get(name)).cloned();
+            let ours = match of.as_str() {
+                "param:K" => of_lone(&broken, "connectivity"),
+                "param:selector.mlp.lins.0.weight" => {
+                    of_lone(&drawn, "sticks").map(|gradient| gradient.t().unwrap().contiguous().unwrap())
+                }
+                "param:selector.mlp.lins.0.bias" => of_lone(&drawn, "sticks_bias"),
+                _ => gradients.get(&variables[of]).cloned(),
+            };
+            let ours = ours.unwrap_or_else(|| panic!("{what} is missing"));
+            assert_close(&what, &numbers(&ours), &theirs.data, tolerance.gradients);
+        }
     }
 }

@@ -99,6 +99,8 @@ trait Of<T> {
     fn of(c: T, x: [T; 3]) -> T;
 }
 
+use crate::program::special::{ln_gamma, polygamma};
+
 macro_rules! functions {
     ($($name:ident: |$c:ident, $a:ident, $b:ident, $d:ident| $body:expr;)*) => {
         #[allow(unused_variables)]
@@ -147,6 +149,8 @@ functions! {
     AtMost: |c, a, b, d| if a > c { c } else { a };
     Above: |c, a, b, d| if a > c { T::ONE } else { T::ZERO };
     Floor: |c, a, b, d| T::of(a.wide().floor());
+    LnGamma: |c, a, b, d| T::of(ln_gamma(a.wide()));
+    Polygamma: |c, a, b, d| T::of(polygamma(c.wide() as u32, a.wide()));
     Add: |c, a, b, d| a + b;
     Sub: |c, a, b, d| a - b;
     Mul: |c, a, b, d| a * b;
@@ -198,6 +202,8 @@ pub(super) fn map<T: Float>(
         Fun::AtMost(c) => call!(AtMost, c),
         Fun::Above(c) => call!(Above, c),
         Fun::Floor => call!(Floor, 0.0),
+        Fun::LnGamma => call!(LnGamma, 0.0),
+        Fun::Polygamma(n) => call!(Polygamma, n),
         Fun::Add => call!(Add, 0.0),
         Fun::Sub => call!(Sub, 0.0),
         Fun::Mul => call!(Mul, 0.0),

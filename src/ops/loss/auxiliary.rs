@@ -1,6 +1,9 @@
 //! Losses that poolings report beside their result: one table.
 
-use super::{BALANCE, CLUSTER, ENTROPY, HOSC, KL, LINK_PREDICTION, MAX_CUT, MINCUT, ORTHOGONALITY, SPECTRAL};
+use super::{
+    ASYMMETRIC_NORM, BALANCE, CLUSTER, CONNECTIVITY, ENTROPY, HOSC, KL, LINK_PREDICTION, MAX_CUT, MINCUT,
+    ORTHOGONALITY, RECONSTRUCTION, SPECTRAL, STICK_BREAKING, TOTAL_VARIATION,
+};
 use crate::args::{ArgSpec, Args};
 use crate::ops::{Doc, Loss, LossKind, Pyg};
 
@@ -232,6 +235,116 @@ pub static MAX_CUT_LOSS: Auxiliary = Auxiliary {
     pyg: ["tgp.utils.losses.maxcut_loss", ""],
 };
 
+/// Total variation of a pooling's assignment: `Σ_ij A_ij ‖S_i − S_j‖₁ / 2 E` of each graph with its `E` directed edges, averaged
+/// over graphs and summed over poolings. 0 where linked nodes are assigned alike.
+///
+/// Paper: Hansen and Bianchi 2023, "Total Variation Graph Neural Networks", eq. 8.
+/// tgp: `tgp.utils.losses.totvar_loss`.
+///
+/// # Shapes
+/// - `A`: `[n, n]`, the adjacency that is pooled; `S`: `[n, k]`, the assignment
+pub static TOTAL_VARIATION_LOSS: Auxiliary = Auxiliary {
+    name: TOTAL_VARIATION,
+    doc: Doc {
+        summary: "How much a pooling's assignment varies along the edges, averaged over graphs, summed over poolings.",
+        formula: "Σ_ij A_ij ‖S_i − S_j‖₁ / 2 E",
+        paper: "Hansen and Bianchi 2023, \"Total Variation Graph Neural Networks\"",
+        example: "model = gcn(64) -> relu -> asym_cheeger(k = 8) -> mean -> linear\n\
+                  loss = cross_entropy + total_variation + asymmetric_norm",
+    },
+    reported_by: &["asym_cheeger"],
+    pyg: ["tgp.utils.losses.totvar_loss", ""],
+};
+
+/// Imbalance of a pooling's clusters: `1 − Σ_c ‖S_c − q_c‖ / n (k − 1)` of each graph, where `q_c` is the number at the place
+/// `⌊n / k⌋` of the falling order of a cluster's shares and what is above it counts `k − 1` times; averaged over graphs and summed
+/// over poolings. 0 where every cluster has an equal share of the nodes, each wholly.
+///
+/// Paper: Hansen and Bianchi 2023, "Total Variation Graph Neural Networks", eq. 9.
+/// tgp: `tgp.utils.losses.asym_norm_loss`.
+///
+/// # Shapes
+/// - `S`: `[n, k]`, the assignment
+pub static ASYMMETRIC_NORM_LOSS: Auxiliary = Auxiliary {
+    name: ASYMMETRIC_NORM,
+    doc: Doc {
+        summary: "How far a pooling's clusters are from having one share of the nodes each, averaged over graphs, summed over poolings.",
+        formula: "1 − Σ_c ‖S_c − quantile(S_c)‖_{k − 1} / n (k − 1)",
+        paper: "Hansen and Bianchi 2023, \"Total Variation Graph Neural Networks\"",
+        example: "model = gcn(64) -> relu -> asym_cheeger(k = 8) -> mean -> linear\n\
+                  loss = cross_entropy + total_variation + asymmetric_norm",
+    },
+    reported_by: &["asym_cheeger"],
+    pyg: ["tgp.utils.losses.asym_norm_loss", ""],
+};
+
+/// How well a pooling tells linked nodes from others: `Σ_ij w_ij BCE(S_i K S_jᵀ, A_ij) / n²` over all pairs of nodes of each graph,
+/// where those that are linked weigh as much as all others together; averaged over graphs and summed over poolings. Its time grows
+/// with the square of a graph's nodes, its memory does not.
+///
+/// Paper: Castellana and Bianchi 2025, "BN-Pool: Bayesian Nonparametric Graph Pooling", eq. 7.
+/// tgp: `tgp.utils.losses.weighted_bce_reconstruction_loss`.
+///
+/// # Shapes
+/// - `A`: `[n, n]`, the adjacency that is pooled; `S`: `[n, k]`, the assignment; `K`: `[k, k]`, learned
+pub static RECONSTRUCTION_LOSS: Auxiliary = Auxiliary {
+    name: RECONSTRUCTION,
+    doc: Doc {
+        summary: "How well a pooling's clusters tell linked nodes from others, averaged over graphs, summed over poolings.",
+        formula: "Σ_ij w_ij BCE(S_i K S_jᵀ, A_ij) / n²",
+        paper: "Castellana and Bianchi 2025, \"BN-Pool: Bayesian Nonparametric Graph Pooling\"",
+        example: "model = gcn(64) -> relu -> bn_pool(k = 8) -> mean -> linear\n\
+                  loss = cross_entropy + reconstruction + stick_breaking + connectivity",
+    },
+    reported_by: &["bn_pool"],
+    pyg: ["tgp.utils.losses.weighted_bce_reconstruction_loss", ""],
+};
+
+/// How far a pooling's sticks are from their prior: `Σ KL(Beta(α, β) ‖ Beta(1, concentration)) / n²` over the sticks of all
+/// nodes of each graph, averaged over graphs and summed over poolings.
+///
+/// Paper: Castellana and Bianchi 2025, "BN-Pool: Bayesian Nonparametric Graph Pooling", eq. 8.
+/// tgp: `tgp.utils.losses.kl_loss`.
+///
+/// # Shapes
+/// - `α`, `β`: `[n, k − 1]`
+pub static STICK_BREAKING_LOSS: Auxiliary = Auxiliary {
+    name: STICK_BREAKING,
+    doc: Doc {
+        summary: "How far a pooling's sticks are from their prior, averaged over graphs, summed over poolings.",
+        formula: "Σ KL(Beta(α, β) ‖ Beta(1, concentration)) / n²",
+        paper: "Castellana and Bianchi 2025, \"BN-Pool: Bayesian Nonparametric Graph Pooling\"",
+        example: "model = gcn(64) -> relu -> bn_pool(k = 8) -> mean -> linear\n\
+                  loss = cross_entropy + reconstruction + stick_breaking + connectivity",
+    },
+    reported_by: &["bn_pool"],
+    pyg: ["tgp.utils.losses.kl_loss", "Its weight `eta` is that of the loss."],
+};
+
+/// How far the matrix by which a pooling's clusters are linked is from its prior: `Σ (K − μ)² / 2 σ² n²` of each graph, averaged
+/// over graphs and summed over poolings. 0 where the matrix is not learned.
+///
+/// Paper: Castellana and Bianchi 2025, "BN-Pool: Bayesian Nonparametric Graph Pooling", eq. 9.
+/// tgp: `tgp.utils.losses.cluster_connectivity_prior_loss`.
+///
+/// # Shapes
+/// - `K`: `[k, k]`
+pub static CONNECTIVITY_LOSS: Auxiliary = Auxiliary {
+    name: CONNECTIVITY,
+    doc: Doc {
+        summary: "How far the matrix that links a pooling's clusters is from its prior, averaged over graphs, summed over poolings.",
+        formula: "Σ (K − μ)² / 2 σ² n²",
+        paper: "Castellana and Bianchi 2025, \"BN-Pool: Bayesian Nonparametric Graph Pooling\"",
+        example: "model = gcn(64) -> relu -> bn_pool(k = 8) -> mean -> linear\n\
+                  loss = cross_entropy + reconstruction + stick_breaking + connectivity",
+    },
+    reported_by: &["bn_pool"],
+    pyg: [
+        "tgp.utils.losses.cluster_connectivity_prior_loss",
+        "tgp divides by the number of graphs once more.",
+    ],
+};
+
 impl Loss for Auxiliary {
     fn name(&self) -> &'static str {
         self.name
@@ -277,7 +390,12 @@ mod tests {
             ("balance", "just_balance(k = 3)", "dmon(k = 3)"),
             ("hosc", "hosc(k = 3)", "mincut(k = 3)"),
             ("max_cut", "max_cut(k = 3)", "topk(k = 3)"),
+            ("total_variation", "asym_cheeger(k = 3)", "mincut(k = 3)"),
+            ("asymmetric_norm", "asym_cheeger(k = 3)", "mincut(k = 3)"),
             ("kl", "mem_pool(8, k = 3)", "mincut(k = 3)"),
+            ("reconstruction", "bn_pool(k = 3)", "mincut(k = 3)"),
+            ("stick_breaking", "bn_pool(k = 3)", "mincut(k = 3)"),
+            ("connectivity", "bn_pool(k = 3)", "mincut(k = 3)"),
         ] {
             let codes = |stage| {
                 codes(&format!("model = {stage} -> mean -> linear\nloss = cross_entropy + 0.5 * {loss}"))

@@ -64,6 +64,21 @@ pub const BALANCE: &str = "balance";
 /// The name under which poolings report how much of the edges and of longer walks leads out of clusters.
 pub const HOSC: &str = "hosc";
 
+/// The name under which poolings report how much their assignment varies along edges.
+pub const TOTAL_VARIATION: &str = "total_variation";
+
+/// The name under which poolings report how far their clusters are from having their shares of the nodes.
+pub const ASYMMETRIC_NORM: &str = "asymmetric_norm";
+
+/// The name under which poolings report how well they tell linked nodes from others.
+pub const RECONSTRUCTION: &str = "reconstruction";
+
+/// The name under which poolings report how far their sticks are from the prior.
+pub const STICK_BREAKING: &str = "stick_breaking";
+
+/// The name under which poolings report how far the matrix by which clusters are linked is from its prior.
+pub const CONNECTIVITY: &str = "connectivity";
+
 /// The name under which poolings report how alike the scores of neighbours are.
 pub const MAX_CUT: &str = "max_cut";
 

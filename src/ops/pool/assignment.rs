@@ -55,13 +55,21 @@ pub const SELF_LOOPS: ArgSpec =
 /// # Errors
 /// Those of `diffpool`.
 pub fn clusters(cx: &InferCx) -> Result<Type, Diagnostic> {
+    let ty = clusters_of(cx)?;
+    super::assigned(cx, &ty.rows)?;
+    Ok(ty)
+}
+
+/// [`clusters`] that no network assigns.
+///
+/// # Errors
+/// `levels::needs_edges`, `args::missing` and `args::conflict` for `ratio` and `k`.
+pub fn clusters_of(cx: &InferCx) -> Result<Type, Diagnostic> {
     conv::has_edges(cx)?;
-    let rows = kept_rows(cx, &largest_rows(cx, &cx.inputs[0].rows), "ratio = 0.25")?;
-    super::assigned(cx, &rows)?;
     Ok(Type {
         entity: Entity::Clusters,
         level: cx.new_level,
-        rows,
+        rows: kept_rows(cx, &largest_rows(cx, &cx.inputs[0].rows), "ratio = 0.25")?,
         width: cx.inputs[0].width.clone(),
         symmetry: findings::symmetry::of_entity(cx, Entity::Clusters),
     })

@@ -109,8 +109,8 @@ impl Operator for EdgePool {
         // A sigmoid and tanh rise with the linear map, and a softmax is 1 wherever one edge leads to a node: the map still
         // tells edges apart whose scores are one number.
         let clusters = match a.choice("score") {
-            "softmax" => b.call(Composite::Contract, &[score, raw]),
-            _ => b.call(Composite::Contract, &[raw]),
+            "softmax" => b.call(Composite::Contract { self_loops: true }, &[score, raw]),
+            _ => b.call(Composite::Contract { self_loops: true }, &[raw]),
         };
         let score = score.offset(a.float("add"));
         let merged = b.call(Composite::Merged, &[x, clusters]);

@@ -58,26 +58,7 @@ impl Operator for Graclus {
         merged(cx)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
-        let (b, e) = (cx.b, cx.edges());
-        let one = [crate::types::Size::Known(1)];
-        let weight =
-            cx.named("weight").unwrap_or(b.constant(1.0).in_space(crate::program::Space::Edges).view(&one));
-        let degree = weight.sum(Index::Target);
-        let share = degree.above(0.0).choose(degree.at_least(TINY).reciprocal(), b.constant(0.0));
-        let score = weight * (e.source(share) + e.target(share));
-        // Walks that begin at a node, each count divided by the mean of the graph so that it stays small.
-        let more = |x: V<'b>| {
-            let x = e.sum(e.source(x));
-            x * x.mean(Index::Graph).at_least(TINY).reciprocal().gather(Index::Graph)
-        };
-        let ends = |x: V<'b>| -(e.source(x) + e.target(x));
-        let two = more(more(degree));
-        let four = more(more(two));
-        let eight = more(more(more(more(four))));
-        let level = b.call(
-            Composite::Contract,
-            &[score.stop(), ends(two).stop(), ends(four).stop(), ends(eight).stop()],
-        );
+        let level = pairs(cx, true);
         Some(Outcome::kept(reduced(cx, cx.x(), level), level))
     }
     fn pyg(&self) -> Pyg {
@@ -92,6 +73,30 @@ impl Operator for Graclus {
     fn action(&self, _: &Args) -> Action {
         Action::Pooling(Select::Merge)
     }
+}
+
+/// The level of the pairs along the heaviest edges.
+pub fn pairs<'b>(cx: &ProgramCx<'_, 'b>, self_loops: bool) -> V<'b> {
+    let (b, e) = (cx.b, cx.edges());
+    let one = [crate::types::Size::Known(1)];
+    let weight =
+        cx.named("weight").unwrap_or(b.constant(1.0).in_space(crate::program::Space::Edges).view(&one));
+    let degree = weight.sum(Index::Target);
+    let share = degree.above(0.0).choose(degree.at_least(TINY).reciprocal(), b.constant(0.0));
+    let score = weight * (e.source(share) + e.target(share));
+    // Walks that begin at a node, each count divided by the mean of the graph so that it stays small.
+    let more = |x: V<'b>| {
+        let x = e.sum(e.source(x));
+        x * x.mean(Index::Graph).at_least(TINY).reciprocal().gather(Index::Graph)
+    };
+    let ends = |x: V<'b>| -(e.source(x) + e.target(x));
+    let two = more(more(degree));
+    let four = more(more(two));
+    let eight = more(more(more(more(four))));
+    b.call(
+        Composite::Contract { self_loops },
+        &[score.stop(), ends(two).stop(), ends(four).stop(), ends(eight).stop()],
+    )
 }
 
 /// What a degree counts as at least where something is divided by it.

@@ -6,8 +6,8 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Pyg, Select, WidthRule, conv};
-use crate::program::Space;
 use crate::program::composite::{Composite, Join};
+use crate::program::{Space, V};
 use crate::types::{Size, Type};
 
 /// Pooling by a maximal `k`-independent set: a network scores the nodes, `s = sigmoid(score(x))`; by falling score a node
@@ -102,21 +102,10 @@ impl Operator for Kmis {
         Ok(ty)
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
-        let (a, b, e) = (cx.args, cx.b, cx.edges());
+        let (a, b) = (cx.args, cx.b);
         let hops = a.int("hops") as usize;
         let score = cx.input(1)?.sigmoid();
-        let start = match a.choice("heuristic") {
-            "greedy" => Some(b.constant(1.0).in_space(Space::Rows).view(&[Size::Known(1)])),
-            "weighted" => Some(score),
-            _ => None,
-        };
-        let value = match start {
-            Some(start) => {
-                let around = (0..hops).fold(start, |sum, _| sum + e.sum(e.source(sum)));
-                score * around.reciprocal()
-            }
-            None => score,
-        };
+        let value = alone(cx, score, a.choice("heuristic"), hops);
         let rule = Composite::Join { rule: Join::Around { hops }, self_loops: a.bool("self_loops") };
         let level = b.call(rule, &[value.stop()]);
         let weighted = cx.x() * score;
@@ -143,4 +132,16 @@ impl Operator for Kmis {
     fn action(&self, _: &Args) -> Action {
         Action::Pooling(Select::Merge)
     }
+}
+
+/// What a node counts as a centre: its score, over how much is within `hops` edges.
+pub fn alone<'b>(cx: &ProgramCx<'_, 'b>, score: V<'b>, heuristic: &str, hops: usize) -> V<'b> {
+    let (b, e) = (cx.b, cx.edges());
+    let start = match heuristic {
+        "greedy" => b.constant(1.0).in_space(Space::Rows).view(&[Size::Known(1)]),
+        "weighted" => score,
+        _ => return score,
+    };
+    let around = (0..hops).fold(start, |sum, _| sum + e.sum(e.source(sum)));
+    score * around.reciprocal()
 }

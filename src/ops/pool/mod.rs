@@ -2,7 +2,10 @@
 
 pub mod asap;
 pub mod assignment;
+pub mod asym_cheeger;
+pub mod bn_pool;
 pub mod cluster_pool;
+pub mod coarsen;
 pub mod diffpool;
 pub mod dmon;
 pub mod edge_pool;
@@ -10,6 +13,7 @@ pub mod graclus;
 pub mod hosc;
 pub mod just_balance;
 pub mod kmis;
+pub mod la_pool;
 pub mod max_cut;
 pub mod merging;
 pub mod mincut;

@@ -75,7 +75,7 @@ impl Operator for SortPool {
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
         let k = cx.args.int("k") as usize;
-        Some(Outcome::slots(cx.b.call(Composite::Sort { k }, &[cx.x()])))
+        Some(Outcome::slots(cx.b.call(Composite::Sort { k: crate::types::Size::Known(k) }, &[cx.x()])))
     }
     fn pyg(&self) -> Pyg {
         Pyg {

@@ -13,6 +13,9 @@ const LINKED: f64 = 0.55;
 /// Nodes that are gone for each node around a maximal independent set of a random graph of four edges a node.
 const AROUND: f64 = 0.45;
 
+/// Terms of a series that one draw from a gamma distribution adds up.
+const GAMMA_TERMS: f64 = 400.0;
+
 /// Rows of a block of a Gram matrix (`kernels/assignment_loss.rs`).
 const GRAM_ROWS: f64 = 64.0;
 
@@ -192,6 +195,36 @@ impl Trace {
         self.kernel("assignment_entropy", &[s], false, [of.n_graphs(), 1.0], |kernel| {
             kernel.forward = each.stream(2.0 * numbers, numbers).exponentials(numbers);
             kernel.backward = each.stream(3.0 * numbers, 2.0 * numbers).exponentials(numbers);
+        })
+    }
+
+    /// `kernels::ln_gamma_draws`
+    pub fn gamma_draws(&mut self, a: Matrix) -> Matrix {
+        let numbers = a.numbers();
+        self.kernel("gamma_draws", &[a], false, [a.rows, a.width], |kernel| {
+            // About ten of Newton's steps, each with a series of some tens of terms.
+            let each = Work::elementwise(numbers, 2.0);
+            kernel.forward = each.single(GAMMA_TERMS * numbers).exponentials(30.0 * numbers);
+            kernel.backward = Work::elementwise(numbers, 5.0).single(0.1 * GAMMA_TERMS * numbers);
+            kernel.backward_scratch_bytes = FLOAT_BYTES * numbers;
+            kernel.reads_result = true;
+        })
+    }
+
+    /// `kernels::pair_softplus`: one value per graph.
+    pub fn pair_softplus(&mut self, a: Matrix, b: Matrix, of: &Structure) -> Matrix {
+        let pairs: f64 = of.rows().iter().map(|rows| rows * rows).sum();
+        let (n, q) = (a.rows, a.width);
+        self.kernel("pair_softplus", &[a, b], false, [of.n_graphs(), 1.0], |kernel| {
+            let each = Work::by_rows(n);
+            kernel.forward = each.stream(2.0 * pairs * q, n * q).single(pairs).exponentials(2.0 * pairs);
+            kernel.scratch_bytes = 3.0 * FLOAT_BYTES * n;
+            let side = each.stream(4.0 * pairs * q, 2.0 * n * q).single(pairs).exponentials(pairs);
+            kernel.backward = match (a.is_tracked, b.is_tracked) {
+                (true, true) => side.and(side),
+                _ => side,
+            };
+            kernel.backward_scratch_bytes = FLOAT_BYTES * n;
         })
     }
 

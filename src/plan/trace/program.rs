@@ -160,7 +160,7 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
                         kept = Some(Rc::new(step.select_top(x, graphs, *connect, |n| n_kept(*keep, n))));
                         continue;
                     }
-                    (Composite::Contract, Structure::Sparse(graphs)) => {
+                    (Composite::Contract { .. }, Structure::Sparse(graphs)) => {
                         kept = Some(Rc::new(step.contract(x, graphs)));
                         continue;
                     }
@@ -342,12 +342,14 @@ impl Trace {
             (Composite::Plus, _) => args[1..].iter().fold(x, |sum, &arg| self.add(sum, arg)),
             (Composite::SoftmaxRows, _) => self.softmax_rows(x),
             (Composite::Readout(over), _) => self.segment_reduce(x, *over, of),
-            (Composite::Sort { k }, _) => self.sort_rows(x, of, *k as f64),
+            (Composite::Sort { k }, _) => self.sort_rows(x, of, k.known().unwrap_or(0) as f64),
             (Composite::Flatten { .. }, _) => self.reshape(x, of.n_graphs(), width),
             (Composite::Pool, _) => self.segment_product(x, args[1], of),
             (Composite::CoarseAdjacency, _) => self.assignment_adjacency(x, of),
             (Composite::LinkLoss, _) => self.link_loss(x, of),
             (Composite::Entropy, _) => self.assignment_entropy(x, of),
+            (Composite::GammaDraws { .. }, _) => self.gamma_draws(x),
+            (Composite::PairSoftplus, _) => self.pair_softplus(x, args[1], of),
             // Refused by the shape rules, or handled by the caller.
             (
                 Composite::PropagateMax
@@ -355,7 +357,7 @@ impl Trace {
                 | Composite::Attend(_)
                 | Composite::Select(..)
                 | Composite::Kept
-                | Composite::Contract
+                | Composite::Contract { .. }
                 | Composite::Join { .. }
                 | Composite::Merged
                 | Composite::MergedMax
