@@ -284,7 +284,7 @@ pub static STAGES: &[Word] = &[
     word(&["PANPooling", "PANPool"], Pyg, POOL, is("pan_pool")),
     word(&["GraclusPooling", "GraclusPool"], Pyg, &[], is("graclus")),
     word(
-        &["HGPSLPool", "HGPSL", "voxel_grid", "fps", "NDPPool", "select_topk"],
+        &["HGPSLPool", "HGPSL", "voxel_grid", "fps", "select_topk"],
         Pyg,
         POOL,
         NotYet { why: OPERATOR, nearest: "topk" },
@@ -325,6 +325,8 @@ pub static STAGES: &[Word] = &[
         &["x", "adj", "s"],
         is("asym_cheeger"),
     ),
+    word(&["NDPPooling", "NDPPool", "NDP", "node_decimation"], Pyg, &[], is("ndp")),
+    word(&["NMFPooling", "NMFPool", "nmf_pool"], Pyg, &[], is("nmf")),
     word(&["BNPool", "BNPooling"], Pyg, &["in_channels", "k"], is("bn_pool")),
     word(&["HOSCPooling", "HOSCPool", "HoscPool", "hosc_pool"], Pyg, &["x", "adj", "s"], is("hosc")),
     word(

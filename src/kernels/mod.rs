@@ -39,6 +39,7 @@ pub mod segment;
 pub mod select;
 pub mod softmax;
 pub mod sort;
+pub mod spectral;
 pub mod summation;
 pub mod tape;
 #[cfg(test)]
@@ -79,7 +80,7 @@ pub(crate) use parallel::{block_elements, block_rows, chunk_rows};
 pub use propagate::{DegreeCache, propagate, propagate_max};
 pub use rows::{add, concat_columns, gather_rows};
 pub use segment::{Reduce, segment_reduce};
-pub use select::{Selection, select_top};
+pub use select::{Selection, select_joined, select_top};
 pub use softmax::softmax_rows;
 pub use sort::sort_rows;
 pub use summation::Summation;

@@ -1,6 +1,7 @@
 //! Selection of the best nodes of each graph, for poolings that drop nodes.
 
 use super::custom::values_f64;
+use super::spectral::kron;
 use crate::kernels::graph::{Csr, EdgeKinds, SparseGraph};
 use crate::program::composite::{Connect, Keep};
 use candle_core::{Result, Tensor};
@@ -30,13 +31,32 @@ pub struct Selection {
 /// # Errors
 /// Where the scores are not one a node.
 pub fn select_top(scores: &Tensor, graph: &SparseGraph, keep: Keep, connect: Connect) -> Result<Selection> {
+    select_joined(scores, None, graph, keep, connect)
+}
+
+/// [`select_top`] of edges that count by `weights`, `[E, 1]`, which [`Connect::Through`] reads.
+///
+/// # Errors
+/// Where the scores are not one a node, or the weights not one an edge.
+pub fn select_joined(
+    scores: &Tensor,
+    weights: Option<&Tensor>,
+    graph: &SparseGraph,
+    keep: Keep,
+    connect: Connect,
+) -> Result<Selection> {
     let (rows, graph_offsets) = best_rows(scores, graph, keep)?;
     if connect != Connect::Edges {
         let adjacency = Arc::new(match connect {
             Connect::Neighbourhoods { self_loops } => neighbourhoods(graph, &rows, self_loops),
+            Connect::Through { least } => kron(graph, weights, &rows, least)?.0,
             _ => walks(graph, &rows),
         });
-        let transpose = Arc::new(adjacency.transpose());
+        let transpose = match connect {
+            // Links have both ways.
+            Connect::Through { .. } => adjacency.clone(),
+            _ => Arc::new(adjacency.transpose()),
+        };
         let rows = Arc::new(rows);
         let joined = SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets)).kept(rows.clone());
         return Ok(Selection { rows, graph: Arc::new(joined), entries: Arc::default() });

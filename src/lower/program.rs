@@ -214,7 +214,9 @@ impl ProgramModule {
                     match (what, &next) {
                         (Composite::Select(keep, connect), _) => {
                             let scores = values.get(args[0])?;
-                            let selection = kernels::select_top(&scores, level()?, *keep, *connect)?;
+                            let weights = args.get(1).map(|&id| values.get(id)).transpose()?;
+                            let selection =
+                                kernels::select_joined(&scores, weights.as_ref(), level()?, *keep, *connect)?;
                             next = Some(NextLevel::Selected(selection));
                         }
                         (Composite::Contract { self_loops }, _) => {

@@ -118,6 +118,8 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &pool::asym_cheeger::AsymCheeger,
     &pool::la_pool::LaPool,
     &pool::bn_pool::BnPool,
+    &pool::ndp::Ndp,
+    &pool::nmf::Nmf,
     &pool::coarsen::Coarsen,
     // Readouts.
     &readout::over_rows::SUM,

@@ -60,6 +60,9 @@ pub enum Connect {
     /// An edge wherever one, or a node itself, leads from the neighbours of one node to those of another, each its own
     /// neighbour.
     Neighbourhoods { self_loops: bool },
+    /// An edge each way where nodes are linked directly or through those that are gone, if the link weighs more than this: Kron
+    /// reduction.
+    Through { least: f64 },
 }
 
 /// How the rows of a graph become one.
@@ -133,7 +136,14 @@ pub enum Composite {
     GammaDraws { place: usize },
     /// `Σ_ij ln(1 + exp(a_i · b_j))` over all pairs of rows of each graph: `a`, `b`.
     PairSoftplus,
-    /// The rows with the largest scores, all that tie with the last: a level of its own.
+    /// 1 or −1: the side of a node in the largest cut of what it is linked to. Any value of the nodes, and what edges count where they do
+    /// not count 1.
+    CutSides,
+    /// `Hᵀ` where the adjacency of each graph is nearly `W H`, two matrices of which no number is below 0: any value of the nodes, and
+    /// what edges count where they do not count 1.
+    Factors { k: Size },
+    /// The rows with the largest scores, all that tie with the last: a level of its own. With [`Connect::Through`], also what edges
+    /// count where they do not count 1.
     Select(Keep, Connect),
     /// `x` at the rows that a selection keeps: `x`, the selection.
     Kept,
@@ -180,6 +190,8 @@ impl Composite {
             Composite::Entropy => "assignment_entropy",
             Composite::GammaDraws { .. } => "gamma_draws",
             Composite::PairSoftplus => "pair_softplus",
+            Composite::CutSides => "cut_sides",
+            Composite::Factors { .. } => "factors",
             Composite::Select(..) => "select",
             Composite::Kept => "kept",
             Composite::Contract { .. } => "contract",
@@ -224,6 +236,7 @@ impl Composite {
                     Connect::Edges => None,
                     Connect::Walks => Some("walks joined".to_owned()),
                     Connect::Neighbourhoods { .. } => Some("neighbourhoods joined".to_owned()),
+                    Connect::Through { least } => Some(format!("joined through others above {least}")),
                 });
                 all
             }
@@ -277,6 +290,8 @@ impl Composite {
             Composite::Readout(_) => (Space::Graphs, axes),
             Composite::Sort { k } => (Space::Graphs, vec![k.clone(), args[0].width()]),
             Composite::Flatten { width } => (Space::Graphs, vec![width.clone()]),
+            Composite::CutSides => (space, vec![Size::Known(1)]),
+            Composite::Factors { k } => (space, vec![k.clone()]),
             Composite::Pool => (Space::Graphs, vec![args[0].width(), args[1].width()]),
             Composite::CoarseAdjacency => (Space::Graphs, vec![args[0].width(), args[0].width()]),
             Composite::LinkLoss | Composite::Entropy | Composite::PairSoftplus => (Space::Graphs, Vec::new()),
@@ -299,6 +314,8 @@ impl Composite {
                 Some(Moves::Invariant)
             }
             Composite::GammaDraws { .. }
+            | Composite::CutSides
+            | Composite::Factors { .. }
             | Composite::Select(..)
             | Composite::Kept
             | Composite::Contract { .. }
@@ -394,6 +411,8 @@ impl Composite {
             Composite::Entropy => (-(x * x.offset(1e-15).ln()).fold_sum(0)).mean(Index::Graph),
             Composite::LinkLoss
             | Composite::PropagateLstm
+            | Composite::CutSides
+            | Composite::Factors { .. }
             | Composite::GammaDraws { .. }
             | Composite::PairSoftplus
             | Composite::Sort { .. }

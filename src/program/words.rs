@@ -91,6 +91,8 @@ pub static MEANINGS: &[(&str, &str)] = &[
     ("assignment_entropy", "the mean entropy of the rows of each graph"),
     ("gamma_draws", "the logarithm of a draw from the gamma distribution of shape x in training, else ln x"),
     ("pair_softplus", "the sum of ln(1 + exp(x · y)) over all pairs of rows of each graph"),
+    ("cut_sides", "1 or −1: the side of the largest cut of what a node is linked to"),
+    ("factors", "the rows of Hᵀ where the adjacency of each graph is nearly W H"),
     ("select", "the rows with the largest scores: a level of its own"),
     ("kept", "x at the rows that were selected"),
     ("merged", "the sum of x over the rows that became one"),

@@ -188,7 +188,7 @@ impl Operator for Coarsen {
             summary: "A pooling put together of parts: how rows are selected, reduced and connected.",
             formula: "x_c = reduce_{i ∈ c} x_i,  c by `select`,  A' by `connect`",
             paper: "Grattarola et al. 2022, \"Understanding Pooling in Graph Neural Networks\"",
-            example: "gcn(64) -> relu -> coarsen(select = best, by = gcn(8) -> relu, ratio = 0.5, connect = walks) -> gcn(64) -> mean -> linear",
+            example: "gcn(64) -> relu -> coarsen(select = best, by = gcn(8) -> relu, ratio = 0.5) -> gcn(64) -> relu -> mean -> linear",
         }
     }
     fn args(&self) -> &'static [ArgSpec] {

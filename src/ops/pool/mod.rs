@@ -17,6 +17,8 @@ pub mod la_pool;
 pub mod max_cut;
 pub mod merging;
 pub mod mincut;
+pub mod ndp;
+pub mod nmf;
 pub mod pan_pool;
 pub mod partition;
 pub mod sag;

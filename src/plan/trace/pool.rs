@@ -13,6 +13,10 @@ const LINKED: f64 = 0.55;
 /// Nodes that are gone for each node around a maximal independent set of a random graph of four edges a node.
 const AROUND: f64 = 0.45;
 
+/// Steps of Lanczos's method, and rounds of a factorisation (`kernels/spectral.rs`).
+const LANCZOS_STEPS: f64 = 160.0;
+const FACTOR_ROUNDS: f64 = 100.0;
+
 /// Terms of a series that one draw from a gamma distribution adds up.
 const GAMMA_TERMS: f64 = 400.0;
 
@@ -198,6 +202,32 @@ impl Trace {
         })
     }
 
+    /// `kernels::spectral::cut_sides`
+    pub fn cut_sides(&mut self, x: Matrix, of: &Structure) -> Matrix {
+        let rows = of.rows();
+        // Lanczos's vectors, each made orthogonal to those before.
+        let steps = |n: f64| n.min(LANCZOS_STEPS);
+        let flops: f64 = rows.iter().map(|&n| 4.0 * n * steps(n).powi(2)).sum();
+        let most = rows.iter().map(|&n| n * steps(n)).fold(0.0, f64::max);
+        self.kernel("cut_sides", &[Matrix { is_tracked: false, ..x }], false, [x.rows, 1.0], |kernel| {
+            kernel.forward = Work::serial().stream(flops, flops);
+            kernel.scratch_bytes = FLOAT_BYTES * (2.0 * most + 40.0 * x.rows);
+        })
+    }
+
+    /// `kernels::spectral::factors`
+    pub fn factors(&mut self, x: Matrix, k: f64, of: &Structure) -> Matrix {
+        let entries = match of {
+            Structure::Sparse(graphs) => graphs.n_edges(),
+            _ => 0.0,
+        };
+        let flops = FACTOR_ROUNDS * 4.0 * (entries * k + 2.0 * x.rows * k * k);
+        self.kernel("factors", &[Matrix { is_tracked: false, ..x }], false, [x.rows, k], |kernel| {
+            kernel.forward = Work::serial().stream(flops, flops);
+            kernel.scratch_bytes = FLOAT_BYTES * (4.0 * x.rows * k + 12.0 * entries);
+        })
+    }
+
     /// `kernels::ln_gamma_draws`
     pub fn gamma_draws(&mut self, a: Matrix) -> Matrix {
         let numbers = a.numbers();
@@ -276,7 +306,9 @@ impl Trace {
         connect: Connect,
         kept: impl Fn(f64) -> f64,
     ) -> Graphs {
-        let nodes: Vec<f64> = graphs.nodes.iter().map(|&nodes| kept(nodes).min(nodes)).collect();
+        // Of the nodes on two sides of a cut those on one.
+        let side = if matches!(connect, Connect::Through { .. }) { 0.5 } else { 1.0 };
+        let nodes: Vec<f64> = graphs.nodes.iter().map(|&nodes| (side * kept(nodes)).min(nodes)).collect();
         let shares = nodes.iter().zip(&graphs.nodes).map(|(kept, all)| kept / all.max(1.0));
         // Walks of two edges are as many as if every node had the mean degree.
         let reached = graphs.edges.iter().zip(&graphs.nodes).map(|(&edges, &nodes)| {
@@ -284,7 +316,9 @@ impl Trace {
             match connect {
                 Connect::Edges => edges,
                 Connect::Walks => 2.0 * edges + walks,
-                Connect::Neighbourhoods { .. } => (edges + walks * edges / nodes.max(1.0)).min(nodes * nodes),
+                Connect::Neighbourhoods { .. } | Connect::Through { .. } => {
+                    (edges + walks * edges / nodes.max(1.0)).min(nodes * nodes)
+                }
             }
         });
         let edges: Vec<f64> = shares.zip(reached).map(|(share, edges)| share * share * edges).collect();

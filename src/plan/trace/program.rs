@@ -348,6 +348,8 @@ impl Trace {
             (Composite::CoarseAdjacency, _) => self.assignment_adjacency(x, of),
             (Composite::LinkLoss, _) => self.link_loss(x, of),
             (Composite::Entropy, _) => self.assignment_entropy(x, of),
+            (Composite::CutSides, _) => self.cut_sides(x, of),
+            (Composite::Factors { .. }, _) => self.factors(x, width, of),
             (Composite::GammaDraws { .. }, _) => self.gamma_draws(x),
             (Composite::PairSoftplus, _) => self.pair_softplus(x, args[1], of),
             // Refused by the shape rules, or handled by the caller.
