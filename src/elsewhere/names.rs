@@ -325,6 +325,15 @@ pub static STAGES: &[Word] = &[
         &["x", "adj", "s"],
         is("asym_cheeger"),
     ),
+    word(
+        &["METIS", "metis", "metis_partition", "ClusterData"],
+        Common,
+        &[],
+        Write {
+            text: "coarsen(select = balanced, ratio = 0.25)",
+            why: "parts of one size are a selection of `coarsen`",
+        },
+    ),
     word(&["NDPPooling", "NDPPool", "NDP", "node_decimation"], Pyg, &[], is("ndp")),
     word(&["NMFPooling", "NMFPool", "nmf_pool"], Pyg, &[], is("nmf")),
     word(&["BNPool", "BNPooling"], Pyg, &["in_channels", "k"], is("bn_pool")),

@@ -141,7 +141,8 @@ impl Joined {
         Self { parents: (0..n as u32).collect() }
     }
 
-    fn root(&mut self, node: u32) -> u32 {
+    /// The first node of a set.
+    pub fn root(&mut self, node: u32) -> u32 {
         let mut root = node;
         while self.parents[root as usize] != root {
             root = self.parents[root as usize];

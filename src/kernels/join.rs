@@ -4,9 +4,10 @@ use super::contract::{Chosen, Contraction, Joined, contraction, targets_of};
 use super::custom::values_f64;
 use super::select::best_rows;
 use crate::kernels::graph::SparseGraph;
-use crate::program::composite::Join;
+use crate::program::composite::{Join, Keep};
 use candle_core::{Result, Tensor, bail};
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Joins nodes as the rule says. No choice depends on how the nodes are numbered: where numbers tie, to the last bit, nodes that
 /// could be chosen among become one together. Not differentiable. Without `self_loops` edges inside of what became one go.
@@ -15,14 +16,15 @@ use std::cmp::Ordering;
 /// gathered around.
 ///
 /// # Shapes
-/// - `x`: `[E, 1]` in the order of the adjacency for [`Join::Above`], `[N, F]` for [`Join::Equal`], `[N, 1]` for the others
+/// - `x`: `[E, 1]` in the order of the adjacency for [`Join::Above`] and [`Join::Balanced`], `[N, F]` for [`Join::Equal`], `[N, 1]` for the others
 ///
 /// # Errors
 /// Where `x` has not one row for each edge or node.
 pub fn join(x: &Tensor, graph: &SparseGraph, rule: Join, self_loops: bool) -> Result<Contraction> {
     // Adding 0 makes −0 and 0 equal.
     let numbers: Vec<f64> = values_f64(x)?.iter().map(|number| number + 0.0).collect();
-    let n_rows = if matches!(rule, Join::Above(_)) { graph.n_edges() } else { graph.n_nodes() };
+    let is_of_edges = matches!(rule, Join::Above(_) | Join::Balanced(_));
+    let n_rows = if is_of_edges { graph.n_edges() } else { graph.n_nodes() };
     if x.dims()[0] != n_rows || (numbers.len() != n_rows && rule != Join::Equal) {
         bail!("join: numbers of the shape {:?} for {n_rows} rows", x.dims());
     }
@@ -43,6 +45,10 @@ pub fn join(x: &Tensor, graph: &SparseGraph, rule: Join, self_loops: bool) -> Re
             equal(&numbers, x.dims()[1], graph, &mut nodes);
             Chosen { items: Vec::new(), n_items: graph.n_nodes() }
         }
+        Join::Balanced(keep) => {
+            balanced(&numbers, keep, graph, &mut nodes);
+            Chosen { items: Vec::new(), n_items: graph.n_nodes() }
+        }
         Join::Votes(keep) => {
             let (centres, _) = best_rows(x, graph, keep)?;
             votes(&numbers, &centres, graph, &mut nodes);
@@ -53,6 +59,92 @@ pub fn join(x: &Tensor, graph: &SparseGraph, rule: Join, self_loops: bool) -> Re
         }
     };
     Ok(contraction(graph, &targets, nodes, &chosen, self_loops))
+}
+
+/// Joins nodes into about as many parts as `keep` says, of at most the nodes that would be their equal share. In rounds, two parts become
+/// one that each have their best link to the other: it weighs most beyond what the degrees of both would have by chance. Of links that tie
+/// and share a part all are taken if they fit into one, and none if they do not.
+///
+/// Paper: Karypis and Kumar 1998, "A Fast and High Quality Multilevel Scheme for Partitioning Irregular Graphs", section 3.1, for the
+/// rounds of matchings; Clauset et al. 2004, "Finding community structure in very large networks", eq. 8, for what a link counts.
+fn balanced(weights: &[f64], keep: Keep, graph: &SparseGraph, nodes: &mut Joined) {
+    let csr = &graph.adjacency;
+    for bounds in graph.graph_offsets.windows(2) {
+        let (first, n) = (bounds[0], (bounds[1] - bounds[0]) as usize);
+        let n_wanted = match keep {
+            Keep::Ratio(ratio) => (ratio * n as f64 - 1e-9).ceil() as usize,
+            Keep::Count(k) => k,
+            Keep::MinScore(_) => n,
+        };
+        let n_wanted = n_wanted.clamp(1, n.max(1));
+        let most = n.div_ceil(n_wanted);
+        // By node, and by part: the first node of the part.
+        let mut part: Vec<usize> = (0..n).collect();
+        let mut n_parts = n;
+        loop {
+            let mut sizes = vec![0usize; n];
+            part.iter().for_each(|&of| sizes[of] += 1);
+            let mut links: BTreeMap<(usize, usize), f64> = BTreeMap::new();
+            let mut degrees = vec![0.0; n];
+            for node in 0..n {
+                let row = first as usize + node;
+                for entry in csr.offsets[row] as usize..csr.offsets[row + 1] as usize {
+                    let (a, b) = (part[node], part[(csr.indices[entry] - first) as usize]);
+                    degrees[a] += weights[entry];
+                    degrees[b] += weights[entry];
+                    if a != b {
+                        *links.entry((a.min(b), a.max(b))).or_insert(0.0) += weights[entry];
+                    }
+                }
+            }
+            let total: f64 = degrees.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+            // Sums that differ by a rounding count as the same.
+            let key = |(a, b): (usize, usize), weight: f64| {
+                [weight - degrees[a] * degrees[b] / total, -((sizes[a] + sizes[b]) as f64)].map(|x| x as f32)
+            };
+            let mut order: Vec<([f32; 2], [usize; 2])> = (links.iter())
+                .filter(|((a, b), _)| sizes[*a] + sizes[*b] <= most)
+                .map(|(&ends, &weight)| (key(ends, weight), [ends.0, ends.1]))
+                .collect();
+            let compare = |a: &[f32; 2], b: &[f32; 2]| b[0].total_cmp(&a[0]).then(b[1].total_cmp(&a[1]));
+            order.sort_by(|a, b| compare(&a.0, &b.0));
+            let mut best: Vec<Option<[f32; 2]>> = vec![None; n];
+            for (key, ends) in &order {
+                ends.iter().for_each(|&end| best[end] = best[end].or(Some(*key)));
+            }
+            let mut sets = Joined::new(n);
+            let before = n_parts;
+            for tied in order.chunk_by(|a, b| compare(&a.0, &b.0).is_eq()) {
+                if n_parts <= n_wanted {
+                    break;
+                }
+                let is_best =
+                    |(key, ends): &&([f32; 2], [usize; 2])| ends.iter().all(|&end| best[end] == Some(*key));
+                let ends: Vec<[usize; 2]> = tied.iter().filter(is_best).map(|(_, ends)| *ends).collect();
+                let mut alike = Joined::new(n);
+                ends.iter().for_each(|&[a, b]| alike.join(a as u32, b as u32));
+                let of_ties: BTreeSet<usize> = ends.into_iter().flatten().collect();
+                let mut whole: BTreeMap<u32, usize> = BTreeMap::new();
+                for &end in &of_ties {
+                    *whole.entry(alike.root(end as u32)).or_insert(0) += sizes[end];
+                }
+                for &end in &of_ties {
+                    let root = alike.root(end as u32);
+                    if whole[&root] <= most {
+                        sets.join(root, end as u32);
+                        n_parts -= usize::from(root as usize != end);
+                    }
+                }
+            }
+            if n_parts == before {
+                break;
+            }
+            part.iter_mut().for_each(|of| *of = sets.root(*of as u32) as usize);
+        }
+        for (node, &of) in part.iter().enumerate() {
+            nodes.join(first + node as u32, first + of as u32);
+        }
+    }
 }
 
 /// Joins each node to the centre that most of the edges to it come from nodes of, step by step from the centres on.
@@ -179,6 +271,26 @@ mod tests {
         let graph = graph(&[4, 2], &[(0, 1), (1, 2), (2, 3), (4, 5), (5, 5)]);
         let found = members(&[0.6, 0.7, 0.5, 0.1, 0.9], &graph, Join::Above(0.5));
         assert_eq!(found, [vec![0, 1, 2], vec![3], vec![4], vec![5]]);
+    }
+
+    #[test]
+    fn parts_have_an_equal_share_at_most() {
+        let of = |graph: &SparseGraph, keep: Keep| {
+            members(&vec![1.0; graph.n_edges()], graph, Join::Balanced(keep))
+        };
+        // From its ends on: three of two nodes, or two of three.
+        let path = undirected(&[6, 1], &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]);
+        assert_eq!(of(&path, Keep::Count(3)), [vec![0, 1], vec![2, 3], vec![4, 5], vec![6]]);
+        assert_eq!(of(&path, Keep::Ratio(1.0)).len(), 7);
+        assert_eq!(of(&path, Keep::Count(1)), [vec![0, 1, 2, 3, 4, 5], vec![6]]);
+        // Two cliques that one edge joins.
+        let inside = |first: u32| (0..4).flat_map(move |a| (a + 1..4).map(move |b| (first + a, first + b)));
+        let pairs: Vec<(u32, u32)> = inside(0).chain(inside(4)).chain([(3, 4)]).collect();
+        let cliques = undirected(&[8], &pairs);
+        assert_eq!(of(&cliques, Keep::Count(2)), [vec![0, 1, 2, 3], vec![4, 5, 6, 7]]);
+        // Leaves of a star that nothing tells apart do not fit into one part, and stay as they are.
+        let star = undirected(&[5], &[(0, 1), (0, 2), (0, 3), (0, 4)]);
+        assert_eq!(of(&star, Keep::Count(2)).len(), 5);
     }
 
     #[test]

@@ -45,6 +45,9 @@ pub enum Join {
     /// Nodes of falling numbers with those within so many edges that none before them has; those that tie and are as near
     /// become one together.
     Around { hops: usize },
+    /// Nodes along the heaviest links, pair by pair and pair of pairs by pair of pairs, into about so many parts of one size: numbers of
+    /// edges.
+    Balanced(Keep),
     /// The best nodes, and others with the one of them that most of their neighbours joined before.
     Votes(Keep),
 }
@@ -244,6 +247,7 @@ impl Composite {
                 Join::Above(least) => format!("above {least}"),
                 Join::Equal => "equal rows".to_owned(),
                 Join::Around { hops } => format!("within {hops}"),
+                Join::Balanced(_) => "balanced".to_owned(),
                 Join::Votes(_) => "by votes".to_owned(),
             }],
             _ => Vec::new(),

@@ -11,18 +11,21 @@ use crate::ops::{
     Action, Doc, Family, InferCx, Init, Operator, Pyg, Select, WidthRule, conv, facts, findings,
 };
 use crate::program::composite::{Composite, Connect, Join};
-use crate::program::{Index, V};
-use crate::types::{Dim, Entity, Type};
+use crate::program::{Index, Space, V};
+use crate::types::{Dim, Entity, Size, Type};
 
 /// A pooling as its parts, each of which is exchanged by a word. *Select* says which rows become one: the `best` nodes stay
-/// alone, `clusters` are soft shares of all, `pairs` are linked by the heaviest edges, `equal` ones have one value, `around` puts
+/// alone, `clusters` are soft shares of all, `pairs` are linked by the heaviest edges, `balanced` parts are pairs of pairs of one size, as
+/// METIS makes them, `equal` ones have one value, `around` puts
 /// every node to the best centre within reach, and `votes` to the one of the best nodes that most of its neighbours joined.
 /// *Reduce* says what the features of those that become one are put together by, *connect* how the new rows are joined.
 /// What `lift` brings back follows from the selection.
 ///
 /// What a selection goes by is the value of `by`, mapped by one matrix of the pooling: to one number for each node, `y`, or with
 /// `clusters` to `k`, whose softmax are the shares `S`. So that the matrix learns, `best` multiplies the features by `tanh(y)`,
-/// `votes` as well, and `around` by `sigmoid(y)`. `equal` compares the value as it is, `pairs` reads none.
+/// `votes` as well, and `around` by `sigmoid(y)`. `equal` compares the value as it is, `pairs` and
+/// `balanced` read none. Where nodes that nothing tells apart do not fit into one of the `balanced` parts, they are left as they are, so that
+/// the parts are the same in every numbering.
 ///
 /// Each selection with the parts that its paper gives it is an operator of its own: `topk`, `diffpool`, `graclus`, `partition`,
 /// `kmis`, `max_cut`.
@@ -47,7 +50,7 @@ pub struct Coarsen;
 static ARGS: &[ArgSpec] = &[
     ArgSpec {
         name: "select",
-        kind: ArgKind::Choice(&["best", "clusters", "pairs", "equal", "around", "votes"]),
+        kind: ArgKind::Choice(&["best", "clusters", "pairs", "balanced", "equal", "around", "votes"]),
         default: Default::Required,
         positional: false,
         doc: "Which rows become one.",
@@ -126,6 +129,7 @@ fn parts(select: &str) -> Parts {
         }
         "votes" => Parts { has_number: true, connects: merges, reads_weight: false },
         "pairs" => Parts { has_number: false, connects: merges, reads_weight: true },
+        "balanced" => Parts { has_number: true, connects: merges, reads_weight: true },
         _ => Parts { has_number: false, connects: merges, reads_weight: false },
     }
 }
@@ -150,8 +154,8 @@ fn go_together(cx: &InferCx) -> Result<(), Diagnostic> {
     if select != "around" {
         idle("hops", "only `select = around` reaches further than one edge")?;
     }
-    if select == "pairs" {
-        idle("by", "pairs are made by what edges weigh alone")?;
+    if matches!(select, "pairs" | "balanced") {
+        idle("by", &format!("`select = {select}` goes by what edges weigh alone"))?;
     }
     if select == "best" {
         idle("reduce", "a node that stays is put together with no other")?;
@@ -218,7 +222,7 @@ impl Operator for Coarsen {
                 symmetry: findings::symmetry::of_entity(cx, Entity::Clusters),
             }),
             "best" => Ok(Type { rows: kept_rows(cx, &input.rows, "ratio = 0.5")?, ..merged(cx)? }),
-            "votes" => {
+            "votes" | "balanced" => {
                 kept_rows(cx, &input.rows, "ratio = 0.5")?;
                 merged(cx)
             }
@@ -257,6 +261,11 @@ impl Operator for Coarsen {
                     losses: Vec::new(),
                     assignment: Some(of.s),
                 }
+            }
+            "balanced" => {
+                let ones = || b.constant(1.0).in_space(Space::Edges).view(&[Size::Known(1)]);
+                let level = join(Join::Balanced(kept_nodes(a)), cx.named("weight").unwrap_or_else(ones));
+                Outcome::kept(reduced(cx, x, level), level)
             }
             "pairs" => {
                 let level = graclus::pairs(cx, self_loops);
@@ -315,7 +324,13 @@ mod tests {
         has("select = best, ratio = 0.5", "nodes[⌈N/2⌉, 8]");
         has("select = best, by = gcn(3) -> relu, k = 4, connect = neighbourhoods", "nodes[4, 8]");
         has("select = clusters, k = 3, reduce = mean, connect = degrees", "clusters[3, 8]");
-        for args in ["pairs, reduce = max", "equal", "around, hops = 2", "votes, ratio = 0.5, by = gcn(3)"] {
+        for args in [
+            "pairs, reduce = max",
+            "equal",
+            "around, hops = 2",
+            "votes, ratio = 0.5, by = gcn(3)",
+            "balanced, k = 3",
+        ] {
             assert_eq!(of(&format!("select = {args}")), [""; 0], "{args}");
         }
     }
@@ -330,6 +345,8 @@ mod tests {
         assert_eq!(of("select = clusters, k = 3, reduce = max"), ["args::does_not_fit"]);
         assert_eq!(of("select = pairs, k = 3"), ["args::no_effect"]);
         assert_eq!(of("select = pairs, by = gcn(3)"), ["args::no_effect"]);
+        assert_eq!(of("select = balanced, k = 3, by = gcn(3)"), ["args::no_effect"]);
+        assert_eq!(of("select = balanced"), ["args::missing"]);
         assert_eq!(of("select = equal, hops = 2"), ["args::no_effect"]);
         assert_eq!(of("select = votes, k = 3, weight = edges -> linear(1)"), ["args::no_effect"]);
         assert_eq!(of("select = best, k = 3, by = mean"), ["levels::mixed_levels"]);

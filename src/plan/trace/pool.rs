@@ -358,7 +358,7 @@ impl Trace {
                 Join::Equal => 0.0,
                 Join::Above(_) => LINKED * nodes,
                 Join::Around { .. } => AROUND * nodes,
-                Join::Votes(keep) => nodes - kept(keep, nodes).min(nodes),
+                Join::Votes(keep) | Join::Balanced(keep) => nodes - kept(keep, nodes).min(nodes),
             };
             gone.min(edges / 2.0)
         });
