@@ -179,7 +179,7 @@ mod tests {
     fn gradients_match_finite_differences() {
         let shapes = Tensor::new(&[[0.3f64, 1.0, 2.5], [7.0, 0.8, 30.0]], &Device::Cpu).unwrap();
         for seed in [None, Some(1), Some(2)] {
-            assert_gradients(|args| ln_gamma_draws(&args[0], seed), &[shapes.clone()]);
+            assert_gradients(|args| ln_gamma_draws(&args[0], seed), std::slice::from_ref(&shapes));
         }
     }
 

@@ -49,8 +49,8 @@ fn mix(value: u64) -> u64 {
 /// Rounds of refinement after which a colour tells apart what is this many edges away.
 const ROUNDS: usize = 8;
 
-/// A colour of each node, which nodes share that no links within some edges tell apart, whatever their numbers. Weights that differ by
-/// a rounding count as the same.
+/// A colour of each node, which nodes share that no links within some edges tell apart, whatever their numbers and what links
+/// weigh: weights that are learned change at every step, and a colour would change with them.
 ///
 /// Paper: Weisfeiler and Leman 1968; Shervashidze et al. 2011, "Weisfeiler-Lehman Graph Kernels", algorithm 1.
 fn colours(links: &Links) -> Vec<u64> {
@@ -59,10 +59,8 @@ fn colours(links: &Links) -> Vec<u64> {
         colours = (0..links.len())
             .map(|node| {
                 // A sum has no order.
-                let of = |(&other, &weight): (&u32, &f64)| {
-                    mix(colours[other as usize] ^ u64::from((weight as f32).to_bits()))
-                };
-                mix(colours[node] ^ mix(links[node].iter().map(of).fold(0, u64::wrapping_add)))
+                let around = links[node].keys().map(|&other| mix(colours[other as usize]));
+                mix(colours[node] ^ mix(around.fold(0, u64::wrapping_add)))
             })
             .collect();
     }
@@ -291,12 +289,12 @@ const FACTOR_ROUNDS: usize = 100;
 /// 2019, "A Non-Negative Factorization approach to node pooling in Graph Convolutional Neural Networks".
 ///
 /// # Shapes
-/// - `rows`: any value of the nodes, whose type and place the result has; `weights`: `[E, 1]`, each 1 without; result: `[N, k]`
+/// - `rows`: any value of the nodes, whose type and place the result has; result: `[N, k]`
 ///
 /// # Errors
-/// Where the weights are not one an edge.
-pub fn factors(rows: &Tensor, weights: Option<&Tensor>, graph: &SparseGraph, k: usize) -> Result<Tensor> {
-    let links = links(graph, weights)?;
+/// Where Candle fails.
+pub fn factors(rows: &Tensor, graph: &SparseGraph, k: usize) -> Result<Tensor> {
+    let links = links(graph, None)?;
     let (n, colours) = (links.len(), colours(&links));
     // In (0.1, 1.1): of a factor of 0 nothing would become another.
     let begin = |salt: u64| -> Vec<f64> {
@@ -414,7 +412,7 @@ mod tests {
         let pairs: Vec<(u32, u32)> = inside(0, 4).chain(inside(4, 10)).chain([(3, 4)]).collect();
         let of = |pairs: &[(u32, u32)]| -> Vec<Vec<f64>> {
             let rows = Tensor::zeros((10, 1), candle_core::DType::F64, &Device::Cpu).unwrap();
-            factors(&rows, None, &undirected(&[10], pairs), 2).unwrap().to_vec2().unwrap()
+            factors(&rows, &undirected(&[10], pairs), 2).unwrap().to_vec2().unwrap()
         };
         let found = of(&pairs);
         let best = |row: &[f64]| usize::from(row[1] > row[0]);

@@ -124,7 +124,7 @@ pub fn run(
         Composite::CutSides => kernels::spectral::cut_sides(x, args.get(1).copied(), graph(structure)?),
         Composite::Factors { k } => {
             let Some(k) = k.known() else { bail!("how many factors there are is not known without data") };
-            kernels::spectral::factors(x, args.get(1).copied(), graph(structure)?, k)
+            kernels::spectral::factors(x, graph(structure)?, k)
         }
         Composite::GammaDraws { place: at } => {
             kernels::ln_gamma_draws(x, cx.train.then(|| cx.seed_of(place.node, *at as u64)))

@@ -142,8 +142,7 @@ pub enum Composite {
     /// 1 or −1: the side of a node in the largest cut of what it is linked to. Any value of the nodes, and what edges count where they do
     /// not count 1.
     CutSides,
-    /// `Hᵀ` where the adjacency of each graph is nearly `W H`, two matrices of which no number is below 0: any value of the nodes, and
-    /// what edges count where they do not count 1.
+    /// `Hᵀ` where the adjacency of each graph is nearly `W H`, two matrices of which no number is below 0: any value of the nodes.
     Factors { k: Size },
     /// The rows with the largest scores, all that tie with the last: a level of its own. With [`Connect::Through`], also what edges
     /// count where they do not count 1.

@@ -45,7 +45,7 @@ pub fn polygamma(n: u32, x: f64) -> f64 {
         return f64::NAN;
     }
     // ψ⁽ⁿ⁾(x) = ψ⁽ⁿ⁾(x + 1) − (−1)ⁿ n! / xⁿ⁺¹
-    let sign = if n % 2 == 0 { 1.0 } else { -1.0 };
+    let sign = if n.is_multiple_of(2) { 1.0 } else { -1.0 };
     let factorial = |n: u32| (1..=n).map(f64::from).product::<f64>();
     let (mut at, mut steps) = (x, 0.0);
     while at < FAR + f64::from(n) {
@@ -90,7 +90,7 @@ mod tests {
         let euler = 0.577_215_664_901_532_9;
         near(polygamma(0, 1.0), -euler);
         near(polygamma(0, 0.5), -euler - 2.0 * 2f64.ln());
-        near(polygamma(0, 1e-3), -1000.575_571_931_862_5);
+        near(polygamma(0, 1e-3), -1_000.575_571_931_862_5);
         near(polygamma(1, 1.0), pi * pi / 6.0);
         near(polygamma(1, 0.5), pi * pi / 2.0);
         near(polygamma(2, 1.0), -2.404_113_806_319_188_6);

@@ -14,14 +14,14 @@ use crate::types::{Entity, Type};
 /// Clusters get the features `X' = Sᵀ X` and the adjacency of `mincut`.
 ///
 /// The factors are found in 100 rounds that begin with numbers which follow from how a node is linked, so that they are the same in
-/// every numbering; nodes that no link tells apart have equal shares. They are worked out at every step, in time `E · k` a round.
+/// every numbering; nodes that no link tells apart have equal shares. Each link counts 1 there, so that shares stay as they are where
+/// weights of edges are learned. They are worked out at every step, in time `E · k` a round.
 ///
 /// Paper: Bacciu and Di Sotto 2019, "A Non-Negative Factorization approach to node pooling in Graph Convolutional Neural
 /// Networks", section 3. tgp: `tgp.poolers.NMFPooling`.
 ///
 /// # Shapes
-/// - `x`: `[N, F]`, nodes of a sparse graph; `weight`: `[E, 1]`, the entries `A_ij` of the edges, which are 1 without it; the factors
-///   take no gradient to them
+/// - `x`: `[N, F]`, nodes of a sparse graph; `weight`: `[E, 1]`, what the edges count in the graph of the clusters, 1 without it
 /// - result: `k` clusters per graph, `[G · k, F]`, with the coarse adjacency `[G, k, k]`
 ///
 /// # Errors
@@ -61,8 +61,7 @@ impl Operator for Nmf {
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
         let (b, weight) = (cx.b, cx.named("weight"));
         let k = cx.output.rows.size.clone();
-        let read: Vec<_> = [cx.x()].into_iter().chain(weight).collect();
-        let s = b.call(Composite::Factors { k }, &read).softmax_columns();
+        let s = b.call(Composite::Factors { k }, &[cx.x()]).softmax_columns();
         let edges = weight.map_or(cx.edges(), |weight| b.weighted_edges(weight));
         let of = Assigned { s, edges, gathered: edges.sum(edges.source(s)) };
         Some(Outcome {
@@ -77,7 +76,7 @@ impl Operator for Nmf {
             class: "tgp.poolers.NMFPooling",
             weights: &[],
             arguments: &[],
-            note: "tgp begins with random factors. Of a graph with no more nodes than clusters it makes each node one, in the order of \
+            note: "tgp begins with random factors, and factorises what edges weigh. Of a graph with no more nodes than clusters it makes each node one, in the order of \
                    their numbers; here those are factorised as others are.",
         }
     }
