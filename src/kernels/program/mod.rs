@@ -26,7 +26,7 @@ use crate::kernels::summation::Summation;
 use crate::program::gradient::{Differentiated, differentiate};
 use crate::program::{Id, Op, Program, Space};
 use block::{BlockPlan, Frame, Run, Scratch, Total};
-use phases::{Phase, Schedule, schedule, shared_scores, source, stored};
+use phases::{Phase, Schedule, of_scores, schedule, shared_scores, source, stored};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -129,8 +129,9 @@ fn shared_with(program: &Program, forward: &Pass, backward: &Pass) -> Vec<Id> {
     let mut scores = Vec::new();
     let phases = forward.schedule.phases.iter().zip(&forward.schedule.steps);
     for (_, steps) in phases.filter(|(phase, _)| matches!(phase, Phase::Targets(_))) {
+        let of_pass = of_scores(program, steps);
         for later in &backward.schedule.steps {
-            scores.extend(shared_scores(program, steps, later));
+            scores.extend(shared_scores(program, &of_pass, later));
         }
     }
     scores.sort_unstable();

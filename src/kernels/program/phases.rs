@@ -250,10 +250,10 @@ struct Part {
     steps: Vec<Id>,
     /// Stored values, in order.
     reads: Vec<Id>,
-    /// What its steps take.
-    args: HashSet<Id>,
-    /// What its steps read at the ends of edges.
-    gathered: HashSet<Id>,
+    /// What its steps take, in order.
+    args: Vec<Id>,
+    /// What its steps read at the ends of edges, in order.
+    gathered: Vec<Id>,
 }
 
 impl Part {
@@ -262,26 +262,29 @@ impl Part {
         if let Phase::Whole(id) = phase {
             part.reads.extend(program.value(*id).op.args().iter().map(|arg| source(program, *arg)));
         } else {
-            let results: HashSet<Id> = phase.results().iter().copied().collect();
-            let mut is_step = results.clone();
+            let mut is_result = vec![false; program.values.len()];
+            phase.results().iter().for_each(|id| is_result[id.index()] = true);
+            let mut is_step = is_result.clone();
             let mut waiting: Vec<Id> = phase.results().to_vec();
             while let Some(id) = waiting.pop() {
                 part.steps.push(id);
                 for arg in program.value(id).op.args() {
                     let from = source(program, arg);
-                    part.args.insert(from);
-                    if is_stored[from.index()] && !results.contains(&from) {
+                    part.args.push(from);
+                    if is_stored[from.index()] && !is_result[from.index()] {
                         part.reads.push(from);
-                    } else if is_step.insert(from) {
+                    } else if !std::mem::replace(&mut is_step[from.index()], true) {
                         waiting.push(from);
                     }
                 }
                 if let Op::Gather { x, .. } = program.value(id).op {
-                    part.gathered.insert(source(program, x));
+                    part.gathered.push(source(program, x));
                 }
             }
             part.steps.sort_unstable();
         }
+        part.args.sort_unstable();
+        part.gathered.sort_unstable();
         part.reads.sort_unstable();
         part.reads.dedup();
         part
@@ -310,7 +313,7 @@ fn put_together(program: &Program, phases: &mut Vec<Phase>, is_stored: &[bool]) 
             // What the later one reads of the earlier has to be of the row itself.
             let is_row_by_row = || {
                 let mut read = parts[to].reads.iter().filter(|id| results.contains(id));
-                read.all(|id| program.value(*id).space == Space::Rows && !parts[to].gathered.contains(id))
+                read.all(|id| program.value(*id).space == Space::Rows && parts[to].gathered.binary_search(id).is_err())
             };
             is_alike && is_shared() && is_row_by_row()
         });
@@ -378,7 +381,8 @@ impl<'p> Moving<'p> {
                 }
                 let mut readers = self.later_readers(id, from);
                 let (Some(to), None) = (readers.next(), readers.next()) else { return None };
-                let is_bound = self.parts[from].args.contains(&id) || self.parts[to].gathered.contains(&id);
+                let is_bound = self.parts[from].args.binary_search(&id).is_ok()
+                    || self.parts[to].gathered.binary_search(&id).is_ok();
                 if is_bound
                     || matches!(self.phases[to], Phase::Whole(_) | Phase::Rows(Space::One | Space::Graphs, _))
                 {
@@ -469,7 +473,7 @@ fn is_score(program: &Program, id: Id) -> bool {
 }
 
 /// Of the steps of a pass, in order: scores, and what is computed of them at a few numbers an edge.
-fn of_scores(program: &Program, steps: &[Id]) -> Vec<Id> {
+pub(super) fn of_scores(program: &Program, steps: &[Id]) -> Vec<Id> {
     let mut found = Vec::new();
     for &id in steps {
         let value = program.value(id);
@@ -528,10 +532,13 @@ fn leave_to_readers(program: &Program, schedule: &mut Schedule, ids: &[Id]) {
     }
 }
 
-/// What one pass stores so that another, with these steps, need not compute scores again.
-pub(super) fn shared_scores(program: &Program, steps: &[Id], later: &[Id]) -> Vec<Id> {
-    let mut shared = of_scores(program, steps);
+/// What one pass stores so that another, with these steps, need not compute scores again; of `scores` see [`of_scores`].
+pub(super) fn shared_scores(program: &Program, scores: &[Id], later: &[Id]) -> Vec<Id> {
+    let mut shared = scores.to_vec();
     shared.retain(|id| later.binary_search(id).is_ok());
+    if shared.is_empty() {
+        return shared;
+    }
     let is_shared = |id: Id| shared.binary_search(&id).is_ok();
     // The last of them: those that something else reads.
     let mut is_read = vec![false; shared.len()];
@@ -558,8 +565,9 @@ fn store_scores(program: &Program, schedule: &mut Schedule, wanted: &[Id]) {
         }
         let mut found: Vec<Id> =
             wanted.iter().copied().filter(|id| schedule.steps[from].binary_search(id).is_ok()).collect();
+        let scores = of_scores(program, &schedule.steps[from]);
         for later in &schedule.steps[from + 1..] {
-            found.extend(shared_scores(program, &schedule.steps[from], later));
+            found.extend(shared_scores(program, &scores, later));
         }
         found.retain(|id| !schedule.is_stored[id.index()]);
         found.sort_unstable();
