@@ -1,6 +1,7 @@
 //! What is refused and why: one check, one file. A diagnostic's code names its file.
 
 pub mod data;
+pub mod fixed_point;
 pub mod task;
 pub mod training;
 pub mod unused;
@@ -137,6 +138,7 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
 
     if !findings.has_errors() && !program.has_errors {
         share_weights(&mut graph, &made, output, &mut findings);
+        fixed_point::can_be_found(&graph).into_iter().for_each(|finding| findings.push(finding));
     }
 
     // What a stage that is not known does to its input is anyone's guess.
@@ -216,6 +218,9 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     let are_names_known = !findings.list().iter().any(|finding| finding.code.starts_with("names::"));
     if !program.has_errors && is_known && are_names_known {
         unused::stages(&model, &unused_names).into_iter().for_each(|finding| findings.push(finding));
+        if !findings.has_errors() {
+            unused::weights(&model).into_iter().for_each(|finding| findings.push(finding));
+        }
     }
     if let Some(data) = data {
         let lacks = data::is_usable(data, data_place);

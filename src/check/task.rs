@@ -175,6 +175,8 @@ pub fn fits(model: &Model, published: &[Span]) -> Vec<Diagnostic> {
                 has_task_loss = true;
                 if kind != task.kind {
                     findings.push(wrong_loss(term, task, kind));
+                } else if term.loss.takes_log_shares() {
+                    findings.extend(unnormalised(model, term));
                 }
             }
             LossKind::Auxiliary => {
@@ -255,6 +257,26 @@ fn of_wrong_kind_together(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
     }
     rest.push(first);
     rest
+}
+
+/// The loss takes logarithms of shares, and the model ends in something else: training would make the outputs larger without
+/// an end.
+fn unnormalised(model: &Model, term: &LossTerm) -> Option<Diagnostic> {
+    let end = &model.graph[model.output];
+    let name = ops::LOG_SOFTMAX.name();
+    (end.op.name() != name).then(|| {
+        let loss = term.loss.name();
+        Diagnostic::error(
+            "task::unnormalised",
+            format!("`{loss}` takes logarithms of shares, but the model ends in `{}`", end.op.name()),
+        )
+        .label(term.span, format!("expects the result of `{name}`"))
+        .label(end.span, "any number may come out here")
+        .help(format!(
+            "end the model in `-> {name}`, or write `loss = cross_entropy`, which computes it itself"
+        ))
+        .guess(term.span, "cross_entropy")
+    })
 }
 
 fn wrong_loss(term: &LossTerm, task: Task, kind: TargetKind) -> Diagnostic {

@@ -1,7 +1,9 @@
 //! Stages whose result nothing reads.
 
 use crate::diagnostic::Diagnostic;
-use crate::ir::{Model, inputs_of};
+use crate::ir::{Model, has_weights, inputs_of};
+use crate::ops::Action;
+use petgraph::graph::NodeIndex;
 use std::collections::HashSet;
 
 /// Stages whose result goes nowhere: the last ones of each such chain. Where such a stage has a name that
@@ -29,4 +31,34 @@ pub fn stages(model: &Model, unused_names: &HashSet<&str>) -> Vec<Diagnostic> {
                 .guess(node.span, "")
         })
         .collect()
+}
+
+/// Stages with weights of which no gradient arrives, because all that reads them compares values and counts.
+pub fn weights(model: &Model) -> Vec<Diagnostic> {
+    let compares = |node: NodeIndex| {
+        let node = &model.graph[node];
+        matches!(node.op.action(&node.args), Action::Colours { .. })
+    };
+    let Some(first) = model.graph.node_indices().find(|&node| compares(node)) else { return Vec::new() };
+    // Whether a gradient arrives at each value, from the output down.
+    let mut learns = vec![false; model.graph.node_count()];
+    let mut open = vec![model.output];
+    while let Some(node) = open.pop() {
+        if !std::mem::replace(&mut learns[node.index()], true) && !compares(node) {
+            open.extend(inputs_of(&model.graph, node));
+        }
+    }
+    let idle = |&node: &NodeIndex| !learns[node.index()] && has_weights(&model.graph, node);
+    let found = model.graph.node_indices().find(idle);
+    let report = |node: NodeIndex| {
+        let (name, by) = (model.graph[node].op.name(), model.graph[first].op.name());
+        Diagnostic::error(
+            "unused::weights",
+            format!("the weights of `{name}` never learn: `{by}` passes no gradient on"),
+        )
+        .label(model.graph[node].span, "stays as it begins")
+        .label(model.graph[first].span, "compares rows and counts")
+        .help(format!("put `{by}` first, or leave `{name}` out"))
+    };
+    found.map(report).into_iter().collect()
 }

@@ -69,6 +69,9 @@ impl Check {
                     report::write(out, &compiled.sources, &findings, format, stdout_look())?;
                     if format == Format::Full && n_errors == 0 {
                         writeln!(out, "{}", summary(path, &compiled))?;
+                        for line in fixed_points(&compiled) {
+                            writeln!(out, "{path}: {line}")?;
+                        }
                     }
                 }
             }
@@ -203,4 +206,25 @@ fn summary(path: &str, compiled: &Compiled) -> String {
         compiled.data.facts().map_or_else(String::new, |facts| format!(", checked against {}", facts.name));
     let stages = if n_stages == 1 { "stage" } else { "stages" };
     format!("{path}: correct. {n_stages} {stages}, {output}, {task}{against}")
+}
+
+/// What guarantees that each `fixed_point` is found, or that nothing does.
+fn fixed_points(compiled: &Compiled) -> Vec<String> {
+    let Some(model) = &compiled.model else { return Vec::new() };
+    let line = |found: crate::ir::FixedPoint| {
+        let stage = found.end.index();
+        match found.bound {
+            Some(bound) => format!(
+                "fixed_point (stage {stage}) is there and is found: each step brings states closer together by a factor of {}, \
+                 because the absolute values that lead to a feature add up to at most {:.4} in each of its matrices",
+                bound.contraction, bound.largest_sum
+            ),
+            None => format!(
+                "fixed_point (stage {stage}): nothing guarantees that it is found in {} steps, or that there is one; \
+                 `contraction = 0.9` would, and training reports the graphs where it is not",
+                found.max_steps
+            ),
+        }
+    };
+    model.get().fixed_points().into_iter().map(line).collect()
 }

@@ -130,7 +130,6 @@ pub static STAGES: &[Word] = &[
             "LINKX",
             "DiffusionConv",
             "NeighborSampler",
-            "WLConv",
             "Spectral",
             "BernNet",
         ],
@@ -148,7 +147,6 @@ pub static STAGES: &[Word] = &[
             "CrystalConv",
             "GraphSaint",
             "MeshCNNConv",
-            "SignedConv",
             "IGMC",
         ],
         Pyg,
@@ -234,6 +232,8 @@ pub static STAGES: &[Word] = &[
         WIDTHS,
         NotYet { why: MANY_KINDS, nearest: "sage" },
     ),
+    word(&["SignedConv", "SignedGCN"], Pyg, WIDTHS, NotYet { why: OPERATOR, nearest: "rgcn" }),
+    word(&["WLConv", "WeisfeilerLehman", "weisfeiler_lehman"], Pyg, &[], is("wl")),
     word(&["HypergraphConv"], Pyg, WIDTHS, NotYet { why: HYPERGRAPHS, nearest: "gcn" }),
     word(
         &[
@@ -588,8 +588,9 @@ pub static STAGES: &[Word] = &[
     word(&["Softsign"], PyTorch, &[], is("softsign")),
     word(&["LogSigmoid"], PyTorch, &[], is("logsigmoid")),
     word(&["Threshold"], PyTorch, &[], NotYet { why: OPERATOR, nearest: "relu" }),
+    word(&["LogSoftmax"], PyTorch, &["dim"], is("log_softmax")),
     word(
-        &["softmax", "log_softmax", "LogSoftmax", "logits", "Softmax2d"],
+        &["softmax", "logits", "Softmax2d"],
         PyTorch,
         &["dim"],
         LeaveOut("`cross_entropy` takes plain outputs and computes the softmax itself"),
@@ -629,12 +630,8 @@ pub static STAGES: &[Word] = &[
     word(&["DropNode", "dropout_node"], Pyg, &["p"], is("drop_node")),
     word(&["mask_feature", "MaskFeature", "FeatureMask"], Pyg, &["p"], is("mask_features")),
     word(&["VirtualNode", "virtual_nodes", "MasterNode"], Pyg, &[], is("virtual_node")),
-    word(
-        &["DropEdge", "dropout_edge", "dropout_adj", "dropout_path", "DropPath"],
-        Pyg,
-        &["p"],
-        NotYet { why: OPERATOR, nearest: "dropout" },
-    ),
+    word(&["DropEdge", "dropout_edge", "dropout_adj", "edge_dropout"], Pyg, &["p"], is("drop_edge")),
+    word(&["dropout_path", "DropPath"], Pyg, &["p"], NotYet { why: OPERATOR, nearest: "drop_edge" }),
     word(
         &["Embedding", "AtomEncoder", "BondEncoder", "TypeDictNode", "node_encoder", "OneHot"],
         PyTorch,
@@ -775,7 +772,7 @@ pub static LOSSES: &[Word] = &[
         &[],
         is("cross_entropy"),
     ),
-    word(&["NLLLoss", "nll", "nll_loss"], PyTorch, &[], is("cross_entropy")),
+    word(&["NLLLoss", "nll_loss"], PyTorch, &[], is("cross_entropy")),
     word(
         &[
             "BCEWithLogitsLoss",

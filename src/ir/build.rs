@@ -247,6 +247,9 @@ impl<'p> Builder<'p> {
             Family::Input => Some(NodeIndex::new(0)),
             Family::Pooling => Some(node),
             Family::Readout => None,
+            _ if matches!(self.graph[node].op.action(&self.graph[node].args), Action::DropEdge { .. }) => {
+                Some(node)
+            }
             _ if self.graph[node].op.action(&self.graph[node].args) == Action::Lift => {
                 let to = inputs.iter().find(|(port, _)| *port == 1);
                 to.and_then(|(_, source)| self.made[source.index()].home)
@@ -332,7 +335,7 @@ impl<'p> Builder<'p> {
             let before = inputs_of(&self.graph, at).first().and_then(|input| self.made[input.index()].home);
             let goes_on = match op.action(args) {
                 Action::Pooling(_) if op.joins_anew(args) => false,
-                Action::Pooling(Select::Keep) => true,
+                Action::Pooling(Select::Keep) | Action::DropEdge { .. } => true,
                 // Edges that become one may differ in kind.
                 Action::Pooling(Select::Merge) => self.graph[value].ty.entity == Entity::Edges,
                 _ => false,

@@ -1,7 +1,7 @@
-//! Structure that the builder expands: `repeat` and `residual`. They leave no operator of their own behind.
+//! Structure that the builder expands: `repeat`, `residual` and `fixed_point`.
 
 use super::{Builder, Cursor, Stop, Wanted};
-use crate::args::Args;
+use crate::args::{ArgValue, Args};
 use crate::bind::{Bound, Env};
 use crate::ops;
 use crate::ops::combinators::Expansion;
@@ -21,6 +21,7 @@ impl Expansion {
         match self {
             Expansion::Repeat => expand_repeat(builder, bound, cursor, span),
             Expansion::Residual => expand_residual(builder, bound, cursor, span),
+            Expansion::FixedPoint => expand_fixed_point(builder, bound, cursor, span),
         }
     }
 }
@@ -100,5 +101,26 @@ fn expand_residual<'p>(
     }
     let add = ops::find("add").expect("the catalogue has `add`");
     let node = builder.add_node(add, Args::default(), span, &[(0, cursor.node), (1, end.node)])?;
+    Ok(Cursor { node, is_start: false })
+}
+
+fn expand_fixed_point<'p>(
+    builder: &mut Builder<'p>,
+    bound: Bound<'p>,
+    cursor: Cursor,
+    span: Span,
+) -> Result<Cursor, Stop> {
+    let Some(pipeline) = bound.pipelines.first() else { return Ok(cursor) };
+    let state = builder.add_node(ops::STATE, Args::default(), span, &[(0, cursor.node)])?;
+    let env = Env::child(&pipeline.value.env);
+    builder.open_scope("fixed_point", span);
+    let result = builder.apply(pipeline.value.expr, &env, Cursor { node: state, is_start: true });
+    builder.close_scope();
+    let end = result?;
+    for node in builder.width_setters(end.node, state.index() + 1) {
+        builder.wanted.entry(node).or_insert(Wanted::WidthOf(state));
+    }
+    let args = bound.args.0.into_iter().filter(|arg| arg.value != ArgValue::Pipeline).collect();
+    let node = builder.add_node(ops::FIXED_POINT, Args(args), span, &[(0, state), (1, end.node)])?;
     Ok(Cursor { node, is_start: false })
 }

@@ -7,6 +7,7 @@ mod combinators;
 mod define;
 #[cfg(test)]
 mod edges;
+pub mod fixed_point;
 mod infer;
 mod losses;
 mod scope;
@@ -15,9 +16,11 @@ mod shared;
 pub(crate) use build::{Builder, Built, Cursor, Made, Stop, Wanted, width_setters};
 pub use canonical::Canonical;
 pub(crate) use define::{Section, collect_definitions, collect_missing, main_items, own_definitions};
+pub use fixed_point::FixedPoint;
+pub(crate) use fixed_point::{NoBound, fixed_points, inside};
 pub(crate) use infer::{infer_types, inputs_of, pooling_above};
 pub(crate) use losses::read_losses;
-pub(crate) use shared::{has_weights, misfit, misfits, settle_shared};
+pub(crate) use shared::{has_weights, misfit, misfits, own_weights, settle_shared};
 
 use crate::args::{Args, BoundCall};
 use crate::ops::{Loss, Operator};

@@ -43,7 +43,7 @@ impl Misfit {
 }
 
 /// The weights that a stage computes with, whether its own or shared.
-fn weights(graph: &DiGraph<Node, usize>, idx: NodeIndex) -> Vec<WeightSpec> {
+pub(super) fn weights(graph: &DiGraph<Node, usize>, idx: NodeIndex) -> Vec<WeightSpec> {
     let node = &graph[idx];
     let inputs: Vec<&Type> = inputs_of(graph, idx).into_iter().map(|input| &graph[input].ty).collect();
     node.op.weights(&FactCx { args: &node.args, inputs: &inputs, output: &node.ty })
@@ -109,9 +109,14 @@ pub(crate) fn settle_shared(graph: &mut DiGraph<Node, usize>, output: NodeIndex)
 impl Model {
     /// The weights that belong to a stage: none where it takes those of another.
     pub fn own_weights(&self, idx: NodeIndex) -> Vec<WeightSpec> {
-        match self.graph[idx].shares {
-            Some(_) => Vec::new(),
-            None => weights(&self.graph, idx),
-        }
+        own_weights(&self.graph, idx)
+    }
+}
+
+/// [`Model::own_weights`] of a model that is not finished.
+pub(crate) fn own_weights(graph: &DiGraph<Node, usize>, idx: NodeIndex) -> Vec<WeightSpec> {
+    match graph[idx].shares {
+        Some(_) => Vec::new(),
+        None => weights(graph, idx),
     }
 }

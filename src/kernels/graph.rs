@@ -125,6 +125,14 @@ impl Csr {
     }
 }
 
+/// SplitMix64 of one number.
+fn mixed(number: u64) -> u64 {
+    let mut state = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    state ^ (state >> 31)
+}
+
 /// Items in the order of their keys, equal keys in the order given, and where each key begins.
 fn counting_sort(items: &[u32], n_keys: usize, key: impl Fn(u32) -> u32) -> (Vec<u32>, Vec<u32>) {
     let mut offsets = vec![0u32; n_keys + 1];
@@ -225,6 +233,54 @@ impl SparseGraph {
     #[must_use]
     pub(crate) fn merged(self, entries: Arc<Csr>, members: Arc<Csr>) -> Self {
         Self { remaining: Some(Remaining::Merged(entries)), origin: Some(Origin::Merged(members)), ..self }
+    }
+    /// The same nodes without some of the edges: each goes with probability `p`, its reverse and parallel edges with it. Which
+    /// ones follows from `seed`.
+    #[must_use]
+    pub(crate) fn without_edges(&self, p: f64, seed: u64) -> Self {
+        let before = &self.adjacency;
+        let mut offsets = Vec::with_capacity(before.offsets.len());
+        let (mut indices, mut entries) = (Vec::new(), Vec::new());
+        offsets.push(0);
+        for row in 0..before.n_rows() {
+            for (entry, &col) in (before.offsets[row]..).zip(before.row(row)) {
+                let ends = (row as u64).min(u64::from(col)) << 32 | (row as u64).max(u64::from(col));
+                // The upper 53 bits are a number in [0, 1).
+                let drawn = (mixed(seed ^ mixed(ends)) >> 11) as f64 / (1u64 << 53) as f64;
+                if drawn >= p {
+                    indices.push(col);
+                    entries.push(entry);
+                }
+            }
+            offsets.push(indices.len() as u32);
+        }
+        let adjacency = Arc::new(Csr { offsets, indices, n_cols: before.n_cols });
+        let transpose = match Arc::ptr_eq(&self.adjacency, &self.transpose) {
+            true => adjacency.clone(),
+            false => Arc::new(adjacency.transpose()),
+        };
+        let kinds = self.kinds.as_ref().map(|EdgeKinds { of_entry, n_kinds }| EdgeKinds {
+            of_entry: Arc::new(entries.iter().map(|&entry| of_entry[entry as usize]).collect()),
+            n_kinds: *n_kinds,
+        });
+        let origin = self.origin.clone();
+        let remaining = Some(Remaining::Kept(Arc::new(entries)));
+        let left = Self::new(adjacency, transpose, self.graph_offsets.clone()).with_kinds(kinds);
+        Self { remaining, origin, ..left }
+    }
+    /// The same graph as one without edges that have gone, for values of its edges that follow.
+    #[must_use]
+    pub(crate) fn with_all_edges(&self) -> Self {
+        let all = (0..self.n_edges() as u32).collect();
+        Self { remaining: Some(Remaining::Kept(Arc::new(all))), ..self.clone() }
+    }
+    /// The entries before of what a selection has left.
+    #[cfg(test)]
+    pub(crate) fn entries_before(&self) -> Option<&[u32]> {
+        match &self.remaining {
+            Some(Remaining::Kept(entries)) => Some(entries),
+            _ => None,
+        }
     }
     /// What [`SparseGraph::merged`] was given.
     #[cfg(test)]

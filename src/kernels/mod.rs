@@ -10,6 +10,7 @@ pub mod activation;
 pub mod assignment;
 pub mod assignment_loss;
 pub mod attention;
+mod colours;
 pub mod contract;
 pub mod convolve;
 mod custom;
@@ -59,6 +60,7 @@ pub use assignment_loss::{
     link_loss, pooling_stats, sum_over_graphs,
 };
 pub use attention::{AttentionOptions, dense_gat_attention, gat_attention};
+pub use colours::{colours, counted_colours};
 pub use contract::{Contraction, contract, max_of_lists, mean_of_lists, sum_of_lists};
 pub use convolve::{gcn_layer, sage_layer};
 pub use dense::{dense_product, dense_propagate, dense_propagate_beside};

@@ -73,7 +73,7 @@ struct Step {
 }
 
 /// The gradients of an operation of any number of tensors and results.
-pub(crate) trait ManyGradients {
+pub(crate) trait ManyGradients: Send + Sync {
     /// Gradients of the arguments, given those of the results; `None` stands for zeros, and for what needs none. Only
     /// those arguments can be read that were recorded as read.
     ///
@@ -181,6 +181,41 @@ pub fn stop() {
     TAPE.take();
 }
 
+/// Runs something beside the tape of this thread, which goes on afterwards: what is made is not remembered.
+pub(crate) fn beside<T>(run: impl FnOnce() -> T) -> T {
+    let tape = TAPE.take();
+    let result = run();
+    TAPE.set(tape);
+    result
+}
+
+/// What was run on a tape of its own, for gradients that are asked for several times.
+pub(crate) struct Recording(Tape);
+
+/// Runs something on a tape of its own; the one of this thread goes on afterwards.
+pub(crate) fn record<T>(run: impl FnOnce() -> Result<T>) -> Result<(T, Recording)> {
+    let outer = TAPE.replace(Some(Tape::default()));
+    let result = run();
+    let own = TAPE.replace(outer);
+    Ok((result?, Recording(own.unwrap_or_default())))
+}
+
+impl Recording {
+    /// The gradient of a variable, given that of a result; `None` where the result does not depend on it.
+    ///
+    /// # Errors
+    /// Where a kernel's backward pass fails, or something in between was not made on the tape.
+    pub fn gradient(&self, result: &Tensor, gradient: &Tensor, of: &Var) -> Result<Option<Tensor>> {
+        let is_behind = self.0.steps_behind(result)?;
+        let mut gradients = Gradients::default();
+        gradients.add(&Held::new(result, true)?, Some(gradient.clone()))?;
+        for (step, _) in self.0.steps.iter().zip(is_behind).rev().filter(|(_, is_behind)| *is_behind) {
+            step.backward(&mut gradients)?;
+        }
+        Ok(gradients.of_variables.remove(of.as_tensor()))
+    }
+}
+
 /// Whether what runs on this thread is remembered.
 pub(crate) fn is_running() -> bool {
     TAPE.with_borrow(Option::is_some)
@@ -252,7 +287,7 @@ impl Tape {
 }
 
 impl Step {
-    fn backward(self, gradients: &mut Gradients) -> Result<()> {
+    fn backward(&self, gradients: &mut Gradients) -> Result<()> {
         let args = &self.args;
         if let Operation::Many(op) = &self.operation {
             let of_results: Vec<Option<Tensor>> =

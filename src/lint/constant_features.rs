@@ -36,7 +36,10 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
                 | Action::BatchNorm
                 | Action::Dropout { .. }
                 | Action::Concat
-                | Action::Add => true,
+                | Action::Add
+                | Action::DropEdge { .. }
+                | Action::State
+                | Action::FixedPoint => true,
                 Action::Messages { gather, own, .. } => {
                     let stays = stays_equal(cx, inputs[0], gather, own);
                     if stays && gather != Gather::DegreeWeighted {
@@ -53,6 +56,8 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
                 }
                 // Clusters sum up the nodes, so they count them.
                 Action::Pooling(_) | Action::Exchange => false,
+                // Neighbours are counted.
+                Action::Colours { .. } => false,
                 // Edges may differ in what they carry.
                 Action::RemainingEdges => false,
                 // What was dropped is told apart.

@@ -7,18 +7,21 @@ use crate::kernels::{self, tape};
 use crate::ops::Action;
 use crate::ops::structure::lift;
 use crate::types::Entity;
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Device, Result, Tensor, bail};
+use petgraph::graph::NodeIndex;
 use std::sync::Arc;
 
 /// The module of an operator without a program.
 ///
 /// # Errors
 /// Where it has to have one.
-pub fn module(name: &str, action: Action, entity: Entity) -> Result<Box<dyn Module>> {
+pub fn module(name: &str, action: Action, entity: Entity, node: NodeIndex) -> Result<Box<dyn Module>> {
     match action {
         Action::Input => Ok(Box::new(Given)),
         Action::RemainingEdges => Ok(Box::new(RemainingEdges { is_kind: entity == Entity::EdgeKinds })),
         Action::Lift => Ok(Box::new(Lift)),
+        Action::Colours { buckets, steps } => Ok(Box::new(Colours { buckets, steps })),
+        Action::DropEdge { p } => Ok(Box::new(DropEdge { p, node })),
         _ => bail!("`{name}` has no program"),
     }
 }
@@ -65,6 +68,44 @@ impl Module for Lift {
             _ => bail!("`lift` got a value that no pooling made"),
         };
         Ok(Value { x: lifted, structure: to.structure.clone() })
+    }
+}
+
+struct Colours {
+    buckets: usize,
+    steps: usize,
+}
+
+impl Module for Colours {
+    fn forward(&self, inputs: &[&Value], _: &mut ForwardCx) -> Result<Value> {
+        let (x, structure) = (&inputs[0].x, &inputs[0].structure);
+        let Structure::Sparse(graph) = structure else { bail!("`wl` got a value that is not on nodes") };
+        let (n_rows, width) = x.dims2()?;
+        let rows: Vec<f64> =
+            x.detach().to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+        let colours = kernels::colours(&rows, width, &graph.adjacency, self.steps);
+        let counts = kernels::counted_colours(&colours, self.buckets);
+        let counts = Tensor::from_vec(counts, (n_rows, self.buckets), &Device::Cpu)?.to_dtype(x.dtype())?;
+        Ok(Value { x: counts.to_device(x.device())?, structure: structure.clone() })
+    }
+}
+
+struct DropEdge {
+    p: f64,
+    /// Its place in the model, which its random numbers follow from.
+    node: NodeIndex,
+}
+
+impl Module for DropEdge {
+    fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value> {
+        let Structure::Sparse(graph) = &inputs[0].structure else {
+            bail!("`drop_edge` got a value that is not on nodes")
+        };
+        let left = match cx.train && self.p > 0.0 {
+            true => graph.without_edges(self.p, cx.seed_of(self.node.index() as u64, 0)),
+            false => graph.with_all_edges(),
+        };
+        Ok(Value { x: inputs[0].x.clone(), structure: Structure::Sparse(Arc::new(left)) })
     }
 }
 

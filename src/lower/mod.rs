@@ -1,6 +1,7 @@
 //! From a checked model to Candle modules.
 
 mod composite;
+mod fixed_point;
 mod given;
 mod loss;
 mod network;
@@ -11,6 +12,7 @@ pub mod task_loss;
 pub(crate) mod testing;
 mod witness;
 
+pub use fixed_point::FixedPointStats;
 pub use loss::{AuxiliaryLosses, LossWeights, PartLoss, StepLoss};
 pub use network::{BuildError, Network};
 pub use parameters::{Parameter, Parameters};
@@ -95,6 +97,8 @@ pub struct ForwardCx<'a> {
     /// Whether pooling statistics are wanted in this step.
     pub wants_pooling_stats: bool,
     pub pooling: Vec<PoolingStats>,
+    /// How the steps of each `fixed_point` went.
+    pub fixed_points: Vec<FixedPointStats>,
     /// What [`ForwardCx::shared`] has computed.
     pub computed: Vec<Computed>,
 }
@@ -125,6 +129,7 @@ impl<'a> ForwardCx<'a> {
             losses: Vec::new(),
             wants_pooling_stats: false,
             pooling: Vec::new(),
+            fixed_points: Vec::new(),
             computed: Vec::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! A checked model as a network that runs.
 
+use super::fixed_point::{self, Implicit, Loop};
 use super::parameters::{Parameter, Parameters, initialise};
 use super::{ForwardCx, LowerCx, Module, NodeWeights, Structure, Value};
 use crate::check::Checked;
@@ -45,6 +46,8 @@ pub struct Network {
     /// Buffers of means of the degree.
     of_degrees: Vec<(Init, Var)>,
     n_features: Option<usize>,
+    /// Pipelines that are repeated until nothing changes any more.
+    pub(super) loops: Vec<Loop>,
     /// What the data hands to each step without inputs.
     given: Vec<Option<Entity>>,
     n_edge_features: Option<usize>,
@@ -166,11 +169,17 @@ impl Network {
             }
             None => None,
         };
+        let step_of = |node: NodeIndex| plan.steps.iter().position(|step| step.node == node);
+        let loops: Vec<Loop> = model
+            .fixed_points()
+            .into_iter()
+            .filter_map(|found| Some(Loop { state: step_of(found.state)?, end: step_of(found.end)?, found }))
+            .collect();
         let auxiliary = model.losses.iter().filter(|term| term.loss.kind() == LossKind::Auxiliary);
         let nodes = || plan.steps.iter().map(|step| &model.graph[step.node]);
         let width_of =
             |input: &str| nodes().find(|node| node.op.name() == input).and_then(|node| node.ty.width.known());
-        Ok(Self {
+        let network = Self {
             wanted_losses: auxiliary.map(|term| term.loss.name()).collect(),
             widths: plan
                 .steps
@@ -190,11 +199,35 @@ impl Network {
             losses: model.losses,
             class_weights,
             of_degrees,
+            loops,
             plan,
             modules,
             parameters,
             device: device.clone(),
-        })
+        };
+        network.keep_bounds()?;
+        Ok(network)
+    }
+
+    /// Makes the weights of every `fixed_point` with a bound as small as its bound says, where they are larger: after each step
+    /// of training.
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    pub fn keep_bounds(&self) -> Result<()> {
+        for bound in self.loops.iter().filter_map(|found| found.found.bound.as_ref()) {
+            for (owner, weight) in &bound.weights {
+                let prefix = format!("{}.", owner.index());
+                let is_it = |parameter: &&Parameter| {
+                    let rest = parameter.name.strip_prefix(&prefix);
+                    rest.and_then(|rest| rest.split_once('.')).is_some_and(|(_, name)| name == *weight)
+                };
+                if let Some(parameter) = self.parameters.iter().find(is_it) {
+                    fixed_point::keep_small(&parameter.var, bound.largest_sum)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Runs the network on a batch. In evaluation nothing is kept for a backward pass.
@@ -229,6 +262,7 @@ impl Network {
         let nodes = Value { x: batch.x.clone(), structure: Structure::Sparse(batch.graph.clone()) };
         let mut values: Vec<Option<Value>> = vec![None; self.modules.len()];
         let mut output = None;
+        let mut implicit: Vec<(usize, Implicit)> = Vec::new();
         for (idx, (step, module)) in self.plan.steps.iter().zip(&self.modules).enumerate() {
             let mut inputs: Vec<&Value> =
                 step.inputs.iter().map(|&made_by| values[made_by].as_ref().expect("made before")).collect();
@@ -242,6 +276,14 @@ impl Network {
                 Some(_) => inputs.push(&nodes),
             }
             let mut value = step.summation.during(|| module.forward(&inputs, cx))?;
+            for found in self.loops.iter().filter(|found| found.state == idx) {
+                let (settled, back) = self.settle(found, &value, &values, batch, cx)?;
+                value = settled;
+                implicit.extend(back.map(|back| (found.end, back)));
+            }
+            if let Some(place) = implicit.iter().position(|(end, _)| *end == idx) {
+                value.x = implicit.swap_remove(place).1.attach(&value.x)?;
+            }
             if !cx.train {
                 // Weights are variables, so Candle would keep every step for gradients that nobody asks for.
                 value.detach();
@@ -261,6 +303,47 @@ impl Network {
         }
         let output = output.and_then(|idx| values[idx].take());
         output.ok_or_else(|| candle_core::Error::Msg("the model has no stages".to_owned()))
+    }
+
+    /// What one step of a `fixed_point` makes of a state. `outer` are the values of the steps before.
+    pub(super) fn result_of(
+        &self,
+        found: &Loop,
+        state: Value,
+        outer: &[Option<Value>],
+        batch: &GraphBatch,
+        cx: &mut ForwardCx,
+    ) -> Result<Tensor> {
+        let first = found.state;
+        let mut made: Vec<Value> = Vec::with_capacity(found.end - first + 1);
+        made.push(state);
+        for idx in first + 1..=found.end {
+            let step = &self.plan.steps[idx];
+            let value_of = |&made_by: &usize| match made_by.checked_sub(first) {
+                Some(place) => &made[place],
+                None => outer[made_by].as_ref().expect("made before"),
+            };
+            let mut inputs: Vec<&Value> = step.inputs.iter().map(value_of).collect();
+            let given;
+            match self.given[idx] {
+                None => {}
+                Some(entity) if entity.is_of_edges() => {
+                    given = self.of_edges(entity, batch)?;
+                    inputs.push(&given);
+                }
+                Some(_) => {
+                    let structure = Structure::Sparse(batch.graph.clone());
+                    given = Value { x: batch.x.clone(), structure };
+                    inputs.push(&given);
+                }
+            }
+            let mut value = step.summation.during(|| self.modules[idx].forward(&inputs, cx))?;
+            if !cx.wants_gradients {
+                value.detach();
+            }
+            made.push(value);
+        }
+        Ok(made.pop().expect("the state at least").x)
     }
 
     /// What the edges of a batch carry: their features, or of which kind each of them is.
@@ -319,6 +402,13 @@ fn entries_of(batch: &GraphBatch, n_rows: usize, what: &str) -> Result<()> {
 }
 
 impl Value {
+    /// The same numbers, which no backward pass goes through.
+    pub(super) fn without_past(&self) -> Self {
+        let mut value = self.clone();
+        value.detach();
+        value
+    }
+
     /// Lets go of everything that was kept for a backward pass.
     fn detach(&mut self) {
         self.x = self.x.detach();

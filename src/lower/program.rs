@@ -49,7 +49,7 @@ pub fn lower(cx: &LowerCx) -> Result<Box<dyn Module>> {
     };
     // Most data has no loops, and what leaves them out need not look.
     let (Some(without), Some(with)) = (variants(false), variants(true)) else {
-        return super::given::module(op.name(), op.action(cx.args), cx.output.entity);
+        return super::given::module(op.name(), op.action(cx.args), cx.output.entity, cx.idx);
     };
     let is_same = without.plain.described.program == with.plain.described.program;
     let with_loops = (!is_same).then_some(with);

@@ -1,7 +1,8 @@
-//! Words that stand among the operators and leave none behind: `repeat` and `residual`, which the builder of models
-//! expands ([`crate::ir`]).
+//! Words that stand among the operators and leave none behind: `repeat`, `residual` and `fixed_point`, which the builder of
+//! models expands ([`crate::ir`]).
 
 use super::Doc;
+use super::structure::fixed_point::{CONTRACTION, MAX_STEPS, TOLERANCE};
 use crate::args::{ArgKind, ArgSpec, CallSpec, Default};
 
 /// A word of the language that takes pipelines and is expanded into operators.
@@ -16,6 +17,7 @@ pub struct Combinator {
 pub enum Expansion {
     Repeat,
     Residual,
+    FixedPoint,
 }
 
 /// Every combinator, in the order of the reference.
@@ -75,5 +77,31 @@ pub static COMBINATORS: &[Combinator] = &[
             example: "gcn(64) -> residual(gcn(64) -> relu) -> mean -> mlp",
         },
         expansion: Expansion::Residual,
+    },
+    Combinator {
+        spec: CallSpec {
+            name: "fixed_point",
+            doc: "Repeats a pipeline with the same weights until its result no longer changes.",
+            example: "fixed_point(add(gcn(64), first) -> tanh)",
+            args: &[
+                ArgSpec {
+                    name: "pipeline",
+                    kind: ArgKind::Pipeline { port: 0 },
+                    default: Default::Required,
+                    positional: true,
+                    doc: "The pipeline that is repeated: it keeps the width, and reads some value besides its own result.",
+                },
+                TOLERANCE,
+                MAX_STEPS,
+                CONTRACTION,
+            ],
+        },
+        doc: Doc {
+            summary: "Repeats a pipeline with the same weights until its result no longer changes, and goes back through the equation.",
+            formula: "h = f(h),  ∂L/∂θ = vᵀ ∂f/∂θ with v = ∂L/∂h + (∂f/∂h)ᵀ v",
+            paper: "Scarselli et al. 2009, \"The Graph Neural Network Model\"; Almeida 1987 and Pineda 1987 for the gradient",
+            example: "linear(32) as first -> fixed_point(add(sage(32), first) -> tanh, contraction = 0.9) -> sum -> mlp",
+        },
+        expansion: Expansion::FixedPoint,
     },
 ];

@@ -46,6 +46,13 @@ pub static INPUTS: [&dyn Operator; 3] = [INPUT, EDGES, EDGE_LABELS];
 /// The values of the edges that a selection leaves. The compiler puts it in; no file can name it.
 pub static REMAINING_EDGES: &dyn Operator = &input::remaining_edges::RemainingEdges;
 
+/// What makes logarithms of shares.
+pub static LOG_SOFTMAX: &dyn Operator = &activation::log_softmax::LogSoftmax;
+
+/// What the pipeline of a `fixed_point` is applied to, and what comes of it: the stages that the word is expanded to.
+pub static STATE: &dyn Operator = &structure::fixed_point::State;
+pub static FIXED_POINT: &dyn Operator = &structure::fixed_point::FixedPoint;
+
 /// Every operator that a file can name, in the order of the reference.
 pub static CATALOGUE: &[&dyn Operator] = &[
     // Convolutions.
@@ -174,6 +181,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &activation::composed::SOFTSIGN,
     &activation::composed::LOGSIGMOID,
     &activation::prelu::PRelu,
+    LOG_SOFTMAX,
     // Dense layers.
     &dense::linear::Linear,
     &dense::mlp::Mlp,
@@ -187,8 +195,10 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &structure::add::Add,
     &structure::identity::Identity,
     &structure::lift::Lift,
+    &structure::drop_edge::DropEdge,
     &structure::jump::Jump,
     &structure::virtual_node::VirtualNode,
+    &structure::wl::Wl,
 ];
 
 /// Every loss that a file can name.
@@ -196,6 +206,7 @@ pub static LOSSES: &[&dyn Loss] = &[
     &loss::cross_entropy::CrossEntropy,
     &loss::mse::Mse,
     &loss::written::FOCAL,
+    &loss::written::NLL,
     &loss::written::BCE,
     &loss::written::HINGE,
     &loss::written::MAE,
@@ -233,7 +244,8 @@ pub fn find_input(name: &str) -> Option<&'static dyn Operator> {
 
 /// Any stage that a model can have, also those that the compiler puts in.
 pub fn find_stage(name: &str) -> Option<&'static dyn Operator> {
-    let others = || INPUTS.iter().copied().chain([REMAINING_EDGES]).find(|op| op.name() == name);
+    let others =
+        || INPUTS.iter().copied().chain([REMAINING_EDGES, STATE, FIXED_POINT]).find(|op| op.name() == name);
     find(name).or_else(others)
 }
 
@@ -384,6 +396,19 @@ pub enum Action {
     RemainingEdges,
     /// A pooling undone.
     Lift,
+    /// Which neighbourhoods a row has, by values that are compared.
+    Colours {
+        buckets: usize,
+        steps: usize,
+    },
+    /// The same rows, joined by fewer edges while training.
+    DropEdge {
+        p: f64,
+    },
+    /// What a pipeline is applied to that is repeated until nothing changes any more.
+    State,
+    /// What such a pipeline gives back at last.
+    FixedPoint,
 }
 
 impl Action {
@@ -392,7 +417,9 @@ impl Action {
     pub fn chooses_by_value(&self) -> bool {
         matches!(
             self,
-            Action::Pooling(Select::Lead | Select::Keep | Select::Merge) | Action::Readout(Gather::Sorted)
+            Action::Pooling(Select::Lead | Select::Keep | Select::Merge)
+                | Action::Readout(Gather::Sorted)
+                | Action::Colours { .. }
         )
     }
 
@@ -407,13 +434,17 @@ impl Action {
             | Action::BatchNorm
             | Action::Dropout { .. }
             | Action::Concat
-            | Action::Add => true,
+            | Action::Add
+            | Action::State
+            | Action::FixedPoint => true,
             Action::Input
             | Action::Exchange
             | Action::Messages { .. }
             | Action::Pooling(_)
             | Action::Readout(_)
             | Action::RemainingEdges
+            | Action::DropEdge { .. }
+            | Action::Colours { .. }
             | Action::Lift => false,
         }
     }
@@ -524,6 +555,13 @@ pub trait Operator: std::any::Any + Send + Sync + std::fmt::Debug {
     fn joins_anew(&self, _args: &Args) -> bool {
         false
     }
+    /// Whether a convolution is a sum of matrices, each times the value itself, times a mean or a maximum over neighbours, or
+    /// times some of these side by side; of nothing else that depends on the value. So two results differ by no more, in their
+    /// largest number, than two values do, times the largest sum of absolute values that leads to one feature, matrix by
+    /// matrix.
+    fn averages(&self, _args: &Args) -> bool {
+        false
+    }
     /// What it does to the rows, with these arguments.
     fn action(&self, args: &Args) -> Action;
     /// Whether a file defines it ([`crate::conv`]): it is not of the catalogue.
@@ -591,6 +629,10 @@ pub trait Loss: Send + Sync + std::fmt::Debug {
     /// ([`crate::lower::task_loss`]), or comes from the poolings.
     fn program<'b>(&self, _cx: &loss::LossCx<'_, 'b>) -> Option<V<'b>> {
         None
+    }
+    /// Whether outputs have to be logarithms of shares that add up to 1: those of [`LOG_SOFTMAX`].
+    fn takes_log_shares(&self) -> bool {
+        false
     }
     /// Exponentials that it takes for each number of the output, forward and backward again.
     fn exponentials(&self) -> f64 {

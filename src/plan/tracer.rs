@@ -4,9 +4,13 @@ use super::trace::{self, Graphs, Matrix, Programs, Structure, Trace, Value};
 use super::{Plan, plan_of};
 use crate::ir::Model;
 use crate::kernels::Summation;
-use crate::ops::{FactCx, LossKind};
+use crate::ops::{Action, FactCx, LossKind};
 use crate::types::{DataFacts, Entity, Type};
 use std::rc::Rc;
+
+/// Steps that a `fixed_point` is taken to need where it may take more: a difference becomes a thousandth in so many steps of
+/// which each takes off a third.
+const TYPICAL_STEPS: f64 = 17.0;
 
 /// Traces steps of one model over any batches of its data.
 #[derive(Debug, Clone)]
@@ -94,6 +98,10 @@ impl Tracer {
             trace.begin(Some(step.node.index()), step.activation, step.needs_adjacency, step.summation);
             let cx = FactCx { args: &node.args, inputs: &types, output: &node.ty };
             values.push(trace::stage(node.op, &cx, &inputs, &mut trace));
+            if node.op.action(&node.args) == Action::FixedPoint {
+                let state = self.model.inputs(step.node)[0].index();
+                trace.repeated(state, (node.args.int("max_steps") as f64).min(TYPICAL_STEPS));
+            }
         }
         trace.begin(None, None, false, Summation::Sequential);
         if let Some(output) = values.last() {

@@ -113,6 +113,7 @@ pub static MEANINGS: &[(&str, &str)] = &[
     ("merge_rows", "the sum of the rows that became one"),
     ("concat_columns", "side by side"),
     ("sort_rows", "the first rows of each graph, in falling order of their last feature"),
+    ("colours", "how many neighbourhoods of each row, step by step, are hashed to each feature"),
     ("select_top", "the rows with the largest scores: a level of its own"),
     ("reshape", "the same numbers in another shape"),
     ("sum_over_graphs", "the mean over the graphs of the batch"),

@@ -184,6 +184,7 @@ mod tests {
             validation: figures(loss.map(|loss| loss + 0.1)),
             loss_terms: Default::default(),
             pooling: Vec::new(),
+            fixed_points: Vec::new(),
             gradient_norm: 1.0,
             is_kept: epoch == 2,
             train_s: 0.1,

@@ -6,11 +6,11 @@ use super::error::{Result, TrainError};
 use super::feed::{Feed, Step};
 use super::folder::Folder;
 use super::initial;
-use super::measure::{Mean, Measured, PoolingMean, figures, items, measure, scalar, values};
+use super::measure::{FixedPointMean, Mean, Measured, PoolingMean, figures, items, measure, scalar, values};
 use super::optimizer::{self, Optimizer};
 use super::presence::absent_classes;
 use super::progress::{Event, Progress};
-use super::record::{EpochRecord, Figures, Status, UnitSummary, median};
+use super::record::{EpochRecord, Figures, FixedPointRecord, Status, UnitSummary, median};
 use super::resume::{Place, ResumeState, SavedState};
 use super::seed;
 use super::settings::Settings;
@@ -117,6 +117,8 @@ pub(super) struct PartialEpoch {
     auxiliary: AuxiliaryLosses,
     gradient_norm: Mean,
     pooling: PoolingMean,
+    #[serde(default)]
+    fixed_points: FixedPointMean,
     train_s: f64,
     /// Kept as a tensor in a saved state.
     #[serde(skip)]
@@ -160,6 +162,7 @@ pub(super) fn fit(
         Network::build(cx.model, cx.facts, DType::F32, cx.device, unit.derived_seed(WEIGHTS, [0, 0]))?;
     if let Some(weights) = initial {
         initial::set(network.parameters(), weights)?;
+        network.keep_bounds()?;
     }
     let loss_weights = loss_weights(&network, cx, unit)?;
     let weights: Vec<Var> = network.parameters().trained().map(|parameter| parameter.var.clone()).collect();
@@ -357,11 +360,13 @@ impl Fit<'_> {
         }
         let scale = self.cx.settings.clip_norm.map_or(1.0, |max| optimizer::clip_scale(norm, max));
         self.optimizer.step(&gradients, lr, scale)?;
+        self.network.keep_bounds()?;
 
         let epoch = &mut self.epoch;
         epoch.auxiliary.add(&cx)?;
         epoch.gradient_norm.add(norm);
         epoch.pooling.add(&cx.pooling);
+        epoch.fixed_points.add(&cx.fixed_points);
         epoch.outputs.extend(outputs);
         epoch.width = width;
         epoch.items.extend_from_slice(&step.items);
@@ -412,6 +417,7 @@ impl Fit<'_> {
                 _ => loss.terms.iter().map(|(name, value)| ((*name).to_string(), *value)).collect(),
             },
             pooling: pooling.records(self.cx.model.get()),
+            fixed_points: epoch.fixed_points.records(self.cx.model.get()),
             gradient_norm: epoch.gradient_norm.value().unwrap_or(0.0),
             is_kept: false,
             train_s: epoch.train_s,
@@ -438,6 +444,12 @@ impl Fit<'_> {
                     "`{monitor}` is not defined after epoch {}: such epochs count neither as better nor as worse",
                     record.epoch
                 )));
+            }
+        }
+        for found in record.fixed_points.iter().filter(|found| found.has_left()) {
+            let is_same = |other: &FixedPointRecord| other.stage == found.stage && other.has_left();
+            if !self.records.iter().flat_map(|record| &record.fixed_points).any(is_same) {
+                progress.on(Event::Warning(&found.warning(record.epoch)));
             }
         }
         for warning in self.collapse.observe(record.epoch, &record.pooling) {

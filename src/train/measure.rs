@@ -1,10 +1,10 @@
 //! Loss and metrics of a network on one part, without training.
 
 use super::feed::{Feed, Step};
-use super::record::{Figures, PoolingRecord};
+use super::record::{Figures, FixedPointRecord, PoolingRecord};
 use crate::ir::Model;
 use crate::lower::task_loss::Items;
-use crate::lower::{AuxiliaryLosses, ForwardCx, Network, PoolingStats};
+use crate::lower::{AuxiliaryLosses, FixedPointStats, ForwardCx, Network, PoolingStats};
 use crate::settings::metric::{Metric, Predictions};
 use candle_core::{DType, Result, Tensor};
 
@@ -100,6 +100,41 @@ impl Mean {
 
     pub fn value(&self) -> Option<f64> {
         (self.n > 0).then(|| self.sum / self.n as f64)
+    }
+}
+
+/// How the steps of each `fixed_point` went in several batches, by the place of its node.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct FixedPointMean(Vec<(usize, Mean, usize, usize)>);
+
+impl FixedPointMean {
+    pub fn add(&mut self, stats: &[FixedPointStats]) {
+        for stats in stats {
+            let node = stats.node.index();
+            let place = self.0.iter().position(|&(known, ..)| known == node).unwrap_or_else(|| {
+                self.0.push((node, Mean::default(), 0, 0));
+                self.0.len() - 1
+            });
+            let (_, steps, n_left, n_gradients_left) = &mut self.0[place];
+            stats.steps.iter().for_each(|&n_steps| steps.add(f64::from(n_steps)));
+            *n_left += stats.n_left;
+            *n_gradients_left += stats.n_gradients_left.load(std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    pub fn records(&self, model: &Model) -> Vec<FixedPointRecord> {
+        let record = |(node, steps, n_left, n_gradients_left): &(usize, Mean, usize, usize)| {
+            let place = model.graph.node_weight(petgraph::graph::NodeIndex::new(*node))?;
+            Some(FixedPointRecord {
+                stage: format!("{node}.{}", place.op.name()),
+                steps: steps.value()?,
+                max_steps: place.args.int("max_steps") as usize,
+                n_graphs: steps.n,
+                n_left: *n_left,
+                n_gradients_left: *n_gradients_left,
+            })
+        };
+        self.0.iter().filter_map(record).collect()
     }
 }
 

@@ -33,7 +33,9 @@ pub use folder::{Found, RunFolder, RunRecord, find as find_run, kept_weights, ru
 pub use initial::InitialRecord;
 pub use presence::absent_classes;
 pub use progress::{Event, Progress, Silent};
-pub use record::{EpochRecord, Figures, PoolingRecord, RunSummary, Spread, Status, UnitSummary};
+pub use record::{
+    EpochRecord, Figures, FixedPointRecord, PoolingRecord, RunSummary, Spread, Status, UnitSummary,
+};
 pub(crate) use run::units;
 pub use run::{Output, TrainRequest, run};
 pub use saved::{Outputs, SavedModel, checkpoints};

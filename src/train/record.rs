@@ -22,6 +22,9 @@ pub struct EpochRecord {
     pub loss_terms: BTreeMap<String, f64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pooling: Vec<PoolingRecord>,
+    /// Of the steps of training.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fixed_points: Vec<FixedPointRecord>,
     /// Mean norm of the gradient over the epoch's steps, before clipping.
     pub gradient_norm: f64,
     /// Whether these weights are the ones to keep so far.
@@ -71,6 +74,37 @@ pub struct PoolingRecord {
     pub clusters_in_use: f64,
     /// Mean over the nodes, in nats.
     pub assignment_entropy: f64,
+}
+
+/// How the steps of a `fixed_point` went, over the graphs of an epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FixedPointRecord {
+    /// Place and operator: `7.fixed_point`.
+    pub stage: String,
+    /// Steps of a graph, on average.
+    pub steps: f64,
+    pub max_steps: usize,
+    pub n_graphs: usize,
+    /// Graphs that were not done after the last step, and those whose gradient was not.
+    pub n_left: usize,
+    pub n_gradients_left: usize,
+}
+
+impl FixedPointRecord {
+    /// Whether something was not found.
+    pub fn has_left(&self) -> bool {
+        self.n_left + self.n_gradients_left > 0
+    }
+
+    /// What is said of it, once per run.
+    pub fn warning(&self, epoch: usize) -> String {
+        let Self { stage, max_steps, n_graphs, n_left, n_gradients_left, .. } = self;
+        format!(
+            "`{stage}` was not found in {max_steps} steps for {n_left} of {n_graphs} graphs in epoch {epoch}, and the gradient \
+             for {n_gradients_left}: their results are those of the last step. Try `contraction = 0.9`, more steps, a larger \
+             tolerance or a lower learning rate"
+        )
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -110,6 +110,7 @@ fn around(name: &str, word: &Word) -> Option<Vec<String>> {
             vec![format!("gcn(32) -> sort_pool(9) -> {call} -> flatten -> mlp")]
         }
         _ if op.name() == "diff_group_norm" => vec![format!("gcn(32) -> {name}(32, 4) -> mean -> mlp")],
+        _ if op.name() == "wl" => vec![format!("{name} -> sum -> mlp")],
         _ if op.name() == "identity" => return None,
         _ => vec![format!("gcn(32) -> {name} -> mean -> mlp"), format!("gcn(32) -> {name}() -> mean -> mlp")],
     };
@@ -239,7 +240,7 @@ const LINES: &[(&str, &str)] = &[
         "gcn(64) -> relu -> mean -> linear(32) -> relu -> linear",
     ),
     ("gcn(64) -> relu -> mean -> mlp(hidden_channels = 32)", "gcn(64) -> relu -> mean -> mlp(hidden = [32])"),
-    ("gcn(64) -> relu -> mean -> linear -> log_softmax", "gcn(64) -> relu -> mean -> linear"),
+    ("gcn(64) -> relu -> mean -> linear -> logits", "gcn(64) -> relu -> mean -> linear"),
     ("gcn(64) -> relu -> mean -> linear -> softmax(dim = 1)", "gcn(64) -> relu -> mean -> linear"),
     (
         "gcn(64) -> relu -> TopKPooling(64, ratio = 0.8) -> gcn(64) -> relu -> mean -> mlp",

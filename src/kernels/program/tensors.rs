@@ -168,7 +168,8 @@ impl tape::ManyGradients for Step {
                 .iter()
                 .map(|gradient| gradient.as_ref().map(View::<T>::new).transpose())
                 .collect::<Result<Vec<_>>>()?;
-            let kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+            // Gradients may be asked for again; what is kept goes with the step.
+            let kept = self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
             let kept_views = kept
                 .iter()
                 .map(|(id, tensor)| Ok((*id, View::<T>::new(tensor)?)))

@@ -1,6 +1,7 @@
 //! Elementwise functions. After an operator that can compute one on its way out, the plan moves it there.
 
 pub mod composed;
+pub mod log_softmax;
 pub mod prelu;
 
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};

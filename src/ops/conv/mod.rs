@@ -124,6 +124,11 @@ pub const AGAINST: ArgSpec = ArgSpec {
     doc: "The share of what was gathered against the edges, α, with `direction = both`; what came along them has the rest.",
 };
 
+/// Whether messages go along the edges or against them, and not both ways.
+fn is_one_way(args: &Args) -> bool {
+    program::direction(args) != "both"
+}
+
 /// What [`DIRECTION`] asks for has to be there.
 ///
 /// # Errors

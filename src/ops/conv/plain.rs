@@ -81,6 +81,9 @@ impl Operator for Plain {
     fn pyg(&self) -> Pyg {
         Pyg { class: "", weights: &[], arguments: &[], note: "" }
     }
+    fn averages(&self, args: &Args) -> bool {
+        self.gather == Gather::Mean && super::is_one_way(args)
+    }
     fn action(&self, _: &Args) -> Action {
         Action::Messages { gather: self.gather, own: Own::SelfLoop, is_linear: true }
     }

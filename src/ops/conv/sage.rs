@@ -220,6 +220,11 @@ impl Operator for Sage {
                    node's reading ends with its last neighbour.",
         }
     }
+    fn averages(&self, args: &Args) -> bool {
+        let are_averages =
+            args.words("aggregate").iter().all(|word| ["mean", "max", "min", "median"].contains(word));
+        are_averages && !args.bool("normalize") && !args.bool("project") && super::is_one_way(args)
+    }
     fn action(&self, args: &Args) -> Action {
         let words = args.words("aggregate");
         let all = words.iter().map(|word| Aggregate::find(word).map_or(Gather::Ordered, Aggregate::gather));

@@ -2,6 +2,7 @@
 //! symmetry of their results.
 
 pub mod args;
+pub mod fixed_point;
 pub mod levels;
 pub mod shape;
 pub mod symmetry;

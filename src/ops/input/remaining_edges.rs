@@ -45,7 +45,7 @@ impl Operator for RemainingEdges {
     fn infer(&self, cx: &InferCx) -> std::result::Result<Type, Diagnostic> {
         let (values, nodes) = (cx.inputs[0], cx.inputs[1]);
         // The compiler puts it at its place; a damaged canonical form may not.
-        let is_selected = nodes.entity == Entity::Nodes && values.level < nodes.level;
+        let is_selected = nodes.entity == Entity::Nodes && values.level <= nodes.level;
         if !values.entity.is_of_edges() || !is_selected {
             return Err(levels::mixed_levels(cx, 1));
         }

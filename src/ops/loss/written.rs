@@ -65,6 +65,34 @@ pub static FOCAL: Written = Written {
     },
 };
 
+/// Negative log-likelihood of outputs that are logarithms of shares already: `−w[c] x_c`. Behind `log_softmax` it is `cross_entropy`.
+///
+/// Paper: Fisher 1922, "On the Mathematical Foundations of Theoretical Statistics". PyG: `torch.nn.functional.nll_loss`.
+pub static NLL: Written = Written {
+    name: "nll",
+    doc: Doc {
+        summary: "Negative log-likelihood of outputs that are logarithms of shares: those of `log_softmax`.",
+        formula: "Σ_i −w[c_i] x_i[c_i] / Σ_i w[c_i]",
+        paper: "Fisher 1922, \"On the Mathematical Foundations of Theoretical Statistics\"",
+        example: "model = gcn(64) -> relu -> mean -> linear -> log_softmax\nloss = nll",
+    },
+    args: &[CLASS_WEIGHTS],
+    kind: TargetKind::Classification,
+    torch: (
+        "torch.nn.functional.nll_loss",
+        &[],
+        "With `ignore_index = -1`; `class_weights = balanced` is `weight = items / (classes * counts)`.",
+    ),
+    exponentials: 0.0,
+    of_item: |cx| {
+        let own = -(cx.output * cx.is_class()).fold_sum(0);
+        match cx.class_weights {
+            Some(weights) => own * (weights * cx.is_class()).fold_sum(0),
+            None => own,
+        }
+    },
+};
+
 /// Binary cross-entropy of each output against whether its class is the item's: `1/C Σ_c −(β t_c log σ(x_c) + (1 − t_c) log(1 − σ(x_c)))`.
 ///
 /// PyG: `torch.nn.functional.binary_cross_entropy_with_logits` against one-hot targets.
@@ -243,5 +271,8 @@ impl Loss for Written {
     }
     fn exponentials(&self) -> f64 {
         self.exponentials
+    }
+    fn takes_log_shares(&self) -> bool {
+        self.name == NLL.name
     }
 }

@@ -2,11 +2,14 @@
 
 pub mod add;
 pub mod concat;
+pub mod drop_edge;
+pub mod fixed_point;
 pub mod identity;
 
 pub mod jump;
 pub mod lift;
 pub mod virtual_node;
+pub mod wl;
 
 use crate::ops::InferCx;
 use crate::types::{Entity, Type};

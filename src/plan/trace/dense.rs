@@ -150,6 +150,15 @@ impl Trace {
         })
     }
 
+    /// `kernels::counted_colours`: a sort of all neighbourhoods in each step, and counts of `width` features.
+    pub fn colours(&mut self, x: Matrix, steps: f64, width: f64) -> Matrix {
+        self.kernel("colours", &[x], false, [x.rows, width], |kernel| {
+            kernel.forward = Work::by_rows(x.rows).stream(2.0 * x.numbers() + steps * x.rows, x.rows * width);
+            kernel.scratch_bytes = 2.0 * FLOAT_BYTES * (x.numbers() + (steps + 1.0) * x.rows);
+            kernel.reads_nothing();
+        })
+    }
+
     /// `tape::reshape`: the same memory.
     pub fn reshape(&mut self, x: Matrix, rows: f64, width: f64) -> Matrix {
         self.kernel("reshape", &[x], false, [rows, width], |kernel| {

@@ -178,6 +178,34 @@ pub struct Work {
 }
 
 impl Work {
+    /// The same work several times over, one after another.
+    #[must_use]
+    fn times(self, n: f64) -> Self {
+        Self {
+            flops: n * self.flops,
+            products: n * self.products,
+            outputs: n * self.outputs,
+            gathered: n * self.gathered,
+            lookups: n * self.lookups,
+            streamed: n * self.streamed,
+            row_visits: n * self.row_visits,
+            exponentials: n * self.exponentials,
+            lone_exponentials: n * self.lone_exponentials,
+            erfs: n * self.erfs,
+            dots: n * self.dots,
+            copies: n * self.copies,
+            elements: n * self.elements,
+            singles: n * self.singles,
+            general: n * self.general,
+            exact: n * self.exact,
+            random: n * self.random,
+            dropped: n * self.dropped,
+            sorted: n * self.sorted,
+            calls: n * self.calls,
+            ..self
+        }
+    }
+
     /// Jobs of as many rows as the kernels give to one.
     fn by_rows(rows: f64) -> Self {
         let n_rows = rows.ceil() as usize;
@@ -476,6 +504,20 @@ impl Trace {
 
     pub fn kernels(&self) -> &[Kernel] {
         &self.kernels
+    }
+
+    /// The stages from `first` on were run so many times more, forward and backward, and what one more pass keeps is kept too.
+    pub(crate) fn repeated(&mut self, first: usize, n_more: f64) {
+        for kernel in
+            self.kernels.iter_mut().filter(|kernel| kernel.stage.is_some_and(|stage| stage >= first))
+        {
+            kernel.forward = kernel.forward.times(1.0 + n_more);
+            kernel.backward = kernel.backward.times(1.0 + n_more);
+            for phase in kernel.forward_phases.iter_mut().chain(&mut kernel.backward_phases) {
+                *phase = phase.times(1.0 + n_more);
+            }
+            kernel.kept_bytes = 2.0 * kernel.kept_bytes + FLOAT_BYTES * kernel.result.numbers();
+        }
     }
 
     /// The backward pass begins at `total`: what no gradient arrives at from there runs forward only.

@@ -75,6 +75,10 @@ pub(crate) fn stage(op: &dyn Operator, cx: &FactCx, inputs: &[Value], step: &mut
                 };
                 Value { x, structure: to.structure.clone() }
             }
+            (Action::Colours { buckets, steps }, [x, ..]) => {
+                let counted = step.colours(x.x, *steps as f64, *buckets as f64);
+                Value { x: counted, structure: x.structure.clone() }
+            }
             _ => inputs[0].clone(),
         },
     }
