@@ -128,8 +128,11 @@ pub fn suits(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
             );
         }
     }
-    let convolutions =
-        || model.nodes().filter(|(_, node)| node.op.family() == crate::ops::Family::Convolution);
+    let goes_along_edges = |node: &crate::ir::Node| node.op.action(&node.args).goes_along_edges();
+    let convolutions = || {
+        let layers = model.nodes().filter(|(_, node)| node.op.family() == crate::ops::Family::Convolution);
+        layers.filter(|(_, node)| goes_along_edges(node))
+    };
     if data.total_edges == 0
         && let Some((_, node)) = convolutions().next()
     {

@@ -57,6 +57,28 @@ pub static STAGES: &[Word] = &[
     word(&["ResGatedGraphConv", "GatedGCN", "gatedgcnconv"], Pyg, WIDTHS, is("res_gated")),
     word(&["EdgeConv"], Pyg, &["nn"], is("edge_conv")),
     word(&["CGConv", "CGCNN"], Pyg, &["channels", "dim"], is("cg")),
+    word(&["DynamicEdgeConv"], Pyg, &["nn", "k", "aggr"], is("dynamic_edge")),
+    word(
+        &["GravNetConv", "GravNet"],
+        Pyg,
+        &["in_channels", "out_channels", "space_dimensions", "propagate_dimensions", "k"],
+        is("gravnet"),
+    ),
+    word(&["PointNetConv", "PointConv", "PointNet", "PointNetPlusPlus"], Pyg, &["nn"], is("point")),
+    word(
+        &["PointTransformerConv", "PointTransformerLayer"],
+        Pyg,
+        &["in_channels", "out_channels", "pos_nn", "attn_nn", "add_self_loops"],
+        is("point_transformer"),
+    ),
+    word(&["PointGNNConv"], Pyg, &["mlp_h", "mlp_f", "mlp_g"], is("point_gnn")),
+    word(&["PPFConv", "PPFNet"], Pyg, &["nn"], is("ppf")),
+    word(
+        &["XConv", "PointCNN"],
+        Pyg,
+        &["in_channels", "out_channels", "dim", "kernel_size", "hidden_channels", "dilation"],
+        is("x_conv"),
+    ),
     word(&["AGNNConv"], Pyg, &[], is("agnn")),
     word(&["GINConv", "GINLayer"], Pyg, &["nn", "eps", "train_eps"], is("gin")),
     word(
@@ -104,19 +126,17 @@ pub static STAGES: &[Word] = &[
         is("transformer"),
     ),
     word(
-        &[
-            "GPSConv",
-            "GPS",
-            "Exphormer",
-            "Graphormer",
-            "GraphGPS",
-            "PerformerAttention",
-            "SGFormer",
-            "Polynormer",
-        ],
+        &["Exphormer", "Graphormer", "SGFormer", "Polynormer"],
         Pyg,
         &["channels"],
-        NotYet { why: OPERATOR, nearest: "gat" },
+        NotYet { why: OPERATOR, nearest: "gps" },
+    ),
+    word(&["GPSConv", "GraphGPS", "GPSLayer"], Pyg, &["channels", "nn", "heads", "dropout"], is("gps")),
+    word(
+        &["PerformerAttention", "Performer"],
+        Pyg,
+        &["channels", "heads", "head_channels"],
+        Is { op: "self_attention", with: &["kind = performer"] },
     ),
     word(&["HEATConv", "GAAN", "GatedAttention"], Pyg, WIDTHS, NotYet { why: OPERATOR, nearest: "gat" }),
     word(
@@ -126,7 +146,6 @@ pub static STAGES: &[Word] = &[
             "GDC",
             "TWIRLSConv",
             "DirGNNConv",
-            "GravNetConv",
             "LINKX",
             "DiffusionConv",
             "NeighborSampler",
@@ -140,7 +159,6 @@ pub static STAGES: &[Word] = &[
     word(
         &[
             "DeepGCNLayer",
-            "DynamicEdgeConv",
             "DGCNN",
             "AttentiveFP",
             "MessagePassing",
@@ -236,21 +254,7 @@ pub static STAGES: &[Word] = &[
     word(&["WLConv", "WeisfeilerLehman", "weisfeiler_lehman"], Pyg, &[], is("wl")),
     word(&["HypergraphConv"], Pyg, WIDTHS, NotYet { why: HYPERGRAPHS, nearest: "gcn" }),
     word(
-        &[
-            "PointNetConv",
-            "PointConv",
-            "PointTransformerConv",
-            "PPFConv",
-            "XConv",
-            "SchNet",
-            "DimeNet",
-            "EGNN",
-            "EGNNConv",
-            "ViSNet",
-            "EquivariantConv",
-            "CFConv",
-            "PaiNN",
-        ],
+        &["SchNet", "DimeNet", "EGNN", "EGNNConv", "ViSNet", "EquivariantConv", "CFConv", "PaiNN"],
         Pyg,
         WIDTHS,
         NotYet { why: POSITIONS, nearest: "sage" },
@@ -356,6 +360,21 @@ pub static STAGES: &[Word] = &[
         &["channels", "k", "num_encoder_blocks", "heads", "layer_norm"],
         is("multiset_transformer"),
     ),
+    word(
+        &["SetTransformerAggregation", "SetTransformer"],
+        Pyg,
+        &[
+            "channels",
+            "num_seed_points",
+            "num_encoder_blocks",
+            "num_decoder_blocks",
+            "heads",
+            "concat",
+            "layer_norm",
+            "dropout",
+        ],
+        is("set_transformer"),
+    ),
     // Readouts.
     word(
         &[
@@ -417,7 +436,6 @@ pub static STAGES: &[Word] = &[
     word(&["Set2Set"], Pyg, &["in_channels", "processing_steps"], is("set2set")),
     word(
         &[
-            "SetTransformerAggregation",
             "SetTransformerEncoder",
             "SetTransformerDecoder",
             "ResNetPotential",
@@ -553,12 +571,7 @@ pub static STAGES: &[Word] = &[
         X,
         NotYet { why: OPERATOR, nearest: "mean" },
     ),
-    word(
-        &["attention", "SelfAttention", "self_attention", "Attention"],
-        Common,
-        WIDTHS,
-        NotYet { why: OPERATOR, nearest: "gat" },
-    ),
+    word(&["attention", "Attention"], Common, WIDTHS, NotYet { why: OPERATOR, nearest: "gat" }),
     word(&["activation", "act", "nonlinearity"], Common, &[], NotYet { why: OPERATOR, nearest: "relu" }),
     word(
         &["classifier", "head", "prediction_head", "output_layer", "Classifier"],
@@ -680,19 +693,16 @@ pub static STAGES: &[Word] = &[
         LeaveOut("parallel edges are an option of the data: `data = tu(\"PROTEINS\", parallel = drop)`"),
     ),
     word(
-        &[
-            "Conv2d",
-            "AvgPool1d",
-            "GRUCell",
-            "LSTMCell",
-            "RNN",
-            "Transformer",
-            "MultiheadAttention",
-            "TransformerEncoder",
-        ],
+        &["Conv2d", "AvgPool1d", "GRUCell", "LSTMCell", "RNN", "Transformer", "TransformerEncoder"],
         PyTorch,
         WIDTHS,
         NotYet { why: OPERATOR, nearest: "mlp" },
+    ),
+    word(
+        &["MultiheadAttention", "SelfAttention"],
+        PyTorch,
+        &["embed_dim", "num_heads", "dropout"],
+        is("self_attention"),
     ),
     word(&["Conv1d"], PyTorch, &["in_channels", "out_channels", "kernel_size", "stride"], is("conv1d")),
     word(&["MaxPool1d"], PyTorch, &["kernel_size", "stride"], is("max_pool1d")),

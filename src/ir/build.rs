@@ -52,7 +52,7 @@ pub(crate) enum Wanted {
     Outputs,
     /// A pooling: its clusters.
     RowsOf(NodeIndex),
-    /// `residual`: the width of its input.
+    /// `residual`, and a convolution of a value beside the rows: the width of its input.
     WidthOf(NodeIndex),
     /// A pooling that chooses: a score.
     One,
@@ -811,6 +811,7 @@ impl<'p> Builder<'p> {
         let mut inputs = Vec::new();
         let mut assignment = None;
         let mut score = Vec::new();
+        let mut beside = Vec::new();
         if let Ports::Many(least) = op.ports() {
             if bound.branches.len() < least {
                 let span = self.ev.at(span);
@@ -851,6 +852,9 @@ impl<'p> Builder<'p> {
             if pipeline.arg == SCORE && op.family() == Family::Pooling {
                 score = self.width_setters(end, first_new);
             }
+            if op.family() == Family::Convolution && pipeline.of_edges.is_none() {
+                beside.extend(self.width_setters(end, first_new));
+            }
             if pipeline.of_edges.is_some() {
                 end = self.at_graph_of(end, cursor.node, span)?;
             }
@@ -858,6 +862,9 @@ impl<'p> Builder<'p> {
         }
         let node = self.add_node(op, bound.args, span, &inputs)?;
         self.made[node.index()].broken_args = broken_args;
+        for setter in beside {
+            self.wanted.entry(setter).or_insert(Wanted::WidthOf(cursor.node));
+        }
         for setter in score {
             self.wanted.entry(setter).or_insert(Wanted::One);
         }

@@ -55,7 +55,7 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
                     stays
                 }
                 // Clusters sum up the nodes, so they count them.
-                Action::Pooling(_) | Action::Exchange => false,
+                Action::Pooling(_) | Action::Exchange | Action::Nearest => false,
                 // Neighbours are counted.
                 Action::Colours { .. } => false,
                 // Edges may differ in what they carry.

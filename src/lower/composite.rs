@@ -1,7 +1,7 @@
 //! The kernels of composites ([`crate::program::composite`]), on nodes and on clusters.
 
 use super::{ForwardCx, Structure};
-use crate::kernels::{self, Activation, AttentionOptions, EdgeDropout, Reduce, tape};
+use crate::kernels::{self, Activation, AttentionOptions, EdgeDropout, Reduce, SelfAttentionOptions, tape};
 use crate::program::composite::{Attention, Composite, Norm, Over};
 use candle_core::{Result, Tensor, Var, bail};
 
@@ -11,6 +11,9 @@ pub struct Place<'a> {
     /// Place of the stage in the model, which its random numbers follow from.
     pub node: u64,
 }
+
+/// The first site of attention inside of graphs; what primitives and layers of dropout draw stands before.
+const ATTENTION_SITES: u64 = 1 << 16;
 
 /// Runs a composite. `buffers` are the running statistics of batch norm.
 ///
@@ -55,6 +58,14 @@ pub fn run(
                 Structure::Sparse(graph) => kernels::gat_attention(x, args[1], args[2], graph, options),
                 _ => kernels::dense_gat_attention(x, args[1], args[2], adjacency(structure)?, options),
             }
+        }
+        Composite::SelfAttention { heads, dropout, place: at, .. } => {
+            let dropout = (cx.train && *dropout > 0.0).then(|| EdgeDropout {
+                p: *dropout,
+                seed: cx.seed_of(place.node, ATTENTION_SITES + *at as u64),
+            });
+            let options = SelfAttentionOptions { heads: *heads, dropout };
+            kernels::self_attention(x, &structure.offsets(), options)
         }
         Composite::Activate(f) => kernels::activate(x, Activation::of(Some(*f))),
         Composite::Dropout { p, place: at } => {
@@ -130,7 +141,8 @@ pub fn run(
             kernels::ln_gamma_draws(x, cx.train.then(|| cx.seed_of(place.node, *at as u64)))
         }
         Composite::PairSoftplus => kernels::pair_softplus(x, args[1], &structure.offsets()),
-        Composite::Select(..)
+        Composite::Nearest { .. }
+        | Composite::Select(..)
         | Composite::Join { .. }
         | Composite::MergedMax
         | Composite::Kept

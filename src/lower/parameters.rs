@@ -73,8 +73,34 @@ pub(super) fn initialise(
             let bound = 1.0 / (fan_in.max(1) as f64).sqrt();
             uniform(bound, shape, dtype, device, seed, name)?
         }
+        Init::OrthogonalRows => {
+            let width = shape.last().copied().unwrap_or(0);
+            // A normal number is about the sum of twelve uniform ones, and its direction matters alone.
+            let n_rows = shape.iter().product::<usize>() / width.max(1);
+            let terms = uniform(1.0, &[n_rows, width, 12], DType::F64, &Device::Cpu, seed, name)?.sum(2)?;
+            let mut rows = terms.to_vec2::<f64>()?;
+            for block in rows.chunks_mut(width.max(1)) {
+                orthogonalise(block);
+            }
+            Tensor::from_vec(rows.concat(), shape, device)?.to_dtype(dtype)?
+        }
     };
     Var::from_tensor(&tensor)
+}
+
+/// Takes from each row what it has of those before, and scales it to length 1: Gram and Schmidt.
+fn orthogonalise(rows: &mut [Vec<f64>]) {
+    for at in 0..rows.len() {
+        let (before, from) = rows.split_at_mut(at);
+        let row = &mut from[0];
+        // A second round takes away what rounding left.
+        for other in before.iter().chain(before.iter()) {
+            let share: f64 = row.iter().zip(other).map(|(a, b)| a * b).sum();
+            row.iter_mut().zip(other).for_each(|(a, b)| *a -= share * b);
+        }
+        let length = row.iter().map(|a| a * a).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+        row.iter_mut().for_each(|a| *a /= length);
+    }
 }
 
 /// Uniform in ±bound. Drawn as f64 for either type, so that f32 and f64 networks begin alike.

@@ -230,6 +230,11 @@ impl ProgramModule {
                                 kernels::join(&values.get(args[0])?, level()?, *rule, *self_loops)?;
                             next = Some(NextLevel::Contracted(contraction));
                         }
+                        // What comes next goes by these edges.
+                        (Composite::Nearest { k }, _) => {
+                            let found = kernels::nearest(&values.get(args[0])?, &structure.offsets(), *k)?;
+                            topology = Some(Topology::sparse(&found));
+                        }
                         (Composite::MergedMax, Some(NextLevel::Contracted(contraction))) => {
                             let x = kernels::max_of_lists(&values.get(args[0])?, &contraction.members)?;
                             values.made[id.index()] = Some(x);
@@ -528,6 +533,7 @@ mod tests {
         let more = [
             "sage(4) -> topk(k = 2) -> dropout -> sort_pool(k = 3) -> flatten -> linear",
             "sage(4) -> edge_pool -> mean -> linear",
+            "sage(4) -> self_attention -> dynamic_edge(4, k = 2) -> mean -> linear",
             "sage(4) -> partition(by = identity, reduce = max) -> mean -> linear",
         ];
         let facts = random_graphs(&RandomGraphs::default()).facts();
@@ -574,8 +580,10 @@ mod tests {
                 "link_loss",
                 "merged",
                 "merged_max",
+                "nearest",
                 "of_contracted",
                 "select",
+                "self_attention",
                 "sort"
             ]
         );

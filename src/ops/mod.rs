@@ -106,6 +106,14 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &conv::mpnn::Mpnn,
     &conv::pan::Pan,
     &conv::spline::Spline,
+    &conv::gps::Gps,
+    &conv::point::Point,
+    &conv::point_transformer::PointTransformer,
+    &conv::point_gnn::PointGnn,
+    &conv::ppf::Ppf,
+    &conv::dynamic_edge::DynamicEdge,
+    &conv::gravnet::GravNet,
+    &conv::x_conv::XConv,
     // Poolings.
     &pool::diffpool::DiffPool,
     &pool::topk::TopK,
@@ -146,6 +154,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &readout::multi::Multi,
     &readout::degree_scaler::DegreeScaler,
     &readout::multiset_transformer::MultisetTransformer,
+    &readout::set_transformer::SetTransformer,
     &readout::sort_pool::SortPool,
     &readout::flatten::Flatten,
     &readout::recurrent::LSTM,
@@ -192,6 +201,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &dense::conv1d::MaxPool1d,
     // Structure.
     &structure::concat::Concat,
+    &structure::columns::Columns,
     &structure::add::Add,
     &structure::identity::Identity,
     &structure::lift::Lift,
@@ -199,6 +209,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &structure::jump::Jump,
     &structure::virtual_node::VirtualNode,
     &structure::wl::Wl,
+    &structure::self_attention::SelfAttention,
 ];
 
 /// Every loss that a file can name.
@@ -378,6 +389,8 @@ pub enum Action {
     },
     /// Each row reads all rows of its graph, beside the edges.
     Exchange,
+    /// Each row gathers from the rows that lie nearest to it in its graph, whatever edges there are.
+    Nearest,
     /// A convolution.
     Messages {
         gather: Gather,
@@ -420,7 +433,13 @@ impl Action {
             Action::Pooling(Select::Lead | Select::Keep | Select::Merge)
                 | Action::Readout(Gather::Sorted)
                 | Action::Colours { .. }
+                | Action::Nearest
         )
+    }
+
+    /// Whether rows gather along the edges of the graph; some convolutions read others.
+    pub fn goes_along_edges(&self) -> bool {
+        matches!(self, Action::Messages { .. })
     }
 
     /// Whether each row of the result is made of the same row of the inputs, or by statistics of all rows: whatever the
@@ -439,6 +458,7 @@ impl Action {
             | Action::FixedPoint => true,
             Action::Input
             | Action::Exchange
+            | Action::Nearest
             | Action::Messages { .. }
             | Action::Pooling(_)
             | Action::Readout(_)

@@ -41,10 +41,11 @@ pub(super) fn read_edges(model: &Model, is_live: &[bool]) -> Vec<bool> {
                 return false;
             }
             match node.op.family() {
-                Family::Convolution => true,
+                Family::Convolution if node.op.action(&node.args).goes_along_edges() => true,
                 Family::Pooling => is_read[reader.index()] || wants_loss(node.op.name()),
                 Family::Readout => false,
                 Family::Input
+                | Family::Convolution
                 | Family::Normalization
                 | Family::Activation
                 | Family::Dense

@@ -8,7 +8,7 @@
 use super::{Step, Tracer};
 use crate::ir::Model;
 use crate::kernels::program::Direction;
-use crate::ops::FactCx;
+use crate::ops::{Action, FactCx};
 use crate::plan::trace::{
     FLOAT_BYTES, Graphs, Kernel, Matrix, Ran, SharedWeight, Structure, Trace, Value, Work,
 };
@@ -549,7 +549,10 @@ impl Lister<'_> {
         let mut words = Vec::new();
         inputs.chain([&self.values[step].structure]).for_each(|structure| name_rows(structure, &mut words));
         words.push((1.0, "one"));
-        words.iter().find(|(n, _)| *n == rows).map_or("rows", |&(_, word)| word)
+        // Edges that a stage finds itself are those of no value.
+        let node = &self.model.graph[self.plan[step].node];
+        let other = if node.op.action(&node.args) == Action::Nearest { "edges" } else { "rows" };
+        words.iter().find(|(n, _)| *n == rows).map_or(other, |&(_, word)| word)
     }
 
     /// A number of a stage in words, given what it is with the one and with the other numbers for symbols.
@@ -703,8 +706,10 @@ mod tests {
             let stored: String = stored.map(|value| format!(" {}", value.name)).collect();
             format!("{}{stored}", launch.kernel)
         };
-        // What makes a level makes no tensor, so it is none of the tape's kernels.
-        let runs = |launch: &&Launch| !launch.is_view && !["select_top", "contract"].contains(&launch.kernel);
+        // What makes a level or finds edges makes no tensor, so it is none of the tape's kernels.
+        let runs = |launch: &&Launch| {
+            !launch.is_view && !["select_top", "contract", "nearest"].contains(&launch.kernel)
+        };
         launches.iter().filter(runs).map(words).collect()
     }
 

@@ -167,6 +167,19 @@ impl Build {
         Edges { b: self, weight: Some(weight) }
     }
 
+    /// The edges from the `k` rows of its graph that lie nearest to each row, itself among them, instead of those of the level.
+    ///
+    /// # Panics
+    /// Where edges were read before: a program has one kind of them.
+    pub fn nearest<'b>(&'b self, positions: V<'b>, k: usize) -> Edges<'b> {
+        let program = self.program.borrow();
+        let is_read = |value: &Value| value.reads_edges() && !matches!(value.op, Op::Input(_));
+        assert!(!program.values.iter().any(is_read), "edges are found before any is read");
+        drop(program);
+        self.call(Composite::Nearest { k }, &[positions]);
+        self.edges()
+    }
+
     /// Side by side along the last axis. All have the same space or are repeated, and the same axes before the last.
     pub fn concat<'b>(&'b self, parts: &[V<'b>]) -> V<'b> {
         if let [only] = parts {
@@ -477,6 +490,10 @@ impl<'b> V<'b> {
     }
     pub fn max(self, other: Self) -> Self {
         self.b.map(Fun::Max, &[self, other])
+    }
+    /// The angle whose sine and cosine are as the two numbers.
+    pub fn angle(self, cosine: Self) -> Self {
+        self.b.map(Fun::Angle, &[self, cosine])
     }
     /// 1 where the number is larger than `c`.
     pub fn above(self, c: f64) -> Self {
@@ -856,6 +873,12 @@ impl<'b> V<'b> {
         // Rows without a term have no one to read the quotient.
         let total = e.sum(index).at_least(1e-30);
         e * total.reciprocal().in_space_of(e, index)
+    }
+
+    /// Attention of the rows of a graph to each other: queries, keys and values, each `width` wide, beside each other. Places
+    /// tell the random numbers of one program apart.
+    pub fn self_attention(self, width: &Size, heads: usize, dropout: f64, place: usize) -> Self {
+        self.b.call(Composite::SelfAttention { width: width.clone(), heads, dropout, place }, &[self])
     }
 
     /// Softmax over the last axis.

@@ -103,6 +103,13 @@ pub enum Composite {
     PropagateLstm,
     /// `Σ_j α_ij h_j`, `α_ij = softmax_j(leaky_relu(a_src · h_j + a_dst · h_i))`, head by head: `h`, `a_src`, `a_dst`.
     Attend(Attention),
+    /// `Σ_j α_ij v_j` over the rows of the graph, `α_ij = softmax_j(q_i · k_j / √d)`, head by head of width `d`: queries,
+    /// keys and values beside each other. Shares are dropped in training with probability `dropout`; `place` tells the sites
+    /// of one stage apart.
+    SelfAttention { width: Size, heads: usize, dropout: f64, place: usize },
+    /// The edges of all that follows: from the `k` rows of the graph nearest to each row, itself among them, and those that tie
+    /// with the last. No number.
+    Nearest { k: usize },
     /// A function alone.
     Activate(Fun),
     /// Numbers set to 0 in training, with probability `p`; `place` tells the sites of one stage apart.
@@ -173,6 +180,8 @@ impl Composite {
             Composite::PropagateMax => "propagate_max",
             Composite::PropagateLstm => "propagate_lstm",
             Composite::Attend(_) => "attend",
+            Composite::SelfAttention { .. } => "self_attention",
+            Composite::Nearest { .. } => "nearest",
             Composite::Activate(f) => f.name(),
             Composite::Dropout { .. } => "dropout",
             Composite::BatchNorm { .. } => "batch_norm",
@@ -225,6 +234,8 @@ impl Composite {
                 all.extend(options.self_loops.then(|| "loops".to_owned()));
                 all
             }
+            Composite::SelfAttention { heads, .. } => vec![format!("heads {heads}")],
+            Composite::Nearest { k } => vec![format!("k {k}")],
             Composite::Activate(f) => f.parameter().map(|c| c.to_string()).into_iter().collect(),
             Composite::Dropout { p, .. } => vec![p.to_string()],
             Composite::Sort { k } => vec![k.to_string()],
@@ -290,6 +301,8 @@ impl Composite {
             | Composite::Plus
             | Composite::SoftmaxRows => (space, axes),
             Composite::Beside => (space, vec![Size::sum(args.iter().map(|arg| arg.width()))]),
+            Composite::SelfAttention { width, .. } => (space, vec![width.clone()]),
+            Composite::Nearest { .. } => (space, Vec::new()),
             Composite::Readout(_) => (Space::Graphs, axes),
             Composite::Sort { k } => (Space::Graphs, vec![k.clone(), args[0].width()]),
             Composite::Flatten { width } => (Space::Graphs, vec![width.clone()]),
@@ -316,7 +329,10 @@ impl Composite {
             Composite::Flatten { .. } | Composite::Sort { .. } | Composite::PairSoftplus => {
                 Some(Moves::Invariant)
             }
-            Composite::GammaDraws { .. }
+            // A sum over all rows of the graph, for each of them.
+            Composite::SelfAttention { .. }
+            | Composite::Nearest { .. }
+            | Composite::GammaDraws { .. }
             | Composite::CutSides
             | Composite::Factors { .. }
             | Composite::Select(..)
@@ -412,7 +428,10 @@ impl Composite {
                 x.outer(e.sum(e.source(x)), Index::Graph)
             }
             Composite::Entropy => (-(x * x.offset(1e-15).ln()).fold_sum(0)).mean(Index::Graph),
-            Composite::LinkLoss
+            // There are no pairs of the rows of a graph.
+            Composite::SelfAttention { .. }
+            | Composite::Nearest { .. }
+            | Composite::LinkLoss
             | Composite::PropagateLstm
             | Composite::CutSides
             | Composite::Factors { .. }

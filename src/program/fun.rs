@@ -55,6 +55,8 @@ pub enum Fun {
     Div,
     /// The larger of two.
     Max,
+    /// The angle whose sine and cosine are as two numbers; 0 where both are 0.
+    Angle,
     /// 1 where both are equal, else 0.
     Equal,
     /// `b` where `a > 0`, else 0: the gradient of a rectifier.
@@ -75,6 +77,7 @@ impl Fun {
             | Fun::Mul
             | Fun::Div
             | Fun::Max
+            | Fun::Angle
             | Fun::Equal
             | Fun::Gate
             | Fun::LeakyGate(_) => 2,
@@ -121,6 +124,7 @@ impl Fun {
             Fun::Mul => "mul",
             Fun::Div => "div",
             Fun::Max => "max",
+            Fun::Angle => "angle",
             Fun::Equal => "equal",
             Fun::Gate => "gate",
             Fun::LeakyGate(_) => "leaky_gate",
@@ -149,7 +153,7 @@ impl Fun {
     pub fn exponentials(self) -> usize {
         match self {
             Fun::Exp | Fun::Ln | Fun::Elu(_) | Fun::Sigmoid | Fun::Tanh => 1,
-            Fun::Softplus | Fun::Power(_) | Fun::Gelu => 2,
+            Fun::Softplus | Fun::Power(_) | Fun::Gelu | Fun::Angle => 2,
             Fun::GeluSlope => 3,
             Fun::LnGamma | Fun::Polygamma(_) => 4,
             _ => 0,
@@ -221,6 +225,7 @@ impl Fun {
             Fun::Mul => a * x[1],
             Fun::Div => a / x[1],
             Fun::Max => a.max(x[1]),
+            Fun::Angle => a.atan2(x[1]),
             Fun::Equal => f64::from(u8::from(a == x[1])),
             Fun::Gate => {
                 if a > 0.0 {

@@ -355,6 +355,12 @@ fn slope<'b>(b: &'b Build, f: Fun, x: &[V<'b>], k: usize, y: V<'b>, g: V<'b>) ->
             let is_larger = (own - other).above(0.0);
             g * (is_larger + b.map(Fun::Equal, &[own, other]).scale(0.5))
         }
+        Fun::Angle => {
+            // Both 0 have no angle, and slopes of 0.
+            let square = (a.square() + x[1].square()).at_least(1e-30);
+            let slope = g * x[1 - k] / square;
+            if k == 0 { slope } else { -slope }
+        }
         Fun::Gate => {
             if k == 0 {
                 b.constant(0.0) * g
@@ -514,7 +520,7 @@ mod tests {
         ] {
             check(f.name(), |b, x, _, _| b.map(f, &[x]));
         }
-        for f in [Fun::Add, Fun::Sub, Fun::Mul, Fun::Div, Fun::Max] {
+        for f in [Fun::Add, Fun::Sub, Fun::Mul, Fun::Div, Fun::Max, Fun::Angle] {
             check(f.name(), |b, x, e, _| b.map(f, &[e, x.gather(Index::Source)]));
             check(f.name(), |b, x, _, _| b.map(f, &[x, weight(b, "w", &[4])]));
             check(f.name(), |b, x, _, _| b.map(f, &[weight(b, "w", &[2, 1]), x.view(&[size(2), size(2)])]));

@@ -291,6 +291,11 @@ pub struct Value {
 }
 
 impl Value {
+    /// Whether it goes by the edges of the level: a value of edges, or a number of them.
+    pub fn reads_edges(&self) -> bool {
+        self.space == Space::Edges || matches!(self.op, Op::Count(Index::Target | Index::Source))
+    }
+
     /// Numbers a row.
     pub fn width(&self) -> Size {
         Size::product(self.axes.iter().cloned())
@@ -332,6 +337,8 @@ pub enum Init {
         fan_in: usize,
         fan_out: usize,
     },
+    /// A random rotation: rows of length 1, orthogonal to each other as many at a time as there are columns.
+    OrthogonalRows,
     /// Uniform in ±1/√fan_in, the default of `torch.nn.Linear` and PyG's linear layers, biases included.
     KaimingUniform {
         fan_in: usize,
@@ -413,13 +420,23 @@ impl Program {
         for root in roots {
             is_live[root.index()] = true;
         }
+        let links = self.links();
         for idx in (0..self.values.len()).rev() {
             if is_live[idx] {
                 for arg in self.values[idx].op.args() {
                     is_live[arg.index()] = true;
                 }
+                if let Some(links) = links.filter(|_| self.values[idx].reads_edges()) {
+                    is_live[links.index()] = true;
+                }
             }
         }
         is_live
+    }
+
+    /// What finds the edges of the program, where these are not those of the level: it stands before all that reads them.
+    pub fn links(&self) -> Option<Id> {
+        let is_it = |value: &Value| matches!(value.op, Op::Call { what: Composite::Nearest { .. }, .. });
+        self.values.iter().position(is_it).map(|idx| Id(idx as u32))
     }
 }

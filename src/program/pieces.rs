@@ -50,11 +50,16 @@ pub fn pieces(program: &Program) -> Vec<Piece> {
     let is_followed = followed(program, |_| true);
     // By value: how many composites stand one behind another up to it.
     let mut depth = vec![0usize; program.values.len()];
+    let links = program.links();
     let is_given = |op: &Op| matches!(op, Op::Input(_) | Op::Weight(_) | Op::Constant(_) | Op::Iota);
     let is_call = |id: Id| matches!(program.value(id).op, Op::Call { .. });
     for (idx, value) in program.values.iter().enumerate() {
         let of_arg = |arg: &Id| depth[arg.index()] + usize::from(is_call(*arg));
         depth[idx] = value.op.args().iter().map(of_arg).max().unwrap_or(0);
+        // Edges that are found first.
+        if let Some(links) = links.filter(|_| value.reads_edges()) {
+            depth[idx] = depth[idx].max(depth[links.index()] + 1);
+        }
     }
     // What is made of weights alone is made where it is first read, beside what else reads these weights.
     let mut first_reader = vec![usize::MAX; program.values.len()];

@@ -28,6 +28,7 @@ shipped! {
     "convolutions/deep_sets_aggregator",
     "convolutions/ecc",
     "convolutions/ggnn",
+    "convolutions/gps",
     "convolutions/graph_sage",
     "convolutions/mean_gnn",
     "convolutions/mf",

@@ -81,7 +81,17 @@ pub(crate) struct Case {
 pub(crate) fn load(name: &str) -> Case {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.json"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    let mut case: Case =
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    // Of points that carry nothing, positions are the rows.
+    if !case.inputs.contains_key("x")
+        && let Some(pos) = case.inputs.remove("pos")
+    {
+        case.inputs.insert("x".to_owned(), pos);
+        let slope = case.grads.remove("pos").unwrap();
+        case.grads.insert("x".to_owned(), slope);
+    }
+    case
 }
 
 #[track_caller]
@@ -149,6 +159,10 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
             }
             // Widths: input, then those of the layers.
             Json::Array(widths) if theirs == "local_nn" => {
+                // Without a network behind, messages are as wide as the result.
+                if !case.args.contains_key("global_nn") {
+                    written.push(("out", ArgValue::Int(widths[widths.len() - 1].as_i64().unwrap())));
+                }
                 ArgValue::IntList(widths[1..].iter().map(|width| width.as_i64().unwrap()).collect())
             }
             // Widths: input, hidden ones, output.
@@ -159,8 +173,17 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
                 written.push(("out", ArgValue::Int(width(&widths[widths.len() - 1]))));
                 continue;
             }
+            Json::Array(widths)
+                if ["pos_nn", "attn_nn", "mlp_h", "mlp_f", "mlp_g"].contains(&theirs.as_str()) =>
+            {
+                if theirs == "mlp_f" {
+                    written.push(("message", ArgValue::Int(widths[widths.len() - 1].as_i64().unwrap())));
+                }
+                let hidden = widths[1..widths.len() - 1].iter().map(|width| width.as_i64().unwrap());
+                ArgValue::IntList(hidden.collect())
+            }
             // No function, where leaving it out means one.
-            Json::Null if theirs == "act" => ArgValue::Choice("none"),
+            Json::Null if ["act", "norm"].contains(&theirs.as_str()) => ArgValue::Choice("none"),
             Json::Null => continue,
             Json::Array(powers) if theirs == "powers" => {
                 ArgValue::IntList(powers.iter().map(|power| power.as_i64().unwrap()).collect())
@@ -199,6 +222,10 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
                 let width = case.inputs.get("edge_attr").map_or(0, |edge| edge.shape[1]) as i64;
                 assert_eq!(value, ArgValue::Int(width), "{}: the edges' width", case.case);
             }
+            "dim" if has("position") => {
+                let width = case.inputs["pos"].shape[1] as i64;
+                assert_eq!(value, ArgValue::Int(width), "{}: the positions' width", case.case);
+            }
             // Without learned scales: they are 1 and 0, `from_pyg`.
             "affine" if !has("affine") => assert_eq!(value, ArgValue::Bool(false)),
             // How many groups there are, the empty ones behind included: `inputs`.
@@ -206,6 +233,8 @@ fn written(case: &Case, op: &dyn Operator) -> Vec<(&'static str, ArgValue)> {
             "ratio" if op.family() == Family::Pooling && matches!(value, ArgValue::Int(_)) => {
                 written.push(("k", value));
             }
+            // The network that stands beside: `gps_is_pygs`.
+            "conv" => written.push(("conv", ArgValue::Pipeline)),
             // The network of the scores: `of_scores`.
             "score" if theirs == "GNN" => {}
             // Loops belong to the normalisation.
@@ -278,6 +307,8 @@ fn choice(op: &dyn Operator, argument: &str, theirs: &str) -> &'static str {
     let meant = match plain.as_str() {
         "add" => "sum",
         "cat" => "concat",
+        // All numbers of a graph together.
+        "layer_norm" if op.name() == "gps" => "graph_layer_norm",
         "mx" => "mixed",
         "sd" => "scaled",
         other => other,
@@ -311,7 +342,9 @@ fn value_of(op: &dyn Operator, spec: &ArgSpec) -> Option<&'static str> {
         ArgKind::Edges(EdgeValue::Weight) => Some("edge_weight"),
         ArgKind::Edges(EdgeValue::Kind) => Some("edge_type"),
         ArgKind::Pipeline { .. } => {
-            op.pyg().arguments.iter().find(|(_, ours)| *ours == spec.name).map(|(theirs, _)| *theirs)
+            let theirs =
+                op.pyg().arguments.iter().find(|(_, ours)| *ours == spec.name).map(|(theirs, _)| *theirs);
+            theirs.or((spec.name == "normal").then_some("normal"))
         }
         _ => None,
     }
@@ -690,7 +723,7 @@ fn convolutions_are_pygs() {
     let mut failed = Vec::new();
     for op in CATALOGUE.iter().filter(|op| op.family() == Family::Convolution) {
         // Of what PyG does not have, the operator's own file has the formula.
-        if op.pyg().class.is_empty() || WITHOUT_FILES.contains(&op.name()) {
+        if op.pyg().class.is_empty() || WITHOUT_FILES.contains(&op.name()) || op.name() == "gps" {
             continue;
         }
         let cases = cases_of(op.pyg().class);
@@ -769,6 +802,94 @@ fn convolutions_both_ways_are_pygs() {
         };
         check_loaded(&both_ways, op, |_, _, _, value, _| BTreeMap::from([("out", value.x.clone())]));
     }
+}
+
+/// The convolution stands before, with weights of its own.
+#[test]
+fn gps_is_pygs() {
+    let (op, cases) = (operator::find("gps"), cases_of("torch_geometric.nn.GPSConv"));
+    assert_eq!(cases.len(), 7);
+    for (name, tolerance) in cases.iter().flat_map(|name| TOLERANCES.iter().map(move |of| (name, of))) {
+        let mut case = load(name);
+        // Without a batch PyG's layer norm adds `eps` to the deviation, not to the variance.
+        let by_eps = if name == "gps_conv_performer" { 1e-5 } else { 0.0 };
+        let conv = match case.args["conv"].as_str() {
+            Some("SAGEConv") => Some(operator::find("sage")),
+            Some("GINEConv") => Some(operator::find("gine")),
+            _ => None,
+        };
+        let mut inner = case.clone();
+        let of_conv =
+            |(name, of): (&String, &Stored)| Some((name.strip_prefix("conv.")?.to_owned(), of.clone()));
+        inner.params = case.params.iter().filter_map(of_conv).collect();
+        inner.args.retain(|name, _| ["nn", "edge_dim", "channels"].contains(&name.as_str()));
+        let width = inner.args.remove("channels").unwrap();
+        inner.args.insert("out".to_owned(), width);
+        case.args.retain(|name, _| !["nn", "edge_dim"].contains(&name.as_str()));
+        let inputs = inputs(&inner, conv.unwrap_or(op), tolerance.dtype);
+        let cx = || ForwardCx { train: case.mode == "train", ..ForwardCx::training(0, &[]) };
+        let values: Vec<&Value> = inputs.values.iter().collect();
+        let types: Vec<&Type> = inputs.types.iter().collect();
+        let conv = conv.map(|op| {
+            let map = op.pyg().weights;
+            let lone = Lone::build(op, &args(op, &written(&inner, op)), &types, tolerance.dtype, |spec| {
+                from_pyg(&inner, map, spec)
+            });
+            let value = lone.run(&values, &mut cx()).unwrap();
+            (lone, map, value)
+        });
+        let (mut values, mut types) = (vec![values[0]], vec![types[0]]);
+        if let Some((lone, _, value)) = &conv {
+            values.push(value);
+            types.push(&lone.output);
+        }
+        let map = op.pyg().weights;
+        let lone = Lone::build(op, &args(op, &written(&case, op)), &types, tolerance.dtype, |spec| {
+            from_pyg(&case, map, spec)
+        });
+        let out = lone.run(&values, &mut cx()).unwrap().x;
+
+        let what = format!("{name} {:?}", tolerance.dtype);
+        assert_close(&what, &numbers(&out), &case.outputs["out"].data, tolerance.values.max(by_eps));
+        let cotangent = case.cotangents["out"].tensor(tolerance.dtype);
+        let gradients = (out * cotangent).unwrap().sum_all().unwrap().backward().unwrap();
+        let of = |lone: &Lone, map: &[(&str, &str, WeightMap)], param: &str, shape: &[usize]| {
+            let is_there = |ours: &str| lone.weights.0.iter().any(|(name, _)| *name == ours);
+            let (_, weight, how) = map.iter().find(|(theirs, ours, _)| *theirs == param && is_there(ours))?;
+            gradients.get(lone.weights.get(weight)).map(|ours| to_pyg(ours, *how, shape))
+        };
+        for (name, theirs) in &case.grads {
+            let ours = match (name.strip_prefix("param:"), &conv) {
+                (None, _) => gradients.get(&inputs.variables[name.as_str()]).cloned(),
+                (Some(param), Some((lone, map, _))) if param.starts_with("conv.") => {
+                    of(lone, map, &param["conv.".len()..], &theirs.shape)
+                }
+                (Some(param), _) => of(&lone, map, param, &theirs.shape),
+            };
+            let ours = ours.unwrap_or_else(|| panic!("{what}: no gradient of {name}"));
+            let what = format!("{what} gradient of {name}");
+            assert_close(&what, &numbers(&ours), &theirs.data, tolerance.gradients.max(by_eps));
+        }
+        for (theirs, after) in &case.buffers_after {
+            if let Some((_, weight, _)) = map.iter().find(|(name, ..)| name == theirs) {
+                let ours = numbers(lone.weights.get(weight).as_tensor());
+                assert_close(&format!("{what} buffer {theirs}"), &ours, &after.data, tolerance.values);
+            }
+        }
+    }
+}
+
+/// PyG's attention is one of several graphs of one size.
+#[test]
+fn performer_attention_is_pygs() {
+    let one_graph = || {
+        let mut case = load("performer_attention");
+        case.inputs.get_mut("x").unwrap().shape.remove(0);
+        case.args.insert("kind".to_owned(), "performer".into());
+        case
+    };
+    let results = |value: &Value| BTreeMap::from([("out", value.x.clone())]);
+    check_loaded(&one_graph, "self_attention", |_, _, _, value, _| results(value));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! version that is not read any more.
 
 use super::Canonical;
+use crate::args::ArgKind;
 use crate::bind::Findings;
 use crate::ir::build::SCORE;
 use crate::ir::infer::infer_types;
@@ -60,6 +61,17 @@ impl Canonical {
         for (idx, stage) in self.stages.iter().enumerate() {
             if let (Family::Pooling, Some(port)) = (stage.op.family(), score_port(&stage.args)) {
                 want(stage.inputs[port], stage.inputs[0] + 1, Wanted::One);
+            }
+            // A value beside the rows that a convolution reads.
+            if stage.op.family() == Family::Convolution {
+                for port in
+                    stage.op.args().iter().filter(|spec| matches!(spec.kind, ArgKind::Pipeline { .. }))
+                {
+                    if let Some(port) = stage.args.port(port.name) {
+                        let input = stage.inputs[0];
+                        want(stage.inputs[port], input + 1, Wanted::WidthOf(NodeIndex::new(input)));
+                    }
+                }
             }
             let has_assignment = stage.args.get("assign").is_some();
             match stage.inputs.as_slice() {

@@ -156,6 +156,7 @@ functions! {
     Mul: |c, a, b, d| a * b;
     Div: |c, a, b, d| a / b;
     Max: |c, a, b, d| if b > a { b } else { a };
+    Angle: |c, a, b, d| T::of(a.wide().atan2(b.wide()));
     Equal: |c, a, b, d| if a == b { T::ONE } else { T::ZERO };
     Gate: |c, a, b, d| if a > T::ZERO { b } else { T::ZERO };
     LeakyGate: |c, a, b, d| if a > T::ZERO { b } else { c * b };
@@ -209,6 +210,7 @@ pub(super) fn map<T: Float>(
         Fun::Mul => call!(Mul, 0.0),
         Fun::Div => call!(Div, 0.0),
         Fun::Max => call!(Max, 0.0),
+        Fun::Angle => call!(Angle, 0.0),
         Fun::Equal => call!(Equal, 0.0),
         Fun::Gate => call!(Gate, 0.0),
         Fun::LeakyGate(c) => call!(LeakyGate, c),

@@ -1,5 +1,5 @@
-//! Multi-head attention between a few rows of each graph and all of its rows: what the transformers among the readouts are made
-//! of.
+//! Multi-head attention between a few rows of each graph and all of its rows, and of all rows to each other: what the
+//! transformers among the readouts are made of.
 
 use crate::ops::conv::{part, times};
 use crate::ops::program::ProgramCx;
@@ -143,6 +143,13 @@ impl<'b> Mab<'b> {
         self.behind(x, read)
     }
 
+    /// All rows of a graph, `[C]` each, attend to each other. `place` tells the blocks of a program apart.
+    pub fn of_all(&self, x: V<'b>, place: usize) -> V<'b> {
+        let packed = x.linear(self.input) + self.input_bias;
+        let Options { heads, dropout, .. } = self.options;
+        self.behind(x, packed.self_attention(&self.width.size, heads, dropout, place))
+    }
+
     /// What follows the heads: a map, the rows themselves, a layer, and norms.
     fn behind(&self, x: V<'b>, read: V<'b>) -> V<'b> {
         let [w, bias] = self.heads;
@@ -154,7 +161,7 @@ impl<'b> Mab<'b> {
     }
 }
 
-/// Each row of `[k, C]` by its own statistics.
+/// Each row by its own statistics.
 fn layer_norm<'b>(x: V<'b>, [scale, offset]: [V<'b>; 2]) -> V<'b> {
     let last = x.axes().len() - 1;
     let centred = x - x.fold_mean(last).column();

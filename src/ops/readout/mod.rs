@@ -13,6 +13,7 @@ pub mod power_mean;
 pub mod quantile;
 pub mod recurrent;
 pub mod set2set;
+pub mod set_transformer;
 pub mod softmax_sum;
 pub mod sort_pool;
 pub mod variance_preserving;

@@ -1,6 +1,7 @@
 //! Joining and passing on values.
 
 pub mod add;
+pub mod columns;
 pub mod concat;
 pub mod drop_edge;
 pub mod fixed_point;
@@ -8,6 +9,7 @@ pub mod identity;
 
 pub mod jump;
 pub mod lift;
+pub mod self_attention;
 pub mod virtual_node;
 pub mod wl;
 

@@ -1,7 +1,7 @@
 //! Message passing: on the sparse input graph, and on the dense coarse graphs of poolings.
 
-use super::{FLOAT_BYTES, Graphs, Matrix, Trace, Work, exponentials, partials, split};
-use crate::kernels::Activation;
+use super::{FLOAT_BYTES, Graphs, Matrix, Structure, Trace, Work, exponentials, partials, split};
+use crate::kernels::{self, Activation, Summation};
 
 impl Trace {
     /// `kernels::gcn_layer` and, with `has_root`, `kernels::sage_layer`: aggregation and product in one.
@@ -155,6 +155,48 @@ impl Trace {
             kernel.forward.sorted += 2.0 * entries;
         }
         y
+    }
+
+    /// `kernels::self_attention`: all pairs of rows of each graph, some rows at a time.
+    pub fn self_attention(&mut self, x: Matrix, of: &Structure, heads: f64) -> Matrix {
+        let (rows, width) = (x.rows, x.width / 3.0);
+        let each = width / heads;
+        let sizes = of.rows();
+        let blocks = |n: f64| (n / kernels::rows_at_a_time(n.ceil() as usize).max(1) as f64).ceil().max(1.0);
+        let pairs: f64 = sizes.iter().map(|n| n * n).sum();
+        let largest = sizes.iter().map(|&n| n * n / blocks(n)).fold(0.0, f64::max);
+        let jobs: f64 = sizes.iter().map(|&n| blocks(n)).sum();
+        let work = Work { jobs: jobs.max(1.0), longest: largest / pairs.max(1e-9), ..Work::default() };
+        // A product for the scores of pairs, their softmax, and a product with them.
+        let scores = |work: Work, n: f64| {
+            let of_pairs = heads * n * n;
+            work.product(heads * n, each, n).exponentials(of_pairs).stream(3.0 * of_pairs, 6.0 * of_pairs)
+        };
+        let read = |work: Work, n: f64| work.product(heads * n, n, each);
+        let forward = match self.summation {
+            Summation::Sequential => sizes.iter().fold(work, |work, &n| read(scores(work, n), n)),
+            // A dot product and a sum without a trace of its order for each pair.
+            Summation::Reproducible => Work { exact: pairs * (width + heads), ..work }
+                .dot(heads * pairs)
+                .exponentials(heads * pairs)
+                .stream(4.0 * pairs * width, 4.0 * pairs * width),
+        };
+        // Scores again, the slopes of shares, and a product each for queries, keys and values; of a graph in blocks, scores
+        // and slopes once for queries and once for the others.
+        let of_graph = |work: Work, &n: &f64| {
+            let times = if blocks(n) > 1.0 { 2 } else { 1 };
+            let work = (0..times).fold(work, |work, _| {
+                scores(work, n).product(heads * n, each, n).stream(3.0 * heads * n * n, 4.0 * heads * n * n)
+            });
+            read(read(read(work, n), n), n)
+        };
+        let backward = sizes.iter().fold(work, of_graph);
+        self.kernel("self_attention", &[x], false, [rows, width], |kernel| {
+            kernel.forward = forward.stream(0.0, 4.0 * rows * width);
+            kernel.scratch_bytes = FLOAT_BYTES * largest;
+            kernel.backward = backward.stream(0.0, 7.0 * rows * width);
+            kernel.backward_scratch_bytes = FLOAT_BYTES * (2.0 * largest + 3.0 * rows * heads);
+        })
     }
 
     /// `kernels::dense_propagate`, and `kernels::dense_propagate_beside` with `beside`.

@@ -297,6 +297,25 @@ impl Trace {
         })
     }
 
+    /// `kernels::nearest`: how many edges are found, where none tie.
+    pub fn nearest(&mut self, x: Matrix, of: &Structure, k: f64) -> f64 {
+        let sizes = of.rows();
+        let edges: f64 = sizes.iter().map(|&n| n * k.min(n)).sum();
+        let pairs: f64 = sizes.iter().map(|n| n * n).sum();
+        let jobs: f64 = sizes.iter().map(|n| (n / 32.0).ceil()).sum();
+        let work = Work { jobs: jobs.max(1.0), longest: 1.0 / jobs.max(1.0), ..Work::default() };
+        let largest = sizes.iter().fold(0.0f64, |most, &n| most.max(n));
+        // A step of its own, without a tensor: the choice is not differentiated.
+        self.kernel("nearest", &[Matrix { is_tracked: false, ..x }], false, [0.0, 0.0], |kernel| {
+            kernel.forward = work.stream(3.0 * pairs * x.width, 4.0 * edges).element(pairs * (x.width + 8.0));
+            // The edges, turned round too, with where those of each row begin.
+            kernel.kept_bytes = FLOAT_BYTES * (2.0 * edges + 2.0 * x.rows);
+            kernel.scratch_bytes = FLOAT_BYTES * (2.0 * x.numbers() + edges + 4.0 * largest);
+            kernel.reads_nothing();
+        });
+        edges
+    }
+
     /// `kernels::select_top`: what of each graph stays, given how many rows do. Of the edges, those between two kept
     /// nodes stay; with every choice of nodes equally likely that is the square of the kept share.
     pub fn select_top(

@@ -136,7 +136,7 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
         Structure::Clusters { n_graphs, k, .. } => n_graphs * k * k,
         Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. } => 0.0,
     };
-    let sizes = Sizes { graphs: structure.n_graphs(), rows: first.x.rows, edges: n_edges };
+    let mut sizes = Sizes { graphs: structure.n_graphs(), rows: first.x.rows, edges: n_edges };
     let mut values = Values { described, inputs, made: vec![None; program.values.len()] };
     let mut kept: Option<Rc<Graphs>> = None;
     for (piece, compiled) in described.pieces.iter().zip(&known.compiled) {
@@ -170,6 +170,10 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
                     }
                     (Composite::Join { rule, .. }, Structure::Sparse(graphs)) => {
                         kept = Some(Rc::new(step.join(x, graphs, *rule, n_kept)));
+                        continue;
+                    }
+                    (Composite::Nearest { k }, _) => {
+                        sizes.edges = step.nearest(x, structure, *k as f64);
                         continue;
                     }
                     (Composite::MergedMax, _) => {
@@ -332,6 +336,7 @@ impl Trace {
             (Composite::Attend(options), Structure::Clusters { adjacency: Some(adjacency), .. }) => {
                 self.dense_gat_attention(x, *adjacency, options.heads as f64, options.self_loops)
             }
+            (Composite::SelfAttention { heads, .. }, _) => self.self_attention(x, of, *heads as f64),
             (Composite::Activate(_), _) => self.activate(x, activation_of(what)),
             (Composite::Dropout { p, .. }, _) => {
                 if *p == 0.0 {
@@ -361,6 +366,7 @@ impl Trace {
                 Composite::PropagateMax
                 | Composite::PropagateLstm
                 | Composite::Attend(_)
+                | Composite::Nearest { .. }
                 | Composite::Select(..)
                 | Composite::Kept
                 | Composite::Contract { .. }
