@@ -220,7 +220,7 @@ fn fixed_points(compiled: &Compiled) -> Vec<String> {
                 bound.contraction, bound.largest_sum
             ),
             None => format!(
-                "fixed_point (stage {stage}): nothing guarantees that it is found in {} steps, or that there is one; \
+                "fixed_point (stage {stage}): nothing guarantees that it is found with `max_steps = {}`, or that there is one; \
                  `contraction = 0.9` would, and training reports the graphs where it is not",
                 found.max_steps
             ),

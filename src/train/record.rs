@@ -100,7 +100,7 @@ impl FixedPointRecord {
     pub fn warning(&self, epoch: usize) -> String {
         let Self { stage, max_steps, n_graphs, n_left, n_gradients_left, .. } = self;
         format!(
-            "`{stage}` was not found in {max_steps} steps for {n_left} of {n_graphs} graphs in epoch {epoch}, and the gradient \
+            "`{stage}` was not found with `max_steps = {max_steps}` for {n_left} of {n_graphs} graphs in epoch {epoch}, and the gradient \
              for {n_gradients_left}: their results are those of the last step. Try `contraction = 0.9`, more steps, a larger \
              tolerance or a lower learning rate"
         )

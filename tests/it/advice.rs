@@ -129,6 +129,7 @@ const OPEN: &[(&str, &str, &str)] = &[
     ("syntax::string", "", "where the string was to end is not known"),
     ("training::absent_class", "", "how much is held out, and in how many runs, is the author's choice"),
     ("unused::parameter", "", "calls may give it a value"),
+    ("unused::weights", "", "whether the stages are to stand elsewhere or to go is the author's choice"),
 ];
 
 #[test]

@@ -689,6 +689,10 @@ fn gradients_are_slopes_and_no_weight_is_dead() {
         if setting.args.get("semi_grad").is_some_and(|arg| arg.value == ArgValue::Bool(true)) {
             continue;
         }
+        // A small change of a row makes another colour or none.
+        if matches!(setting.op.action(&setting.args), Action::Colours { .. }) {
+            continue;
+        }
         let (name, lone) = (&setting.name, setting.lone(DType::F64));
         let graphs = graphs_for(&setting, &SIZES, 4);
         let (values, inputs) = graphs.values(&setting, DType::F64);

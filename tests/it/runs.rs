@@ -137,6 +137,31 @@ fn a_folder_that_cannot_be_written_is_named_and_nothing_is_left() {
     }
 }
 
+/// What guarantees a fixed point, or that nothing does, and the graphs for which training has not found it.
+#[test]
+fn a_fixed_point_is_promised_or_missed_aloud() {
+    let model = |arguments: &str| {
+        format!(
+            "data = hierarchy(10, community_size = 16)
+             model = linear(8) as first -> fixed_point(add(sage(8), first) -> tanh, {arguments}) -> sum -> mlp
+             train {{ epochs = 1 }}"
+        )
+    };
+    let missed = folder_with(&model("max_steps = 1"));
+    let (said, _) = check(missed.path(), &["check", "m.hgnn"], 0);
+    assert!(said.contains("nothing guarantees that it is found with `max_steps = 1`"), "{said}");
+    let (_, said) = check(missed.path(), &["train", "m.hgnn", "--out", "run"], 0);
+    assert!(said.contains("was not found with `max_steps = 1` for 8 of 8 graphs in epoch 1"), "{said}");
+    let figures = fs::read_to_string(missed.path().join("run/metrics.jsonl")).unwrap();
+    assert!(figures.contains(r#""n_graphs":8,"n_left":8"#), "{figures}");
+
+    let promised = folder_with(&model("contraction = 0.5, max_steps = 100"));
+    let (said, _) = check(promised.path(), &["check", "m.hgnn"], 0);
+    assert!(said.contains("is there and is found") && said.contains("by a factor of 0.5"), "{said}");
+    let (_, said) = check(promised.path(), &["train", "m.hgnn", "--out", "run"], 0);
+    assert!(!said.contains("was not found"), "{said}");
+}
+
 /// Ctrl-C as a terminal sends it.
 #[cfg(unix)]
 #[test]

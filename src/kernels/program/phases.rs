@@ -313,7 +313,9 @@ fn put_together(program: &Program, phases: &mut Vec<Phase>, is_stored: &[bool]) 
             // What the later one reads of the earlier has to be of the row itself.
             let is_row_by_row = || {
                 let mut read = parts[to].reads.iter().filter(|id| results.contains(id));
-                read.all(|id| program.value(*id).space == Space::Rows && parts[to].gathered.binary_search(id).is_err())
+                read.all(|id| {
+                    program.value(*id).space == Space::Rows && parts[to].gathered.binary_search(id).is_err()
+                })
             };
             is_alike && is_shared() && is_row_by_row()
         });
