@@ -1,12 +1,12 @@
 //! `dynamic_edge(out, k)`: edge convolution over the nearest rows.
 
-use super::gin::{HIDDEN, LAYERS, MLP_WEIGHTS, hidden_has_effect, mlp_widths};
-use super::{ANY_AGGREGATE, OUT, aggregated, linear_of, times};
+use super::gin::{HIDDEN, LAYERS, hidden_has_effect};
+use super::{ANY_AGGREGATE, OUT, aggregated, edge_conv};
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::diagnostic::Diagnostic;
 use crate::ops::findings::{levels, shape, symmetry};
 use crate::ops::program::{Outcome, ProgramCx};
-use crate::ops::{Action, Doc, Family, InferCx, Operator, Pyg, WeightMap, WidthRule};
+use crate::ops::{Action, Doc, Family, InferCx, Operator, Pyg, WidthRule};
 use crate::types::{Dim, Entity, Type};
 
 /// Dynamic edge convolution: `h_i = max_{j ∈ kNN(i)} MLP([x_i ∥ x_j − x_i])`, or the sum or the mean, over the `k` rows of the graph that
@@ -86,33 +86,13 @@ impl Operator for DynamicEdge {
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
         let (x, a) = (cx.x(), cx.args);
         let e = cx.b.nearest(x, a.int("k") as usize);
-        let n_in = &cx.inputs[0].width;
-        let widths = mlp_widths(a, &times(2, n_in), &cx.output.width);
-        let parts = [(e.target(x), n_in), (e.source(x) - e.target(x), n_in)];
-        let first = linear_of(cx, &parts, MLP_WEIGHTS[0], &widths[1]);
-        let message = match widths.len() {
-            2 => first,
-            _ => cx.mlp(first.relu(), &widths[1..], &MLP_WEIGHTS[1..]),
-        };
+        let message = edge_conv::message_of(cx, x, e);
         Some(Outcome::rows(aggregated(a, e, message)))
     }
     fn pyg(&self) -> Pyg {
         Pyg {
             class: "torch_geometric.nn.DynamicEdgeConv",
-            weights: &[
-                ("nn.0.weight", "weight_0", WeightMap::Transposed),
-                ("nn.0.bias", "bias_0", WeightMap::Same),
-                ("nn.2.weight", "weight_1", WeightMap::Transposed),
-                ("nn.2.bias", "bias_1", WeightMap::Same),
-                ("nn.4.weight", "weight_2", WeightMap::Transposed),
-                ("nn.4.bias", "bias_2", WeightMap::Same),
-                ("nn.6.weight", "weight_3", WeightMap::Transposed),
-                ("nn.6.bias", "bias_3", WeightMap::Same),
-                ("nn.8.weight", "weight_4", WeightMap::Transposed),
-                ("nn.8.bias", "bias_4", WeightMap::Same),
-                ("nn.10.weight", "weight_5", WeightMap::Transposed),
-                ("nn.10.bias", "bias_5", WeightMap::Same),
-            ],
+            weights: edge_conv::WEIGHTS,
             arguments: &[],
             note: "`nn` is a `Sequential` of `Linear` and `ReLU`. PyG lets its search choose among rows that are as near.",
         }

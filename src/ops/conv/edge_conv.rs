@@ -7,7 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::ops::findings;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{Action, Doc, Family, InferCx, Operator, Own, Pyg, WeightMap, WidthRule};
-
+use crate::program::{Edges, V};
 use crate::types::Type;
 
 /// Edge convolution: `h_i = max_{j ∈ N(i)} MLP([x_i ∥ x_j − x_i])`, or the sum or the mean. The first layer of the MLP is
@@ -33,6 +33,34 @@ static ARGS: &[ArgSpec] = &[
     super::DIRECTION,
     super::AGAINST,
 ];
+
+/// The weights of the network of [`message_of`], as PyG names them.
+pub(super) const WEIGHTS: &[(&str, &str, WeightMap)] = &[
+    ("nn.0.weight", "weight_0", WeightMap::Transposed),
+    ("nn.0.bias", "bias_0", WeightMap::Same),
+    ("nn.2.weight", "weight_1", WeightMap::Transposed),
+    ("nn.2.bias", "bias_1", WeightMap::Same),
+    ("nn.4.weight", "weight_2", WeightMap::Transposed),
+    ("nn.4.bias", "bias_2", WeightMap::Same),
+    ("nn.6.weight", "weight_3", WeightMap::Transposed),
+    ("nn.6.bias", "bias_3", WeightMap::Same),
+    ("nn.8.weight", "weight_4", WeightMap::Transposed),
+    ("nn.8.bias", "bias_4", WeightMap::Same),
+    ("nn.10.weight", "weight_5", WeightMap::Transposed),
+    ("nn.10.bias", "bias_5", WeightMap::Same),
+];
+
+/// `MLP(x_i ∥ x_j − x_i)` for each edge, of which the first map is applied before the rows are gathered.
+pub(super) fn message_of<'b>(cx: &ProgramCx<'_, 'b>, x: V<'b>, e: Edges<'b>) -> V<'b> {
+    let n_in = &cx.inputs[0].width;
+    let widths = mlp_widths(cx.args, &times(2, n_in), &cx.output.width);
+    let parts = [(e.target(x), n_in), (e.source(x) - e.target(x), n_in)];
+    let first = linear_of(cx, &parts, MLP_WEIGHTS[0], &widths[1]);
+    match widths.len() {
+        2 => first,
+        _ => cx.mlp(first.relu(), &widths[1..], &MLP_WEIGHTS[1..]),
+    }
+}
 
 impl Operator for EdgeConv {
     fn name(&self) -> &'static str {
@@ -63,33 +91,13 @@ impl Operator for EdgeConv {
     }
     fn program<'b>(&self, cx: &ProgramCx<'_, 'b>) -> Option<Outcome<'b>> {
         let (x, a, e) = (cx.x(), cx.args, cx.edges());
-        let n_in = &cx.inputs[0].width;
-        let widths = mlp_widths(a, &times(2, n_in), &cx.output.width);
-        let parts = [(e.target(x), n_in), (e.source(x) - e.target(x), n_in)];
-        let first = linear_of(cx, &parts, MLP_WEIGHTS[0], &widths[1]);
-        let message = match widths.len() {
-            2 => first,
-            _ => cx.mlp(first.relu(), &widths[1..], &MLP_WEIGHTS[1..]),
-        };
+        let message = message_of(cx, x, e);
         Some(Outcome::rows(aggregated(a, e, message)))
     }
     fn pyg(&self) -> Pyg {
         Pyg {
             class: "torch_geometric.nn.EdgeConv",
-            weights: &[
-                ("nn.0.weight", "weight_0", WeightMap::Transposed),
-                ("nn.0.bias", "bias_0", WeightMap::Same),
-                ("nn.2.weight", "weight_1", WeightMap::Transposed),
-                ("nn.2.bias", "bias_1", WeightMap::Same),
-                ("nn.4.weight", "weight_2", WeightMap::Transposed),
-                ("nn.4.bias", "bias_2", WeightMap::Same),
-                ("nn.6.weight", "weight_3", WeightMap::Transposed),
-                ("nn.6.bias", "bias_3", WeightMap::Same),
-                ("nn.8.weight", "weight_4", WeightMap::Transposed),
-                ("nn.8.bias", "bias_4", WeightMap::Same),
-                ("nn.10.weight", "weight_5", WeightMap::Transposed),
-                ("nn.10.bias", "bias_5", WeightMap::Same),
-            ],
+            weights: WEIGHTS,
             arguments: &[],
             note: "`nn` is a `Sequential` of `Linear` and `ReLU`.",
         }
