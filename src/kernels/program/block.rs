@@ -9,7 +9,7 @@ use crate::kernels::float::Float;
 use crate::kernels::linear::add_column_sums;
 use crate::kernels::product::{Start, product_at, product_of_rows};
 use crate::kernels::summation::{Summation, sum_rows};
-use crate::program::{Id, Index, Op, Program, Reduce, Space};
+use crate::program::{Fun, Id, Index, Op, Program, Reduce, Space};
 use multiversion::multiversion;
 use std::ops::Range;
 
@@ -52,6 +52,19 @@ pub(super) struct BlockPlan {
 }
 
 impl BlockPlan {
+    pub fn step(&self, id: Id) -> Option<&Step> {
+        self.steps.binary_search_by_key(&id, |step| step.id).ok().map(|place| &self.steps[place])
+    }
+    /// The function and the operands of a value of two rows that its readers compute, where rows have few edges.
+    pub fn pair(&self, program: &Program, id: Id) -> Option<(Fun, [Id; 2])> {
+        match &program.value(id).op {
+            Op::Map(f, args) if self.step(id)?.kind == Kind::Deferred => {
+                let pair = args.as_slice().try_into().ok()?;
+                map::is_pair(*f).then_some((*f, pair))
+            }
+            _ => None,
+        }
+    }
     /// Rows and edges of a block, at least: as many as are worth to read the matrices for that they are multiplied with.
     pub fn least(&self) -> [usize; 2] {
         let has_products = self.steps.iter().any(|step| step.kind == Kind::Product);
@@ -82,7 +95,7 @@ pub(super) enum Kind {
     Seen,
     /// Computed by its reader.
     Summed,
-    /// Computed by its reader, which sums it, where no row of the block has many edges.
+    /// Computed by its readers, which sum it, where no row of the block has many edges.
     Deferred,
     /// A product of which only the sum over the last axis is read.
     Dot([Id; 2]),
@@ -96,8 +109,13 @@ pub(super) enum Kind {
     Total(usize),
 }
 
-pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_readers: &[usize]) -> BlockPlan {
+pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize) -> BlockPlan {
     let ids = &schedule.steps[phase];
+    // By value: how many steps of the phase read it, through views too.
+    let mut n_readers = vec![0; program.values.len()];
+    for arg in ids.iter().flat_map(|id| program.value(*id).op.args()) {
+        n_readers[source(program, arg).index()] += 1;
+    }
     let results = schedule.phases[phase].results();
     let is_result = |id: Id| results.contains(&id);
     let is_in_slot = |id: Id| {
@@ -118,7 +136,7 @@ pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_reade
                 totals.push((id, value.known_width(), matches!(op, Op::Reduce { .. })));
             }
             _ => {
-                if let Some(factors) = dot_of(program, n_readers, &value.op) {
+                if let Some(factors) = dot_of(program, &n_readers, &value.op) {
                     let Op::Fold { x, .. } = value.op else { unreachable!() };
                     let is_free = at(x).is_some_and(|x| kinds[x] == Kind::Own) && !is_result(x);
                     if is_free {
@@ -142,6 +160,8 @@ pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_reade
             }
         }
     }
+    leave_pairs(program, ids, &n_readers, &mut kinds, |id| is_in_slot(id) && !is_result(id));
+    let is_pair = |id: Id| at(id).is_some_and(|place| kinds[place] == Kind::Deferred);
     // Slots are taken again after the last reader.
     let mut last = vec![0usize; program.values.len()];
     for (k, &id) in ids.iter().enumerate() {
@@ -149,14 +169,17 @@ pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_reade
             last[source(program, arg).index()] = k;
         }
         // What is computed on the way reads its operands there.
-        if let Kind::SumOf(x) = kinds[k] {
-            for arg in program.value(x).op.args() {
-                last[source(program, arg).index()] = k;
-            }
-        }
-        if let Kind::Dot(factors) = kinds[k] {
-            for arg in factors {
-                last[source(program, arg).index()] = k;
+        let on_the_way = match kinds[k] {
+            Kind::SumOf(x) => program.value(x).op.args(),
+            Kind::Dot(factors) => factors.to_vec(),
+            _ => Vec::new(),
+        };
+        for arg in on_the_way {
+            last[source(program, arg).index()] = k;
+            if is_pair(arg) {
+                for arg in program.value(arg).op.args() {
+                    last[source(program, arg).index()] = k;
+                }
             }
         }
     }
@@ -225,6 +248,59 @@ pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize, n_reade
     });
     let packed_width = packed.fold(0.0, f64::max);
     BlockPlan { steps, n_slots: widths.len(), edge_width, row_width, slot_of, packed_width, n_kinds, totals }
+}
+
+/// Sums, differences and products of two rows which dot products and sums of scaled rows read, and nothing else, are
+/// computed by these: `a` and `b` are read there in any case from where they stand, and what is made of them would have
+/// to be written and read again.
+fn leave_pairs(
+    program: &Program,
+    ids: &[Id],
+    n_readers: &[usize],
+    kinds: &mut [Kind],
+    is_free: impl Fn(Id) -> bool,
+) {
+    /// Readers that are worth to compute it again, at most.
+    const READERS: usize = 2;
+    let width = |id: Id| program.value(id).known_width();
+    for k in 0..ids.len() {
+        let (id, value) = (ids[k], program.value(ids[k]));
+        let Op::Map(f, args) = &value.op else { continue };
+        let is_pair = map::is_pair(*f) && value.space == Space::Edges && kinds[k] == Kind::Own && is_free(id);
+        if !is_pair || args.iter().any(|&arg| width(arg) != width(id)) {
+            continue;
+        }
+        let mut n_found = 0;
+        for step in kinds.iter() {
+            match step {
+                // Each factor is an argument of the product that is not computed.
+                Kind::Dot(factors) if factors.contains(&id) => {
+                    let is_other = |factor: &&Id| **factor != id;
+                    let is_plain = |factor: &Id| {
+                        ids.binary_search(factor).map_or(true, |place| kinds[place] != Kind::Deferred)
+                    };
+                    if factors.iter().find(is_other).is_none_or(is_plain) {
+                        n_found += factors.iter().filter(|factor| **factor == id).count();
+                    }
+                }
+                Kind::SumOf(product) => {
+                    let product = program.value(*product);
+                    if let Op::Map(Fun::Mul, factors) = &product.op
+                        && let Some(place) = factors.iter().position(|&factor| factor == id)
+                    {
+                        let axes = known_axes(program, id);
+                        let number = known_axes(program, factors[1 - place]);
+                        let is_number = fit(&number, &axes, axes.len().saturating_sub(1));
+                        n_found += usize::from(matches!(is_number, Some(Fit::Heads | Fit::Scalar)));
+                    }
+                }
+                _ => {}
+            }
+        }
+        if n_found > 0 && n_found == n_readers[id.index()] && n_found <= READERS {
+            kinds[k] = Kind::Deferred;
+        }
+    }
 }
 
 fn known_axes(program: &Program, id: Id) -> Vec<usize> {
@@ -484,6 +560,11 @@ impl<T: Float> Run<'_, T> {
         }
     }
 
+    /// See [`BlockPlan::pair`].
+    fn pair(&self, id: Id, is_plain: bool) -> Option<(Fun, [Id; 2])> {
+        if is_plain { self.plan.pair(self.program, id) } else { None }
+    }
+
     fn step(&self, place: usize, step: &Step, frame: &Frame, scratch: &mut Scratch<T>, is_plain: bool) {
         let value = self.program.value(step.id);
         let is_edges = value.space == Space::Edges;
@@ -511,7 +592,20 @@ impl<T: Float> Run<'_, T> {
         let slots = &*slots;
         let rows = |id: Id| self.rows(id, frame, slots);
         match &value.op {
-            _ if let Kind::Dot([a, b]) = step.kind => map::dot(rows(a), rows(b), n, step.shape, out),
+            _ if let Kind::Dot([a, b]) = step.kind => {
+                match (self.pair(a, is_plain), self.pair(b, is_plain)) {
+                    (None, None) => map::dot(rows(a), rows(b), n, step.shape, out),
+                    (Some((f, pair)), None) => {
+                        map::dot_of_pairs(f, pair.map(rows), Some(rows(b)), n, step.shape, out);
+                    }
+                    (None, Some((f, pair))) => {
+                        map::dot_of_pairs(f, pair.map(rows), Some(rows(a)), n, step.shape, out);
+                    }
+                    (Some((f, pair)), Some(_)) => {
+                        map::dot_of_pairs(f, pair.map(rows), None, n, step.shape, out);
+                    }
+                }
+            }
             Op::Map(f, args) => {
                 let operands = operands(args, &step.fits, rows);
                 map::map(*f, &operands[..args.len()], n, step.shape, out, None);
@@ -652,9 +746,16 @@ impl<T: Float> Run<'_, T> {
                     let n_edges = frame.edges.len();
                     if let Kind::SumOf(inner) = step.kind {
                         let Op::Map(f, args) = &self.program.value(inner).op else { unreachable!() };
-                        let inner = self.plan.steps.iter().find(|step| step.id == inner).expect("a step");
-                        let operands = operands(args, &inner.fits, rows);
-                        map::map(*f, &operands[..args.len()], n_edges, inner.shape, out, Some(ends));
+                        let inner = self.plan.step(inner).expect("a step");
+                        let found = args.iter().position(|&arg| self.pair(arg, is_plain).is_some());
+                        if let Some(place) = found {
+                            let (f, pair) = self.pair(args[place], is_plain).expect("found");
+                            let number = (rows(args[1 - place]), inner.fits[1 - place]);
+                            map::sum_pairs_by_number(f, pair.map(rows), number, ends, inner.shape, out);
+                        } else {
+                            let operands = operands(args, &inner.fits, rows);
+                            map::map(*f, &operands[..args.len()], n_edges, inner.shape, out, Some(ends));
+                        }
                     } else {
                         map::copy((rows(*x), Fit::Full), n_edges, [1, step.width], out, Some(ends));
                     }
@@ -665,15 +766,19 @@ impl<T: Float> Run<'_, T> {
                     let mut first = 0;
                     for (out, degree) in out.chunks_exact_mut(step.width.max(1)).zip(degrees) {
                         let of_row = (first..first + degree).map(|row| (T::ONE, terms.at(row, step.width)));
+                        first += degree;
                         if self.summation.is_reproducible() {
                             sum_rows(degree, of_row, grids, wide);
+                        } else if degree <= HUB {
+                            // As in a block without a hub: which rows share a block leaves no trace.
+                            sum_narrow(of_row, out);
+                            continue;
                         } else {
                             sum_rows_in_order(of_row, wide);
                         }
                         for (out, &sum) in out.iter_mut().zip(&*wide) {
                             *out = T::of(sum);
                         }
-                        first += degree;
                     }
                 }
             }
@@ -773,6 +878,16 @@ fn sum_rows_in_order<'a, T: Float>(rows: impl Iterator<Item = (T, &'a [T])>, sum
     for (_, row) in rows {
         for (sum, &x) in sums.iter_mut().zip(row) {
             *sum += x.wide();
+        }
+    }
+}
+
+/// As [`map::map`] adds rows up.
+fn sum_narrow<'a, T: Float>(rows: impl Iterator<Item = (T, &'a [T])>, sums: &mut [T]) {
+    sums.fill(T::ZERO);
+    for (_, row) in rows {
+        for (sum, &x) in sums.iter_mut().zip(row) {
+            *sum += x;
         }
     }
 }

@@ -276,6 +276,13 @@ impl Counting<'_> {
 
     /// A step reads the rows of an operand.
     fn read(&self, id: Id, launch: &mut Launch) -> bool {
+        let pair = self.pass.plans[self.phase].pair(self.program, id).filter(|_| !self.is_exact);
+        if let Some((_, pair)) = pair {
+            // Computed where it is read.
+            launch.flops += self.numbers(id);
+            launch.elements += self.numbers(id);
+            return pair.map(|arg| self.read(arg, launch)).contains(&true);
+        }
         let from = source(self.program, id);
         let value = self.program.value(from);
         let is_stored = self.pass.schedule.is_stored[from.index()];

@@ -663,6 +663,158 @@ pub(super) fn dot<T: Float>(a: Rows<T>, b: Rows<T>, n: usize, [heads, each]: [us
     }
 }
 
+/// Whether the function of two rows costs no more than to write its result and to read it again.
+pub(super) fn is_pair(f: Fun) -> bool {
+    matches!(f, Fun::Add | Fun::Sub | Fun::Mul)
+}
+
+/// [`dot`] of rows `f(a, b)`, which [`is_pair`], with `other`, or with themselves where there is none.
+pub(super) fn dot_of_pairs<T: Float>(
+    f: Fun,
+    pair: [Rows<T>; 2],
+    other: Option<Rows<T>>,
+    n: usize,
+    shape: [usize; 2],
+    out: &mut [T],
+) {
+    match f {
+        Fun::Add => dots_of::<T, of::Add>(pair, other, n, shape, out),
+        Fun::Sub => dots_of::<T, of::Sub>(pair, other, n, shape, out),
+        Fun::Mul => dots_of::<T, of::Mul>(pair, other, n, shape, out),
+        f => unreachable!("{f:?} is no pair"),
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn dots_of<T: Float, F: Of<T>>(
+    [a, b]: [Rows<T>; 2],
+    other: Option<Rows<T>>,
+    n: usize,
+    [heads, each]: [usize; 2],
+    out: &mut [T],
+) {
+    let width = heads * each;
+    for row in 0..n {
+        let (a, b) = (a.ahead(row, n, width), b.ahead(row, n, width));
+        let other = other.map(|other| other.ahead(row, n, width));
+        for head in 0..heads {
+            let (a, b) = (&a[head * each..][..each], &b[head * each..][..each]);
+            out[row * heads + head] = match other {
+                Some(other) => dot_of::<T, F, false>(a, b, &other[head * each..][..each]),
+                None => dot_of::<T, F, true>(a, b, &[]),
+            };
+        }
+    }
+}
+
+/// In the order of [`custom::dot`], so that both give the same bits.
+#[inline(always)]
+fn dot_of<T: Float, F: Of<T>, const IS_SQUARE: bool>(a: &[T], b: &[T], other: &[T]) -> T {
+    const LANES: usize = 16;
+    let n = a.len();
+    let b = &b[..n];
+    let mut lanes = [T::ZERO; LANES];
+    let mut start = 0;
+    while n - start >= LANES {
+        let a: &[T; LANES] = a[start..][..LANES].try_into().expect("as many");
+        let b: &[T; LANES] = b[start..][..LANES].try_into().expect("as many");
+        if IS_SQUARE {
+            for lane in 0..LANES {
+                let x = F::of(T::ZERO, [a[lane], b[lane], T::ZERO]);
+                lanes[lane] += x * x;
+            }
+        } else {
+            let other: &[T; LANES] = other[start..][..LANES].try_into().expect("as many");
+            for lane in 0..LANES {
+                lanes[lane] += F::of(T::ZERO, [a[lane], b[lane], T::ZERO]) * other[lane];
+            }
+        }
+        start += LANES;
+    }
+    let mut rest = T::ZERO;
+    for i in start..n {
+        let x = F::of(T::ZERO, [a[i], b[i], T::ZERO]);
+        rest += x * if IS_SQUARE { x } else { other[i] };
+    }
+    custom::fold(lanes) + rest
+}
+
+/// Sums over segments of rows, as [`map`] adds them, of `number · f(a, b)`, which [`is_pair`]: a number for each head.
+pub(super) fn sum_pairs_by_number<T: Float>(
+    f: Fun,
+    pair: [Rows<T>; 2],
+    number: Operand<T>,
+    ends: &[u32],
+    shape: [usize; 2],
+    out: &mut [T],
+) {
+    match f {
+        Fun::Add => sums_of_pairs::<T, of::Add>(pair, number, ends, shape, out),
+        Fun::Sub => sums_of_pairs::<T, of::Sub>(pair, number, ends, shape, out),
+        Fun::Mul => sums_of_pairs::<T, of::Mul>(pair, number, ends, shape, out),
+        f => unreachable!("{f:?} is no pair"),
+    }
+}
+
+#[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
+fn sums_of_pairs<T: Float, F: Of<T>>(
+    [a, b]: [Rows<T>; 2],
+    number: Operand<T>,
+    ends: &[u32],
+    [heads, each]: [usize; 2],
+    out: &mut [T],
+) {
+    let width = heads * each;
+    let n = ends.last().map_or(0, |&end| end as usize);
+    let mut first = 0;
+    for segment in 0..ends.len() {
+        let (start, end) = (first, ends[segment] as usize);
+        first = end;
+        for head in 0..heads {
+            let out = &mut out[segment * width + head * each..][..each];
+            let mut at = 0;
+            while each - at >= NARROW {
+                let len = if each - at >= WIDE { WIDE } else { NARROW };
+                let mut sums = [T::ZERO; WIDE];
+                for row in start..end {
+                    let number = one(number, row, head);
+                    // The first run of columns fetches the rows for all of them.
+                    let (a, b) = if head + at == 0 {
+                        (a.ahead(row, n, width), b.ahead(row, n, width))
+                    } else {
+                        (a.at(row, width), b.at(row, width))
+                    };
+                    let (a, b) = (&a[head * each + at..], &b[head * each + at..]);
+                    if len == WIDE {
+                        add_pair_by_number::<T, F, WIDE>(&mut sums, a, b, number);
+                    } else {
+                        add_pair_by_number::<T, F, NARROW>(&mut sums, a, b, number);
+                    }
+                }
+                out[at..at + len].copy_from_slice(&sums[..len]);
+                at += len;
+            }
+            for place in at..each {
+                let mut sum = T::ZERO;
+                for row in start..end {
+                    let (a, b) =
+                        (a.at(row, width)[head * each + place], b.at(row, width)[head * each + place]);
+                    sum += one(number, row, head) * F::of(T::ZERO, [a, b, T::ZERO]);
+                }
+                out[place] = sum;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add_pair_by_number<T: Float, F: Of<T>, const K: usize>(sums: &mut [T; WIDE], a: &[T], b: &[T], number: T) {
+    let (a, b) = (&a[..K], &b[..K]);
+    for i in 0..K {
+        sums[i] += number * F::of(T::ZERO, [a[i], b[i], T::ZERO]);
+    }
+}
+
 /// The largest of each column over the rows of each segment; rows of `out` without any are 0.
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
 pub(super) fn largest<T: Float>(x: Rows<T>, ends: &[u32], width: usize, out: &mut [T]) {

@@ -104,13 +104,7 @@ impl Pass {
         let mut is_stored = stored(program, &is_live, roots);
         is_stored.iter_mut().zip(is_known).for_each(|(is_stored, is_known)| *is_stored |= is_known);
         let schedule = schedule(program, roots, is_known, is_stored, is_kept, scores);
-        let mut n_readers = vec![0; program.values.len()];
-        for (value, _) in program.values.iter().zip(&is_live).filter(|(_, is_live)| **is_live) {
-            value.op.args().iter().for_each(|arg| n_readers[arg.index()] += 1);
-        }
-        let plans =
-            (0..schedule.phases.len()).map(|phase| block::plan(program, &schedule, phase, &n_readers));
-        let plans = plans.collect();
+        let plans = (0..schedule.phases.len()).map(|phase| block::plan(program, &schedule, phase)).collect();
         let mut last_reader = vec![0; program.values.len()];
         for (phase, reads) in schedule.reads.iter().enumerate() {
             reads.iter().for_each(|id| last_reader[id.index()] = phase);

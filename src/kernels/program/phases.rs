@@ -655,7 +655,8 @@ fn live(program: &Program, roots: &[Id], is_known: &[bool]) -> Vec<bool> {
     is_live
 }
 
-/// A product whose sum over the last axis is all that is read of it: the two factors.
+/// A product whose sum over the last axis is all that is read of it, by `n_readers` of the steps around it: the two
+/// factors.
 pub(super) fn dot_of(program: &Program, n_readers: &[usize], op: &Op) -> Option<[Id; 2]> {
     let Op::Fold { how: Reduce::Sum, x, axis } = op else { return None };
     let product = program.value(*x);
