@@ -38,6 +38,11 @@ pub enum ArgKind {
     Edges(EdgeValue),
     /// Another call, of the named catalogue (`optimizer`, `schedule`, …).
     Call(&'static str),
+    /// One of a few words, or a list of calls of the named catalogue (`feature`), in which a word is a call too.
+    CallList {
+        words: &'static [&'static str],
+        catalogue: &'static str,
+    },
 }
 
 /// What an argument of kind [`ArgKind::Edges`] asks of the edges.
@@ -140,6 +145,9 @@ impl ArgKind {
             ArgKind::Edges(EdgeValue::Weight) => "one number for each edge".into(),
             ArgKind::Edges(EdgeValue::Kind) => "the kinds of the edges".into(),
             ArgKind::Call(kind) => with_article(kind_in_words(kind)),
+            ArgKind::CallList { words, catalogue } => {
+                format!("one of {}, or a list of {}s", words_list(words), kind_in_words(catalogue))
+            }
         }
     }
 
@@ -258,8 +266,17 @@ pub enum ArgValue {
     /// The pipeline became an input of the node, written or by default; the value only says that it is there.
     Pipeline,
     Call(BoundCall),
+    /// Calls of one catalogue, in the order written.
+    Calls(Vec<BoundCall>),
     /// Not written; the operator infers it.
     Absent,
+}
+
+impl ArgValue {
+    /// The calls of a list; none of other values.
+    pub fn calls(&self) -> &[BoundCall] {
+        if let ArgValue::Calls(calls) = self { calls } else { &[] }
+    }
 }
 
 /// A call of another catalogue, bound: `adam(lr = 1e-3)`.

@@ -368,6 +368,11 @@ pub(crate) fn convert<'p>(
     let value = ev.eval(expr, env);
     // A value that comes through names is wrong where it is written.
     let place = ev.source_of(expr, env);
+    if let ArgKind::CallList { words, catalogue } = spec.kind
+        && !matches!(value, Value::Text(_))
+    {
+        return convert_calls(ev, (callee.name, spec), (words, catalogue), value, place);
+    }
     let what = format!("`{}` of `{}`", spec.name, callee.name);
     match (&spec.kind, &value) {
         (_, Value::Unknown | Value::Bad) => None,
@@ -409,7 +414,10 @@ pub(crate) fn convert<'p>(
             let place = ev.at(thunk.expr.span);
             choose(ev, &what, text, words, place).map(ArgValue::Choice)
         }
-        (ArgKind::Choice(words) | ArgKind::Words(words), Value::Text(text)) => {
+        (
+            ArgKind::Choice(words) | ArgKind::Words(words) | ArgKind::CallList { words, .. },
+            Value::Text(text),
+        ) => {
             let expects = spec.kind.expects();
             let finding = report::wrong_kind(&what, &expects, &format!("the text \"{text}\""), place);
             ev.report(match words.iter().find(|word| *word == text) {
@@ -513,6 +521,85 @@ pub(crate) fn convert<'p>(
     }
 }
 
+/// A word of the argument's own, or calls of a catalogue, alone or in a list.
+fn convert_calls<'p>(
+    ev: &mut Evaluator<'p>,
+    (callee, spec): (&str, &ArgSpec),
+    (words, kind): (&'static [&'static str], &'static str),
+    value: Value<'p>,
+    place: Span,
+) -> Option<ArgValue> {
+    let what = format!("`{}` of `{callee}`", spec.name);
+    let is_call = |name: &str| catalogue(kind).iter().any(|known| known.name == name);
+    let (items, is_list) = match &value {
+        Value::Unknown | Value::Bad => return None,
+        Value::Word { text, .. } if words.contains(text) => {
+            return words.iter().find(|word| *word == text).map(|word| ArgValue::Choice(word));
+        }
+        Value::List(items) if items.is_empty() => {
+            ev.report(report::empty_list(&what, spec, place));
+            return None;
+        }
+        Value::List(items) => (items.to_vec(), true),
+        other => (vec![(other.clone(), place)], false),
+    };
+    let without_arguments = |name: &&str| catalogue(kind).iter().any(|known| known.example == *name);
+    let example: Vec<&str> =
+        crate::settings::choices(kind, callee).into_iter().filter(without_arguments).take(2).collect();
+    let example = example.join(", ");
+    let mut calls: Vec<BoundCall> = Vec::with_capacity(items.len());
+    let mut is_fine = true;
+    for (item, span) in items {
+        let call = match item {
+            Value::Word { text, .. } if words.contains(&text) && !is_call(text) => {
+                ev.report(report::stands_alone(&what, text, span));
+                None
+            }
+            Value::Word { text, thunk } if !is_call(text) && !elsewhere::knows_call(kind, text) => {
+                if !ev.is_missing(thunk.env.file, text) {
+                    let mut all: Vec<&str> = if is_list { Vec::new() } else { words.to_vec() };
+                    let others = crate::settings::choices(kind, callee).into_iter();
+                    all.extend(others.filter(|name| is_list || !words.contains(name)));
+                    ev.report(report::wrong_word(&what, text, ev.at(thunk.expr.span), &all));
+                }
+                None
+            }
+            Value::Pipeline(thunk) if matches!(thunk.expr.kind, ExprKind::Pipeline(_)) => {
+                let finding = report::wrong_kind(&what, &spec.kind.expects(), "a pipeline", span);
+                ev.report(finding.help(format!("a list has commas: `{} = [{example}]`", spec.name)));
+                ev.touch(thunk.expr, &thunk.env);
+                None
+            }
+            Value::Word { thunk, .. } | Value::Pipeline(thunk) => bind_call(ev, kind, thunk.expr, &thunk.env),
+            Value::Unknown | Value::Bad => None,
+            other => {
+                let expects = match is_list {
+                    true => format!("{}s", crate::args::kind_in_words(kind)),
+                    false => spec.kind.expects(),
+                };
+                let finding = report::wrong_kind(&what, &expects, &other.describe(), span);
+                ev.report(finding.help(format!("for example `{} = [{example}]`", spec.name)));
+                None
+            }
+        };
+        match call {
+            Some(call) if calls.iter().any(|known| is_again(known, &call)) => {
+                ev.report(report::twice_in_list(&what, call.name, call.span));
+                is_fine = false;
+            }
+            Some(call) => calls.push(call),
+            None => is_fine = false,
+        }
+    }
+    is_fine.then(|| crate::settings::settled(kind, calls, words))
+}
+
+/// Whether a call gives what another one does, which is of the same name and of the same kind where it has kinds.
+fn is_again(one: &BoundCall, other: &BoundCall) -> bool {
+    let kind = |call: &BoundCall| call.args.get("kind").map(|arg| arg.value.clone());
+    one.name == other.name && kind(one) == kind(other)
+}
+
 /// A value of the right kind that is near to what was written, else one that the argument usually has.
 fn nearest(spec: &ArgSpec, value: &Value) -> Option<String> {
     match (spec.kind, value) {
@@ -609,7 +696,7 @@ fn stand_in(ev: &mut Evaluator, spec: &ArgSpec) -> ArgValue {
         }),
         ArgKind::Bool => ArgValue::Bool(false),
         ArgKind::Text => ArgValue::Text(String::new()),
-        ArgKind::Choice(words) | ArgKind::Words(words) => {
+        ArgKind::Choice(words) | ArgKind::Words(words) | ArgKind::CallList { words, .. } => {
             words.first().map_or(ArgValue::Absent, |word| ArgValue::Choice(word))
         }
         ArgKind::IntList { .. } => ArgValue::IntList(Vec::new()),

@@ -233,6 +233,10 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
 
     training::fits(&model, data).into_iter().for_each(|finding| findings.push(finding));
 
+    if let Some(finding) = model.data.as_ref().and_then(symmetry::signs_are_settled) {
+        findings.push(finding);
+    }
+
     // Last, so that a model that is refused for its symmetry alone can be recognised.
     let is_sound = !findings.has_errors();
     if let Some(finding) = symmetry::output_is_symmetric(&ty, place).filter(|_| !doubts.contains("symmetry"))

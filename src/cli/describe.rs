@@ -25,6 +25,9 @@ pub fn kind(kind: &ArgKind) -> String {
         ArgKind::Edges(EdgeValue::Weight) => "edge values, one for each edge".to_owned(),
         ArgKind::Edges(EdgeValue::Kind) => "edge kinds".to_owned(),
         ArgKind::Call(catalogue) => format!("{} (see `hgnnc ops`)", catalogue.replace('_', " ")),
+        ArgKind::CallList { words, catalogue } => {
+            format!("one of {}, or a list of {catalogue}s (see `hgnnc ops {catalogue}`)", words.join(", "))
+        }
     }
 }
 
@@ -80,6 +83,7 @@ pub fn value(value: &ArgValue, spec: Option<&ArgSpec>) -> String {
         ArgValue::ChoiceList(list) => list_of(list.iter().map(|word| (*word).to_owned())),
         ArgValue::Pipeline => "its own pipeline".to_owned(),
         ArgValue::Call(call) => self::call(call),
+        ArgValue::Calls(calls) => list_of(calls.iter().map(self::call)),
         ArgValue::Absent => spec.map_or_else(|| "not set".to_owned(), default),
     }
 }

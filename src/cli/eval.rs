@@ -10,7 +10,7 @@ use super::{Exit, Failure, Format, Global, help, note};
 use crate::check;
 use crate::data::{DataOptions, Dataset};
 use crate::memory;
-use crate::settings::data::edges::read_as_in_training;
+use crate::settings::data::{edges, features};
 use crate::settings::metric;
 use crate::train::{Figures, Found, SavedModel, Spread, absent_classes, find_run, run_of};
 use serde_json::json;
@@ -93,8 +93,12 @@ pub fn data_for(
         Some(text) => match named_data(text, global)? {
             Some((sources, mut call)) => {
                 let trained = check::data_call(&facts.source.parse().1).ok().flatten();
-                let differs = trained.map(|trained| read_as_in_training(&mut call, &trained));
-                for (now, then) in differs.into_iter().flatten() {
+                let mut differs = Vec::new();
+                if let Some(trained) = &trained {
+                    differs.extend(edges::read_as_in_training(&mut call, trained));
+                    differs.extend(features::read_as_in_training(&mut call, trained));
+                }
+                for (now, then) in differs {
                     note(&format!(
                         "`{now}` differs from training, where the data was read with `{then}`; leave it out to read \
                          this data in the same way"

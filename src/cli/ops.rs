@@ -95,6 +95,7 @@ fn groups() -> Vec<Group> {
             entries: LOSSES.iter().map(|&loss| Entry::Loss(loss)).collect(),
         },
         calls("data", "Data sources"),
+        calls("feature", "Node features"),
         calls("optimizer", "Optimisers"),
         calls("schedule", "Learning-rate schedules"),
         calls("early_stop", "Early stopping"),
@@ -473,10 +474,22 @@ fn found_otherwise<'a>(groups: &'a [Group], name: &str) -> (Vec<(&'static str, &
     }
     let word = name.to_lowercase();
     let has_word = |(_, entry): &(&str, &Entry)| {
+        if let Entry::Call(spec) = entry {
+            return names_author(spec.doc, &word);
+        }
         let paper = entry.doc().map_or("", |doc| doc.paper).to_lowercase();
         paper.split(|c: char| !c.is_alphanumeric() && c != '-').any(|part| part == word)
     };
     (all().filter(has_word).collect(), true)
+}
+
+/// Whether a text cites an author of this name, which is given in small letters.
+fn names_author(text: &str, word: &str) -> bool {
+    let mut letters = word.chars();
+    let Some(first) = letters.next() else { return false };
+    let name: String = first.to_uppercase().chain(letters).collect();
+    let cited = [format!("{name} et al."), format!("{name} & "), format!("& {name} "), format!("{name} 19")];
+    cited.iter().any(|cited| text.contains(cited))
 }
 
 fn by_paper(

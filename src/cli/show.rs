@@ -7,6 +7,7 @@ use crate::args::{ArgSpec, ArgValue, Args};
 use crate::ir::{Author, LossTerm, Model, Node, Scope};
 use crate::plan::words::{Count, bytes, grouped, scaled};
 use crate::plan::{Launch, average_costs, listing};
+use crate::settings::data::features;
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -193,6 +194,15 @@ impl<'a> Shown<'a> {
         }
         if let Some(data) = &model.data {
             writeln!(out, "\nData\n  {}", describe::call(data))?;
+            if let Some(facts) = self.data.facts().filter(|facts| !facts.feature_columns.is_empty()) {
+                writeln!(out, "  columns: {}", facts.feature_columns)?;
+            }
+            if features::with_signs(data, "random").is_some() {
+                writeln!(
+                    out,
+                    "  symmetry: up to the signs of eigenvectors, which each training batch draws anew"
+                )?;
+            }
         }
         if let Some(published) = &model.published {
             writeln!(out, "\nPublished")?;
@@ -426,6 +436,7 @@ fn arguments(args: &Args, specs: &[ArgSpec]) -> Value {
             ArgValue::IntList(list) => json!(list),
             ArgValue::ChoiceList(list) => json!(list),
             ArgValue::Absent => Value::Null,
+            ArgValue::Calls(calls) => calls.iter().map(describe::call).collect(),
             ArgValue::Pipeline | ArgValue::Call(_) => json!(describe::value(&arg.value, spec)),
         };
         let mut entry = json!({ "value": value, "is_default": arg.span.is_none() });

@@ -1,5 +1,6 @@
 //! A batch: the disjoint union of its graphs. Nothing is padded.
 
+use super::features::scaling::Scaling;
 use crate::ir::Model;
 use crate::kernels::graph::SparseGraph;
 use crate::ops::{self, Operator};
@@ -21,6 +22,23 @@ impl EdgeReads {
 
     pub const NOTHING: Self = Self { features: false, kinds: false };
     pub const ALL: Self = Self { features: true, kinds: true };
+}
+
+/// How a batch is read: what of its edges, and what a run makes of its features.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading<'a> {
+    pub edges: EdgeReads,
+    /// Means and deviations of the columns of the training part, where they are scaled by them.
+    pub scaling: Option<&'a Scaling>,
+    /// Draws the signs of the columns that have free ones; as they are stored where it is absent.
+    pub sign_seed: Option<u64>,
+}
+
+impl Reading<'_> {
+    /// Features as they are stored.
+    pub fn of(edges: EdgeReads) -> Self {
+        Self { edges, scaling: None, sign_seed: None }
+    }
 }
 
 /// Graphs of one step, concatenated.

@@ -4,6 +4,7 @@
 //! up to two. A model that was trained with the one computes something with the other, and nothing shows.
 
 use super::batch::EdgeReads;
+use crate::args::listed;
 use crate::diagnostic::count;
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +70,8 @@ pub enum Columns {
     Degrees { max: u32 },
     /// A single 1.
     Constant,
-    /// Columns that a built-in source makes: `colours of hierarchy()`.
+    /// Columns that a built-in source makes or that are computed, with all that they depend on: `colours of hierarchy()`,
+    /// `Laplacian eigenvectors`.
     Named { what: String, count: usize },
 }
 
@@ -252,13 +254,18 @@ impl Vocabulary {
 
 fn choice(columns: &[Columns]) -> Option<&'static str> {
     match columns {
-        [Columns::Attributes { .. }, Columns::Labels { .. }, ..] => Some("both"),
+        [Columns::Attributes { .. }, rest @ ..] if !rest.is_empty() && are_labels(rest) => Some("both"),
         [Columns::Attributes { .. }] => Some("attributes"),
-        [Columns::Labels { .. }, ..] => Some("labels"),
+        all if !all.is_empty() && are_labels(all) => Some("labels"),
         [Columns::Degrees { .. }] => Some("degree"),
         [Columns::Constant] => Some("constant"),
         _ => None,
     }
+}
+
+/// A file can have several columns of labels, and there is a block for each.
+fn are_labels(columns: &[Columns]) -> bool {
+    columns.iter().all(|block| matches!(block, Columns::Labels { .. }))
 }
 
 fn labels(columns: &[Columns]) -> Vec<(&[i64], &[i64])> {
@@ -275,7 +282,7 @@ fn labels(columns: &[Columns]) -> Vec<(&[i64], &[i64])> {
 pub(super) fn in_words(columns: &[Columns], item: &str) -> String {
     match columns {
         [] => format!("no {item} features"),
-        all => all.iter().map(|block| block.words(item)).collect::<Vec<_>>().join(" and "),
+        all => listed(&all.iter().map(|block| block.words(item)).collect::<Vec<_>>()),
     }
 }
 

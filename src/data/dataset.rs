@@ -1,9 +1,11 @@
 //! All graphs of one data set as flat arrays, prepared once.
 
-use super::batch::EdgeReads;
+use super::batch::{EdgeReads, Reading};
 use super::columns::Vocabulary;
+use super::features::parts;
 use crate::diagnostic::count;
 use crate::kernels::graph::{Csr, EdgeKinds, SparseGraph};
+use crate::rng::{below, generator};
 use crate::settings::protocol::Split;
 use crate::types::{DataFacts, Degrees, NoKinds, Task};
 use sha2::{Digest, Sha256};
@@ -42,6 +44,10 @@ pub struct Dataset {
     pub edits: EdgeEdits,
     /// Why its edges have no kinds, where they have labels.
     pub no_kinds: Option<NoKinds>,
+    /// Columns of features whose signs are drawn anew for each training batch: see [`Dataset::draw_signs`].
+    pub random_signs: Vec<Range<usize>>,
+    /// Columns of features are scaled by the training part: see [`Scaling`](super::features::scaling::Scaling).
+    pub scales_columns: bool,
     /// SHA-256 of the content, in hex.
     pub fingerprint: String,
     /// The same without what edges carry: the fingerprint that versions gave which did not read it.
@@ -217,11 +223,19 @@ impl Dataset {
             unread: Vec::new(),
             edits: EdgeEdits::default(),
             no_kinds: None,
+            random_signs: Vec::new(),
+            scales_columns: false,
             fingerprint: String::new(),
             structure_fingerprint: String::new(),
         };
         (dataset.fingerprint, dataset.structure_fingerprint) = dataset.hash_content();
         dataset
+    }
+
+    /// Has the signs of these columns of features drawn for each training batch, of each connected part of a graph and each
+    /// column by itself: eigenvectors are eigenvectors with either sign.
+    pub fn draw_signs(&mut self, columns: Vec<Range<usize>>) {
+        self.random_signs = columns;
     }
 
     pub fn n_graphs(&self) -> usize {
@@ -345,6 +359,10 @@ impl Dataset {
                 _ => self.vocabulary.edges_in_words(),
             },
             edge_kinds: self.n_edge_kinds(),
+            feature_columns: match self.vocabulary.columns.len() {
+                0 | 1 => String::new(),
+                _ => self.vocabulary.features_in_words(),
+            },
             no_kinds: self.no_kinds,
             n_loops: self.n_loops(),
             n_parallel_edges: self.n_parallel_edges(),
@@ -508,11 +526,34 @@ impl Dataset {
         dtype: candle_core::DType,
         device: &candle_core::Device,
     ) -> candle_core::Result<super::GraphBatch> {
+        self.batch_with(&Reading::of(reads), graphs, dtype, device)
+    }
+
+    /// [`Dataset::batch_for`] with features as a run reads them: scaled by its training part, with signs drawn.
+    ///
+    /// # Errors
+    /// Where Candle cannot allocate on `device`.
+    ///
+    /// # Panics
+    /// Where a graph index is not below [`Dataset::n_graphs`].
+    pub fn batch_with(
+        &self,
+        &Reading { edges: reads, scaling, sign_seed }: &Reading,
+        graphs: &[u32],
+        dtype: candle_core::DType,
+        device: &candle_core::Device,
+    ) -> candle_core::Result<super::GraphBatch> {
         let mut graph = self.union(graphs);
         let n_nodes = graph.n_nodes();
         let mut rows = Vec::with_capacity(n_nodes * self.n_features());
         for &g in graphs {
             self.features.write_rows(self.graph_nodes(g as usize), &mut rows);
+        }
+        if let Some(seed) = sign_seed {
+            self.flip(&mut rows, graphs, seed);
+        }
+        if let Some(scaling) = scaling {
+            scaling.apply(&mut rows);
         }
         let x = candle_core::Tensor::from_vec(rows, (n_nodes, self.n_features()), device)?.to_dtype(dtype)?;
         let mut edge_x = None;
@@ -531,6 +572,27 @@ impl Dataset {
             graph = graph.with_kinds(Some(EdgeKinds { of_entry, n_kinds: kinds.n_kinds }));
         }
         Ok(super::GraphBatch { graphs: graphs.to_vec(), x, edge_x, graph: Arc::new(graph) })
+    }
+
+    /// Draws the signs of [`Dataset::random_signs`] in the rows of these graphs.
+    fn flip(&self, rows: &mut [f32], graphs: &[u32], seed: u64) {
+        let width = self.n_features();
+        let mut rng = generator(seed, 0);
+        let mut row = 0;
+        for &g in graphs {
+            let nodes = self.graph_nodes(g as usize);
+            let (part_of, n_parts) = parts::of_graph(&nodes, &self.adjacency, self.reverse.as_ref());
+            for columns in &self.random_signs {
+                let n_drawn = n_parts * columns.len();
+                let is_flipped: Vec<bool> = (0..n_drawn).map(|_| below(&mut rng, 2) == 1).collect();
+                for (at, &part) in part_of.iter().enumerate() {
+                    let values = &mut rows[(row + at) * width..][columns.clone()];
+                    let drawn = &is_flipped[part as usize * columns.len()..];
+                    values.iter_mut().zip(drawn).filter(|(_, flipped)| **flipped).for_each(|(v, _)| *v = -*v);
+                }
+            }
+            row += nodes.len();
+        }
     }
 
     /// The structure alone, without what edges carry: see [`Dataset::batch`].

@@ -9,6 +9,7 @@ use crate::args::BoundCall;
 use crate::files::{self, sealed};
 use crate::ir::canonical;
 use crate::regular;
+use crate::settings::data::check_call;
 use crate::types::DataFacts;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -41,7 +42,7 @@ fn entry_of(call: &BoundCall, options: &DataOptions) -> Option<PathBuf> {
     }
     let source = find(call.name).expect("a call bound against SPECS");
     // A call that is wrong in itself is refused by `load`.
-    if !source.facts().check(call).is_empty() {
+    if !check_call(call).is_empty() {
         return None;
     }
     let mut key = Sha256::new();

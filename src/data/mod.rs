@@ -11,6 +11,7 @@ pub mod download;
 pub mod edges;
 pub mod error;
 mod facts_cache;
+pub mod features;
 pub mod files;
 pub mod locate;
 mod scan;
@@ -21,6 +22,7 @@ pub mod synthetic;
 use crate::args::{ArgValue, Args, BoundArg, BoundCall, Default as ArgDefault};
 use crate::diagnostic::Diagnostic;
 use crate::settings::data::SourceFacts;
+use crate::settings::data::{check_call, features::NORMALIZE};
 pub use crate::settings::protocol::Split;
 use crate::source::{SourceMap, Span};
 pub use batch::{EdgeReads, GraphBatch};
@@ -141,7 +143,7 @@ pub fn find(name: &str) -> Option<&'static dyn Source> {
 /// Where the call is not of the catalogue, which the binder has excluded.
 pub fn load(call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError> {
     let source = find(call.name).expect("a call bound against the catalogue");
-    if let Some(diagnostic) = source.facts().check(call).into_iter().next() {
+    if let Some(diagnostic) = check_call(call).into_iter().next() {
         return Err(DataError {
             code: diagnostic.code,
             message: diagnostic.message,
@@ -151,7 +153,10 @@ pub fn load(call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataErro
             span: diagnostic.labels.first().map(|label| label.span),
         });
     }
-    source.load(call, options)
+    let mut dataset = source.load(call, options)?;
+    dataset.scales_columns =
+        call.args.get(NORMALIZE.name).is_some_and(|arg| arg.value == ArgValue::Choice("columns"));
+    Ok(dataset)
 }
 
 /// A call made from Rust: the arguments given, defaults for the rest.

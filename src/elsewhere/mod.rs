@@ -7,8 +7,8 @@ mod names;
 
 use crate::args::EdgeValue;
 pub use names::{
-    ARGUMENTS, KEYS, LOSSES, METRICS, OPTIMIZERS, PROTOCOLS, SCHEDULES, SECTIONS, SOURCES, STAGES, STOPS,
-    TASKS,
+    ARGUMENTS, FEATURES, KEYS, LOSSES, METRICS, OPTIMIZERS, PROTOCOLS, SCHEDULES, SECTIONS, SOURCES, STAGES,
+    STOPS, TASKS,
 };
 
 use std::collections::HashMap;
@@ -149,8 +149,8 @@ pub fn find(list: &'static [Word], name: &str) -> Option<&'static Word> {
     type Index = HashMap<String, &'static Word>;
     static INDEXES: OnceLock<Vec<(&'static [Word], Index)>> = OnceLock::new();
     let all = INDEXES.get_or_init(|| {
-        let lists: [&'static [Word]; 9] =
-            [STAGES, LOSSES, OPTIMIZERS, SCHEDULES, STOPS, PROTOCOLS, SOURCES, METRICS, TASKS];
+        let lists: [&'static [Word]; 10] =
+            [STAGES, LOSSES, OPTIMIZERS, SCHEDULES, STOPS, PROTOCOLS, SOURCES, FEATURES, METRICS, TASKS];
         let index = |list: &'static [Word]| {
             let mut index = Index::new();
             for (known, word) in list.iter().flat_map(|word| word.names.iter().map(move |name| (*name, word)))
@@ -201,7 +201,9 @@ mod tests {
 
     #[test]
     fn every_name_stands_once_in_its_list() {
-        for list in [STAGES, LOSSES, OPTIMIZERS, SCHEDULES, STOPS, PROTOCOLS, SOURCES, METRICS, TASKS] {
+        for list in
+            [STAGES, LOSSES, OPTIMIZERS, SCHEDULES, STOPS, PROTOCOLS, SOURCES, FEATURES, METRICS, TASKS]
+        {
             assert_eq!(doubled(list.iter().flat_map(|word| word.names).copied()), [""; 0]);
         }
         assert_eq!(doubled(ARGUMENTS.iter().flat_map(|argument| argument.names).copied()), [""; 0]);
@@ -260,6 +262,7 @@ mod tests {
         check(STOPS, &calls("early_stop"));
         check(PROTOCOLS, &calls("protocol"));
         check(SOURCES, &calls("data"));
+        check(FEATURES, &calls("feature"));
         check(METRICS, &|name| crate::settings::metric::NAMES.contains(&name));
         check(TASKS, &|name| crate::types::Task::NAMES.contains(&name));
     }

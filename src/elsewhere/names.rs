@@ -655,18 +655,43 @@ pub static STAGES: &[Word] = &[
         },
     ),
     word(
-        &[
-            "LaplacianPE",
-            "AddLaplacianEigenvectorPE",
-            "AddRandomWalkPE",
-            "RWSE",
-            "LapPE",
-            "SignNet",
-            "PositionalEncoding",
-        ],
+        &["LaplacianPE", "AddLaplacianEigenvectorPE", "LapPE", "LaplacianPositionalEncoding"],
         Pyg,
         &[],
-        NotYet { why: OPERATOR, nearest: "identity" },
+        LeaveOut(
+            "encodings of positions are features of the data: `data = tu(\"PROTEINS\", features = [labels, laplacian(8)])`",
+        ),
+    ),
+    word(
+        &["SignNet", "BasisNet"],
+        Pyg,
+        &[],
+        LeaveOut(
+            "what no choice of signs changes is a feature of the data: `laplacian(8, signs = absolute)` in `features`",
+        ),
+    ),
+    word(
+        &["AddRandomWalkPE", "RWSE", "RWPE", "RandomWalkPE"],
+        Pyg,
+        &[],
+        LeaveOut(
+            "encodings of positions are features of the data: `data = tu(\"PROTEINS\", features = [labels, random_walk(16)])`",
+        ),
+    ),
+    word(
+        &["OneHotDegree", "LocalDegreeProfile", "PositionalEncoding", "DistanceEncoding", "TargetIndegree"],
+        Pyg,
+        &[],
+        LeaveOut(
+            "what follows from the edges is a feature of the data: `data = tu(\"PROTEINS\", features = [labels, degree])`; \
+             `hgnnc ops feature` lists all",
+        ),
+    ),
+    word(
+        &["NormalizeFeatures", "row_normalize", "StandardScaler"],
+        Pyg,
+        &[],
+        LeaveOut("features are normalised with the data: `data = tu(\"PROTEINS\", normalize = rows)`"),
     ),
     word(
         &["AddSelfLoops", "AddRemainingSelfLoops", "add_self_loops", "add_remaining_self_loops"],
@@ -971,6 +996,42 @@ pub static PROTOCOLS: &[Word] = &[
         is("holdout"),
     ),
     word(&["public", "standard", "predefined", "given"], Pyg, &[], is("fixed")),
+];
+
+/// Features of nodes, which other libraries have as transforms of the data.
+pub static FEATURES: &[Word] = &[
+    word(
+        &["AddLaplacianEigenvectorPE", "LaplacianPE", "LapPE", "laplacian_pe", "eigenvectors", "lap_pe"],
+        Pyg,
+        &["k"],
+        is("laplacian"),
+    ),
+    word(&["SignNet"], Pyg, &["k"], Is { op: "laplacian", with: &["signs = absolute"] }),
+    word(
+        &["AddRandomWalkPE", "RWSE", "RandomWalkPE", "RWPE", "random_walk_pe", "RandomWalkEncoding"],
+        Pyg,
+        &["walk_length"],
+        is("random_walk"),
+    ),
+    word(&["LocalDegreeProfile", "LDP", "local_degree_profile"], Pyg, &[], is("degree_profile")),
+    word(&["OneHotDegree", "degrees", "TargetIndegree"], Pyg, &["max_degree"], is("degree")),
+    word(&["Constant", "ones"], Pyg, &["value"], is("constant")),
+    word(&["DistanceEncoding", "shortest_path", "SPD", "shortest_paths"], Pyg, &["max"], is("distances")),
+    word(&["node_labels", "label", "one_hot_labels"], Common, &[], is("labels")),
+    word(&["node_attributes", "attribute", "attrs"], Common, &[], is("attributes")),
+    word(
+        &["NormalizeFeatures"],
+        Pyg,
+        &[],
+        LeaveOut("it is an argument beside `features`: `normalize = rows`"),
+    ),
+    word(
+        &["AddSelfLoops", "AddRemainingSelfLoops"],
+        Pyg,
+        &[],
+        LeaveOut("it is an argument beside `features`: `loops = add`"),
+    ),
+    word(&["ToUndirected"], Pyg, &[], LeaveOut("it is an argument beside `features`: `undirected = true`")),
 ];
 
 /// What can stand in `data = …`.
@@ -1453,6 +1514,8 @@ pub static ARGUMENTS: &[Argument] = &[
     ),
     argument(&["test_size", "test_ratio", "num_test", "test_split"], Common, Called(&["test"])),
     argument(&["random_state", "random_seed", "manual_seed"], Common, Called(&["seed"])),
+    argument(&["walk_length", "n_steps", "ksteps"], Pyg, Called(&["steps"])),
+    argument(&["max_degree", "max_distance", "max_dist"], Pyg, Called(&["max"])),
     argument(&["use_node_attr", "use_node_label", "node_features"], Pyg, Called(&["features"])),
     argument(
         &["weight", "class_weight", "pos_weight", "weights", "balanced"],

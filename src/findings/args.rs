@@ -130,7 +130,9 @@ pub fn example(spec: &ArgSpec) -> String {
         ArgKind::Float(range) => format!("{}", if range.min.is_finite() { range.min + 1.0 } else { 0.0 }),
         ArgKind::Bool => "true".into(),
         ArgKind::Text => "\"…\"".into(),
-        ArgKind::Choice(words) | ArgKind::Words(words) => words.first().copied().unwrap_or("…").into(),
+        ArgKind::Choice(words) | ArgKind::Words(words) | ArgKind::CallList { words, .. } => {
+            words.first().copied().unwrap_or("…").into()
+        }
         ArgKind::IntList { .. } => "[64]".into(),
         ArgKind::ChoiceList(words) => format!("[{}]", words.first().copied().unwrap_or("…")),
         ArgKind::Pipeline { .. } => "gcn(64) -> relu".into(),
@@ -202,6 +204,26 @@ pub fn twice_in_list(what: &str, word: &str, place: Span) -> Diagnostic {
         .label(place, "again here")
         .help("leave one of them out")
         .fix(place, "")
+}
+
+/// A word that stands for a whole list, in a list.
+pub fn stands_alone(what: &str, word: &str, place: Span) -> Diagnostic {
+    let finding =
+        Diagnostic::error("args::wrong_word", format!("`{word}` stands alone in {what}, not in a list"))
+            .label(place, "a list names each by itself");
+    match word {
+        "both" => finding.help("write `attributes, labels`").fix(place, "attributes, labels"),
+        _ => finding.help("write `labels` or `attributes`, whichever the data has").guess(place, "labels"),
+    }
+}
+
+/// A list without entries.
+pub fn empty_list(what: &str, spec: &ArgSpec, place: Span) -> Diagnostic {
+    let usual = usual(spec).unwrap_or_default();
+    Diagnostic::error("args::out_of_range", format!("{what} has no entries, but needs at least one"))
+        .label(place, "an empty list")
+        .help(format!("leave it out for `{usual}`, or name what is wanted"))
+        .guess(place, usual)
 }
 
 /// A number outside the range of its argument. `given` is what was written.

@@ -166,8 +166,10 @@ fn value(spec: &ArgSpec, expr: &Expr) -> Option<String> {
             (_, Some("none")) => Some("false".into()),
             _ => None,
         },
-        ArgKind::Words(_) if matches!(expr.kind, ExprKind::List(_)) => Some(written(expr)),
-        ArgKind::Choice(words) | ArgKind::Words(words) => {
+        ArgKind::Words(_) | ArgKind::CallList { .. } if matches!(expr.kind, ExprKind::List(_)) => {
+            Some(written(expr))
+        }
+        ArgKind::Choice(words) | ArgKind::Words(words) | ArgKind::CallList { words, .. } => {
             let lower = lower?;
             let meant = match lower.as_str() {
                 "add" => "sum",
@@ -403,7 +405,7 @@ fn translate(
 }
 
 fn call_spec(name: &str) -> Option<&'static crate::args::CallSpec> {
-    ["optimizer", "schedule", "early_stop", "protocol", "data"]
+    ["optimizer", "schedule", "early_stop", "protocol", "data", "feature"]
         .into_iter()
         .flat_map(catalogue)
         .find(|spec| spec.name == name)
@@ -424,6 +426,7 @@ fn words_of(kind: &str) -> Option<&'static [Word]> {
         "early_stop" => elsewhere::STOPS,
         "protocol" => elsewhere::PROTOCOLS,
         "data" => elsewhere::SOURCES,
+        "feature" => elsewhere::FEATURES,
         _ => return None,
     })
 }
@@ -442,6 +445,7 @@ pub struct Found<'a, 'p> {
 /// What can have a page in the reference, by its name in another library.
 fn reference_word(name: &str) -> Option<&'static Word> {
     let lists = [
+        elsewhere::FEATURES,
         elsewhere::STAGES,
         elsewhere::LOSSES,
         elsewhere::OPTIMIZERS,
@@ -482,6 +486,11 @@ pub fn stage(found: Found) -> Option<Diagnostic> {
     let word = stage_word(found.name)?;
     let specs = |op: &str| ops::find(op).map_or(&[][..], |op| op.args());
     Some(message("names::unknown", "operator or block", word, found, &specs))
+}
+
+/// Whether another library has a call of a catalogue under this name.
+pub fn knows_call(kind: &str, name: &str) -> bool {
+    words_of(kind).is_some_and(|list| elsewhere::find(list, name).is_some())
 }
 
 /// A call of a catalogue (`optimizer`, `data`, …) with a name of another library.

@@ -28,7 +28,7 @@ pub mod lstm;
 pub mod nearest;
 pub mod norm;
 pub mod pairs;
-mod parallel;
+pub(crate) mod parallel;
 mod product;
 pub(crate) mod program;
 pub mod propagate;

@@ -1,6 +1,7 @@
 //! `constant_features`: averages of values that are the same on every node.
 
 use super::{Cx, Lint, NeedsData};
+use crate::args::ArgValue;
 use crate::diagnostic::Diagnostic;
 use crate::ops::{Action, Gather, Own};
 use crate::types::Entity;
@@ -111,8 +112,10 @@ fn equal_features(cx: &Cx) -> Option<String> {
             .then(|| format!("all nodes of {} have the same features", data.name()));
     }
     let features = cx.model.data.as_ref()?.args.get("features")?;
-    (features.value == crate::args::ArgValue::Choice("constant"))
-        .then(|| "all nodes have the same features".to_owned())
+    let calls = features.value.calls();
+    let are_constant = features.value == ArgValue::Choice("constant")
+        || (!calls.is_empty() && calls.iter().all(|feature| feature.name == "constant"));
+    are_constant.then(|| "all nodes have the same features".to_owned())
 }
 
 /// Whether equal rows stay equal under a convolution.

@@ -153,6 +153,7 @@ pub fn value_text(value: &ArgValue) -> String {
         ArgValue::IntList(items) => list(items.iter().map(i64::to_string).collect()),
         ArgValue::ChoiceList(items) => list(items.iter().map(|&word| word.to_owned()).collect()),
         ArgValue::Call(call) => bound_call_text(call),
+        ArgValue::Calls(calls) => list(calls.iter().map(bound_call_text).collect()),
         ArgValue::Pipeline => "…".to_owned(),
         ArgValue::Absent => String::new(),
     }

@@ -11,7 +11,7 @@ pub mod optimizer;
 pub mod protocol;
 pub mod schedule;
 
-use crate::args::{ArgKind, ArgSpec, CallSpec, Default, Range};
+use crate::args::{ArgKind, ArgSpec, ArgValue, BoundCall, CallSpec, Default, Range};
 
 /// What `ArgKind::Call(kind)` can name.
 ///
@@ -20,11 +20,28 @@ use crate::args::{ArgKind, ArgSpec, CallSpec, Default, Range};
 pub fn catalogue(kind: &str) -> &'static [&'static CallSpec] {
     match kind {
         "data" => data::SPECS,
+        "feature" => data::features::SPECS,
         "optimizer" => optimizer::SPECS,
         "schedule" => schedule::SPECS,
         "early_stop" => early_stop::SPECS,
         "protocol" => protocol::SPECS,
         _ => panic!("no catalogue `{kind}`"),
+    }
+}
+
+/// What a list of calls of a catalogue can name as an argument of `callee`.
+pub fn choices(kind: &str, callee: &str) -> Vec<&'static str> {
+    match (kind, data::find(callee)) {
+        ("feature", Some(source)) => data::features::names_for(source.own_features()),
+        _ => catalogue(kind).iter().map(|spec| spec.name).collect(),
+    }
+}
+
+/// What a list of calls of a catalogue means, where some of its lists have words of their own.
+pub fn settled(kind: &str, calls: Vec<BoundCall>, words: &'static [&'static str]) -> ArgValue {
+    match kind {
+        "feature" => data::features::settled(calls, words),
+        _ => ArgValue::Calls(calls),
     }
 }
 

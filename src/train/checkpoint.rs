@@ -6,6 +6,7 @@ use super::folder;
 use super::settings::Overrides;
 use super::source::ModelSource;
 use super::tensors::{self, Named};
+use crate::data::features::scaling::Scaling;
 use crate::data::{Dataset, EdgeReads, Split, Vocabulary};
 use crate::diagnostic::count;
 use crate::diff::Side;
@@ -78,6 +79,8 @@ pub struct Checkpoint {
     /// The epoch, counted from 1, whose weights these are.
     pub epoch: usize,
     pub tensors: BTreeMap<String, Tensor>,
+    /// What the columns of features are scaled by, where they are.
+    pub scaling: Option<Scaling>,
     /// Whether a checksum confirms its content; the first format had none.
     pub is_sealed: bool,
     /// Checksum of the split that it was trained with; the first format does not have it.
@@ -99,6 +102,7 @@ pub(super) fn write(
     facts: &CheckpointFacts,
     unit: &Unit,
     epoch: usize,
+    scaling: Option<&Scaling>,
     weights: &Named,
 ) -> Result<()> {
     let data = &facts.data;
@@ -119,6 +123,9 @@ pub(super) fn write(
         ("seed", unit.seed.to_string()),
         ("epoch", epoch.to_string()),
     ];
+    if let Some(scaling) = scaling {
+        metadata.push(("scaling", json(serde_json::to_string(scaling))));
+    }
     if let Some(fold) = unit.fold {
         metadata.push(("fold", fold.to_string()));
     }
@@ -189,6 +196,10 @@ impl Checkpoint {
             seed: text("seed")?.parse().map_err(|_| damaged("seed"))?,
             epoch: text("epoch")?.parse().map_err(|_| damaged("epoch"))?,
             split: if is_first { None } else { Some(text("split")?) },
+            scaling: match metadata.get("scaling") {
+                Some(text) => Some(serde_json::from_str(text).map_err(|_| damaged("scaling"))?),
+                None => None,
+            },
             is_sealed: contents.is_sealed,
             tensors: contents.tensors,
         })

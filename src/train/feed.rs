@@ -1,6 +1,7 @@
 //! The batches of one part of a split, for graph tasks and node tasks alike.
 
-use crate::data::batch::EdgeReads;
+use crate::data::batch::{EdgeReads, Reading};
+use crate::data::features::scaling::Scaling;
 use crate::data::{Dataset, GraphBatch, Targets};
 use crate::kernels;
 use crate::settings::metric::Predictions;
@@ -18,6 +19,7 @@ pub struct Feed<'a> {
     pub graphs: Vec<u32>,
     /// For node tasks: whether a node is in the part.
     is_member: Option<Vec<bool>>,
+    scaling: Option<&'a Scaling>,
 }
 
 /// What one step needs.
@@ -51,7 +53,13 @@ impl<'a> Feed<'a> {
             is_member = Some(member);
         }
         graphs.sort_unstable();
-        Self { dataset, reads, device, graphs, is_member }
+        Self { dataset, reads, device, graphs, is_member, scaling: None }
+    }
+
+    /// The same with features scaled by the training part.
+    #[must_use]
+    pub fn scaled(self, scaling: Option<&'a Scaling>) -> Self {
+        Self { scaling, ..self }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -70,7 +78,16 @@ impl<'a> Feed<'a> {
     /// # Errors
     /// Where Candle cannot allocate.
     pub fn step(&self, graphs: &[u32]) -> Result<Step> {
-        let batch = self.dataset.batch_for(self.reads, graphs, DType::F32, self.device)?;
+        self.step_with(graphs, None)
+    }
+
+    /// The step over these graphs, with signs drawn where features have free ones.
+    ///
+    /// # Errors
+    /// Where Candle cannot allocate.
+    pub fn step_with(&self, graphs: &[u32], sign_seed: Option<u64>) -> Result<Step> {
+        let reading = Reading { edges: self.reads, scaling: self.scaling, sign_seed };
+        let batch = self.dataset.batch_with(&reading, graphs, DType::F32, self.device)?;
         let items = self.items(graphs);
         let rows = match &self.is_member {
             Some(is_member) if items.len() < batch.graph.n_nodes() => {

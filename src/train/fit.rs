@@ -17,6 +17,7 @@ use super::settings::Settings;
 use super::tensors::Named;
 use crate::check::Checked;
 use crate::data::batch::EdgeReads;
+use crate::data::features::scaling::Scaling;
 use crate::data::{Dataset, Split, Targets};
 use crate::ir::Model;
 use crate::lower::{AuxiliaryLosses, LossWeights, Network, Value};
@@ -40,6 +41,7 @@ const SAVE_EVERY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(6
 const SHUFFLE: u64 = 11;
 const DROPOUT: u64 = 12;
 const WEIGHTS: u64 = 13;
+const SIGNS: u64 = 14;
 
 /// One run of a protocol.
 pub(crate) struct Unit {
@@ -95,6 +97,8 @@ struct Fit<'a> {
     weights: Vec<Var>,
     /// What a step's loss is divided by.
     loss_weights: LossWeights,
+    /// Of the training part, where features are scaled by it.
+    scaling: Option<Scaling>,
     optimizer: Box<dyn Optimizer>,
     schedule: Box<dyn Schedule>,
     early_stop: Box<dyn EarlyStop>,
@@ -191,6 +195,7 @@ pub(super) fn fit(
         network,
         weights,
         loss_weights,
+        scaling: cx.dataset.scales_columns.then(|| Scaling::of(cx.dataset, &unit.split.train)),
     };
     if let Some(state) = resume {
         fit.restore(state)?;
@@ -239,24 +244,24 @@ fn loss_weights(network: &Network, cx: &FitCx, unit: &Unit) -> Result<LossWeight
 impl Fit<'_> {
     fn feed<'f>(&'f self, items: &[u32]) -> Feed<'f> {
         let model = self.cx.model.get();
-        Feed::new(self.cx.dataset, model.task, EdgeReads::of(model), items, self.cx.device)
+        let feed = Feed::new(self.cx.dataset, model.task, EdgeReads::of(model), items, self.cx.device);
+        feed.scaled(self.scaling.as_ref())
     }
 
     fn train(&mut self, progress: &mut dyn Progress) -> Result<Status> {
         let (cx, unit) = (self.cx, self.unit);
         let task = cx.model.get().task;
         let reads = EdgeReads::of(cx.model.get());
-        let train = Feed::new(cx.dataset, task, reads, &unit.split.train, cx.device);
-        let validation = Feed::new(cx.dataset, task, reads, &unit.split.validation, cx.device);
+        // Taken out, because the feeds live through changes of the rest.
+        let scaling = self.scaling.clone();
+        let feed = |items| Feed::new(cx.dataset, task, reads, items, cx.device).scaled(scaling.as_ref());
+        let (train, validation) = (feed(&unit.split.train), feed(&unit.split.validation));
         // The validation part is the same in every epoch, so its batches are made once.
         let validation_steps =
             validation.steps(cx.settings.batch_size).collect::<candle_core::Result<Vec<Step>>>()?;
-        // So is the training part where one batch holds it all.
-        let whole = if train.graphs.len() <= cx.settings.batch_size {
-            Some(train.step(&train.graphs)?)
-        } else {
-            None
-        };
+        // So is the training part where one batch holds it all and nothing in it is drawn.
+        let is_same = train.graphs.len() <= cx.settings.batch_size && cx.dataset.random_signs.is_empty();
+        let whole = if is_same { Some(train.step(&train.graphs)?) } else { None };
         let (mut saved, mut save_every) = (Instant::now(), SAVE_EVERY[0]);
         let mut is_done = false;
         while !is_done && self.place.epoch < cx.settings.epochs {
@@ -301,7 +306,12 @@ impl Fit<'_> {
             let begun = Instant::now();
             let step = match whole {
                 Some(step) => Cow::Borrowed(step),
-                None => Cow::Owned(train.step(graphs)?),
+                None => {
+                    let has_signs = !self.cx.dataset.random_signs.is_empty();
+                    let places = [self.place.epoch as u64, idx as u64];
+                    let seed = has_signs.then(|| self.unit.derived_seed(SIGNS, places));
+                    Cow::Owned(train.step_with(graphs, seed)?)
+                }
             };
             let loss = self.train_step(&step, lr, (idx, n_batches), order.len(), wants_pooling_stats)?;
             self.place.batch = idx + 1;
@@ -513,7 +523,7 @@ impl Fit<'_> {
         let (Some(folder), Some(kept)) = (self.folder, &self.kept) else { return Ok(()) };
         let names = self.network.parameters().iter().map(|parameter| parameter.name.clone());
         let tensors = names.zip(kept.tensors.iter().cloned()).collect();
-        folder.write_checkpoint(self.cx.checkpoint, self.unit, kept.epoch, &tensors)
+        folder.write_checkpoint(self.cx.checkpoint, self.unit, kept.epoch, self.scaling.as_ref(), &tensors)
     }
 
     fn summary(&self, status: Status) -> UnitSummary {

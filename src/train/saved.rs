@@ -11,6 +11,8 @@ use super::record::Figures;
 use super::settings::Settings;
 use super::source::ModelSource;
 use crate::check::Checked;
+use crate::data::batch::Reading;
+use crate::data::features::scaling::Scaling;
 use crate::data::{Dataset, EdgeReads, Split, Targets, Vocabulary};
 use crate::diagnostic::Diagnostic;
 use crate::diff::Side;
@@ -165,6 +167,12 @@ impl SavedModel {
                 "name data with the same features, or train a model on these",
             );
         }
+        if dataset.scales_columns && self.checkpoint.scaling.is_none() {
+            return refuse(
+                format!("its columns were not scaled in training, and those of {} are to be", dataset.name),
+                "leave `normalize = columns` out: the data is then read as in training",
+            );
+        }
         if dataset.n_features() != trained.n_features {
             return refuse(
                 format!(
@@ -242,6 +250,11 @@ impl SavedModel {
         Ok(())
     }
 
+    /// What the columns of the training part were scaled by, where this data asks for that.
+    fn scaling_for(&self, dataset: &Dataset) -> Option<&Scaling> {
+        self.checkpoint.scaling.as_ref().filter(|_| dataset.scales_columns)
+    }
+
     /// Loss and metrics over some items (graphs or nodes) with labels.
     ///
     /// # Errors
@@ -250,6 +263,7 @@ impl SavedModel {
         let model = self.model.get();
         let reads = EdgeReads::of(model);
         let feed = Feed::new(dataset, model.task, reads, items, self.network.device());
+        let feed = feed.scaled(self.scaling_for(dataset));
         let steps = feed.steps(self.batch_size).map(|step| step.map(Cow::Owned));
         let Measured { loss, predictions, .. } = measure(&self.network, &feed, steps, false)?;
         Ok(figures(loss, &predictions, &self.metrics))
@@ -272,7 +286,8 @@ impl SavedModel {
         let reads = EdgeReads::of(self.model.get());
         let mut outputs = Outputs { width: 0, values: Vec::new(), items: (0..n_items as u32).collect() };
         for graphs in graphs.chunks(self.batch_size) {
-            let batch = dataset.batch_for(reads, graphs, DType::F32, self.network.device())?;
+            let reading = Reading { scaling: self.scaling_for(dataset), ..Reading::of(reads) };
+            let batch = dataset.batch_with(&reading, graphs, DType::F32, self.network.device())?;
             let output = self.network.forward(&batch, &mut ForwardCx::evaluation())?;
             let (batch_values, width) = values(&output.x)?;
             outputs.width = width;

@@ -157,6 +157,7 @@ pub(crate) fn args_json(args: &Args) -> Map<String, Value> {
         ArgValue::IntList(list) => list.clone().into(),
         ArgValue::ChoiceList(list) => list.clone().into(),
         ArgValue::Call(call) => call_json(call),
+        ArgValue::Calls(calls) => calls.iter().map(call_json).collect(),
         ArgValue::Pipeline | ArgValue::Absent => Value::Null,
     };
     args.0.iter().map(|arg| (arg.name.to_string(), value(&arg.value))).collect()

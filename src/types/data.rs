@@ -10,6 +10,9 @@ pub struct DataFacts {
     pub n_graphs: usize,
     /// Width of the node features after the reader's `features` choice; 0 where there are none.
     pub n_features: usize,
+    /// What they are, where they are of several kinds: `3 node labels (0, 1, 2) and 8 Laplacian eigenvectors`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub feature_columns: String,
     /// Classes, or values per target.
     pub n_outputs: usize,
     /// `None` where the data carries no labels.

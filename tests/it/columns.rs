@@ -87,6 +87,53 @@ fn a_set_given_by_name_is_read_as_the_run_read_it() {
     assert_eq!(hgnnc(path, &["predict", "degrees", "--data", "REAL"]).0, Some(0));
 }
 
+/// A list of features, with what a run makes of them: signs drawn for its batches, columns scaled by its training part.
+#[test]
+fn a_list_of_features_is_computed_of_other_data_as_it_was_of_the_runs_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write_set(path, "LABELS", "node_labels", |node| (node % 3).to_string());
+    write_set(path, "SHIFTED", "node_labels", |node| (node % 3 + 1).to_string());
+    write_set(path, "REAL", "node_attributes", |node| format!("{node}, 0.5, 1"));
+    let list = "[labels, degree, degree_profile, laplacian(1), random_walk(3)]";
+    let model = format!(
+        "data = tu(\"LABELS\", features = {list}, normalize = columns)\nmodel = sage(4) -> relu -> mean -> mlp\n\
+         train {{ epochs = 3, batch_size = 4 }}\n"
+    );
+    fs::write(path.join("list.hgnn"), model).unwrap();
+    for run in ["list", "again"] {
+        let (code, _, err) = hgnnc(path, &["train", "list.hgnn", "--out", run]);
+        assert_eq!(code, Some(0), "{err}");
+    }
+    let file = |run: &str, name: &str| fs::read(path.join(run).join(name)).unwrap();
+    for name in ["metrics.jsonl", "checkpoint.safetensors"] {
+        assert_eq!(file("list", name), file("again", name), "{name}");
+    }
+    for command in ["eval", "predict"] {
+        let own = hgnnc(path, &[command, "list"]);
+        assert_eq!(own.0, Some(0), "{}", own.2);
+        for data in ["LABELS", &format!("tu(\"LABELS\", features = {list}, normalize = columns)")] {
+            assert_eq!(hgnnc(path, &[command, "list", "--data", data]), own, "{data}");
+        }
+        for (data, expected) in [
+            ("SHIFTED", "node label 3 does not occur"),
+            ("REAL", "`labels` needs `REAL_node_labels.txt`"),
+            (
+                "tu(\"LABELS\", features = [labels, degree])",
+                "3 node labels (0, 1, 2), degrees from 0 to 2, 5 columns",
+            ),
+        ] {
+            let (code, _, err) = hgnnc(path, &[command, "list", "--data", data]);
+            assert_eq!(code, Some(2), "{err}");
+            let err = err.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(err.contains(expected), "{expected} in {err}");
+        }
+    }
+    let (_, out, _) = hgnnc(path, &["data", &format!("tu(\"LABELS\", features = {list})")]);
+    let out = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(out.contains("1 Laplacian eigenvector and 3 return probabilities of random walks"), "{out}");
+}
+
 #[test]
 fn edges_are_read_as_the_run_read_them() {
     let folder = tempfile::tempdir().unwrap();

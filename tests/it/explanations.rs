@@ -21,6 +21,7 @@ fn needs_no_model(code: &str) -> bool {
         "no_edges",
         "more_clusters_than_nodes",
         "no_effect",
+        "unknown_feature",
     ];
     match code.split_once("::") {
         Some(("data", name)) => !of_text.contains(&name),

@@ -228,7 +228,7 @@ fn samples(kind: ArgKind) -> Vec<ArgValue> {
         ArgKind::ChoiceList(words) => {
             vec![ArgValue::ChoiceList(words.to_vec()), ArgValue::ChoiceList(words[..1].to_vec())]
         }
-        ArgKind::Text | ArgKind::Call(_) => Vec::new(),
+        ArgKind::Text | ArgKind::Call(_) | ArgKind::CallList { .. } => Vec::new(),
     }
 }
 

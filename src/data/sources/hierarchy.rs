@@ -15,6 +15,7 @@
 use crate::args::BoundCall;
 use crate::data::columns::{Columns, Vocabulary};
 use crate::data::dataset::{Dataset, DatasetParts, Features, Targets};
+use crate::data::features::{self, Block};
 use crate::data::{DataError, DataOptions, Source};
 use crate::rng::{below, generator, permutation, shuffle, unit};
 use crate::settings;
@@ -38,7 +39,7 @@ impl Source for Hierarchy {
         Some(Vec::new())
     }
 
-    fn load(&self, call: &BoundCall, _: &DataOptions) -> Result<Dataset, DataError> {
+    fn load(&self, call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError> {
         let int = |name| call.args.int(name) as usize;
         let rings = rings(call);
         let (n_graphs, n_classes) = (int("graphs"), rings.len());
@@ -75,14 +76,19 @@ impl Source for Hierarchy {
             }
             node_offsets.push(base + graph.colours.len() as u32);
         }
-        Ok(Dataset::new(DatasetParts {
+        let own = Block {
+            features: Features::OneHot { columns, width: shape.communities },
+            columns: vec![Columns::Named { what: "colours of hierarchy()".into(), count: shape.communities }],
+        };
+        let prepared = features::of_made(call, options, (&node_offsets, &edges), own)?;
+        let mut dataset = Dataset::new(DatasetParts {
             name: "hierarchy()".into(),
             task: Some(Task { entity: Entity::Graph, kind: TargetKind::Classification }),
             node_offsets,
             edges,
             edge_features: None,
             edge_kinds: None,
-            features: Features::OneHot { columns, width: shape.communities },
+            features: prepared.features,
             targets: Targets::Classes((0..n_graphs).map(|g| (g % n_classes) as i64).collect()),
             class_names: rings
                 .iter()
@@ -90,14 +96,10 @@ impl Source for Hierarchy {
                 .collect(),
             fixed_split: None,
             graph_ids: (1..=n_graphs as u32).collect(),
-            vocabulary: Vocabulary {
-                columns: vec![Columns::Named {
-                    what: "colours of hierarchy()".into(),
-                    count: shape.communities,
-                }],
-                ..Vocabulary::default()
-            },
-        }))
+            vocabulary: Vocabulary { columns: prepared.columns, ..Vocabulary::default() },
+        });
+        dataset.draw_signs(prepared.random_signs);
+        Ok(dataset)
     }
 }
 

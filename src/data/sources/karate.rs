@@ -7,6 +7,7 @@
 use crate::args::BoundCall;
 use crate::data::columns::{Columns, Vocabulary};
 use crate::data::dataset::{Dataset, DatasetParts, Features, Targets};
+use crate::data::features::{self, Block};
 use crate::data::{DataError, DataOptions, Source};
 use crate::settings::{self, data::SourceFacts, protocol::Split};
 use crate::types::{Entity, TargetKind, Task};
@@ -70,40 +71,38 @@ impl Source for Karate {
         Some(Vec::new())
     }
 
-    fn load(&self, call: &BoundCall, _: &DataOptions) -> Result<Dataset, DataError> {
+    fn load(&self, call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError> {
         let edges: Vec<(u32, u32)> = (0u32..)
             .zip(FRIENDS)
             .flat_map(|(member, friends)| {
                 friends.iter().flat_map(move |&friend| [(member, friend), (friend, member)])
             })
             .collect();
-        let mut degrees = vec![0u32; N_NODES];
-        edges.iter().for_each(|&(_, target)| degrees[target as usize] += 1);
-        let max_degree = *degrees.iter().max().expect("34 members");
-        let (columns, meaning) = match call.args.choice("features") {
-            "degree" => (degrees, Columns::Degrees { max: max_degree }),
-            _ => (
-                (0..N_NODES as u32).collect(),
-                Columns::Named { what: "members of karate()".into(), count: N_NODES },
-            ),
+        let node_offsets = vec![0, N_NODES as u32];
+        let own = Block {
+            features: Features::OneHot { columns: (0..N_NODES as u32).collect(), width: N_NODES },
+            columns: vec![Columns::Named { what: "members of karate()".into(), count: N_NODES }],
         };
+        let prepared = features::of_made(call, options, (&node_offsets, &edges), own)?;
         let classes = (0..N_NODES as u32).map(|node| i64::from(!MR_HI.contains(&node))).collect();
         let test =
             (0..N_NODES as u32).filter(|node| !TRAIN.contains(node) && !VALIDATION.contains(node)).collect();
-        Ok(Dataset::new(DatasetParts {
+        let mut dataset = Dataset::new(DatasetParts {
             name: "karate()".into(),
             task: Some(Task { entity: Entity::Nodes, kind: TargetKind::Classification }),
-            node_offsets: vec![0, N_NODES as u32],
+            node_offsets,
             edges,
             edge_features: None,
             edge_kinds: None,
-            features: Features::OneHot { columns, width: meaning.width() },
+            features: prepared.features,
             targets: Targets::Classes(classes),
             class_names: vec!["Mr. Hi".into(), "Officer".into()],
             fixed_split: Some(Split { train: TRAIN.to_vec(), validation: VALIDATION.to_vec(), test }),
             graph_ids: vec![1],
-            vocabulary: Vocabulary { columns: vec![meaning], ..Vocabulary::default() },
-        }))
+            vocabulary: Vocabulary { columns: prepared.columns, ..Vocabulary::default() },
+        });
+        dataset.draw_signs(prepared.random_signs);
+        Ok(dataset)
     }
 }
 

@@ -290,6 +290,10 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("tu", "undirected", "false"),
     ("tu", "loops", "keep"),
     ("tu", "parallel", "keep"),
+    ("tu", "normalize", "none"),
+    ("karate", "normalize", "none"),
+    ("hierarchy", "normalize", "none"),
+    ("hierarchy", "features", "colours"),
     ("gcn", "improved", "false"),
     ("gcn", "normalize", "true"),
     ("gin", "aggregate", "sum"),
@@ -342,6 +346,10 @@ pub fn value_text(value: &ArgValue) -> String {
         }
         ArgValue::ChoiceList(list) => format!("[{}]", list.join(", ")),
         ArgValue::Call(call) => call_text(call),
+        ArgValue::Calls(calls) => {
+            let items: Vec<_> = calls.iter().map(call_text).collect();
+            format!("[{}]", items.join(", "))
+        }
         ArgValue::Pipeline | ArgValue::Absent => String::new(),
     }
 }

@@ -453,7 +453,12 @@ fn once<T>(line: usize, what: &str, slot: &mut Option<T>, value: T) -> Result<()
 fn without_places(args: &mut Args) {
     for arg in &mut args.0 {
         arg.span = None;
-        if let ArgValue::Call(call) = &mut arg.value {
+        let calls = match &mut arg.value {
+            ArgValue::Call(call) => std::slice::from_mut(call),
+            ArgValue::Calls(calls) => calls.as_mut_slice(),
+            _ => &mut [],
+        };
+        for call in calls {
             call.span = Span::default();
             without_places(&mut call.args);
         }

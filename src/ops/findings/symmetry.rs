@@ -1,7 +1,9 @@
 //! Permutation symmetry as a type: how a stage changes the way its value moves with the node numbering.
 
+use crate::args::BoundCall;
 use crate::diagnostic::Diagnostic;
 use crate::ops::InferCx;
+use crate::settings::data::features;
 use crate::source::Span;
 use crate::types::{Cause, Causes, Entity, Symmetry, Type};
 
@@ -43,6 +45,23 @@ fn carried_poison(cx: &InferCx) -> Option<Causes> {
         Symmetry::Poisoned(causes) => Some(causes.clone()),
         Symmetry::Equivariant | Symmetry::Invariant => None,
     })
+}
+
+/// No feature of the data has signs that the numbering or the solver settles.
+pub fn signs_are_settled(data: &BoundCall) -> Option<Diagnostic> {
+    let feature = features::with_signs(data, "fixed")?;
+    let written = feature.args.get("signs").and_then(|arg| arg.span).unwrap_or(feature.span);
+    Some(
+        Diagnostic::warning(
+            "symmetry::eigenvector_signs",
+            "the result depends on the signs of eigenvectors, which no graph determines",
+        )
+        .label(written, "the same graph has them with either sign")
+        .help(
+            "write `signs = random`, which draws them for each training batch, or `signs = absolute`, which is invariant",
+        )
+        .guess(written, "signs = random"),
+    )
 }
 
 /// The result of the model does not depend on how the nodes are numbered: a graph's stays, a node's moves along.

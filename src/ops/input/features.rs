@@ -13,6 +13,14 @@ use crate::types::{Dim, Entity, Level, Size, Symmetry, Type};
 #[derive(Debug)]
 pub struct Input;
 
+/// `: 3 node labels (0, 1, 2) and 8 Laplacian eigenvectors`, where there are several kinds of columns.
+fn of_columns(data: &crate::types::DataFacts) -> String {
+    match data.feature_columns.as_str() {
+        "" => String::new(),
+        columns => format!(": {columns}"),
+    }
+}
+
 impl Operator for Input {
     fn name(&self) -> &'static str {
         "input"
@@ -45,7 +53,12 @@ impl Operator for Input {
                 Dim::new(
                     Size::Known(data.n_features),
                     None,
-                    format!("{} has {} per node", data.name, count(data.n_features, "feature")),
+                    format!(
+                        "{} has {} per node{}",
+                        data.name,
+                        count(data.n_features, "feature"),
+                        of_columns(data)
+                    ),
                 ),
             ),
             None => (

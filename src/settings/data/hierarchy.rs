@@ -1,6 +1,6 @@
 //! `hierarchy(...)`: graphs whose class is visible only at the scale of whole communities.
 
-use super::SourceFacts;
+use super::{SourceFacts, features};
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
 use crate::diagnostic::Diagnostic;
 
@@ -59,6 +59,13 @@ pub static SPEC: CallSpec = CallSpec {
             positional: false,
             doc: "Seed of the generator; the same seed gives the same bits.",
         },
+        features::argument(
+            &["colours", "degree", "constant"],
+            "colours",
+            "Node features: `colours` one-hot, `degree` one-hot, `constant` a single 1. Several in a list, \
+             `[colours, laplacian(8)]`: `hgnnc ops feature`.",
+        ),
+        features::NORMALIZE,
     ],
 };
 
@@ -67,6 +74,10 @@ pub struct Hierarchy;
 impl SourceFacts for Hierarchy {
     fn spec(&self) -> &'static CallSpec {
         &SPEC
+    }
+
+    fn own_features(&self) -> &'static [&'static str] {
+        &["colours"]
     }
 
     fn check(&self, call: &BoundCall) -> Vec<Diagnostic> {

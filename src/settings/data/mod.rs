@@ -2,6 +2,7 @@
 //! [`SPECS`]. [`crate::data`] reads them.
 
 pub mod edges;
+pub mod features;
 pub mod hierarchy;
 pub mod karate;
 pub mod tu;
@@ -19,8 +20,11 @@ pub trait SourceFacts: Sync {
         ""
     }
 
+    /// The features that no other source has, as lists of features name them.
+    fn own_features(&self) -> &'static [&'static str];
+
     /// What is wrong with a call that its arguments alone show, without touching any file: arguments that
-    /// contradict each other or have no effect.
+    /// contradict each other or have no effect. Features are looked at in [`check_call`].
     fn check(&self, call: &BoundCall) -> Vec<Diagnostic>;
 }
 
@@ -40,7 +44,10 @@ pub fn find(name: &str) -> Option<&'static dyn SourceFacts> {
 /// # Panics
 /// Where the call is not of the catalogue [`SPECS`].
 pub fn check_call(call: &BoundCall) -> Vec<Diagnostic> {
-    find(call.name).expect("a call bound against SPECS").check(call)
+    let source = find(call.name).expect("a call bound against SPECS");
+    let mut found = source.check(call);
+    found.extend(features::check(call, source.own_features()));
+    found
 }
 
 /// An argument that has no effect beside the others: an error, because every token of a file has one.

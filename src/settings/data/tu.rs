@@ -1,8 +1,8 @@
 //! `tu("PROTEINS")`: data sets in the layout of the TU collection.
 
 use super::edges::{LOOPS, PARALLEL, UNDIRECTED, check_without_features};
-use super::{SourceFacts, without_effect};
-use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default};
+use super::{SourceFacts, features, without_effect};
+use crate::args::{ArgKind, ArgSpec, ArgValue, BoundCall, CallSpec, Default};
 use crate::diagnostic::Diagnostic;
 
 pub static SPEC: CallSpec = CallSpec {
@@ -20,15 +20,15 @@ pub static SPEC: CallSpec = CallSpec {
             doc: "`PROTEINS`: looked for in the data folder and the cache, then downloaded; or a path (`./my/SET`, \
                   `SET.zip`), in a file relative to that file.",
         },
-        ArgSpec {
-            name: "features",
-            kind: ArgKind::Choice(&["auto", "labels", "attributes", "both", "degree", "constant"]),
-            default: Default::Choice("auto"),
-            positional: false,
-            doc: "Node features: `labels` one-hot (columns from the smallest to the largest label), `attributes` as \
-                  they are, `both` (attributes first), `degree` one-hot, `constant` a single 1; `auto` takes the \
-                  labels, or the attributes where there are no labels.",
-        },
+        features::argument(
+            &["auto", "labels", "attributes", "both", "degree", "constant"],
+            "auto",
+            "Node features: `labels` one-hot (columns from the smallest to the largest label), `attributes` as they \
+             are, `both` (attributes first), `degree` one-hot, `constant` a single 1; `auto` takes the labels, or the \
+             attributes where there are no labels. Several in a list, `[labels, degree, laplacian(8)]`: \
+             `hgnnc ops feature`.",
+        ),
+        features::NORMALIZE,
         ArgSpec {
             name: "edge_features",
             kind: ArgKind::Choice(&["auto", "labels", "attributes", "both", "none"]),
@@ -76,18 +76,30 @@ impl SourceFacts for Tu {
         include_str!("tu_layout.txt")
     }
 
+    fn own_features(&self) -> &'static [&'static str] {
+        &["labels", "attributes"]
+    }
+
     fn check(&self, call: &BoundCall) -> Vec<Diagnostic> {
-        let features = call.args.choice("features");
-        let unused = (features != "degree").then(|| {
-            without_effect(
-                call,
-                "max_degree",
-                &format!("the node features are `{features}`"),
-                "leave it out, or write `features = degree`",
-            )
-        });
+        let features = &call.args.get("features").expect("it has the argument").value;
+        let unused = match features {
+            ArgValue::Choice("degree") => None,
+            ArgValue::Choice(word) => {
+                let why = format!("the node features are `{word}`");
+                without_effect(call, "max_degree", &why, "leave it out, or write `features = degree`")
+            }
+            _ => {
+                let why = "in a list of features it belongs to `degree`";
+                without_effect(
+                    call,
+                    "max_degree",
+                    why,
+                    "leave it out, or write `degree(max = …)` in the list",
+                )
+            }
+        };
         let no_edge_features = call.args.choice("edge_features") == "none";
         let merged = no_edge_features.then(|| check_without_features(call));
-        unused.flatten().into_iter().chain(merged.flatten()).collect()
+        unused.into_iter().chain(merged.flatten()).collect()
     }
 }

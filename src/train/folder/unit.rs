@@ -4,6 +4,7 @@ use super::names::{CHECKPOINT, CURVES, METRICS, RESOURCES, SPLIT, STATE, SUMMARY
 use super::record::Resources;
 use super::{MAX_RECORD_BYTES, read_json, remove, write_json, write_text};
 use crate::data::Split;
+use crate::data::features::scaling::Scaling;
 use crate::files::lines::Lines;
 use crate::regular::ReadError;
 use crate::train::checkpoint::{self, CheckpointFacts};
@@ -99,9 +100,10 @@ impl Folder {
         facts: &CheckpointFacts,
         unit: &Unit,
         epoch: usize,
+        scaling: Option<&Scaling>,
         weights: &Named,
     ) -> Result<()> {
-        checkpoint::write(&self.checkpoint_path(), facts, unit, epoch, weights)
+        checkpoint::write(&self.checkpoint_path(), facts, unit, epoch, scaling, weights)
     }
 
     pub fn write_curves(&self, title: &str, records: &[EpochRecord], metric: &str) -> Result<()> {

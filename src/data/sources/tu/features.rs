@@ -2,17 +2,15 @@
 //! become is the same for edges.
 
 use super::expect_rows;
-use crate::args::BoundCall;
+use crate::args::{ArgValue, BoundCall};
 use crate::data::DataError;
 use crate::data::columns::{self, Columns, Vocabulary};
 use crate::data::dataset::Features;
+use crate::data::features::{self, Block, Graphs, Prepared};
 use crate::data::files::{TuFiles, size_in_words};
 use crate::data::scan::{FileName, Table};
 use crate::diagnostic::count;
 use crate::source::Span;
-
-/// Degrees with a column of their own where no `max_degree` is written: social networks have hubs of thousands.
-const DEGREE_COLUMNS: u32 = 500;
 
 /// One-hot columns of labels; a set with more has a label for each node, and a batch of them would fill the
 /// memory.
@@ -91,20 +89,33 @@ pub struct Asked<'a> {
     pub choice: &'a str,
     /// It is what the model was trained with, and not what the call says.
     is_of_model: bool,
+    /// It is one of several in a list.
+    is_listed: bool,
     span: Option<Span>,
 }
 
 impl<'a> Asked<'a> {
+    /// A feature of a list.
+    fn listed(feature: &BoundCall) -> Self {
+        let span = Some(feature.span).filter(|span| span.start < span.end);
+        Self { item: Item::Node, choice: feature.name, is_of_model: false, is_listed: true, span }
+    }
+
     /// What the call asks for. Where it leaves that open and a model is known, the columns of the model.
     pub fn of(item: Item, call: &'a BoundCall, known: Option<&Vocabulary>) -> Self {
         let written = call.args.get(item.setting());
         let of_model = known
             .and_then(|known| item.known_choice(known))
             .filter(|_| written.is_none_or(|arg| arg.span.is_none()));
+        let choice = match written.map(|arg| &arg.value) {
+            Some(ArgValue::Choice(word)) => word,
+            _ => "",
+        };
         Self {
             item,
-            choice: of_model.unwrap_or(call.args.choice(item.setting())),
+            choice: of_model.unwrap_or(choice),
             is_of_model: of_model.is_some(),
+            is_listed: false,
             span: written.and_then(|arg| arg.span),
         }
     }
@@ -135,21 +146,40 @@ impl<'a> Asked<'a> {
 pub fn read(
     files: &mut TuFiles,
     call: &BoundCall,
-    n_nodes: usize,
+    node_offsets: &[u32],
     edges: &[(u32, u32)],
     known: Option<&Vocabulary>,
-) -> Result<(Features, Vec<Columns>), DataError> {
+) -> Result<Prepared, DataError> {
     let asked = Asked::of(Item::Node, call, known);
-    let (features, columns) = match asked.choice {
-        "constant" => (Features::Dense { values: vec![1.0; n_nodes], width: 1 }, vec![Columns::Constant]),
-        "degree" => {
-            let written = call.args.opt_int("max_degree").map(|degree| degree as u32);
-            degree_features(n_nodes, edges, written.or(known.and_then(Vocabulary::max_degree)))
-        }
-        _ => of_files(files, &asked, n_nodes, known)?,
+    let n_nodes = node_offsets.last().map_or(0, |&end| end as usize);
+    let mut prepared = if features::is_list(call) {
+        let max_nodes = call.args.opt_int("max_nodes").map(|most| most as usize);
+        let graphs = Graphs::new(node_offsets, edges, max_nodes);
+        let max_bytes = files.max_bytes().saturating_mul(4);
+        let mut own = |feature: &BoundCall| {
+            let (features, columns) = of_files(files, &Asked::listed(feature), n_nodes, known)?;
+            Ok(Block { features, columns })
+        };
+        features::read(call, &graphs, known, &mut own, max_bytes)?
+    } else {
+        let (features, columns) = match asked.choice {
+            "constant" => of_block(features::ones(n_nodes)),
+            "degree" => {
+                let written = call.args.opt_int("max_degree").map(|degree| degree as u32);
+                let max = written.or(known.and_then(Vocabulary::max_degree));
+                of_block(features::degrees(n_nodes, edges, max))
+            }
+            _ => of_files(files, &asked, n_nodes, known)?,
+        };
+        Prepared { features, columns, random_signs: Vec::new() }
     };
-    asked.expect_columns_of(files, known, &columns)?;
-    Ok((features, columns))
+    asked.expect_columns_of(files, known, &prepared.columns)?;
+    prepared.features = features::with_rows_normalized(prepared.features, n_nodes, call);
+    Ok(prepared)
+}
+
+fn of_block(block: Block) -> (Features, Vec<Columns>) {
+    (block.features, block.columns)
 }
 
 /// Labels and attributes of nodes or edges.
@@ -259,6 +289,23 @@ fn missing_part(files: &TuFiles, part: &str, asked: &Asked, known: Option<&Vocab
     }
     let (file, choice, item) = (files.file_of(part), asked.choice, asked.item);
     let setting = item.setting();
+    if asked.is_listed {
+        let other = if part == item.labels() { item.attributes() } else { item.labels() };
+        let instead = match files.has(other) {
+            true => format!("leave it out, or write `{}`", other.trim_start_matches("node_")),
+            false => {
+                "leave it out: `degree` and the others that follow from the edges are there for every set"
+                    .into()
+            }
+        };
+        return DataError::new(
+            "data::missing_part",
+            format!("`{choice}` needs `{file}`, which {name} does not have"),
+        )
+        .file(files.path.display().to_string())
+        .help(instead)
+        .span(asked.span);
+    }
     let there: Vec<String> = [(item.labels(), "labels"), (item.attributes(), "attributes")]
         .into_iter()
         .filter(|(part, _)| files.has(part))
@@ -282,7 +329,7 @@ fn missing_part(files: &TuFiles, part: &str, asked: &Asked, known: Option<&Vocab
 fn other_columns(files: &TuFiles, known: &Vocabulary, asked: &Asked, now: &str) -> DataError {
     let (item, setting) = (asked.item, asked.item.setting());
     let help = match item.known_choice(known) {
-        Some(choice) if !asked.is_of_model => {
+        Some(choice) if !asked.is_of_model && !asked.is_listed => {
             format!("leave `{setting}` out, and the data is read as the model's was: `{setting} = {choice}`")
         }
         _ => "the model has no other inputs: give data with these features, or train a model on those that the data has"
@@ -398,14 +445,4 @@ fn label_values(labels: impl Iterator<Item = i64> + Clone) -> Vec<i64> {
     values.sort_unstable();
     values.dedup();
     if span < 2 * values.len() as u64 { (min..=max).collect() } else { values }
-}
-
-/// One column a degree, the last for all larger ones. A degree counts the edges into a node as they are after the
-/// options of the call, parallel edges each and a self-loop once.
-fn degree_features(n_nodes: usize, edges: &[(u32, u32)], asked: Option<u32>) -> (Features, Vec<Columns>) {
-    let mut degrees = vec![0u32; n_nodes];
-    edges.iter().for_each(|&(_, target)| degrees[target as usize] += 1);
-    let max = asked.unwrap_or_else(|| degrees.iter().copied().max().unwrap_or(0).min(DEGREE_COLUMNS));
-    let columns = degrees.into_iter().map(|degree| degree.min(max)).collect();
-    (Features::OneHot { columns, width: max as usize + 1 }, vec![Columns::Degrees { max }])
 }

@@ -75,7 +75,8 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
     if let Some(labels) = &mut kind_labels {
         labels.has_added_loops = options.loops == Loops::Add;
     }
-    let (mut features, columns) = features::read(files, call, n_nodes, &edges.pairs, known)?;
+    let prepared = features::read(files, call, &node_offsets, &edges.pairs, known)?;
+    let (mut features, columns) = (prepared.features, prepared.columns);
     let n_graphs = node_offsets.len() - 1;
     let (mut targets, class_names, target) = targets::read(files, call, n_graphs, &indicator_name, known)?;
     let mut graph_ids: Vec<u32> = (1..node_offsets.len() as u32).collect();
@@ -145,6 +146,7 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
         graph_ids,
         vocabulary: Vocabulary { columns, target, edge_columns, edge_kinds: kind_labels },
     });
+    dataset.draw_signs(prepared.random_signs);
     dataset.edits = edits;
     dataset.no_kinds = match values.n_label_columns {
         _ if has_lost_kinds => Some(NoKinds::Merged),

@@ -1,0 +1,31 @@
+//! Columns that one source has of its own.
+
+use crate::args::CallSpec;
+
+pub static LABELS: CallSpec = CallSpec {
+    name: "labels",
+    doc: "Of `tu`: the labels of the nodes, one-hot, with columns from the smallest to the largest label.",
+    example: "labels",
+    args: &[],
+};
+
+pub static ATTRIBUTES: CallSpec = CallSpec {
+    name: "attributes",
+    doc: "Of `tu`: the attributes of the nodes as the file has them.",
+    example: "attributes",
+    args: &[],
+};
+
+pub static IDENTITY: CallSpec = CallSpec {
+    name: "identity",
+    doc: "Of `karate`: a column for each member.",
+    example: "identity",
+    args: &[],
+};
+
+pub static COLOURS: CallSpec = CallSpec {
+    name: "colours",
+    doc: "Of `hierarchy`: the colour of the community of each node, one-hot.",
+    example: "colours",
+    args: &[],
+};
