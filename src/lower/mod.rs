@@ -7,6 +7,7 @@ mod loss;
 mod network;
 mod parameters;
 mod program;
+pub mod single;
 pub mod task_loss;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -181,26 +182,27 @@ pub struct PoolingStats {
 }
 
 /// A lowered operator.
-pub trait Module: Send + Sync {
+pub(crate) trait Module: Send + Sync {
     /// # Errors
     /// Where Candle fails; shapes were proved before.
     fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value>;
 }
 
-/// What a module is made of: the typed node, and its weights by the names of its `WeightSpec`s.
-pub struct LowerCx<'a> {
-    pub idx: NodeIndex,
-    pub node: &'a Node,
-    pub args: &'a Args,
-    pub inputs: &'a [&'a Type],
-    pub output: &'a Type,
+/// What a module is made of: the typed node, and its weights by the names of its `WeightSpec`s. Not for others: only what
+/// was checked is lowered, as a [`Network`] or as a [`single::Single`].
+pub(crate) struct LowerCx<'a> {
+    idx: NodeIndex,
+    node: &'a Node,
+    args: &'a Args,
+    inputs: &'a [&'a Type],
+    output: &'a Type,
     /// The activation that the plan moved into this operator.
-    pub activation: Option<Fun>,
+    activation: Option<Fun>,
     /// Whether anything reads the coarse adjacency that this pooling would make.
-    pub needs_adjacency: bool,
+    needs_adjacency: bool,
     /// Whether a lift undoes this pooling.
-    pub needs_assignment: bool,
-    pub weights: &'a crate::lower::NodeWeights,
+    needs_assignment: bool,
+    weights: &'a NodeWeights,
 }
 
 impl LowerCx<'_> {
@@ -208,7 +210,7 @@ impl LowerCx<'_> {
     ///
     /// # Errors
     /// Where an operator that has to have a program has none.
-    pub fn module(&self) -> Result<Box<dyn Module>> {
+    fn module(&self) -> Result<Box<dyn Module>> {
         program::lower(self)
     }
 }

@@ -11,6 +11,7 @@ use hgnn::data::batch::EdgeReads;
 use hgnn::data::synthetic::{RandomGraphs, random_graphs, renumber};
 use hgnn::kernels::Summation;
 use hgnn::kernels::graph::EdgeKinds;
+use hgnn::lower::single::SingleError;
 use hgnn::lower::{ForwardCx, Network, Structure, Value};
 use hgnn::ops::{self, Action, Family, Operator, Ports, Select, WeightSpec};
 use hgnn::source::SourceMap;
@@ -899,7 +900,8 @@ fn operators_without_edges_refuse_them_with_a_message() {
         }
         let name = op.name();
         for entity in [Entity::Slots, Entity::Graph] {
-            let finding = infer(op, &written, &[&ty(entity, 1, Some(ROWS), WIDTH)]).unwrap_err();
+            let error = infer(op, &written, &[&ty(entity, 1, Some(ROWS), WIDTH)]).unwrap_err();
+            let SingleError::Refused { finding, .. } = error else { panic!("{name} on {entity:?}: {error}") };
             assert_eq!(finding.code, "levels::needs_edges", "{name} on {entity:?}");
         }
     }

@@ -1,23 +1,21 @@
-//! One operator alone: arguments and weights by hand, typed by its own shape rule, lowered by its own `lower`.
+//! One operator alone: arguments and weights by hand.
 
-use candle_core::{DType, Result, Tensor, Var};
+use candle_core::{DType, Result, Tensor};
 use hgnn::args::{ArgKind, ArgValue, Args, BoundArg, Default};
-use hgnn::ir::{Author, Node, Scope};
 use hgnn::kernels::graph::{Csr, SparseGraph};
-use hgnn::lower::{ForwardCx, LowerCx, Module, NodeWeights, Value};
-use hgnn::ops::{self, FactCx, InferCx, Operator, WeightSpec};
+use hgnn::lower::single::{self, Single, SingleError};
+use hgnn::lower::{ForwardCx, NodeWeights, Structure, Value};
+use hgnn::ops::{self, Operator, WeightSpec};
 use hgnn::source::Span;
-use hgnn::types::{DataFacts, Dim, Entity, Level, Size, SizesWithData, Symmetry, Type};
-use petgraph::graph::NodeIndex;
-use std::cell::RefCell;
+use hgnn::types::{DataFacts, Dim, Entity, Level, Size, Symmetry, Type};
 use std::sync::Arc;
 
-/// A lowered operator with all that it was made of.
+/// An operator that runs, with all that it was made of.
 pub struct Lone {
     pub output: Type,
     pub specs: Vec<WeightSpec>,
     pub weights: NodeWeights,
-    pub module: Box<dyn Module>,
+    single: Single,
 }
 
 impl Lone {
@@ -41,46 +39,58 @@ impl Lone {
         needs_assignment: bool,
         mut make: impl FnMut(&WeightSpec) -> Tensor,
     ) -> Lone {
-        let output = infer(op, args, inputs).unwrap_or_else(|finding| panic!("{}: {finding:?}", op.name()));
-        let specs = op.weights(&FactCx { args, inputs, output: &output });
-        let weights = NodeWeights(
-            specs
-                .iter()
-                .map(|spec| {
-                    let values = make(spec).to_dtype(dtype).unwrap();
-                    (spec.name, Var::from_tensor(&values).unwrap())
-                })
-                .collect(),
-        );
-        let node = Node {
-            op,
-            args: args.clone(),
-            ty: output.clone(),
-            name: None,
-            span: Span::default(),
-            scope: Scope::default(),
-            author: Author::File,
-            shares: None,
-        };
-        let module = LowerCx {
-            idx: NodeIndex::new(0),
-            node: &node,
-            args,
-            inputs,
-            output: &output,
-            activation: None,
-            needs_adjacency: true,
-            needs_assignment,
-            weights: &weights,
-        }
-        .module()
-        .unwrap_or_else(|error| panic!("{}: {error}", op.name()));
-        Lone { output, specs, weights, module }
+        let single = Single::new(op, args, inputs, &facts(), dtype, needs_assignment, |spec| Ok(make(spec)))
+            .unwrap_or_else(|error| panic!("{error}"));
+        let (output, specs) = (single.output().clone(), single.specs().to_vec());
+        Lone { output, specs, weights: single.weights().clone(), single }
     }
 
     pub fn run(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value> {
-        self.module.forward(inputs, cx)
+        self.single.forward(inputs, cx)
     }
+}
+
+/// An operator alone is checked as in a model before anything runs.
+#[test]
+fn an_operator_alone_runs_nothing_unchecked() {
+    let linear = find("linear");
+    let four = args(linear, &[("out", ArgValue::Int(4))]);
+    let rows = ty(Entity::Nodes, 0, None, 3);
+    let build = |args: &Args, inputs: &[&Type], shape: (usize, usize)| {
+        let make = |spec: &WeightSpec| match spec.shape.len() {
+            1 => Tensor::zeros(4, DType::F32, &candle_core::Device::Cpu),
+            _ => Tensor::zeros(shape, DType::F32, &candle_core::Device::Cpu),
+        };
+        Single::new(linear, args, inputs, &facts(), DType::F32, false, make)
+    };
+    let refused = |built: std::result::Result<Single, SingleError>| built.err().expect("refused").to_string();
+    assert_eq!(
+        refused(build(&Args(Vec::new()), &[&rows], (3, 4))),
+        "`linear` is not given `out`, written or by default"
+    );
+    assert_eq!(refused(build(&four, &[], (3, 4))), "`linear` takes one input with these arguments, not 0");
+    assert_eq!(
+        refused(build(&four, &[&rows; 2], (3, 4))),
+        "`linear` takes one input with these arguments, not 2"
+    );
+    assert_eq!(
+        refused(build(&four, &[&rows], (4, 3))),
+        "`weight` of `linear` is of the shape [3, 4], not [4, 3]"
+    );
+    let single = build(&four, &[&rows], (3, 4)).unwrap_or_else(|error| panic!("{error}"));
+    let value = |width: usize| Value {
+        x: Tensor::zeros((2, width), DType::F32, &candle_core::Device::Cpu).unwrap(),
+        structure: Structure::Sparse(sparse_graph(&[], &[2])),
+    };
+    let run = |width| single.forward(&[&value(width)], &mut ForwardCx::evaluation());
+    assert_eq!(run(3).unwrap().x.dims(), &[2, 4]);
+    // A trace of calls may follow.
+    let error = run(5).unwrap_err().to_string();
+    assert!(error.starts_with("3 features a row are declared, and [2, 5] comes in"), "{error}");
+    let gcn = find("gcn");
+    let written = args(gcn, &[("out", ArgValue::Int(4))]);
+    let graphs = ty(Entity::Graph, 1, None, 3);
+    assert!(matches!(infer(gcn, &written, &[&graphs]), Err(SingleError::Refused { .. })));
 }
 
 /// What the operator says of its inputs.
@@ -88,36 +98,21 @@ pub fn infer(
     op: &'static dyn Operator,
     args: &Args,
     inputs: &[&Type],
-) -> std::result::Result<Type, hgnn::diagnostic::Diagnostic> {
-    let spans = vec![Span::default(); inputs.len()];
-    let data = DataFacts {
+) -> std::result::Result<Type, SingleError> {
+    single::infer(op, args, inputs, &facts())
+}
+
+fn facts() -> DataFacts {
+    DataFacts {
         name: "test".into(),
         n_graphs: 1,
         n_features: 4,
         n_outputs: 2,
-        task: None,
-        class_counts: Vec::new(),
         max_nodes: MAX_NODES,
         mean_nodes: MAX_NODES as f64,
         total_nodes: MAX_NODES,
-        total_edges: 0,
-        n_graphs_without_edges: 0,
-        has_split: false,
         ..DataFacts::default()
-    };
-    let sizes = RefCell::new(SizesWithData::new(&data));
-    op.infer(&InferCx {
-        definition: None,
-        op,
-        args,
-        inputs,
-        input_spans: &spans,
-        span: Span::default(),
-        target: None,
-        new_level: Level(inputs.iter().map(|ty| ty.level.0).max().unwrap_or(0) + 1),
-        data: Some(&data),
-        sizes: Some(&sizes),
-    })
+    }
 }
 
 /// The largest graph that operators are told of.
