@@ -4,8 +4,13 @@ use super::{Block, Graphs};
 use crate::args::BoundCall;
 use crate::data::DataError;
 use crate::data::columns::Vocabulary;
+use crate::diagnostic::count;
 
-pub(super) fn compute(call: &BoundCall, graphs: &Graphs, _: Option<&Vocabulary>) -> Result<Block, DataError> {
+pub(super) fn compute(
+    call: &BoundCall,
+    graphs: &Graphs,
+    known: Option<&Vocabulary>,
+) -> Result<Block, DataError> {
     let max = call.args.int("max") as usize;
     let values = graphs.by_rows(max, |graph, nodes| {
         // The search that has seen a node last: numbers of nodes, so that nothing is cleared between searches.
@@ -34,5 +39,11 @@ pub(super) fn compute(call: &BoundCall, graphs: &Graphs, _: Option<&Vocabulary>)
         }
         rows
     });
+    if known.is_none() {
+        let is_used = |column: &usize| values.iter().skip(*column).step_by(max).any(|&value| value > 0.0);
+        let used = (0..max).rev().find(is_used).map_or(0, |column| column + 1);
+        let why = format!("no node is more than {} away from one that it reaches", count(used, "edge"));
+        graphs.expect_used(call, max, used, &why)?;
+    }
     Ok(Block::computed(values, max, ["number of nodes by distance", "numbers of nodes by distance"]))
 }

@@ -13,9 +13,19 @@ use crate::diagnostic::count;
 use crate::kernels::parallel;
 use std::ops::Range;
 
-pub(super) fn compute(call: &BoundCall, graphs: &Graphs, _: Option<&Vocabulary>) -> Result<Block, DataError> {
+pub(super) fn compute(
+    call: &BoundCall,
+    graphs: &Graphs,
+    known: Option<&Vocabulary>,
+) -> Result<Block, DataError> {
     let (k, signs) = (call.args.int("k") as usize, call.args.choice("signs"));
     let used = graphs.used();
+    if known.is_none() {
+        let largest = used.iter().map(|nodes| largest_part(graphs, nodes)).max().unwrap_or(0);
+        let nodes = count(largest, "node");
+        let why = format!("the largest connected part has {nodes}, and one eigenvector is trivial");
+        graphs.expect_used(call, k, largest.saturating_sub(1), &why)?;
+    }
     let work = graphs.incoming.n_entries().saturating_mul(100 * k);
     let found =
         parallel::map_each(used.len(), work, |graph| of_graph(graphs, &used[graph], k, signs == "absolute"));
@@ -35,6 +45,14 @@ pub(super) fn compute(call: &BoundCall, graphs: &Graphs, _: Option<&Vocabulary>)
         _ => ["Laplacian eigenvector", "Laplacian eigenvectors"],
     };
     Ok(Block::computed(values, k, what))
+}
+
+/// Nodes of the largest connected part.
+fn largest_part(graphs: &Graphs, nodes: &Range<usize>) -> usize {
+    let (part_of, n_parts) = parts::of_graph(nodes, &graphs.incoming, Some(&graphs.outgoing));
+    let mut sizes = vec![0; n_parts];
+    part_of.iter().for_each(|&part| sizes[part as usize] += 1);
+    sizes.into_iter().max().unwrap_or(0)
 }
 
 /// Rows of `k` numbers; `None` where the solver did not find them.

@@ -19,6 +19,7 @@ use super::dataset::Features;
 use super::error::DataError;
 use super::files::size_in_words;
 use crate::args::{ArgValue, BoundCall, float_text};
+use crate::diagnostic::count;
 use crate::kernels::graph::Csr;
 use crate::kernels::parallel;
 use crate::settings::data::features::{NORMALIZE, has_free_signs};
@@ -44,6 +45,29 @@ impl Graphs {
         let outgoing = incoming.transpose();
         let max_nodes = max_nodes.unwrap_or(usize::MAX);
         Self { node_offsets: node_offsets.to_vec(), incoming, outgoing, max_nodes }
+    }
+
+    /// Columns that would be zeros on every node of data that a model is to be trained on: an error, because every column
+    /// is there for something.
+    fn expect_used(
+        &self,
+        feature: &BoundCall,
+        asked: usize,
+        used: usize,
+        why: &str,
+    ) -> Result<(), DataError> {
+        if asked <= used || self.n_nodes() == 0 {
+            return Ok(());
+        }
+        let name = feature.name;
+        Err(DataError::new(
+            "data::no_effect",
+            format!("the last {} of `{name}({asked})` would be zeros: {why}", count(asked - used, "column")),
+        )
+        .help(match used {
+            0 => format!("leave `{name}` out"),
+            used => format!("write `{name}({used})`, or fewer"),
+        }))
     }
 
     fn n_nodes(&self) -> usize {

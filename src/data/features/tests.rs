@@ -26,16 +26,50 @@ impl Rows {
 
 /// The features that a list gives on graphs with these numbers of nodes, whose edges count the nodes of all.
 fn features(list: &str, sizes: &[u32], edges: &[(u32, u32)]) -> Rows {
+    // As data for a model that is there: columns that are zeros here are not refused.
+    let options = DataOptions { vocabulary: Some(Vocabulary::default()), ..DataOptions::folder("") };
+    read_list(list, sizes, edges, &options).expect("small")
+}
+
+fn read_list(
+    list: &str,
+    sizes: &[u32],
+    edges: &[(u32, u32)],
+    options: &DataOptions,
+) -> Result<Rows, DataError> {
     let call = parse_call(&format!("karate(features = {list})"), &mut SourceMap::default())
         .unwrap_or_else(|found| panic!("{list}: {found:?}"));
     let mut offsets = vec![0];
     sizes.iter().for_each(|size| offsets.push(offsets.last().unwrap() + size));
     let own = ones(*offsets.last().unwrap() as usize);
-    let prepared = of_made(&call, &DataOptions::folder(""), (&offsets, edges), own).expect("small");
+    let prepared = of_made(&call, options, (&offsets, edges), own)?;
     let (n_nodes, width) = (*offsets.last().unwrap() as usize, prepared.features.width());
     let mut values = Vec::new();
     prepared.features.write_rows(0..n_nodes, &mut values);
-    Rows { values, width, random_signs: prepared.random_signs, columns: prepared.columns }
+    Ok(Rows { values, width, random_signs: prepared.random_signs, columns: prepared.columns })
+}
+
+#[test]
+fn columns_that_would_be_zeros_are_refused() {
+    let (sizes, edges) = awkward();
+    let refused = |list: &str, edges: &[(u32, u32)]| {
+        let error = read_list(list, &sizes, edges, &DataOptions::folder("")).map(|_| ()).expect_err(list);
+        assert!(error.span.is_some());
+        (error.message, error.help.unwrap_or_default())
+    };
+    let (message, help) = refused("[laplacian(8)]", &edges);
+    assert_eq!(
+        message,
+        "the last 3 columns of `laplacian(8)` would be zeros: the largest connected part has 6 nodes, and one eigenvector \
+         is trivial"
+    );
+    assert_eq!(help, "write `laplacian(5)`, or fewer");
+    let (message, help) = refused("[distances(4)]", &edges);
+    assert!(message.starts_with("the last 1 column of `distances(4)` would be zeros"), "{message}");
+    assert_eq!(help, "write `distances(3)`, or fewer");
+    assert_eq!(refused("[laplacian(1)]", &[]).1, "leave `laplacian` out");
+    assert_eq!(refused("[distances(1)]", &[(2, 2)]).1, "leave `distances` out");
+    assert!(read_list("[laplacian(5), distances(3)]", &sizes, &edges, &DataOptions::folder("")).is_ok());
 }
 
 fn assert_close(what: &str, ours: &[f32], expected: &[f32]) {

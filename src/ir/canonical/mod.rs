@@ -347,8 +347,11 @@ pub fn value_text(value: &ArgValue) -> String {
         ArgValue::ChoiceList(list) => format!("[{}]", list.join(", ")),
         ArgValue::Call(call) => call_text(call),
         ArgValue::Calls(calls) => {
-            let items: Vec<_> = calls.iter().map(call_text).collect();
-            format!("[{}]", items.join(", "))
+            let call = |call: &BoundCall| {
+                let text = call_text(call);
+                text.strip_suffix("()").map_or(text.clone(), str::to_owned)
+            };
+            format!("[{}]", calls.iter().map(call).collect::<Vec<_>>().join(", "))
         }
         ArgValue::Pipeline | ArgValue::Absent => String::new(),
     }

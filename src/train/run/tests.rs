@@ -182,6 +182,35 @@ fn a_resumed_run_ends_like_one_that_was_never_stopped() {
     }
 }
 
+/// Columns that are scaled by the training part, and a sign that is drawn for each batch.
+#[test]
+fn scaled_columns_and_drawn_signs_are_those_of_the_run_after_a_break_and_in_its_checkpoint() {
+    let mut dataset = classes();
+    dataset.draw_signs(std::iter::once(0..1).collect());
+    dataset.scales_columns = true;
+    let folder = tempfile::tempdir().unwrap();
+    for (name, batch_size) in [("many", 7), ("one", 64)] {
+        let text = POOLED.replace("batch_size = 7", &format!("batch_size = {batch_size}"));
+        let [straight, broken] =
+            ["straight", "broken"].map(|run| folder.path().join(format!("{name}-{run}")));
+        let whole = train(&text, &dataset, at(&straight), None).unwrap();
+        train(&text, &dataset, at(&broken), Some((2, 1))).unwrap();
+        train(&text, &dataset, Output::Resume(broken.clone()), None).unwrap();
+        assert_same_run(&straight, &broken);
+        let saved = SavedModel::open(&checkpoints(&straight).unwrap()[0], &Device::Cpu).unwrap();
+        let split = saved.split(&dataset).unwrap().unwrap();
+        assert_eq!(saved.score(&dataset, &split.test).unwrap(), whole.units[0].test);
+        assert!(saved.checkpoint.scaling.is_some());
+        // Neither is there without being asked for, and a model without scaling is not given scaled columns.
+        let plain_path = folder.path().join(format!("{name}-plain"));
+        train(&text, &classes(), at(&plain_path), None).unwrap();
+        assert_ne!(records(&plain_path), records(&straight));
+        let plain = SavedModel::open(&checkpoints(&plain_path).unwrap()[0], &Device::Cpu).unwrap();
+        let error = plain.check_data(&dataset, true).unwrap_err().to_string();
+        assert!(error.contains("not scaled in training"), "{error}");
+    }
+}
+
 #[test]
 fn folds_are_resumed_where_they_were_broken_off() {
     let text = "model = sage(4) -> relu -> mean -> mlp
