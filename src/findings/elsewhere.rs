@@ -169,6 +169,9 @@ fn value(spec: &ArgSpec, expr: &Expr) -> Option<String> {
         ArgKind::Words(_) | ArgKind::CallList { .. } if matches!(expr.kind, ExprKind::List(_)) => {
             Some(written(expr))
         }
+        ArgKind::CallList { catalogue, .. } if translated_call(catalogue, expr).is_some() => {
+            translated_call(catalogue, expr).map(|call| format!("[{call}]"))
+        }
         ArgKind::Choice(words) | ArgKind::Words(words) | ArgKind::CallList { words, .. } => {
             let lower = lower?;
             let meant = match lower.as_str() {
@@ -195,6 +198,22 @@ fn value(spec: &ArgSpec, expr: &Expr) -> Option<String> {
         }
         ArgKind::Text => matches!(expr.kind, ExprKind::String(_)).then(|| written(expr)),
         _ => Some(written(expr)),
+    }
+}
+
+/// A call with a name of another library as the catalogue of `kind` has it: `laplacian(4)`.
+fn translated_call(kind: &str, expr: &Expr) -> Option<String> {
+    let (name, given): (&str, Vec<Given>) = match &expr.kind {
+        ExprKind::Name(name) => (name, Vec::new()),
+        ExprKind::Call(call) => (&call.callee.text, call.args.iter().map(Given::from).collect()),
+        _ => return None,
+    };
+    match elsewhere::find(words_of(kind)?, name)?.here {
+        Here::Is { op, with } => {
+            let args = elsewhere::find(words_of(kind)?, name)?.args;
+            Some(translate(op, with, args, call_spec(op)?.args, &given).text)
+        }
+        _ => None,
     }
 }
 

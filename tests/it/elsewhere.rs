@@ -440,3 +440,24 @@ fn a_line_of_a_configuration_file_is_answered_with_its_place_here() {
         );
     }
 }
+
+/// Transforms of the data that make features, in a list of features or as PyTorch Geometric has them.
+#[test]
+fn features_of_other_libraries_are_answered_with_ours() {
+    let model = "model = gcn(8) -> mean -> mlp";
+    let texts = names(elsewhere::FEATURES).filter_map(|(name, word)| {
+        let Here::Is { op, .. } = word.here else { return None };
+        let given = if ["laplacian", "random_walk", "distances"].contains(&op) { "(4)" } else { "" };
+        Some(format!("data = tu(\"X\", features = [degree(raw), {name}{given}])\n{model}"))
+    });
+    let mut texts: Vec<String> = texts.collect();
+    for transform in
+        ["AddLaplacianEigenvectorPE(k = 4)", "AddRandomWalkPE(walk_length = 16)", "LocalDegreeProfile()"]
+    {
+        texts.push(format!("data = tu(\"X\", transform = {transform})\n{model}"));
+        texts.push(format!("data = TUDataset(name = \"X\", pre_transform = {transform})\n{model}"));
+    }
+    one_message(&texts);
+    let found = check(&format!("data = tu(\"X\", transform = AddRandomWalkPE(walk_length = 16))\n{model}"));
+    assert!(found[0].help.as_ref().unwrap().contains("features = [random_walk(16)]"), "{}", shown(&found));
+}
