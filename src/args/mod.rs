@@ -29,6 +29,12 @@ pub enum ArgKind {
     ChoiceList(&'static [&'static str]),
     /// One word out of a set that the owner names, or a list of several.
     Words(&'static [&'static str]),
+    /// One of a few words, or a list of numbers in the range, at most `max_len` of them.
+    WordOrNumbers {
+        words: &'static [&'static str],
+        range: Range,
+        max_len: usize,
+    },
     /// A pipeline, which becomes the operator's input `port`.
     Pipeline {
         port: usize,
@@ -140,6 +146,9 @@ impl ArgKind {
             ArgKind::IntList { .. } => "a list of whole numbers".into(),
             ArgKind::ChoiceList(words) => format!("a list of words out of {}", words_list(words)),
             ArgKind::Words(words) => format!("one of {}, or a list of them", words_list(words)),
+            ArgKind::WordOrNumbers { words, .. } => {
+                format!("one of {}, or a list of numbers", words_list(words))
+            }
             ArgKind::Pipeline { .. } => "a pipeline".into(),
             ArgKind::Edges(EdgeValue::Features) => "values of the edges".into(),
             ArgKind::Edges(EdgeValue::Weight) => "one number for each edge".into(),
@@ -155,7 +164,7 @@ impl ArgKind {
     pub fn range(&self) -> Option<String> {
         match self {
             ArgKind::Int { min, max } | ArgKind::IntList { min, max, .. } => Some(int_range(*min, *max)),
-            ArgKind::Float(range) => Some(range.to_string()),
+            ArgKind::Float(range) | ArgKind::WordOrNumbers { range, .. } => Some(range.to_string()),
             _ => None,
         }
     }
@@ -262,6 +271,7 @@ pub enum ArgValue {
     Text(String),
     Choice(&'static str),
     IntList(Vec<i64>),
+    FloatList(Vec<f64>),
     ChoiceList(Vec<&'static str>),
     /// The pipeline became an input of the node, written or by default; the value only says that it is there.
     Pipeline,
@@ -334,6 +344,9 @@ impl Args {
     }
     pub fn int_list(&self, name: &str) -> Option<&[i64]> {
         if let ArgValue::IntList(list) = self.value(name) { Some(list) } else { None }
+    }
+    pub fn float_list(&self, name: &str) -> Option<&[f64]> {
+        if let ArgValue::FloatList(list) = self.value(name) { Some(list) } else { None }
     }
     pub fn choice_list(&self, name: &str) -> &[&'static str] {
         if let ArgValue::ChoiceList(list) = self.value(name) { list } else { &[] }

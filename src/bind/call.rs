@@ -407,7 +407,10 @@ pub(crate) fn convert<'p>(
             );
             None
         }
-        (ArgKind::Choice(words) | ArgKind::Words(words), Value::Word { text, thunk }) => {
+        (
+            ArgKind::Choice(words) | ArgKind::Words(words) | ArgKind::WordOrNumbers { words, .. },
+            Value::Word { text, thunk },
+        ) => {
             if !words.contains(text) && ev.is_missing(thunk.env.file, text) {
                 return None;
             }
@@ -415,7 +418,10 @@ pub(crate) fn convert<'p>(
             choose(ev, &what, text, words, place).map(ArgValue::Choice)
         }
         (
-            ArgKind::Choice(words) | ArgKind::Words(words) | ArgKind::CallList { words, .. },
+            ArgKind::Choice(words)
+            | ArgKind::Words(words)
+            | ArgKind::CallList { words, .. }
+            | ArgKind::WordOrNumbers { words, .. },
             Value::Text(text),
         ) => {
             let expects = spec.kind.expects();
@@ -455,6 +461,38 @@ pub(crate) fn convert<'p>(
                 }
             }
             is_fine.then_some(ArgValue::IntList(list))
+        }
+        (ArgKind::WordOrNumbers { range, max_len, .. }, Value::List(items)) => {
+            if items.len() > *max_len {
+                ev.report(report::too_long(&what, items.len(), *max_len, place));
+                return None;
+            }
+            let mut list = Vec::with_capacity(items.len());
+            let mut is_fine = true;
+            for (item, span) in items.iter() {
+                let number = match item {
+                    Value::Int(value) => Some(*value as f64),
+                    Value::Float(value) => Some(*value),
+                    _ => None,
+                };
+                match (number, item) {
+                    (Some(value), _) if range.contains(value) => list.push(value),
+                    (Some(value), _) => {
+                        ev.report(report::out_of_range(&what, value, spec, *span));
+                        is_fine = false;
+                    }
+                    (None, Value::Unknown | Value::Bad) => is_fine = false,
+                    (None, Value::Word { text, thunk }) => {
+                        ev.report_word(text, thunk, "a number", &what);
+                        is_fine = false;
+                    }
+                    (None, other) => {
+                        ev.report(report::wrong_kind(&what, "numbers", &other.describe(), *span));
+                        is_fine = false;
+                    }
+                }
+            }
+            is_fine.then_some(ArgValue::FloatList(list))
         }
         (ArgKind::ChoiceList(words) | ArgKind::Words(words), Value::List(items)) => {
             let mut list: Vec<&'static str> = Vec::with_capacity(items.len());
@@ -696,7 +734,10 @@ fn stand_in(ev: &mut Evaluator, spec: &ArgSpec) -> ArgValue {
         }),
         ArgKind::Bool => ArgValue::Bool(false),
         ArgKind::Text => ArgValue::Text(String::new()),
-        ArgKind::Choice(words) | ArgKind::Words(words) | ArgKind::CallList { words, .. } => {
+        ArgKind::Choice(words)
+        | ArgKind::Words(words)
+        | ArgKind::CallList { words, .. }
+        | ArgKind::WordOrNumbers { words, .. } => {
             words.first().map_or(ArgValue::Absent, |word| ArgValue::Choice(word))
         }
         ArgKind::IntList { .. } => ArgValue::IntList(Vec::new()),

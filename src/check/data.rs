@@ -4,6 +4,7 @@ use crate::diagnostic::{Diagnostic, count};
 use crate::ir::Model;
 use crate::ops;
 use crate::ops::findings::levels;
+use crate::ops::loss::given_weights;
 use crate::settings::data::edges::PARALLEL;
 use crate::source::Span;
 use crate::types::{DataFacts, Entity, NoKinds, TargetKind};
@@ -51,6 +52,28 @@ pub fn is_usable(data: &DataFacts, place: Span) -> Vec<Diagnostic> {
         Some(_) => {}
     }
     findings
+}
+
+/// Losses that weigh other classes than the data has.
+fn classes_are_weighed(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
+    let is_of_classes = data.task.is_some_and(|task| task.kind == TargetKind::Classification);
+    let terms = model.losses.iter().filter(|_| is_of_classes);
+    let wrong = terms.filter_map(|term| {
+        let weights = given_weights(&term.args).filter(|weights| weights.len() != data.n_outputs)?;
+        let place = term.args.get("class_weights").and_then(|arg| arg.span).unwrap_or(term.span);
+        let (given, classes) = (count(weights.len(), "class weight"), data.n_outputs);
+        let message = format!("the loss has {given}, but {} has {classes} classes", data.name);
+        let even = vec!["1.0"; classes.min(16)].join(", ");
+        Some(
+            Diagnostic::error("data::class_weights", message)
+                .label(place, "a number for each class is asked for")
+                .help(format!(
+                    "write one for each class, in the order in which `hgnnc data` has them: `class_weights = [{even}{}]`",
+                    if classes > 16 { ", …" } else { "" }
+                )),
+        )
+    });
+    wrong.collect()
 }
 
 /// Stages that ask for what the edges of the data do not carry.
@@ -108,6 +131,7 @@ fn edges_carry(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
 /// What is strange about this model on this data, though it runs, and what it lacks of what the model reads.
 pub fn suits(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
     let mut findings = edges_carry(model, data);
+    findings.extend(classes_are_weighed(model, data));
     for (idx, node) in model.nodes() {
         if node.ty.entity == Entity::Clusters
             && let Some(k) = node.ty.rows.known()

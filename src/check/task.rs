@@ -3,7 +3,7 @@
 use crate::args::{ArgValue, words_list};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{LossTerm, Model};
-use crate::ops::{self, LossKind};
+use crate::ops::{self, Family, LossKind};
 use crate::source::Span;
 use crate::types::{DataFacts, Entity, TargetKind, Task, Type};
 
@@ -181,7 +181,12 @@ pub fn fits(model: &Model, published: &[Span]) -> Vec<Diagnostic> {
             }
             LossKind::Auxiliary => {
                 let reporters = term.loss.reported_by();
-                if !model.nodes().any(|(_, node)| reporters.contains(&node.op.name())) {
+                // Between clusters there is no pair without an edge, so a convolution has nothing to report there.
+                let reports = |node: &crate::ir::Node| {
+                    let is_there = node.op.family() != Family::Convolution || node.ty.entity == Entity::Nodes;
+                    is_there && reporters.contains(&node.op.name())
+                };
+                if !model.nodes().any(|(_, node)| reports(node)) {
                     findings.push(nothing_reports(term, reporters));
                 }
             }
@@ -292,9 +297,12 @@ fn wrong_loss(term: &LossTerm, task: Task, kind: TargetKind) -> Diagnostic {
 }
 
 fn nothing_reports(term: &LossTerm, reporters: &[&str]) -> Diagnostic {
+    let is_of_layers =
+        reporters.iter().any(|name| ops::find(name).is_some_and(|op| op.family() == Family::Convolution));
+    let stages = if is_of_layers { "layers on nodes" } else { "poolings" };
     Diagnostic::error(
         "task::nothing_reports_loss",
-        format!("`{}` is summed over poolings, but the model has none that reports it", term.loss.name()),
+        format!("`{}` is summed over {stages}, but the model has none that reports it", term.loss.name()),
     )
     .label(term.span, "always zero here")
     .help(format!("leave it out, or use {}", words_list(reporters)))

@@ -18,6 +18,9 @@ pub fn kind(kind: &ArgKind) -> String {
         ArgKind::IntList { min, max, max_len } => {
             format!("list of whole numbers{}, at most {max_len} of them", int_range(min, max))
         }
+        ArgKind::WordOrNumbers { words, range, .. } => {
+            format!("one of {}, or a list of numbers in {}", words.join(", "), real_range(range))
+        }
         ArgKind::ChoiceList(words) => format!("list of any of {}", words.join(", ")),
         ArgKind::Words(words) => format!("one of {}, or a list of them", words.join(", ")),
         ArgKind::Pipeline { .. } => "pipeline".to_owned(),
@@ -80,6 +83,7 @@ pub fn value(value: &ArgValue, spec: Option<&ArgSpec>) -> String {
         ArgValue::Text(text) => format!("{text:?}"),
         ArgValue::Choice(word) => (*word).to_owned(),
         ArgValue::IntList(list) => list_of(list.iter().map(i64::to_string)),
+        ArgValue::FloatList(list) => list_of(list.iter().map(|&number| real(number))),
         ArgValue::ChoiceList(list) => list_of(list.iter().map(|word| (*word).to_owned())),
         ArgValue::Pipeline => "its own pipeline".to_owned(),
         ArgValue::Call(call) => self::call(call),

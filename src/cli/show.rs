@@ -434,6 +434,7 @@ fn arguments(args: &Args, specs: &[ArgSpec]) -> Value {
             ArgValue::Text(text) => json!(text),
             ArgValue::Choice(word) => json!(word),
             ArgValue::IntList(list) => json!(list),
+            ArgValue::FloatList(list) => json!(list),
             ArgValue::ChoiceList(list) => json!(list),
             ArgValue::Absent => Value::Null,
             ArgValue::Calls(calls) => calls.iter().map(describe::call).collect(),

@@ -64,7 +64,12 @@ pub static STAGES: &[Word] = &[
         &["in_channels", "out_channels", "space_dimensions", "propagate_dimensions", "k"],
         is("gravnet"),
     ),
-    word(&["PointNetConv", "PointConv", "PointNet", "PointNetPlusPlus"], Pyg, &["nn"], is("point")),
+    word(
+        &["PointNetConv", "PointConv", "PointNet", "PointNetPlusPlus"],
+        Pyg,
+        &["local_nn", "global_nn", "add_self_loops"],
+        is("point"),
+    ),
     word(
         &["PointTransformerConv", "PointTransformerLayer"],
         Pyg,
@@ -72,7 +77,7 @@ pub static STAGES: &[Word] = &[
         is("point_transformer"),
     ),
     word(&["PointGNNConv"], Pyg, &["mlp_h", "mlp_f", "mlp_g"], is("point_gnn")),
-    word(&["PPFConv", "PPFNet"], Pyg, &["nn"], is("ppf")),
+    word(&["PPFConv", "PPFNet"], Pyg, &["local_nn", "global_nn", "add_self_loops"], is("ppf")),
     word(
         &["XConv", "PointCNN"],
         Pyg,
@@ -131,7 +136,7 @@ pub static STAGES: &[Word] = &[
         &["channels"],
         NotYet { why: OPERATOR, nearest: "gps" },
     ),
-    word(&["GPSConv", "GraphGPS", "GPSLayer"], Pyg, &["channels", "nn", "heads", "dropout"], is("gps")),
+    word(&["GPSConv", "GraphGPS", "GPSLayer"], Pyg, &["channels", "conv", "heads", "dropout"], is("gps")),
     word(
         &["PerformerAttention", "Performer"],
         Pyg,
@@ -250,7 +255,12 @@ pub static STAGES: &[Word] = &[
         WIDTHS,
         NotYet { why: MANY_KINDS, nearest: "sage" },
     ),
-    word(&["SignedConv", "SignedGCN"], Pyg, WIDTHS, NotYet { why: OPERATOR, nearest: "rgcn" }),
+    word(
+        &["SignedConv", "SignedGCN", "SGCN"],
+        Pyg,
+        &["in_channels", "out_channels", "first_aggr"],
+        is("signed"),
+    ),
     word(&["WLConv", "WeisfeilerLehman", "weisfeiler_lehman"], Pyg, &[], is("wl")),
     word(&["HypergraphConv"], Pyg, WIDTHS, NotYet { why: HYPERGRAPHS, nearest: "gcn" }),
     word(
@@ -342,11 +352,19 @@ pub static STAGES: &[Word] = &[
     word(&["NMFPooling", "NMFPool", "nmf_pool"], Pyg, &[], is("nmf")),
     word(&["BNPool", "BNPooling"], Pyg, &["in_channels", "k"], is("bn_pool")),
     word(&["HOSCPooling", "HOSCPool", "HoscPool", "hosc_pool"], Pyg, &["x", "adj", "s"], is("hosc")),
+    word(&["EigenPooling", "EigenPool"], Pyg, &["k", "num_modes", "normalized"], is("eigen_pool")),
     word(
-        &["HaarPool", "EigenPooling", "EigenPool"],
+        &["HaarPool", "HaarPooling"],
         Pyg,
         &["x", "adj", "s"],
-        NotYet { why: OPERATOR, nearest: "diffpool" },
+        NotYet { why: OPERATOR, nearest: "eigen_pool" },
+    ),
+    word(&["SpaPool", "spa_pool", "SpaPooling"], Pyg, &[], NotYet { why: OPERATOR, nearest: "la_pool" }),
+    word(
+        &["PatchySan", "patchysan", "PSCN", "ReceptiveFieldMaker"],
+        Common,
+        &["w", "k", "stride"],
+        is("patchy_san"),
     ),
     word(
         &["MemPooling", "MemPool", "memory_pool"],

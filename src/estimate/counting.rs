@@ -132,14 +132,14 @@ fn compare(name: &str, text: &str, data: &Dataset, tolerances: [f64; 2]) -> Opti
 }
 
 /// Graphs of very different sizes, large enough that tensors outweigh what describes them.
-fn ragged(entity: Entity) -> Dataset {
+fn ragged(entity: Entity, n_edge_kinds: usize) -> Dataset {
     let wanted = RandomGraphs {
         n_graphs: 12,
         min_nodes: 5,
         max_nodes: 120,
         n_features: 6,
         n_edge_features: 3,
-        n_edge_kinds: 3,
+        n_edge_kinds,
         ..RandomGraphs::default()
     };
     let mut data = random_graphs(&wanted);
@@ -152,13 +152,20 @@ fn ragged(entity: Entity) -> Dataset {
 
 #[test]
 fn operators_keep_what_their_traces_say() {
-    let data = ragged(Entity::Graph);
+    let data = ragged(Entity::Graph, 3);
+    let signs = ragged(Entity::Graph, 2);
     let mut lines = Vec::new();
     for op in CATALOGUE {
         // What three of them keep beside what their traces say was not looked into; how full a reduced graph is, sizes do not tell.
         let is_apart = ["rgat", "graclus", "ndp", "x_conv"].contains(&op.name());
-        let tolerances = if is_apart { [0.2, 0.2] } else { SEEN };
-        lines.extend(compare(op.name(), op.doc().example, &data, tolerances));
+        let tolerances = match op.name() {
+            // Which nodes stay alone, sizes tell even less.
+            "eigen_pool" => [0.6, 0.6],
+            _ if is_apart => [0.2, 0.2],
+            _ => SEEN,
+        };
+        let data = if op.name() == "signed" { &signs } else { &data };
+        lines.extend(compare(op.name(), op.doc().example, data, tolerances));
     }
     for (name, text) in [
         ("gcn narrowing", "gcn(64) -> relu -> gcn(4) -> mean -> linear"),
@@ -189,7 +196,7 @@ fn models_keep_what_their_traces_say(folder: &str, tolerances: [f64; 2]) {
     for path in paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "hgnn")) {
         let name = path.file_stem().unwrap().to_string_lossy();
         let entity = if name.starts_with("karate") { Entity::Nodes } else { Entity::Graph };
-        let data = ragged(entity);
+        let data = ragged(entity, 3);
         lines.extend(compare(&name, &std::fs::read_to_string(path).unwrap(), &data, tolerances));
     }
     assert!(lines.is_empty(), "{}", lines.join("\n"));

@@ -130,9 +130,10 @@ pub fn example(spec: &ArgSpec) -> String {
         ArgKind::Float(range) => format!("{}", if range.min.is_finite() { range.min + 1.0 } else { 0.0 }),
         ArgKind::Bool => "true".into(),
         ArgKind::Text => "\"…\"".into(),
-        ArgKind::Choice(words) | ArgKind::Words(words) | ArgKind::CallList { words, .. } => {
-            words.first().copied().unwrap_or("…").into()
-        }
+        ArgKind::Choice(words)
+        | ArgKind::Words(words)
+        | ArgKind::CallList { words, .. }
+        | ArgKind::WordOrNumbers { words, .. } => words.first().copied().unwrap_or("…").into(),
         ArgKind::IntList { .. } => "[64]".into(),
         ArgKind::ChoiceList(words) => format!("[{}]", words.first().copied().unwrap_or("…")),
         ArgKind::Pipeline { .. } => "gcn(64) -> relu".into(),
@@ -237,6 +238,7 @@ pub fn out_of_range(what: &str, given: f64, spec: &ArgSpec, place: Span) -> Diag
         ArgKind::Int { max, .. } => max.to_string(),
         ArgKind::IntList { min, .. } if given < min as f64 => format!("[{min}]"),
         ArgKind::IntList { max, .. } => format!("[{max}]"),
+        ArgKind::WordOrNumbers { range, .. } => format!("[{}]", range.near(given)),
         ArgKind::Float(range) => match spec.default {
             Default::Float(usual) => usual.to_string(),
             _ => range.near(given).to_string(),
@@ -244,7 +246,7 @@ pub fn out_of_range(what: &str, given: f64, spec: &ArgSpec, place: Span) -> Diag
         _ => example(spec),
     };
     // An element of a list has a place of its own.
-    let is_list = matches!(spec.kind, ArgKind::IntList { .. });
+    let is_list = matches!(spec.kind, ArgKind::IntList { .. } | ArgKind::WordOrNumbers { .. });
     Diagnostic::error("args::out_of_range", format!("{what} is {given}, but has to be {range}"))
         .label(place, format!("has to be {range}"))
         .help(format!("for example `{} = {nearest}`", spec.name))

@@ -97,6 +97,44 @@ fn last_number(expr: &Expr) -> Option<i64> {
     }
 }
 
+/// `linear` of `torch.nn.Linear`.
+fn last_part(name: &str) -> String {
+    name.rsplit('.').next().unwrap_or(name).to_lowercase()
+}
+
+/// The widths that the layers of a network make: `Sequential(Linear(3, 64), ReLU(), Linear(64, 7))`, `MLP([3, 64, 7])` and `[3, 64, 7]`
+/// make 64 and 7. `None` for what is no network.
+fn layer_widths(expr: &Expr) -> Option<Vec<i64>> {
+    match &expr.kind {
+        ExprKind::List(items) => {
+            let widths: Option<Vec<i64>> = items.iter().map(last_number).collect();
+            // The first is that of what comes in.
+            widths.filter(|widths| widths.len() > 1).map(|widths| widths[1..].to_vec())
+        }
+        ExprKind::Call(call) => match last_part(&call.callee.text).as_str() {
+            "sequential" | "seq" => {
+                let layers = call.args.iter().filter_map(|arg| layer_widths(&arg.value));
+                Some(layers.flatten().collect()).filter(|widths: &Vec<i64>| !widths.is_empty())
+            }
+            "mlp" => {
+                let list = call.args.iter().find(|arg| matches!(arg.value.kind, ExprKind::List(_)));
+                list.map_or_else(
+                    || last_number(expr).map(|width| vec![width]),
+                    |arg| layer_widths(&arg.value),
+                )
+            }
+            "linear" | "lin" => last_number(expr).map(|width| vec![width]),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Whether an expression is a network or a layer, and no number.
+fn is_module(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Call(_) | ExprKind::List(_))
+}
+
 /// A stage by its name in another library: of the list, or the class that an operator names as its counterpart.
 fn stage_word(name: &str) -> Option<&'static Word> {
     static CLASSES: OnceLock<Vec<Word>> = OnceLock::new();
@@ -166,13 +204,18 @@ fn value(spec: &ArgSpec, expr: &Expr) -> Option<String> {
             (_, Some("none")) => Some("false".into()),
             _ => None,
         },
-        ArgKind::Words(_) | ArgKind::CallList { .. } if matches!(expr.kind, ExprKind::List(_)) => {
+        ArgKind::Words(_) | ArgKind::CallList { .. } | ArgKind::WordOrNumbers { .. }
+            if matches!(expr.kind, ExprKind::List(_)) =>
+        {
             Some(written(expr))
         }
         ArgKind::CallList { catalogue, .. } if translated_call(catalogue, expr).is_some() => {
             translated_call(catalogue, expr).map(|call| format!("[{call}]"))
         }
-        ArgKind::Choice(words) | ArgKind::Words(words) | ArgKind::CallList { words, .. } => {
+        ArgKind::Choice(words)
+        | ArgKind::Words(words)
+        | ArgKind::CallList { words, .. }
+        | ArgKind::WordOrNumbers { words, .. } => {
             let lower = lower?;
             let meant = match lower.as_str() {
                 "add" => "sum",
@@ -181,13 +224,26 @@ fn value(spec: &ArgSpec, expr: &Expr) -> Option<String> {
                 other => other,
             };
             let meant = activation(&lower).filter(|name| words.contains(name)).unwrap_or(meant);
+            // A layer whose name here is one of the words.
+            let layer = word_of(expr).and_then(stage_word).and_then(|word| match word.here {
+                Here::Is { op, .. } => Some(op),
+                _ => None,
+            });
+            let meant = layer.filter(|name| words.contains(name)).unwrap_or(meant);
             words.iter().find(|word| **word == meant).map(|word| (*word).to_owned())
         }
         ArgKind::IntList { .. } => match &expr.kind {
             ExprKind::List(_) => Some(written(expr)),
             _ if is_number || matches!(expr.kind, ExprKind::Name(_)) => Some(format!("[{}]", written(expr))),
-            _ => None,
+            // The widths of a network; those of hidden layers without the last.
+            _ => layer_widths(expr).map(|mut widths| {
+                if spec.name.ends_with("hidden") {
+                    widths.pop();
+                }
+                int_list(&widths)
+            }),
         },
+        ArgKind::Pipeline { .. } => (!is_number).then(|| stage_text(expr)).flatten(),
         ArgKind::Int { min, max } if is_outside(expr, |value| value < min as f64 || value > max as f64) => {
             None
         }
@@ -215,6 +271,10 @@ fn translated_call(kind: &str, expr: &Expr) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn int_list(numbers: &[i64]) -> String {
+    format!("[{}]", numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(", "))
 }
 
 /// Whether an expression is a number that is not accepted.
@@ -256,9 +316,10 @@ fn translate(
     let unnamed: Vec<&Given> = given.iter().filter(|arg| arg.name.is_none()).collect();
     // One number alone is the width of the result, as it is here.
     let is_width_alone = unnamed.len() == 1
-        && positions
-            .first()
-            .is_some_and(|first| ["in_channels", "in_features", "nn", "x", "channel_list"].contains(first))
+        && !is_module(unnamed[0].value)
+        && positions.first().is_some_and(|first| {
+            ["in_channels", "in_features", "nn", "local_nn", "x", "channel_list"].contains(first)
+        })
         && matches!(operator.map(|op| op.width_rule()), Some(WidthRule::Argument(_)));
     let mut place = 0;
     for arg in given {
@@ -284,15 +345,70 @@ fn translate(
                 None => without.push((name.to_owned(), format!("it takes {}", spec.kind.expects()))),
             }
         };
-        if let Some(spec) = spec_named(name) {
+        let meaning = argument(op, specs, name).map(|argument| argument.meaning);
+        let own = match meaning {
+            _ if spec_named(name).is_some() => spec_named(name),
+            Some(Meaning::Called(names)) => names.iter().find_map(|name| spec_named(name)),
+            _ => None,
+        };
+        // A layer that is left out.
+        if own.is_some_and(|spec| matches!(spec.kind, ArgKind::Pipeline { .. })) && is_no(arg.value) {
+            continue;
+        }
+        // A network behind which nothing stands: its last layer makes what the argument beside is the width of.
+        if let Some(spec) = own
+            && let (ArgKind::IntList { .. }, Some(widths)) = (spec.kind, layer_widths(arg.value))
+            && let Some(before) = spec.name.strip_suffix("hidden")
+            && is_module(arg.value)
+            && matches!(arg.value.kind, ExprKind::Call(_))
+        {
+            let beside = if before.is_empty() { "out" } else { before.trim_end_matches('_') };
+            if let (Some(beside), Some(last)) = (spec_named(beside), widths.last())
+                && matches!(beside.kind, ArgKind::Int { .. })
+                && args.iter().all(|(known, _)| *known != beside.name)
+            {
+                args.push((beside.name, last.to_string()));
+            }
+            if widths.len() > 1 {
+                put(&mut args, spec);
+            }
+            continue;
+        }
+        if spec_named(name).is_some()
+            && let Some(spec) = own
+        {
             put(&mut args, spec);
             continue;
         }
-        let meaning = argument(op, specs, name).map(|argument| argument.meaning);
         match meaning {
-            _ if name == "nn" || (name == "channel_list" && operator.is_some()) => {
-                if let (Some(spec), Some(_)) = (spec_named("out"), last_number(arg.value)) {
-                    put(&mut args, &ArgSpec { kind: ArgKind::Text, ..*spec });
+            _ if (name == "nn" && own.is_none()) || (name == "channel_list" && operator.is_some()) => {
+                let widths = layer_widths(arg.value).filter(|_| is_module(arg.value)).unwrap_or_default();
+                // Beside a width of its own, a network makes something else.
+                let is_result = !positions.contains(&"out_channels");
+                if let (true, Some(spec), Some(last)) = (is_result, spec_named("out"), last_number(arg.value))
+                    && args.iter().all(|(known, _)| *known != spec.name)
+                {
+                    args.push((spec.name, last.to_string()));
+                }
+                let [inner @ .., last] = &widths[..] else { continue };
+                match (spec_named("hidden"), inner) {
+                    (Some(spec), [first, others @ ..]) if matches!(spec.kind, ArgKind::Int { .. }) => {
+                        if others.iter().any(|width| width != first) {
+                            let why = "its hidden layers have one width here".to_owned();
+                            without.push((name.to_owned(), why));
+                        } else if !is_result || first != last {
+                            args.push((spec.name, first.to_string()));
+                        }
+                    }
+                    (Some(spec), [_, ..]) if matches!(spec.kind, ArgKind::IntList { .. }) => {
+                        args.push((spec.name, int_list(inner)));
+                    }
+                    _ => {}
+                }
+                if let Some(spec) = spec_named("layers")
+                    && spec.default != Default::Int(widths.len() as i64)
+                {
+                    args.push((spec.name, widths.len().to_string()));
                 }
             }
             Some(Meaning::Inferred) | None if name.is_empty() || meaning.is_some() => {}
@@ -361,6 +477,10 @@ fn translate(
             args.push((spec.name, "identity".to_owned()));
         }
     }
+    // Where both say how many rows there are, the number without a name is something else.
+    if family == Some(Family::Pooling) && args.iter().any(|(name, _)| *name == "ratio") {
+        args.retain(|(name, _)| *name != "k");
+    }
     // In the order of the reference; what may stand without its name does.
     let order = |name: &str| specs.iter().position(|spec| spec.name == name).unwrap_or(usize::MAX);
     args.sort_by_key(|(name, _)| order(name));
@@ -386,7 +506,11 @@ fn translate(
     // What a call cannot do without, as the example of the reference has it.
     let example = example_call(op).or_else(|| call_spec(op).map(|spec| spec.example)).unwrap_or(op);
     let inside = example.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches(')'));
-    let lacking = specs.iter().filter(|spec| spec.default == Default::Required && !has(spec.name));
+    // A width comes first below.
+    let is_lacking_here = |spec: &&ArgSpec| {
+        spec.default == Default::Required && !has(spec.name) && !(lacks_width && spec.name == "out")
+    };
+    let lacking = specs.iter().filter(is_lacking_here);
     let shown = |spec: &ArgSpec| {
         let mut all = inside.split(", ");
         let named = all.clone().find(|one| one.split(" = ").next() == Some(spec.name));
@@ -592,6 +716,19 @@ fn message(
 
 /// A stage of a list of layers in our names; `None` where nothing is to be written for it.
 fn stage_text(expr: &Expr) -> Option<String> {
+    if let ExprKind::Call(call) = &expr.kind
+        && ["sequential", "seq"].contains(&last_part(&call.callee.text).as_str())
+    {
+        let stages: Vec<String> = call.args.iter().filter_map(|arg| stage_text(&arg.value)).collect();
+        return (!stages.is_empty()).then(|| stages.join(" -> "));
+    }
+    // The class alone, of which the library makes a layer itself.
+    if let ExprKind::Name(name) = &expr.kind
+        && ops::find(name).is_none()
+        && let Some(Here::Is { op, with: [] }) = stage_word(name).map(|word| word.here)
+    {
+        return Some(op.to_owned());
+    }
     let Some(word) = word_of(expr).filter(|name| ops::find(name).is_none()) else {
         return Some(written(expr));
     };

@@ -10,6 +10,7 @@ pub mod activation;
 pub mod assignment;
 pub mod assignment_loss;
 pub mod attention;
+pub mod bands;
 mod colours;
 pub mod contract;
 pub mod convolve;
@@ -17,10 +18,13 @@ mod custom;
 pub mod dense;
 pub(crate) mod device;
 pub mod dropout;
+pub(crate) mod eigen;
+pub mod fields;
 pub mod float;
 pub mod gamma;
 pub mod graph;
 pub mod group_norm;
+pub mod hops;
 pub mod join;
 pub mod linear;
 pub mod loss;
@@ -50,6 +54,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod testkit;
 pub mod threads;
+pub mod unlinked;
 
 pub use crate::program::Norm;
 pub use crate::program::composite::Keep;
@@ -62,6 +67,7 @@ pub use assignment_loss::{
     link_loss, pooling_stats, sum_over_graphs,
 };
 pub use attention::{AttentionOptions, dense_gat_attention, gat_attention};
+pub use bands::bands;
 pub use colours::{colours, counted_colours};
 pub use contract::{Contraction, contract, max_of_lists, mean_of_lists, sum_of_lists};
 pub use convolve::{gcn_layer, sage_layer};
@@ -69,6 +75,7 @@ pub use dense::{dense_product, dense_propagate, dense_propagate_beside};
 #[cfg(test)]
 pub(crate) use device::pretending;
 pub use dropout::{EdgeDropout, dropout};
+pub use fields::fields;
 pub use float::Float;
 pub use gamma::ln_gamma_draws;
 pub use group_norm::{graph_layer_norm, layer_norm};
@@ -91,3 +98,4 @@ pub use self_attention::{SelfAttentionOptions, self_attention};
 pub use softmax::softmax_rows;
 pub use sort::sort_rows;
 pub use summation::Summation;
+pub use unlinked::{Draw, unlinked_softplus};

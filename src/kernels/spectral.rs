@@ -11,11 +11,11 @@ use std::collections::BTreeMap;
 
 /// Undirected links: of each node, what it is linked to and how strongly, by the stronger of both directions. Parallel edges add
 /// up; loops and what counts less than nothing are left out.
-type Links = Vec<BTreeMap<u32, f64>>;
+pub(super) type Links = Vec<BTreeMap<u32, f64>>;
 
 /// # Errors
 /// Where the weights are not one an edge.
-fn links(graph: &SparseGraph, weights: Option<&Tensor>) -> Result<Links> {
+pub(super) fn links(graph: &SparseGraph, weights: Option<&Tensor>) -> Result<Links> {
     let csr = &graph.adjacency;
     let weights = weights.map(values_f64).transpose()?;
     if let Some(weights) = weights.as_ref().filter(|weights| weights.len() != csr.n_entries()) {
@@ -125,10 +125,10 @@ pub fn cut_sides(rows: &Tensor, weights: Option<&Tensor>, graph: &SparseGraph) -
 }
 
 /// Numbers that were found, beside a tensor of their rows.
-struct Found {
-    name: &'static str,
-    values: Vec<f64>,
-    width: usize,
+pub(super) struct Found {
+    pub name: &'static str,
+    pub values: Vec<f64>,
+    pub width: usize,
 }
 
 impl Kernel<1> for Found {

@@ -4,6 +4,7 @@ use super::{Cx, Lint, NeedsData, Threshold};
 use crate::args::Range;
 use crate::diagnostic::Diagnostic;
 use crate::ops::LossKind;
+use crate::ops::loss::given_weights;
 use crate::types::TargetKind;
 
 /// The mean over items is dominated by the frequent class: a network that always predicts it has a low loss and a
@@ -40,7 +41,8 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
     let of_task = |term: &&crate::ir::LossTerm| matches!(term.loss.kind(), LossKind::Task(_));
     let Some(term) = cx.model.losses.iter().find(of_task) else { return Vec::new() };
     // A loss without such weights has no argument for them.
-    if term.loss.weighs_classes(&term.args) || term.args.get("class_weights").is_none() {
+    let is_weighted = term.loss.weighs_classes(&term.args) || given_weights(&term.args).is_some();
+    if is_weighted || term.args.get("class_weights").is_none() {
         return Vec::new();
     }
     let names = &data.dataset.class_names;

@@ -13,8 +13,10 @@ mod constant_features;
 mod cx;
 mod dead_assignment;
 mod dead_dropout;
+mod idle_bases;
 mod idle_class_weights;
 mod idle_edge_option;
+mod idle_loss_option;
 mod idle_schedule;
 mod idle_stage;
 mod inexpressive_pooling;
@@ -93,6 +95,8 @@ pub static LINTS: &[&Lint] = &[
     &unread_data::LINT,
     &one_way_edges::LINT,
     &idle_edge_option::LINT,
+    &idle_loss_option::LINT,
+    &idle_bases::LINT,
     &dead_dropout::LINT,
     &idle_stage::LINT,
     &unread_neighbours::LINT,

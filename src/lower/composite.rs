@@ -1,7 +1,10 @@
 //! The kernels of composites ([`crate::program::composite`]), on nodes and on clusters.
 
 use super::{ForwardCx, Structure};
-use crate::kernels::{self, Activation, AttentionOptions, EdgeDropout, Reduce, SelfAttentionOptions, tape};
+use crate::kernels::hops::Near;
+use crate::kernels::{
+    self, Activation, AttentionOptions, Draw, EdgeDropout, Reduce, SelfAttentionOptions, tape,
+};
 use crate::program::composite::{Attention, Composite, Norm, Over};
 use candle_core::{Result, Tensor, Var, bail};
 
@@ -14,6 +17,9 @@ pub struct Place<'a> {
 
 /// The first site of attention inside of graphs; what primitives and layers of dropout draw stands before.
 const ATTENTION_SITES: u64 = 1 << 16;
+
+/// The first site of pairs that are drawn.
+const PAIR_SITES: u64 = 1 << 17;
 
 /// Runs a composite. `buffers` are the running statistics of batch norm.
 ///
@@ -141,7 +147,23 @@ pub fn run(
             kernels::ln_gamma_draws(x, cx.train.then(|| cx.seed_of(place.node, *at as u64)))
         }
         Composite::PairSoftplus => kernels::pair_softplus(x, args[1], &structure.offsets()),
+        Composite::UnlinkedSoftplus { per_edge, own_loops, place: at } => {
+            let seed = cx.train.then(|| cx.seed_of(place.node, PAIR_SITES + *at as u64));
+            let draw = Draw { per_edge: *per_edge, own_loops: *own_loops, seed };
+            kernels::unlinked_softplus(x, args[1], graph(structure)?, draw)
+        }
+        Composite::Nearness => {
+            let near = match structure {
+                Structure::Sparse(graph) => Near::of_graph(graph),
+                _ => Near::of_clusters(adjacency(structure)?)?,
+            };
+            kernels::hops::nearness(x, &near)
+        }
+        Composite::Fields { w, k, stride, order } => {
+            kernels::fields(x, graph(structure)?, *w, *k, *stride, *order)
+        }
         Composite::Nearest { .. }
+        | Composite::Bands { .. }
         | Composite::Select(..)
         | Composite::Join { .. }
         | Composite::MergedMax

@@ -6,7 +6,7 @@ use super::{ForwardCx, Value};
 use crate::ir::LossTerm;
 use crate::kernels::{self, tape};
 use crate::ops::LossKind;
-use crate::ops::loss::balanced_weights;
+use crate::ops::loss::{balanced_weights, given_weights};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Result, Tensor};
 use std::collections::BTreeMap;
@@ -112,8 +112,7 @@ impl Network {
             let over = over.map(|over| over.0[idx]);
             let part = match term.loss.kind() {
                 LossKind::Task(_) => {
-                    let class_weights =
-                        class_weights.as_deref().filter(|_| term.loss.weighs_classes(&term.args));
+                    let class_weights = weights_of(term, class_weights.as_deref());
                     let (args, output) = (&term.args, &output.x);
                     task_loss::compute(
                         term.loss,
@@ -151,12 +150,11 @@ impl Network {
     /// Where there is a class that the weights of the classes do not reach, or Candle fails.
     pub fn loss_weights(&self, n_items: usize, classes: &[u32], n_graphs: usize) -> Result<LossWeights> {
         let class_weights = self.class_weights()?;
-        if let Some(weights) = &class_weights {
-            classes_below(classes, weights.len())?;
-        }
+        let of_terms = self.losses.iter().filter_map(|term| weights_of(term, class_weights.as_deref()));
+        of_terms.into_iter().try_for_each(|weights| classes_below(classes, weights.len()))?;
         let weight = |term: &LossTerm| match term.loss.kind() {
             LossKind::Task(_) => {
-                let weights = class_weights.as_deref().filter(|_| term.loss.weighs_classes(&term.args));
+                let weights = weights_of(term, class_weights.as_deref());
                 term.loss.weight(n_items, classes, weights)
             }
             LossKind::Auxiliary => n_graphs as f64,
@@ -177,7 +175,7 @@ impl Network {
         for term in &self.losses {
             let value = match term.loss.kind() {
                 LossKind::Task(_) => {
-                    let weights = class_weights.as_deref().filter(|_| term.loss.weighs_classes(&term.args));
+                    let weights = weights_of(term, class_weights.as_deref());
                     let values = task_loss::of_items(term.loss, &term.args, items, weights)?;
                     loss.bad_item = loss.bad_item.or(values.iter().position(|value| !value.is_finite()));
                     let weight = term.loss.weight(n_items, items.classes, weights);
@@ -209,6 +207,11 @@ impl Network {
         let Some(weights) = &self.class_weights else { return Ok(()) };
         weights.set(&Tensor::new(balanced_weights(counts), &self.device)?.to_dtype(weights.dtype())?)
     }
+}
+
+/// What each class weighs in a term: as the file says, or as often as it was counted.
+fn weights_of<'a>(term: &'a LossTerm, counted: Option<&'a [f64]>) -> Option<&'a [f64]> {
+    given_weights(&term.args).or_else(|| counted.filter(|_| term.loss.weighs_classes(&term.args)))
 }
 
 /// The network was built for `n_classes`.
@@ -285,6 +288,7 @@ mod tests {
         for loss in [
             "cross_entropy(class_weights = balanced) + 0.3 * link_prediction + 0.1 * entropy",
             "cross_entropy + link_prediction",
+            "cross_entropy(class_weights = [0.5, 3.0, 1.0], label_smoothing = 0.1)",
         ] {
             let text = format!(
                 "model = sage(4) -> relu -> diffpool(k = 3) -> sage(4) -> mean -> mlp\nloss = {loss}"
@@ -344,6 +348,15 @@ mod tests {
         assert!((loss.terms[0].1 - task).abs() < 1e-7 && loss.terms[1] == ("entropy", 0.8));
         assert!((loss.total - (0.5 * task + 0.08)).abs() < 1e-7, "{loss:?}");
         assert_eq!(loss.bad_item, None);
+        // Weights that the file gives, whatever is counted.
+        let given = text.replace("balanced", "[2.0, 9.0, 0.5]");
+        let network = build(&given, &data());
+        network.count_classes(&[1, 2, 4]).unwrap();
+        let loss = network.part_loss(&items, &auxiliary).unwrap();
+        let task = (2.0 * 3f64.ln() + 0.5 * 5f64.ln()) / 2.5;
+        assert!((loss.terms[0].1 - task).abs() < 1e-7, "{loss:?}");
+        let network = build(text, &data());
+        network.count_classes(&[1, 2, 4]).unwrap();
         let bad = Items { outputs: &[0.0, 0.0, 0.0, f32::NAN, 0.0, 0.0], ..items };
         assert_eq!(network.part_loss(&bad, &auxiliary).unwrap().bad_item, Some(1));
     }

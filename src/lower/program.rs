@@ -239,6 +239,16 @@ impl ProgramModule {
                             let x = kernels::max_of_lists(&values.get(args[0])?, &contraction.members)?;
                             values.made[id.index()] = Some(x);
                         }
+                        (
+                            Composite::Bands { modes, normalized },
+                            Some(NextLevel::Contracted(contraction)),
+                        ) => {
+                            let weights = args.get(2).map(|&id| values.get(id)).transpose()?;
+                            let (x, parts) = (values.get(args[0])?, &contraction.members);
+                            let x =
+                                kernels::bands(&x, parts, level()?, weights.as_ref(), *modes, *normalized)?;
+                            values.made[id.index()] = Some(x);
+                        }
                         (Composite::Kept, Some(NextLevel::Selected(selection))) => {
                             let x = kernels::gather_rows(&values.get(args[0])?, &selection.rows)?;
                             values.made[id.index()] = Some(x);

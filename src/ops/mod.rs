@@ -64,6 +64,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &conv::gine::Gine,
     &conv::nn_conv::NnConv,
     &conv::rgcn::Rgcn,
+    &conv::signed::Signed,
     &conv::pna::Pna,
     &conv::transformer::Transformer,
     &conv::graph_conv::GraphConv,
@@ -135,6 +136,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &pool::bn_pool::BnPool,
     &pool::ndp::Ndp,
     &pool::nmf::Nmf,
+    &pool::eigen_pool::EigenPool,
     &pool::coarsen::Coarsen,
     // Readouts.
     &readout::over_rows::SUM,
@@ -156,6 +158,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &readout::multiset_transformer::MultisetTransformer,
     &readout::set_transformer::SetTransformer,
     &readout::sort_pool::SortPool,
+    &readout::patchy_san::PatchySan,
     &readout::flatten::Flatten,
     &readout::recurrent::LSTM,
     &readout::recurrent::GRU,
@@ -238,6 +241,7 @@ pub static LOSSES: &[&dyn Loss] = &[
     &loss::auxiliary::RECONSTRUCTION_LOSS,
     &loss::auxiliary::STICK_BREAKING_LOSS,
     &loss::auxiliary::CONNECTIVITY_LOSS,
+    &loss::auxiliary::ATTENTION_LOSS,
 ];
 
 pub fn find(name: &str) -> Option<&'static dyn Operator> {

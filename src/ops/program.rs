@@ -280,7 +280,9 @@ pub fn describe(
         "both" => {
             let share = cx.args.opt_float(AGAINST).unwrap_or(0.5);
             let (along, against) = (write(&program_cx)?, b.naming("against_", against)?);
-            Outcome { x: along.x.scale(1.0 - share) + against.x.scale(share), ..along }
+            let losses = along.losses.iter().zip(&against.losses);
+            let losses = losses.map(|(a, b)| (a.0, a.1.scale(1.0 - share) + b.1.scale(share))).collect();
+            Outcome { x: along.x.scale(1.0 - share) + against.x.scale(share), losses, ..along }
         }
         _ => write(&program_cx)?,
     };

@@ -151,6 +151,7 @@ pub fn value_text(value: &ArgValue) -> String {
         ArgValue::Text(text) => format!("{text:?}"),
         ArgValue::Choice(word) => (*word).to_owned(),
         ArgValue::IntList(items) => list(items.iter().map(i64::to_string).collect()),
+        ArgValue::FloatList(items) => list(items.iter().map(|number| format!("{number:?}")).collect()),
         ArgValue::ChoiceList(items) => list(items.iter().map(|&word| word.to_owned()).collect()),
         ArgValue::Call(call) => bound_call_text(call),
         ArgValue::Calls(calls) => list(calls.iter().map(bound_call_text).collect()),

@@ -52,6 +52,15 @@ pub enum Join {
     Votes(Keep),
 }
 
+/// What the nodes of a graph are put in order by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    Degree,
+    Closeness,
+    /// Nothing but what refinement finds.
+    Colours,
+}
+
 /// Which edges a selection makes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Connect {
@@ -146,6 +155,10 @@ pub enum Composite {
     GammaDraws { place: usize },
     /// `Σ_ij ln(1 + exp(a_i · b_j))` over all pairs of rows of each graph: `a`, `b`.
     PairSoftplus,
+    /// Of each graph `Σ ln(1 + exp(a_i · b_j))` over pairs of rows that no edge links, so many for each edge, drawn while training,
+    /// and how many they are, `[2]`: `a`, `b`. Otherwise the mean over all such pairs times their number. With `own_loops` every
+    /// row counts as an edge to itself, in place of those that it has.
+    UnlinkedSoftplus { per_edge: f64, own_loops: bool, place: usize },
     /// 1 or −1: the side of a node in the largest cut of what it is linked to. Any value of the nodes, and what edges count where they do
     /// not count 1.
     CutSides,
@@ -165,6 +178,13 @@ pub enum Composite {
     Merged,
     /// The largest of `x` over the rows that became one: `x`, the contraction.
     MergedMax,
+    /// Of each row, `x` projected onto the eigenspaces of the lowest eigenvalues of the Laplacian of what becomes one with it, beside
+    /// each other: `x`, the contraction, and what edges weigh.
+    Bands { modes: usize, normalized: bool },
+    /// `1 / d` with `d` edges, at least one, to the nearest row that a column marks; 0 where there is none: marks.
+    Nearness,
+    /// Of each graph the rows around some, in a canonical order: `w` times `k` rows.
+    Fields { w: usize, k: usize, stride: usize, order: Order },
     /// Of each row that several became, the mean over the edges that were contracted for it, which tie, or over the nodes
     /// that others gathered around; 1 where a row stayed alone: numbers of edges, or of nodes, the contraction.
     OfContracted,
@@ -201,6 +221,7 @@ impl Composite {
             Composite::Entropy => "assignment_entropy",
             Composite::GammaDraws { .. } => "gamma_draws",
             Composite::PairSoftplus => "pair_softplus",
+            Composite::UnlinkedSoftplus { .. } => "unlinked_softplus",
             Composite::CutSides => "cut_sides",
             Composite::Factors { .. } => "factors",
             Composite::Select(..) => "select",
@@ -209,6 +230,9 @@ impl Composite {
             Composite::Join { .. } => "join",
             Composite::Merged => "merged",
             Composite::MergedMax => "merged_max",
+            Composite::Bands { .. } => "bands",
+            Composite::Nearness => "nearness",
+            Composite::Fields { .. } => "fields",
             Composite::OfContracted => "of_contracted",
         }
     }
@@ -239,6 +263,9 @@ impl Composite {
             Composite::Activate(f) => f.parameter().map(|c| c.to_string()).into_iter().collect(),
             Composite::Dropout { p, .. } => vec![p.to_string()],
             Composite::Sort { k } => vec![k.to_string()],
+            Composite::Bands { modes, .. } => vec![format!("modes {modes}")],
+            Composite::Fields { w, k, .. } => vec![format!("{w} of {k}")],
+            Composite::UnlinkedSoftplus { per_edge, .. } => vec![format!("{per_edge} an edge")],
             Composite::Select(keep, connect) => {
                 let mut all = vec![match keep {
                     Keep::Ratio(ratio) => format!("ratio {ratio}"),
@@ -293,6 +320,7 @@ impl Composite {
             | Composite::PropagateLstm
             | Composite::Attend(_)
             | Composite::Activate(_)
+            | Composite::Nearness
             | Composite::Dropout { .. }
             | Composite::GammaDraws { .. }
             | Composite::BatchNorm { .. }
@@ -306,11 +334,16 @@ impl Composite {
             Composite::Readout(_) => (Space::Graphs, axes),
             Composite::Sort { k } => (Space::Graphs, vec![k.clone(), args[0].width()]),
             Composite::Flatten { width } => (Space::Graphs, vec![width.clone()]),
+            Composite::Bands { modes, .. } => {
+                (space, vec![Size::product([Size::Known(*modes), args[0].width()])])
+            }
+            Composite::Fields { w, k, .. } => (Space::Graphs, vec![Size::Known(w * k), args[0].width()]),
             Composite::CutSides => (space, vec![Size::Known(1)]),
             Composite::Factors { k } => (space, vec![k.clone()]),
             Composite::Pool => (Space::Graphs, vec![args[0].width(), args[1].width()]),
             Composite::CoarseAdjacency => (Space::Graphs, vec![args[0].width(), args[0].width()]),
             Composite::LinkLoss | Composite::Entropy | Composite::PairSoftplus => (Space::Graphs, Vec::new()),
+            Composite::UnlinkedSoftplus { .. } => (Space::Graphs, vec![Size::Known(2)]),
             Composite::Select(..) | Composite::Contract { .. } | Composite::Join { .. } => {
                 (Space::Kept, Vec::new())
             }
@@ -326,15 +359,19 @@ impl Composite {
         match self {
             Composite::PropagateLstm => Some(Moves::Ordered),
             Composite::Flatten { .. } if space == Space::Rows => Some(Moves::Ordered),
-            Composite::Flatten { .. } | Composite::Sort { .. } | Composite::PairSoftplus => {
-                Some(Moves::Invariant)
-            }
+            Composite::Flatten { .. }
+            | Composite::Sort { .. }
+            | Composite::PairSoftplus
+            | Composite::Fields { .. }
+            | Composite::UnlinkedSoftplus { .. } => Some(Moves::Invariant),
             // A sum over all rows of the graph, for each of them.
             Composite::SelfAttention { .. }
             | Composite::Nearest { .. }
             | Composite::GammaDraws { .. }
             | Composite::CutSides
             | Composite::Factors { .. }
+            | Composite::Nearness
+            | Composite::Bands { .. }
             | Composite::Select(..)
             | Composite::Kept
             | Composite::Contract { .. }
@@ -437,6 +474,10 @@ impl Composite {
             | Composite::Factors { .. }
             | Composite::GammaDraws { .. }
             | Composite::PairSoftplus
+            | Composite::UnlinkedSoftplus { .. }
+            | Composite::Nearness
+            | Composite::Bands { .. }
+            | Composite::Fields { .. }
             | Composite::Sort { .. }
             | Composite::Flatten { .. }
             | Composite::Select(..)

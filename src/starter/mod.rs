@@ -78,6 +78,7 @@ shipped! {
     "readouts/dgcnn",
     "readouts/mem_pool",
     "readouts/multiset_transformer",
+    "readouts/patchy_san",
     "readouts/set2set",
     "relational/gnn_film",
     "relational/gnn_mlp",

@@ -155,6 +155,7 @@ pub(crate) fn args_json(args: &Args) -> Map<String, Value> {
         ArgValue::Text(text) => text.clone().into(),
         ArgValue::Choice(word) => (*word).into(),
         ArgValue::IntList(list) => list.clone().into(),
+        ArgValue::FloatList(list) => list.clone().into(),
         ArgValue::ChoiceList(list) => list.clone().into(),
         ArgValue::Call(call) => call_json(call),
         ArgValue::Calls(calls) => calls.iter().map(call_json).collect(),

@@ -2,6 +2,7 @@
 //! catalogue` writes the page anew.
 
 use crate::laws::entities;
+use hgnn::args::ArgKind;
 use hgnn::check::check;
 use hgnn::ops::{CATALOGUE, Family, Operator};
 use hgnn::source::SourceMap;
@@ -116,4 +117,25 @@ fn every_operator_stands_in_the_table() {
     assert_eq!(n_rows, CATALOGUE.len(), "a family has no table");
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/ops/README.md");
     snapbox::assert_data_eq!(page, snapbox::Data::read_from(path.as_ref(), None).raw());
+}
+
+/// What a number is divided by, multiplied by or added to does not become infinite or nothing in 32 bits: bounds leave room for a square
+/// and for a power of the data's own numbers.
+#[test]
+fn numbers_that_32_bits_cannot_hold_are_refused() {
+    let of_ops = CATALOGUE.iter().map(|op| (op.name(), op.args()));
+    let of_losses = hgnn::ops::LOSSES.iter().map(|loss| (loss.name(), loss.args()));
+    for (name, specs) in of_ops.chain(of_losses) {
+        for spec in specs {
+            let ArgKind::Float(range) = spec.kind else { continue };
+            let what = format!("`{}` of `{name}`", spec.name);
+            assert!(!range.contains(1e9) && !range.contains(-1e9), "{what} may be huge");
+            // A share, a probability or a bound that may be near nothing is no divisor.
+            let may_be_tiny = ["ratio", "gamma", "epsilon", "momentum", "learning_rate"];
+            assert!(
+                range.contains(0.0) || !range.contains(1e-18) || may_be_tiny.contains(&spec.name),
+                "{what} may be tiny"
+            );
+        }
+    }
 }

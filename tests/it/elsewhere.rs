@@ -61,6 +61,9 @@ fn around(name: &str, word: &Word) -> Option<Vec<String>> {
         hgnn::ops::Family::Readout if op.name() == "flatten" => {
             vec![format!("gcn(32) -> relu -> sort_pool(8) -> {name} -> mlp")]
         }
+        hgnn::ops::Family::Readout if op.name() == "patchy_san" => {
+            vec![format!("gcn(32) -> relu -> {name}(8, 4) -> flatten -> mlp")]
+        }
         hgnn::ops::Family::Readout if op.name() == "sort_pool" => {
             vec![
                 format!("gcn(32) -> relu -> {name}(k = 8) -> flatten -> mlp"),
@@ -215,7 +218,43 @@ const LINES: &[(&str, &str)] = &[
     ("GatedGraphConv(64, num_layers=3) -> mean -> mlp", "gated_graph(64, steps = 3) -> mean -> mlp"),
     (
         "GINConv(Sequential(Linear(3, 64), ReLU(), Linear(64, 32)), train_eps = True) -> relu -> sum -> mlp",
-        "gin(32, train_eps = true) -> relu -> sum -> mlp",
+        "gin(32, hidden = 64, train_eps = true) -> relu -> sum -> mlp",
+    ),
+    // Networks and layers as arguments.
+    (
+        "GPSConv(64, GINEConv(Sequential(Linear(64, 32), ReLU(), Linear(32, 64))), heads = 4) -> mean -> mlp",
+        "gps(gine(64, edge = edges, hidden = 32), heads = 4) -> mean -> mlp",
+    ),
+    ("gcn(64) -> GPSConv(64, None, heads = 4) -> mean -> mlp", "gcn(64) -> gps(heads = 4) -> mean -> mlp"),
+    (
+        "PointNetConv(Sequential(Linear(6, 32), ReLU(), Linear(32, 64)), MLP([64, 48, 16])) -> relu -> max -> mlp",
+        "point(16, local = [32, 64], hidden = [48]) -> relu -> max -> mlp",
+    ),
+    ("PointNetConv(global_nn = Linear(6, 32)) -> relu -> max -> mlp", "point(32) -> relu -> max -> mlp"),
+    (
+        "EdgeConv(MLP([6, 64, 64, 32]), aggr = \"max\") -> relu -> max -> mlp",
+        "edge_conv(32, hidden = 64, layers = 3, aggregate = max) -> relu -> max -> mlp",
+    ),
+    (
+        "DynamicEdgeConv(Linear(6, 32), 4) -> relu -> max -> mlp",
+        "dynamic_edge(32, 4, layers = 1) -> relu -> max -> mlp",
+    ),
+    (
+        "NNConv(8, 64, Sequential(Linear(4, 25), ReLU(), Linear(25, 512))) -> relu -> mean -> mlp",
+        "nn_conv(64, edge = edges, hidden = 25) -> relu -> mean -> mlp",
+    ),
+    ("gcn(64) -> relu -> mean -> MLP([64, 32, 2])", "gcn(64) -> relu -> mean -> mlp(2, hidden = [32])"),
+    (
+        "gcn(64) -> SAGPooling(64, ratio = 0.5, GNN = GATConv) -> mean -> mlp",
+        "gcn(64) -> sag(ratio = 0.5, score = gat) -> mean -> mlp",
+    ),
+    (
+        "AntiSymmetricConv(16, phi = GCNConv(16, 16)) -> mean -> mlp",
+        "antisymmetric(phi = gcn) -> mean -> mlp",
+    ),
+    (
+        "gcn(64) -> AttentionalAggregation(Linear(64, 1), Sequential(Linear(64, 32), ReLU())) -> mlp",
+        "gcn(64) -> attentional(gate = linear(1), value = linear(32) -> relu) -> mlp",
     ),
     (
         "GATConv(16, 8, heads = 4, dropout = 0.6) -> elu -> mean -> mlp",

@@ -3,11 +3,13 @@
 use crate::spec::{diagnose, facts};
 use hgnn::data::{Dataset, DatasetParts, Features, Targets, Vocabulary};
 use hgnn::findings::EXPLANATIONS;
+use hgnn::kernels::graph::EdgeKinds;
 use hgnn::lint::{Config, lint};
 use hgnn::source::SourceMap;
 use hgnn::types::{Entity, TargetKind, Task};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Pages about files and machines, which no model text can show.
 fn needs_no_model(code: &str) -> bool {
@@ -17,6 +19,7 @@ fn needs_no_model(code: &str) -> bool {
         "no_edge_kinds",
         "no_labels",
         "one_class",
+        "class_weights",
         "empty",
         "no_edges",
         "more_clusters_than_nodes",
@@ -79,6 +82,10 @@ pub fn small_data(name: &str) -> Dataset {
     if name == "edge_labels" {
         let columns = (0..dataset.n_edges() as u32).map(|entry| entry % 2).collect();
         dataset.edge_features = Some(Features::OneHot { columns, width: 2 });
+    }
+    if name == "kinds" {
+        let of_entry = (0..dataset.n_edges() as u32).map(|entry| entry % 2).collect();
+        dataset.edge_kinds = Some(EdgeKinds { of_entry: Arc::new(of_entry), n_kinds: 2 });
     }
     dataset
 }

@@ -91,6 +91,26 @@ pub(crate) fn load(name: &str) -> Case {
         let slope = case.grads.remove("pos").unwrap();
         case.grads.insert("x".to_owned(), slope);
     }
+    of_signs(case)
+}
+
+/// Edges of both signs as one list with their kinds: the second kind is the positive one.
+fn of_signs(mut case: Case) -> Case {
+    if !case.inputs.contains_key("pos_edge_index") {
+        return case;
+    }
+    let [negative, positive] =
+        ["neg_edge_index", "pos_edge_index"].map(|name| case.inputs.remove(name).unwrap());
+    let counts = [&negative, &positive].map(|list| list.shape[1]);
+    let ((a, b), (c, d)) = (negative.data.split_at(counts[0]), positive.data.split_at(counts[1]));
+    let data = [a, c, b, d].concat();
+    let kinds = [vec![0.0; counts[0]], vec![1.0; counts[1]]].concat();
+    let n = kinds.len();
+    case.inputs.insert("edge_index".into(), Stored { shape: vec![2, n], data });
+    case.inputs.insert("edge_type".into(), Stored { shape: vec![n], data: kinds });
+    case.args.insert("num_relations".into(), 2.into());
+    // With halves, the case names the width of one.
+    case.args.insert("in".into(), case.inputs["x"].shape[1].into());
     case
 }
 
@@ -728,13 +748,92 @@ fn convolutions_are_pygs() {
         }
         let cases = cases_of(op.pyg().class);
         assert!(!cases.is_empty(), "`{}` is compared with nothing", op.name());
-        for case in cases {
+        // Whose loss is a result: `attention_learns_as_pygs`.
+        for case in cases.into_iter().filter(|case| !load(case).outputs.contains_key("att_loss")) {
             let name = op.name();
             let outcome = std::panic::catch_unwind(|| check(&case, name));
             failed.extend(outcome.is_err().then_some(case));
         }
     }
     assert!(failed.is_empty(), "{failed:?}");
+}
+
+/// The loss of attention. Which pairs are drawn is given there, and here a graph that links all others leaves one: the term of that pair
+/// is what the loss has more than without pairs.
+#[test]
+fn attention_learns_as_pygs() {
+    let op = operator::find("supergat");
+    for (name, tolerance) in ["supergat_conv_mx_loss", "supergat_conv_sd_loss"]
+        .iter()
+        .flat_map(|name| TOLERANCES.iter().map(move |tolerance| (name, tolerance)))
+    {
+        let mut case = load(name);
+        let pairs = edges(&case.inputs.remove("neg_edge_index").unwrap());
+        let n = case.inputs["x"].shape[0] as u32;
+        let map = weight_map(op);
+        let (mut out, mut loss, mut slopes) = (Vec::new(), 0.0, BTreeMap::<String, Vec<f64>>::new());
+        // The result counts so much, and the loss, of the edges with so many pairs for each.
+        let mut add = |edges: Option<&[(u32, u32)]>, negatives: f64, [of_out, of_loss]: [f64; 2]| {
+            let mut case = case.clone();
+            if let Some(edges) = edges {
+                let data = edges.iter().map(|edge| edge.0).chain(edges.iter().map(|edge| edge.1));
+                let stored = Stored { shape: vec![2, edges.len()], data: data.map(f64::from).collect() };
+                case.inputs.insert("edge_index".into(), stored);
+            }
+            let inputs = inputs(&case, op, tolerance.dtype);
+            let mut given = written(&case, op);
+            given.push(("negatives", ArgValue::Float(negatives)));
+            let lone = Lone::build(op, &args(op, &given), &[&inputs.types[0]], tolerance.dtype, |spec| {
+                from_pyg(&case, &map, spec)
+            });
+            let mut cx = ForwardCx { train: false, ..ForwardCx::training(0, &["attention"]) };
+            let value = lone.run(&[&inputs.values[0]], &mut cx).unwrap();
+            if of_out != 0.0 {
+                out = numbers(&value.x);
+            }
+            let of_graph = cx.losses[0].1.sum_all().unwrap();
+            loss += of_loss * numbers(&of_graph)[0];
+            let cotangent = |name: &str| case.cotangents[name].tensor(tolerance.dtype).flatten_all().unwrap();
+            let by_out = (value.x.flatten_all().unwrap() * cotangent("out")).unwrap().sum_all().unwrap();
+            let by_loss = (of_graph * case.cotangents["att_loss"].data[0]).unwrap();
+            let scalar = ((by_out * of_out).unwrap() + (by_loss * of_loss).unwrap()).unwrap();
+            let gradients = scalar.backward().unwrap();
+            for (of, theirs) in &case.grads {
+                let ours = match of.strip_prefix("param:") {
+                    None => gradients.get(&inputs.variables["x"]).cloned(),
+                    Some(param) => {
+                        let (_, ours, how) = map.iter().find(|(theirs, ..)| *theirs == param).unwrap();
+                        gradients.get(lone.weights.get(ours)).map(|ours| to_pyg(ours, *how, &theirs.shape))
+                    }
+                };
+                let sums = slopes.entry(of.clone()).or_insert_with(|| vec![0.0; theirs.data.len()]);
+                // The loss reads no weights of attention.
+                if let Some(ours) = ours {
+                    sums.iter_mut().zip(numbers(&ours)).for_each(|(sum, slope)| *sum += slope);
+                }
+            }
+        };
+        const NONE: f64 = 1e-9;
+        let n_edges = f64::from(n) + case.inputs["edge_index"].shape[1] as f64;
+        let all = n_edges + pairs.len() as f64;
+        add(None, NONE, [1.0, n_edges / all]);
+        for &(source, target) in &pairs {
+            let is_other =
+                |&(a, b): &(u32, u32)| a != b && (a, b) != (source, target) && (b, a) != (source, target);
+            let others: Vec<(u32, u32)> =
+                (0..n).flat_map(|a| (0..n).map(move |b| (a, b))).filter(is_other).collect();
+            let n_others = f64::from(n) + others.len() as f64;
+            // The pair counts twice, once each way.
+            add(Some(&others), 1.0, [0.0, 0.5 * (n_others + 2.0) / all]);
+            add(Some(&others), NONE, [0.0, -0.5 * n_others / all]);
+        }
+        let what = format!("{name} {:?}", tolerance.dtype);
+        assert_close(&what, &out, &case.outputs["out"].data, tolerance.values);
+        assert_close(&format!("{what} loss"), &[loss], &case.outputs["att_loss"].data, tolerance.values);
+        for (of, theirs) in &case.grads {
+            assert_close(&format!("{what} gradient of {of}"), &slopes[of], &theirs.data, tolerance.gradients);
+        }
+    }
 }
 
 /// The names of all files of a class.

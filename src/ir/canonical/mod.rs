@@ -311,6 +311,9 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("sage", "learn_t", "false"),
     ("mlp", "plain_last", "true"),
     ("cross_entropy", "label_smoothing", "0.0"),
+    ("supergat", "negatives", "0.5"),
+    ("la_pool", "shortest_path", "false"),
+    ("supergat", "positives", "1.0"),
 ];
 
 fn named_call(name: &str, args: &Args) -> String {
@@ -342,6 +345,10 @@ pub fn value_text(value: &ArgValue) -> String {
         ArgValue::Choice(word) => (*word).to_owned(),
         ArgValue::IntList(list) => {
             let items: Vec<_> = list.iter().map(i64::to_string).collect();
+            format!("[{}]", items.join(", "))
+        }
+        ArgValue::FloatList(list) => {
+            let items: Vec<_> = list.iter().map(|&number| float_text(number)).collect();
             format!("[{}]", items.join(", "))
         }
         ArgValue::ChoiceList(list) => format!("[{}]", list.join(", ")),

@@ -70,7 +70,7 @@ pub static SOFTPLUS: Composed = Composed {
         paper: "Dugas et al. 2001, \"Incorporating Second-Order Functional Knowledge for Better Option Pricing\"",
         example: "gcn(32) -> softplus -> mean -> linear",
     },
-    args: &[number("beta", Range::open_closed(0.0, 1e4), 1.0, "β: the larger, the nearer to the rectifier.")],
+    args: &[number("beta", Range::closed(1e-6, 1e4), 1.0, "β: the larger, the nearer to the rectifier.")],
     torch: ("torch.nn.Softplus", &[]),
     function: |args, x| {
         let beta = args.float("beta");
@@ -101,12 +101,7 @@ pub static CELU: Composed = Composed {
         paper: "Barron 2017, \"Continuously Differentiable Exponential Linear Units\"",
         example: "gcn(32) -> celu(0.5) -> mean -> linear",
     },
-    args: &[number(
-        "alpha",
-        Range::open_closed(0.0, 100.0),
-        1.0,
-        "α: the result approaches −α far below zero.",
-    )],
+    args: &[number("alpha", Range::closed(1e-6, 100.0), 1.0, "α: the result approaches −α far below zero.")],
     torch: ("torch.nn.CELU", &[]),
     function: |args, x| {
         let alpha = args.float("alpha");

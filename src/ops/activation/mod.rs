@@ -71,7 +71,7 @@ pub static ELU: Elementwise = Elementwise {
     },
     args: &[ArgSpec {
         name: "alpha",
-        kind: ArgKind::Float(Range::open_closed(0.0, 100.0)),
+        kind: ArgKind::Float(Range::closed(1e-6, 100.0)),
         default: Default::Float(1.0),
         positional: true,
         doc: "α: the result approaches −α far below zero.",

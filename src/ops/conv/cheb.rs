@@ -46,7 +46,7 @@ static ARGS: &[ArgSpec] = &[
     },
     ArgSpec {
         name: "lambda_max",
-        kind: ArgKind::Float(Range::open_closed(0.0, 1e6)),
+        kind: ArgKind::Float(Range::closed(1e-2, 1e6)),
         default: Default::Float(2.0),
         positional: false,
         doc: "The largest eigenvalue of the Laplacian, λ; at most 2 where it is normalised.",

@@ -96,7 +96,7 @@ pub const FILL: ArgSpec = ArgSpec {
 /// Shared by the attention of both versions.
 pub const FILL_VALUE: ArgSpec = ArgSpec {
     name: "fill_value",
-    kind: ArgKind::Float(Range::open(f64::NEG_INFINITY, f64::INFINITY)),
+    kind: ArgKind::Float(Range::closed(-1e6, 1e6)),
     default: Default::Inferred("loops have what `fill` says"),
     positional: false,
     doc: "The number that all features of loops are.",

@@ -31,7 +31,7 @@ static ARGS: &[ArgSpec] = &[
     ArgSpec { doc: "The share of the first features, α.", ..ALPHA },
     ArgSpec {
         name: "theta",
-        kind: ArgKind::Float(Range::open(0.0, f64::INFINITY)),
+        kind: ArgKind::Float(Range::closed(1e-6, 1e6)),
         default: Default::Inferred("β = 1: the matrix acts on the whole"),
         positional: false,
         doc: "How fast the matrix loses weight from layer to layer, θ; 0.5 in the paper, which calls it λ.",

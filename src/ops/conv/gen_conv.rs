@@ -32,7 +32,7 @@ pub struct Gen;
 
 const T: ArgSpec = ArgSpec {
     name: "t",
-    kind: ArgKind::Float(Range::open(f64::NEG_INFINITY, f64::INFINITY)),
+    kind: ArgKind::Float(Range::closed(-1e3, 1e3)),
     default: Default::Float(1.0),
     positional: false,
     doc: "What messages are multiplied by under the softmax, an inverse temperature.",
@@ -52,7 +52,7 @@ static ARGS: &[ArgSpec] = &[
     ArgSpec::flag("semi_grad", false, "Whether no gradient goes through the shares of the softmax."),
     ArgSpec {
         name: "p",
-        kind: ArgKind::Float(Range::open(0.0, 1000.0)),
+        kind: ArgKind::Float(Range::closed(1e-3, 1e3)),
         default: Default::Float(1.0),
         positional: false,
         doc: "The power of the power mean. Numbers are brought into [0.0001, 100] before it and before the root.",

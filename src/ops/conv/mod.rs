@@ -53,6 +53,7 @@ pub mod rgdcn;
 pub mod rgin;
 pub mod sage;
 pub mod sg;
+pub mod signed;
 pub mod simple;
 pub mod spline;
 pub mod ssg;

@@ -2,17 +2,22 @@
 
 use super::gat::{CONCAT, DROPOUT, HEADS, SELF_LOOPS, SLOPE, attended_width, head_width};
 use super::{BIAS, OUT, fixed, glorot, times};
-use crate::args::{ArgKind, ArgSpec, Args, Default};
+use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::diagnostic::Diagnostic;
+use crate::ops::loss::ATTENTION;
 use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule, facts,
 };
-use crate::program::V;
-use crate::types::Type;
+use crate::program::composite::Composite;
+use crate::program::{Index, Space, V};
+use crate::types::{Entity, Size, Type};
 
 /// Attention as `gat`'s whose score also reads the product of both ends, which tells how likely an edge is: with `score = mixed`
 /// `(a_src · h_j + a_dst · h_i) σ(h_i · h_j)`, with `score = scaled` `h_i · h_j / √F_out`, under a leaky relu and a softmax.
+///
+/// Trained by the loss `attention` too, scores tell edges from pairs without one (eqs. 6 to 8); without it in the loss of the file they
+/// learn from the task alone, and `negatives` and `positives` do nothing.
 ///
 /// Paper: Kim and Oh 2021, "How to Find Your Friendly Neighborhood: Graph Attention Design with Self-Supervision", eqs. 2 to 5.
 /// PyG: `torch_geometric.nn.SuperGATConv`.
@@ -41,9 +46,56 @@ static ARGS: &[ArgSpec] = &[
     SELF_LOOPS,
     DROPOUT,
     BIAS,
+    ArgSpec {
+        name: "negatives",
+        kind: ArgKind::Float(Range::closed(1e-9, 100.0)),
+        default: Default::Float(0.5),
+        positional: false,
+        doc: "How many pairs without an edge the loss `attention` draws for each edge that it reads, PyG's `neg_sample_ratio`.",
+    },
+    ArgSpec {
+        name: "positives",
+        kind: ArgKind::Float(Range::closed(1e-3, 1.0)),
+        default: Default::Float(1.0),
+        positional: false,
+        doc: "Share of the edges that the loss `attention` reads in a step of training, PyG's `edge_sample_ratio`.",
+    },
     super::DIRECTION,
     super::AGAINST,
 ];
+
+/// The loss [`ATTENTION`] of each graph. `scale` is that of a head's score.
+fn attention_loss<'b>(cx: &ProgramCx<'_, 'b>, h: V<'b>, heads: usize, scale: f64) -> V<'b> {
+    let (a, b) = (cx.args, cx.b);
+    let has_own = a.bool("self_loops");
+    let scale = if a.choice("score") == "mixed" { 1.0 } else { scale };
+    let flat = h.flat();
+    let mean = flat.scale(scale / heads as f64);
+    let e = if has_own { cx.edges_without_loops() } else { cx.edges() };
+    // Of edges that are read, a number that counts 1 in the mean.
+    let positives = a.float("positives");
+    let read = |v: V<'b>| v.dropout(1.0 - positives);
+    let of_edges = (-e.target(mean).dot(e.source(flat))).softplus();
+    let one = b.constant(1.0);
+    let which = read(one.in_space(Space::Edges));
+    let mut sum = e.sum(of_edges * which);
+    let mut count = e.sum(which);
+    if has_own {
+        let own = (-mean.dot(flat)).softplus();
+        let which = read(one.in_space(Space::Rows));
+        (sum, count) = (sum + own * which, count + which);
+    }
+    // A dropout of the others made each of them count more.
+    let of_graphs = |rows: V<'b>| rows.sum(Index::Graph).scale(positives);
+    let draw = Composite::UnlinkedSoftplus {
+        per_edge: a.float("negatives") * positives,
+        own_loops: has_own,
+        place: 0,
+    };
+    let others = b.call(draw, &[mean, flat]);
+    let part = |start: usize| others.slice(0, Size::Known(start), Size::Known(1)).view(&[]);
+    (of_graphs(sum) + part(0)) / (of_graphs(count) + part(1)).at_least(1.0)
+}
 
 impl Operator for SuperGat {
     fn name(&self) -> &'static str {
@@ -103,10 +155,19 @@ impl Operator for SuperGat {
             e.sum_of_shares(e.source(h) * shares.dropout(p).column())
         };
         let y = if a.bool("concat") { y.flat() } else { y.fold_mean(0) };
-        Some(Outcome::rows(match a.bool("bias") {
+        let y = match a.bool("bias") {
             true => y + b.weight("bias", std::slice::from_ref(n_out), Init::Zeros),
             false => y,
-        }))
+        };
+        let losses = match cx.inputs[0].entity {
+            Entity::Nodes => vec![(ATTENTION, attention_loss(cx, h, heads, scale))],
+            // All clusters are linked, more or less.
+            _ => Vec::new(),
+        };
+        Some(Outcome { losses, ..Outcome::rows(y) })
+    }
+    fn losses(&self) -> &'static [&'static str] {
+        &[ATTENTION]
     }
     fn pyg(&self) -> Pyg {
         Pyg {
@@ -117,7 +178,11 @@ impl Operator for SuperGat {
                 ("att_r", "attention_target", WeightMap::Reshaped),
                 ("bias", "bias", WeightMap::Same),
             ],
-            arguments: &[("attention_type", "score")],
+            arguments: &[
+                ("attention_type", "score"),
+                ("neg_sample_ratio", "negatives"),
+                ("edge_sample_ratio", "positives"),
+            ],
             note: "PyG's `MX` is `mixed`, its `SD` `scaled`.",
         }
     }

@@ -1,13 +1,13 @@
-//! Losses that poolings report beside their result: one table.
+//! Losses that poolings and convolutions report beside their result: one table.
 
 use super::{
-    ASYMMETRIC_NORM, BALANCE, CLUSTER, CONNECTIVITY, ENTROPY, HOSC, KL, LINK_PREDICTION, MAX_CUT, MINCUT,
-    ORTHOGONALITY, RECONSTRUCTION, SPECTRAL, STICK_BREAKING, TOTAL_VARIATION,
+    ASYMMETRIC_NORM, ATTENTION, BALANCE, CLUSTER, CONNECTIVITY, ENTROPY, HOSC, KL, LINK_PREDICTION, MAX_CUT,
+    MINCUT, ORTHOGONALITY, RECONSTRUCTION, SPECTRAL, STICK_BREAKING, TOTAL_VARIATION,
 };
 use crate::args::{ArgSpec, Args};
 use crate::ops::{Doc, Loss, LossKind, Pyg};
 
-/// A loss that the poolings compute for each graph; averaged over graphs and summed over poolings.
+/// A loss that stages compute for each graph; averaged over graphs and summed over the stages.
 #[derive(Debug)]
 pub struct Auxiliary {
     name: &'static str,
@@ -345,6 +345,32 @@ pub static CONNECTIVITY_LOSS: Auxiliary = Auxiliary {
     ],
 };
 
+/// How well scores of attention tell edges from pairs that no edge links: the mean of `BCE(l_ij, 1)` over the edges of each graph and
+/// of `BCE(l_ij, 0)` over the pairs that are drawn, together, where `l_ij` is the mean over heads of `h_i · h_j`, divided by `√F_out`
+/// with `score = scaled`; averaged over graphs and summed over layers.
+///
+/// `negatives` of `supergat` says how many pairs are drawn, `positives` which share of the edges is read. Pairs are drawn anew in
+/// every step of training; otherwise all that there are count, by their mean.
+///
+/// Paper: Kim and Oh 2021, "How to Find Your Friendly Neighborhood: Graph Attention Design with Self-Supervision", eqs. 6 to 8.
+/// PyG: `torch_geometric.nn.SuperGATConv.get_attention_loss`.
+pub static ATTENTION_LOSS: Auxiliary = Auxiliary {
+    name: ATTENTION,
+    doc: Doc {
+        summary: "How well scores of attention tell edges from other pairs, averaged over graphs, summed over layers.",
+        formula: "mean(BCE(l_ij, 1) of edges, BCE(l_ij, 0) of drawn pairs)",
+        paper: "Kim and Oh 2021, \"How to Find Your Friendly Neighborhood: Graph Attention Design with Self-Supervision\"",
+        example: "model = supergat(16, heads = 4) -> elu -> mean -> linear\n\
+                  loss = cross_entropy + 4.0 * attention",
+    },
+    reported_by: &["supergat"],
+    pyg: [
+        "torch_geometric.nn.SuperGATConv",
+        "its `get_attention_loss`, which of a batch is one mean, draws for each graph as many pairs as for the whole batch, and is 0 \
+         in evaluation",
+    ],
+};
+
 impl Loss for Auxiliary {
     fn name(&self) -> &'static str {
         self.name
@@ -396,6 +422,8 @@ mod tests {
             ("reconstruction", "bn_pool(k = 3)", "mincut(k = 3)"),
             ("stick_breaking", "bn_pool(k = 3)", "mincut(k = 3)"),
             ("connectivity", "bn_pool(k = 3)", "mincut(k = 3)"),
+            ("attention", "supergat(8)", "gat(8)"),
+            ("attention", "supergat(8)", "diffpool(k = 3) -> supergat(8)"),
         ] {
             let codes = |stage| {
                 codes(&format!("model = {stage} -> mean -> linear\nloss = cross_entropy + 0.5 * {loss}"))

@@ -1,7 +1,7 @@
 //! `cross_entropy(class_weights)`: of predicted classes.
 
 use super::LossCx;
-use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
+use crate::args::{ArgKind, ArgSpec, ArgValue, Args, Default, Range};
 use crate::ops::{Doc, Loss, LossKind, Pyg};
 use crate::program::V;
 use crate::types::TargetKind;
@@ -24,12 +24,26 @@ pub struct CrossEntropy;
 /// Weights of the classes.
 pub(super) const CLASS_WEIGHTS: ArgSpec = ArgSpec {
     name: "class_weights",
-    kind: ArgKind::Choice(&["none", "balanced"]),
+    kind: ArgKind::WordOrNumbers {
+        words: &["none", "balanced"],
+        range: Range::closed(1e-6, 1e6),
+        max_len: 65_536,
+    },
     default: Default::Choice("none"),
     positional: false,
     doc: "`balanced`: each class is weighted by how rare it is among the training items, w[c] = items / (classes · items of c), \
-          so that all classes weigh the same together.",
+          so that all classes weigh the same together; or the weight of each class, in the order of `hgnnc data`: `[1.0, 2.5]`.",
 };
+
+/// What [`CLASS_WEIGHTS`] says each class weighs; `None` where it is a word.
+pub fn given_weights(args: &Args) -> Option<&[f64]> {
+    args.get(CLASS_WEIGHTS.name).and_then(|_| args.float_list(CLASS_WEIGHTS.name))
+}
+
+/// Whether classes count by how rare they are.
+pub(super) fn is_balanced(args: &Args) -> bool {
+    matches!(args.get(CLASS_WEIGHTS.name).map(|arg| &arg.value), Some(ArgValue::Choice("balanced")))
+}
 
 static ARGS: &[ArgSpec] = &[
     CLASS_WEIGHTS,
@@ -96,7 +110,7 @@ impl Loss for CrossEntropy {
         Some(own - weighed.fold_mean(0).scale(smoothing))
     }
     fn weighs_classes(&self, args: &Args) -> bool {
-        args.choice("class_weights") == "balanced"
+        is_balanced(args)
     }
     fn exponentials(&self) -> f64 {
         1.0

@@ -79,11 +79,16 @@ pub const STICK_BREAKING: &str = "stick_breaking";
 /// The name under which poolings report how far the matrix by which clusters are linked is from its prior.
 pub const CONNECTIVITY: &str = "connectivity";
 
+/// The name under which attention reports how well its scores tell edges from other pairs.
+pub const ATTENTION: &str = "attention";
+
 /// The name under which poolings report how alike the scores of neighbours are.
 pub const MAX_CUT: &str = "max_cut";
 
 /// The name under which poolings report how far their shares are from those that are clear already.
 pub const KL: &str = "kl";
+
+pub use cross_entropy::given_weights;
 
 /// `w[c] = items / (classes · items of c)`, as scikit-learn's `class_weight = "balanced"`. A class that does not
 /// occur gets the weight 1, which nothing reads in training.

@@ -1,7 +1,7 @@
 //! Losses of the task that are written in primitives: one table.
 
 use super::LossCx;
-use super::cross_entropy::{CLASS_WEIGHTS, weight_of};
+use super::cross_entropy::{CLASS_WEIGHTS, is_balanced, weight_of};
 use crate::args::{ArgKind, ArgSpec, Args, Default, Range};
 use crate::ops::{Doc, Loss, LossKind, Pyg};
 use crate::program::V;
@@ -106,7 +106,7 @@ pub static BCE: Written = Written {
     },
     args: &[ArgSpec {
         name: "pos_weight",
-        kind: ArgKind::Float(Range::open_closed(0.0, 1e6)),
+        kind: ArgKind::Float(Range::closed(1e-6, 1e6)),
         default: Default::Float(1.0),
         positional: false,
         doc: "How much the output of the item's own class counts beside the others, `β`.",
@@ -141,7 +141,7 @@ pub static HINGE: Written = Written {
     args: &[
         ArgSpec {
             name: "margin",
-            kind: ArgKind::Float(Range::open_closed(0.0, 1e6)),
+            kind: ArgKind::Float(Range::closed(1e-6, 1e6)),
             default: Default::Float(1.0),
             positional: true,
             doc: "By how much the output of the class has to be larger.",
@@ -195,7 +195,7 @@ pub static HUBER: Written = Written {
     },
     args: &[ArgSpec {
         name: "delta",
-        kind: ArgKind::Float(Range::open_closed(0.0, 1e6)),
+        kind: ArgKind::Float(Range::closed(1e-6, 1e6)),
         default: Default::Float(1.0),
         positional: true,
         doc: "Errors up to here are squared, `δ`.",
@@ -219,7 +219,7 @@ pub static SMOOTH_L1: Written = Written {
     },
     args: &[ArgSpec {
         name: "beta",
-        kind: ArgKind::Float(Range::open_closed(0.0, 1e6)),
+        kind: ArgKind::Float(Range::closed(1e-6, 1e6)),
         default: Default::Float(1.0),
         positional: true,
         doc: "Errors up to here are squared, `β`.",
@@ -264,7 +264,7 @@ impl Loss for Written {
         weight_of(n_items, classes, class_weights)
     }
     fn weighs_classes(&self, args: &Args) -> bool {
-        args.get("class_weights").is_some() && args.choice("class_weights") == "balanced"
+        is_balanced(args)
     }
     fn program<'b>(&self, cx: &LossCx<'_, 'b>) -> Option<V<'b>> {
         Some((self.of_item)(cx))

@@ -38,7 +38,7 @@ pub fn graph_norm<'b>(
 
 static ARGS: &[ArgSpec] = &[ArgSpec {
     name: "eps",
-    kind: ArgKind::Float(Range::open_closed(0.0, 1.0)),
+    kind: ArgKind::Float(Range::closed(1e-15, 1.0)),
     default: Default::Float(1e-5),
     positional: false,
     doc: "Added to the mean of the squares, so that a constant feature does not divide by zero.",

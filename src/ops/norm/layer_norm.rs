@@ -33,7 +33,7 @@ static ARGS: &[ArgSpec] = &[
     },
     ArgSpec {
         name: "eps",
-        kind: ArgKind::Float(Range::open_closed(0.0, 1.0)),
+        kind: ArgKind::Float(Range::closed(1e-15, 1.0)),
         default: Default::Float(1e-5),
         positional: false,
         doc: "Avoids division by zero for a constant row or graph.",

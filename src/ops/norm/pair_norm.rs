@@ -25,7 +25,7 @@ pub struct PairNorm;
 static ARGS: &[ArgSpec] = &[
     ArgSpec {
         name: "scale",
-        kind: ArgKind::Float(Range::open_closed(0.0, 1e6)),
+        kind: ArgKind::Float(Range::closed(1e-6, 1e6)),
         default: Default::Float(1.0),
         positional: true,
         doc: "Length of the rows in the mean, `s`.",
@@ -33,7 +33,7 @@ static ARGS: &[ArgSpec] = &[
     ArgSpec::flag("scale_individually", false, "Whether each row is scaled by its own length (PairNorm-SI)."),
     ArgSpec {
         name: "eps",
-        kind: ArgKind::Float(Range::open_closed(0.0, 1.0)),
+        kind: ArgKind::Float(Range::closed(1e-15, 1.0)),
         default: Default::Float(1e-5),
         positional: false,
         doc: "Added to what is divided by, so that equal rows do not divide by zero.",

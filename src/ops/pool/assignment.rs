@@ -32,7 +32,7 @@ pub const ASSIGN: ArgSpec = ArgSpec {
 
 pub const TEMPERATURE: ArgSpec = ArgSpec {
     name: "temperature",
-    kind: ArgKind::Float(Range::open(0.0, f64::INFINITY)),
+    kind: ArgKind::Float(Range::closed(1e-4, 1e4)),
     default: Default::Float(1.0),
     positional: false,
     doc: "What the assignment is divided by before the softmax: the smaller, the harder, PyG's `temp`.",

@@ -17,6 +17,9 @@ use crate::types::{Size, Type};
 /// clusters that a graph has no leader for stay empty. Leaders with the same `v`, to the last bit, become one cluster, so that
 /// the result does not depend on how the nodes are numbered. A node without neighbours is a leader.
 ///
+/// With `shortest_path` the share of a node is divided by how many edges away the leader is, along edges of either direction, and is 0
+/// where no path leads there; so shares add up to less than 1. Of leaders that tie the nearest one counts.
+///
 /// Paper: Noutahi et al. 2019, "Towards Interpretable Sparse Graph Representation Learning with Laplacian Pooling", section 3.
 /// tgp: `tgp.poolers.LaPooling`, here without padding and, at the input graph, on sparse edges.
 ///
@@ -29,7 +32,18 @@ use crate::types::{Size, Type};
 #[derive(Debug)]
 pub struct LaPool;
 
-static ARGS: &[ArgSpec] = &[SHARE, CLUSTERS, conv::WEIGHT, CONNECT, SELF_LOOPS];
+static ARGS: &[ArgSpec] = &[
+    SHARE,
+    CLUSTERS,
+    ArgSpec::flag(
+        "shortest_path",
+        false,
+        "Whether the share of a node is divided by the number of edges between it and the leader, tgp's `shortest_path_reg`.",
+    ),
+    conv::WEIGHT,
+    CONNECT,
+    SELF_LOOPS,
+];
 
 impl Operator for LaPool {
     fn name(&self) -> &'static str {
@@ -87,10 +101,13 @@ impl Operator for LaPool {
             x.apply_transposed(leaders, Index::Graph) / (norm(x, 0).view(&one) * of_leaders).offset(NEAR);
         let there = is_there.in_space(Space::Rows);
         let shares = there.choose(likeness, b.constant(LOWEST)).softmax_columns();
-        let shares = (shares * there).apply(first, Index::Graph);
-
         // A leader belongs to its own cluster alone, if it is one of the best.
         let stands_alone = is_leader * b.map(Fun::Equal, &[v, of_v.gather(Index::Graph)]);
+        let shares = match cx.args.bool("shortest_path") {
+            true => shares * there * b.call(Composite::Nearness, &[stands_alone]),
+            false => shares * there,
+        };
+        let shares = shares.apply(first, Index::Graph);
         let own = stands_alone * (first * b.identity(&k)).fold_sum(0).gather(Index::Graph);
         let has_own = own.fold_sum(0).view(&one).above(0.5);
         let s = has_own.choose(own, shares);
@@ -105,7 +122,7 @@ impl Operator for LaPool {
         Pyg {
             class: "tgp.poolers.LaPooling",
             weights: &[],
-            arguments: &[],
+            arguments: &[("shortest_path_reg", "shortest_path")],
             note: "tgp makes as many clusters as the graph of the batch with the most leaders has, in the order of the nodes.",
         }
     }

@@ -9,6 +9,7 @@ pub mod coarsen;
 pub mod diffpool;
 pub mod dmon;
 pub mod edge_pool;
+pub mod eigen_pool;
 pub mod graclus;
 pub mod hosc;
 pub mod just_balance;

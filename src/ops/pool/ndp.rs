@@ -33,7 +33,7 @@ pub struct Ndp;
 static ARGS: &[ArgSpec] = &[
     ArgSpec {
         name: "least",
-        kind: ArgKind::Float(Range::closed_open(0.0, f64::INFINITY)),
+        kind: ArgKind::Float(Range::closed(0.0, 1e6)),
         default: Default::Float(0.01),
         positional: false,
         doc: "Links of the reduced graph that weigh no more than this are left out, tgp's `sparse_threshold`.",

@@ -36,7 +36,7 @@ pub const NONLINEARITY: ArgSpec = ArgSpec {
 
 pub const MULTIPLIER: ArgSpec = ArgSpec {
     name: "multiplier",
-    kind: ArgKind::Float(Range::open(0.0, f64::INFINITY)),
+    kind: ArgKind::Float(Range::closed(1e-6, 1e6)),
     default: Default::Float(1.0),
     positional: false,
     doc: "What the features of the kept nodes are multiplied by at the end, so that they keep their size.",

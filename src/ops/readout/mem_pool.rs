@@ -43,7 +43,7 @@ static ARGS: &[ArgSpec] = &[
     },
     ArgSpec {
         name: "tau",
-        kind: ArgKind::Float(Range::open(0.0, f64::INFINITY)),
+        kind: ArgKind::Float(Range::closed(1e-3, 1e3)),
         default: Default::Float(1.0),
         positional: false,
         doc: "Degrees of freedom of the distribution of distances, `τ`.",

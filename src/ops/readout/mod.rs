@@ -9,6 +9,7 @@ pub mod mem_pool;
 pub mod multi;
 pub mod multiset_transformer;
 pub mod over_rows;
+pub mod patchy_san;
 pub mod power_mean;
 pub mod quantile;
 pub mod recurrent;

@@ -39,14 +39,14 @@ static ARGS: &[ArgSpec] = &[
     ArgSpec::flag("per_channel", false, "Whether each feature has a trained `p` of its own."),
     ArgSpec {
         name: "clamp_min",
-        kind: ArgKind::Float(Range::open_closed(0.0, 1e6)),
+        kind: ArgKind::Float(Range::closed(1e-12, 1e6)),
         default: Default::Float(1e-4),
         positional: false,
         doc: "What smaller values count as.",
     },
     ArgSpec {
         name: "clamp_max",
-        kind: ArgKind::Float(Range::open_closed(0.0, 1e6)),
+        kind: ArgKind::Float(Range::closed(1e-12, 1e6)),
         default: Default::Float(100.0),
         positional: false,
         doc: "What larger values count as.",

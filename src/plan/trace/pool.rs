@@ -258,6 +258,107 @@ impl Trace {
         })
     }
 
+    /// `kernels::unlinked_softplus` in training: two values per graph.
+    pub fn unlinked_softplus(
+        &mut self,
+        a: Matrix,
+        b: Matrix,
+        graphs: &Graphs,
+        per_edge: f64,
+        own_loops: bool,
+    ) -> Matrix {
+        let sizes = graphs.nodes.iter().zip(&graphs.edges);
+        let pairs: f64 = sizes
+            .map(|(&nodes, &edges)| {
+                let edges_there = if own_loops { edges + nodes } else { edges };
+                (per_edge * edges_there).min((nodes * (nodes - 1.0) - edges).max(0.0))
+            })
+            .sum();
+        let (n, q, edges) = (a.rows, a.width, graphs.n_edges());
+        self.kernel("unlinked_softplus", &[a, b], false, [graphs.nodes.len() as f64, 2.0], |kernel| {
+            let each = Work::by_rows(n);
+            // Rows that edges link, either way, are sorted; pairs are tried, and sorted twice.
+            let listing = Work::serial().stream(8.0 * edges, 8.0 * edges).single(30.0 * pairs);
+            let products = each.gather(pairs, q).stream(2.0 * pairs * q, n * q);
+            kernel.forward = products.and(listing).single(pairs).exponentials(2.0 * pairs);
+            kernel.kept_bytes = FLOAT_BYTES * (2.0 * edges + 2.0 * pairs + 4.0 * n);
+            kernel.scratch_bytes = FLOAT_BYTES * (3.0 * n + 8.0 * pairs);
+            let side = each.gather(pairs, q).stream(4.0 * pairs * q, 2.0 * n * q).exponentials(pairs);
+            kernel.backward = match (a.is_tracked, b.is_tracked) {
+                (true, true) => side.and(side),
+                _ => side,
+            };
+            kernel.backward_scratch_bytes = FLOAT_BYTES * n;
+        })
+    }
+
+    /// `kernels::bands`, of parts of one size each.
+    pub fn bands(&mut self, x: Matrix, graphs: &Graphs, parts: f64, modes: f64) -> Matrix {
+        let (rows, width) = (x.rows, x.width);
+        let size = rows / parts.max(1.0);
+        let entries = graphs.n_edges();
+        let jobs = Work { jobs: parts.max(1.0), longest: 1.0 / parts.max(1.0), ..Work::default() };
+        self.kernel("bands", &[x], false, [rows, modes * width], |kernel| {
+            // Nine operations for each number of a matrix, row by row, find all eigenvectors of a part.
+            let solving = 9.0 * parts * size.powi(3);
+            let products = 4.0 * rows * modes * width;
+            kernel.forward =
+                jobs.single(solving).stream(products, products).and(Work::serial().single(30.0 * entries));
+            kernel.backward = jobs.stream(products, products);
+            kernel.kept_bytes = 2.0 * FLOAT_BYTES * rows * modes;
+            kernel.scratch_bytes = 2.0 * FLOAT_BYTES * (2.0 * size * size + 12.0 * entries + rows * width);
+            kernel.backward_scratch_bytes = 2.0 * FLOAT_BYTES * rows * width;
+            kernel.reads_nothing();
+        })
+    }
+
+    /// `kernels::hops::nearness`
+    pub fn nearness(&mut self, marks: Matrix, of: &Structure) -> Matrix {
+        let entries = match of {
+            Structure::Sparse(graphs) => 2.0 * graphs.n_edges(),
+            _ => of.rows().iter().map(|rows| rows * rows).sum(),
+        };
+        let numbers = marks.numbers();
+        self.kernel(
+            "nearness",
+            &[Matrix { is_tracked: false, ..marks }],
+            false,
+            [marks.rows, marks.width],
+            |kernel| {
+                let jobs = Work {
+                    jobs: marks.width.max(1.0),
+                    longest: 1.0 / marks.width.max(1.0),
+                    ..Work::default()
+                };
+                kernel.forward = jobs.element(marks.width * (entries + marks.rows));
+                kernel.scratch_bytes = FLOAT_BYTES * (6.0 * numbers + entries);
+                kernel.reads_nothing();
+            },
+        )
+    }
+
+    /// `kernels::fields`
+    pub fn fields(&mut self, x: Matrix, of: &Structure, w: f64, k: f64) -> Matrix {
+        let rows = of.rows();
+        let roots: f64 = rows.iter().map(|&rows| rows.min(w)).sum();
+        let entries = match of {
+            Structure::Sparse(graphs) => 2.0 * graphs.n_edges(),
+            _ => 0.0,
+        };
+        let jobs = Work::by_graph(&rows);
+        self.kernel("fields", &[x], false, [of.n_graphs() * w * k, x.width], |kernel| {
+            let numbers = roots * k * x.width;
+            // Nodes are put in order, by their neighbours some times over, and fields are searched.
+            let searching = 80.0 * (x.rows + entries + roots * k);
+            kernel.forward = jobs.stream(2.0 * numbers, 2.0 * numbers).single(searching);
+            kernel.backward = jobs.stream(2.0 * numbers, 2.0 * numbers);
+            kernel.kept_bytes = FLOAT_BYTES * (2.0 * roots * k + 2.0 * roots);
+            kernel.scratch_bytes = FLOAT_BYTES * (2.0 * numbers + 2.0 * entries + 6.0 * roots * k);
+            kernel.backward_scratch_bytes = 2.0 * FLOAT_BYTES * x.numbers();
+            kernel.reads_nothing();
+        })
+    }
+
     /// `kernels::sum_over_graphs`: a scalar.
     pub fn sum_over_graphs(&mut self, per_graph: Matrix) -> Matrix {
         let numbers = per_graph.numbers();

@@ -179,6 +179,12 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
                     (Composite::MergedMax, _) => {
                         step.max_rows(x, kept.as_ref().map_or(x.rows, |kept| kept.n_nodes()))
                     }
+                    (Composite::Bands { modes, .. }, Structure::Sparse(graphs)) => step.bands(
+                        x,
+                        graphs,
+                        kept.as_ref().map_or(x.rows, |kept| kept.n_nodes()),
+                        *modes as f64,
+                    ),
                     (Composite::Kept, _) => {
                         step.gather_rows(x, kept.as_ref().map_or(x.rows, |kept| kept.n_nodes()))
                     }
@@ -361,11 +367,18 @@ impl Trace {
             (Composite::Factors { .. }, _) => self.factors(x, width, of),
             (Composite::GammaDraws { .. }, _) => self.gamma_draws(x),
             (Composite::PairSoftplus, _) => self.pair_softplus(x, args[1], of),
+            (Composite::Nearness, _) => self.nearness(x, of),
+            (Composite::Fields { w, k, .. }, _) => self.fields(x, of, *w as f64, *k as f64),
+            (Composite::UnlinkedSoftplus { per_edge, own_loops, .. }, Structure::Sparse(graphs)) => {
+                self.unlinked_softplus(x, args[1], graphs, *per_edge, *own_loops)
+            }
             // Refused by the shape rules, or handled by the caller.
             (
                 Composite::PropagateMax
                 | Composite::PropagateLstm
                 | Composite::Attend(_)
+                | Composite::UnlinkedSoftplus { .. }
+                | Composite::Bands { .. }
                 | Composite::Nearest { .. }
                 | Composite::Select(..)
                 | Composite::Kept

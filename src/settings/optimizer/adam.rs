@@ -33,7 +33,7 @@ pub(super) const ARGS_TABLE: [ArgSpec; 5] = [
     },
     ArgSpec {
         name: "eps",
-        kind: ArgKind::Float(Range::open(0.0, f64::INFINITY)),
+        kind: ArgKind::Float(Range::closed(1e-15, 1.0)),
         default: Default::Float(1e-8),
         positional: false,
         doc: "Added to the root of the second moment, ε.",
