@@ -27,7 +27,7 @@ pub struct Workload {
     pub batches: Vec<Batch>,
 }
 
-/// One step's graphs, and the gradient of the result that the backward pass starts from.
+/// One step's graphs, and the gradient of a result for each node that the backward pass starts from.
 pub struct Batch {
     pub x: Var,
     pub batch: GraphBatch,
@@ -39,7 +39,7 @@ fn random(count: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
 }
 
 /// The structure with random features of nodes and edges, random kinds of edges and a class for each node.
-fn workload(
+pub fn workload(
     name: &'static str,
     node_offsets: Vec<u32>,
     edges: Vec<(u32, u32)>,
@@ -105,7 +105,21 @@ pub fn random100k() -> Workload {
 /// # Panics
 /// Where the text is refused.
 pub fn network(definitions: &str, call: &str, facts: &DataFacts) -> Network {
-    let text = format!("{definitions}\ntask = node_classification\nmodel = {call}");
+    network_of(definitions, call, facts, Entity::Nodes, WIDTH)
+}
+
+/// [`network`], with results of `width` numbers for each node or for each graph.
+///
+/// # Panics
+/// Where the text is refused.
+pub fn network_of(definitions: &str, call: &str, facts: &DataFacts, of: Entity, width: usize) -> Network {
+    let mut facts = facts.clone();
+    facts.n_outputs = width;
+    facts.class_counts = vec![1; width];
+    facts.task = Some(Task { entity: of, kind: TargetKind::Classification });
+    let task = if of == Entity::Nodes { "node_classification" } else { "graph_classification" };
+    let facts = &facts;
+    let text = format!("{definitions}\ntask = {task}\nmodel = {call}");
     let mut sources = SourceMap::default();
     let main = sources.add("bench.hgnn", text.as_str());
     let read = |path: &str| Err(std::io::Error::new(std::io::ErrorKind::NotFound, path.to_owned()));
@@ -129,7 +143,8 @@ pub fn pass(network: &Network, workload: &Workload, has_gradients: bool) -> Resu
             continue;
         }
         let y = network.forward(batch, &mut ForwardCx::training(1, &[]))?.x;
-        let gradients = tape::backward_from(&y, ones)?;
+        let of_graphs = (y.dims() != ones.dims()).then(|| y.ones_like()).transpose()?;
+        let gradients = tape::backward_from(&y, of_graphs.as_ref().unwrap_or(ones))?;
         assert!(network.parameters().trained().all(|weight| gradients.get(&weight.var).is_some()));
         assert!(gradients.get(x).is_some());
     }

@@ -790,11 +790,10 @@ fn slope_along(
 fn results_are_the_same_bits_on_one_and_two_threads() {
     let sizes: Vec<usize> = (0..24).map(|graph| 20 + 17 * (graph % 7)).collect();
     for setting in together() {
-        let graphs = graphs_for(&setting, &sizes, 7);
+        let lone = setting.lone(DType::F32);
+        let (values, inputs) = graphs_for(&setting, &sizes, 7).values(&setting, DType::F32);
         let bits = [1, 2].map(|n_threads| {
             hgnn::kernels::threads::with_count(n_threads, || {
-                let lone = setting.lone(DType::F32);
-                let (values, inputs) = graphs.values(&setting, DType::F32);
                 let mut cx = ForwardCx::training(8, &WANTED);
                 let value = run(&lone, &values, &mut cx);
                 let gradients = scalar(&value, &cx).backward().unwrap();

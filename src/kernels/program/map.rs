@@ -96,18 +96,21 @@ pub(super) enum Fit {
 pub(super) type Operand<'a, T> = (Rows<'a, T>, Fit);
 
 trait Of<T> {
+    /// How many numbers it is a function of: loops over more or fewer operands are not compiled.
+    const ARITY: usize;
     fn of(c: T, x: [T; 3]) -> T;
 }
 
 use crate::program::special::{ln_gamma, polygamma};
 
 macro_rules! functions {
-    ($($name:ident: |$c:ident, $a:ident, $b:ident, $d:ident| $body:expr;)*) => {
+    ($($name:ident $arity:literal: |$c:ident, $a:ident, $b:ident, $d:ident| $body:expr;)*) => {
         #[allow(unused_variables)]
         mod of {
             use super::*;
             $(pub struct $name;
             impl<T: Float> Of<T> for $name {
+                const ARITY: usize = $arity;
                 #[inline(always)]
                 fn of($c: T, [$a, $b, $d]: [T; 3]) -> T {
                     $body
@@ -118,49 +121,49 @@ macro_rules! functions {
 }
 
 functions! {
-    Same: |c, a, b, d| a;
-    Neg: |c, a, b, d| -a;
-    Abs: |c, a, b, d| a.abs();
-    Sign: |c, a, b, d| if a > T::ZERO { T::ONE } else if a < T::ZERO { -T::ONE } else { T::ZERO };
-    Exp: |c, a, b, d| a.exp();
-    Ln: |c, a, b, d| a.ln();
-    Sqrt: |c, a, b, d| a.sqrt();
-    Reciprocal: |c, a, b, d| T::ONE / a;
-    Square: |c, a, b, d| a * a;
+    Same 1: |c, a, b, d| a;
+    Neg 1: |c, a, b, d| -a;
+    Abs 1: |c, a, b, d| a.abs();
+    Sign 1: |c, a, b, d| if a > T::ZERO { T::ONE } else if a < T::ZERO { -T::ONE } else { T::ZERO };
+    Exp 1: |c, a, b, d| a.exp();
+    Ln 1: |c, a, b, d| a.ln();
+    Sqrt 1: |c, a, b, d| a.sqrt();
+    Reciprocal 1: |c, a, b, d| T::ONE / a;
+    Square 1: |c, a, b, d| a * a;
     // What is no number stays none.
-    Relu: |c, a, b, d| if a <= T::ZERO { T::ZERO } else { a };
-    LeakyRelu: |c, a, b, d| if a > T::ZERO { a } else { c * a };
-    Elu: |c, a, b, d| if a > T::ZERO { a } else { c * (a.exp() - T::ONE) };
-    Gelu: |c, a, b, d| T::of(0.5) * a * (T::ONE + (a * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf());
-    GeluSlope: |c, a, b, d| {
+    Relu 1: |c, a, b, d| if a <= T::ZERO { T::ZERO } else { a };
+    LeakyRelu 1: |c, a, b, d| if a > T::ZERO { a } else { c * a };
+    Elu 1: |c, a, b, d| if a > T::ZERO { a } else { c * (a.exp() - T::ONE) };
+    Gelu 1: |c, a, b, d| T::of(0.5) * a * (T::ONE + (a * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf());
+    GeluSlope 1: |c, a, b, d| {
         let density = (T::of(-0.5) * a * a).exp() * T::of(0.398_942_280_401_432_7);
         T::of(0.5) * (T::ONE + (a * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf()) + a * density
     };
-    Sigmoid: |c, a, b, d| T::ONE / (T::ONE + (-a).exp());
-    Tanh: |c, a, b, d| a.tanh();
-    Softplus: |c, a, b, d| {
+    Sigmoid 1: |c, a, b, d| T::ONE / (T::ONE + (-a).exp());
+    Tanh 1: |c, a, b, d| a.tanh();
+    Softplus 1: |c, a, b, d| {
         let larger = if a > T::ZERO { a } else { T::ZERO };
         larger + (T::ONE + (-a.abs()).exp()).ln_normal()
     };
-    Scale: |c, a, b, d| c * a;
-    Offset: |c, a, b, d| a + c;
-    Power: |c, a, b, d| T::of(a.wide().powf(c.wide()));
-    AtLeast: |c, a, b, d| if a < c { c } else { a };
-    AtMost: |c, a, b, d| if a > c { c } else { a };
-    Above: |c, a, b, d| if a > c { T::ONE } else { T::ZERO };
-    Floor: |c, a, b, d| T::of(a.wide().floor());
-    LnGamma: |c, a, b, d| T::of(ln_gamma(a.wide()));
-    Polygamma: |c, a, b, d| T::of(polygamma(c.wide() as u32, a.wide()));
-    Add: |c, a, b, d| a + b;
-    Sub: |c, a, b, d| a - b;
-    Mul: |c, a, b, d| a * b;
-    Div: |c, a, b, d| a / b;
-    Max: |c, a, b, d| if b > a { b } else { a };
-    Angle: |c, a, b, d| T::of(a.wide().atan2(b.wide()));
-    Equal: |c, a, b, d| if a == b { T::ONE } else { T::ZERO };
-    Gate: |c, a, b, d| if a > T::ZERO { b } else { T::ZERO };
-    LeakyGate: |c, a, b, d| if a > T::ZERO { b } else { c * b };
-    Where: |c, a, b, d| if a != T::ZERO { b } else { d };
+    Scale 1: |c, a, b, d| c * a;
+    Offset 1: |c, a, b, d| a + c;
+    Power 1: |c, a, b, d| T::of(a.wide().powf(c.wide()));
+    AtLeast 1: |c, a, b, d| if a < c { c } else { a };
+    AtMost 1: |c, a, b, d| if a > c { c } else { a };
+    Above 1: |c, a, b, d| if a > c { T::ONE } else { T::ZERO };
+    Floor 1: |c, a, b, d| T::of(a.wide().floor());
+    LnGamma 1: |c, a, b, d| T::of(ln_gamma(a.wide()));
+    Polygamma 1: |c, a, b, d| T::of(polygamma(c.wide() as u32, a.wide()));
+    Add 2: |c, a, b, d| a + b;
+    Sub 2: |c, a, b, d| a - b;
+    Mul 2: |c, a, b, d| a * b;
+    Div 2: |c, a, b, d| a / b;
+    Max 2: |c, a, b, d| if b > a { b } else { a };
+    Angle 2: |c, a, b, d| T::of(a.wide().atan2(b.wide()));
+    Equal 2: |c, a, b, d| if a == b { T::ONE } else { T::ZERO };
+    Gate 2: |c, a, b, d| if a > T::ZERO { b } else { T::ZERO };
+    LeakyGate 2: |c, a, b, d| if a > T::ZERO { b } else { c * b };
+    Where 3: |c, a, b, d| if a != T::ZERO { b } else { d };
 }
 
 /// The result of a function for `n` rows of `heads · each` numbers, row-major into `out`. With `ends`, rows are added up
@@ -239,23 +242,39 @@ fn run<T: Float, F: Of<T>>(
 ) {
     match ends {
         _ if shape[0] * shape[1] == 0 => {}
+        // Networks run in f64 where results are compared: not worth code for each kind of processor.
+        Some(ends) if const { size_of::<T>() > 4 } => sum_rows_here::<T, F>(c, args, ends, shape, out),
+        None if const { size_of::<T>() > 4 } => rows_here::<T, F>(c, args, n, shape, out),
         Some(ends) => sum_rows::<T, F>(c, args, ends, shape, out),
         None => rows::<T, F>(c, args, n, shape, out),
     }
 }
 
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn rows<T: Float, F: Of<T>>(c: T, args: &[Operand<T>], n: usize, [heads, each]: [usize; 2], out: &mut [T]) {
+fn rows<T: Float, F: Of<T>>(c: T, args: &[Operand<T>], n: usize, shape: [usize; 2], out: &mut [T]) {
+    rows_here::<T, F>(c, args, n, shape, out);
+}
+
+#[inline(always)]
+fn rows_here<T: Float, F: Of<T>>(
+    c: T,
+    args: &[Operand<T>],
+    n: usize,
+    [heads, each]: [usize; 2],
+    out: &mut [T],
+) {
     let width = heads * each;
     let is_flat = args.iter().all(|(rows, fit)| *fit == Fit::Full && rows.is_dense());
     if is_flat {
         let len = n * width;
         let out = &mut out[..len];
         match args {
-            [(a, _)] => run1::<T, F>(c, a.values(len), out),
-            [(a, _), (b, _)] => run2::<T, F>(c, a.values(len), b.values(len), out),
-            [(a, _), (b, _), (d, _)] => run3::<T, F>(c, a.values(len), b.values(len), d.values(len), out),
-            _ => unreachable!("functions of one to three numbers"),
+            [(a, _)] if F::ARITY == 1 => run1::<T, F>(c, a.values(len), out),
+            [(a, _), (b, _)] if F::ARITY == 2 => run2::<T, F>(c, a.values(len), b.values(len), out),
+            [(a, _), (b, _), (d, _)] if F::ARITY == 3 => {
+                run3::<T, F>(c, a.values(len), b.values(len), d.values(len), out);
+            }
+            _ => unreachable!("as many operands as the function takes"),
         }
         return;
     }
@@ -271,11 +290,11 @@ fn rows<T: Float, F: Of<T>>(c: T, args: &[Operand<T>], n: usize, [heads, each]: 
     for row in 0..n {
         let out = &mut out[row * width..][..width];
         match args {
-            [(a, Fit::Full)] => run1::<T, F>(c, a.ahead(row, n, width), out),
-            [(a, Fit::Full), (b, Fit::Full)] => {
+            [(a, Fit::Full)] if F::ARITY == 1 => run1::<T, F>(c, a.ahead(row, n, width), out),
+            [(a, Fit::Full), (b, Fit::Full)] if F::ARITY == 2 => {
                 run2::<T, F>(c, a.ahead(row, n, width), b.ahead(row, n, width), out);
             }
-            [(a, Fit::Full), (_, Fit::Heads | Fit::Scalar)] => {
+            [(a, Fit::Full), (_, Fit::Heads | Fit::Scalar)] if F::ARITY == 2 => {
                 let a = a.ahead(row, n, width);
                 for head in 0..heads {
                     let b = one(args[1], row, head);
@@ -285,7 +304,7 @@ fn rows<T: Float, F: Of<T>>(c: T, args: &[Operand<T>], n: usize, [heads, each]: 
                     }
                 }
             }
-            [(_, Fit::Heads | Fit::Scalar), (b, Fit::Full)] => {
+            [(_, Fit::Heads | Fit::Scalar), (b, Fit::Full)] if F::ARITY == 2 => {
                 let b = b.ahead(row, n, width);
                 for head in 0..heads {
                     let a = one(args[0], row, head);
@@ -300,9 +319,10 @@ fn rows<T: Float, F: Of<T>>(c: T, args: &[Operand<T>], n: usize, [heads, each]: 
                     let out = &mut out[head * each..][..each];
                     let mut start = 0;
                     while each - start >= NARROW {
-                        let a = some::<T, NARROW>(args.first(), row, head, start, each);
-                        let b = some::<T, NARROW>(args.get(1), row, head, start, each);
-                        let d = some::<T, NARROW>(args.get(2), row, head, start, each);
+                        let of = |k: usize| args.get(k).filter(|_| k < F::ARITY);
+                        let a = some::<T, NARROW>(of(0), row, head, start, each);
+                        let b = some::<T, NARROW>(of(1), row, head, start, each);
+                        let d = some::<T, NARROW>(of(2), row, head, start, each);
                         for i in 0..NARROW {
                             out[start + i] = F::of(c, [a[i], b[i], d[i]]);
                         }
@@ -355,28 +375,28 @@ fn short_rows<T: Float, F: Of<T>, const W: usize>(
         let rows = (n - first).min(TILE / W);
         let out = &mut out[first * W..][..rows * W];
         match args {
-            [a] => run1::<T, F>(c, tile::<T, W>(a, first, rows, each, &mut a_room), out),
-            [a, b] => run2::<T, F>(
+            [a] if F::ARITY == 1 => run1::<T, F>(c, tile::<T, W>(a, first, rows, each, &mut a_room), out),
+            [a, b] if F::ARITY == 2 => run2::<T, F>(
                 c,
                 tile::<T, W>(a, first, rows, each, &mut a_room),
                 tile::<T, W>(b, first, rows, each, &mut b_room),
                 out,
             ),
-            [a, b, d] => run3::<T, F>(
+            [a, b, d] if F::ARITY == 3 => run3::<T, F>(
                 c,
                 tile::<T, W>(a, first, rows, each, &mut a_room),
                 tile::<T, W>(b, first, rows, each, &mut b_room),
                 tile::<T, W>(d, first, rows, each, &mut d_room),
                 out,
             ),
-            _ => unreachable!("functions of one to three numbers"),
+            _ => unreachable!("as many operands as the function takes"),
         }
         first += rows;
     }
 }
 
-/// Some rows of `W` numbers of an operand, one after another.
-#[inline(always)]
+/// Some rows of `W` numbers of an operand, one after another. Not compiled anew for each function that reads them.
+#[inline(never)]
 fn tile<'t, T: Float, const W: usize>(
     &(x, fit): &Operand<'t, T>,
     first: usize,
@@ -427,7 +447,12 @@ const WIDE: usize = 64;
 const NARROW: usize = 16;
 
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]
-fn sum_rows<T: Float, F: Of<T>>(
+fn sum_rows<T: Float, F: Of<T>>(c: T, args: &[Operand<T>], ends: &[u32], shape: [usize; 2], out: &mut [T]) {
+    sum_rows_here::<T, F>(c, args, ends, shape, out);
+}
+
+#[inline(always)]
+fn sum_rows_here<T: Float, F: Of<T>>(
     c: T,
     args: &[Operand<T>],
     ends: &[u32],
@@ -442,7 +467,7 @@ fn sum_rows<T: Float, F: Of<T>>(
         let rows = start..ends[segment] as usize;
         start = rows.end;
         match args {
-            [(a, Fit::Full)] => columns(
+            [(a, Fit::Full)] if F::ARITY == 1 => columns(
                 out,
                 |at, sums: &mut [T; WIDE]| {
                     for row in rows.clone() {
@@ -461,7 +486,7 @@ fn sum_rows<T: Float, F: Of<T>>(
                         .fold(T::ZERO, |sum, row| sum + F::of(c, [a.at(row, width)[at], T::ZERO, T::ZERO]))
                 },
             ),
-            [(a, Fit::Full), (b, Fit::Full)] => columns(
+            [(a, Fit::Full), (b, Fit::Full)] if F::ARITY == 2 => columns(
                 out,
                 |at, sums: &mut [T; WIDE]| {
                     for row in rows.clone() {
@@ -481,10 +506,14 @@ fn sum_rows<T: Float, F: Of<T>>(
                     })
                 },
             ),
-            [vector @ (_, Fit::Full | Fit::Tail), number @ (_, Fit::Heads | Fit::Scalar)] => {
+            [vector @ (_, Fit::Full | Fit::Tail), number @ (_, Fit::Heads | Fit::Scalar)]
+                if F::ARITY == 2 =>
+            {
                 sum_by_number::<T, F, false>(c, vector, number, rows, n, each, out);
             }
-            [number @ (_, Fit::Heads | Fit::Scalar), vector @ (_, Fit::Full | Fit::Tail)] => {
+            [number @ (_, Fit::Heads | Fit::Scalar), vector @ (_, Fit::Full | Fit::Tail)]
+                if F::ARITY == 2 =>
+            {
                 sum_by_number::<T, F, true>(c, vector, number, rows, n, each, out);
             }
             _ => {
@@ -607,7 +636,7 @@ fn add2<T: Float, const K: usize>(sums: &mut [T; K], a: &[T], b: &[T], f: impl F
 #[inline(always)]
 fn general<T: Float, F: Of<T>>(c: T, args: &[Operand<T>], row: usize, place: usize, each: usize) -> T {
     let mut x = [T::ZERO; 3];
-    for (x, (rows, fit)) in x.iter_mut().zip(args) {
+    for (x, (rows, fit)) in x.iter_mut().take(F::ARITY).zip(args) {
         let at = match fit {
             Fit::Full => place,
             Fit::Heads => place / each,
