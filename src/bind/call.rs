@@ -581,10 +581,23 @@ fn convert_calls<'p>(
         Value::List(items) => (items.to_vec(), true),
         other => (vec![(other.clone(), place)], false),
     };
-    let without_arguments = |name: &&str| catalogue(kind).iter().any(|known| known.example == *name);
-    let example: Vec<&str> =
-        crate::settings::choices(kind, callee).into_iter().filter(without_arguments).take(2).collect();
-    let example = example.join(", ");
+    // What an item that cannot stand there may be replaced by: a word that does not stand there already.
+    let written: Vec<&str> = items
+        .iter()
+        .filter_map(|(item, _)| match item {
+            Value::Word { text, .. } => Some(*text),
+            _ => None,
+        })
+        .collect();
+    let is_word = |name: &&str| catalogue(kind).iter().any(|known| known.example == *name);
+    let free: Vec<&str> = crate::settings::choices(kind, callee)
+        .into_iter()
+        .filter(|name| is_word(name) && !written.contains(name))
+        .collect();
+    let instead = match is_list {
+        true => free.first().copied().unwrap_or_default().to_owned(),
+        false => format!("[{}]", free.iter().take(2).copied().collect::<Vec<_>>().join(", ")),
+    };
     let mut calls: Vec<BoundCall> = Vec::with_capacity(items.len());
     let mut is_fine = true;
     for (item, span) in items {
@@ -604,7 +617,7 @@ fn convert_calls<'p>(
             }
             Value::Pipeline(thunk) if matches!(thunk.expr.kind, ExprKind::Pipeline(_)) => {
                 let finding = report::wrong_kind(&what, &spec.kind.expects(), "a pipeline", span);
-                ev.report(finding.help(format!("a list has commas: `{} = [{example}]`", spec.name)));
+                ev.report(finding.help(format!("for example `{instead}`")).guess(span, instead.clone()));
                 ev.touch(thunk.expr, &thunk.env);
                 None
             }
@@ -616,7 +629,7 @@ fn convert_calls<'p>(
                     false => spec.kind.expects(),
                 };
                 let finding = report::wrong_kind(&what, &expects, &other.describe(), span);
-                ev.report(finding.help(format!("for example `{} = [{example}]`", spec.name)));
+                ev.report(finding.help(format!("for example `{instead}`")).guess(span, instead.clone()));
                 None
             }
         };
