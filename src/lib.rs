@@ -25,6 +25,7 @@ pub mod files;
 pub mod findings;
 pub mod fmt;
 pub mod git;
+pub mod gram;
 pub mod ir;
 pub mod kernels;
 pub mod lint;

@@ -25,6 +25,17 @@ pub enum ArgKind {
         max: i64,
         max_len: usize,
     },
+    /// A whole number in `min..=max`, or a list of at most `max_len`.
+    Ints {
+        min: i64,
+        max: i64,
+        max_len: usize,
+    },
+    /// A real number in the range, or a list of at most `max_len`.
+    Floats {
+        range: Range,
+        max_len: usize,
+    },
     /// A list of words out of a set that the owner names.
     ChoiceList(&'static [&'static str]),
     /// One word out of a set that the owner names, or a list of several.
@@ -144,6 +155,8 @@ impl ArgKind {
             ArgKind::Text => "a text in quotes".into(),
             ArgKind::Choice(words) => format!("one of {}", words_list(words)),
             ArgKind::IntList { .. } => "a list of whole numbers".into(),
+            ArgKind::Ints { .. } => "a whole number or a list of them".into(),
+            ArgKind::Floats { .. } => "a number or a list of them".into(),
             ArgKind::ChoiceList(words) => format!("a list of words out of {}", words_list(words)),
             ArgKind::Words(words) => format!("one of {}, or a list of them", words_list(words)),
             ArgKind::WordOrNumbers { words, .. } => {
@@ -163,8 +176,12 @@ impl ArgKind {
     /// The allowed range, in words that follow "has to be"; `None` where there is nothing to say.
     pub fn range(&self) -> Option<String> {
         match self {
-            ArgKind::Int { min, max } | ArgKind::IntList { min, max, .. } => Some(int_range(*min, *max)),
-            ArgKind::Float(range) | ArgKind::WordOrNumbers { range, .. } => Some(range.to_string()),
+            ArgKind::Int { min, max }
+            | ArgKind::IntList { min, max, .. }
+            | ArgKind::Ints { min, max, .. } => Some(int_range(*min, *max)),
+            ArgKind::Float(range) | ArgKind::Floats { range, .. } | ArgKind::WordOrNumbers { range, .. } => {
+                Some(range.to_string())
+            }
             _ => None,
         }
     }
@@ -217,6 +234,7 @@ pub enum Default {
     Bool(bool),
     Choice(&'static str),
     IntList(&'static [i64]),
+    FloatList(&'static [f64]),
     ChoiceList(&'static [&'static str]),
     /// `.hgnn` text of a pipeline or call, as a user would write it.
     Source(&'static str),
@@ -231,6 +249,7 @@ impl Default {
             Default::Bool(value) => ArgValue::Bool(value),
             Default::Choice(word) => ArgValue::Choice(word),
             Default::IntList(list) => ArgValue::IntList(list.to_vec()),
+            Default::FloatList(list) => ArgValue::FloatList(list.to_vec()),
             Default::ChoiceList(list) => ArgValue::ChoiceList(list.to_vec()),
             Default::Required | Default::Inferred(_) | Default::Source(_) => return None,
         })
@@ -347,6 +366,22 @@ impl Args {
     }
     pub fn float_list(&self, name: &str) -> Option<&[f64]> {
         if let ArgValue::FloatList(list) = self.value(name) { Some(list) } else { None }
+    }
+    /// The numbers of an argument of kind [`ArgKind::Ints`], however they are written.
+    pub fn ints(&self, name: &str) -> &[i64] {
+        match self.value(name) {
+            ArgValue::Int(value) => std::slice::from_ref(value),
+            ArgValue::IntList(list) => list,
+            _ => &[],
+        }
+    }
+    /// The numbers of an argument of kind [`ArgKind::Floats`], however they are written.
+    pub fn floats(&self, name: &str) -> &[f64] {
+        match self.value(name) {
+            ArgValue::Float(value) => std::slice::from_ref(value),
+            ArgValue::FloatList(list) => list,
+            _ => &[],
+        }
     }
     pub fn choice_list(&self, name: &str) -> &[&'static str] {
         if let ArgValue::ChoiceList(list) = self.value(name) { list } else { &[] }

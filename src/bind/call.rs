@@ -376,7 +376,7 @@ pub(crate) fn convert<'p>(
     let what = format!("`{}` of `{}`", spec.name, callee.name);
     match (&spec.kind, &value) {
         (_, Value::Unknown | Value::Bad) => None,
-        (ArgKind::Int { min, max }, number) if whole(number).is_some() => {
+        (ArgKind::Int { min, max } | ArgKind::Ints { min, max, .. }, number) if whole(number).is_some() => {
             let value = whole(number)?;
             if (*min..=*max).contains(&value) {
                 return Some(ArgValue::Int(value));
@@ -384,7 +384,7 @@ pub(crate) fn convert<'p>(
             ev.report(report::out_of_range(&what, value as f64, spec, place));
             None
         }
-        (ArgKind::Float(range), Value::Int(_) | Value::Float(_)) => {
+        (ArgKind::Float(range) | ArgKind::Floats { range, .. }, Value::Int(_) | Value::Float(_)) => {
             let value = match value {
                 Value::Int(value) => value as f64,
                 Value::Float(value) => value,
@@ -435,15 +435,28 @@ pub(crate) fn convert<'p>(
             });
             None
         }
-        (ArgKind::IntList { min, max, max_len }, Value::List(items)) => {
+        (
+            ArgKind::IntList { min, max, max_len } | ArgKind::Ints { min, max, max_len },
+            Value::List(items),
+        ) => {
             if items.len() > *max_len {
                 ev.report(report::too_long(&what, items.len(), *max_len, place));
+                return None;
+            }
+            if items.is_empty() && matches!(spec.kind, ArgKind::Ints { .. }) {
+                ev.report(report::empty_list(&what, spec, place));
                 return None;
             }
             let mut list = Vec::with_capacity(items.len());
             let mut is_fine = true;
             for (item, span) in items.iter() {
                 match (whole(item), item) {
+                    (Some(value), _)
+                        if list.contains(&value) && matches!(spec.kind, ArgKind::Ints { .. }) =>
+                    {
+                        ev.report(report::twice_in_list(&what, &value.to_string(), *span));
+                        is_fine = false;
+                    }
                     (Some(value), _) if (*min..=*max).contains(&value) => list.push(value),
                     (Some(value), _) => {
                         ev.report(report::out_of_range(&what, value as f64, spec, *span));
@@ -462,34 +475,47 @@ pub(crate) fn convert<'p>(
             }
             is_fine.then_some(ArgValue::IntList(list))
         }
-        (ArgKind::WordOrNumbers { range, max_len, .. }, Value::List(items)) => {
+        (
+            ArgKind::Floats { range, max_len } | ArgKind::WordOrNumbers { range, max_len, .. },
+            Value::List(items),
+        ) => {
             if items.len() > *max_len {
                 ev.report(report::too_long(&what, items.len(), *max_len, place));
+                return None;
+            }
+            if items.is_empty() && matches!(spec.kind, ArgKind::Floats { .. }) {
+                ev.report(report::empty_list(&what, spec, place));
                 return None;
             }
             let mut list = Vec::with_capacity(items.len());
             let mut is_fine = true;
             for (item, span) in items.iter() {
-                let number = match item {
-                    Value::Int(value) => Some(*value as f64),
-                    Value::Float(value) => Some(*value),
-                    _ => None,
-                };
-                match (number, item) {
-                    (Some(value), _) if range.contains(value) => list.push(value),
-                    (Some(value), _) => {
-                        ev.report(report::out_of_range(&what, value, spec, *span));
+                let value = match item {
+                    Value::Int(value) => *value as f64,
+                    Value::Float(value) => *value,
+                    Value::Unknown | Value::Bad => {
                         is_fine = false;
+                        continue;
                     }
-                    (None, Value::Unknown | Value::Bad) => is_fine = false,
-                    (None, Value::Word { text, thunk }) => {
+                    Value::Word { text, thunk } => {
                         ev.report_word(text, thunk, "a number", &what);
                         is_fine = false;
+                        continue;
                     }
-                    (None, other) => {
+                    other => {
                         ev.report(report::wrong_kind(&what, "numbers", &other.describe(), *span));
                         is_fine = false;
+                        continue;
                     }
+                };
+                if list.contains(&value) && matches!(spec.kind, ArgKind::Floats { .. }) {
+                    ev.report(report::twice_in_list(&what, &value.to_string(), *span));
+                    is_fine = false;
+                } else if range.contains(value) {
+                    list.push(value);
+                } else {
+                    ev.report(report::out_of_range(&what, value, spec, *span));
+                    is_fine = false;
                 }
             }
             is_fine.then_some(ArgValue::FloatList(list))
@@ -711,6 +737,7 @@ fn default_value(ev: &mut Evaluator, spec: &ArgSpec) -> ArgValue {
         Default::Bool(value) => ArgValue::Bool(value),
         Default::Choice(word) => ArgValue::Choice(word),
         Default::IntList(list) => ArgValue::IntList(list.to_vec()),
+        Default::FloatList(list) => ArgValue::FloatList(list.to_vec()),
         Default::ChoiceList(list) => ArgValue::ChoiceList(list.to_vec()),
         Default::Source(text) => match spec.kind {
             ArgKind::Call(kind) => {
@@ -738,13 +765,15 @@ fn stand_in(ev: &mut Evaluator, spec: &ArgSpec) -> ArgValue {
         return default_value(ev, spec);
     }
     match spec.kind {
-        ArgKind::Int { min, .. } => ArgValue::Int(min),
-        ArgKind::Float(range) => ArgValue::Float(match (range.min.is_finite(), range.max.is_finite()) {
-            (true, true) => (range.min + range.max) / 2.0,
-            (true, false) => range.min + 1.0,
-            (false, true) => range.max - 1.0,
-            (false, false) => 0.0,
-        }),
+        ArgKind::Int { min, .. } | ArgKind::Ints { min, .. } => ArgValue::Int(min),
+        ArgKind::Float(range) | ArgKind::Floats { range, .. } => {
+            ArgValue::Float(match (range.min.is_finite(), range.max.is_finite()) {
+                (true, true) => (range.min + range.max) / 2.0,
+                (true, false) => range.min + 1.0,
+                (false, true) => range.max - 1.0,
+                (false, false) => 0.0,
+            })
+        }
         ArgKind::Bool => ArgValue::Bool(false),
         ArgKind::Text => ArgValue::Text(String::new()),
         ArgKind::Choice(words)

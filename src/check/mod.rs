@@ -2,6 +2,7 @@
 
 pub mod data;
 pub mod fixed_point;
+pub mod kernel;
 pub mod task;
 pub mod training;
 pub mod unused;
@@ -16,8 +17,8 @@ use crate::ir::{
     self, Builder, Built, LossTerm, Made, Model, Published, Stop, Wanted, collect_definitions,
     collect_missing, main_items, own_definitions,
 };
-use crate::ops::Family;
 use crate::ops::findings::{shape, symmetry};
+use crate::ops::{Action, Family};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{Conv, Expr, ExprKind, Given, ItemKind};
 use crate::syntax::{Program, cut};
@@ -165,8 +166,15 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
             }
         }
     }
+    let alone = match findings.has_errors() {
+        true => Vec::new(),
+        false => kernel::stands_alone(&graph, input, output),
+    };
+    // What a kernel or a machine is not made for has no end to speak of.
+    let has_end = alone.is_empty();
+    alone.into_iter().for_each(|finding| findings.push(finding));
     let task = task::decide(stated_task.map(|(task, _)| task), data, &losses, ty.entity);
-    if is_task_certain && !doubts.contains("levels") {
+    if has_end && is_task_certain && !doubts.contains("levels") {
         let reason = match (stated_task, data) {
             (Some(_), _) => Some("the file sets the task".to_owned()),
             (None, Some(data)) if data.task.is_some() => Some(format!("{} sets the task", data.name)),
@@ -179,10 +187,12 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
         let finding = task::ends_right(&ty, place, task, reason.as_deref(), &gathered);
         finding.into_iter().for_each(|finding| findings.push(finding));
     }
-    if doubts.is_empty() && shape::differ(&ty.width.size, &outputs.size) {
+    if has_end && doubts.is_empty() && shape::differ(&ty.width.size, &outputs.size) {
         findings.push(shape::wrong_output_width(place, &ty.width, &outputs));
     }
+    let is_machine = graph[output].op.action(&graph[output].args) == Action::Machine;
     if items.loss.is_none()
+        && !is_machine
         && let Some(loss) = task::default_loss(task.kind)
     {
         let args = crate::args::default_args(loss.args());
@@ -219,11 +229,17 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     if !program.has_errors && is_known && are_names_known {
         unused::stages(&model, &unused_names).into_iter().for_each(|finding| findings.push(finding));
         if !findings.has_errors() {
+            kernel::fits(&model, items.loss.map(|expr| expr.span))
+                .into_iter()
+                .for_each(|finding| findings.push(finding));
             unused::weights(&model).into_iter().for_each(|finding| findings.push(finding));
         }
     }
     if let Some(data) = data {
-        let lacks = data::is_usable(data, data_place);
+        let mut lacks = data::is_usable(data, data_place);
+        if !kernel::reads_features(&model) {
+            lacks.retain(|finding| finding.code != "data::no_features");
+        }
         if lacks.is_empty() && is_known {
             data::suits(&model, data).into_iter().for_each(|finding| findings.push(finding));
         }

@@ -21,6 +21,12 @@ pub fn kind(kind: &ArgKind) -> String {
         ArgKind::WordOrNumbers { words, range, .. } => {
             format!("one of {}, or a list of numbers in {}", words.join(", "), real_range(range))
         }
+        ArgKind::Ints { min, max, max_len } => {
+            format!("whole number{}, or a list of at most {max_len} of them", int_range(min, max))
+        }
+        ArgKind::Floats { range, max_len } => {
+            format!("number in {}, or a list of at most {max_len} of them", real_range(range))
+        }
         ArgKind::ChoiceList(words) => format!("list of any of {}", words.join(", ")),
         ArgKind::Words(words) => format!("one of {}, or a list of them", words.join(", ")),
         ArgKind::Pipeline { .. } => "pipeline".to_owned(),
@@ -60,6 +66,7 @@ pub fn default(spec: &ArgSpec) -> String {
         Default::Bool(value) => value.to_string(),
         Default::Choice(word) => word.to_owned(),
         Default::IntList(list) => list_of(list.iter().map(i64::to_string)),
+        Default::FloatList(list) => list_of(list.iter().map(|value| real(*value))),
         Default::ChoiceList(list) => list_of(list.iter().map(|word| (*word).to_owned())),
         Default::Source(text) => text.to_owned(),
     }

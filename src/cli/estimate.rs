@@ -9,6 +9,7 @@ use crate::check::{self, Checked};
 use crate::data::files::parse_size;
 use crate::data::{self, DataOptions, Dataset};
 use crate::diagnostic::Diagnostic;
+use crate::estimate::kernels::KernelEstimate;
 use crate::estimate::limit::Proposal;
 use crate::estimate::machine::Machine;
 use crate::estimate::{Estimate, EstimateError, Estimator, ProcessMemory, Request};
@@ -88,11 +89,18 @@ impl EstimateCommand {
         let mut settings = Settings::new(model, overrides);
         settings.batch_size = self.batch_size.map_or(settings.batch_size, |size| size as usize);
         let cache = data::DataOptions::from_env().cache_dir;
-        let measured = (!self.no_time).then(|| Machine::cached(cache.as_deref())).transpose();
+        // What is solved at once has no kernels whose rates are known.
+        let measured = (!self.no_time && model.machine().is_none())
+            .then(|| Machine::cached(cache.as_deref()))
+            .transpose();
         let machine =
             measured.map_err(|error| Failure::new(format!("this machine cannot be measured: {error}")))?;
         let process = process.with_pages(file_bytes, machine.as_ref());
         let request = Request { model, dataset, settings: &settings, process, machine };
+        if let Some(estimate) = KernelEstimate::new(&request).map_err(EstimateError::from)? {
+            self.print_kernel(out, &estimate, dataset, global)?;
+            return Ok(Exit::Clean);
+        }
         let estimator = Estimator::new(request)?;
         let estimate = estimator.estimate();
         let proposal = self.memory_limit.map(|limit| estimator.propose(limit as f64));
@@ -114,6 +122,68 @@ impl EstimateCommand {
             print(out, &self.file, &estimate, dataset, items, proposal.as_ref(), estimator.machine())?;
         }
         Ok(Exit::Clean)
+    }
+
+    /// What a graph kernel with its machine takes.
+    fn print_kernel(
+        &self,
+        out: &mut dyn Write,
+        estimate: &KernelEstimate,
+        dataset: &Dataset,
+        global: &Global,
+    ) -> Result<(), Failure> {
+        let no_effect = [
+            ("--batch-size", self.batch_size.is_some()),
+            ("--memory-limit", self.memory_limit.is_some()),
+            ("--epochs", self.epochs.is_some()),
+        ];
+        if let Some((option, _)) = no_effect.into_iter().find(|(_, is_given)| *is_given) {
+            return Err(Failure::of_usage(format!(
+                "`{option}` has no effect: the model is solved at once, without batches"
+            ))
+            .help(format!("leave `{option}` out")));
+        }
+        let KernelEstimate { n_graphs, n_runs, n_matrices, n_ways, memory, .. } = estimate;
+        if global.format == Format::Json {
+            let mut value = serde_json::to_value(estimate).expect("names and numbers become JSON");
+            value["file"] = json!(self.file);
+            value["data"] = json!(dataset.name);
+            serde_json::to_writer_pretty(&mut *out, &value).map_err(io::Error::from)?;
+            writeln!(out)?;
+            return Ok(());
+        }
+        if global.format == Format::Short {
+            writeln!(out, "{}: 0 parameters, peak {}", self.file, bytes(memory.peak_bytes))?;
+            return Ok(());
+        }
+        writeln!(out, "{} on {}, an estimate\n", self.file, dataset.name)?;
+        let each = if *n_runs > 1 { format!(", for each of {n_runs} runs") } else { String::new() };
+        writeln!(out, "Parameters  none")?;
+        writeln!(out, "Machines    {}{each}", plural(*n_ways, "fit"))?;
+        writeln!(out, "\nPeak memory {}", bytes(memory.peak_bytes))?;
+        let mut table = plain_table();
+        let n = grouped(*n_graphs);
+        let matrices = if *n_matrices == 1 { "matrix".to_owned() } else { format!("{n_matrices} matrices") };
+        for (name, value, note) in [
+            ("process", memory.process_bytes, "the program itself".to_owned()),
+            ("data set", memory.dataset_bytes, String::new()),
+            (
+                "counts",
+                memory.counts_bytes,
+                "what the kernel counts in each graph, by some of them".to_owned(),
+            ),
+            (
+                "similarities",
+                memory.matrices_bytes,
+                format!("{matrices} of {n} × {n} numbers, and one of sums"),
+            ),
+        ] {
+            table.add_row([name, &bytes(value), &note]);
+        }
+        table.align_right(&[1]);
+        write_table(out, &table)?;
+        writeln!(out, "\nTime is not estimated: it depends on what the graphs have in common.")?;
+        Ok(())
     }
 
     /// Compiles the file against its data; `None` where it has errors, which were reported.

@@ -198,7 +198,9 @@ fn print(
     all: &[Scored],
     format: Format,
 ) -> Result<(), Failure> {
-    let names: Vec<&str> = std::iter::once("loss").chain(metrics.iter().copied()).collect();
+    // A support vector machine has no loss that is a mean over items.
+    let has_loss = all.iter().flat_map(|scored| &scored.parts).any(|part| part.figures.contains_key("loss"));
+    let names: Vec<&str> = has_loss.then_some("loss").into_iter().chain(metrics.iter().copied()).collect();
     match format {
         Format::Json => {
             let part = |part: &Part| {

@@ -88,6 +88,7 @@ fn groups() -> Vec<Group> {
         family("normalization", "Normalisation", Family::Normalization),
         family("activation", "Activations", Family::Activation),
         family("dense", "Dense layers", Family::Dense),
+        family("kernel", "Graph kernels", Family::Kernel),
         structure,
         Group {
             key: "loss",

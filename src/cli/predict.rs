@@ -16,7 +16,7 @@ use std::path::PathBuf;
 /// Predict with a saved model, one line per graph (or node); the data needs no labels
 ///
 /// A line names the item, counted from 0, its number in the data's files, the predicted class and the probability of
-/// each class; for values, the values. Lines are CSV; JSON lines with `--format jsonl` or a file that ends in .jsonl.
+/// each class (of a support vector machine scores, the highest of the predicted class); for values, the values. Lines are CSV; JSON lines with `--format jsonl` or a file that ends in .jsonl.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc predict runs/first --data ./my/NEW.zip\n  \
     hgnnc predict runs/first --data PROTEINS -o predictions.jsonl\n  \
@@ -133,7 +133,8 @@ impl Lines<'_> {
         let mut head: Vec<String> = self.places_head().iter().map(ToString::to_string).collect();
         if self.is_classes() {
             head.push("class".into());
-            head.extend((0..self.outputs.width).map(|class| format!("p_{}", self.class_name(class))));
+            let kind = if self.outputs.are_probabilities { "p" } else { "score" };
+            head.extend((0..self.outputs.width).map(|class| format!("{kind}_{}", self.class_name(class))));
         } else {
             head.extend((0..self.outputs.width).map(|idx| self.value_name(idx)));
         }
@@ -164,7 +165,8 @@ impl Lines<'_> {
             if self.is_classes() {
                 line.insert("class".into(), self.class_name(highest(row)).into());
                 let named = row.iter().enumerate().map(|(class, p)| (self.class_name(class), short(*p)));
-                line.insert("probabilities".into(), Value::Object(named.collect()));
+                let kind = if self.outputs.are_probabilities { "probabilities" } else { "scores" };
+                line.insert(kind.into(), Value::Object(named.collect()));
             } else {
                 line.extend(row.iter().enumerate().map(|(idx, value)| (self.value_name(idx), short(*value))));
             }

@@ -26,10 +26,12 @@ impl ProgressLine {
     /// The line at this moment, at most `width` columns wide: what does not fit is left out from the right, field by
     /// field. The unit and the epoch always stay.
     pub fn compose(&self, width: usize, now: Instant) -> String {
-        let mut place = format!("epoch {}/{}", self.epoch.min(self.n_epochs), self.n_epochs);
-        if !self.unit.is_empty() {
-            place = format!("{}  {place}", self.unit);
-        }
+        // A machine that is solved at once has no epochs.
+        let step = match self.n_epochs {
+            0 => "solving".to_owned(),
+            n_epochs => format!("epoch {}/{n_epochs}", self.epoch.min(n_epochs)),
+        };
+        let place = if self.unit.is_empty() { step } else { format!("{}  {step}", self.unit) };
         let times = self.pace.times(now);
         let mut fields: Vec<&str> = vec![&times];
         fields.extend(self.figures.iter().map(String::as_str));
@@ -99,6 +101,10 @@ impl Pace {
 
     /// What is done of the whole, between 0 and 1.
     pub fn share(&self) -> f64 {
+        // Machines that are solved at once have no epochs: each counts as a whole.
+        if self.n_epochs == 0 {
+            return self.finished.len() as f64 / self.n_units.max(1) as f64;
+        }
         let done = self.finished.iter().sum::<usize>() as f64 + self.at;
         if done > 0.0 { done / (done + self.left()) } else { 0.0 }
     }

@@ -86,6 +86,9 @@ fn message(what: &str, shortage: &Shortage) -> String {
 
 fn help(shortage: &Shortage) -> String {
     let graphs = if shortage.n_graphs == 1 { "graph" } else { "graphs" };
+    if shortage.n_matrices > 0 {
+        return grams_help(shortage);
+    }
     let mut help = format!(
         "the largest batch has {} {graphs} with {} nodes and {} directed edges",
         grouped(shortage.n_graphs),
@@ -109,6 +112,18 @@ fn help(shortage: &Shortage) -> String {
             "\nmake the layers narrower or fewer, leave large graphs out, or use a machine with more memory";
     }
     help + "\n`--ignore-memory` tries all the same"
+}
+
+/// The same of a graph kernel.
+fn grams_help(shortage: &Shortage) -> String {
+    let n = grouped(shortage.n_graphs);
+    let matrices = if shortage.n_matrices == 1 { "matrix" } else { "matrices" };
+    let fewer = if shortage.n_matrices > 1 { "\nwrite one `h` in place of a list: one matrix" } else { "" };
+    format!(
+        "each two of {n} graphs are compared, in {} {matrices} of {n} × {n} numbers{fewer}\nleave graphs out, or use a machine with \
+         more memory\n`--ignore-memory` tries all the same",
+        shortage.n_matrices
+    )
 }
 
 /// Whether the process answers in JSON.
@@ -209,6 +224,7 @@ mod tests {
             n_graphs: 1,
             n_nodes: 1e5,
             n_edges: 4e5,
+            n_matrices: 0,
             ways,
         }
     }

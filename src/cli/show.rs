@@ -4,6 +4,7 @@ use super::source::{self, Compiled, Data, LocalData, Need};
 use super::table::{Table, plain_table, write_table};
 use super::{Exit, Failure, Format, Global, describe, steps};
 use crate::args::{ArgSpec, ArgValue, Args};
+use crate::check;
 use crate::ir::{Author, LossTerm, Model, Node, Scope};
 use crate::plan::words::{Count, bytes, grouped, scaled};
 use crate::plan::{Launch, average_costs, listing};
@@ -95,6 +96,15 @@ impl Show {
             return Ok(Exit::Clean);
         }
         source::print_findings(compiled, global)?;
+        if let Some(stages) = model.machine() {
+            let [kernel, machine] = stages.map(|stage| model.graph[stage].op.name());
+            writeln!(
+                out,
+                "{}: no steps of training: `{kernel}` is counted and compared once, and `{machine}` is solved",
+                self.file
+            )?;
+            return Ok(Exit::Clean);
+        }
         let what = self.stage.map_or(String::new(), |stage| format!(" of stage {stage}"));
         writeln!(out, "{}: the steps{what} in one pass of training\n", self.file)?;
         let is_shown = |launch: &&Launch| of.is_none() || launch.stage == of;
@@ -178,6 +188,9 @@ impl<'a> Shown<'a> {
         self.print_stages(out)?;
         self.print_defaults(out)?;
         writeln!(out, "\nLoss")?;
+        if let Some([_, machine]) = model.machine() {
+            writeln!(out, "  hinge loss, in `{}`", model.graph[machine].op.name())?;
+        }
         let mut table = plain_table();
         for term in &model.losses {
             let args = term.args.0.iter();
@@ -185,8 +198,9 @@ impl<'a> Shown<'a> {
             table.add_row([call_text(term.loss.name(), args.collect()), format!("weight {}", term.weight)]);
         }
         write_table(out, &table)?;
+        let train = trained_by(model);
         for (title, args, specs) in [
-            ("Train", &model.train, crate::settings::TRAIN_SECTION),
+            ("Train", &train, crate::settings::TRAIN_SECTION),
             ("Evaluate", &model.evaluate, crate::settings::EVALUATE_SECTION),
         ] {
             writeln!(out, "\n{title}")?;
@@ -355,7 +369,7 @@ impl<'a> Shown<'a> {
             "parameters": self.parameters(),
             "loss": model.losses.iter().map(loss_json).collect::<Vec<_>>(),
             "data": model.data.as_ref().map(describe::call),
-            "train": arguments(&model.train, crate::settings::TRAIN_SECTION),
+            "train": arguments(&trained_by(model), crate::settings::TRAIN_SECTION),
             "evaluate": arguments(&model.evaluate, crate::settings::EVALUATE_SECTION),
             "published": model.published.as_ref().map(|published| json!({
                 "figures": published.figures.iter().map(|(name, value)| json!({ "metric": name, "value": value })).collect::<Vec<_>>(),
@@ -363,6 +377,13 @@ impl<'a> Shown<'a> {
             })),
         })
     }
+}
+
+/// The settings of `train` that have an effect.
+fn trained_by(model: &Model) -> Args {
+    let mut args = model.train.clone();
+    args.0.retain(|arg| check::kernel::has_effect(model, arg.name));
+    args
 }
 
 /// Stages that are listed as the inputs of one; of more, the others are counted.

@@ -1,7 +1,7 @@
 //! What a run shows while it goes.
 
 use super::progress_line::{ProgressLine, figure};
-use super::{Format, wrap};
+use super::{Format, describe, wrap};
 use crate::ir::Model;
 use crate::train::{EpochRecord, Event, InitialRecord, Overrides, Progress, Settings, Status, UnitSummary};
 use crate::types::Entity;
@@ -173,10 +173,14 @@ impl Progress for Watcher {
                     if n_done > 0 { format!(", resumed after epoch {n_done}") } else { String::new() };
                 let place = dir.map_or_else(String::new, |dir| format!(" → {}", dir.display()));
                 if n_units == 1 || !io::stderr().is_terminal() {
+                    // A machine that is solved has none.
+                    let numbers = match n_epochs {
+                        0 => String::new(),
+                        _ => format!("; {n_parameters} parameters"),
+                    };
                     let of = if self.unit.is_empty() { String::new() } else { format!("{}: ", self.unit) };
                     self.say(&format!(
-                        "{of}{train} {} to train on, {validation} for validation, {test} for the test; {n_parameters} \
-                         parameters{resumed}{place}",
+                        "{of}{train} {} to train on, {validation} for validation, {test} for the test{numbers}{resumed}{place}",
                         if train == 1 { self.items.trim_end_matches('s') } else { self.items }
                     ));
                 }
@@ -293,7 +297,21 @@ fn unit_line(unit: &str, summary: &UnitSummary) -> String {
         Status::Diverged => "diverged".into(),
     };
     let kept = summary.kept_epoch.map_or_else(String::new, |epoch| format!(" (kept: {epoch})"));
-    format!("{unit}: {what} after {}{kept}, {}", epochs(summary.epochs), seconds(summary.wall_s))
+    let after = match summary.n_support {
+        Some(n) => format!(" with {}{}", vectors(n), chosen(summary)),
+        None => format!(" after {}{kept}", epochs(summary.epochs)),
+    };
+    format!("{unit}: {what}{after}, {}", seconds(summary.wall_s))
+}
+
+/// `1 support vector`, `310 support vectors`
+pub fn vectors(n: usize) -> String {
+    if n == 1 { "1 support vector".into() } else { format!("{n} support vectors") }
+}
+
+/// `, c = 10, h = 3`
+fn chosen(summary: &UnitSummary) -> String {
+    summary.chosen.iter().map(|(name, value)| format!(", {name} = {}", describe::real(*value))).collect()
 }
 
 /// `1 epoch`, `95 epochs`

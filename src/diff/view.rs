@@ -174,9 +174,10 @@ pub(super) fn value_or_absence(value: Option<&ArgValue>, spec: Option<&ArgSpec>)
         Some(ArgValue::Pipeline) => "given".to_owned(),
         None | Some(ArgValue::Absent) => match spec.map(|spec| (spec.default, spec.kind)) {
             Some((crate::args::Default::Inferred(words), kind)) => match kind {
-                ArgKind::Int { .. } | ArgKind::IntList { .. } | ArgKind::Pipeline { .. } => {
-                    "inferred".to_owned()
-                }
+                ArgKind::Int { .. }
+                | ArgKind::IntList { .. }
+                | ArgKind::Ints { .. }
+                | ArgKind::Pipeline { .. } => "inferred".to_owned(),
                 _ => words.to_owned(),
             },
             _ => "none".to_owned(),

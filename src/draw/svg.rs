@@ -546,6 +546,7 @@ impl Legend {
             (Family::Convolution, "convolution"),
             (Family::Pooling, "pooling"),
             (Family::Readout, "readout"),
+            (Family::Kernel, "kernel"),
             (Family::Normalization, "normalisation"),
             (Family::Activation, "activation"),
             (Family::Dense, "dense"),

@@ -22,6 +22,8 @@ pub enum Library {
     Keras,
     GraphGym,
     Dgl,
+    GraKel,
+    Sklearn,
     /// Used by many.
     Common,
 }
@@ -35,6 +37,8 @@ impl Library {
             Library::Keras => format!("`{name}` of Keras"),
             Library::GraphGym => format!("`{name}` of GraphGym"),
             Library::Dgl => format!("`{name}` of DGL"),
+            Library::GraKel => format!("`{name}` of GraKeL"),
+            Library::Sklearn => format!("`{name}` of scikit-learn"),
             Library::Common => format!("`{name}`"),
         }
     }

@@ -1,7 +1,7 @@
 //! The list: names of other libraries with what they are here. To add one, add an entry.
 
 use super::Here::{Is, LeaveOut, NotYet, Write};
-use super::Library::{Common, Dgl, GraphGym, Keras, PyTorch, Pyg};
+use super::Library::{Common, Dgl, GraKel, GraphGym, Keras, PyTorch, Pyg, Sklearn};
 use super::Meaning::{Behind, Called, Inferred, NoEffect, Residual, Times, Unknown};
 use super::{Argument, Here, Library, Meaning, Word};
 use crate::args::EdgeValue;
@@ -261,7 +261,38 @@ pub static STAGES: &[Word] = &[
         &["in_channels", "out_channels", "first_aggr"],
         is("signed"),
     ),
-    word(&["WLConv", "WeisfeilerLehman", "weisfeiler_lehman"], Pyg, &[], is("wl")),
+    word(&["WLConv"], Pyg, &[], is("wl")),
+    // Graph kernels.
+    word(
+        &["WeisfeilerLehman", "weisfeiler_lehman", "WLKernel", "WLSubtree"],
+        GraKel,
+        &["n_jobs", "verbose", "normalize", "n_iter"],
+        is("wl_kernel"),
+    ),
+    word(
+        &["WeisfeilerLehmanOptimalAssignment", "WLOptimalAssignment"],
+        GraKel,
+        &["n_jobs", "verbose", "normalize", "n_iter"],
+        is("wl_oa"),
+    ),
+    word(
+        &["ShortestPathKernel", "ShortestPathAttr"],
+        GraKel,
+        &["n_jobs", "normalize", "verbose", "with_labels"],
+        is("shortest_path"),
+    ),
+    word(
+        &["GraphletSampling", "GraphletKernel"],
+        GraKel,
+        &["n_jobs", "normalize", "verbose", "random_state", "k"],
+        is("graphlet"),
+    ),
+    word(
+        &["SVC", "LinearSVC", "NuSVC", "support_vector_machine", "SupportVectorMachine"],
+        Sklearn,
+        &[],
+        is("svm"),
+    ),
     word(&["HypergraphConv"], Pyg, WIDTHS, NotYet { why: HYPERGRAPHS, nearest: "gcn" }),
     word(
         &["SchNet", "DimeNet", "EGNN", "EGNNConv", "ViSNet", "EquivariantConv", "CFConv", "PaiNN"],
@@ -1521,7 +1552,20 @@ pub static ARGUMENTS: &[Argument] = &[
         PyTorch,
         Called(&["epochs", "patience"]),
     ),
-    argument(&["delta", "tol", "tolerance"], Common, Called(&["min_delta", "threshold"])),
+    argument(&["delta", "tol", "tolerance"], Common, Called(&["min_delta", "threshold", "tolerance"])),
+    // Graph kernels and their machine.
+    argument(&["n_iter"], GraKel, Called(&["h"])),
+    argument(
+        &["with_labels", "base_graph_kernel"],
+        GraKel,
+        NoEffect("labels are counted by default, and `labels = none` leaves them out"),
+    ),
+    argument(&["C"], Sklearn, Called(&["c"])),
+    argument(
+        &["kernel", "n_jobs", "decision_function_shape", "break_ties", "cache_size", "shrinking"],
+        Sklearn,
+        NoEffect("the kernel stands before the machine, and all else is as it has to be"),
+    ),
     argument(&["metric", "watch", "early_stopping_metric"], Common, Called(&["monitor"])),
     // Protocols and data.
     argument(&["n_splits", "folds", "n_folds", "num_folds", "nfolds"], Common, Called(&["k"])),

@@ -24,6 +24,8 @@ pub struct Shortage {
     pub n_graphs: usize,
     pub n_nodes: f64,
     pub n_edges: f64,
+    /// Of a graph kernel: Gram matrices over all graphs; 0 of a network.
+    pub n_matrices: usize,
     /// What would fit.
     pub ways: Vec<Way>,
 }
@@ -48,6 +50,10 @@ const PROPOSED_SHARE: f64 = 0.9;
 /// # Errors
 /// Where the data cannot be cut as the protocol asks.
 pub fn training(request: &Request, room: Room) -> Result<Option<Shortage>, EstimateError> {
+    if request.model.machine().is_some() {
+        let allowed_bytes = allowed(&room, request.process);
+        return Ok(super::kernels::shortage(request, room, allowed_bytes)?);
+    }
     let estimator = match Estimator::new(request.clone()) {
         Err(EstimateError::Symbolic { .. }) => return Ok(None),
         estimator => estimator?,
@@ -113,6 +119,7 @@ fn shortage(peak_bytes: f64, allowed_bytes: f64, room: Room, graphs: &Graphs) ->
         n_graphs: graphs.nodes.len(),
         n_nodes: graphs.n_nodes(),
         n_edges: graphs.n_edges(),
+        n_matrices: 0,
         ways: Vec::new(),
     }
 }

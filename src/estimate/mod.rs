@@ -8,6 +8,7 @@ pub mod batches;
 #[cfg(test)]
 mod counting;
 pub mod fits;
+pub mod kernels;
 pub mod limit;
 pub mod machine;
 pub mod pages;

@@ -135,6 +135,11 @@ pub fn example(spec: &ArgSpec) -> String {
         | ArgKind::CallList { words, .. }
         | ArgKind::WordOrNumbers { words, .. } => words.first().copied().unwrap_or("…").into(),
         ArgKind::IntList { .. } => "[64]".into(),
+        ArgKind::Ints { min, max, .. } => 64.clamp(min, max).to_string(),
+        ArgKind::Floats { range, .. } if range.contains(0.5) => "0.5".into(),
+        ArgKind::Floats { range, .. } => {
+            format!("{}", if range.min.is_finite() { range.min + 1.0 } else { 0.0 })
+        }
         ArgKind::ChoiceList(words) => format!("[{}]", words.first().copied().unwrap_or("…")),
         ArgKind::Pipeline { .. } => "gcn(64) -> relu".into(),
         // However many columns the edges have.
@@ -239,6 +244,9 @@ pub fn out_of_range(what: &str, given: f64, spec: &ArgSpec, place: Span) -> Diag
         ArgKind::IntList { min, .. } if given < min as f64 => format!("[{min}]"),
         ArgKind::IntList { max, .. } => format!("[{max}]"),
         ArgKind::WordOrNumbers { range, .. } => format!("[{}]", range.near(given)),
+        ArgKind::Ints { min, .. } if given < min as f64 => min.to_string(),
+        ArgKind::Ints { max, .. } => max.to_string(),
+        ArgKind::Floats { range, .. } => range.near(given).to_string(),
         ArgKind::Float(range) => match spec.default {
             Default::Float(usual) => usual.to_string(),
             _ => range.near(given).to_string(),

@@ -204,7 +204,11 @@ fn value(spec: &ArgSpec, expr: &Expr) -> Option<String> {
             (_, Some("none")) => Some("false".into()),
             _ => None,
         },
-        ArgKind::Words(_) | ArgKind::CallList { .. } | ArgKind::WordOrNumbers { .. }
+        ArgKind::Words(_)
+        | ArgKind::CallList { .. }
+        | ArgKind::WordOrNumbers { .. }
+        | ArgKind::Ints { .. }
+        | ArgKind::Floats { .. }
             if matches!(expr.kind, ExprKind::List(_)) =>
         {
             Some(written(expr))
@@ -244,11 +248,17 @@ fn value(spec: &ArgSpec, expr: &Expr) -> Option<String> {
             }),
         },
         ArgKind::Pipeline { .. } => (!is_number).then(|| stage_text(expr)).flatten(),
-        ArgKind::Int { min, max } if is_outside(expr, |value| value < min as f64 || value > max as f64) => {
+        ArgKind::Int { min, max } | ArgKind::Ints { min, max, .. }
+            if is_outside(expr, |value| value < min as f64 || value > max as f64) =>
+        {
             None
         }
-        ArgKind::Float(range) if is_outside(expr, |value| !range.contains(value)) => None,
-        ArgKind::Int { .. } | ArgKind::Float(_) => {
+        ArgKind::Float(range) | ArgKind::Floats { range, .. }
+            if is_outside(expr, |value| !range.contains(value)) =>
+        {
+            None
+        }
+        ArgKind::Int { .. } | ArgKind::Float(_) | ArgKind::Ints { .. } | ArgKind::Floats { .. } => {
             let is_plain = is_number || matches!(&expr.kind, ExprKind::Name(name) if !is_python(name));
             is_plain.then(|| written(expr))
         }

@@ -23,7 +23,7 @@ pub(crate) use losses::read_losses;
 pub(crate) use shared::{has_weights, misfit, misfits, own_weights, settle_shared};
 
 use crate::args::{Args, BoundCall};
-use crate::ops::{Loss, Operator};
+use crate::ops::{Action, Loss, Operator};
 use crate::source::Span;
 use crate::types::{DataFacts, Dim, Size, SizesWithData, TargetKind, Task, Type};
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -130,6 +130,16 @@ impl Model {
             .collect();
         inputs.sort_by_key(|&(port, _)| port);
         inputs.into_iter().map(|(_, source)| source).collect()
+    }
+
+    /// The graph kernel and the machine of a model without a network: its only stages.
+    pub fn machine(&self) -> Option<[NodeIndex; 2]> {
+        let action = |node: NodeIndex| self.graph[node].op.action(&self.graph[node].args);
+        if action(self.output) != Action::Machine {
+            return None;
+        }
+        let [kernel] = self.inputs(self.output)[..] else { return None };
+        matches!(action(kernel), Action::Kernel(_)).then_some([kernel, self.output])
     }
 
     /// The operators that set the width of `end` and have none of their own, as far back as `first`.

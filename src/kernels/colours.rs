@@ -3,7 +3,7 @@
 use super::graph::Csr;
 
 /// One more number in a hash, so that every bit of both has an influence on every bit of the result (SplitMix64).
-fn mixed(hash: u64, number: u64) -> u64 {
+pub fn mixed(hash: u64, number: u64) -> u64 {
     let mut state = (hash ^ number.wrapping_mul(0xbf58_476d_1ce4_e5b9)).wrapping_add(0x9e37_79b9_7f4a_7c15);
     state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -29,15 +29,18 @@ pub fn colours(rows: &[f64], width: usize, graph: &Csr, steps: usize) -> Vec<Vec
         let next = (0..n).map(|row| {
             near.clear();
             near.extend(graph.row(row).iter().map(|&source| before[source as usize]));
-            near.sort_unstable();
-            near.iter().fold(mixed(mixed(step as u64, before[row]), near.len() as u64), |hash, &colour| {
-                mixed(hash, colour)
-            })
+            refined(step, before[row], &mut near)
         });
         let next = next.collect();
         all.push(next);
     }
     all
+}
+
+/// The next colour of a row: of the step, its colour and those that it gathers, in any order.
+pub fn refined(step: usize, own: u64, near: &mut [u64]) -> u64 {
+    near.sort_unstable();
+    near.iter().fold(mixed(mixed(step as u64, own), near.len() as u64), |hash, &colour| mixed(hash, colour))
 }
 
 /// How many colours of each row, over all steps, are hashed to each of `buckets` features: `[n, buckets]`.

@@ -68,7 +68,7 @@ pub use assignment_loss::{
 };
 pub use attention::{AttentionOptions, dense_gat_attention, gat_attention};
 pub use bands::bands;
-pub use colours::{colours, counted_colours};
+pub use colours::{colours, counted_colours, mixed, refined};
 pub use contract::{Contraction, contract, max_of_lists, mean_of_lists, sum_of_lists};
 pub use convolve::{gcn_layer, sage_layer};
 pub use dense::{dense_product, dense_propagate, dense_propagate_beside};
@@ -89,6 +89,7 @@ pub use nearest::nearest;
 pub use norm::batch_norm;
 pub use pairs::pair_softplus;
 pub(crate) use parallel::{block_elements, block_rows, chunk_rows};
+pub(crate) use parallel::{each, map_each};
 pub use propagate::{DegreeCache, propagate, propagate_max};
 pub use rows::{add, concat_columns, gather_rows};
 pub use segment::{Reduce, segment_reduce};

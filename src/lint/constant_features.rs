@@ -58,7 +58,7 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
                 // Clusters sum up the nodes, so they count them.
                 Action::Pooling(_) | Action::Exchange | Action::Nearest => false,
                 // Neighbours are counted.
-                Action::Colours { .. } => false,
+                Action::Colours { .. } | Action::Kernel(_) | Action::Machine => false,
                 // Edges may differ in what they carry.
                 Action::RemainingEdges => false,
                 // What was dropped is told apart.

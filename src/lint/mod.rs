@@ -13,6 +13,7 @@ mod constant_features;
 mod cx;
 mod dead_assignment;
 mod dead_dropout;
+mod distinct_labels;
 mod idle_bases;
 mod idle_class_weights;
 mod idle_edge_option;
@@ -84,6 +85,7 @@ pub struct Threshold {
 pub static LINTS: &[&Lint] = &[
     &over_smoothing::LINT,
     &constant_features::LINT,
+    &distinct_labels::LINT,
     &inexpressive_pooling::LINT,
     &single_cluster::LINT,
     &unused_clusters::LINT,

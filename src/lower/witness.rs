@@ -10,6 +10,7 @@ use crate::check::Checked;
 use crate::data::Dataset;
 use crate::data::batch::EdgeReads;
 use crate::data::synthetic::{RandomGraphs, random_graphs, renumber, twin_graphs};
+use crate::gram::{self, Kernel};
 use crate::ir::Model;
 use crate::ops::input::edges;
 use crate::plan::{chooses_by_value, stages};
@@ -115,9 +116,18 @@ pub fn choice_witness(model: &Checked<Model>) -> Option<Result<Witness, WitnessE
 fn witness_on(model: &Checked<Model>, data: &Dataset) -> Result<Witness, WitnessError> {
     let (dtype, rounding) =
         if chooses_by_value(model.get()) { (DType::F32, ROUNDING_F32) } else { (DType::F64, ROUNDING) };
-    let network = Network::build(model, &data.facts(), dtype, &Device::Cpu, 0)?;
+    let kernel = model.get().machine().and_then(|[kernel, _]| Kernel::of(&model.get().graph[kernel]));
+    let network = match &kernel {
+        Some(_) => None,
+        None => Some(Network::build(model, &data.facts(), dtype, &Device::Cpu, 0)?),
+    };
     let graphs = some_graphs(data);
     let run = |data: &Dataset| -> Result<Vec<Vec<f64>>, WitnessError> {
+        // A machine reads of a graph what it has in common with others.
+        if let Some(kernel) = &kernel {
+            return Ok(gram::alike(kernel, data, &graphs));
+        }
+        let Some(network) = &network else { unreachable!("a model is a kernel or a network") };
         let batch = data.batch_for(EdgeReads::of(model.get()), &graphs, dtype, &Device::Cpu)?;
         Ok(network.forward(&batch, &mut ForwardCx::evaluation())?.x.to_dtype(DType::F64)?.to_vec2()?)
     };

@@ -13,6 +13,7 @@ mod edge_sum;
 pub mod facts;
 pub mod findings;
 pub mod input;
+pub mod kernel;
 pub mod loss;
 pub mod norm;
 pub mod pool;
@@ -213,6 +214,12 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &structure::virtual_node::VirtualNode,
     &structure::wl::Wl,
     &structure::self_attention::SelfAttention,
+    // Graph kernels and their machine.
+    &kernel::wl_kernel::WlKernel,
+    &kernel::wl_oa::WlOa,
+    &kernel::shortest_path::ShortestPath,
+    &kernel::graphlet::Graphlet,
+    &kernel::svm::Svm,
 ];
 
 /// Every loss that a file can name.
@@ -285,6 +292,8 @@ pub enum Family {
     Activation,
     Dense,
     Structure,
+    /// Graph kernels and the machine that learns from them: no network.
+    Kernel,
 }
 
 /// What the reference says of an operator.
@@ -418,6 +427,10 @@ pub enum Action {
         buckets: usize,
         steps: usize,
     },
+    /// Counts of each graph, which a machine compares.
+    Kernel(kernel::GraphKernel),
+    /// A machine that learns from how alike graphs are.
+    Machine,
     /// The same rows, joined by fewer edges while training.
     DropEdge {
         p: f64,
@@ -469,6 +482,8 @@ impl Action {
             | Action::RemainingEdges
             | Action::DropEdge { .. }
             | Action::Colours { .. }
+            | Action::Kernel(_)
+            | Action::Machine
             | Action::Lift => false,
         }
     }

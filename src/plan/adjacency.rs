@@ -43,7 +43,7 @@ pub(super) fn read_edges(model: &Model, is_live: &[bool]) -> Vec<bool> {
             match node.op.family() {
                 Family::Convolution if node.op.action(&node.args).goes_along_edges() => true,
                 Family::Pooling => is_read[reader.index()] || wants_loss(node.op.name()),
-                Family::Readout => false,
+                Family::Readout | Family::Kernel => false,
                 Family::Input
                 | Family::Convolution
                 | Family::Normalization

@@ -540,6 +540,8 @@ impl Fit<'_> {
             test: Figures::new(),
             absent_classes: Default::default(),
             n_parameters: self.network.parameters().n_trained(),
+            chosen: Default::default(),
+            n_support: None,
             epoch_s: median(self.records.iter().map(|record| record.train_s)),
             wall_s: self.wall_s(),
         }

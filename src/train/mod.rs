@@ -21,6 +21,7 @@ mod saved;
 mod seed;
 mod session;
 mod settings;
+mod solve;
 mod source;
 mod tensors;
 mod time;

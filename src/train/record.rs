@@ -139,6 +139,12 @@ pub struct UnitSummary {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub absent_classes: BTreeMap<String, Vec<String>>,
     pub n_parameters: usize,
+    /// Of a model without a network: what was chosen on the validation part, by the argument's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub chosen: BTreeMap<String, f64>,
+    /// Of a support vector machine: the graphs that it rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_support: Option<usize>,
     /// Median seconds of a training epoch, validation not counted. Times and memory are kept apart, in
     /// `resources.json`: they are not the same each time.
     #[serde(skip)]

@@ -3,7 +3,7 @@
 use super::checkpoint::Checkpoint;
 use super::earlier;
 use super::error::{Result, TrainError};
-use super::feed::Feed;
+use super::feed::{Feed, predictions};
 use super::folder;
 use super::initial;
 use super::measure::{Measured, figures, measure, values};
@@ -16,8 +16,9 @@ use crate::data::features::scaling::Scaling;
 use crate::data::{Dataset, EdgeReads, Split, Targets, Vocabulary};
 use crate::diagnostic::Diagnostic;
 use crate::diff::Side;
+use crate::gram::{Kernel, Machine};
 use crate::ir::canonical::Part;
-use crate::ir::{Canonical, Model};
+use crate::ir::{Canonical, Model, Node};
 use crate::lower::{ForwardCx, Network};
 use crate::settings::metric::Metric;
 use crate::types::{DataFacts, Entity};
@@ -32,10 +33,18 @@ pub struct SavedModel {
     pub model: Checked<Model>,
     /// What a user has to know.
     pub notes: Vec<String>,
-    network: Network,
+    fitted: Fitted,
     /// How many graphs pass through the network at once.
     batch_size: usize,
     metrics: Vec<&'static dyn Metric>,
+}
+
+/// What a checkpoint's tensors are.
+#[derive(Debug)]
+enum Fitted {
+    Network(Box<Network>),
+    /// A support vector machine, on the CPU.
+    Machine(Kernel, Box<Machine>),
 }
 
 impl std::fmt::Debug for dyn Metric {
@@ -49,8 +58,10 @@ impl std::fmt::Debug for dyn Metric {
 pub struct Outputs {
     /// Classes, or values per item.
     pub width: usize,
-    /// Row-major `[n_items, width]`: probabilities, or values.
+    /// Row-major `[n_items, width]`: probabilities, scores without a scale, or values.
     pub values: Vec<f32>,
+    /// Whether they are probabilities of classes that add up to 1.
+    pub are_probabilities: bool,
     /// Graphs or nodes, ascending.
     pub items: Vec<u32>,
 }
@@ -100,21 +111,34 @@ impl SavedModel {
         let Some(model) = source.compile(Some(&checkpoint.facts.data)).outcome.model else {
             return Err(does_not_compile(&checkpoint, &source));
         };
-        let network = Network::build(&model, &checkpoint.facts.data, DType::F32, device, 0)?;
-        checkpoint.load_into(network.parameters())?;
+        let fitted = match model.get().machine() {
+            Some([kernel, _]) => machine(&checkpoint, &model.get().graph[kernel])?,
+            None => {
+                let network = Network::build(&model, &checkpoint.facts.data, DType::F32, device, 0)?;
+                checkpoint.load_into(network.parameters())?;
+                Fitted::Network(Box::new(network))
+            }
+        };
         let settings = Settings::new(model.get(), checkpoint.facts.overrides);
         let (batch_size, metrics) = (settings.batch_size, settings.all_metrics());
-        Ok(Self { checkpoint, model, notes: Vec::new(), network, batch_size, metrics })
+        Ok(Self { checkpoint, model, notes: Vec::new(), fitted, batch_size, metrics })
     }
 
     /// Whether it computes in the memory of the machine, not in that of a GPU.
     pub fn is_on_cpu(&self) -> bool {
-        self.network.device().is_cpu()
+        self.device().is_cpu()
+    }
+
+    fn device(&self) -> &Device {
+        match &self.fitted {
+            Fitted::Network(network) => network.device(),
+            Fitted::Machine(..) => &Device::Cpu,
+        }
     }
 
     /// The graphs that hold these items (graphs or nodes), in the order in which they are measured.
     pub fn graphs_of(&self, dataset: &Dataset, items: &[u32]) -> Vec<u32> {
-        Feed::new(dataset, self.model.get().task, EdgeReads::NOTHING, items, self.network.device()).graphs
+        Feed::new(dataset, self.model.get().task, EdgeReads::NOTHING, items, self.device()).graphs
     }
 
     /// How many graphs pass through the network at once.
@@ -261,11 +285,21 @@ impl SavedModel {
     /// Where Candle fails.
     pub fn score(&self, dataset: &Dataset, items: &[u32]) -> Result<Figures> {
         let model = self.model.get();
+        let network = match &self.fitted {
+            Fitted::Network(network) => network,
+            Fitted::Machine(kernel, machine) => {
+                let outputs = machine.outputs(kernel, dataset, items);
+                let width = self.checkpoint.facts.data.n_outputs;
+                let mut figures = figures(None, &predictions(dataset, outputs, width, items), &self.metrics);
+                figures.remove("loss");
+                return Ok(figures);
+            }
+        };
         let reads = EdgeReads::of(model);
-        let feed = Feed::new(dataset, model.task, reads, items, self.network.device());
+        let feed = Feed::new(dataset, model.task, reads, items, self.device());
         let feed = feed.scaled(self.scaling_for(dataset));
         let steps = feed.steps(self.batch_size).map(|step| step.map(Cow::Owned));
-        let Measured { loss, predictions, .. } = measure(&self.network, &feed, steps, false)?;
+        let Measured { loss, predictions, .. } = measure(network, &feed, steps, false)?;
         Ok(figures(loss, &predictions, &self.metrics))
     }
 
@@ -275,7 +309,7 @@ impl SavedModel {
         (0..strata.len() as u32).filter(|&item| strata[item as usize] >= 0).collect()
     }
 
-    /// Probabilities of the classes, or values, for every graph or node, labelled or not.
+    /// Probabilities or scores of the classes, or values, for every graph or node, labelled or not.
     ///
     /// # Errors
     /// Where Candle fails.
@@ -284,20 +318,44 @@ impl SavedModel {
         let n_items = if task.entity == Entity::Nodes { dataset.n_nodes() } else { dataset.n_graphs() };
         let graphs: Vec<u32> = (0..dataset.n_graphs() as u32).collect();
         let reads = EdgeReads::of(self.model.get());
-        let mut outputs = Outputs { width: 0, values: Vec::new(), items: (0..n_items as u32).collect() };
+        let are_probabilities = task.kind == crate::types::TargetKind::Classification;
+        let items = (0..n_items as u32).collect();
+        let network = match &self.fitted {
+            Fitted::Network(network) => network,
+            Fitted::Machine(kernel, machine) => {
+                let values = machine.outputs(kernel, dataset, &graphs);
+                let width = self.checkpoint.facts.data.n_outputs;
+                return Ok(Outputs { width, values, are_probabilities: false, items });
+            }
+        };
+        let mut outputs = Outputs { width: 0, values: Vec::new(), are_probabilities, items };
         for graphs in graphs.chunks(self.batch_size) {
             let reading = Reading { scaling: self.scaling_for(dataset), ..Reading::of(reads) };
-            let batch = dataset.batch_with(&reading, graphs, DType::F32, self.network.device())?;
-            let output = self.network.forward(&batch, &mut ForwardCx::evaluation())?;
+            let batch = dataset.batch_with(&reading, graphs, DType::F32, self.device())?;
+            let output = network.forward(&batch, &mut ForwardCx::evaluation())?;
             let (batch_values, width) = values(&output.x)?;
             outputs.width = width;
             outputs.values.extend(batch_values);
         }
-        if task.kind == crate::types::TargetKind::Classification {
+        if are_probabilities {
             outputs.values.chunks_exact_mut(outputs.width.max(1)).for_each(softmax);
         }
         Ok(outputs)
     }
+}
+
+/// The machine of a checkpoint.
+///
+/// # Errors
+/// Where its tensors are none.
+fn machine(checkpoint: &Checkpoint, kernel: &Node) -> Result<Fitted> {
+    let damaged = |message: String| TrainError::unusable(&checkpoint.path, message, "train again");
+    let kernel = Kernel::of(kernel).ok_or_else(|| damaged("its model has no kernel".into()))?;
+    let machine = Machine::of_tensors(&kernel, checkpoint.facts.data.n_outputs, &checkpoint.tensors)
+        .map_err(|error| {
+            damaged(format!("its tensors are not those of a support vector machine: {}", error.0))
+        })?;
+    Ok(Fitted::Machine(kernel, Box::new(machine)))
 }
 
 /// The canonical form of a source that a checkpoint is to be used with.

@@ -31,6 +31,8 @@ pub struct Settings {
     /// `None` for the split that comes with the data, else `holdout`.
     pub protocol: Option<BoundCall>,
     pub seeds: usize,
+    /// Whether nothing is trained by steps: all but the seed has no effect in `train`.
+    pub is_solved: bool,
     /// The first one is the most important.
     pub metrics: Vec<&'static dyn Metric>,
 }
@@ -56,6 +58,7 @@ impl Settings {
             seed: overrides.seed.unwrap_or(train.int("seed") as u64),
             protocol: evaluate.call("protocol").cloned(),
             seeds: evaluate.int("seeds") as usize,
+            is_solved: model.machine().is_some(),
             metrics: names.iter().filter_map(|name| metric::find(name)).collect(),
         }
     }
@@ -124,6 +127,12 @@ impl Settings {
             None if dataset.fixed_split.is_some() => "fixed".into(),
             None => "holdout(validation = 0.1, test = 0.1)".into(),
         };
+        if self.is_solved {
+            return serde_json::json!({
+                "train": { "seed": self.seed },
+                "evaluate": { "protocol": protocol, "seeds": self.seeds, "metrics": metrics },
+            });
+        }
         serde_json::json!({
             "train": {
                 "optimizer": call_json(&self.optimizer),

@@ -4,7 +4,7 @@
 use crate::laws::entities;
 use hgnn::args::ArgKind;
 use hgnn::check::check;
-use hgnn::ops::{CATALOGUE, Family, Operator};
+use hgnn::ops::{Action, CATALOGUE, Family, Operator};
 use hgnn::source::SourceMap;
 use hgnn::syntax::load_program;
 use hgnn::types::{Entity, Symmetry};
@@ -21,8 +21,16 @@ fn arguments() -> HashMap<String, Vec<String>> {
         .expect("it runs");
     let entries: Vec<Value> = serde_json::from_slice(&output.stdout).expect("JSON");
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    let groups =
-        ["Convolutions", "Pooling", "Readouts", "Normalisation", "Activations", "Dense layers", "Structure"];
+    let groups = [
+        "Convolutions",
+        "Pooling",
+        "Readouts",
+        "Normalisation",
+        "Activations",
+        "Dense layers",
+        "Graph kernels",
+        "Structure",
+    ];
     let of_operators = entries.iter().filter(|entry| groups.contains(&entry["group"].as_str().unwrap_or("")));
     of_operators
         .map(|entry| {
@@ -86,6 +94,7 @@ fn every_operator_stands_in_the_table() {
         (Family::Normalization, "Normalisation"),
         (Family::Activation, "Activations"),
         (Family::Dense, "Dense layers"),
+        (Family::Kernel, "Graph kernels"),
         (Family::Structure, "Structure"),
     ];
     let mut n_rows = 0;
@@ -95,6 +104,10 @@ fn every_operator_stands_in_the_table() {
         for &op in CATALOGUE.iter().filter(|op| op.family() == family) {
             let (entity, symmetry) = in_example(op);
             let mut levels: Vec<&str> = entities(op).iter().map(level).collect();
+            // A machine stands behind a kernel only.
+            if op.action(&hgnn::args::default_args(op.args())) == Action::Machine {
+                levels = vec![level(&Entity::Graph)];
+            }
             // What stands beside another stage only.
             if levels.is_empty() {
                 levels.push(level(&entity));

@@ -97,7 +97,10 @@ fn operators_compute_on_a_gpu_what_they_do_on_the_cpu() {
         "sage(6) -> mincut(k = 4) -> gcn(6) -> gelu -> layer_norm(mode = graph) -> mean -> mlp(norm = batch_norm)",
     ];
     let mut off = Vec::new();
-    let examples = hgnn::ops::CATALOGUE.iter().map(|op| op.doc().example);
+    let examples = hgnn::ops::CATALOGUE
+        .iter()
+        .filter(|op| op.family() != hgnn::ops::Family::Kernel)
+        .map(|op| op.doc().example);
     for text in examples.chain(more).filter(|text| !text.contains("dropout")) {
         let data = random_graphs(&RandomGraphs {
             n_graphs: 9,

@@ -58,6 +58,10 @@ fn around(name: &str, word: &Word) -> Option<Vec<String>> {
         hgnn::ops::Family::Pooling => [format!("{name}(32, ratio = 0.5)"), name.to_owned()]
             .map(|pool| format!("gcn(32) -> relu -> {pool} -> gcn(32) -> relu -> mean -> mlp"))
             .into(),
+        hgnn::ops::Family::Kernel if op.name() == "svm" => {
+            vec![format!("wl_kernel -> {name}"), format!("wl_oa -> {name}(C = 10)")]
+        }
+        hgnn::ops::Family::Kernel => vec![format!("{name} -> svm")],
         hgnn::ops::Family::Readout if op.name() == "flatten" => {
             vec![format!("gcn(32) -> relu -> sort_pool(8) -> {name} -> mlp")]
         }

@@ -79,6 +79,12 @@ pub fn small_data(name: &str) -> Dataset {
         graph_ids: (1..=n_graphs as u32).collect(),
         vocabulary: Vocabulary::default(),
     });
+    if name == "attributes" {
+        dataset.features = Features::Dense {
+            values: (0..n_nodes).map(|node| (0.7 * node as f32).sin()).collect(),
+            width: 1,
+        };
+    }
     if name == "edge_labels" {
         let columns = (0..dataset.n_edges() as u32).map(|entry| entry % 2).collect();
         dataset.edge_features = Some(Features::OneHot { columns, width: 2 });

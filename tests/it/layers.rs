@@ -30,6 +30,7 @@ const ORDER: &[&str] = &[
     "fmt",
     "kernels",
     "data",
+    "gram",
     "plan",
     "lower",
     "draw",

@@ -21,6 +21,7 @@ mod fmt;
 mod git;
 mod golden;
 mod gradients;
+mod kernels;
 mod labels;
 mod laws;
 mod layers;

@@ -148,6 +148,7 @@ fn default_value(kind: ArgKind, default: Default) -> ArgValue {
         Default::Bool(value) => ArgValue::Bool(value),
         Default::Choice(word) => ArgValue::Choice(word),
         Default::IntList(list) => ArgValue::IntList(list.to_vec()),
+        Default::FloatList(list) => ArgValue::FloatList(list.to_vec()),
         Default::ChoiceList(list) => ArgValue::ChoiceList(list.to_vec()),
         Default::Source(_) => match kind {
             ArgKind::Pipeline { .. } => ArgValue::Pipeline,

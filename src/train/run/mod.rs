@@ -15,6 +15,7 @@ use crate::train::protocol;
 use crate::train::record::{RunSummary, Status, UnitSummary, median, spreads};
 use crate::train::session::{Origin, Session};
 use crate::train::settings::{Overrides, Settings};
+use crate::train::solve::{self, Compared};
 use crate::train::source::ModelSource;
 use candle_core::Device;
 use std::collections::BTreeMap;
@@ -71,6 +72,12 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
     let settings = Settings::new(model, request.overrides);
     let units = units(&settings, dataset)?;
     settings.check(model, units.iter().all(|unit| !unit.split.validation.is_empty()))?;
+    let asked = solve::Asked {
+        has_epochs: request.overrides.epochs.is_some(),
+        has_initial: request.init_from.is_some(),
+        is_on_cpu: request.device.is_cpu(),
+    };
+    solve::check(model, asked, &units)?;
     let lacks = presence::look(&settings, model, dataset, &units)?;
     let checkpoint = CheckpointFacts::new(request.source.clone(), model, dataset, request.overrides);
     let is_new = !matches!(request.out, Output::Resume(_));
@@ -109,7 +116,10 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
         title: &format!("{} on {}", request.name, dataset.name),
     };
     lacks.iter().for_each(|text| progress.on(Event::Warning(text)));
-    progress.on(Event::RunStarted { finished: &finished, n_units: units.len(), n_epochs: settings.epochs });
+    // What is solved at once has no epochs.
+    let n_epochs = if model.machine().is_some() { 0 } else { settings.epochs };
+    progress.on(Event::RunStarted { finished: &finished, n_units: units.len(), n_epochs });
+    let mut compared = Compared::new(model, dataset);
     for (idx, unit) in units.iter().enumerate() {
         if finished.iter().any(|done| done.folder == unit.folder) {
             continue;
@@ -123,13 +133,21 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
         };
         let initial = initial.as_ref().map(|initial| initial.of(idx));
         let number = (idx + 1, units.len());
-        let outcome = fit::fit(&cx, unit, unit_folder.as_ref(), number, state, initial, progress)?;
+        let unit_folder = unit_folder.as_ref();
+        let mut outcome = match &compared {
+            Some(compared) => solve::fit(&cx, compared, unit, unit_folder, number, progress)?,
+            None => fit::fit(&cx, unit, unit_folder, number, state, initial, progress)?,
+        };
+        if let Some(compared) = &mut compared {
+            // All graphs are compared once, before the first run.
+            outcome.summary.wall_s += std::mem::take(&mut compared.wall_s);
+        }
         let status = outcome.summary.status;
         finished.push(outcome.summary);
         let summary = summarise(request, &settings, &finished, units.len(), folder.as_ref());
         if let Some(folder) = &folder {
             folder.write_summary(&summary)?;
-            if units.len() > 1 {
+            if units.len() > 1 && compared.is_none() {
                 let folders: Vec<&str> = finished.iter().map(|unit| unit.folder.as_str()).collect();
                 let metric = settings.metrics.first().map_or("", |metric| metric.name());
                 folder.write_curves_of_runs(cx.title, &folders, metric)?;
