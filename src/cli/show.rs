@@ -281,7 +281,9 @@ impl<'a> Shown<'a> {
         }
         table.align_right(&[0, 5, 6, 7]);
         write_table(out, &table)?;
-        write!(out, "\nTotal: {} parameters", self.parameters())?;
+        let parameters = self.parameters().to_string();
+        let parameters = if parameters.is_empty() { "no" } else { &parameters };
+        write!(out, "\nTotal: {parameters} parameters")?;
         if has_costs {
             let sum = |of: fn(&Stage) -> Option<f64>| self.stages.iter().filter_map(of).sum();
             let (memory, flops) = (bytes(sum(|stage| stage.memory_bytes)), sum(|stage| stage.flops));

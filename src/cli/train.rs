@@ -18,8 +18,8 @@ use crate::ir::Model;
 use crate::memory;
 use crate::source::SourceMap;
 use crate::train::{
-    self, GitState, ModelSource, Origin, Output, Overrides, RunFolder, RunSummary, Settings, Status,
-    TrainError, TrainRequest,
+    self, GitState, ModelSource, Origin, OtherData, Output, Overrides, RunFolder, RunSummary, Settings,
+    Status, TrainError, TrainRequest,
 };
 use candle_core::Device;
 use std::io::{self, Write};
@@ -47,7 +47,7 @@ pub struct Train {
         conflicts_with = "resume"
     )]
     files: Vec<String>,
-    #[arg(long, value_name = "CALL", conflicts_with = "resume", help = help::data_call("Data in place of the file's"))]
+    #[arg(long, value_name = "CALL", conflicts_with = "resume", help = help::data_call("Data in place of the file's, whose published figures then go unless it is the same set"))]
     data: Option<String>,
     #[command(flatten)]
     place: DataArgs,
@@ -343,7 +343,13 @@ impl Train {
                 .help("add a line like `data = tu(\"PROTEINS\")` to it, or give `--data PROTEINS`"));
         };
         let text = named.as_ref().map(|(_, call)| data_text(call));
-        let source = ModelSource::of_program(&sources, &program, text.as_deref());
+        let set = |call: &BoundCall| (call.name, call.args.get("name").map(|arg| arg.value.clone()));
+        let of_file = check::data_call(&program).ok().flatten().as_ref().map(set);
+        let other = named.as_ref().zip(text.as_deref()).map(|((_, call), text)| OtherData {
+            text,
+            is_other_set: of_file.is_some_and(|of_file| of_file != set(call)),
+        });
+        let source = ModelSource::of_program(&sources, &program, other);
         let model = source.compile(Some(&dataset.facts())).outcome.model;
         let Some(model) = model else {
             return Err(Failure::new(format!("the copy of `{path}` for the run does not compile"))

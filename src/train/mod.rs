@@ -42,7 +42,7 @@ pub use run::{Output, TrainRequest, run};
 pub use saved::{Outputs, SavedModel, checkpoints};
 pub use session::{GitState, ModelState, Origin, Session};
 pub use settings::{Overrides, Settings};
-pub use source::{ModelSource, SourceText};
+pub use source::{ModelSource, OtherData, SourceText};
 
 use error::AtPath;
 use std::io::{self, Write};

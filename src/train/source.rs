@@ -6,7 +6,7 @@ use crate::ir::canonical::Part;
 use crate::ir::{Author, Canonical, Model, Node};
 use crate::migrate;
 use crate::source::{FileId, SourceMap, Span};
-use crate::syntax::ast::ItemKind;
+use crate::syntax::ast::{Item, ItemKind};
 use crate::syntax::{Program, load_program};
 use crate::types::DataFacts;
 use petgraph::graph::NodeIndex;
@@ -37,6 +37,15 @@ pub struct Compiled {
     pub outcome: Outcome,
 }
 
+/// Data that stands in place of the file's own.
+#[derive(Debug, Clone, Copy)]
+pub struct OtherData<'a> {
+    /// The call.
+    pub text: &'a str,
+    /// Whether it is another set, and not the file's own read otherwise.
+    pub is_other_set: bool,
+}
+
 impl ModelSource {
     /// One file that uses no other.
     pub fn single(text: impl Into<String>) -> Self {
@@ -44,8 +53,8 @@ impl ModelSource {
     }
 
     /// The texts of a parsed program as they were given, with `use` naming the copies. `data` takes the place of
-    /// the file's own `data = …`, where the command line named other data.
-    pub fn of_program(sources: &SourceMap, program: &Program, data: Option<&str>) -> Self {
+    /// the file's own `data = …`, where the command line named other data; published figures of another set go with it.
+    pub fn of_program(sources: &SourceMap, program: &Program, data: Option<OtherData>) -> Self {
         // The main file first, the others as they were read.
         let mut order = vec![program.main];
         order.extend(program.files.iter().map(|file| file.id).filter(|&id| id != program.main));
@@ -61,9 +70,9 @@ impl ModelSource {
                     let Some(idx) = order.iter().position(|known| known == used) else { continue };
                     edits.push((place.start as usize, place.end as usize, format!("\"{}\"", names[idx])));
                 }
-                if let Some(data) = data.filter(|_| id == program.main) {
-                    let file = program.file(id).into_iter().flat_map(|file| &file.items);
-                    let own = file.into_iter().find_map(|item| match &item.kind {
+                if let Some(OtherData { text: data, is_other_set }) = data.filter(|_| id == program.main) {
+                    let items = || program.file(id).into_iter().flat_map(|file| &file.items);
+                    let own = items().find_map(|item| match &item.kind {
                         ItemKind::Setting { key, value } if key.text == "data" => Some(value.span),
                         _ => None,
                     });
@@ -71,6 +80,10 @@ impl ModelSource {
                         Some(span) => (span.start as usize, span.end as usize, data.to_string()),
                         None => (0, 0, format!("data = {data}\n")),
                     });
+                    let is_published = |item: &&Item| matches!(&item.kind, ItemKind::Section { name, .. } if name.text == "published");
+                    for item in items().filter(is_published).filter(|_| is_other_set) {
+                        edits.push((item.span.start as usize, item.span.end as usize, String::new()));
+                    }
                 }
                 SourceText { name: name.clone(), text: edited(text, edits) }
             })
@@ -221,7 +234,8 @@ mod tests {
         };
         let (program, diagnostics) = load_program(&mut sources, main, &read);
         assert_eq!(diagnostics, []);
-        let saved = ModelSource::of_program(&sources, &program, Some("tu(\"MUTAG\")"));
+        let data = OtherData { text: "tu(\"MUTAG\")", is_other_set: true };
+        let saved = ModelSource::of_program(&sources, &program, Some(data));
         let (_, again, diagnostics) = saved.parse();
         assert_eq!(diagnostics, []);
         assert_eq!(again.files.len(), 3);
@@ -270,7 +284,22 @@ mod tests {
     fn data_goes_on_top_of_a_bare_file() {
         let source = ModelSource::single("sage(8) -> mean -> mlp");
         let (sources, program, _) = source.parse();
-        let saved = ModelSource::of_program(&sources, &program, Some("karate()"));
+        let data = OtherData { text: "karate()", is_other_set: true };
+        let saved = ModelSource::of_program(&sources, &program, Some(data));
         assert_eq!(saved.files()[0].text, "data = karate()\nsage(8) -> mean -> mlp");
+    }
+
+    #[test]
+    fn published_figures_are_those_of_their_set() {
+        let text = "data = tu(\"ENZYMES\")\nmodel = sage(8) -> mean -> mlp\npublished { accuracy = 0.4 }\n";
+        let source = ModelSource::single(text);
+        let (sources, program, _) = source.parse();
+        let saved = |is_other_set| {
+            let data = OtherData { text: "tu(\"PROTEINS\")", is_other_set };
+            ModelSource::of_program(&sources, &program, Some(data)).files()[0].text.clone()
+        };
+        let replaced = text.replace("ENZYMES", "PROTEINS");
+        assert_eq!(saved(false), replaced);
+        assert_eq!(saved(true), replaced.replace("published { accuracy = 0.4 }", ""));
     }
 }

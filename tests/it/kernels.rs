@@ -386,6 +386,7 @@ fn a_machine_is_trained_measured_and_used_to_predict() {
         out.contains("graph[2]") && out.contains("hinge loss, in `svm`") && !out.contains("adam"),
         "{out}"
     );
+    assert!(out.contains("\nTotal: no parameters"), "{out}");
     hgnnc(path, &["show", "m.hgnn", "--program"], 0);
     for format in ["svg", "dot", "mermaid", "html"] {
         hgnnc(path, &["graph", "m.hgnn", "--as", format], 0);
