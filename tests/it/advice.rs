@@ -119,6 +119,8 @@ const OPEN: &[(&str, &str, &str)] = &[
     ("data::no_features", "", "data of the command line stands nowhere in the file"),
     ("args::missing", "needs the parameter", "what a parameter of the file means is not known"),
     ("args::unknown", "", "the argument is listed, and none is near"),
+    ("kernel::no_kernel", "", "whether a kernel or a network is meant is the author's choice"),
+    ("kernel::not_first", "", "what stands before may be meant for a network, and the kernel be the mistake"),
     ("levels::mixed_levels", "", "a branch that begins with a named value has no place to end in a readout"),
     ("names::duplicate", "the section", "entries of both sections may be about the same"),
     ("names::unknown_setting", "a matter of the model", "which stage is meant is not known"),
