@@ -240,7 +240,12 @@ pub fn backward_from(result: &Tensor, gradient: &Tensor) -> Result<GradStore> {
     if result.shape() != gradient.shape() {
         bail!("a gradient of shape {:?} for a result of shape {:?}", gradient.shape(), result.shape())
     }
-    let Some(tape) = TAPE.take() else { bail!("no tape runs on this thread") };
+    let Some(tape) = TAPE.take() else {
+        bail!(
+            "no tape runs on this thread: none was started, or a backward pass has used it up; gradients of gradients \
+             are not computed"
+        )
+    };
     tape.backward(result, gradient.detach())
 }
 
@@ -529,6 +534,17 @@ mod tests {
         let joined = concat_columns(&[y.clone(), add(&y, x)?])?;
         let wide = reshape(&activate(&joined, Activation::Elu { alpha: 1.0 })?, (1, 24))?;
         crate::kernels::mse(&wide, &Tensor::ones((1, 24), DType::F64, &Device::Cpu)?, None)
+    }
+
+    #[test]
+    fn gradients_of_gradients_are_refused() {
+        let x = Var::from_vec(vec![1.0f64, 2.0], (1, 2), &Device::Cpu).unwrap();
+        TAPE.take();
+        start();
+        let y = linear(&x, &x.t().unwrap().contiguous().unwrap().detach(), None, Activation::Tanh).unwrap();
+        let gradient = backward_from(&y, &y.ones_like().unwrap()).unwrap().remove(&x).unwrap();
+        let error = backward_from(&gradient, &gradient.ones_like().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("gradients of gradients are not computed"), "{error}");
     }
 
     #[test]
