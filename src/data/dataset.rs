@@ -83,6 +83,46 @@ pub enum Features {
     Dense { values: Vec<f32>, width: usize },
     /// Row `i` has a one in column `columns[i]` and zeros elsewhere.
     OneHot { columns: Vec<u32>, width: usize },
+    /// What is not zero: words of a text, of which each text has few. Written out, the 18,333 authors of the set
+    /// Coauthor CS with their 6,805 words would take 499 MB in place of 9 MB.
+    Sparse(SparseRows),
+}
+
+/// Rows of which most numbers are zero: row `i` has `values[e]` in column `columns[e]` for each `e` in
+/// `offsets[i] .. offsets[i + 1]`, columns ascending, each once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SparseRows {
+    /// `[n_rows + 1]`
+    pub offsets: Vec<u32>,
+    pub columns: Vec<u32>,
+    pub values: Vec<f32>,
+    pub width: usize,
+}
+
+impl SparseRows {
+    /// No rows yet.
+    pub fn new(width: usize) -> Self {
+        Self { offsets: vec![0], columns: Vec::new(), values: Vec::new(), width }
+    }
+
+    pub fn n_rows(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// Columns and values of a row.
+    pub fn row(&self, row: usize) -> impl Iterator<Item = (u32, f32)> + '_ {
+        let entries = self.offsets[row] as usize..self.offsets[row + 1] as usize;
+        self.columns[entries.clone()].iter().copied().zip(self.values[entries].iter().copied())
+    }
+
+    /// Appends a row; columns ascend, and zeros are left out.
+    pub fn push_row(&mut self, entries: impl Iterator<Item = (u32, f32)>) {
+        for (column, value) in entries.filter(|(_, value)| *value != 0.0) {
+            self.columns.push(column);
+            self.values.push(value);
+        }
+        self.offsets.push(self.columns.len() as u32);
+    }
 }
 
 impl Features {
@@ -90,6 +130,41 @@ impl Features {
     pub fn width(&self) -> usize {
         match self {
             Features::Dense { width, .. } | Features::OneHot { width, .. } => *width,
+            Features::Sparse(rows) => rows.width,
+        }
+    }
+
+    /// Bytes in memory.
+    pub fn n_bytes(&self) -> usize {
+        match self {
+            Features::Dense { values, .. } => 4 * values.len(),
+            Features::OneHot { columns, .. } => 4 * columns.len(),
+            Features::Sparse(rows) => 4 * (rows.offsets.len() + 2 * rows.columns.len()),
+        }
+    }
+
+    /// Numbers that are not zero, of all rows, as far as the form shows them.
+    pub fn n_stored(&self) -> usize {
+        match self {
+            Features::Dense { values, .. } => values.len(),
+            Features::OneHot { columns, .. } => columns.len(),
+            Features::Sparse(rows) => rows.columns.len(),
+        }
+    }
+
+    /// Gives the columns of a row that are not zero to `each`, ascending.
+    pub fn each_of_row(&self, row: usize, mut each: impl FnMut(u32, f32)) {
+        match self {
+            Features::Dense { values, width } => (0..)
+                .zip(&values[row * width..(row + 1) * width])
+                .filter(|(_, value)| **value != 0.0)
+                .for_each(|(column, &value)| each(column, value)),
+            Features::OneHot { columns, .. } => each(columns[row], 1.0),
+            Features::Sparse(rows) => {
+                rows.row(row)
+                    .filter(|(_, value)| *value != 0.0)
+                    .for_each(|(column, value)| each(column, value));
+            }
         }
     }
 
@@ -99,6 +174,7 @@ impl Features {
             Features::Dense { width: 0, .. } => None,
             Features::Dense { values, width } => Some(values.len() / width),
             Features::OneHot { columns, .. } => Some(columns.len()),
+            Features::Sparse(rows) => Some(rows.n_rows()),
         }
     }
 
@@ -120,6 +196,11 @@ impl Features {
                 columns: rows.iter().map(|&row| columns[row as usize]).collect(),
                 width: *width,
             },
+            Features::Sparse(all) => {
+                let mut picked = SparseRows::new(all.width);
+                rows.iter().for_each(|&row| picked.push_row(all.row(row as usize)));
+                Features::Sparse(picked)
+            }
         }
     }
 
@@ -134,6 +215,14 @@ impl Features {
                 out.resize(start + nodes.len() * width, 0.0);
                 for (row, &column) in columns[nodes].iter().enumerate() {
                     out[start + row * width + column as usize] = 1.0;
+                }
+            }
+            Features::Sparse(rows) => {
+                let start = out.len();
+                out.resize(start + nodes.len() * rows.width, 0.0);
+                for (at, node) in nodes.enumerate() {
+                    let row = &mut out[start + at * rows.width..][..rows.width];
+                    rows.row(node).for_each(|(column, value)| row[column as usize] = value);
                 }
             }
         }
@@ -460,6 +549,12 @@ impl Hasher {
             Features::OneHot { columns, width } => {
                 self.numbers(&[1, *width as u64]);
                 self.words(columns);
+            }
+            Features::Sparse(rows) => {
+                self.numbers(&[2, rows.width as u64]);
+                self.words(&rows.offsets);
+                self.words(&rows.columns);
+                self.floats(&rows.values);
             }
         }
     }

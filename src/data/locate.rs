@@ -78,7 +78,7 @@ pub fn find(name: &str, options: &DataOptions) -> Result<Option<TuFiles>, DataEr
 }
 
 /// A path that leads nowhere, with one beside it that was probably meant.
-fn no_such_path(name: &str, path: &Path, error: &std::io::Error) -> DataError {
+pub(super) fn no_such_path(name: &str, path: &Path, error: &std::io::Error) -> DataError {
     let shown = path.display().to_string();
     if error.kind() != std::io::ErrorKind::NotFound {
         return DataError::new("data::unreadable", format!("cannot be read: {error}"))

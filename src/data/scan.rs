@@ -25,7 +25,12 @@ pub struct Text<'a> {
     wrong: Meaning<'a>,
     /// Messages quote what cannot be read.
     is_quoted: bool,
+    /// What messages call the layout that the file is of.
+    layout: &'static str,
 }
+
+/// The layout whose files are named `NAME_…`.
+const TU: &str = "TU";
 
 /// What an error of a file's reader means, by the file's name.
 pub type Meaning<'a> = Box<dyn Fn(&str, &io::Error) -> DataError + 'a>;
@@ -129,16 +134,46 @@ impl std::fmt::Display for FileName {
     }
 }
 
+impl Number for f64 {
+    const RANGE: &'static str = "values go up to 3.4e38";
+    const IS_WHOLE: bool = false;
+
+    fn read(bytes: &[u8], at: &mut usize) -> Result<Self, Wrong> {
+        let start = *at;
+        if let Ok(whole) = read_natural(bytes, at)
+            && matches!(bytes.get(*at), None | Some(b',' | b' ' | b'\t' | b'\r' | b'\n'))
+        {
+            return Ok(f64::from(whole));
+        }
+        *at = start;
+        let end = end_of_value(bytes, start);
+        let text = std::str::from_utf8(&bytes[start..end]).map_err(|_| Wrong::NotANumber)?;
+        let value: f64 = text.parse().map_err(|_| Wrong::NotANumber)?;
+        *at = end;
+        if value.is_finite() { Ok(value) } else { Err(Wrong::NotFinite) }
+    }
+
+    fn of_real(_: f64) -> Option<Self> {
+        None
+    }
+}
+
 impl<'a> Text<'a> {
     /// `size` is what is known of its length, for the memory to set aside.
     pub fn new(label: String, size: u64, reader: Box<dyn Read + 'a>, wrong: Meaning<'a>) -> Self {
-        Self { name: FileName(label), size, reader, wrong, is_quoted: true }
+        Self { name: FileName(label), size, reader, wrong, is_quoted: true, layout: TU }
     }
 
     /// The same, of which messages show nothing: what a link leads to may be anything.
     #[must_use]
     pub fn unquoted(self) -> Self {
         Self { is_quoted: false, ..self }
+    }
+
+    /// The same of another layout than that of the TU collection, as messages call it.
+    #[must_use]
+    pub fn of_layout(self, layout: &'static str) -> Self {
+        Self { layout, ..self }
     }
 
     /// Whole numbers from 0 to 2³² − 1; of more than `max_rows` rows only their number.
@@ -169,6 +204,36 @@ impl<'a> Text<'a> {
     ) -> Result<usize, DataError> {
         let (n_rows, _) = self.rows::<u32>(Some(2), expected, |row, pair| each(row, pair[0], pair[1]))?;
         Ok(n_rows)
+    }
+
+    /// Two whole numbers and a real one a row, given to `each` as they come.
+    pub fn entries(
+        self,
+        expected: &str,
+        mut each: impl FnMut(usize, u32, u32, f32) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let name = self.name.clone();
+        self.rows::<f64>(Some(3), expected, |row, values| {
+            let place = |value: f64| {
+                (value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value)).then_some(value as u32)
+            };
+            let (Some(one), Some(other)) = (place(values[0]), place(values[1])) else {
+                let message = format!(
+                    "expected {expected}, but {} and {} are no two numbers from 0 on",
+                    values[0], values[1]
+                );
+                return Err(name
+                    .error("data::out_of_range", row, message)
+                    .help("nodes and features are numbered from 0"));
+            };
+            let value = values[2] as f32;
+            if !value.is_finite() {
+                let message = format!("expected {expected}, but `{}` is too large", values[2]);
+                return Err(name.error("data::out_of_range", row, message).help(f64::RANGE));
+            }
+            each(row, one, other, value)
+        })?;
+        Ok(())
     }
 
     /// How many rows of so many bytes each there are at most, as far as the size is known.
@@ -237,6 +302,7 @@ impl<'a> Text<'a> {
             is_behind_blank: false,
             values: Vec::new(),
             is_quoted: self.is_quoted,
+            layout: self.layout,
         };
         let mut buffer = vec![0u8; CHUNK_BYTES];
         let (mut filled, mut is_start) = (0, true);
@@ -310,6 +376,7 @@ struct Parser<'a, T> {
     /// Those of one row.
     values: Vec<T>,
     is_quoted: bool,
+    layout: &'static str,
 }
 
 impl<T: Number> Parser<'_, T> {
@@ -438,42 +505,51 @@ impl<T: Number> Parser<'_, T> {
         }
         // A real number where a whole one is asked for.
         let real = value.parse::<f64>().ok().filter(|real| T::IS_WHOLE && real.is_finite());
+        let layout = self.layout;
         let is_missing =
             matches!(value.to_ascii_lowercase().as_str(), "nan" | "na" | "none" | "null" | "?" | "-");
         let (code, message, help) = match wrong {
             _ if value.is_empty() => (
                 "data::ragged",
                 format!("expected {expected}, but there is nothing"),
-                "write the value, or delete the comma",
+                "write the value, or delete the comma".to_owned(),
             ),
             Wrong::NotFinite => (
                 "data::not_finite",
                 format!("expected {expected}, but `{value}` is not finite"),
-                "replace it with a value (the mean of its column, or 0): a NaN or infinity would spread to every weight",
+                "replace it with a value (the mean of its column, or 0): a NaN or infinity would spread to every weight".to_owned(),
             ),
             Wrong::NotANumber if is_missing => (
                 "data::not_a_number",
                 format!("expected {expected}, but found `{value}`"),
-                "the TU layout has no missing values: write a number that stands for \"unknown\", or drop the items without it",
+                format!(
+                    "the {layout} layout has no missing values: write a number that stands for \"unknown\", or drop the items without it"
+                ),
             ),
             Wrong::NotANumber if real.is_some_and(|real| real.fract() != 0.0) => (
                 "data::not_a_number",
                 format!("expected {expected}, but found `{value}`"),
-                "this file holds whole numbers: real values of nodes stand in NAME_node_attributes.txt, those of edges in \
-                 NAME_edge_attributes.txt, those to be predicted in NAME_graph_attributes.txt",
+                if layout == TU {
+                    "this file holds whole numbers: real values of nodes stand in NAME_node_attributes.txt, those of edges in \
+                     NAME_edge_attributes.txt, those to be predicted in NAME_graph_attributes.txt"
+                        .to_owned()
+                } else {
+                    "this file holds whole numbers".to_owned()
+                },
             ),
             Wrong::NotANumber if real.is_some_and(|real| real >= 0.0) => (
                 "data::out_of_range",
                 format!("expected {expected}, but `{value}` is too large to be exact"),
-                "write all its digits, or number what it stands for from 0 on",
+                "write all its digits, or number what it stands for from 0 on".to_owned(),
             ),
             Wrong::NotANumber => (
                 "data::not_a_number",
                 format!("expected {expected}, but found `{value}`"),
-                "write a number; the TU layout has no header line, comments or names",
+                format!("write a number; the {layout} layout has no header line, comments or names"),
             ),
             Wrong::TooLarge => {
-                ("data::out_of_range", format!("expected {expected}, but `{value}` is too large"), T::RANGE)
+                let message = format!("expected {expected}, but `{value}` is too large");
+                ("data::out_of_range", message, T::RANGE.to_owned())
             }
         };
         self.error(code, message).help(help)

@@ -203,20 +203,7 @@ pub fn renumber_by(data: &Dataset, moved: &[u32]) -> Dataset {
             data.adjacency.row(target).iter().map(move |&source| (moved[source as usize], moved[target]))
         })
         .collect();
-    let features = match &data.features {
-        Features::Dense { values, width } => Features::Dense {
-            values: old_of
-                .iter()
-                .flat_map(|&old| &values[old as usize * width..][..*width])
-                .copied()
-                .collect(),
-            width: *width,
-        },
-        Features::OneHot { columns, width } => Features::OneHot {
-            columns: old_of.iter().map(|&old| columns[old as usize]).collect(),
-            width: *width,
-        },
-    };
+    let features = data.features.picked(&old_of);
     let of_nodes = data.task.is_some_and(|task| task.entity == Entity::Nodes);
     let targets = match &data.targets {
         Targets::Classes(classes) if of_nodes => {

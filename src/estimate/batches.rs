@@ -126,13 +126,9 @@ pub fn batch_bytes(dataset: &Dataset, reads: EdgeReads, graphs: &Graphs) -> f64 
 /// Bytes of the data set as it is held in memory.
 pub fn dataset_bytes(dataset: &Dataset) -> f64 {
     let csr = |csr: &crate::kernels::graph::Csr| 4 * (csr.offsets.len() + csr.indices.len());
-    let features = |features: &Features| match features {
-        Features::Dense { values, .. } => 4 * values.len(),
-        Features::OneHot { columns, .. } => 4 * columns.len(),
-    };
-    let carried = dataset.edge_features.as_ref().map_or(0, features)
+    let carried = dataset.edge_features.as_ref().map_or(0, Features::n_bytes)
         + dataset.edge_kinds.as_ref().map_or(0, |kinds| 4 * kinds.of_entry.len());
-    let features = features(&dataset.features);
+    let features = dataset.features.n_bytes();
     let edges = csr(&dataset.adjacency) + dataset.reverse.as_ref().map_or(0, csr) + carried;
     let items = 8 * dataset.n_items() + 4 * (dataset.node_offsets.len() + dataset.graph_ids.len());
     (features + edges + items) as f64

@@ -163,14 +163,9 @@ fn row_label(features: &Features, node: usize) -> u64 {
     let with =
         |hash: u64, column: usize, value: f32| mixed(mixed(hash, column as u64), u64::from(value.to_bits()));
     let first = mixed(2, features.width() as u64);
-    match features {
-        Features::OneHot { columns, .. } => with(first, columns[node] as usize, 1.0),
-        Features::Dense { values, width } => {
-            let row = values[node * width..(node + 1) * width].iter().enumerate();
-            row.filter(|(_, value)| **value != 0.0)
-                .fold(first, |hash, (column, &value)| with(hash, column, value))
-        }
-    }
+    let mut hash = first;
+    features.each_of_row(node, |column, value| hash = with(hash, column as usize, value));
+    hash
 }
 
 /// The colours of each step.

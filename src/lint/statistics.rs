@@ -85,6 +85,7 @@ impl<'a> Statistics<'a> {
     pub fn has_equal_features(&self) -> bool {
         *self.has_equal_features.get_or_init(|| match &self.dataset.features {
             Features::OneHot { columns, .. } => columns.windows(2).all(|pair| pair[0] == pair[1]),
+            Features::Sparse(rows) => (1..rows.n_rows()).all(|row| rows.row(row).eq(rows.row(row - 1))),
             Features::Dense { width: 0, .. } => true,
             Features::Dense { values, width } => {
                 values.chunks_exact(*width).skip(1).all(|row| row == &values[..*width])

@@ -15,7 +15,7 @@ pub mod scaling;
 
 use super::DataOptions;
 use super::columns::{Columns, Vocabulary};
-use super::dataset::Features;
+use super::dataset::{Features, SparseRows};
 use super::error::DataError;
 use super::files::size_in_words;
 use crate::args::{ArgValue, BoundCall, float_text};
@@ -176,6 +176,11 @@ pub fn read(
         return Ok(Prepared { features, columns, random_signs });
     }
     let n_nodes = graphs.n_nodes();
+    // Beside words of texts, few other columns are: what is mostly zeros stays so.
+    if blocks.iter().any(|block| matches!(block.features, Features::Sparse(_))) {
+        let rows = beside_each_other(&blocks, n_nodes, width);
+        return Ok(Prepared { features: Features::Sparse(rows), columns, random_signs });
+    }
     let n_bytes = n_nodes.saturating_mul(width).saturating_mul(size_of::<f32>()) as u64;
     if n_bytes > max_bytes {
         return Err(DataError::new(
@@ -199,7 +204,23 @@ pub fn read(
     Ok(Prepared { features: Features::Dense { values, width }, columns, random_signs })
 }
 
-/// The features of a source that makes its graphs and has one feature of its own.
+/// The rows of several blocks, each without its zeros.
+fn beside_each_other(blocks: &[Block], n_nodes: usize, width: usize) -> SparseRows {
+    let mut rows = SparseRows::new(width);
+    let mut row = Vec::new();
+    for node in 0..n_nodes {
+        row.clear();
+        let mut first = 0;
+        for block in blocks {
+            block.features.each_of_row(node, |column, value| row.push((first + column, value)));
+            first += block.features.width() as u32;
+        }
+        rows.push_row(row.iter().copied());
+    }
+    rows
+}
+
+/// The features of a source that has one feature of its own.
 ///
 /// # Errors
 /// As [`read`].
@@ -253,14 +274,21 @@ pub fn with_rows_normalized(features: Features, n_rows: usize, call: &BoundCall)
     if width == 0 || matches!(features, Features::OneHot { .. }) {
         return features;
     }
-    let mut values = Vec::with_capacity(n_rows * width);
-    features.write_rows(0..n_rows, &mut values);
-    for row in values.chunks_exact_mut(width) {
+    let divide = |row: &mut [f32]| {
         let sum: f64 = row.iter().map(|&value| f64::from(value.abs())).sum();
         if sum > 0.0 {
             row.iter_mut().for_each(|value| *value = (f64::from(*value) / sum) as f32);
         }
+    };
+    if let Features::Sparse(mut rows) = features {
+        for row in 0..rows.n_rows() {
+            divide(&mut rows.values[rows.offsets[row] as usize..rows.offsets[row + 1] as usize]);
+        }
+        return Features::Sparse(rows);
     }
+    let mut values = Vec::with_capacity(n_rows * width);
+    features.write_rows(0..n_rows, &mut values);
+    values.chunks_exact_mut(width).for_each(divide);
     Features::Dense { values, width }
 }
 

@@ -10,6 +10,7 @@ mod folder;
 mod group;
 mod limit;
 mod other;
+mod plain;
 
 use super::error::DataError;
 use super::scan::Text;
@@ -23,6 +24,7 @@ use group::{Packing, Place};
 pub use limit::{DEFAULT_MAX_BYTES, MAX_SIZE_VARIABLE, parse_size, size_in_words};
 use limit::{Metered, OverLimit};
 pub use other::is_archive_name;
+pub use plain::PlainFiles;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 

@@ -3,12 +3,15 @@
 
 mod hierarchy;
 mod karate;
+mod ogb;
+mod planetoid;
 mod tu;
 
 use super::Source;
 
 /// Every source that a file can name, in the order of [`crate::settings::data::SOURCES`].
-pub static SOURCES: &[&dyn Source] = &[&tu::Tu, &karate::Karate, &hierarchy::Hierarchy];
+pub static SOURCES: &[&dyn Source] =
+    &[&tu::Tu, &planetoid::Planetoid, &ogb::NODEPROP, &ogb::OGB, &karate::Karate, &hierarchy::Hierarchy];
 
 #[cfg(test)]
 mod tests {

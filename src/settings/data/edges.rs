@@ -37,6 +37,15 @@ pub const PARALLEL: ArgSpec = ArgSpec {
           `sum`, `mean` or `max` of their features. PyG: `coalesce`.",
 };
 
+/// [`UNDIRECTED`] of sources whose files name each edge once, whichever way it goes.
+pub const ADDS_REVERSES: ArgSpec = ArgSpec { default: Default::Bool(true), ..UNDIRECTED };
+
+/// [`LOOPS`] of sources whose loops are left out wherever they are used.
+pub const DROPS_LOOPS: ArgSpec = ArgSpec { default: Default::Choice("drop"), ..LOOPS };
+
+/// [`PARALLEL`] of sources whose files name some edges twice.
+pub const DROPS_PARALLEL: ArgSpec = ArgSpec { default: Default::Choice("drop"), ..PARALLEL };
+
 /// Options that decide which edges a model sees.
 const OPTIONS: [&ArgSpec; 3] = [&UNDIRECTED, &LOOPS, &PARALLEL];
 

@@ -5,6 +5,9 @@ pub mod edges;
 pub mod features;
 pub mod hierarchy;
 pub mod karate;
+pub mod nodeprop;
+pub mod ogb;
+pub mod planetoid;
 pub mod tu;
 
 use crate::args::{BoundCall, CallSpec};
@@ -29,10 +32,12 @@ pub trait SourceFacts: Sync {
 }
 
 /// Every source that a file can name, in the order of the reference.
-pub static SOURCES: &[&dyn SourceFacts] = &[&tu::Tu, &karate::Karate, &hierarchy::Hierarchy];
+pub static SOURCES: &[&dyn SourceFacts] =
+    &[&tu::Tu, &planetoid::Planetoid, &nodeprop::NodeProp, &ogb::Ogb, &karate::Karate, &hierarchy::Hierarchy];
 
 /// Their specs, in the same order.
-pub static SPECS: &[&CallSpec] = &[&tu::SPEC, &karate::SPEC, &hierarchy::SPEC];
+pub static SPECS: &[&CallSpec] =
+    &[&tu::SPEC, &planetoid::SPEC, &nodeprop::SPEC, &ogb::SPEC, &karate::SPEC, &hierarchy::SPEC];
 
 /// The source of that name.
 pub fn find(name: &str) -> Option<&'static dyn SourceFacts> {

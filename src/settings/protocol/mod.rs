@@ -3,6 +3,7 @@
 mod fixed;
 mod holdout;
 mod k_fold;
+mod per_class;
 pub mod split;
 
 use crate::args::{Args, BoundCall, CallSpec};
@@ -11,10 +12,11 @@ use crate::types::DataFacts;
 pub use split::Split;
 
 /// Every protocol that `protocol = …` can name.
-pub static PROTOCOLS: &[&dyn ProtocolKind] = &[&holdout::Holdout, &k_fold::KFold, &fixed::Fixed];
+pub static PROTOCOLS: &[&dyn ProtocolKind] =
+    &[&holdout::Holdout, &k_fold::KFold, &per_class::PerClass, &fixed::Fixed];
 
 /// Their specs, in the same order.
-pub static SPECS: &[&CallSpec] = &[&holdout::SPEC, &k_fold::SPEC, &fixed::SPEC];
+pub static SPECS: &[&CallSpec] = &[&holdout::SPEC, &k_fold::SPEC, &per_class::SPEC, &fixed::SPEC];
 
 /// A protocol that a file can name.
 pub trait ProtocolKind: Sync {

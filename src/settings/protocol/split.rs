@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 const HOLDOUT: u64 = 1;
 const FOLDS: u64 = 2;
 const INNER: u64 = 3;
+const PER_CLASS: u64 = 1 << 32;
 
 /// Indices of graphs (graph tasks) or nodes (node tasks), ascending.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -92,6 +93,26 @@ pub fn k_fold(classes: &[i64], k: usize, inner_holdout: f64, seed: u64) -> Vec<S
             Split { train, validation, test }
         })
         .collect()
+}
+
+/// `train` items of each class, and of the other items with a class `validation` and `test` (all that are left, where it
+/// is absent).
+pub fn per_class(classes: &[i64], train: usize, validation: usize, test: Option<usize>, seed: u64) -> Split {
+    let mut rng = generator(seed, PER_CLASS);
+    let (mut split, mut rest) = (Split::default(), Vec::new());
+    for (_, mut members) in by_class(&labelled(classes), classes) {
+        shuffle(&mut rng, &mut members);
+        rest.extend(members.split_off(train.min(members.len())));
+        split.train.extend(members);
+    }
+    shuffle(&mut rng, &mut rest);
+    let mut rest = rest.into_iter();
+    split.validation = rest.by_ref().take(validation).collect();
+    split.test = rest.take(test.unwrap_or(usize::MAX)).collect();
+    for part in [&mut split.train, &mut split.validation, &mut split.test] {
+        part.sort_unstable();
+    }
+    split
 }
 
 fn labelled(classes: &[i64]) -> Vec<u32> {

@@ -41,13 +41,9 @@ pub fn graphs(
     for (source, target) in &mut edges.pairs {
         (*source, *target) = (moved[*source as usize], moved[*target as usize]);
     }
-    let kept_nodes = || (0..moved.len()).filter(|&node| moved[node] != DROPPED);
-    match features {
-        Features::Dense { values, width } => {
-            *values = kept_nodes().flat_map(|node| &values[node * *width..][..*width]).copied().collect();
-        }
-        Features::OneHot { columns, .. } => *columns = kept_nodes().map(|node| columns[node]).collect(),
-    }
+    let kept_nodes: Vec<u32> =
+        (0..moved.len()).filter(|&node| moved[node] != DROPPED).map(|node| node as u32).collect();
+    *features = features.picked(&kept_nodes);
     match targets {
         Targets::Classes(classes) => *classes = kept.iter().map(|&graph| classes[graph]).collect(),
         Targets::Values { values, n_values } => {

@@ -11,7 +11,7 @@ pub static LABELS: CallSpec = CallSpec {
 
 pub static ATTRIBUTES: CallSpec = CallSpec {
     name: "attributes",
-    doc: "Of `tu`: the attributes of the nodes as the file has them.",
+    doc: "Of `tu`, `planetoid`, `nodeprop` and `ogb`: the attributes of the nodes as the file has them.",
     example: "attributes",
     args: &[],
 };
