@@ -1,11 +1,13 @@
 //! The task against what the model ends in, the losses, the metrics and the data.
 
-use crate::args::{ArgValue, words_list};
+use crate::args::{ArgValue, Args, listed, words_list};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{LossTerm, Model};
+use crate::ops::loss::auxiliary::LEVEL;
 use crate::ops::{self, Family, LossKind};
 use crate::source::Span;
 use crate::types::{DataFacts, Entity, TargetKind, Task, Type};
+use std::collections::BTreeSet;
 
 /// "graph classification"
 pub fn in_words(task: Task) -> String {
@@ -179,17 +181,7 @@ pub fn fits(model: &Model, published: &[Span]) -> Vec<Diagnostic> {
                     findings.extend(unnormalised(model, term));
                 }
             }
-            LossKind::Auxiliary => {
-                let reporters = term.loss.reported_by();
-                // Between clusters there is no pair without an edge, so a convolution has nothing to report there.
-                let reports = |node: &crate::ir::Node| {
-                    let is_there = node.op.family() != Family::Convolution || node.ty.entity == Entity::Nodes;
-                    is_there && reporters.contains(&node.op.name())
-                };
-                if !model.nodes().any(|(_, node)| reports(node)) {
-                    findings.push(nothing_reports(term, reporters));
-                }
-            }
+            LossKind::Auxiliary => findings.extend(is_reported(model, term)),
         }
     }
     if let (false, Some(term)) = (has_task_loss, model.losses.first()) {
@@ -307,6 +299,48 @@ fn nothing_reports(term: &LossTerm, reporters: &[&str]) -> Diagnostic {
     .label(term.span, "always zero here")
     .help(format!("leave it out, or use {}", words_list(reporters)))
     .guess(term.span, "")
+}
+
+/// Some stage reports the loss, and on each level that the term is about.
+fn is_reported(model: &Model, term: &LossTerm) -> Option<Diagnostic> {
+    let anywhere = LossTerm { args: Args::default(), ..term.clone() };
+    let there: BTreeSet<i64> =
+        model.reporters(&anywhere).into_iter().map(|node| i64::from(model.graph[node].ty.level.0)).collect();
+    if there.is_empty() {
+        return Some(nothing_reports(term, term.loss.reported_by()));
+    }
+    let (asked, arg) = ops::loss::levels(term.loss, &term.args)?;
+    let (right, idle): (Vec<i64>, Vec<i64>) = asked.iter().partition(|level| there.contains(level));
+    if idle.is_empty() {
+        return None;
+    }
+    // What is right of the list, or else the levels that no other term has.
+    let others = model.losses.iter().filter(|other| other.loss.name() == term.loss.name());
+    let of_others: Vec<i64> = others
+        .filter_map(|other| ops::loss::levels(other.loss, &other.args))
+        .flat_map(|(levels, _)| levels.to_vec())
+        .collect();
+    let free = || there.iter().copied().filter(|level| !of_others.contains(level)).collect();
+    let better: Vec<i64> = if right.is_empty() { free() } else { right };
+    let in_words = |levels: &[i64]| {
+        let noun = if levels.len() == 1 { "level" } else { "levels" };
+        format!("{noun} {}", listed(&levels.iter().map(i64::to_string).collect::<Vec<_>>()))
+    };
+    let (name, there) = (term.loss.name(), there.into_iter().collect::<Vec<_>>());
+    let place = arg.span.unwrap_or(term.span);
+    let finding = Diagnostic::error(
+        "task::nothing_reports_loss",
+        format!("no stage reports `{name}` on {}; it is reported on {}", in_words(&idle), in_words(&there)),
+    )
+    .label(place, "always zero here")
+    .help(
+        "levels are counted as poolings stand in the file: the first makes level 1; `hgnnc graph` draws them",
+    );
+    Some(match better[..] {
+        [] => finding,
+        [level] => finding.guess(place, format!("{LEVEL} = {level}")),
+        _ => finding.guess(place, format!("{LEVEL} = {better:?}")),
+    })
 }
 
 /// `text` is what can stand at `place` instead.

@@ -3,14 +3,16 @@
 use super::source::{self, Compiled, Data, LocalData, Need};
 use super::table::{Table, plain_table, write_table};
 use super::{Exit, Failure, Format, Global, describe, steps};
-use crate::args::{ArgSpec, ArgValue, Args};
+use crate::args::{ArgSpec, ArgValue, Args, listed};
 use crate::check;
 use crate::ir::{Author, LossTerm, Model, Node, Scope};
+use crate::ops::LossKind;
 use crate::plan::words::{Count, bytes, grouped, scaled};
 use crate::plan::{Launch, average_costs, listing};
 use crate::settings::data::features;
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 /// Print what a file builds: stages with types, symmetry, parameters and cost, and all settings
@@ -193,9 +195,16 @@ impl<'a> Shown<'a> {
         }
         let mut table = plain_table();
         for term in &model.losses {
-            let args = term.args.0.iter();
+            let args = term.args.0.iter().filter(|arg| arg.value != ArgValue::Absent);
             let args = args.map(|arg| format!("{} = {}", arg.name, describe::value(&arg.value, None)));
-            table.add_row([call_text(term.loss.name(), args.collect()), format!("weight {}", term.weight)]);
+            let levels: Vec<String> = levels_of(model, term).iter().map(u32::to_string).collect();
+            let levels = match levels.len() {
+                0 => String::new(),
+                1 => format!("of level {}", levels[0]),
+                _ => format!("of levels {}", listed(&levels)),
+            };
+            let call = call_text(term.loss.name(), args.collect());
+            table.add_row([call, format!("weight {}", term.weight), levels]);
         }
         write_table(out, &table)?;
         let train = trained_by(model);
@@ -369,7 +378,7 @@ impl<'a> Shown<'a> {
             "outputs": Count::from(&model.outputs.size),
             "stages": self.stages.iter().map(stage).collect::<Vec<_>>(),
             "parameters": self.parameters(),
-            "loss": model.losses.iter().map(loss_json).collect::<Vec<_>>(),
+            "loss": model.losses.iter().map(|term| loss_json(model, term)).collect::<Vec<_>>(),
             "data": model.data.as_ref().map(describe::call),
             "train": arguments(&trained_by(model), crate::settings::TRAIN_SECTION),
             "evaluate": arguments(&model.evaluate, crate::settings::EVALUATE_SECTION),
@@ -435,12 +444,21 @@ fn settings(args: &Args, specs: &[ArgSpec]) -> Table {
     table
 }
 
-fn loss_json(term: &LossTerm) -> Value {
-    json!({
+fn loss_json(model: &Model, term: &LossTerm) -> Value {
+    let mut entry = json!({
         "loss": term.loss.name(),
         "arguments": arguments(&term.args, term.loss.args()),
         "weight": term.weight,
-    })
+    });
+    if term.loss.kind() == LossKind::Auxiliary {
+        entry["levels"] = json!(levels_of(model, term));
+    }
+    entry
+}
+
+/// The levels whose stages a term adds up; none of a loss of the task.
+fn levels_of(model: &Model, term: &LossTerm) -> BTreeSet<u32> {
+    model.reporters(term).into_iter().map(|node| model.graph[node].ty.level.0).collect()
 }
 
 fn arguments(args: &Args, specs: &[ArgSpec]) -> Value {

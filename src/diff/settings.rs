@@ -3,6 +3,8 @@
 use super::view::{View, value_or_absence, value_words};
 use super::{Change, Class, Kind};
 use crate::args::{ArgSpec, ArgValue, Args, BoundCall};
+use crate::ir::canonical::Loss;
+use crate::ops::loss::auxiliary::LEVEL;
 use crate::plan::words;
 use crate::settings::{EVALUATE_SECTION, TRAIN_SECTION, catalogue};
 
@@ -85,25 +87,58 @@ fn losses(before: &View, after: &View, changes: &mut Vec<Change>) {
         weight => format!("{} · {name}", value_words(&ArgValue::Float(weight))),
     };
     let (a, b) = (&before.canonical.losses, &after.canonical.losses);
-    for one in a {
-        let name = one.loss.name();
-        let Some(other) = b.iter().find(|other| other.loss.name() == name) else {
-            change(format!("loss: {} removed", weighted(one.weight, name)));
+    for (one, other) in pairs(a, b) {
+        let label = other.or(one).map(Loss::label).unwrap_or_default();
+        let (Some(one), Some(other)) = (one, other) else {
+            let what = if one.is_some() { "removed" } else { "added" };
+            let weight = one.or(other).map_or(1.0, |term| term.weight);
+            change(format!("loss: {} {what}", weighted(weight, &label)));
             continue;
         };
+        if one.label() != label {
+            change(format!("loss: {} → {label}", one.label()));
+        }
         if one.weight != other.weight {
             let [from, to] = [one.weight, other.weight].map(|weight| value_words(&ArgValue::Float(weight)));
-            change(format!("loss: weight of {name} {from} → {to}"));
+            change(format!("loss: weight of {label} {from} → {to}"));
         }
-        for text in arguments(&format!("loss: {name}: "), one.loss.args(), &one.args, &other.args) {
+        let name = one.loss.name();
+        for text in arguments(
+            &format!("loss: {name}: "),
+            one.loss.args(),
+            &without_level(&one.args),
+            &without_level(&other.args),
+        ) {
             change(text);
         }
     }
-    for other in b {
-        if !a.iter().any(|one| one.loss.name() == other.loss.name()) {
-            change(format!("loss: {} added", weighted(other.weight, other.loss.name())));
-        }
-    }
+}
+
+/// The level is a part of the label.
+fn without_level(args: &Args) -> Args {
+    Args(args.0.iter().filter(|arg| arg.name != LEVEL).cloned().collect())
+}
+
+/// Terms that stand for each other: of one loss and about the same levels, or else the only ones of it that are left.
+fn pairs<'a>(before: &'a [Loss], after: &'a [Loss]) -> Vec<(Option<&'a Loss>, Option<&'a Loss>)> {
+    let has_twin = |term: &Loss, others: &[Loss]| others.iter().any(|other| other.label() == term.label());
+    let alone = |name: &str, of: &'a [Loss], others: &[Loss]| {
+        let mut left = of.iter().filter(|term| term.loss.name() == name && !has_twin(term, others));
+        left.next().filter(|_| left.next().is_none())
+    };
+    let of_before = before.iter().map(|one| {
+        let twin = after.iter().find(|other| other.label() == one.label());
+        let name = one.loss.name();
+        let other = twin.or_else(|| alone(name, before, after).and_then(|_| alone(name, after, before)));
+        (Some(one), other)
+    });
+    let mut pairs: Vec<_> = of_before.collect();
+    let is_paired = |other: &Loss, pairs: &[(Option<&Loss>, Option<&Loss>)]| {
+        pairs.iter().any(|(_, found)| found.is_some_and(|found| std::ptr::eq(found, other)))
+    };
+    let added: Vec<_> = after.iter().filter(|other| !is_paired(other, &pairs)).collect();
+    pairs.extend(added.into_iter().map(|other| (None, Some(other))));
+    pairs
 }
 
 /// `epochs 100 → 200`, `optimizer adam → sgd`, `adam: lr 0.001 → 0.01`

@@ -114,6 +114,40 @@ fn a_skip_is_told_by_its_sum() {
 }
 
 #[test]
+fn terms_of_one_loss_are_told_by_their_levels() {
+    let of = |loss: &str| {
+        format!(
+            "model = gcn(8) -> diffpool(k = 4) -> gcn(8) -> diffpool(k = 2) -> mean -> mlp\n\
+             loss = cross_entropy + {loss}"
+        )
+    };
+    let both = of("0.3 * entropy(level = 1) + 0.1 * entropy(level = 2)");
+    check(
+        &of("entropy"),
+        &both,
+        &[
+            "training: loss: entropy removed",
+            "training: loss: 0.3 · entropy(level = 1) added",
+            "training: loss: 0.1 · entropy(level = 2) added",
+        ],
+    );
+    check(
+        &both,
+        &of("0.3 * entropy(level = 1) + 0.2 * entropy(level = 2)"),
+        &["training: loss: weight of entropy(level = 2) 0.1 → 0.2"],
+    );
+    check(&both, &of("0.3 * entropy(level = 1)"), &["training: loss: 0.1 · entropy(level = 2) removed"]);
+    check(
+        &of("entropy"),
+        &of("0.5 * entropy(level = 2)"),
+        &[
+            "training: loss: entropy → entropy(level = 2)",
+            "training: loss: weight of entropy(level = 2) 1 → 0.5",
+        ],
+    );
+}
+
+#[test]
 fn settings_are_told_with_their_values() {
     let head = "model = gcn(8) -> dropout(0.5) -> diffpool(k = 3) -> mean -> mlp\n";
     check(

@@ -1,7 +1,7 @@
 //! One page with the drawing, which shows each stage's arguments, type, cost and reference. It needs no network.
 
 use super::fold::MIDDLE;
-use super::scene::{Part, Scene, grouped};
+use super::scene::{Part, Scene, grouped, loss_text};
 use super::svg::{Look, description, escape, svg};
 use crate::args::ArgValue;
 use crate::ir::Model;
@@ -41,10 +41,10 @@ pub fn html(scene: &Scene, model: &Model, data: Option<&DataFacts>, look: &Look)
 fn unit_facts(unit: &super::scene::Unit, model: &Model, rows: &[StageRow], scene: &Scene) -> Value {
     let mut losses: Vec<[String; 3]> = Vec::new();
     for term in &model.losses {
-        let is_here = unit.losses.iter().any(|loss| loss.ends_with(term.loss.name()));
+        let is_here = unit.losses.iter().any(|loss| *loss == loss_text(term));
         if is_here {
             losses.push([
-                term.loss.name().to_owned(),
+                term.label(),
                 format!("weight {}", term.weight),
                 term.loss.doc().summary.to_owned(),
             ]);

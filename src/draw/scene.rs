@@ -280,10 +280,7 @@ impl<'m> Draft<'m> {
 
     /// Auxiliary losses that the stage reports and the file asks for.
     fn losses(&self, idx: usize) -> Vec<String> {
-        let name = self.node(idx).op.name();
-        let reports = |term: &&crate::ir::LossTerm| {
-            term.loss.kind() == LossKind::Auxiliary && term.loss.reported_by().contains(&name)
-        };
+        let reports = |term: &&crate::ir::LossTerm| self.model.reports(NodeIndex::new(idx), term);
         self.model.losses.iter().filter(reports).map(loss_text).collect()
     }
 
@@ -543,12 +540,8 @@ fn arguments(node: &Node) -> String {
 }
 
 /// `0.1 · entropy`
-fn loss_text(term: &crate::ir::LossTerm) -> String {
-    if term.weight == 1.0 {
-        term.loss.name().to_owned()
-    } else {
-        format!("{} · {}", term.weight, term.loss.name())
-    }
+pub(super) fn loss_text(term: &crate::ir::LossTerm) -> String {
+    if term.weight == 1.0 { term.label() } else { format!("{} · {}", term.weight, term.label()) }
 }
 
 /// `8,256`; of several rounds `256 + 2 × 4,160`.

@@ -2,7 +2,7 @@
 
 use super::elsewhere::{self, Found, written};
 use super::explanations::EXPLANATIONS;
-use crate::args::{EdgeValue, words_list};
+use crate::args::{BoundArg, EdgeValue, listed, words_list};
 use crate::diagnostic::Diagnostic;
 use crate::migrate::{self, Rename};
 use crate::ops;
@@ -236,6 +236,35 @@ pub fn loss_twice(name: &str, place: Span, first: Span) -> Diagnostic {
         .label(first, "here first")
         .help(format!("write it once, with one weight: `2 * {name}`"))
         .guess(place, "")
+}
+
+/// Two terms of one auxiliary loss that are both about a level: those of the later and of the earlier term, none where it
+/// is about all.
+pub fn loss_of_level_twice(
+    name: &str,
+    levels: [Option<(&[i64], &BoundArg)>; 2],
+    [place, first]: [Span; 2],
+) -> Diagnostic {
+    let what = match levels {
+        [Some((later, _)), Some((earlier, _))] => {
+            let both: Vec<_> =
+                later.iter().filter(|level| earlier.contains(level)).map(i64::to_string).collect();
+            let noun = if both.len() == 1 { "level" } else { "levels" };
+            format!("{noun} {} twice", listed(&both))
+        }
+        [later, earlier] => {
+            let levels = later.or(earlier).map_or(&[][..], |(levels, _)| levels);
+            let levels: Vec<_> = levels.iter().map(i64::to_string).collect();
+            let noun = if levels.len() == 1 { "level" } else { "levels" };
+            format!("{noun} {} twice: a term without `level` is about all", listed(&levels))
+        }
+    };
+    let [place, first] = [(levels[0], place), (levels[1], first)]
+        .map(|(levels, term)| levels.and_then(|(_, arg)| arg.span).unwrap_or(term));
+    Diagnostic::error("names::duplicate", format!("the loss `{name}` weighs {what}"))
+        .label(place, "again here")
+        .label(first, "here first")
+        .help(format!("give each term levels of its own: `{name}(level = 1) + 0.1 * {name}(level = [2, 3])`"))
 }
 
 /// The same name defined twice where both can be seen.

@@ -31,8 +31,12 @@ pub(crate) fn read_losses<'p>(ev: &mut Evaluator<'p>, expr: &'p Expr, env: &Rc<E
         Part::Bad => Vec::new(),
     };
     for (idx, term) in terms.iter().enumerate() {
-        if let Some(first) = terms[..idx].iter().find(|other| other.loss.name() == term.loss.name()) {
-            ev.report(names::loss_twice(term.loss.name(), term.span, first.span));
+        if let Some(first) = terms[..idx].iter().find(|other| other.overlaps(term)) {
+            let of_levels = [term, first].map(|term| ops::loss::levels(term.loss, &term.args));
+            ev.report(match of_levels {
+                [None, None] => names::loss_twice(term.loss.name(), term.span, first.span),
+                levels => names::loss_of_level_twice(term.loss.name(), levels, [term.span, first.span]),
+            });
         }
         if term.weight == 0.0 {
             ev.report(unused::loss_without_weight(term.loss.name(), term.span));

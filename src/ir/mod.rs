@@ -23,9 +23,9 @@ pub(crate) use losses::read_losses;
 pub(crate) use shared::{has_weights, misfit, misfits, own_weights, settle_shared};
 
 use crate::args::{Args, BoundCall};
-use crate::ops::{Action, Loss, Operator};
+use crate::ops::{self, Action, Family, Loss, Operator};
 use crate::source::Span;
-use crate::types::{DataFacts, Dim, Size, SizesWithData, TargetKind, Task, Type};
+use crate::types::{DataFacts, Dim, Entity, Size, SizesWithData, TargetKind, Task, Type};
 use petgraph::graph::{DiGraph, NodeIndex};
 pub use scope::Scope;
 
@@ -68,6 +68,18 @@ pub struct LossTerm {
     pub args: Args,
     pub weight: f64,
     pub span: Span,
+}
+
+impl LossTerm {
+    /// What tells the term from the others: `entropy`, or `entropy(level = 1)`.
+    pub fn label(&self) -> String {
+        ops::loss::label(self.loss, &self.args)
+    }
+
+    /// Whether both are about the same loss of the same level, which then counts twice.
+    pub(crate) fn overlaps(&self, other: &LossTerm) -> bool {
+        self.loss.name() == other.loss.name() && ops::loss::share_a_level(self.loss, &self.args, &other.args)
+    }
 }
 
 /// `published { accuracy = 0.7625, source = "…" }`
@@ -120,6 +132,28 @@ pub(crate) fn outputs_of(data: Option<&DataFacts>) -> Dim {
 }
 
 impl Model {
+    /// Whether a stage reports the loss of a term, and on a level that the term is about.
+    pub fn reports(&self, node: NodeIndex, term: &LossTerm) -> bool {
+        let node = &self.graph[node];
+        let is_asked = |levels: &[i64]| levels.contains(&i64::from(node.ty.level.0));
+        // Between clusters there is no pair without an edge, so a convolution has nothing to report there.
+        let is_there = node.op.family() != Family::Convolution || node.ty.entity == Entity::Nodes;
+        term.loss.reported_by().contains(&node.op.name())
+            && is_there
+            && ops::loss::levels(term.loss, &term.args).is_none_or(|(levels, _)| is_asked(levels))
+    }
+
+    /// The stages whose reports a term adds up; none for a loss of the task.
+    pub fn reporters(&self, term: &LossTerm) -> Vec<NodeIndex> {
+        self.graph.node_indices().filter(|&node| self.reports(node, term)).collect()
+    }
+
+    /// The losses that the terms ask a stage for.
+    pub fn asked_of(&self, node: NodeIndex) -> Vec<&'static str> {
+        let terms = self.losses.iter().filter(|term| self.reports(node, term));
+        terms.map(|term| term.loss.name()).collect()
+    }
+
     /// The inputs of a node in the order of their ports.
     pub fn inputs(&self, node: NodeIndex) -> Vec<NodeIndex> {
         use petgraph::visit::EdgeRef;

@@ -2,7 +2,7 @@
 
 use super::{Cx, Lint, NeedsData};
 use crate::diagnostic::Diagnostic;
-use crate::ops::{Action, Gather, LossKind, Select};
+use crate::ops::{Action, Gather, Select};
 use petgraph::graph::NodeIndex;
 
 /// The rows of `S = softmax(…)` add up to 1, so clusters read out by a sum give
@@ -62,12 +62,7 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
 
 /// Whether the loss asks this pooling for something that depends on its assignment.
 fn reports(cx: &Cx, pooling: NodeIndex) -> bool {
-    let name = cx.node(pooling).op.name();
-    cx.model.losses.iter().any(|term| {
-        term.weight != 0.0
-            && term.loss.kind() == LossKind::Auxiliary
-            && term.loss.reported_by().contains(&name)
-    })
+    cx.model.losses.iter().any(|term| term.weight != 0.0 && cx.model.reports(pooling, term))
 }
 
 /// Whether what a stage takes in through a port cannot matter.

@@ -32,8 +32,7 @@ fn of_stage(cx: &Cx, idx: NodeIndex) -> Vec<Diagnostic> {
         return Vec::new();
     }
     let inputs: Vec<&Type> = cx.model.inputs(idx).into_iter().map(|input| &cx.node(input).ty).collect();
-    let is_wanted = |name: &&&'static str| cx.model.losses.iter().any(|term| term.loss.name() == **name);
-    let wanted: Vec<&'static str> = node.op.losses().iter().filter(is_wanted).copied().collect();
+    let wanted = cx.model.asked_of(idx);
     let mut findings = Vec::new();
     for arg in &node.args.0 {
         let default =

@@ -2,20 +2,22 @@
 
 use super::network::Network;
 use super::task_loss::{self, Items, LossCx};
-use super::{ForwardCx, Value};
+use super::{ForwardCx, Reported, Value};
 use crate::ir::LossTerm;
 use crate::kernels::{self, tape};
 use crate::ops::LossKind;
 use crate::ops::loss::{balanced_weights, given_weights};
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Result, Tensor};
+use petgraph::graph::NodeIndex;
 use std::collections::BTreeMap;
 
-/// Total of a step's loss and its terms, by name, before their weights.
+/// Total of a step's loss and its terms before their weights, each with what tells it from the others
+/// ([`LossTerm::label`]).
 #[derive(Debug, Clone)]
 pub struct StepLoss {
     pub total: Tensor,
-    pub parts: Vec<(&'static str, Tensor)>,
+    pub parts: Vec<(String, Tensor)>,
 }
 
 /// What the sums of a loss over a batch are divided by, one number for each term in the order of the model.
@@ -37,28 +39,30 @@ impl LossWeights {
     }
 }
 
-/// The sums of auxiliary losses over graphs, by name, with the number of graphs.
+/// The sums of auxiliary losses over graphs, by the labels of their terms, with the number of graphs.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct AuxiliaryLosses(BTreeMap<String, (f64, usize)>);
 
 impl AuxiliaryLosses {
-    /// Adds what the poolings reported in a step, graph by graph, so that sums do not depend on the batches. False
+    /// Adds what the stages reported in a step, graph by graph, so that sums do not depend on the batches. False
     /// where a value is not finite.
     ///
     /// # Errors
     /// Where Candle fails.
-    pub fn add(&mut self, cx: &ForwardCx) -> Result<bool> {
-        let mut by_name: Vec<(&str, Vec<f64>)> = Vec::new();
-        for (name, loss) in &cx.losses {
-            let values: Vec<f64> = loss.to_dtype(DType::F64)?.to_vec1()?;
-            match by_name.iter_mut().find(|(known, _)| known == name) {
-                Some((_, sums)) => sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value),
-                None => by_name.push((name, values)),
+    pub fn add(&mut self, network: &Network, cx: &ForwardCx) -> Result<bool> {
+        let mut is_finite = true;
+        for (term, reporters) in network.losses.iter().zip(&network.reporters) {
+            let mut of_graphs: Option<Vec<f64>> = None;
+            for loss in reported(cx, term, reporters) {
+                let values: Vec<f64> = loss.to_dtype(DType::F64)?.to_vec1()?;
+                match &mut of_graphs {
+                    Some(sums) => sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value),
+                    None => of_graphs = Some(values),
+                }
             }
-        }
-        let is_finite = by_name.iter().flat_map(|(_, values)| values).all(|value| value.is_finite());
-        for (name, values) in by_name {
-            let (sum, n_graphs) = self.0.entry(name.to_owned()).or_default();
+            let Some(values) = of_graphs else { continue };
+            is_finite &= values.iter().all(|value| value.is_finite());
+            let (sum, n_graphs) = self.0.entry(term.label()).or_default();
             values.iter().for_each(|value| *sum += value);
             *n_graphs += values.len();
         }
@@ -66,12 +70,22 @@ impl AuxiliaryLosses {
     }
 }
 
+/// What the stages that a term is about have computed of its loss.
+fn reported<'a>(
+    cx: &'a ForwardCx,
+    term: &'a LossTerm,
+    reporters: &'a [NodeIndex],
+) -> impl Iterator<Item = &'a Tensor> {
+    let of_term = |found: &&Reported| found.loss == term.loss.name() && reporters.contains(&found.stage);
+    cx.losses.iter().filter(of_term).map(|found| &found.of_graphs)
+}
+
 /// The loss of a part.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PartLoss {
     pub total: f64,
-    /// Each term before its weight, by name.
-    pub terms: Vec<(&'static str, f64)>,
+    /// Each term before its weight, with its label.
+    pub terms: Vec<(String, f64)>,
     /// The first item whose loss is not finite.
     pub bad_item: Option<usize>,
 }
@@ -108,7 +122,6 @@ impl Network {
         let mut parts = Vec::with_capacity(self.losses.len());
         let class_weights = self.class_weights()?;
         for (idx, term) in self.losses.iter().enumerate() {
-            let name = term.loss.name();
             let over = over.map(|over| over.0[idx]);
             let part = match term.loss.kind() {
                 LossKind::Task(_) => {
@@ -120,8 +133,7 @@ impl Network {
                     )?
                 }
                 LossKind::Auxiliary => {
-                    let mut reported =
-                        cx.losses.iter().filter(|(given, _)| *given == name).map(|(_, loss)| loss);
+                    let mut reported = reported(cx, term, &self.reporters[idx]);
                     let Some(first) = reported.next() else {
                         // The pooling that would report it does not reach the output.
                         continue;
@@ -137,7 +149,7 @@ impl Network {
                 Some(total) => kernels::add(&total, &weighted)?,
                 None => weighted,
             });
-            parts.push((name, part));
+            parts.push((term.label(), part));
         }
         let total = total.ok_or_else(|| candle_core::Error::Msg("the model has no loss".to_owned()))?;
         Ok(StepLoss { total, parts })
@@ -181,14 +193,14 @@ impl Network {
                     let weight = term.loss.weight(n_items, items.classes, weights);
                     values.iter().sum::<f64>() / if weight > 0.0 { weight } else { 1.0 }
                 }
-                LossKind::Auxiliary => match auxiliary.0.get(term.loss.name()) {
+                LossKind::Auxiliary => match auxiliary.0.get(&term.label()) {
                     Some(&(sum, n_graphs)) => sum / n_graphs as f64,
                     // As in a step, a pooling that does not reach the output reports nothing.
                     None => continue,
                 },
             };
             loss.total += term.weight * value;
-            loss.terms.push((term.loss.name(), value));
+            loss.terms.push((term.label(), value));
         }
         Ok(loss)
     }
@@ -288,6 +300,7 @@ mod tests {
         for loss in [
             "cross_entropy(class_weights = balanced) + 0.3 * link_prediction + 0.1 * entropy",
             "cross_entropy + link_prediction",
+            "cross_entropy + 0.3 * link_prediction(level = 1)",
             "cross_entropy(class_weights = [0.5, 3.0, 1.0], label_smoothing = 0.1)",
         ] {
             let text = format!(
@@ -313,6 +326,62 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    /// Without weights every share of `k` clusters is `1/k`, whose entropy is `ln k`, and every class is as likely.
+    #[test]
+    fn terms_of_levels_are_worked_out_by_hand() {
+        let data = data();
+        let model = "model = sage(4) -> diffpool(k = 5) -> sage(4) -> diffpool(k = 2) -> mean -> mlp";
+        let graphs = [3, 9, 1];
+        let batch = data.batch(&graphs, DType::F64, &Device::Cpu).unwrap();
+        let targets = data.target_tensor(&graphs, DType::F64, &Device::Cpu).unwrap().unwrap();
+        let (one, two, task) = (5f64.ln(), 2f64.ln(), 3f64.ln());
+        for (loss, expected, n_computed) in [
+            ("entropy", vec![("entropy", one + two)], 2),
+            ("0.3 * entropy(level = 1)", vec![("entropy(level = 1)", one)], 1),
+            ("0.1 * entropy(level = 2)", vec![("entropy(level = 2)", two)], 1),
+            ("entropy(level = [2, 1])", vec![("entropy(level = [2, 1])", one + two)], 2),
+            (
+                "0.1 * entropy(level = 2) + 0.3 * entropy(level = 1)",
+                vec![("entropy(level = 2)", two), ("entropy(level = 1)", one)],
+                2,
+            ),
+        ] {
+            let network = build(&format!("{model}\nloss = cross_entropy + {loss}"), &data);
+            for parameter in network.parameters().trained() {
+                parameter.var.set(&parameter.var.zeros_like().unwrap()).unwrap();
+            }
+            let mut cx = network.training_cx(1);
+            let output = network.forward(&batch, &mut cx).unwrap();
+            assert_eq!(cx.losses.len(), n_computed, "what no term is about is not computed: {loss}");
+            let step = network.loss(&output, &targets, &cx, None).unwrap();
+            let mut auxiliary = AuxiliaryLosses::default();
+            assert!(auxiliary.add(&network, &cx).unwrap());
+            let outputs = vec![0.0; 9];
+            let items = Items { width: 3, outputs: &outputs, classes: &[0, 1, 2], values: &[] };
+            let part = network.part_loss(&items, &auxiliary).unwrap();
+            let of_step: Vec<(String, f64)> = step
+                .parts
+                .iter()
+                .map(|(label, value)| (label.clone(), value.to_scalar::<f64>().unwrap()))
+                .collect();
+            let mut total = task;
+            for terms in [&of_step, &part.terms] {
+                assert_eq!(terms.len(), 1 + expected.len(), "{loss}");
+                for ((label, value), (of, expected)) in terms[1..].iter().zip(&expected) {
+                    assert!(label == of && (value - expected).abs() < 1e-12, "{loss}: {label} is {value}");
+                }
+            }
+            for (term, (_, value)) in network.losses[1..].iter().zip(&expected) {
+                total += term.weight * value;
+            }
+            let of_step = step.total.to_scalar::<f64>().unwrap();
+            assert!(
+                (of_step - total).abs() < 1e-12 && (part.total - total).abs() < 1e-6,
+                "{loss}: {of_step}"
+            );
         }
     }
 
@@ -345,7 +414,7 @@ mod tests {
         let auxiliary = AuxiliaryLosses([("entropy".to_owned(), (4.0, 5))].into());
         let loss = network.part_loss(&items, &auxiliary).unwrap();
         let task = (weight[0] * 3f64.ln() + weight[2] * 5f64.ln()) / (weight[0] + weight[2]);
-        assert!((loss.terms[0].1 - task).abs() < 1e-7 && loss.terms[1] == ("entropy", 0.8));
+        assert!((loss.terms[0].1 - task).abs() < 1e-7 && loss.terms[1] == ("entropy".to_owned(), 0.8));
         assert!((loss.total - (0.5 * task + 0.08)).abs() < 1e-7, "{loss:?}");
         assert_eq!(loss.bad_item, None);
         // Weights that the file gives, whatever is counted.

@@ -81,6 +81,15 @@ impl Structure {
     }
 }
 
+/// An auxiliary loss that a stage has computed.
+#[derive(Debug, Clone)]
+pub struct Reported {
+    pub loss: &'static str,
+    pub stage: NodeIndex,
+    /// One value for each graph, `[n_graphs]`.
+    pub of_graphs: Tensor,
+}
+
 /// What a module sees of the step it runs in.
 pub struct ForwardCx<'a> {
     /// Dropout drops, batch norm takes the batch's statistics.
@@ -91,10 +100,10 @@ pub struct ForwardCx<'a> {
     pub is_taped: bool,
     /// Seed of this step's dropout: a function of the run's seed, epoch and batch.
     pub step_seed: u64,
-    /// Names of the auxiliary losses that the model's loss asks for; no other is computed.
+    /// Names of auxiliary losses: a stage computes those of them that it is asked for.
     pub wanted_losses: &'a [&'static str],
-    /// Auxiliary losses of this step: name and one value for each graph, `[n_graphs]`, in the order of the poolings.
-    pub losses: Vec<(&'static str, Tensor)>,
+    /// Auxiliary losses of this step, in the order of the stages.
+    pub losses: Vec<Reported>,
     /// Whether pooling statistics are wanted in this step.
     pub wants_pooling_stats: bool,
     pub pooling: Vec<PoolingStats>,
@@ -202,6 +211,8 @@ pub(crate) struct LowerCx<'a> {
     needs_adjacency: bool,
     /// Whether a lift undoes this pooling.
     needs_assignment: bool,
+    /// The auxiliary losses that the stage may be asked for.
+    losses: &'a [&'static str],
     weights: &'a NodeWeights,
 }
 

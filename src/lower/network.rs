@@ -40,6 +40,8 @@ pub struct Network {
     widths: Vec<Option<usize>>,
     parameters: Parameters,
     pub(super) losses: Vec<LossTerm>,
+    /// By term: the stages that report it.
+    pub(super) reporters: Vec<Vec<NodeIndex>>,
     wanted_losses: Vec<&'static str>,
     /// `[C]`, where a loss weighs classes.
     pub(super) class_weights: Option<Var>,
@@ -149,6 +151,7 @@ impl Network {
                     activation: step.activation,
                     needs_adjacency: step.needs_adjacency,
                     needs_assignment: step.needs_assignment,
+                    losses: &step.losses,
                     weights: &weights,
                 }
                 .module()?,
@@ -196,6 +199,7 @@ impl Network {
             n_edge_features: width_of(ops::EDGES.name()),
             n_edge_kinds: width_of(ops::EDGE_LABELS.name()),
             n_features: model.graph[model.input].ty.width.known(),
+            reporters: model.losses.iter().map(|term| model.reporters(term)).collect(),
             losses: model.losses,
             class_weights,
             of_degrees,
@@ -624,7 +628,7 @@ mod tests {
         let output = network.forward(&batch, &mut cx).unwrap();
         let loss = network.loss(&output, &targets, &cx, None).unwrap();
         let [(name, part)] = loss.parts.as_slice() else { panic!("one term") };
-        assert_eq!(*name, "cross_entropy");
+        assert_eq!(name, "cross_entropy");
         let (total, part) = (loss.total.to_scalar::<f64>().unwrap(), part.to_scalar::<f64>().unwrap());
         assert!((total - 3.0 * part).abs() < 1e-12);
     }

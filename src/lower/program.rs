@@ -1,7 +1,7 @@
 //! Operators as modules: each runs the pieces of its program.
 
 use super::composite::{self, Place as At};
-use super::{ForwardCx, LowerCx, Module, PoolingStats, Structure, Value};
+use super::{ForwardCx, LowerCx, Module, PoolingStats, Reported, Structure, Value};
 use crate::kernels::graph::SparseGraph;
 use crate::kernels::program::{Arguments, Compiled, Random, Topology, run};
 use crate::kernels::{self, Activation, Contraction, Selection, tape};
@@ -38,7 +38,7 @@ pub fn lower(cx: &LowerCx) -> Result<Box<dyn Module>> {
         described.map(Variant::new)
     };
     // Losses and statistics are results of their own, which most passes do not ask for.
-    let losses = op.losses();
+    let losses = cx.losses;
     let variants = |has_loops| -> Option<Variants> {
         let plain = variant(&[], false, has_loops)?;
         let with_losses: Vec<_> =
@@ -60,7 +60,7 @@ pub fn lower(cx: &LowerCx) -> Result<Box<dyn Module>> {
 }
 
 /// Every choice of some of the losses.
-fn subsets(losses: &'static [&'static str]) -> Vec<Vec<&'static str>> {
+fn subsets(losses: &[&'static str]) -> Vec<Vec<&'static str>> {
     let choice = |bits: usize| {
         let chosen = losses.iter().enumerate().filter(|(k, _)| bits >> k & 1 == 1);
         chosen.map(|(_, &loss)| loss).collect()
@@ -353,7 +353,8 @@ impl Module for ProgramModule {
         let (results, next) = self.run(variant, inputs, cx)?;
         let described = &variant.described;
         for (k, &name) in described.losses.iter().enumerate() {
-            cx.losses.push((name, results[described.first_loss() + k].clone()));
+            let of_graphs = results[described.first_loss() + k].clone();
+            cx.losses.push(Reported { loss: name, stage: self.node, of_graphs });
         }
         let structure = &inputs[0].structure;
         let n_graphs = structure.n_graphs();

@@ -90,6 +90,7 @@ impl Single {
             activation: None,
             needs_adjacency: true,
             needs_assignment,
+            losses: op.losses(),
             weights: &weights,
         }
         .module()?;

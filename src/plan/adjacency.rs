@@ -1,7 +1,7 @@
 //! Which graphs of the hierarchy need their edges.
 
 use crate::ir::{Model, pooling_above};
-use crate::ops::{Action, Family, LossKind};
+use crate::ops::{Action, Family};
 use petgraph::Direction;
 use petgraph::visit::EdgeRef;
 
@@ -22,10 +22,6 @@ pub(super) fn are_undone(model: &Model, is_live: &[bool]) -> Vec<bool> {
 /// a convolution does; a pooling does where its own result's edges are read or a wanted loss compares
 /// them; anything that keeps the rows passes the question on.
 pub(super) fn read_edges(model: &Model, is_live: &[bool]) -> Vec<bool> {
-    let wants_loss = |op: &str| {
-        let mut losses = model.losses.iter().map(|term| term.loss);
-        losses.any(|loss| loss.kind() == LossKind::Auxiliary && loss.reported_by().contains(&op))
-    };
     let mut is_read = vec![false; model.graph.node_count()];
     // Readers stand after what they read, so each answer is there when it is asked for.
     for idx in model.graph.node_indices().rev() {
@@ -42,7 +38,7 @@ pub(super) fn read_edges(model: &Model, is_live: &[bool]) -> Vec<bool> {
             }
             match node.op.family() {
                 Family::Convolution if node.op.action(&node.args).goes_along_edges() => true,
-                Family::Pooling => is_read[reader.index()] || wants_loss(node.op.name()),
+                Family::Pooling => is_read[reader.index()] || !model.asked_of(reader).is_empty(),
                 Family::Readout | Family::Kernel => false,
                 Family::Input
                 | Family::Convolution

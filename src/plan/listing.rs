@@ -10,7 +10,7 @@ use crate::ir::Model;
 use crate::kernels::program::Direction;
 use crate::ops::{Action, FactCx};
 use crate::plan::trace::{
-    FLOAT_BYTES, Graphs, Kernel, Matrix, Ran, SharedWeight, Structure, Trace, Value, Work,
+    FLOAT_BYTES, Graphs, Kernel, Matrix, Ran, Reported, SharedWeight, Structure, Trace, Value, Work,
 };
 use crate::program::symmetry::{Moves, symmetry};
 use crate::program::text::{self, Words};
@@ -216,11 +216,11 @@ impl Names {
                 give(adjacency, Some(stage), format!("A#{result}"), false);
             }
         }
-        for (loss, matrix) in &trace.losses {
-            let stage = trace.kernels().iter().find(|kernel| kernel.result.id == matrix.id);
+        for Reported { loss, of_graphs, .. } in &trace.losses {
+            let stage = trace.kernels().iter().find(|kernel| kernel.result.id == of_graphs.id);
             let stage = stage.and_then(|kernel| kernel.stage);
             let of = stage.map_or(String::new(), |stage| format!("#{stage}"));
-            give(matrix, stage, format!("{loss}{of}"), false);
+            give(of_graphs, stage, format!("{loss}{of}"), false);
         }
         if let Some(last) = trace.kernels().last().filter(|kernel| kernel.stage.is_none()) {
             give(&last.result, None, "loss".to_owned(), false);

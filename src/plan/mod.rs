@@ -36,6 +36,8 @@ pub struct Step {
     pub needs_adjacency: bool,
     /// Whether a lift undoes the pooling, which keeps for it how rows are shared out.
     pub needs_assignment: bool,
+    /// The auxiliary losses that the model's loss asks of the step.
+    pub losses: Vec<&'static str>,
     /// How the step sums over rows: a value that rows are sorted or selected by has the same bits in every numbering.
     pub summation: Summation,
     /// Steps whose values nothing reads after this one.
@@ -93,6 +95,7 @@ pub(crate) fn plan_of(model: &Model) -> Plan {
             inputs,
             needs_adjacency,
             needs_assignment: needs_assignment[idx.index()],
+            losses: model.asked_of(idx),
             summation,
             frees: Vec::new(),
         });

@@ -6,6 +6,7 @@ use crate::ir::Model;
 use crate::kernels::Summation;
 use crate::ops::{Action, FactCx, LossKind};
 use crate::types::{DataFacts, Entity, Type};
+use petgraph::graph::NodeIndex;
 use std::rc::Rc;
 
 /// Steps that a `fixed_point` is taken to need where it may take more: a difference becomes a thousandth in so many steps of
@@ -18,7 +19,6 @@ pub struct Tracer {
     /// With the data's numbers for every symbol.
     model: Model,
     plan: Plan,
-    wanted_losses: Vec<&'static str>,
     is_symmetric: bool,
     has_loops: bool,
     programs: Programs,
@@ -36,16 +36,7 @@ impl Tracer {
         if !plan.steps.iter().all(|step| is_known(&model.graph[step.result].ty)) {
             return None;
         }
-        let auxiliary = model.losses.iter().filter(|term| term.loss.kind() == LossKind::Auxiliary);
-        let wanted_losses = auxiliary.map(|term| term.loss.name()).collect();
-        Some(Self {
-            model,
-            plan,
-            wanted_losses,
-            is_symmetric,
-            has_loops: data.n_loops > 0,
-            programs: Programs::default(),
-        })
+        Some(Self { model, plan, is_symmetric, has_loops: data.n_loops > 0, programs: Programs::default() })
     }
 
     /// The model with the data's numbers for every symbol.
@@ -65,7 +56,7 @@ impl Tracer {
 
     /// [`Tracer::step`], with the value of each step of the plan.
     pub(crate) fn step_with_values(&self, graphs: Graphs, n_items: Option<f64>) -> (Trace, Vec<Value>) {
-        let mut trace = Trace::new(self.is_symmetric, self.wanted_losses.clone());
+        let mut trace = Trace::new(self.is_symmetric, Vec::new());
         trace.has_loops = self.has_loops;
         trace.programs = self.programs.clone();
         trace.graph_rows = graphs.rows_around_a_node();
@@ -95,6 +86,7 @@ impl Tracer {
                 });
             }
             trace.needs_assignment = step.needs_assignment;
+            trace.wanted_losses.clone_from(&step.losses);
             trace.begin(Some(step.node.index()), step.activation, step.needs_adjacency, step.summation);
             let cx = FactCx { args: &node.args, inputs: &types, output: &node.ty };
             values.push(trace::stage(node.op, &cx, &inputs, &mut trace));
@@ -122,7 +114,11 @@ impl Tracer {
             let reported: Vec<Matrix> = match term.loss.kind() {
                 LossKind::Task(_) => vec![trace.task_loss(name, output, term.loss.exponentials())],
                 LossKind::Auxiliary => {
-                    trace.losses.iter().filter(|(of, _)| *of == name).map(|(_, loss)| *loss).collect()
+                    let is_asked = |reported: &&trace::Reported| {
+                        let stage = reported.stage.map(NodeIndex::new);
+                        reported.loss == name && stage.is_some_and(|stage| self.model.reports(stage, term))
+                    };
+                    trace.losses.iter().filter(is_asked).map(|reported| reported.of_graphs).collect()
                 }
             };
             let Some(mut part) = reported.into_iter().reduce(|sum, loss| trace.add(sum, loss)) else {

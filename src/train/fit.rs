@@ -373,7 +373,7 @@ impl Fit<'_> {
         self.network.keep_bounds()?;
 
         let epoch = &mut self.epoch;
-        epoch.auxiliary.add(&cx)?;
+        epoch.auxiliary.add(&self.network, &cx)?;
         epoch.gradient_norm.add(norm);
         epoch.pooling.add(&cx.pooling);
         epoch.fixed_points.add(&cx.fixed_points);
@@ -424,7 +424,7 @@ impl Fit<'_> {
             validation: validation_figures,
             loss_terms: match loss.terms.len() {
                 0 | 1 => Default::default(),
-                _ => loss.terms.iter().map(|(name, value)| ((*name).to_string(), *value)).collect(),
+                _ => loss.terms.into_iter().collect(),
             },
             pooling: pooling.records(self.cx.model.get()),
             fixed_points: epoch.fixed_points.records(self.cx.model.get()),

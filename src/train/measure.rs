@@ -45,7 +45,7 @@ pub fn measure<'s>(
         let (values, width) = values(&step.pick(&output.x)?)?;
         predictions.extend(&feed.predictions(values, width, &step.items));
         ends.push(predictions.n_items());
-        if !auxiliary.add(&cx)? {
+        if !auxiliary.add(network, &cx)? {
             not_finite = not_finite.or(Some(idx));
         }
         pooling.add(&cx.pooling);

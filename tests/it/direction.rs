@@ -610,7 +610,7 @@ fn clusters_of_one_node_each_behave_as_the_nodes_do() {
             {
                 parts.push(adjacency.clone());
             }
-            parts.extend(cx.losses.iter().map(|(_, loss)| loss.clone()));
+            parts.extend(cx.losses.iter().map(|found| found.of_graphs.clone()));
             let mut all: Vec<Vec<f64>> = parts.iter().map(numbers).collect();
             let mut sum = Tensor::zeros((), DType::F64, &Device::Cpu).unwrap();
             for (seed, part) in (20u64..).zip(&parts) {
@@ -669,7 +669,7 @@ fn a_pooling_coarsens_in_the_direction_of_the_edges() {
     }
     assert_close("features", &numbers(&pooled.x), &features);
     assert_close("adjacency", &numbers(adjacency), &coarse);
-    assert_close("link prediction", &numbers(&cx.losses[0].1), &link);
+    assert_close("link prediction", &numbers(&cx.losses[0].of_graphs), &link);
 }
 
 const TWO_LEVELS: &str = "

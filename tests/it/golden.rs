@@ -791,7 +791,7 @@ fn attention_learns_as_pygs() {
             if of_out != 0.0 {
                 out = numbers(&value.x);
             }
-            let of_graph = cx.losses[0].1.sum_all().unwrap();
+            let of_graph = cx.losses[0].of_graphs.sum_all().unwrap();
             loss += of_loss * numbers(&of_graph)[0];
             let cotangent = |name: &str| case.cotangents[name].tensor(tolerance.dtype).flatten_all().unwrap();
             let by_out = (value.x.flatten_all().unwrap() * cotangent("out")).unwrap().sum_all().unwrap();
@@ -1004,7 +1004,7 @@ fn diffpool_is_pygs() {
             let Structure::Clusters { adjacency: Some(adjacency), .. } = &value.structure else {
                 panic!("{name}: no coarse adjacency")
             };
-            let loss = |name| cx.losses.iter().find(|(loss, _)| *loss == name).unwrap().1.clone();
+            let loss = |name| cx.losses.iter().find(|found| found.loss == name).unwrap().of_graphs.clone();
             // Ours is always divided by the number of entries of the adjacency, PyG's with `normalize`.
             let entries = inputs.variables["adj"].elem_count() as f64;
             let scale = if case.args["normalize"] == true { 1.0 } else { entries };
@@ -1024,7 +1024,7 @@ fn mincut_is_pygs() {
         let Structure::Clusters { adjacency: Some(adjacency), .. } = &value.structure else {
             panic!("no coarse adjacency")
         };
-        let loss = |name| cx.losses.iter().find(|(loss, _)| *loss == name).unwrap().1.clone();
+        let loss = |name| cx.losses.iter().find(|found| found.loss == name).unwrap().of_graphs.clone();
         BTreeMap::from([
             ("x", value.x.clone()),
             ("adj", adjacency.clone()),
@@ -1089,10 +1089,10 @@ fn mincut_on_graphs_of_their_own_size_is_pygs_on_padded_ones() {
                 let product = (ours.flatten_all().unwrap() * cotangent).unwrap().sum_all().unwrap();
                 scalar = (scalar + product).unwrap();
             }
-            for (sum, ((_, loss), output)) in
+            for (sum, (found, output)) in
                 losses.iter_mut().zip(cx.losses.iter().zip(["mincut_loss", "ortho_loss"]))
             {
-                let loss = (loss.sum_all().unwrap() / n_graphs as f64).unwrap();
+                let loss = (found.of_graphs.sum_all().unwrap() / n_graphs as f64).unwrap();
                 *sum += numbers(&loss)[0];
                 scalar = (scalar + (loss * case.cotangents[output].data[0]).unwrap()).unwrap();
             }
@@ -1148,12 +1148,12 @@ fn poolings_on_a_sparse_graph_are_pygs() {
         let Structure::Clusters { adjacency: Some(adjacency), .. } = &value.structure else {
             panic!("no coarse adjacency")
         };
-        assert_eq!([cx.losses[0].0, cx.losses[1].0], wanted);
+        assert_eq!([cx.losses[0].loss, cx.losses[1].loss], wanted);
         let results = [
             ("x", &value.x),
             ("adj", adjacency),
-            (losses[0].0, &cx.losses[0].1),
-            (losses[1].0, &cx.losses[1].1),
+            (losses[0].0, &cx.losses[0].of_graphs),
+            (losses[1].0, &cx.losses[1].of_graphs),
         ];
         let mut scalar = Tensor::zeros((), tolerance.dtype, &Device::Cpu).unwrap();
         for (output, ours) in results {
@@ -1285,7 +1285,8 @@ fn memory_is_pygs() {
             let out = value.x.reshape(case.outputs["x"].shape.as_slice()).unwrap();
             let mut results = BTreeMap::from([("x", out), ("s", padded(case, &s))]);
             if case.outputs.contains_key("kl_loss") {
-                let kl = cx.losses.iter().find(|(loss, _)| *loss == "kl").unwrap().1.mean_all().unwrap();
+                let kl =
+                    cx.losses.iter().find(|found| found.loss == "kl").unwrap().of_graphs.mean_all().unwrap();
                 results.insert("kl_loss", kl);
             }
             results

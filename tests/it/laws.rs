@@ -660,14 +660,15 @@ fn a_graph_is_the_same_alone_and_in_a_batch() {
             let mut cx = cx();
             let (values, _) = graphs.alone(&setting, graph).values(&setting, DType::F64);
             parts.extend(rows_of(&run(&lone, &values, &mut cx), level));
-            for (alone, (_, loss)) in losses.iter_mut().zip(&cx.losses) {
-                alone.extend(numbers(loss));
+            for (alone, found) in losses.iter_mut().zip(&cx.losses) {
+                alone.extend(numbers(&found.of_graphs));
             }
         }
         let apart = deviation(&parts, &whole);
         assert!(apart < 1e-12, "{name}: moved by {apart:e}");
-        for ((loss, ours), alone) in whole_cx.losses.iter().zip(losses) {
-            let apart = deviation(&[numbers(ours)], &[alone]);
+        for (found, alone) in whole_cx.losses.iter().zip(losses) {
+            let apart = deviation(&[numbers(&found.of_graphs)], &[alone]);
+            let loss = found.loss;
             assert!(apart < 1e-12, "{name}: {loss} depends on the batch");
         }
         for stats in whole_cx.pooling {
@@ -688,7 +689,7 @@ fn scalar(value: &Value, cx: &ForwardCx) -> Tensor {
     if let Structure::Clusters { adjacency: Some(adjacency), .. } = &value.structure {
         parts.push(adjacency.clone());
     }
-    parts.extend(cx.losses.iter().map(|(_, loss)| loss.clone()));
+    parts.extend(cx.losses.iter().map(|found| found.of_graphs.clone()));
     let mut sum = Tensor::zeros((), value.x.dtype(), &Device::Cpu).unwrap();
     for part in parts {
         let cotangent: Vec<f64> = (0..part.elem_count()).map(|_| rng.random_range(-1.0..1.0)).collect();

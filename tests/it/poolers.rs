@@ -6,7 +6,7 @@ use crate::golden::{Case, TOLERANCES, Tolerance, assert_close, edges, load, soft
 use crate::operator::{self, Lone, args, numbers, sparse_graph, ty};
 use candle_core::{D, DType, Device, Tensor, Var};
 use hgnn::args::ArgValue;
-use hgnn::lower::{ForwardCx, Structure, Value};
+use hgnn::lower::{ForwardCx, Reported, Structure, Value};
 use hgnn::types::{Entity, Type};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -150,8 +150,9 @@ fn pool(
     let Structure::Clusters { adjacency: Some(adjacency), .. } = &value.structure else {
         panic!("no coarse adjacency")
     };
-    let loss =
-        |name: &str| cx.losses.iter().find(|(loss, _)| *loss == name).unwrap().1.flatten_all().unwrap();
+    let loss = |name: &str| {
+        cx.losses.iter().find(|found| found.loss == name).unwrap().of_graphs.flatten_all().unwrap()
+    };
     Pooled { x: value.x, adjacency: adjacency.clone(), losses: names.iter().map(|name| loss(name)).collect() }
 }
 
@@ -1197,7 +1198,7 @@ fn the_loss_of_a_cut_is_tgps() {
         let z = numbers(&score.x.tanh().unwrap());
         assert_close(name, &z, &case.outputs["scores"].data, tolerance.values);
         let factor = case.args.get("loss_coeff").map_or(1.0, |factor| factor.as_f64().unwrap());
-        let loss = numbers(&(cx.losses[0].1.mean_all().unwrap() * factor).unwrap());
+        let loss = numbers(&(cx.losses[0].of_graphs.mean_all().unwrap() * factor).unwrap());
         assert_close(name, &loss, &case.outputs["maxcut_loss"].data, tolerance.values);
     }
 }
@@ -1501,8 +1502,8 @@ fn clusters_by_sticks_are_tgps() {
         let param = |name: &str| variables[&format!("param:selector.mlp.lins.0.{name}")].as_tensor().clone();
         let weight = param("weight").t().unwrap().contiguous().unwrap();
         let (drawn, _, of_sticks) = run(variables["x"].as_tensor().clone(), weight, param("bias"));
-        let loss = |of: &[(&'static str, Tensor)], name: &str| {
-            of.iter().find(|(found, _)| *found == name).unwrap().1.mean_all().unwrap()
+        let loss = |of: &[Reported], name: &str| {
+            of.iter().find(|found| found.loss == name).unwrap().of_graphs.mean_all().unwrap()
         };
         let Structure::Clusters { adjacency: Some(adjacency), assignment: Some(s), .. } = &value.structure
         else {

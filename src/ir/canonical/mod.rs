@@ -123,9 +123,14 @@ impl Canonical {
             };
             stages.push(Stage { op: place.op, args: place.args.clone(), inputs, shares });
         }
+        let of_level = levels(model, &nodes);
         let losses = model.losses.iter();
         let losses = losses
-            .map(|term| Loss { weight: term.weight, loss: term.loss, args: term.args.clone() })
+            .map(|term| Loss {
+                weight: term.weight,
+                loss: term.loss,
+                args: with_levels(term.loss, &term.args, &of_level),
+            })
             .collect();
         let canonical = Self {
             output: number[&model.output],
@@ -155,7 +160,7 @@ impl Canonical {
     /// What does not depend on how it was written: losses in order, and the metrics that the task implies.
     fn settled(mut self) -> Self {
         // A sum is the same in any order.
-        self.losses.sort_by_key(|term| term.loss.name());
+        self.losses.sort_by_cached_key(|term| (term.loss.name(), levels_of(term)));
         let metrics = crate::settings::metric::defaults(self.task.kind);
         for arg in &mut self.evaluate.0 {
             if arg.name == "metrics" && arg.value == ArgValue::Absent {
@@ -237,6 +242,15 @@ impl Loss {
     pub fn call(&self) -> String {
         named_call(self.loss.name(), &self.args)
     }
+
+    /// What tells the term from the others: `entropy`, or `entropy(level = 1)`.
+    pub fn label(&self) -> String {
+        ops::loss::label(self.loss, &self.args)
+    }
+
+    fn overlaps(&self, other: &Loss) -> bool {
+        self.loss.name() == other.loss.name() && ops::loss::share_a_level(self.loss, &self.args, &other.args)
+    }
 }
 
 impl PartialEq for Canonical {
@@ -255,6 +269,36 @@ impl fmt::Display for Canonical {
 /// SHA-256 of a model's whole canonical text, in hex.
 pub fn hash(model: &Model) -> String {
     Canonical::of(model).hash(Part::All)
+}
+
+/// The number of each level in the order of the canonical stages: a file may write its poolings in another order than
+/// that in which the output reads them.
+fn levels(model: &Model, nodes: &[NodeIndex]) -> HashMap<i64, i64> {
+    let mut of_level = HashMap::from([(0, 0)]);
+    for &node in nodes {
+        let next = of_level.len() as i64;
+        of_level.entry(i64::from(model.graph[node].ty.level.0)).or_insert(next);
+    }
+    of_level
+}
+
+/// The arguments of a term with its levels in order; one alone is no list.
+fn with_levels(loss: &dyn ops::Loss, args: &Args, of_level: &HashMap<i64, i64>) -> Args {
+    let mut args = args.clone();
+    let mut list: Vec<i64> = match ops::loss::levels(loss, &args) {
+        Some((levels, _)) => levels.iter().map(|level| *of_level.get(level).unwrap_or(level)).collect(),
+        None => return args,
+    };
+    list.sort_unstable();
+    let value = if let [level] = list[..] { ArgValue::Int(level) } else { ArgValue::IntList(list) };
+    for arg in args.0.iter_mut().filter(|arg| arg.name == ops::loss::auxiliary::LEVEL) {
+        arg.value = value.clone();
+    }
+    args
+}
+
+fn levels_of(term: &Loss) -> Vec<i64> {
+    ops::loss::levels(term.loss, &term.args).map_or(Vec::new(), |(levels, _)| levels.to_vec())
 }
 
 /// Inputs before what reads them, following ports from the output; what the output does not need is left out.

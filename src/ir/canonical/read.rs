@@ -295,8 +295,8 @@ impl<'p> Reader<'p> {
                 Line::Task(of) => once(line, "task", &mut task, *of)?,
                 Line::Loss(weight, call) => {
                     let term = self.loss(line, *weight, call)?;
-                    let name = term.loss.name();
-                    if losses.iter().any(|other: &Loss| other.loss.name() == name) {
+                    if losses.iter().any(|other: &Loss| other.overlaps(&term)) {
+                        let name = ops::loss::label(term.loss, &term.args);
                         return Err(wrong(line, format!("the loss `{name}` appears twice")));
                     }
                     losses.push(term);

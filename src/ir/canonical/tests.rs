@@ -350,6 +350,56 @@ fn a_form_with_every_default_written_out_in_a_file_is_the_same_form() {
     }
 }
 
+/// Levels are counted in the order of the form, whatever the order of the file, and where a term names none the text is
+/// that of before.
+#[test]
+fn terms_of_levels_are_sorted_and_counted_as_the_form_has_its_stages() {
+    let chain = "model = diffpool(k = 4) -> sage(8) -> diffpool(k = 2) -> mean -> linear";
+    let lines = |text: &str| -> Vec<String> {
+        of(text).to_string().lines().filter(|line| line.starts_with("loss")).map(str::to_owned).collect()
+    };
+    let of_levels = |loss: &str| lines(&format!("{chain}\nloss = cross_entropy + {loss}"))[1..].to_vec();
+    assert_eq!(of_levels("entropy"), ["loss 1.0 entropy()"]);
+    assert_eq!(of_levels("entropy(level = [1])"), ["loss 1.0 entropy(level = 1)"]);
+    assert_eq!(of_levels("0.5 * entropy(level = [2, 1])"), ["loss 0.5 entropy(level = [1, 2])"]);
+    for loss in
+        ["0.1 * entropy(level = 2) + entropy(level = 1)", "entropy(level = 1) + entropy(level = 2) / 10"]
+    {
+        assert_eq!(of_levels(loss), ["loss 1.0 entropy(level = 1)", "loss 0.1 entropy(level = 2)"]);
+    }
+    // The branch that the output reads first is the second of the file.
+    let branches = |first: usize, second: usize| {
+        format!(
+            "model = sage(8) as x -> diffpool(k = 4) -> mean as late
+                 -> concat(x -> diffpool(k = 2) -> mean, late) -> linear
+             loss = cross_entropy + entropy(level = {first}) + 0.1 * entropy(level = {second})"
+        )
+    };
+    assert_eq!(lines(&branches(1, 2))[1..], ["loss 0.1 entropy(level = 1)", "loss 1.0 entropy(level = 2)"]);
+    for text in [branches(1, 2), format!("{chain}\nloss = cross_entropy + entropy(level = 2)")] {
+        let form = of(&text);
+        let read = Canonical::parse(&form.to_string()).unwrap();
+        assert_eq!(read.to_string(), form.to_string());
+        let model = read.model(None).unwrap();
+        assert_eq!(Canonical::of(&model).to_string(), form.to_string());
+        // Each term is about the same pooling in both.
+        let clusters = |model: &crate::ir::Model| -> Vec<String> {
+            let mut found: Vec<_> = model
+                .losses
+                .iter()
+                .flat_map(|term| model.reporters(term).into_iter().map(move |node| (term.weight, node)))
+                .map(|(weight, node)| format!("{weight} of {}", model.graph[node].ty.rows.size))
+                .collect();
+            found.sort();
+            found
+        };
+        assert_eq!(clusters(&model), clusters(&self::model(&text)));
+    }
+    let twice =
+        format!("{}loss 1.0 entropy(level = 2)\n", of(&format!("{chain}\nloss = cross_entropy + entropy")));
+    assert!(Canonical::parse(&twice).unwrap_err().to_string().contains("appears twice"));
+}
+
 /// A convolution with everything that a body can have.
 const EVERYTHING: &str = "
     let n = 2

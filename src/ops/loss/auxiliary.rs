@@ -4,8 +4,21 @@ use super::{
     ASYMMETRIC_NORM, ATTENTION, BALANCE, CLUSTER, CONNECTIVITY, ENTROPY, HOSC, KL, LINK_PREDICTION, MAX_CUT,
     MINCUT, ORTHOGONALITY, RECONSTRUCTION, SPECTRAL, STICK_BREAKING, TOTAL_VARIATION,
 };
-use crate::args::{ArgSpec, Args};
+use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::ops::{Doc, Loss, LossKind, Pyg};
+
+/// The argument that picks the stages whose reports are added up.
+pub const LEVEL: &str = "level";
+
+static ARGS: &[ArgSpec] = &[ArgSpec {
+    name: LEVEL,
+    kind: ArgKind::Ints { min: 0, max: 4_096, max_len: 64 },
+    default: Default::Inferred("all levels"),
+    positional: false,
+    doc: "Which stages are added up, by the levels of their results: the first pooling of a file makes level 1, the second \
+          level 2; a layer on the input graph is on level 0. One number or a list; another term of the same loss weighs \
+          other levels.",
+}];
 
 /// A loss that stages compute for each graph; averaged over graphs and summed over the stages.
 #[derive(Debug)]
@@ -379,7 +392,7 @@ impl Loss for Auxiliary {
         self.doc
     }
     fn args(&self) -> &'static [ArgSpec] {
-        &[]
+        ARGS
     }
     fn kind(&self) -> LossKind {
         LossKind::Auxiliary
@@ -431,5 +444,47 @@ mod tests {
             assert_eq!(codes(pooling), [""; 0], "{loss}");
             assert_ne!(codes(other), [""; 0], "{loss}");
         }
+    }
+
+    #[test]
+    fn levels_of_a_term_are_those_that_report_it_and_no_other_term_has() {
+        let of = |loss: &str| {
+            codes(&format!(
+                "model = sage(8) -> topk(ratio = 0.5) -> diffpool(k = 4) -> sage(8) -> diffpool(k = 2) -> mean -> linear\n\
+                 loss = cross_entropy + {loss}"
+            ))
+        };
+        for right in [
+            "0.3 * entropy(level = 2)",
+            "0.3 * entropy(level = 2) + 0.1 * entropy(level = 3) + link_prediction",
+            "entropy(level = [3, 2]) + link_prediction(level = 2)",
+        ] {
+            assert_eq!(of(right), [""; 0], "{right}");
+        }
+        // Level 1 is that of `topk`, which does not report it.
+        for wrong in
+            ["entropy(level = 1)", "entropy(level = 4)", "entropy(level = [1, 2])", "entropy(level = 0)"]
+        {
+            assert_eq!(of(wrong), ["task::nothing_reports_loss"], "{wrong}");
+        }
+        for twice in [
+            "entropy + entropy",
+            "entropy + 0.1 * entropy(level = 2)",
+            "entropy(level = 3) + entropy",
+            "entropy(level = [2, 3]) + entropy(level = 3)",
+        ] {
+            assert_eq!(of(twice), ["names::duplicate"], "{twice}");
+        }
+        assert_eq!(of("entropy(level = [2, 2])"), ["args::duplicate"]);
+        assert_eq!(of("entropy(level = [])"), ["args::out_of_range"]);
+        assert_eq!(of("entropy(level = 0.5)"), ["args::wrong_kind"]);
+        assert_eq!(of("entropy(level = -1)"), ["args::out_of_range"]);
+        // Layers on the input graph are on level 0.
+        let attention = |level: usize| {
+            let loss = format!("loss = cross_entropy + attention(level = {level})");
+            codes(&format!("model = supergat(8) -> diffpool(k = 2) -> mean -> linear\n{loss}"))
+        };
+        assert_eq!(attention(0), [""; 0]);
+        assert_eq!(attention(1), ["task::nothing_reports_loss"]);
     }
 }

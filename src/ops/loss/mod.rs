@@ -5,7 +5,8 @@ pub mod cross_entropy;
 pub mod mse;
 pub mod written;
 
-use crate::args::Args;
+use crate::args::{Args, BoundArg};
+use crate::ops::{Loss, LossKind};
 use crate::program::{Build, Fun, V};
 use crate::types::Size;
 
@@ -89,6 +90,32 @@ pub const MAX_CUT: &str = "max_cut";
 pub const KL: &str = "kl";
 
 pub use cross_entropy::given_weights;
+
+/// The levels that a term is about, with the argument; `None` where it is about all that report it, or about the task.
+pub fn levels<'a>(loss: &dyn Loss, args: &'a Args) -> Option<(&'a [i64], &'a BoundArg)> {
+    let given = args.get(auxiliary::LEVEL).filter(|_| loss.kind() == LossKind::Auxiliary)?;
+    Some((args.ints(auxiliary::LEVEL), given)).filter(|(levels, _)| !levels.is_empty())
+}
+
+/// Whether two terms of one loss are about the same level; one that names no levels is about all.
+pub fn share_a_level(loss: &dyn Loss, args: &Args, others: &Args) -> bool {
+    match (levels(loss, args), levels(loss, others)) {
+        (Some((ours, _)), Some((theirs, _))) => ours.iter().any(|level| theirs.contains(level)),
+        _ => true,
+    }
+}
+
+/// What tells a term from others of the same sum: `entropy`, or `entropy(level = 1)` where it is about some levels only.
+pub fn label(loss: &dyn Loss, args: &Args) -> String {
+    match levels(loss, args) {
+        None => loss.name().to_owned(),
+        Some(([level], _)) => format!("{}({} = {level})", loss.name(), auxiliary::LEVEL),
+        Some((levels, _)) => {
+            let levels: Vec<_> = levels.iter().map(i64::to_string).collect();
+            format!("{}({} = [{}])", loss.name(), auxiliary::LEVEL, levels.join(", "))
+        }
+    }
+}
 
 /// `w[c] = items / (classes · items of c)`, as scikit-learn's `class_weight = "balanced"`. A class that does not
 /// occur gets the weight 1, which nothing reads in training.

@@ -196,15 +196,21 @@ mod tests {
     fn only_losses_that_are_asked_for_are_computed() {
         let data = graphs();
         let facts = data.facts();
-        let model = compile("diffpool(k = 3) -> sage(8) -> diffpool(k = 2) -> mean -> linear", Some(&facts));
-        let network = Network::build(&model, &facts, DType::F64, &Device::Cpu, 1).unwrap();
+        let text = "model = diffpool(k = 3) -> sage(8) -> diffpool(k = 2) -> mean -> linear";
+        let both = format!("{text}\nloss = cross_entropy + link_prediction + entropy");
+        let network = |text: &str| {
+            Network::build(&compile(text, Some(&facts)), &facts, DType::F64, &Device::Cpu, 1).unwrap()
+        };
+        let [model, without] = [network(&both), network(text)];
         let batch = data.batch(&[0, 1, 2], DType::F64, &Device::Cpu).unwrap();
         for wanted in [&[][..], &["entropy"], &["link_prediction", "entropy"]] {
-            // Without link prediction in the loss of the model, the plan leaves the first adjacency to the `sage`.
             let mut cx = ForwardCx::training(0, wanted);
-            network.forward(&batch, &mut cx).unwrap();
-            let names: Vec<_> = cx.losses.iter().map(|(name, _)| *name).collect();
+            model.forward(&batch, &mut cx).unwrap();
+            let names: Vec<_> = cx.losses.iter().map(|found| found.loss).collect();
             assert_eq!(names, [wanted, wanted].concat());
+            let mut cx = ForwardCx::training(0, wanted);
+            without.forward(&batch, &mut cx).unwrap();
+            assert!(cx.losses.is_empty(), "what the loss of the model does not have is not computed");
         }
     }
 

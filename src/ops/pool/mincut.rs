@@ -165,7 +165,7 @@ mod tests {
         let mut cx = ForwardCx { is_taped: false, ..ForwardCx::training(1, &[MINCUT, ORTHOGONALITY]) };
         let mut sum = network.forward(&batch, &mut cx).unwrap().x.sum_all().unwrap();
         assert_eq!(cx.losses.len(), 4);
-        for (name, loss) in &cx.losses {
+        for crate::lower::Reported { loss: name, of_graphs: loss, .. } in &cx.losses {
             let value = f64::from(loss.to_vec1::<f32>().unwrap()[0]);
             assert!(*name == ORTHOGONALITY || value == 0.0, "{name}: {value}");
             sum = (sum + loss.sum_all().unwrap()).unwrap();

@@ -424,6 +424,14 @@ pub fn owners(kernels: &[Kernel], n_matrices: usize) -> Vec<usize> {
     owners
 }
 
+/// An auxiliary loss of a stage, a number for each graph.
+#[derive(Debug, Clone, Copy)]
+pub struct Reported {
+    pub loss: &'static str,
+    pub stage: Option<usize>,
+    pub of_graphs: Matrix,
+}
+
 /// Records the kernels of a step.
 #[derive(Debug, Clone)]
 pub struct Trace {
@@ -434,7 +442,7 @@ pub struct Trace {
     pub is_symmetric: bool,
     /// See [`Kernel::graph_rows`].
     pub graph_rows: f64,
-    /// Names of the auxiliary losses that the model's loss asks for.
+    /// Names of the auxiliary losses that the traced stage is asked for.
     pub wanted_losses: Vec<&'static str>,
     /// The activation that the plan moved into the stage that is traced.
     pub activation: Option<Fun>,
@@ -450,8 +458,8 @@ pub struct Trace {
     computed: Vec<((Norm, bool), Vec<usize>, Matrix)>,
     /// Rows of the levels whose maps were made.
     mapped: Vec<f64>,
-    /// Auxiliary losses of the step: name and scalar.
-    pub losses: Vec<(&'static str, Matrix)>,
+    /// Auxiliary losses of the step, in the order of the stages.
+    pub losses: Vec<Reported>,
     /// What steps before this one have worked out of the same stages.
     pub(crate) programs: Programs,
 }

@@ -1,6 +1,6 @@
 //! Programs of operators: what their phases cost together.
 
-use super::{FLOAT_BYTES, Graphs, Kernel, Matrix, SharedWeight, Structure, Trace, Value, Work};
+use super::{FLOAT_BYTES, Graphs, Kernel, Matrix, Reported, SharedWeight, Structure, Trace, Value, Work};
 use crate::kernels::program::{Compiled, Direction, Launch, Sizes};
 use crate::kernels::{Activation, Summation};
 use crate::ops::program::{self, Described, Options, Place};
@@ -233,7 +233,7 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
     }
     for (k, name) in described.losses.iter().enumerate() {
         if let Some(loss) = values.get(program.outputs[described.first_loss() + k]) {
-            step.losses.push((name, loss));
+            step.losses.push(Reported { loss: name, stage: step.stage, of_graphs: loss });
         }
     }
     let x = values.get(program.outputs[0]).unwrap_or(first.x);
