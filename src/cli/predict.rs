@@ -5,7 +5,7 @@ use super::device::DeviceArg;
 use super::eval::data_for;
 use super::room::MemoryArgs;
 use super::{Exit, Failure, Format, Global, help, note};
-use crate::data::Dataset;
+use crate::data::{Dataset, Target};
 use crate::memory;
 use crate::train::{Found, Outputs, SavedModel, find_run, write_file};
 use crate::types::{Entity, TargetKind};
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 /// Predict with a saved model, one line per graph (or node); the data needs no labels
 ///
-/// A line names the item, counted from 0, its number in the data's files, the predicted class and the probability of
+/// A line names the item, counted from 0, its number in the data's files and its name where it has one, the predicted class and the probability of
 /// each class (of a support vector machine scores, the highest of the predicted class); for values, the values. Lines are CSV; JSON lines with `--format jsonl` or a file that ends in .jsonl.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc predict runs/first --data ./my/NEW.zip\n  \
@@ -124,13 +124,29 @@ impl Lines<'_> {
         self.places_head().into_iter().zip(numbers).collect()
     }
 
+    /// What the data calls an item, where it has names for them.
+    fn name(&self, item: u32) -> Option<&str> {
+        let names = if self.is_of_nodes() { &self.data.names.nodes } else { &self.data.names.graphs };
+        names.get(item as usize).map(String::as_str)
+    }
+
+    fn has_names(&self) -> bool {
+        self.name(0).is_some()
+    }
+
     fn value_name(&self, idx: usize) -> String {
+        if let Some(Target::Columns(names)) = &self.model.checkpoint.facts.vocabulary.target
+            && let Some(name) = names.get(idx)
+        {
+            return name.clone();
+        }
         if self.outputs.width == 1 { "value".into() } else { format!("value_{}", idx + 1) }
     }
 
     fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut csv = csv::Writer::from_writer(out);
         let mut head: Vec<String> = self.places_head().iter().map(ToString::to_string).collect();
+        head.extend(self.has_names().then(|| "name".to_owned()));
         if self.is_classes() {
             head.push("class".into());
             let kind = if self.outputs.are_probabilities { "p" } else { "score" };
@@ -142,6 +158,7 @@ impl Lines<'_> {
         for (item, row) in self.outputs.rows() {
             let mut line: Vec<String> =
                 self.places(item).iter().map(|(_, number)| number.to_string()).collect();
+            line.extend(self.name(item).map(str::to_owned));
             if self.is_classes() {
                 line.push(self.class_name(highest(row)));
             }
@@ -162,6 +179,7 @@ impl Lines<'_> {
                 .into_iter()
                 .map(|(name, number)| (name.to_string(), number.into()))
                 .collect();
+            line.extend(self.name(item).map(|name| ("name".to_owned(), name.into())));
             if self.is_classes() {
                 line.insert("class".into(), self.class_name(highest(row)).into());
                 let named = row.iter().enumerate().map(|(class, p)| (self.class_name(class), short(*p)));

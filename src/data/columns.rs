@@ -30,6 +30,9 @@ pub struct Vocabulary {
 pub struct KindLabels {
     /// Ascending.
     pub values: Vec<i64>,
+    /// What each label stands for, where the data names its kinds; `values` then count from 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<String>,
     /// Labels with a kind that no edge has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unseen: Vec<i64>,
@@ -46,8 +49,11 @@ impl KindLabels {
 
     /// `4 edge labels (0, 1, 2, 3) and added self-loops`
     pub fn words(&self) -> String {
-        let labels =
-            format!("{} ({})", count(self.values.len(), "edge label"), values_in_words(&self.values));
+        let values = match self.names.is_empty() {
+            true => values_in_words(&self.values),
+            false => names_in_words(&self.names),
+        };
+        let labels = format!("{} ({values})", count(self.values.len(), "edge label"));
         if self.has_added_loops { format!("{labels} and added self-loops") } else { labels }
     }
 }
@@ -66,6 +72,15 @@ pub enum Columns {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         unseen: Vec<i64>,
     },
+    /// Real numbers of columns that have names, found by them wherever they stand.
+    Numbers { names: Vec<String> },
+    /// One-hot values of a column of texts.
+    Categories {
+        /// What the column is called; empty where it has no name.
+        column: String,
+        /// The text of each column, ascending.
+        values: Vec<String>,
+    },
     /// One-hot degrees (incoming edges) from 0 to `max`, which stands for all larger ones.
     Degrees { max: u32 },
     /// A single 1.
@@ -81,8 +96,12 @@ pub enum Columns {
 pub enum Target {
     /// The graph label of each class, ascending.
     Classes(Vec<i64>),
+    /// The name of each class, where the data names its classes.
+    Names(Vec<String>),
     /// Graph attributes, this many, in the order of the file.
     Values(usize),
+    /// Values of columns with these names.
+    Columns(Vec<String>),
 }
 
 /// As runs have kept it; those of earlier versions have the labels and the degree alone.
@@ -123,6 +142,8 @@ impl Columns {
         match self {
             Columns::Attributes { count } | Columns::Named { count, .. } => *count,
             Columns::Labels { values, .. } => values.len(),
+            Columns::Numbers { names } => names.len(),
+            Columns::Categories { values, .. } => values.len(),
             Columns::Degrees { max } => *max as usize + 1,
             Columns::Constant => 1,
         }
@@ -134,6 +155,17 @@ impl Columns {
             Columns::Attributes { count: n } => count(*n, &format!("{item} attribute")),
             Columns::Labels { values, .. } => {
                 format!("{} ({})", count(values.len(), &format!("{item} label")), values_in_words(values))
+            }
+            Columns::Numbers { names } => {
+                format!("{} ({})", count(names.len(), &format!("{item} attribute")), names_in_words(names))
+            }
+            Columns::Categories { column, values } => {
+                let of = if column.is_empty() {
+                    format!("{item} labels")
+                } else {
+                    format!("values of `{column}`")
+                };
+                format!("{} {of} ({})", values.len(), names_in_words(values))
             }
             Columns::Degrees { max } => format!("degrees from 0 to {max}"),
             Columns::Constant => "a constant feature".to_owned(),
@@ -226,7 +258,14 @@ impl Vocabulary {
             Some(Target::Classes(classes)) => {
                 format!("{} classes ({})", classes.len(), values_in_words(classes))
             }
+            Some(Target::Names(names)) => {
+                let n = if names.len() == 1 { "1 class".into() } else { format!("{} classes", names.len()) };
+                format!("{n} ({})", names_in_words(names))
+            }
             Some(Target::Values(n)) => count(*n, "value"),
+            Some(Target::Columns(names)) => {
+                format!("{} ({})", count(names.len(), "value"), names_in_words(names))
+            }
         }
     }
 
@@ -239,7 +278,9 @@ impl Vocabulary {
     pub fn has_edges_of(&self, other: &Self) -> bool {
         let kinds = match (&self.edge_kinds, &other.edge_kinds) {
             (Some(one), Some(other)) => {
-                one.values == other.values && one.has_added_loops == other.has_added_loops
+                one.values == other.values
+                    && one.names == other.names
+                    && one.has_added_loops == other.has_added_loops
             }
             _ => true,
         };
@@ -291,6 +332,21 @@ pub(super) fn agree(ours: &[Columns], others: &[Columns]) -> bool {
     ours.is_empty()
         || others.is_empty()
         || (ours.len() == others.len() && ours.iter().zip(others).all(|(one, other)| one.agrees_with(other)))
+}
+
+/// `red, green`; of many the first and the last, and long ones cut.
+pub(super) fn names_in_words(names: &[String]) -> String {
+    const N_SHOWN: usize = 8;
+    const MAX_NAME: usize = 24;
+    let short = |name: &String| -> String {
+        let cut: String = name.chars().take(MAX_NAME).flat_map(char::escape_debug).collect();
+        if name.chars().count() > MAX_NAME { format!("{cut}…") } else { cut }
+    };
+    let all = |names: &[String]| names.iter().map(short).collect::<Vec<_>>().join(", ");
+    match names {
+        [.., last] if names.len() > N_SHOWN => format!("{}, … {}", all(&names[..N_SHOWN - 1]), short(last)),
+        names => all(names),
+    }
 }
 
 /// `0, 1, 2`; of many the first and the last.
@@ -362,6 +418,23 @@ mod tests {
         let words = |target| Vocabulary { target: Some(target), ..Vocabulary::default() }.target_in_words();
         assert_eq!(words(Target::Classes(vec![-1, 1])), "2 classes (-1, 1)");
         assert_eq!(words(Target::Values(1)), "1 value");
+    }
+
+    #[test]
+    fn names_are_listed_in_words() {
+        let names = |all: &[&str]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let block = of(&[
+            Columns::Numbers { names: names(&["age", "height"]) },
+            Columns::Categories { column: "colour".into(), values: names(&["green", "red"]) },
+        ]);
+        assert_eq!(
+            block.features_in_words(),
+            "2 node attributes (age, height) and 2 values of `colour` (green, red)"
+        );
+        assert_eq!(
+            names_in_words(&(0..20).map(|n| n.to_string()).collect::<Vec<_>>()),
+            "0, 1, 2, 3, 4, 5, 6, … 19"
+        );
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Dataset {
     /// Number of each graph as its source counts them (TU: from 1), for `predict` and messages.
     pub graph_ids: Vec<u32>,
     pub vocabulary: Vocabulary,
+    /// What its source calls its nodes and graphs, where it names them.
+    pub names: Names,
     /// What the source found and left out.
     pub unread: Vec<Unread>,
     /// What its options did to the edges.
@@ -52,6 +54,15 @@ pub struct Dataset {
     pub fingerprint: String,
     /// The same without what edges carry: the fingerprint that versions gave which did not read it.
     pub structure_fingerprint: String,
+}
+
+/// Names out of files, for predictions: models see none of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// One a node, or empty.
+    pub nodes: Vec<String>,
+    /// One a graph, or empty.
+    pub graphs: Vec<String>,
 }
 
 /// What a reader found; [`Dataset::new`] makes it ready for batches.
@@ -309,6 +320,7 @@ impl Dataset {
             fixed_split: parts.fixed_split,
             graph_ids: parts.graph_ids,
             vocabulary: parts.vocabulary,
+            names: Names::default(),
             unread: Vec::new(),
             edits: EdgeEdits::default(),
             no_kinds: None,

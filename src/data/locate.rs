@@ -12,7 +12,9 @@
 
 use super::DataOptions;
 use super::error::DataError;
-use super::files::{Archive, SetParts, TuFiles, Walk, group, is_archive_name, names};
+use super::files::{
+    Archive, Found, OneFile, SetParts, TuFiles, Walk, entries, group, is_archive_name, names,
+};
 use crate::findings::names::did_you_mean;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -75,6 +77,106 @@ pub fn find(name: &str, options: &DataOptions) -> Result<Option<TuFiles>, DataEr
         Some(folder) => TuFiles::in_folder(name, &folder, max_bytes),
         None => Ok(None),
     }
+}
+
+/// A path as a call gives it, where something lies.
+///
+/// # Errors
+/// Where nothing does.
+pub fn existing(name: &str, options: &DataOptions) -> Result<PathBuf, DataError> {
+    let path = options.path_of(name);
+    match path.metadata() {
+        Ok(_) => Ok(path),
+        Err(error) => Err(no_such_path(name, &path, &error)),
+    }
+}
+
+/// The text file of a set that has one, by its path or by the set's name: `NAME.txt` or `NAME.zip`, anywhere in the data
+/// folder or the cache. `published` are names of sets that exist elsewhere.
+///
+/// # Errors
+/// Where there is none, or several could be meant.
+pub fn text_file(name: &str, published: &[&str], options: &DataOptions) -> Result<OneFile, DataError> {
+    let max_bytes = options.max_bytes()?;
+    let is_text = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        name.ends_with(".txt") || name.ends_with(".txt.gz")
+    };
+    if is_path(name) {
+        let mut path = existing(name, options)?;
+        if path.is_dir() {
+            let texts: Vec<String> = entries(&path).into_iter().filter(|name| is_text(name)).collect();
+            let own = path.file_name().map(|name| format!("{}.txt", name.to_string_lossy()));
+            match (texts.iter().find(|text| own.as_ref() == Some(text)), texts.as_slice()) {
+                (Some(text), _) | (None, [text]) => path = path.join(text),
+                (None, []) => {
+                    return Err(DataError::new("data::missing_part", "the folder has no text file")
+                        .file(path.display().to_string())
+                        .help("name the file, or the folder that it lies in"));
+                }
+                (None, texts) => {
+                    return Err(DataError::new("data::ambiguous", format!("holds {}", names(texts)))
+                        .file(path.display().to_string())
+                        .help("name the file that is meant"));
+                }
+            }
+        }
+        let own = format!("{}.txt", super::files::stem(&path));
+        let exact = OneFile::at(&path, max_bytes, &|file| file == own);
+        return match exact {
+            Err(error) if error.code == "data::missing_part" => OneFile::at(&path, max_bytes, &is_text),
+            found => found,
+        };
+    }
+    let own = [format!("{name}.txt"), format!("{name}.txt.gz")];
+    let is_own = |file: &str| own.iter().any(|own| own == file);
+    let mut hits: Vec<OneFile> = Vec::new();
+    let walks = [options.data_dir.clone(), options.cache_dir.as_ref().map(|cache| cache.join("graph_text"))];
+    for walk in walks.into_iter().flatten().map(|folder| Walk::below(&folder)) {
+        let texts = walk.files.iter().filter(|found| is_own(&found.file)).filter_map(Found::path);
+        let archives = walk.archives().filter(|path| path.file_stem().is_some_and(|stem| stem == name));
+        for path in texts.chain(archives) {
+            match OneFile::at(&path, max_bytes, &is_own) {
+                Ok(file) => hits.push(file),
+                // An archive of that name in another layout.
+                Err(error) if error.code == "data::missing_part" => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // The file that lies nearest to the top.
+        hits.sort_by_key(|file| file.path.components().count());
+        let depth = |file: &OneFile| file.path.components().count();
+        if let [first, second, ..] = hits.as_slice()
+            && depth(first) == depth(second)
+            && first.path.parent() != second.path.parent()
+        {
+            let places: Vec<String> = hits.iter().map(|hit| hit.path.display().to_string()).collect();
+            return Err(DataError::new(
+                "data::ambiguous",
+                format!("several files are called `{name}`: {}", names(&places)),
+            )
+            .help("name one by its path"));
+        }
+        if !hits.is_empty() {
+            return Ok(hits.remove(0));
+        }
+    }
+    let place = match &options.data_dir {
+        Some(folder) => format!("put `{name}.txt`, or `{name}.zip` with it, into {}", folder.display()),
+        None => format!("put `{name}.txt` into a folder and name that folder with `--data-dir` or HGNN_DATA"),
+    };
+    if published.contains(&name) {
+        return Err(DataError::new(
+            "data::not_here",
+            format!("the data set `{name}` was not found in any data folder"),
+        )
+        .help(place));
+    }
+    let like = did_you_mean(name, published.iter().copied())
+        .map(|like| format!("did you mean `{like}`?\n"))
+        .unwrap_or_default();
+    Err(DataError::new("data::unknown_set", format!("there is no data set `{name}`"))
+        .help(format!("{like}{place}")))
 }
 
 /// A path that leads nowhere, with one beside it that was probably meant.

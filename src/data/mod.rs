@@ -29,7 +29,7 @@ pub use crate::settings::protocol::Split;
 use crate::source::{SourceMap, Span};
 pub use batch::{EdgeReads, GraphBatch};
 pub use columns::{Columns, Target, Vocabulary};
-pub use dataset::{Dataset, DatasetParts, EdgeEdits, Features, SparseRows, Targets, Unread};
+pub use dataset::{Dataset, DatasetParts, EdgeEdits, Features, Names, SparseRows, Targets, Unread};
 pub use error::DataError;
 pub use facts_cache::facts;
 pub use sources::SOURCES;

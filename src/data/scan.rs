@@ -51,7 +51,7 @@ pub struct Table<T> {
 
 /// Why a value could not be read.
 #[derive(Debug, Clone, Copy)]
-enum Wrong {
+pub enum Wrong {
     NotANumber,
     TooLarge,
     NotFinite,
@@ -117,6 +117,10 @@ impl Number for f32 {
 }
 
 impl FileName {
+    pub fn new(label: impl Into<String>) -> Self {
+        Self(label.into())
+    }
+
     /// A mistake on the line that holds row `row`: blank lines are refused, so rows and lines count alike.
     pub fn error(&self, code: &'static str, row: usize, message: impl Into<String>) -> DataError {
         DataError::new(code, message).file(&self.0).line(row + 1)
@@ -304,45 +308,133 @@ impl<'a> Text<'a> {
             is_quoted: self.is_quoted,
             layout: self.layout,
         };
-        let mut buffer = vec![0u8; CHUNK_BYTES];
-        let (mut filled, mut is_start) = (0, true);
-        loop {
-            let n = fill(&mut *self.reader, &mut buffer[filled..])
-                .map_err(|error| (self.wrong)(&self.name.0, &error))?;
-            filled += n;
-            let is_end = filled < buffer.len();
-            let mut begin = 0;
-            if std::mem::take(&mut is_start) {
-                if buffer[..filled].starts_with(b"\xFF\xFE") || buffer[..filled].starts_with(b"\xFE\xFF") {
-                    return Err(self
-                        .name
-                        .whole("data::encoding", "is UTF-16 text")
-                        .help("save it as UTF-8: `iconv -f UTF-16 -t UTF-8`"));
-                }
-                if buffer[..filled].starts_with(b"\xEF\xBB\xBF") {
-                    begin = 3;
-                }
+        let read = whole_lines(&mut *self.reader, &self.name, &self.wrong, MAX_LINE_BYTES, &mut |bytes| {
+            parser.lines(bytes, &mut each)
+        });
+        match read {
+            Ok(()) => Ok((parser.row, parser.width)),
+            Err(error) if error.line.is_none() && error.code == "data::too_large" => {
+                let row = parser.row;
+                Err(error.line(row + 1).help(
+                    "a line holds the values of one node, edge or graph: write each on a line of its own",
+                ))
             }
-            let whole = if is_end {
-                filled
-            } else {
-                buffer[..filled].iter().rposition(|&byte| byte == b'\n').map_or(begin, |at| at + 1)
-            };
-            parser.lines(&buffer[begin..whole], &mut each)?;
-            if is_end {
-                return Ok((parser.row, parser.width));
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives every line to `each`, numbered from 0, without what ends it; the number of lines.
+    ///
+    /// # Errors
+    /// Those of `each`, and where the text cannot be read or has a line longer than `max_line_bytes`.
+    pub fn lines(
+        mut self,
+        max_line_bytes: usize,
+        mut each: impl FnMut(usize, &[u8]) -> Result<(), DataError>,
+    ) -> Result<usize, DataError> {
+        let mut row = 0;
+        let read = whole_lines(&mut *self.reader, &self.name, &self.wrong, max_line_bytes, &mut |bytes| {
+            let mut rest = bytes;
+            while !rest.is_empty() {
+                let end = find_newline(rest).unwrap_or(rest.len());
+                let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
+                each(row, line)?;
+                row += 1;
+                rest = &rest[(end + 1).min(rest.len())..];
             }
-            buffer.copy_within(whole..filled, 0);
-            filled -= whole;
-            if filled == buffer.len() {
-                if filled >= MAX_LINE_BYTES {
-                    let message = format!("the line is longer than {} MiB", MAX_LINE_BYTES >> 20);
-                    return Err(self.name.error("data::too_large", parser.row, message).help(
-                        "a line holds the values of one node, edge or graph: write each on a line of its own",
-                    ));
-                }
-                buffer.resize(2 * filled, 0);
+            Ok(())
+        });
+        match read {
+            Ok(()) => Ok(row),
+            Err(error) if error.line.is_none() && error.code == "data::too_large" => Err(error.line(row + 1)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A value of the file as messages show it.
+    pub fn shown(&self, value: &[u8]) -> String {
+        if self.is_quoted { excerpt(value, 0..value.len()) } else { "…".to_owned() }
+    }
+
+    /// Whether messages may quote the file.
+    pub fn is_quoted(&self) -> bool {
+        self.is_quoted
+    }
+
+    /// The bytes as a stream; [`Text::failed`] says what its errors mean.
+    pub fn reader(&mut self) -> &mut (dyn Read + 'a) {
+        &mut *self.reader
+    }
+
+    /// What an error of [`Text::reader`] means.
+    pub fn failed(&self, error: &io::Error) -> DataError {
+        (self.wrong)(&self.name.0, error)
+    }
+
+    /// The first bytes, at most `n_bytes`; nothing else is read.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn head(mut self, n_bytes: usize) -> Result<Vec<u8>, DataError> {
+        let mut head = vec![0u8; n_bytes];
+        let n = fill(&mut *self.reader, &mut head).map_err(|error| (self.wrong)(&self.name.0, &error))?;
+        head.truncate(n);
+        Ok(head)
+    }
+}
+
+/// A piece of a file as a message shows it; nothing of a file that may not be quoted.
+pub fn quoted(value: &[u8], is_quoted: bool) -> String {
+    if is_quoted { excerpt(value, 0..value.len()) } else { "…".to_owned() }
+}
+
+#[inline]
+fn find_newline(bytes: &[u8]) -> Option<usize> {
+    bytes.iter().position(|&byte| byte == b'\n')
+}
+
+/// Gives blocks of whole lines to `each`; the last line may lack its newline.
+fn whole_lines(
+    reader: &mut dyn Read,
+    name: &FileName,
+    wrong: &Meaning<'_>,
+    max_line_bytes: usize,
+    each: &mut dyn FnMut(&[u8]) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let mut buffer = vec![0u8; CHUNK_BYTES];
+    let (mut filled, mut is_start) = (0, true);
+    loop {
+        let n = fill(reader, &mut buffer[filled..]).map_err(|error| wrong(&name.0, &error))?;
+        filled += n;
+        let is_end = filled < buffer.len();
+        let mut begin = 0;
+        if std::mem::take(&mut is_start) {
+            if buffer[..filled].starts_with(b"\xFF\xFE") || buffer[..filled].starts_with(b"\xFE\xFF") {
+                return Err(name
+                    .whole("data::encoding", "is UTF-16 text")
+                    .help("save it as UTF-8: `iconv -f UTF-16 -t UTF-8`"));
             }
+            if buffer[..filled].starts_with(b"\xEF\xBB\xBF") {
+                begin = 3;
+            }
+        }
+        let whole = if is_end {
+            filled
+        } else {
+            buffer[..filled].iter().rposition(|&byte| byte == b'\n').map_or(begin, |at| at + 1)
+        };
+        each(&buffer[begin..whole])?;
+        if is_end {
+            return Ok(());
+        }
+        buffer.copy_within(whole..filled, 0);
+        filled -= whole;
+        if filled == buffer.len() {
+            if filled >= max_line_bytes {
+                let message = format!("the line is longer than {} MiB", max_line_bytes >> 20);
+                return Err(name.whole("data::too_large", message));
+            }
+            buffer.resize(2 * filled, 0);
         }
     }
 }
@@ -619,7 +711,7 @@ fn read_digits(bytes: &[u8], at: &mut usize) -> (u64, usize) {
 }
 
 #[inline]
-fn read_natural(bytes: &[u8], at: &mut usize) -> Result<u32, Wrong> {
+pub fn read_natural(bytes: &[u8], at: &mut usize) -> Result<u32, Wrong> {
     let (value, n_digits) = read_digits(bytes, at);
     match n_digits {
         0 => Err(Wrong::NotANumber),
@@ -629,7 +721,7 @@ fn read_natural(bytes: &[u8], at: &mut usize) -> Result<u32, Wrong> {
 }
 
 #[inline]
-fn read_integer(bytes: &[u8], at: &mut usize) -> Result<i64, Wrong> {
+pub fn read_integer(bytes: &[u8], at: &mut usize) -> Result<i64, Wrong> {
     let start = *at;
     let sign = bytes.get(*at).copied();
     if matches!(sign, Some(b'-' | b'+')) {

@@ -25,6 +25,7 @@ fn needs_no_model(code: &str) -> bool {
         "more_clusters_than_nodes",
         "no_effect",
         "unknown_feature",
+        "ends",
     ];
     match code.split_once("::") {
         Some(("data", name)) => !of_text.contains(&name),

@@ -44,6 +44,15 @@ pub enum Packing {
     Gzip,
 }
 
+impl Found {
+    pub fn path(&self) -> Option<PathBuf> {
+        match &self.place {
+            Place::Path(path) => Some(path.clone()),
+            Place::Entry(_) => None,
+        }
+    }
+}
+
 /// A file that is a part of a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartFile {

@@ -1,5 +1,5 @@
-//! The files of a data set in the layout of the TU collection: found in a folder or a zip archive, whatever else
-//! lies there, and read one part at a time within a bound.
+//! The files of a data set: those of the layout of the TU collection, found in a folder or a zip archive, whatever else
+//! lies there, and read one part at a time within a bound; and single files ([`OneFile`]), read in the same way.
 //!
 //! What people's folders and archives hold beside a set is left alone: hidden files (`.DS_Store`, and the
 //! `__MACOSX/…/._NAME_A.txt` that macOS adds to archives), readmes, folders around it at any depth and of any name.
@@ -9,6 +9,7 @@ mod archive;
 mod folder;
 mod group;
 mod limit;
+mod one;
 mod other;
 mod plain;
 
@@ -19,10 +20,11 @@ use crate::reach::Reach;
 use crate::regular::{self, ReadError};
 pub use archive::Archive;
 pub use folder::{Walk, names as entries};
-pub use group::{PARTS, SetParts, group, names};
-use group::{Packing, Place};
+pub use group::{Found, PARTS, SetParts, group, names};
+use group::{Packing, PartFile, Place};
 pub use limit::{DEFAULT_MAX_BYTES, MAX_SIZE_VARIABLE, parse_size, size_in_words};
 use limit::{Metered, OverLimit};
+pub use one::{OneFile, stem};
 pub use other::is_archive_name;
 pub use plain::PlainFiles;
 use std::io::{self, Read};
@@ -167,52 +169,7 @@ impl TuFiles {
     fn open_within(&mut self, part: &str, max_bytes: u64) -> Result<Option<Text<'_>>, DataError> {
         let Some(file) = self.parts.file(part, &self.path)?.cloned() else { return Ok(None) };
         let limit = limit::Exceeded { place: self.path.clone(), max_bytes };
-        let is_packed = file.packing == Packing::Gzip;
-        let is_entry = self.archive.is_some();
-        // A set may come with a model of a stranger, and a link in it lead to a file that is not theirs to show.
-        let is_of_set = match &file.place {
-            Place::Path(path) => Reach::of(path, &[]).has_file(path),
-            Place::Entry(_) => true,
-        };
-        let (label, reader, size): (String, Box<dyn Read + '_>, u64) = match (&file.place, &mut self.archive)
-        {
-            (Place::Path(path), _) => {
-                let opened = regular::open(path).map_err(|error| unreadable(path, &error))?;
-                let size = opened.metadata().map_or(0, |facts| facts.len());
-                (path.display().to_string(), Box::new(opened), size)
-            }
-            (Place::Entry(idx), Some(archive)) => {
-                let (reader, size) = archive.entry(*idx, &file)?;
-                (file.label(&self.path), reader, size)
-            }
-            (Place::Entry(_), None) => unreachable!("entries are of an archive"),
-        };
-        let left = max_bytes.saturating_sub(self.used_bytes);
-        // What a file or an archive's directory states of its size is enough to refuse it.
-        if size > left {
-            return Err(limit.error(Some(size), self.used_bytes));
-        }
-        let reader: Box<dyn Read + '_> = if is_packed {
-            Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, reader)))
-        } else {
-            reader
-        };
-        let wrong = move |label: &str, error: &io::Error| {
-            if error.get_ref().is_some_and(|inner| inner.is::<OverLimit>()) {
-                limit.error(None, 0)
-            } else if is_packed {
-                broken_gzip(label, error)
-            } else if is_entry {
-                archive::corrupt(label, error)
-            } else {
-                DataError::new("data::unreadable", format!("cannot be read: {error}"))
-                    .file(label)
-                    .help("check the disk that it lies on")
-            }
-        };
-        let reader = Box::new(Metered::new(reader, left, &mut self.used_bytes));
-        let text = Text::new(label, if is_packed { 0 } else { size }, reader, Box::new(wrong));
-        Ok(Some(if is_of_set { text } else { text.unquoted() }))
+        open(&file, self.archive.as_mut(), limit, &mut self.used_bytes).map(Some)
     }
 
     /// A part that the layout cannot do without.
@@ -228,6 +185,60 @@ impl TuFiles {
         }
         Ok(self.open(part)?.expect("the part is there"))
     }
+}
+
+/// Opens a file on disk or an entry of the archive, to be read once and within the limit, of which `used_bytes` are used.
+fn open<'a>(
+    file: &PartFile,
+    archive: Option<&'a mut Archive>,
+    limit: limit::Exceeded,
+    used_bytes: &'a mut u64,
+) -> Result<Text<'a>, DataError> {
+    let is_packed = file.packing == Packing::Gzip;
+    let is_entry = archive.is_some();
+    // A set may come with a model of a stranger, and a link in it lead to a file that is not theirs to show.
+    let is_of_set = match &file.place {
+        Place::Path(path) => Reach::of(path, &[]).has_file(path),
+        Place::Entry(_) => true,
+    };
+    let (label, reader, size): (String, Box<dyn Read + 'a>, u64) = match (&file.place, archive) {
+        (Place::Path(path), _) => {
+            let opened = regular::open(path).map_err(|error| unreadable(path, &error))?;
+            let size = opened.metadata().map_or(0, |facts| facts.len());
+            (path.display().to_string(), Box::new(opened), size)
+        }
+        (Place::Entry(idx), Some(archive)) => {
+            let (reader, size) = archive.entry(*idx, file)?;
+            (file.label(&limit.place), reader, size)
+        }
+        (Place::Entry(_), None) => unreachable!("entries are of an archive"),
+    };
+    let left = limit.max_bytes.saturating_sub(*used_bytes);
+    // What a file or an archive's directory states of its size is enough to refuse it.
+    if size > left {
+        return Err(limit.error(Some(size), *used_bytes));
+    }
+    let reader: Box<dyn Read + 'a> = if is_packed {
+        Box::new(flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, reader)))
+    } else {
+        reader
+    };
+    let wrong = move |label: &str, error: &io::Error| {
+        if error.get_ref().is_some_and(|inner| inner.is::<OverLimit>()) {
+            limit.error(None, 0)
+        } else if is_packed {
+            broken_gzip(label, error)
+        } else if is_entry {
+            archive::corrupt(label, error)
+        } else {
+            DataError::new("data::unreadable", format!("cannot be read: {error}"))
+                .file(label)
+                .help("check the disk that it lies on")
+        }
+    };
+    let reader = Box::new(Metered::new(reader, left, used_bytes));
+    let text = Text::new(label, if is_packed { 0 } else { size }, reader, Box::new(wrong));
+    Ok(if is_of_set { text } else { text.unquoted() })
 }
 
 /// `NAME.zip`, whatever the case of its ending.

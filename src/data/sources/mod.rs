@@ -1,17 +1,35 @@
 //! The data sources, one file each. To add one, write its facts in [`crate::settings::data`] and its file here, and enter
 //! it in both lists.
 
+mod assembly;
+mod csv_table;
+mod frame;
+mod graph_text;
 mod hierarchy;
+mod json_graph;
+mod json_lines;
 mod karate;
+mod node_link;
 mod ogb;
 mod planetoid;
+mod tables;
 mod tu;
 
 use super::Source;
 
 /// Every source that a file can name, in the order of [`crate::settings::data::SOURCES`].
-pub static SOURCES: &[&dyn Source] =
-    &[&tu::Tu, &planetoid::Planetoid, &ogb::NODEPROP, &ogb::OGB, &karate::Karate, &hierarchy::Hierarchy];
+pub static SOURCES: &[&dyn Source] = &[
+    &tu::Tu,
+    &tables::Tables,
+    &graph_text::GraphText,
+    &json_lines::JsonLines,
+    &node_link::NodeLink,
+    &planetoid::Planetoid,
+    &ogb::NODEPROP,
+    &ogb::OGB,
+    &karate::Karate,
+    &hierarchy::Hierarchy,
+];
 
 #[cfg(test)]
 mod tests {

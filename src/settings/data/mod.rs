@@ -1,13 +1,18 @@
 //! Data sources: what each is called and takes, and what is wrong with a call, one file each, entered in [`SOURCES`] and
 //! [`SPECS`]. [`crate::data`] reads them.
 
+pub mod columns;
 pub mod edges;
 pub mod features;
+pub mod graph_text;
 pub mod hierarchy;
+pub mod json_lines;
 pub mod karate;
+pub mod node_link;
 pub mod nodeprop;
 pub mod ogb;
 pub mod planetoid;
+pub mod tables;
 pub mod tu;
 
 use crate::args::{BoundCall, CallSpec};
@@ -32,12 +37,32 @@ pub trait SourceFacts: Sync {
 }
 
 /// Every source that a file can name, in the order of the reference.
-pub static SOURCES: &[&dyn SourceFacts] =
-    &[&tu::Tu, &planetoid::Planetoid, &nodeprop::NodeProp, &ogb::Ogb, &karate::Karate, &hierarchy::Hierarchy];
+pub static SOURCES: &[&dyn SourceFacts] = &[
+    &tu::Tu,
+    &tables::Tables,
+    &graph_text::GraphText,
+    &json_lines::JsonLines,
+    &node_link::NodeLink,
+    &planetoid::Planetoid,
+    &nodeprop::NodeProp,
+    &ogb::Ogb,
+    &karate::Karate,
+    &hierarchy::Hierarchy,
+];
 
 /// Their specs, in the same order.
-pub static SPECS: &[&CallSpec] =
-    &[&tu::SPEC, &planetoid::SPEC, &nodeprop::SPEC, &ogb::SPEC, &karate::SPEC, &hierarchy::SPEC];
+pub static SPECS: &[&CallSpec] = &[
+    &tu::SPEC,
+    &tables::SPEC,
+    &graph_text::SPEC,
+    &json_lines::SPEC,
+    &node_link::SPEC,
+    &planetoid::SPEC,
+    &nodeprop::SPEC,
+    &ogb::SPEC,
+    &karate::SPEC,
+    &hierarchy::SPEC,
+];
 
 /// The source of that name.
 pub fn find(name: &str) -> Option<&'static dyn SourceFacts> {

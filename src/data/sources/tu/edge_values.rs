@@ -64,7 +64,7 @@ pub fn read(
     };
     let kinds = kinds.map(|(of_entry, values, unseen)| {
         let kinds = EdgeKinds { of_entry: Arc::new(of_entry), n_kinds: values.len() };
-        (kinds, KindLabels { values, unseen, has_added_loops: false })
+        (kinds, KindLabels { values, names: Vec::new(), unseen, has_added_loops: false })
     });
     Ok(EdgeValues { features, columns, kinds, n_label_columns })
 }

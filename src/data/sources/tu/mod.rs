@@ -8,7 +8,7 @@
 
 mod edge_values;
 mod edges;
-mod features;
+pub(super) mod features;
 mod graphs;
 mod keep;
 mod targets;

@@ -4,14 +4,15 @@ use crate::args::CallSpec;
 
 pub static LABELS: CallSpec = CallSpec {
     name: "labels",
-    doc: "Of `tu`: the labels of the nodes, one-hot, with columns from the smallest to the largest label.",
+    doc: "Of a source with files: the labels of the nodes, one-hot, with columns from the smallest to the largest label, or one \
+          for each text.",
     example: "labels",
     args: &[],
 };
 
 pub static ATTRIBUTES: CallSpec = CallSpec {
     name: "attributes",
-    doc: "Of `tu`, `planetoid`, `nodeprop` and `ogb`: the attributes of the nodes as the file has them.",
+    doc: "Of a source with files: the attributes of the nodes as the files have them.",
     example: "attributes",
     args: &[],
 };

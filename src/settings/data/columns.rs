@@ -1,0 +1,80 @@
+//! Options of sources for the columns of their files.
+
+use super::edges::check_without_features;
+use super::features;
+use crate::args::{ArgKind, ArgSpec, BoundCall, Default};
+use crate::diagnostic::Diagnostic;
+
+/// The columns that files have, as lists of features name them.
+pub const OWN: &[&str] = &["labels", "attributes"];
+
+/// Which of the columns of the nodes are features.
+pub const FEATURES: ArgSpec = features::argument(
+    &["auto", "labels", "attributes", "both", "degree", "constant"],
+    "auto",
+    "Node features: `attributes` are the numbers as they are, `labels` what stands for kinds (whole-number labels and texts), \
+     one-hot, `both` the numbers first; `auto` takes what there is; `degree` one-hot, `constant` a single 1. Several in a \
+     list, `[attributes, degree, laplacian(8)]`: `hgnnc ops feature`.",
+);
+
+/// Which of the columns of the edges are features.
+pub const EDGE_FEATURES: ArgSpec = ArgSpec {
+    name: "edge_features",
+    kind: ArgKind::Choice(&["auto", "labels", "attributes", "both", "none"]),
+    default: Default::Choice("auto"),
+    positional: false,
+    doc: "Edge features: `attributes` are the numbers as they are, `labels` what stands for kinds, one-hot, `both` the numbers \
+          first, `none`; `auto` takes what there is.",
+};
+
+const fn names(name: &'static str, default: Default, doc: &'static str) -> ArgSpec {
+    ArgSpec { name, kind: ArgKind::Text, default, positional: false, doc }
+}
+
+/// What is predicted.
+pub const TARGET: ArgSpec = names(
+    "target",
+    Default::Inferred("the first of `label`, `class`, `target`, `y` that graphs have, else nodes"),
+    "The column to predict, of graphs or of nodes, or several of numbers with commas between them; `\"\"` for none.",
+);
+
+/// Whether numbers to be predicted are classes.
+pub const TARGET_AS: ArgSpec = ArgSpec {
+    name: "target_as",
+    kind: ArgKind::Choice(&["auto", "classes", "values"]),
+    default: Default::Choice("auto"),
+    positional: false,
+    doc: "What the target holds: `classes` or `values`; `auto` takes texts and whole numbers for classes, other numbers and \
+          several columns for values.",
+};
+
+/// The parts of a split that comes with the data.
+pub const SPLIT: ArgSpec = names(
+    "split",
+    Default::Inferred("the column `split`, where there is one"),
+    "The column that says `train`, `validation` or `test`, for `protocol = fixed`.",
+);
+
+/// Columns that are no features.
+pub const IGNORE: ArgSpec =
+    names("ignore", Default::Inferred("none"), "Columns that are not read, with commas between them.");
+
+/// Numbers that stand for kinds.
+pub const CATEGORIES: ArgSpec = names(
+    "categories",
+    Default::Inferred("those with texts"),
+    "Columns of numbers that stand for kinds, with commas between them: they become one-hot, as columns of texts do.",
+);
+
+/// What edges are of different kinds by.
+pub const KINDS: ArgSpec = names(
+    "kinds",
+    Default::Inferred("the first of `relation`, `kind`, `edge_type`, `type` that edges have"),
+    "The column of the edges that says of which kind each is, for `edge_labels` and relational layers.",
+);
+
+/// Options for edges that need features of edges, where none are read.
+pub(super) fn check_edges(call: &BoundCall) -> Vec<Diagnostic> {
+    let no_edge_features = call.args.choice(EDGE_FEATURES.name) == "none";
+    no_edge_features.then(|| check_without_features(call)).flatten().into_iter().collect()
+}
