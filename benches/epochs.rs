@@ -392,7 +392,7 @@ fn run_case(case: &Case) {
     let weights: Vec<_> = network.parameters().trained().map(|parameter| parameter.var.clone()).collect();
     let call = model.get().train.call("optimizer").expect("written in the text");
     let lr = learning_rate(call);
-    let mut adam = optimizer::build(call, weights.clone()).expect("builds");
+    let mut adam = optimizer::build(call, weights.clone().into()).expect("builds");
 
     // Of a task on nodes there is one graph.
     let is_of_nodes = model.get().task.entity == Entity::Nodes;

@@ -3,7 +3,7 @@
 use crate::args::{BoundCall, listed};
 use crate::diagnostic::Diagnostic;
 use crate::ir::Model;
-use crate::settings::{early_stop, metric, monitor, protocol, schedule};
+use crate::settings::{early_stop, metric, monitor, optimizer, protocol, schedule};
 use crate::source::Span;
 use crate::types::DataFacts;
 use std::collections::BTreeSet;
@@ -13,6 +13,7 @@ pub fn fits(model: &Model, data: Option<&DataFacts>) -> Vec<Diagnostic> {
     let call = model.evaluate.call("protocol");
     let mut findings: Vec<_> =
         call.and_then(|call| protocol::kind(call).check(call, data)).into_iter().collect();
+    findings.extend(model.train.call("optimizer").and_then(optimizer::check));
     if let Some(call) = call
         && protocol::kind(call).leaves_validation(&call.args) == Some(false)
     {

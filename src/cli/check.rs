@@ -202,6 +202,11 @@ fn summary(path: &str, compiled: &Compiled) -> String {
     let model = model.get();
     let n_stages = model.graph.node_count() - 1;
     let (output, task) = (&model.graph[model.output].ty, model.task.name().replace('_', " "));
+    // Which of the two it is decides what a figure means.
+    let parted = compiled.data.facts().and_then(|facts| {
+        crate::settings::protocol::parted_in_words(model.evaluate.call("protocol"), &facts)
+    });
+    let task = format!("{task}{}", parted.map_or_else(String::new, |words| format!(" ({words})")));
     let against =
         compiled.data.facts().map_or_else(String::new, |facts| format!(", checked against {}", facts.name));
     let stages = if n_stages == 1 { "stage" } else { "stages" };

@@ -5,7 +5,7 @@ use super::device::DeviceArg;
 use super::eval::data_for;
 use super::room::MemoryArgs;
 use super::{Exit, Failure, Format, Global, help, note};
-use crate::data::{Dataset, Target};
+use crate::data::{Dataset, Split, Target};
 use crate::memory;
 use crate::train::{Found, Outputs, SavedModel, find_run, write_file};
 use crate::types::{Entity, TargetKind};
@@ -15,8 +15,8 @@ use std::path::PathBuf;
 
 /// Predict with a saved model, one line per graph (or node); the data needs no labels
 ///
-/// A line names the item, counted from 0, its number in the data's files and its name where it has one, the predicted class and the probability of
-/// each class (of a support vector machine scores, the highest of the predicted class); for values, the values. Lines are CSV; JSON lines with `--format jsonl` or a file that ends in .jsonl.
+/// A line names the item, counted from 0, its number in the data's files and its name where it has one, of a node of the data that the model was trained
+/// on the part of the split that it is in, the predicted class and the probability of each class (of a support vector machine scores, the highest of the predicted class); for values, the values. Lines are CSV; JSON lines with `--format jsonl` or a file that ends in .jsonl.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc predict runs/first --data ./my/NEW.zip\n  \
     hgnnc predict runs/first --data PROTEINS -o predictions.jsonl\n  \
@@ -70,7 +70,10 @@ impl Predict {
                 .output
                 .as_ref()
                 .is_some_and(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
-        let lines = Lines { model: &model, data: &data, outputs: &outputs };
+        let of_nodes = model.model.get().task.entity == Entity::Nodes;
+        let parts =
+            if of_nodes { model.split(&data)?.map(|split| part_names(&split, data.n_nodes())) } else { None };
+        let lines = Lines { model: &model, data: &data, outputs: &outputs, parts };
         let write = |out: &mut dyn Write| if as_json { lines.write_json(out) } else { lines.write_csv(out) };
         match &self.output {
             Some(path) => write_file(path, write)?,
@@ -88,6 +91,17 @@ struct Lines<'a> {
     model: &'a SavedModel,
     data: &'a Dataset,
     outputs: &'a Outputs,
+    /// Of each node, where it is known.
+    parts: Option<Vec<&'static str>>,
+}
+
+/// The part of a split that each node is in; nothing for one in none.
+fn part_names(split: &Split, n_nodes: usize) -> Vec<&'static str> {
+    let mut names = vec![""; n_nodes];
+    for (part, items) in [("train", &split.train), ("validation", &split.validation), ("test", &split.test)] {
+        items.iter().for_each(|&node| names[node as usize] = part);
+    }
+    names
 }
 
 impl Lines<'_> {
@@ -147,6 +161,7 @@ impl Lines<'_> {
         let mut csv = csv::Writer::from_writer(out);
         let mut head: Vec<String> = self.places_head().iter().map(ToString::to_string).collect();
         head.extend(self.has_names().then(|| "name".to_owned()));
+        head.extend(self.parts.as_ref().map(|_| "part".to_owned()));
         if self.is_classes() {
             head.push("class".into());
             let kind = if self.outputs.are_probabilities { "p" } else { "score" };
@@ -159,6 +174,7 @@ impl Lines<'_> {
             let mut line: Vec<String> =
                 self.places(item).iter().map(|(_, number)| number.to_string()).collect();
             line.extend(self.name(item).map(str::to_owned));
+            line.extend(self.parts.as_ref().map(|parts| parts[item as usize].to_owned()));
             if self.is_classes() {
                 line.push(self.class_name(highest(row)));
             }
@@ -180,6 +196,10 @@ impl Lines<'_> {
                 .map(|(name, number)| (name.to_string(), number.into()))
                 .collect();
             line.extend(self.name(item).map(|name| ("name".to_owned(), name.into())));
+            if let Some(parts) = &self.parts {
+                let part = Some(parts[item as usize]).filter(|part| !part.is_empty());
+                line.insert("part".into(), part.into());
+            }
             if self.is_classes() {
                 line.insert("class".into(), self.class_name(highest(row)).into());
                 let named = row.iter().enumerate().map(|(class, p)| (self.class_name(class), short(*p)));

@@ -3,6 +3,7 @@
 use super::features::scaling::Scaling;
 use crate::ir::Model;
 use crate::kernels::graph::SparseGraph;
+use crate::kernels::sparse::{Constants, SparseMatrix};
 use crate::ops::{self, Operator};
 use std::sync::Arc;
 
@@ -48,8 +49,21 @@ pub struct GraphBatch {
     pub graphs: Vec<u32>,
     /// Node features `[N, F]`.
     pub x: candle_core::Tensor,
+    /// The node features where most of them are zeros; `x` stands for them then.
+    pub sparse: Option<SparseMatrix>,
+    /// What does not change while the batch is run again and again; `None` for a batch that is run once.
+    pub constants: Option<Arc<Constants>>,
     /// Edge features `[E, F_e]`, row `e` of entry `e` of `graph.adjacency`; `None` where the data has none or the batch
     /// was not asked for them.
     pub edge_x: Option<candle_core::Tensor>,
     pub graph: Arc<SparseGraph>,
+}
+
+impl GraphBatch {
+    /// The same for many runs, with a place for what stays the same.
+    #[must_use]
+    pub fn kept(self) -> Self {
+        let constants = Some(Arc::new(Constants::beginning_with(&[&self.x])));
+        Self { constants, ..self }
+    }
 }

@@ -5,6 +5,7 @@ use super::columns::Vocabulary;
 use super::features::parts;
 use crate::diagnostic::count;
 use crate::kernels::graph::{Csr, EdgeKinds, SparseGraph};
+use crate::kernels::sparse::SparseMatrix;
 use crate::rng::{below, generator};
 use crate::settings::protocol::Split;
 use crate::types::{DataFacts, Degrees, NoKinds, Task};
@@ -652,17 +653,27 @@ impl Dataset {
     ) -> candle_core::Result<super::GraphBatch> {
         let mut graph = self.union(graphs);
         let n_nodes = graph.n_nodes();
-        let mut rows = Vec::with_capacity(n_nodes * self.n_features());
-        for &g in graphs {
-            self.features.write_rows(self.graph_nodes(g as usize), &mut rows);
-        }
-        if let Some(seed) = sign_seed {
-            self.flip(&mut rows, graphs, seed);
-        }
-        if let Some(scaling) = scaling {
-            scaling.apply(&mut rows);
-        }
-        let x = candle_core::Tensor::from_vec(rows, (n_nodes, self.n_features()), device)?.to_dtype(dtype)?;
+        let is_plain = scaling.is_none() && sign_seed.is_none() && device.is_cpu();
+        let (x, sparse) = match &self.features {
+            Features::Sparse(rows) if is_plain => {
+                let matrix = self.sparse_union(rows, graphs);
+                (matrix.stand_in(dtype)?, Some(matrix))
+            }
+            features => {
+                let mut rows = Vec::with_capacity(n_nodes * self.n_features());
+                for &g in graphs {
+                    features.write_rows(self.graph_nodes(g as usize), &mut rows);
+                }
+                if let Some(seed) = sign_seed {
+                    self.flip(&mut rows, graphs, seed);
+                }
+                if let Some(scaling) = scaling {
+                    scaling.apply(&mut rows);
+                }
+                let shape = (n_nodes, self.n_features());
+                (candle_core::Tensor::from_vec(rows, shape, device)?.to_dtype(dtype)?, None)
+            }
+        };
         let mut edge_x = None;
         if let Some(features) = self.edge_features.as_ref().filter(|_| reads.features) {
             let shape = (graph.n_edges(), features.width());
@@ -678,7 +689,23 @@ impl Dataset {
             let of_entry = Arc::new(of_entry);
             graph = graph.with_kinds(Some(EdgeKinds { of_entry, n_kinds: kinds.n_kinds }));
         }
-        Ok(super::GraphBatch { graphs: graphs.to_vec(), x, edge_x, graph: Arc::new(graph) })
+        let graph = Arc::new(graph);
+        Ok(super::GraphBatch { graphs: graphs.to_vec(), x, sparse, constants: None, edge_x, graph })
+    }
+
+    /// The features of these graphs, without their zeros.
+    fn sparse_union(&self, rows: &SparseRows, graphs: &[u32]) -> SparseMatrix {
+        let (mut offsets, mut indices, mut values) = (vec![0u32], Vec::new(), Vec::new());
+        for &g in graphs {
+            let nodes = self.graph_nodes(g as usize);
+            let entries = rows.offsets[nodes.start] as usize..rows.offsets[nodes.end] as usize;
+            let moved = offsets[offsets.len() - 1];
+            let ends = &rows.offsets[nodes.start + 1..=nodes.end];
+            offsets.extend(ends.iter().map(|&end| end - entries.start as u32 + moved));
+            indices.extend_from_slice(&rows.columns[entries.clone()]);
+            values.extend_from_slice(&rows.values[entries]);
+        }
+        SparseMatrix::new(Csr { offsets, indices, n_cols: rows.width }, values)
     }
 
     /// Draws the signs of [`Dataset::random_signs`] in the rows of these graphs.

@@ -93,6 +93,14 @@ fn drop_elements<T: Float>(x: &[T], out: &mut [T], first: usize, p: f64, seed: u
     }
 }
 
+/// Whether the number at a place of a tensor stays, as [`dropout`] has it.
+#[inline]
+pub(super) fn kept(place: u64, p: f64, seed: u64) -> bool {
+    let limit = (p * (1u64 << 32) as f64) as u32;
+    let key = mix_64(seed ^ mix_64((place >> 32).wrapping_add(0x9e37_79b9_7f4a_7c15)));
+    mix_32(mix_32(place as u32 ^ key as u32).wrapping_add((key >> 32) as u32)) >= limit
+}
+
 /// The finaliser of SplitMix64.
 pub(super) fn mix_64(value: u64) -> u64 {
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -46,6 +46,7 @@ pub mod select;
 pub mod self_attention;
 pub mod softmax;
 pub mod sort;
+pub mod sparse;
 pub mod spectral;
 pub mod summation;
 pub mod tape;

@@ -215,11 +215,13 @@ impl Network {
             values.iter().map(|value| value.as_ref().map(Value::without_past)).collect();
         let like = start.x.detach();
         let state = |x: Tensor| Value { x, structure: start.structure.clone() }.without_past();
+        let stand_ins = cx.stand_ins.clone();
         let inner = |wants_gradients: bool| ForwardCx {
             train: cx.train,
             wants_gradients,
             is_taped: cx.is_taped,
             step_seed: cx.step_seed,
+            stand_ins: stand_ins.clone(),
             ..ForwardCx::evaluation()
         };
         let settled = rows.settle(

@@ -77,8 +77,8 @@ struct Colours {
 }
 
 impl Module for Colours {
-    fn forward(&self, inputs: &[&Value], _: &mut ForwardCx) -> Result<Value> {
-        let (x, structure) = (&inputs[0].x, &inputs[0].structure);
+    fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value> {
+        let (x, structure) = (cx.stand_ins.written_out(inputs[0].x.clone())?, &inputs[0].structure);
         let Structure::Sparse(graph) = structure else { bail!("`wl` got a value that is not on nodes") };
         let (n_rows, width) = x.dims2()?;
         let rows: Vec<f64> =

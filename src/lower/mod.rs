@@ -23,6 +23,7 @@ use crate::args::Args;
 use crate::ir::Node;
 use crate::kernels::AssignmentStats;
 use crate::kernels::graph::SparseGraph;
+use crate::kernels::sparse::{Constants, StandIns};
 use crate::program::{Fun, Norm};
 use crate::types::Type;
 use candle_core::{Result, Tensor, TensorId};
@@ -109,6 +110,14 @@ pub struct ForwardCx<'a> {
     pub pooling: Vec<PoolingStats>,
     /// How the steps of each `fixed_point` went.
     pub fixed_points: Vec<FixedPointStats>,
+    /// The sparse matrices that tensors of this step stand for.
+    pub stand_ins: Arc<StandIns>,
+    /// What does not change while the batch is run again, with the graph that it is of.
+    pub constants: Option<(Arc<Constants>, Arc<SparseGraph>)>,
+    /// The rows of the result that are read, where it is not all of them. Left to the stages while none comes behind.
+    pub wanted_rows: Option<Arc<Vec<u32>>>,
+    /// The result has those rows alone.
+    pub has_picked: bool,
     /// What [`ForwardCx::shared`] has computed.
     pub computed: Vec<Computed>,
 }
@@ -140,6 +149,10 @@ impl<'a> ForwardCx<'a> {
             wants_pooling_stats: false,
             pooling: Vec::new(),
             fixed_points: Vec::new(),
+            stand_ins: Arc::default(),
+            constants: None,
+            wanted_rows: None,
+            has_picked: false,
             computed: Vec::new(),
         }
     }

@@ -263,6 +263,11 @@ impl Network {
         if n_rows != batch.graph.n_nodes() {
             candle_core::bail!("the batch has {} nodes, but features of {n_rows}", batch.graph.n_nodes());
         }
+        if let Some(matrix) = &batch.sparse {
+            cx.stand_ins.add(&batch.x, matrix.clone());
+        }
+        let wanted_rows = cx.wanted_rows.take();
+        cx.constants = batch.constants.as_ref().map(|known| (known.clone(), batch.graph.clone()));
         let nodes = Value { x: batch.x.clone(), structure: Structure::Sparse(batch.graph.clone()) };
         let mut values: Vec<Option<Value>> = vec![None; self.modules.len()];
         let mut output = None;
@@ -279,6 +284,10 @@ impl Network {
                 }
                 Some(_) => inputs.push(&nodes),
             }
+            // Only the last stage may leave rows out.
+            let wanted =
+                if idx + 1 == self.modules.len() && self.loops.is_empty() { &wanted_rows } else { &None };
+            cx.wanted_rows.clone_from(wanted);
             let mut value = step.summation.during(|| module.forward(&inputs, cx))?;
             for found in self.loops.iter().filter(|found| found.state == idx) {
                 let (settled, back) = self.settle(found, &value, &values, batch, cx)?;
@@ -306,7 +315,9 @@ impl Network {
             output = Some(idx);
         }
         let output = output.and_then(|idx| values[idx].take());
-        output.ok_or_else(|| candle_core::Error::Msg("the model has no stages".to_owned()))
+        let Some(mut output) = output else { candle_core::bail!("the model has no stages") };
+        output.x = cx.stand_ins.written_out(output.x)?;
+        Ok(output)
     }
 
     /// What one step of a `fixed_point` makes of a state. `outer` are the values of the steps before.

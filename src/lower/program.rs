@@ -4,13 +4,14 @@ use super::composite::{self, Place as At};
 use super::{ForwardCx, LowerCx, Module, PoolingStats, Reported, Structure, Value};
 use crate::kernels::graph::SparseGraph;
 use crate::kernels::program::{Arguments, Compiled, Random, Topology, run};
-use crate::kernels::{self, Activation, Contraction, Selection, tape};
+use crate::kernels::sparse::{self, Constants, Made, StandIns};
+use crate::kernels::{self, Activation, Contraction, Selection, Summation, tape};
 use crate::ops::FactCx;
 use crate::ops::program::{self, Described, Options, Place};
 use crate::program::composite::Composite;
 use crate::program::pieces::{Part, Piece};
 use crate::program::{Id, Op, Space};
-use candle_core::{Result, Tensor, Var, bail};
+use candle_core::{Result, Tensor, TensorId, Var, bail};
 use petgraph::graph::NodeIndex;
 use std::sync::Arc;
 
@@ -110,6 +111,41 @@ impl Variant {
     }
 }
 
+impl Variant {
+    /// What a step reads, where that never changes, and the step neither: no weights, no random numbers.
+    fn constant(&self, step: usize, constants: &Constants, values: &Values) -> Result<Option<Vec<TensorId>>> {
+        let program = &self.described.program;
+        let args = match &self.steps[step] {
+            Step::Call(id) => match &program.value(*id).op {
+                Op::Call {
+                    what:
+                        Composite::Propagate(_) | Composite::PropagateMax | Composite::Plus | Composite::Beside,
+                    args,
+                    ..
+                } => args,
+                _ => return Ok(None),
+            },
+            Step::Primitives { part, .. } => {
+                let is_drawn = part.program.values.iter().any(|value| matches!(value.op, Op::Random { .. }));
+                if !part.weights.is_empty() || is_drawn || part.is_of_kept || part.inputs.is_empty() {
+                    return Ok(None);
+                }
+                &part.inputs
+            }
+        };
+        let is_data = |id: &Id| match program.value(*id).op {
+            Op::Input(port) => port < self.described.ports.len(),
+            Op::Weight(_) => false,
+            _ => values.made[id.index()].is_some(),
+        };
+        if !args.iter().all(is_data) {
+            return Ok(None);
+        }
+        let args: Vec<Tensor> = args.iter().map(|&id| values.as_it_came(id)).collect::<Result<_>>()?;
+        Ok(constants.are_constant(&args).then(|| args.iter().map(Tensor::id).collect()))
+    }
+}
+
 struct Variants {
     plain: Variant,
     /// With some of the losses that the operator has, for each choice of them.
@@ -143,9 +179,17 @@ impl NextLevel {
     }
 }
 
+/// What a layer reads.
+struct LayerInputs {
+    x: Tensor,
+    w: Tensor,
+    bias: Option<Tensor>,
+}
+
 /// The values of a program while it runs.
 struct Values<'a> {
     inputs: &'a [&'a Value],
+    stand_ins: Arc<StandIns>,
     described: &'a Described,
     weights: &'a [Var],
     /// By value: what was made.
@@ -153,8 +197,13 @@ struct Values<'a> {
 }
 
 impl Values<'_> {
-    /// A value that another piece made, or that comes in.
+    /// A value that another piece made, or that comes in, with all its numbers.
     fn get(&self, id: Id) -> Result<Tensor> {
+        self.stand_ins.written_out(self.as_it_came(id)?)
+    }
+
+    /// The same, where it may stand for a sparse matrix.
+    fn as_it_came(&self, id: Id) -> Result<Tensor> {
         if let Some(made) = &self.made[id.index()] {
             return Ok(made.clone());
         }
@@ -197,11 +246,34 @@ impl ProgramModule {
         let structure = &inputs[0].structure;
         let (described, program) = (&variant.described, &variant.described.program);
         let random = Random { seed: cx.train.then(|| cx.seed_of(self.node.index() as u64, 0)) };
-        let mut values =
-            Values { inputs, described, weights: &self.weights, made: vec![None; program.values.len()] };
+        let mut values = Values {
+            inputs,
+            stand_ins: cx.stand_ins.clone(),
+            described,
+            weights: &self.weights,
+            made: vec![None; program.values.len()],
+        };
+        let constants = cx.constants.clone().filter(|(_, graph)| {
+            let is_its_own = matches!(structure, Structure::Sparse(own) if Arc::ptr_eq(own, graph));
+            is_its_own && !Summation::current().is_reproducible()
+        });
+        let constants = constants.map(|(constants, _)| constants);
         let mut topology = None;
+        let mut topology_is_own = true;
         let mut next: Option<NextLevel> = None;
-        for (step, frees) in variant.steps.iter().zip(&variant.frees) {
+        for (idx, (step, frees)) in variant.steps.iter().zip(&variant.frees).enumerate() {
+            let constant = match &constants {
+                Some(constants) if next.is_none() && topology_is_own => {
+                    variant.constant(idx, constants, &values)?
+                }
+                _ => None,
+            };
+            let made = |of: Vec<TensorId>| Made {
+                is_picked: false,
+                stage: std::ptr::from_ref(variant) as usize,
+                step: idx,
+                of,
+            };
             match step {
                 Step::Call(id) => {
                     let Op::Call { what, args, then } = &program.value(*id).op else {
@@ -234,6 +306,7 @@ impl ProgramModule {
                         (Composite::Nearest { k }, _) => {
                             let found = kernels::nearest(&values.get(args[0])?, &structure.offsets(), *k)?;
                             topology = Some(Topology::sparse(&found));
+                            topology_is_own = false;
                         }
                         (Composite::MergedMax, Some(NextLevel::Contracted(contraction))) => {
                             let x = kernels::max_of_lists(&values.get(args[0])?, &contraction.members)?;
@@ -263,8 +336,33 @@ impl ProgramModule {
                             values.made[id.index()] = Some(x);
                         }
                         _ => {
-                            values.made[id.index()] =
-                                Some(self.call(what, args, Activation::of(*then), &values, cx)?);
+                            let wanted = cx.wanted_rows.clone().filter(|_| program.outputs == [*id]);
+                            let layer = match &constants {
+                                Some(constants) => self.layer_of_constants(
+                                    what,
+                                    args,
+                                    &values,
+                                    constants,
+                                    made,
+                                    wanted.as_ref(),
+                                )?,
+                                None => None,
+                            };
+                            let result = match (constant, &constants) {
+                                _ if layer.is_some() => {
+                                    let LayerInputs { x, w, bias } = layer.expect("it is there");
+                                    cx.has_picked = wanted.is_some();
+                                    kernels::linear(&x, &w, bias.as_ref(), Activation::of(*then))?
+                                }
+                                (Some(of), Some(constants)) => {
+                                    let run = || {
+                                        Ok(vec![self.call(what, args, Activation::of(*then), &values, cx)?])
+                                    };
+                                    constants.once(made(of), run)?.remove(0)
+                                }
+                                _ => self.call(what, args, Activation::of(*then), &values, cx)?,
+                            };
+                            values.made[id.index()] = Some(result);
                         }
                     }
                 }
@@ -282,14 +380,20 @@ impl ProgramModule {
                     let arguments: Vec<Tensor> = arguments.collect::<Result<_>>()?;
                     let weights = part.weights.iter().map(|&weight| self.weights[weight].as_tensor().clone());
                     let weights: Vec<Tensor> = weights.map(followed).collect();
-                    let results = run(&Arguments {
-                        compiled,
-                        inputs: &arguments,
-                        weights: &weights,
-                        topology,
-                        random,
-                        like: &inputs[0].x,
-                    })?;
+                    let run = || {
+                        run(&Arguments {
+                            compiled,
+                            inputs: &arguments,
+                            weights: &weights,
+                            topology,
+                            random,
+                            like: &inputs[0].x,
+                        })
+                    };
+                    let results = match (constant, &constants) {
+                        (Some(of), Some(constants)) => constants.once(made(of), run)?,
+                        _ => run()?,
+                    };
                     for (&id, result) in part.results.iter().zip(results) {
                         values.made[id.index()] = Some(result);
                     }
@@ -301,6 +405,83 @@ impl ProgramModule {
         Ok((results, next))
     }
 
+    /// A layer of numbers that never change: what it gathers is made once for all runs, and where nothing comes after it,
+    /// only the rows that are compared with targets.
+    fn layer_of_constants(
+        &self,
+        what: &Composite,
+        args: &[Id],
+        values: &Values,
+        constants: &Constants,
+        made: impl Fn(Vec<TensorId>) -> Made,
+        wanted: Option<&Arc<Vec<u32>>>,
+    ) -> Result<Option<LayerInputs>> {
+        let (Composite::Affine { has_bias } | Composite::Convolve { has_root: false, has_bias, .. }) = what
+        else {
+            return Ok(None);
+        };
+        let mut x = values.as_it_came(args[0])?;
+        // Of sparse features the product comes first, and little is left to gather.
+        if values.stand_ins.of(&x).is_some() || !constants.are_constant(std::slice::from_ref(&x)) {
+            return Ok(None);
+        }
+        match (what, &values.inputs[0].structure) {
+            (Composite::Convolve { norm, .. }, Structure::Sparse(graph)) => {
+                let gather = || Ok(vec![tape::beside(|| kernels::propagate(&x, graph, *norm))?]);
+                x = constants.once(made(vec![x.id()]), gather)?.remove(0);
+            }
+            (Composite::Convolve { .. }, _) => return Ok(None),
+            _ => {}
+        }
+        if let Some(rows) = wanted {
+            let pick = || Ok(vec![tape::beside(|| kernels::gather_rows(&x, rows))?]);
+            x = constants.once(Made { is_picked: true, ..made(vec![x.id()]) }, pick)?.remove(0);
+        }
+        let bias = args.get(2).filter(|_| *has_bias).map(|&id| values.get(id)).transpose()?;
+        Ok(Some(LayerInputs { x, w: values.get(args[1])?, bias }))
+    }
+
+    /// A call that reads sparse features without writing them out; `None` where it is another, or its features are not sparse.
+    fn sparse_call(
+        &self,
+        what: &Composite,
+        args: &[Id],
+        then: Activation,
+        values: &Values,
+        cx: &ForwardCx,
+    ) -> Result<Option<Tensor>> {
+        if !matches!(what, Composite::Affine { .. } | Composite::Convolve { .. } | Composite::Dropout { .. })
+        {
+            return Ok(None);
+        }
+        let x = values.as_it_came(args[0])?;
+        let Some(matrix) = cx.stand_ins.of(&x) else { return Ok(None) };
+        let argument = |place: usize, is_there: bool| match args.get(place) {
+            Some(&id) if is_there => values.get(id).map(Some),
+            _ => Ok(None),
+        };
+        match (what, &values.inputs[0].structure) {
+            (Composite::Dropout { p, place }, _) => {
+                if !cx.train || *p == 0.0 {
+                    return Ok(Some(x));
+                }
+                let dropped = matrix.dropped(*p, cx.seed_of(self.node.index() as u64, *place as u64))?;
+                let stand_in = dropped.stand_in(x.dtype())?;
+                cx.stand_ins.add(&stand_in, dropped);
+                Ok(Some(stand_in))
+            }
+            (Composite::Affine { has_bias }, _) => {
+                let (w, bias) = (values.get(args[1])?, argument(2, *has_bias)?);
+                sparse::linear(&matrix, &w, bias.as_ref(), then).map(Some)
+            }
+            (Composite::Convolve { norm, has_root, has_bias }, Structure::Sparse(graph)) => {
+                let (w, bias) = (values.get(args[1])?, argument(2, *has_bias)?);
+                sparse::convolution(&matrix, graph, *norm, *has_root, &w, bias.as_ref(), then).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn call(
         &self,
         what: &Composite,
@@ -309,6 +490,9 @@ impl ProgramModule {
         values: &Values,
         cx: &mut ForwardCx,
     ) -> Result<Tensor> {
+        if let Some(result) = self.sparse_call(what, args, then, values, cx)? {
+            return Ok(result);
+        }
         // Kernels read the adjacency of clusters where it is.
         let program = &values.described.program;
         let is_tensor = |id: &&Id| !matches!(program.value(**id).op, Op::Input(port) if port >= values.described.ports.len());
@@ -408,8 +592,8 @@ fn topology_of(structure: &Structure) -> Topology {
 
 #[cfg(test)]
 mod tests {
-    use crate::data::Dataset;
     use crate::data::synthetic::{RandomGraphs, random_graphs};
+    use crate::data::{Dataset, Features, SparseRows};
     use crate::lower::Network;
     use crate::lower::testing::compile;
     use crate::ops::FactCx;
@@ -471,6 +655,77 @@ mod tests {
             found.push((parameter.name.clone(), gradient.to_vec1().unwrap()));
         }
         found
+    }
+
+    /// The same data with its zeros left out.
+    fn without_zeros(data: &Dataset) -> Dataset {
+        let mut rows = SparseRows::new(data.n_features());
+        for node in 0..data.n_nodes() {
+            let mut row = Vec::new();
+            data.features.each_of_row(node, |column, value| row.push((column, value)));
+            rows.push_row(row.into_iter());
+        }
+        Dataset { features: Features::Sparse(rows), ..data.clone() }
+    }
+
+    /// Models that read the features in every way: at first in a layer, dropped, gathered, written out.
+    const FIRST_LAYERS: &[&str] = &[
+        "dropout(0.5) -> gcn(6) -> relu -> mean -> linear",
+        "gcn(3, bias = false) -> mean -> linear",
+        "linear(5) -> relu -> dropout(0.2) -> mean -> linear",
+        "dropout(0.3) -> sage(4) -> mean -> linear",
+        "sage(4, aggregate = max) -> mean -> linear",
+        "dropout(0.5) -> gat(4, heads = 2, dropout = 0.3) -> elu -> mean -> linear",
+        "gin(4) -> gin(3) -> sum -> linear",
+        "sg(4, hops = 2) -> mean -> linear",
+        "ssg(4, hops = 3) -> mean -> linear",
+        "gcn(64) -> relu -> mean -> linear",
+        "concat(identity, gcn(3)) -> mean -> linear",
+        "drop_edge(0.5) -> sg(4, hops = 2) -> mean -> linear",
+        "topk(ratio = 0.5) -> gcn(3) -> mean -> linear",
+        "mean -> linear",
+        "model = sage(6) -> diffpool(k = 3) -> mean -> linear
+         loss = cross_entropy + link_prediction",
+    ];
+
+    #[test]
+    fn features_without_their_zeros_are_the_same_features() {
+        let data = random_graphs(&RandomGraphs { n_graphs: 7, n_features: 9, ..RandomGraphs::default() });
+        let Features::Dense { values, width } = &data.features else { panic!("dense") };
+        let values = values.iter().map(|&value| if value.abs() < 0.6 { 0.0 } else { value }).collect();
+        let data = Dataset { features: Features::Dense { values, width: *width }, ..data.clone() };
+        let sparse = without_zeros(&data);
+        for text in FIRST_LAYERS {
+            for ((name, expected), (_, found)) in step(text, &data).iter().zip(step(text, &sparse)) {
+                for (a, b) in expected.iter().zip(&found) {
+                    assert!((a - b).abs() <= 1e-5 * a.abs().max(1.0), "{name} of `{text}`: {a} {b}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_never_changes_is_made_once_and_stays_the_same() {
+        let data = random_graphs(&RandomGraphs { n_graphs: 7, n_features: 9, ..RandomGraphs::default() });
+        let facts = data.facts();
+        let all: Vec<u32> = (0..data.n_graphs() as u32).collect();
+        for (text, data) in
+            FIRST_LAYERS.iter().flat_map(|text| [(text, data.clone()), (text, without_zeros(&data))])
+        {
+            let network =
+                Network::build(&compile(text, Some(&facts)), &facts, DType::F64, &Device::Cpu, 3).unwrap();
+            let batch = data.batch(&all, DType::F64, &Device::Cpu).unwrap();
+            let kept = batch.clone().kept();
+            for seed in [1, 2, 1] {
+                let run = |batch| {
+                    let output = network.forward(batch, &mut network.training_cx(seed)).unwrap().x;
+                    output.flatten_all().unwrap().to_vec1::<f64>().unwrap()
+                };
+                for (a, b) in run(&batch).iter().zip(run(&kept)) {
+                    assert!((a - b).abs() < 1e-9, "`{text}`: {a} {b}");
+                }
+            }
+        }
     }
 
     #[test]

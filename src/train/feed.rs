@@ -4,6 +4,7 @@ use crate::data::batch::{EdgeReads, Reading};
 use crate::data::features::scaling::Scaling;
 use crate::data::{Dataset, GraphBatch, Targets};
 use crate::kernels;
+use crate::lower::{ForwardCx, Network, Value};
 use crate::settings::metric::Predictions;
 use crate::types::{Entity, Task};
 use candle_core::{DType, Device, Result, Tensor};
@@ -102,6 +103,15 @@ impl<'a> Feed<'a> {
         Ok(Step { batch, items, rows, targets })
     }
 
+    /// The step over these graphs, to be run again and again.
+    ///
+    /// # Errors
+    /// Where Candle cannot allocate.
+    pub fn kept_step(&self, graphs: &[u32]) -> Result<Step> {
+        let step = self.step(graphs)?;
+        Ok(Step { batch: step.batch.kept(), ..step })
+    }
+
     /// All steps over the part in ascending order.
     ///
     /// # Errors
@@ -134,14 +144,16 @@ pub fn predictions(dataset: &Dataset, outputs: Vec<f32>, width: usize, items: &[
 }
 
 impl Step {
-    /// The rows of the network's output that are compared with targets: `[n_items, width]`.
+    /// The network's output on this step, with the rows alone that are compared with targets: `[n_items, width]`.
     ///
     /// # Errors
     /// Where Candle fails.
-    pub fn pick(&self, output: &Tensor) -> Result<Tensor> {
-        match &self.rows {
-            Some(rows) => kernels::gather_rows(output, rows),
-            None => Ok(output.clone()),
+    pub fn run(&self, network: &Network, cx: &mut ForwardCx) -> Result<Value> {
+        cx.wanted_rows.clone_from(&self.rows);
+        let mut output = network.forward(&self.batch, cx)?;
+        if let Some(rows) = self.rows.as_ref().filter(|_| !cx.has_picked) {
+            output.x = kernels::gather_rows(&output.x, rows)?;
         }
+        Ok(output)
     }
 }

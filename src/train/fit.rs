@@ -20,7 +20,7 @@ use crate::data::batch::EdgeReads;
 use crate::data::features::scaling::Scaling;
 use crate::data::{Dataset, Split, Targets};
 use crate::ir::Model;
-use crate::lower::{AuxiliaryLosses, LossWeights, Network, Value};
+use crate::lower::{AuxiliaryLosses, LossWeights, Network};
 use crate::rng;
 use crate::settings::early_stop::{self, EarlyStop};
 use crate::settings::metric::{Metric, Predictions};
@@ -181,7 +181,10 @@ pub(super) fn fit(
         unit,
         folder,
         metrics: settings.all_metrics(),
-        optimizer: optimizer::build(&settings.optimizer, weights.clone())?,
+        optimizer: optimizer::build(
+            &settings.optimizer,
+            optimizer::Weights::of(network.parameters(), &settings.optimizer),
+        )?,
         schedule: schedule::kind(&settings.schedule).build(&settings.schedule, lr, settings.epochs),
         early_stop,
         collapse: CollapseWatch::default(),
@@ -258,10 +261,11 @@ impl Fit<'_> {
         let (train, validation) = (feed(&unit.split.train), feed(&unit.split.validation));
         // The validation part is the same in every epoch, so its batches are made once.
         let validation_steps =
-            validation.steps(cx.settings.batch_size).collect::<candle_core::Result<Vec<Step>>>()?;
+            validation.graphs.chunks(cx.settings.batch_size).map(|graphs| validation.kept_step(graphs));
+        let validation_steps = validation_steps.collect::<candle_core::Result<Vec<Step>>>()?;
         // So is the training part where one batch holds it all and nothing in it is drawn.
         let is_same = train.graphs.len() <= cx.settings.batch_size && cx.dataset.random_signs.is_empty();
-        let whole = if is_same { Some(train.step(&train.graphs)?) } else { None };
+        let whole = if is_same { Some(train.kept_step(&train.graphs)?) } else { None };
         let (mut saved, mut save_every) = (Instant::now(), SAVE_EVERY[0]);
         let mut is_done = false;
         while !is_done && self.place.epoch < cx.settings.epochs {
@@ -352,8 +356,7 @@ impl Fit<'_> {
         let step_seed = self.unit.derived_seed(DROPOUT, [self.place.epoch as u64, batch as u64]);
         let mut cx = self.network.training_cx(step_seed);
         cx.wants_pooling_stats = wants_pooling_stats;
-        let output = self.network.forward(&step.batch, &mut cx)?;
-        let picked = Value { x: step.pick(&output.x)?, structure: output.structure };
+        let picked = step.run(&self.network, &mut cx)?;
         let targets = step.targets.as_ref().expect("a training part is labelled");
         let loss = self.network.loss(&picked, targets, &cx, Some(&self.loss_weights))?;
         let value = scalar(&loss.total)?;

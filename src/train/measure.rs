@@ -41,8 +41,7 @@ pub fn measure<'s>(
             wants_pooling_stats,
             ..ForwardCx::evaluation()
         };
-        let output = network.forward(&step.batch, &mut cx)?;
-        let (values, width) = values(&step.pick(&output.x)?)?;
+        let (values, width) = values(&step.run(network, &mut cx)?.x)?;
         predictions.extend(&feed.predictions(values, width, &step.items));
         ends.push(predictions.n_items());
         if !auxiliary.add(network, &cx)? {

@@ -235,7 +235,7 @@ fn a_few_steps(path: &Path) -> Result<[f32; 2], String> {
     let evaluated = || loss(&mut ForwardCx::evaluation()).total.to_scalar::<f32>().unwrap();
     let weights: Vec<_> = network.parameters().trained().map(|parameter| parameter.var.clone()).collect();
     let optimizer = model.get().train.call("optimizer").expect("it has a default");
-    let mut optimizer = hgnn::train::optimizer::build(optimizer, weights.clone()).unwrap();
+    let mut optimizer = hgnn::train::optimizer::build(optimizer, weights.clone().into()).unwrap();
     let before = evaluated();
     for step in 0..3 {
         let gradients = loss(&mut network.training_cx(step)).backward().unwrap();

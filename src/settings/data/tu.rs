@@ -42,11 +42,12 @@ pub static SPEC: CallSpec = CallSpec {
         PARALLEL,
         ArgSpec {
             name: "target",
-            kind: ArgKind::Choice(&["auto", "labels", "attributes"]),
+            kind: ArgKind::Choice(&["auto", "labels", "attributes", "node_labels", "node_attributes"]),
             default: Default::Choice("auto"),
             positional: false,
-            doc: "What is predicted: the graph `labels` (classes) or the graph `attributes` (values); `auto` takes the \
-                  labels where there are any.",
+            doc: "What is predicted: the graph `labels` (classes) or the graph `attributes` (values), `auto` takes the \
+                  labels where there are any; or of each node its label or attributes (`node_labels`, `node_attributes`), \
+                  which are then no features: `features = auto` takes the other of the two, or the degree.",
         },
         ArgSpec {
             name: "max_degree",
@@ -98,8 +99,39 @@ impl SourceFacts for Tu {
                 )
             }
         };
+        let leak = self.target_among_features(call);
         let no_edge_features = call.args.choice("edge_features") == "none";
         let merged = no_edge_features.then(|| check_without_features(call));
-        unused.into_iter().chain(merged.flatten()).collect()
+        unused.into_iter().chain(merged.flatten()).chain(leak).collect()
+    }
+}
+
+impl Tu {
+    /// What is predicted of the nodes stands among their features.
+    fn target_among_features(&self, call: &BoundCall) -> Option<Diagnostic> {
+        let target = call.args.get("target")?;
+        let (part, other) = match target.value {
+            ArgValue::Choice("node_labels") => ("labels", "attributes"),
+            ArgValue::Choice("node_attributes") => ("attributes", "labels"),
+            _ => return None,
+        };
+        let features = call.args.get("features")?;
+        let is_among = match &features.value {
+            ArgValue::Choice(word) => *word == part || *word == "both",
+            ArgValue::Calls(calls) => calls.iter().any(|call| call.name == part),
+            _ => false,
+        };
+        let (place, of_target) = (features.span?, target.span?);
+        is_among.then(|| {
+            Diagnostic::error(
+                "data::target_among_features",
+                format!("the node {part} are to be predicted, and are among the features"),
+            )
+            .label(place, "the features hold the answer")
+            .label(of_target, "this is predicted")
+            .help(format!(
+                "leave `{part}` out of the features: `features = {other}`, `degree`, or a list without it"
+            ))
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! Adam with weight decay as true L2 regularisation.
 
-use crate::args::{ArgKind, ArgSpec, CallSpec, Default, Range};
+use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
+use crate::diagnostic::Diagnostic;
 
 /// Adam: Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization", algorithm 1.
 ///
@@ -15,7 +16,7 @@ pub static SPEC: CallSpec = CallSpec {
 static ARGS: &[ArgSpec] = &ARGS_TABLE;
 
 /// The arguments of Adam, and of its variant with decoupled decay.
-pub(super) const ARGS_TABLE: [ArgSpec; 5] = [
+pub(super) const ARGS_TABLE: [ArgSpec; 6] = [
     LR,
     ArgSpec {
         name: "beta1",
@@ -39,6 +40,7 @@ pub(super) const ARGS_TABLE: [ArgSpec; 5] = [
         doc: "Added to the root of the second moment, ε.",
     },
     WEIGHT_DECAY,
+    DECAYED,
 ];
 
 pub(super) const LR: ArgSpec = ArgSpec {
@@ -56,3 +58,23 @@ pub(super) const WEIGHT_DECAY: ArgSpec = ArgSpec {
     positional: false,
     doc: "Weight decay λ: how strongly the weights are pulled towards zero.",
 };
+
+/// What papers call "L2 regularisation of the first layer" is.
+pub(super) const DECAYED: ArgSpec = ArgSpec {
+    name: "decayed",
+    kind: ArgKind::Choice(&["all", "first_layer"]),
+    default: Default::Choice("all"),
+    positional: false,
+    doc: "Which weights decay: `all`, or those of the `first_layer`, the first stage that has any, as graph convolutional \
+          networks are trained on citations.",
+};
+
+/// A choice of what decays, where nothing does.
+pub(super) fn check(call: &BoundCall) -> Option<Diagnostic> {
+    let span = call.args.get(DECAYED.name)?.span?;
+    (call.args.float(WEIGHT_DECAY.name) == 0.0).then(|| {
+        Diagnostic::error("args::no_effect", "`decayed` has no effect here: no weight decays")
+            .label(span, "this changes nothing")
+            .help("leave it out, or write how strongly, as in `weight_decay = 5e-4`")
+    })
+}

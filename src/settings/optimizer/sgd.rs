@@ -1,6 +1,6 @@
 //! Stochastic gradient descent.
 
-use super::adam::{LR, WEIGHT_DECAY};
+use super::adam::{DECAYED, LR, WEIGHT_DECAY};
 use crate::args::{ArgKind, ArgSpec, CallSpec, Default, Range};
 
 /// Gradient descent with momentum: Sutskever et al. 2013, "On the importance of initialization and momentum in deep
@@ -28,5 +28,6 @@ pub static SPEC: CallSpec = CallSpec {
             doc: "Nesterov momentum: the gradient is taken at the point that the momentum leads to.",
         },
         WEIGHT_DECAY,
+        DECAYED,
     ],
 };

@@ -1,6 +1,6 @@
 //! One split, drawn by the seed.
 
-use super::{ProtocolKind, Refusal, Split, Strata, split};
+use super::{BY, ProtocolKind, Refusal, Split, Strata, idle_choice, split};
 use crate::args::{ArgKind, ArgSpec, Args, BoundCall, CallSpec, Default, Range};
 use crate::diagnostic::Diagnostic;
 use crate::types::DataFacts;
@@ -24,6 +24,7 @@ pub static SPEC: CallSpec = CallSpec {
             positional: false,
             doc: "Share kept for the test.",
         },
+        BY,
     ],
 };
 
@@ -34,9 +35,10 @@ impl ProtocolKind for Holdout {
         &SPEC
     }
 
-    fn check(&self, call: &BoundCall, _: Option<&DataFacts>) -> Option<Diagnostic> {
+    fn check(&self, call: &BoundCall, data: Option<&DataFacts>) -> Option<Diagnostic> {
         let (validation, test) = (call.args.float("validation"), call.args.float("test"));
-        (validation + test >= 1.0).then(|| nothing_to_train_on(call, validation, test))
+        let is_all = validation + test >= 1.0;
+        is_all.then(|| nothing_to_train_on(call, validation, test)).or_else(|| idle_choice(call, data))
     }
 
     fn leaves_validation(&self, args: &Args) -> Option<bool> {

@@ -1,9 +1,9 @@
 //! Cross-validation.
 
-use super::{ProtocolKind, Refusal, Split, Strata, split};
+use super::{BY, ProtocolKind, Refusal, Split, Strata, idle_choice, parts_graphs, split};
 use crate::args::{ArgKind, ArgSpec, Args, BoundCall, CallSpec, Default, Range};
 use crate::diagnostic::Diagnostic;
-use crate::types::DataFacts;
+use crate::types::{DataFacts, Entity};
 
 pub static SPEC: CallSpec = CallSpec {
     name: "k_fold",
@@ -26,6 +26,7 @@ pub static SPEC: CallSpec = CallSpec {
             positional: false,
             doc: "Share of the training parts kept for validation.",
         },
+        BY,
     ],
 };
 
@@ -40,9 +41,23 @@ impl ProtocolKind for KFold {
         let data = data?;
         // Values have no classes to count by; then every graph counts.
         let n_classified: usize = data.class_counts.iter().sum();
-        let n_labelled = if n_classified > 0 { n_classified } else { data.n_graphs };
+        let are_nodes = data.task.is_some_and(|task| task.entity == Entity::Nodes) && data.n_graphs > 1;
+        let n_labelled = match are_nodes {
+            false if n_classified > 0 => n_classified,
+            true if !parts_graphs(Some(call)) => {
+                if n_classified > 0 {
+                    n_classified
+                } else {
+                    data.total_nodes
+                }
+            }
+            _ => data.n_graphs,
+        };
         let k = call.args.int("k");
-        (k as usize > n_labelled).then(|| too_many_folds(call, k, n_labelled, &data.name))
+        let too_many = k as usize > n_labelled;
+        too_many
+            .then(|| too_many_folds(call, k, n_labelled, &data.name))
+            .or_else(|| idle_choice(call, Some(data)))
     }
 
     fn leaves_validation(&self, args: &Args) -> Option<bool> {

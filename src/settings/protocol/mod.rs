@@ -6,9 +6,9 @@ mod k_fold;
 mod per_class;
 pub mod split;
 
-use crate::args::{Args, BoundCall, CallSpec};
+use crate::args::{ArgKind, ArgSpec, ArgValue, Args, BoundCall, CallSpec, Default};
 use crate::diagnostic::{Diagnostic, count};
-use crate::types::DataFacts;
+use crate::types::{DataFacts, Entity};
 pub use split::Split;
 
 /// Every protocol that `protocol = …` can name.
@@ -54,6 +54,71 @@ pub struct Strata<'a> {
     pub classes: &'a [i64],
     /// The split that comes with the data.
     pub own_split: Option<&'a Split>,
+    /// Where the nodes of each graph begin, where the items are nodes of several graphs.
+    pub node_offsets: Option<&'a [u32]>,
+}
+
+/// Whether whole graphs are parted, or single nodes, where nodes of several graphs are predicted.
+pub(super) const BY: ArgSpec = ArgSpec {
+    name: "by",
+    kind: ArgKind::Choice(&["auto", "nodes", "graphs"]),
+    default: Default::Choice("auto"),
+    positional: false,
+    doc: "Of nodes to be predicted: `graphs` parts whole graphs, so that the model meets new ones; `nodes` parts the nodes, \
+          whose graphs the model sees whole. `auto` parts graphs where there are several.",
+};
+
+/// Whether a call parts whole graphs of nodes that are to be predicted.
+fn parts_graphs(call: Option<&BoundCall>) -> bool {
+    match call {
+        Some(call) => call.args.get(BY.name).is_some_and(|by| by.value != ArgValue::Choice("nodes")),
+        None => true,
+    }
+}
+
+/// What the parts of nodes that are to be predicted are made of: `the nodes of one graph are parted`; `None` where graphs are
+/// predicted.
+pub fn parted_in_words(call: Option<&BoundCall>, data: &DataFacts) -> Option<&'static str> {
+    data.task.filter(|task| task.entity == Entity::Nodes)?;
+    let takes_own_split = call.map_or(data.has_split, |call| call.name == fixed::SPEC.name);
+    Some(match data.n_graphs {
+        0 | 1 => "the nodes of one graph are parted",
+        _ if takes_own_split => "nodes are parted as the data has it",
+        _ if parts_graphs(call) => "whole graphs are parted",
+        _ => "the nodes of all graphs are parted",
+    })
+}
+
+/// `by` where there is nothing to choose.
+fn idle_choice(call: &BoundCall, data: Option<&DataFacts>) -> Option<Diagnostic> {
+    let span = call.args.get(BY.name)?.span?;
+    let (data, task) = data.and_then(|data| Some((data, data.task?)))?;
+    let why = match task.entity {
+        Entity::Nodes if data.n_graphs > 1 => return None,
+        Entity::Nodes => format!("{} is one graph, whose nodes are parted", data.name),
+        _ => format!("{} is about graphs, which are parted", data.name),
+    };
+    Some(
+        Diagnostic::error("args::no_effect", format!("`by` has no effect here: {why}"))
+            .label(span, "this changes nothing")
+            .help("leave it out")
+            .guess(span, ""),
+    )
+}
+
+/// The splits of whole graphs as splits of their nodes with a label.
+fn of_their_nodes(splits: Vec<Split>, node_offsets: &[u32], classes: &[i64]) -> Vec<Split> {
+    let nodes = |graphs: Vec<u32>| -> Vec<u32> {
+        let all =
+            graphs.iter().flat_map(|&graph| node_offsets[graph as usize]..node_offsets[graph as usize + 1]);
+        all.filter(|&node| classes[node as usize] >= 0).collect()
+    };
+    let of_nodes = |split: Split| Split {
+        train: nodes(split.train),
+        validation: nodes(split.validation),
+        test: nodes(split.test),
+    };
+    splits.into_iter().map(of_nodes).collect()
 }
 
 impl Strata<'_> {
@@ -75,6 +140,17 @@ pub struct Refusal {
 /// # Errors
 /// Where the data cannot be cut so, or nothing is left to train on.
 pub fn splits(call: Option<&BoundCall>, strata: &Strata, seed: u64) -> Result<(Vec<Split>, bool), Refusal> {
+    if let Some(offsets) = strata.node_offsets.filter(|_| parts_graphs(call))
+        && (call.is_some() || strata.own_split.is_none())
+    {
+        // Graphs of nodes are of no class.
+        let has_label = |nodes: &[u32]| (nodes[0]..nodes[1]).any(|node| strata.classes[node as usize] >= 0);
+        let of_graphs: Vec<i64> =
+            offsets.windows(2).map(|nodes| if has_label(nodes) { 0 } else { -1 }).collect();
+        let graphs = Strata { classes: &of_graphs, own_split: None, node_offsets: None, ..*strata };
+        let (splits, has_folds) = self::splits(call, &graphs, seed)?;
+        return Ok((of_their_nodes(splits, offsets, strata.classes), has_folds));
+    }
     let (splits, has_folds) = match call {
         Some(call) => {
             let kind = kind(call);
@@ -100,6 +176,11 @@ const MAX_DEALT: usize = 4_000_000;
 /// How many items of each class the training, validation and test part of each run get, where `class_counts` items have
 /// each class; `None` where only the data says, or there are too many to deal within a check.
 pub fn parts_by_class(call: Option<&BoundCall>, data: &DataFacts) -> Option<Vec<[Vec<usize>; 3]>> {
+    // How many nodes of each class a graph brings, only the data says.
+    let are_nodes = data.task.is_some_and(|task| task.entity == Entity::Nodes) && data.n_graphs > 1;
+    if are_nodes && parts_graphs(call) {
+        return None;
+    }
     let n_items: usize = data.class_counts.iter().sum();
     let n_runs =
         call.and_then(|call| call.args.get("k")).map_or(1, |_| call.map_or(1, |call| call.args.int("k")));
@@ -162,8 +243,37 @@ mod tests {
         assert_eq!(parts_by_class(None, &many), None);
     }
 
+    /// Nodes of three graphs, one of which has no labels.
+    #[test]
+    fn nodes_of_several_graphs_are_parted_by_graphs_or_by_nodes() {
+        let classes: Vec<i64> = (0..60).map(|node| if node % 10 == 9 { -1 } else { node % 2 }).collect();
+        let offsets: Vec<u32> = (0..=12).map(|graph| graph * 5).collect();
+        let strata =
+            Strata { data: "SMALL", classes: &classes, own_split: None, node_offsets: Some(&offsets) };
+        let parts = |text: Option<&str>| {
+            let call = text.map(call);
+            let (splits, _) = splits(call.as_ref(), &strata, 3).unwrap();
+            splits.into_iter().map(|split| [split.train, split.validation, split.test]).collect::<Vec<_>>()
+        };
+        for text in [None, Some("k_fold(3)"), Some("holdout(test = 0.2, by = graphs)")] {
+            for split in parts(text) {
+                let mut part_of = vec![None; 12];
+                for (part, nodes) in split.iter().enumerate() {
+                    for &node in nodes {
+                        assert!(classes[node as usize] >= 0);
+                        let known = part_of[node as usize / 5].get_or_insert(part);
+                        assert_eq!(*known, part, "{text:?}: one graph in two parts");
+                    }
+                }
+                assert!(part_of.iter().all(Option::is_some), "{text:?}");
+            }
+        }
+        let [train, validation, test] = &parts(Some("holdout(by = nodes)"))[0];
+        assert_eq!((train.len(), validation.len(), test.len()), (44, 5, 5));
+    }
+
     fn facts() -> DataFacts {
-        crate::data::synthetic::random_graphs(&Default::default()).facts()
+        crate::data::synthetic::random_graphs(&std::default::Default::default()).facts()
     }
 
     /// A call as a file writes it.

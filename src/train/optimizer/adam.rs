@@ -1,8 +1,8 @@
 //! Adam with weight decay as true L2 regularisation, and the step that it shares with AdamW.
 
 use super::{
-    Optimizer, OptimizerKind, Real, counts_tensor, restore_counts, restore_var, runs_in_place, slice,
-    slice_mut,
+    Optimizer, OptimizerKind, Real, Weights, counts_tensor, restore_counts, restore_var, runs_in_place,
+    slice, slice_mut,
 };
 use crate::args::{BoundCall, CallSpec};
 use crate::settings::optimizer::adam::SPEC;
@@ -19,8 +19,8 @@ impl OptimizerKind for Adam {
         &SPEC
     }
 
-    fn build(&self, call: &BoundCall, weights: Vec<Var>) -> Result<Box<dyn Optimizer>> {
-        let in_place = runs_in_place(&weights);
+    fn build(&self, call: &BoundCall, weights: Weights) -> Result<Box<dyn Optimizer>> {
+        let in_place = runs_in_place(&weights.vars);
         Ok(Box::new(AdamState::new(Settings::new(call, Decay::L2), weights, in_place)?))
     }
 }
@@ -60,6 +60,8 @@ impl Settings {
 pub(super) struct AdamState {
     settings: Settings,
     weights: Vec<Var>,
+    /// How strongly weight decay pulls on each.
+    strengths: Vec<f64>,
     /// `[2, …]` a weight: the mean of the gradient, then the mean of its square.
     moments: Vec<Var>,
     /// Steps a weight has had; one without a gradient is left out of a step.
@@ -68,7 +70,8 @@ pub(super) struct AdamState {
 }
 
 impl AdamState {
-    pub(super) fn new(settings: Settings, weights: Vec<Var>, in_place: bool) -> Result<Self> {
+    pub(super) fn new(settings: Settings, weights: Weights, in_place: bool) -> Result<Self> {
+        let (strengths, weights) = (weights.strengths(settings.weight_decay), weights.vars);
         let moments = weights
             .iter()
             .map(|weight| {
@@ -77,19 +80,19 @@ impl AdamState {
             })
             .collect::<Result<_>>()?;
         let steps = vec![0; weights.len()];
-        Ok(Self { settings, weights, moments, steps, in_place })
+        Ok(Self { settings, weights, strengths, moments, steps, in_place })
     }
 }
 
 impl Optimizer for AdamState {
     fn step(&mut self, gradients: &[Option<Tensor>], lr: f64, scale: f64) -> Result<()> {
-        let Settings { beta1, beta2, eps, weight_decay, decay } = self.settings;
-        let (l2, shrink) = match decay {
-            Decay::L2 => (weight_decay, 1.0),
-            Decay::Decoupled => (0.0, 1.0 - lr * weight_decay),
-        };
+        let Settings { beta1, beta2, eps, decay, .. } = self.settings;
         for (idx, gradient) in gradients.iter().enumerate() {
             let Some(gradient) = gradient else { continue };
+            let (l2, shrink) = match decay {
+                Decay::L2 => (self.strengths[idx], 1.0),
+                Decay::Decoupled => (0.0, 1.0 - lr * self.strengths[idx]),
+            };
             let (weight, moments) = (&self.weights[idx], &self.moments[idx]);
             self.steps[idx] += 1;
             let steps = self.steps[idx] as f64;
@@ -269,7 +272,7 @@ mod tests {
 
     fn weights_after(changes: &[(&str, ArgValue)], dtype: DType, in_place: bool) -> Vec<f64> {
         let settings = Settings::new(&call(&SPEC, changes), Decay::L2);
-        three_steps(dtype, |weights| Box::new(AdamState::new(settings, weights, in_place).unwrap()))
+        three_steps(dtype, |weights| Box::new(AdamState::new(settings, weights.into(), in_place).unwrap()))
     }
 
     #[test]

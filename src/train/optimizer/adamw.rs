@@ -1,10 +1,10 @@
 //! Adam with decoupled weight decay.
 
 use super::adam::{AdamState, Decay, Settings};
-use super::{Optimizer, OptimizerKind, runs_in_place};
+use super::{Optimizer, OptimizerKind, Weights, runs_in_place};
 use crate::args::{BoundCall, CallSpec};
 use crate::settings::optimizer::adamw::SPEC;
-use candle_core::{Result, Var};
+use candle_core::Result;
 
 pub struct AdamW;
 
@@ -16,8 +16,8 @@ impl OptimizerKind for AdamW {
         &SPEC
     }
 
-    fn build(&self, call: &BoundCall, weights: Vec<Var>) -> Result<Box<dyn Optimizer>> {
-        let in_place = runs_in_place(&weights);
+    fn build(&self, call: &BoundCall, weights: Weights) -> Result<Box<dyn Optimizer>> {
+        let in_place = runs_in_place(&weights.vars);
         Ok(Box::new(AdamState::new(Settings::new(call, Decay::Decoupled), weights, in_place)?))
     }
 }
@@ -33,7 +33,7 @@ mod tests {
 
     fn weights_after(changes: &[(&str, ArgValue)], dtype: DType, in_place: bool) -> Vec<f64> {
         let settings = Settings::new(&call(&SPEC, changes), Decay::Decoupled);
-        three_steps(dtype, |weights| Box::new(AdamState::new(settings, weights, in_place).unwrap()))
+        three_steps(dtype, |weights| Box::new(AdamState::new(settings, weights.into(), in_place).unwrap()))
     }
 
     #[test]

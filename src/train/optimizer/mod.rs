@@ -8,6 +8,8 @@ mod adamw;
 mod sgd;
 
 use crate::args::{BoundCall, CallSpec};
+use crate::lower::{Parameter, Parameters};
+use crate::settings::optimizer::decays_first_layer;
 use candle_core::{CpuStorage, DType, Layout, Result, Tensor, Var, bail};
 
 /// Every optimiser that `optimizer = …` can name, in the order of [`crate::settings::optimizer::SPECS`].
@@ -20,7 +22,7 @@ pub trait OptimizerKind: Sync {
     ///
     /// # Errors
     /// Where Candle cannot allocate the state.
-    fn build(&self, call: &BoundCall, weights: Vec<Var>) -> Result<Box<dyn Optimizer>>;
+    fn build(&self, call: &BoundCall, weights: Weights) -> Result<Box<dyn Optimizer>>;
     /// Numbers of state that each number of a weight has.
     fn state_numbers(&self) -> usize;
 }
@@ -38,9 +40,40 @@ pub fn state_numbers(call: &BoundCall) -> usize {
 ///
 /// # Panics
 /// Where `call` names none, which binding has excluded.
-pub fn build(call: &BoundCall, weights: Vec<Var>) -> Result<Box<dyn Optimizer>> {
+pub fn build(call: &BoundCall, weights: Weights) -> Result<Box<dyn Optimizer>> {
     let kind = OPTIMIZERS.iter().find(|kind| kind.spec().name == call.name);
     kind.unwrap_or_else(|| panic!("no optimiser `{}`", call.name)).build(call, weights)
+}
+
+/// What an optimiser trains.
+pub struct Weights {
+    pub vars: Vec<Var>,
+    /// Whether weight decay pulls on each.
+    pub decays: Vec<bool>,
+}
+
+impl Weights {
+    /// Those of a network, of which an optimiser lets all decay or the first stage's alone.
+    pub fn of(parameters: &Parameters, call: &BoundCall) -> Self {
+        let stage = |parameter: &Parameter| parameter.name.split('.').next().map(str::to_owned);
+        let first = parameters.trained().next().and_then(stage);
+        let first_alone = decays_first_layer(call);
+        Self {
+            vars: parameters.trained().map(|parameter| parameter.var.clone()).collect(),
+            decays: parameters.trained().map(|parameter| !first_alone || stage(parameter) == first).collect(),
+        }
+    }
+
+    /// How strongly weight decay of `strength` pulls on each.
+    fn strengths(&self, strength: f64) -> Vec<f64> {
+        self.decays.iter().map(|&decays| if decays { strength } else { 0.0 }).collect()
+    }
+}
+
+impl From<Vec<Var>> for Weights {
+    fn from(vars: Vec<Var>) -> Self {
+        Self { decays: vec![true; vars.len()], vars }
+    }
 }
 
 /// An optimiser with its state.
@@ -212,6 +245,7 @@ mod tests {
                     (Some((_, value)), _) => value.clone(),
                     (None, Default::Float(value)) => ArgValue::Float(value),
                     (None, Default::Bool(value)) => ArgValue::Bool(value),
+                    (None, Default::Choice(word)) => ArgValue::Choice(word),
                     (None, other) => panic!("no default to take from {other:?}"),
                 };
                 BoundArg { name: arg.name, value, span: None }
@@ -259,9 +293,27 @@ mod tests {
     fn a_weight_without_gradient_stays() {
         for spec in SPECS {
             let weight = Var::new(&[1.0f32, 2.0], &Device::Cpu).unwrap();
-            let mut optimizer = build(&call(spec, &[]), vec![weight.clone()]).unwrap();
+            let mut optimizer = build(&call(spec, &[]), vec![weight.clone()].into()).unwrap();
             optimizer.step(&[None], 0.1, 1.0).unwrap();
             assert_eq!(weight.to_vec1::<f32>().unwrap(), [1.0, 2.0]);
+        }
+    }
+
+    #[test]
+    fn decay_may_be_of_the_first_layer_alone() {
+        for spec in SPECS {
+            let changes = [("weight_decay", ArgValue::Float(0.1))];
+            let [first, second] = [0, 1].map(|_| Var::new(&[1.0f32, 2.0], &Device::Cpu).unwrap());
+            let weights = Weights { vars: vec![first.clone(), second.clone()], decays: vec![true, false] };
+            let mut optimizer = build(&call(spec, &changes), weights).unwrap();
+            let zeros = Tensor::zeros(2, DType::F32, &Device::Cpu).unwrap();
+            optimizer.step(&[Some(zeros.clone()), Some(zeros)], 0.1, 1.0).unwrap();
+            assert_eq!(second.to_vec1::<f32>().unwrap(), [1.0, 2.0], "{}", spec.name);
+            assert!(
+                first.to_vec1::<f32>().unwrap().iter().zip([1.0, 2.0]).all(|(w, then)| *w < then),
+                "{}",
+                spec.name
+            );
         }
     }
 
@@ -277,17 +329,17 @@ mod tests {
                 .map(|step| Tensor::new(&[0.3f32 * step as f32 - 0.5, 0.7], &Device::Cpu).unwrap())
                 .collect();
             let straight = Var::new(&[1.0f32, 2.0], &Device::Cpu).unwrap();
-            let mut optimizer = build(&call, vec![straight.clone()]).unwrap();
+            let mut optimizer = build(&call, vec![straight.clone()].into()).unwrap();
             for gradient in &gradients {
                 optimizer.step(&[Some(gradient.clone())], 0.1, 0.5).unwrap();
             }
 
             let resumed = Var::new(&[1.0f32, 2.0], &Device::Cpu).unwrap();
-            let mut first = build(&call, vec![resumed.clone()]).unwrap();
+            let mut first = build(&call, vec![resumed.clone()].into()).unwrap();
             first.step(&[Some(gradients[0].clone())], 0.1, 0.5).unwrap();
             first.step(&[Some(gradients[1].clone())], 0.1, 0.5).unwrap();
             let state = first.state().unwrap();
-            let mut second = build(&call, vec![resumed.clone()]).unwrap();
+            let mut second = build(&call, vec![resumed.clone()].into()).unwrap();
             let find =
                 |name: &str| state.iter().find(|(given, _)| given == name).map(|(_, tensor)| tensor.clone());
             second.restore(&find).unwrap();

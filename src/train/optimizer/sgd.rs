@@ -1,6 +1,6 @@
 //! Stochastic gradient descent.
 
-use super::{Optimizer, OptimizerKind, Real, restore_var, runs_in_place, slice, slice_mut};
+use super::{Optimizer, OptimizerKind, Real, Weights, restore_var, runs_in_place, slice, slice_mut};
 use crate::args::{BoundCall, CallSpec};
 use crate::settings::optimizer::sgd::SPEC;
 use candle_core::{CpuStorage, InplaceOp3, Layout, Result, Tensor, Var, bail};
@@ -16,8 +16,8 @@ impl OptimizerKind for Sgd {
         &SPEC
     }
 
-    fn build(&self, call: &BoundCall, weights: Vec<Var>) -> Result<Box<dyn Optimizer>> {
-        let in_place = runs_in_place(&weights);
+    fn build(&self, call: &BoundCall, weights: Weights) -> Result<Box<dyn Optimizer>> {
+        let in_place = runs_in_place(&weights.vars);
         Ok(Box::new(SgdState::new(Settings::new(call), weights, in_place)?))
     }
 }
@@ -43,32 +43,36 @@ impl Settings {
 struct SgdState {
     settings: Settings,
     weights: Vec<Var>,
+    /// How strongly weight decay pulls on each.
+    strengths: Vec<f64>,
     /// The running step of each weight. From zero its first value is the gradient, as PyTorch starts it.
     velocities: Vec<Var>,
     in_place: bool,
 }
 
 impl SgdState {
-    fn new(settings: Settings, weights: Vec<Var>, in_place: bool) -> Result<Self> {
+    fn new(settings: Settings, weights: Weights, in_place: bool) -> Result<Self> {
+        let (strengths, weights) = (weights.strengths(settings.weight_decay), weights.vars);
         let velocities = weights
             .iter()
             .map(|weight| Var::zeros(weight.shape(), weight.dtype(), weight.device()))
             .collect::<Result<_>>()?;
-        Ok(Self { settings, weights, velocities, in_place })
+        Ok(Self { settings, weights, strengths, velocities, in_place })
     }
 }
 
 impl Optimizer for SgdState {
     fn step(&mut self, gradients: &[Option<Tensor>], lr: f64, scale: f64) -> Result<()> {
-        let Settings { momentum, nesterov, weight_decay } = self.settings;
-        let update = UpdateVelocity { momentum, weight_decay, scale };
-        let apply = if nesterov {
-            ApplyVelocity { weight_decay, scale, of_gradient: lr, of_velocity: lr * momentum }
-        } else {
-            ApplyVelocity { weight_decay, scale, of_gradient: 0.0, of_velocity: lr }
-        };
+        let Settings { momentum, nesterov, .. } = self.settings;
         for (idx, gradient) in gradients.iter().enumerate() {
             let Some(gradient) = gradient else { continue };
+            let weight_decay = self.strengths[idx];
+            let update = UpdateVelocity { momentum, weight_decay, scale };
+            let apply = if nesterov {
+                ApplyVelocity { weight_decay, scale, of_gradient: lr, of_velocity: lr * momentum }
+            } else {
+                ApplyVelocity { weight_decay, scale, of_gradient: 0.0, of_velocity: lr }
+            };
             let (weight, velocity) = (&self.weights[idx], &self.velocities[idx]);
             if self.in_place {
                 let gradient = gradient.contiguous()?;
@@ -220,8 +224,9 @@ mod tests {
     fn check(changes: &[(&str, ArgValue)], expected: [f64; 3]) {
         for in_place in [true, false] {
             let settings = Settings::new(&call(&SPEC, changes));
-            let build =
-                |weights| Box::new(SgdState::new(settings, weights, in_place).unwrap()) as Box<dyn Optimizer>;
+            let build = |weights: Vec<Var>| {
+                Box::new(SgdState::new(settings, weights.into(), in_place).unwrap()) as Box<dyn Optimizer>
+            };
             assert_close(&three_steps(DType::F64, build), &expected, 1e-14);
             assert_close(&three_steps(DType::F32, build), &expected, 5e-7);
         }

@@ -150,7 +150,18 @@ pub fn read(
     edges: &[(u32, u32)],
     known: Option<&Vocabulary>,
 ) -> Result<Prepared, DataError> {
-    let asked = Asked::of(Item::Node, call, known);
+    let mut asked = Asked::of(Item::Node, call, known);
+    // What is predicted of the nodes is no feature of theirs.
+    if asked.choice == "auto" {
+        let other = match call.args.choice("target") {
+            "node_labels" => Some(("node_attributes", "attributes")),
+            "node_attributes" => Some(("node_labels", "labels")),
+            _ => None,
+        };
+        if let Some((part, word)) = other {
+            asked.choice = if files.has(part) { word } else { "degree" };
+        }
+    }
     let n_nodes = node_offsets.last().map_or(0, |&end| end as usize);
     let mut prepared = if features::is_list(call) {
         let max_nodes = call.args.opt_int("max_nodes").map(|most| most as usize);

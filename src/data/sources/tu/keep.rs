@@ -29,7 +29,7 @@ pub fn graphs(
     moved: &[u32],
     edges: &mut EdgeList,
     features: &mut Features,
-    targets: &mut Targets,
+    (targets, of_nodes): (&mut Targets, bool),
     graph_ids: &mut Vec<u32>,
 ) {
     let kept_edges: Vec<u32> = (0u32..)
@@ -44,11 +44,15 @@ pub fn graphs(
     let kept_nodes: Vec<u32> =
         (0..moved.len()).filter(|&node| moved[node] != DROPPED).map(|node| node as u32).collect();
     *features = features.picked(&kept_nodes);
+    let items: Vec<usize> = match of_nodes {
+        true => kept_nodes.iter().map(|&node| node as usize).collect(),
+        false => kept.to_vec(),
+    };
     match targets {
-        Targets::Classes(classes) => *classes = kept.iter().map(|&graph| classes[graph]).collect(),
+        Targets::Classes(classes) => *classes = items.iter().map(|&item| classes[item]).collect(),
         Targets::Values { values, n_values } => {
             *values =
-                kept.iter().flat_map(|&graph| &values[graph * *n_values..][..*n_values]).copied().collect();
+                items.iter().flat_map(|&item| &values[item * *n_values..][..*n_values]).copied().collect();
         }
         Targets::None => {}
     }

@@ -78,7 +78,8 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
     let prepared = features::read(files, call, &node_offsets, &edges.pairs, known)?;
     let (mut features, columns) = (prepared.features, prepared.columns);
     let n_graphs = node_offsets.len() - 1;
-    let (mut targets, class_names, target) = targets::read(files, call, n_graphs, &indicator_name, known)?;
+    let (mut targets, class_names, target) =
+        targets::read(files, call, (n_graphs, n_nodes), &indicator_name, known)?;
     let mut graph_ids: Vec<u32> = (1..node_offsets.len() as u32).collect();
 
     let mut parts_read = vec!["A", "graph_indicator"];
@@ -94,7 +95,9 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
     if kind_labels.is_some() {
         parts_read.push(Item::Edge.labels());
     }
+    let of_nodes = targets::are_of_nodes(call);
     parts_read.push(match targets {
+        _ if of_nodes => call.args.choice("target"),
         Targets::Classes(_) => "graph_labels",
         Targets::Values { .. } => "graph_attributes",
         Targets::None => "",
@@ -123,7 +126,7 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
         }
         if kept.len() + 1 < node_offsets.len() {
             let moved = keep::moved(&kept, &mut node_offsets);
-            keep::graphs(&kept, &moved, &mut edges, &mut features, &mut targets, &mut graph_ids);
+            keep::graphs(&kept, &moved, &mut edges, &mut features, (&mut targets, of_nodes), &mut graph_ids);
             name = format!("{name} (graphs of at most {max_nodes} nodes)");
         }
     }
@@ -134,7 +137,7 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
     };
     let mut dataset = Dataset::new(DatasetParts {
         name,
-        task: task.map(|kind| Task { entity: Entity::Graph, kind }),
+        task: task.map(|kind| Task { entity: if of_nodes { Entity::Nodes } else { Entity::Graph }, kind }),
         node_offsets,
         edges: edges.pairs,
         edge_features: edges.features,

@@ -1,5 +1,6 @@
 //! `NAME_graph_labels.txt` and `NAME_graph_attributes.txt`: what is predicted.
 
+use super::features::{Item, read_labels};
 use crate::args::BoundCall;
 use crate::data::DataError;
 use crate::data::columns::{Target, Vocabulary, values_in_words};
@@ -16,11 +17,14 @@ use crate::diagnostic::count;
 pub fn read(
     files: &mut TuFiles,
     call: &BoundCall,
-    n_graphs: usize,
+    (n_graphs, n_nodes): (usize, usize),
     indicator: &FileName,
     known: Option<&Vocabulary>,
 ) -> Result<(Targets, Vec<String>, Option<Target>), DataError> {
     let written = call.args.get("target");
+    if let Some(targets) = of_nodes(files, call, n_nodes, known)? {
+        return Ok(targets);
+    }
     let of_model = known.filter(|_| written.is_none_or(|arg| arg.span.is_none())).and_then(|known| {
         Some(match known.target.as_ref()? {
             Target::Classes(_) if files.has("graph_labels") => "labels",
@@ -71,6 +75,61 @@ pub fn read(
     Ok((Targets::Values { values: table.values, n_values: table.width }, Vec::new(), Some(target)))
 }
 
+/// Whether a call predicts something of the nodes.
+pub fn are_of_nodes(call: &BoundCall) -> bool {
+    matches!(call.args.choice("target"), "node_labels" | "node_attributes")
+}
+
+/// The labels or attributes of the nodes, where the call predicts these. Of a set that lacks them for a model that is known,
+/// nothing is there to be measured against.
+fn of_nodes(
+    files: &mut TuFiles,
+    call: &BoundCall,
+    n_nodes: usize,
+    known: Option<&Vocabulary>,
+) -> Result<Option<(Targets, Vec<String>, Option<Target>)>, DataError> {
+    if !are_of_nodes(call) {
+        return Ok(None);
+    }
+    let part = call.args.choice("target");
+    let span = call.args.get("target").and_then(|arg| arg.span);
+    if !files.has(part) {
+        if known.is_some() && span.is_none() {
+            return Ok(Some((Targets::None, Vec::new(), None)));
+        }
+        let (name, file) = (&files.name, files.file_of(part));
+        return Err(DataError::new(
+            "data::missing_part",
+            format!("`target = {part}` needs `{file}`, which {name} does not have"),
+        )
+        .file(files.path.display().to_string())
+        .help("leave `target` out: what the set has is used")
+        .span(span));
+    }
+    if part == "node_attributes" {
+        let text = files.open(part)?.expect("the set has it");
+        let name = text.name.clone();
+        let table = text.reals(n_nodes, "a node attribute (a real number)")?;
+        super::expect_rows(&name, table.n_rows, n_nodes, "node")?;
+        let target = Target::Values(table.width);
+        return Ok(Some((
+            Targets::Values { values: table.values, n_values: table.width },
+            Vec::new(),
+            Some(target),
+        )));
+    }
+    let (name, table) = read_labels(files, Item::Node, n_nodes)?.expect("the set has it");
+    if table.width != 1 {
+        return Err(name
+            .whole(
+                "data::unsupported_set",
+                format!("has {} labels for each node: a model predicts one class", table.width),
+            )
+            .help("keep the column of one of them"));
+    }
+    classes_of(&name, &table.values, "node", known.and_then(Vocabulary::classes)).map(Some)
+}
+
 /// Classes in the order of their labels.
 fn read_classes(
     files: &mut TuFiles,
@@ -82,24 +141,34 @@ fn read_classes(
     let name = text.name.clone();
     let table = text.integers(Some(1), n_graphs, "one graph label (a whole number)")?;
     expect_graphs(&name, table.n_rows, n_graphs, indicator)?;
+    classes_of(&name, &table.values, "graph", known)
+}
+
+/// The classes that labels are, one a line.
+fn classes_of(
+    name: &FileName,
+    values: &[i64],
+    item: &str,
+    known: Option<&[i64]>,
+) -> Result<(Targets, Vec<String>, Option<Target>), DataError> {
     let labels = match known {
         Some(known) => known.to_vec(),
         None => {
-            let mut labels = table.values.clone();
+            let mut labels = values.to_vec();
             labels.sort_unstable();
             labels.dedup();
             labels
         }
     };
-    let mut classes = Vec::with_capacity(n_graphs);
-    for (row, label) in table.values.iter().enumerate() {
+    let mut classes = Vec::with_capacity(values.len());
+    for (row, label) in values.iter().enumerate() {
         let Ok(class) = labels.binary_search(label) else {
             return Err(name
                 .error(
                     "data::unknown_label",
                     row,
                     format!(
-                        "graph label {label} is none of the model's classes ({})",
+                        "{item} label {label} is none of the model's classes ({})",
                         values_in_words(&labels)
                     ),
                 )

@@ -135,6 +135,13 @@ pub fn read_as_in_training(call: &mut BoundCall, trained: &BoundCall) -> Vec<(St
     if call.name != trained.name {
         return differs;
     }
+    // What is predicted of the nodes is no part of the files by itself, and of a call nothing else shows it.
+    let is_of_nodes = |value: &ArgValue| matches!(value, ArgValue::Choice("node_labels" | "node_attributes"));
+    if let Some(then) = trained.args.get("target").filter(|arg| is_of_nodes(&arg.value))
+        && let Some(now) = call.args.0.iter_mut().find(|arg| arg.name == "target" && arg.span.is_none())
+    {
+        now.value = then.value.clone();
+    }
     for name in ["features", NORMALIZE.name] {
         let Some(then) = trained.args.get(name).map(|arg| arg.value.clone()) else { continue };
         let Some(now) = call.args.0.iter_mut().find(|arg| arg.name == name) else { continue };

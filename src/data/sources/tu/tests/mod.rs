@@ -2,6 +2,7 @@
 
 mod broken;
 mod model;
+mod nodes;
 mod places;
 mod published;
 mod reading;
