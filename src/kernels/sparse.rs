@@ -381,7 +381,8 @@ struct Known {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Made {
     pub stage: usize,
-    pub step: usize,
+    /// `None` for all steps that never change.
+    pub step: Option<usize>,
     /// Only the rows that are compared with targets.
     pub is_picked: bool,
     pub of: Vec<TensorId>,
@@ -399,21 +400,34 @@ impl Constants {
         tensors.iter().all(|tensor| known.ids.contains(&tensor.id()))
     }
 
+    /// One more.
+    pub fn add(&self, tensor: &Tensor) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).ids.push(tensor.id());
+    }
+
+    /// What was kept.
+    pub fn known(&self, made: &Made) -> Option<Vec<Tensor>> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.made.iter().find(|(known, _)| known == made).map(|(_, results)| results.clone())
+    }
+
+    /// Keeps results for later runs.
+    pub fn keep(&self, made: Made, results: Vec<Tensor>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.ids.extend(results.iter().map(Tensor::id));
+        known.made.push((made, results));
+    }
+
     /// What `make` makes, which is kept.
     ///
     /// # Errors
     /// Those of `make`.
     pub fn once(&self, made: Made, make: impl FnOnce() -> Result<Vec<Tensor>>) -> Result<Vec<Tensor>> {
-        {
-            let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((_, results)) = known.made.iter().find(|(known, _)| *known == made) {
-                return Ok(results.clone());
-            }
+        if let Some(known) = self.known(&made) {
+            return Ok(known);
         }
         let results: Vec<Tensor> = make()?.iter().map(Tensor::detach).collect();
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.ids.extend(results.iter().map(Tensor::id));
-        known.made.push((made, results.clone()));
+        self.keep(made, results.clone());
         Ok(results)
     }
 }
@@ -532,7 +546,7 @@ mod tests {
         let constants = Constants::beginning_with(&[&x]);
         let mut n_made = 0;
         for _ in 0..3 {
-            let made = Made { stage: 1, step: 0, is_picked: false, of: vec![x.id()] };
+            let made = Made { stage: 1, step: Some(0), is_picked: false, of: vec![x.id()] };
             let results = constants.once(made, || {
                 n_made += 1;
                 Ok(vec![(&x + 1.0)?])

@@ -290,6 +290,7 @@ impl Network {
             cx.wanted_rows.clone_from(wanted);
             let mut value = step.summation.during(|| module.forward(&inputs, cx))?;
             for found in self.loops.iter().filter(|found| found.state == idx) {
+                value.x = cx.stand_ins.written_out(value.x)?;
                 let (settled, back) = self.settle(found, &value, &values, batch, cx)?;
                 value = settled;
                 implicit.extend(back.map(|back| (found.end, back)));

@@ -111,38 +111,62 @@ impl Variant {
     }
 }
 
+/// Steps of a program that never change, and which of their results others read.
+struct ConstantSteps {
+    /// By step.
+    is_constant: Vec<bool>,
+    kept: Vec<Id>,
+}
+
 impl Variant {
-    /// What a step reads, where that never changes, and the step neither: no weights, no random numbers.
-    fn constant(&self, step: usize, constants: &Constants, values: &Values) -> Result<Option<Vec<TensorId>>> {
-        let program = &self.described.program;
-        let args = match &self.steps[step] {
-            Step::Call(id) => match &program.value(*id).op {
-                Op::Call {
-                    what:
-                        Composite::Propagate(_) | Composite::PropagateMax | Composite::Plus | Composite::Beside,
-                    args,
-                    ..
-                } => args,
-                _ => return Ok(None),
-            },
-            Step::Primitives { part, .. } => {
-                let is_drawn = part.program.values.iter().any(|value| matches!(value.op, Op::Random { .. }));
-                if !part.weights.is_empty() || is_drawn || part.is_of_kept || part.inputs.is_empty() {
-                    return Ok(None);
+    /// The steps that never change where some ports do not: no weights, no random numbers. `None` where there are none.
+    fn constant_steps(&self, is_constant_port: impl Fn(usize) -> bool) -> Option<ConstantSteps> {
+        let (program, ports) = (&self.described.program, &self.described.ports);
+        let mut is_constant_value = vec![false; program.values.len()];
+        let is_known = |id: &Id, made: &[bool]| match program.value(*id).op {
+            Op::Input(port) => ports.get(port).is_some_and(|&port| is_constant_port(port)),
+            _ => made[id.index()],
+        };
+        let reads = |step: &Step| match step {
+            Step::Call(id) => program.value(*id).op.args(),
+            Step::Primitives { part, .. } => part.inputs.clone(),
+        };
+        let mut is_constant = vec![false; self.steps.len()];
+        for (step, is_constant) in self.steps.iter().zip(&mut is_constant) {
+            let results = match step {
+                Step::Call(id) => match &program.value(*id).op {
+                    Op::Call { what, .. } if what.makes_level() => break,
+                    Op::Call {
+                        what:
+                            Composite::Propagate(_)
+                            | Composite::PropagateMax
+                            | Composite::Plus
+                            | Composite::Beside,
+                        ..
+                    } => vec![*id],
+                    _ => continue,
+                },
+                Step::Primitives { part, .. } => {
+                    let is_drawn =
+                        part.program.values.iter().any(|value| matches!(value.op, Op::Random { .. }));
+                    if !part.weights.is_empty() || is_drawn || part.is_of_kept || part.inputs.is_empty() {
+                        continue;
+                    }
+                    part.results.clone()
                 }
-                &part.inputs
+            };
+            if reads(step).iter().all(|id| is_known(id, &is_constant_value)) {
+                *is_constant = true;
+                results.iter().for_each(|id| is_constant_value[id.index()] = true);
             }
-        };
-        let is_data = |id: &Id| match program.value(*id).op {
-            Op::Input(port) => port < self.described.ports.len(),
-            Op::Weight(_) => false,
-            _ => values.made[id.index()].is_some(),
-        };
-        if !args.iter().all(is_data) {
-            return Ok(None);
         }
-        let args: Vec<Tensor> = args.iter().map(|&id| values.as_it_came(id)).collect::<Result<_>>()?;
-        Ok(constants.are_constant(&args).then(|| args.iter().map(Tensor::id).collect()))
+        let is_read = |id: &Id| {
+            let others = self.steps.iter().zip(&is_constant).filter(|(_, is_constant)| !**is_constant);
+            program.outputs.contains(id) || others.into_iter().any(|(step, _)| reads(step).contains(id))
+        };
+        let made = (0..program.values.len() as u32).map(Id).filter(|id| is_constant_value[id.index()]);
+        let kept: Vec<Id> = made.filter(is_read).collect();
+        (!kept.is_empty()).then_some(ConstantSteps { is_constant, kept })
     }
 }
 
@@ -258,22 +282,37 @@ impl ProgramModule {
             is_its_own && !Summation::current().is_reproducible()
         });
         let constants = constants.map(|(constants, _)| constants);
+        // What never changes is there from an earlier run, or is kept in this one.
+        let fixed = constants.as_ref().and_then(|constants| {
+            variant.constant_steps(|port| constants.are_constant(std::slice::from_ref(&inputs[port].x)))
+        });
+        let made_by = |step: Option<usize>, of: Vec<TensorId>| Made {
+            stage: std::ptr::from_ref(variant) as usize,
+            step,
+            is_picked: false,
+            of,
+        };
+        let of_constants = |constants: &Arc<Constants>| {
+            let fixed = inputs.iter().filter(|input| constants.are_constant(std::slice::from_ref(&input.x)));
+            fixed.map(|input| input.x.id()).collect()
+        };
+        let key = made_by(None, constants.as_ref().map_or_else(Vec::new, of_constants));
+        let mut is_known = false;
+        if let (Some(constants), Some(fixed)) = (&constants, &fixed)
+            && let Some(known) = constants.known(&key)
+        {
+            fixed.kept.iter().zip(known).for_each(|(id, tensor)| values.made[id.index()] = Some(tensor));
+            is_known = true;
+        }
+        let mut newly_kept: Vec<(Id, Tensor)> = Vec::new();
         let mut topology = None;
-        let mut topology_is_own = true;
         let mut next: Option<NextLevel> = None;
         for (idx, (step, frees)) in variant.steps.iter().zip(&variant.frees).enumerate() {
-            let constant = match &constants {
-                Some(constants) if next.is_none() && topology_is_own => {
-                    variant.constant(idx, constants, &values)?
-                }
-                _ => None,
-            };
-            let made = |of: Vec<TensorId>| Made {
-                is_picked: false,
-                stage: std::ptr::from_ref(variant) as usize,
-                step: idx,
-                of,
-            };
+            let is_fixed = fixed.as_ref().is_some_and(|fixed| fixed.is_constant[idx]);
+            if is_fixed && is_known {
+                continue;
+            }
+            let made = |of: Vec<TensorId>| made_by(Some(idx), of);
             match step {
                 Step::Call(id) => {
                     let Op::Call { what, args, then } = &program.value(*id).op else {
@@ -306,7 +345,6 @@ impl ProgramModule {
                         (Composite::Nearest { k }, _) => {
                             let found = kernels::nearest(&values.get(args[0])?, &structure.offsets(), *k)?;
                             topology = Some(Topology::sparse(&found));
-                            topology_is_own = false;
                         }
                         (Composite::MergedMax, Some(NextLevel::Contracted(contraction))) => {
                             let x = kernels::max_of_lists(&values.get(args[0])?, &contraction.members)?;
@@ -348,19 +386,12 @@ impl ProgramModule {
                                 )?,
                                 None => None,
                             };
-                            let result = match (constant, &constants) {
-                                _ if layer.is_some() => {
-                                    let LayerInputs { x, w, bias } = layer.expect("it is there");
+                            let result = match layer {
+                                Some(LayerInputs { x, w, bias }) => {
                                     cx.has_picked = wanted.is_some();
                                     kernels::linear(&x, &w, bias.as_ref(), Activation::of(*then))?
                                 }
-                                (Some(of), Some(constants)) => {
-                                    let run = || {
-                                        Ok(vec![self.call(what, args, Activation::of(*then), &values, cx)?])
-                                    };
-                                    constants.once(made(of), run)?.remove(0)
-                                }
-                                _ => self.call(what, args, Activation::of(*then), &values, cx)?,
+                                None => self.call(what, args, Activation::of(*then), &values, cx)?,
                             };
                             values.made[id.index()] = Some(result);
                         }
@@ -380,28 +411,37 @@ impl ProgramModule {
                     let arguments: Vec<Tensor> = arguments.collect::<Result<_>>()?;
                     let weights = part.weights.iter().map(|&weight| self.weights[weight].as_tensor().clone());
                     let weights: Vec<Tensor> = weights.map(followed).collect();
-                    let run = || {
-                        run(&Arguments {
-                            compiled,
-                            inputs: &arguments,
-                            weights: &weights,
-                            topology,
-                            random,
-                            like: &inputs[0].x,
-                        })
-                    };
-                    let results = match (constant, &constants) {
-                        (Some(of), Some(constants)) => constants.once(made(of), run)?,
-                        _ => run()?,
-                    };
+                    let results = run(&Arguments {
+                        compiled,
+                        inputs: &arguments,
+                        weights: &weights,
+                        topology,
+                        random,
+                        like: &inputs[0].x,
+                    })?;
                     for (&id, result) in part.results.iter().zip(results) {
                         values.made[id.index()] = Some(result);
                     }
                 }
             }
+            if let (true, Some(constants), Some(fixed)) = (is_fixed, &constants, &fixed) {
+                for &id in &fixed.kept {
+                    let is_new = newly_kept.iter().all(|(known, _)| *known != id);
+                    if let Some(made) = values.made[id.index()].as_mut().filter(|_| is_new) {
+                        *made = made.detach();
+                        constants.add(made);
+                        newly_kept.push((id, made.clone()));
+                    }
+                }
+            }
             frees.iter().for_each(|id| values.made[id.index()] = None);
         }
-        let results = program.outputs.iter().map(|&id| values.get(id)).collect::<Result<_>>()?;
+        if let (false, Some(constants), Some(fixed)) = (is_known, &constants, &fixed) {
+            newly_kept.sort_by_key(|(id, _)| fixed.kept.iter().position(|kept| kept == id));
+            constants.keep(key, newly_kept.into_iter().map(|(_, tensor)| tensor).collect());
+        }
+        // What comes next may read it without its zeros.
+        let results = program.outputs.iter().map(|&id| values.as_it_came(id)).collect::<Result<_>>()?;
         Ok((results, next))
     }
 
@@ -420,23 +460,29 @@ impl ProgramModule {
         else {
             return Ok(None);
         };
-        let mut x = values.as_it_came(args[0])?;
+        let x = values.as_it_came(args[0])?;
         // Of sparse features the product comes first, and little is left to gather.
         if values.stand_ins.of(&x).is_some() || !constants.are_constant(std::slice::from_ref(&x)) {
             return Ok(None);
         }
-        match (what, &values.inputs[0].structure) {
-            (Composite::Convolve { norm, .. }, Structure::Sparse(graph)) => {
-                let gather = || Ok(vec![tape::beside(|| kernels::propagate(&x, graph, *norm))?]);
-                x = constants.once(made(vec![x.id()]), gather)?.remove(0);
-            }
-            (Composite::Convolve { .. }, _) => return Ok(None),
-            _ => {}
+        let structure = &values.inputs[0].structure;
+        if matches!(what, Composite::Convolve { .. }) && !matches!(structure, Structure::Sparse(_)) {
+            return Ok(None);
         }
-        if let Some(rows) = wanted {
-            let pick = || Ok(vec![tape::beside(|| kernels::gather_rows(&x, rows))?]);
-            x = constants.once(Made { is_picked: true, ..made(vec![x.id()]) }, pick)?.remove(0);
-        }
+        let key = Made { is_picked: wanted.is_some(), ..made(vec![x.id()]) };
+        let make = || {
+            tape::beside(|| {
+                let gathered = match (what, structure) {
+                    (Composite::Convolve { norm, .. }, Structure::Sparse(graph)) => {
+                        kernels::propagate(&x, graph, *norm)?
+                    }
+                    _ => x.clone(),
+                };
+                let rows = |rows| kernels::gather_rows(&gathered, rows);
+                Ok(vec![wanted.map_or_else(|| Ok(gathered.clone()), rows)?])
+            })
+        };
+        let x = constants.once(key, make)?.remove(0);
         let bias = args.get(2).filter(|_| *has_bias).map(|&id| values.get(id)).transpose()?;
         Ok(Some(LayerInputs { x, w: values.get(args[1])?, bias }))
     }
@@ -701,6 +747,24 @@ mod tests {
                     assert!((a - b).abs() <= 1e-5 * a.abs().max(1.0), "{name} of `{text}`: {a} {b}");
                 }
             }
+        }
+    }
+
+    /// What reads the features first runs on what is not zero, whatever stands between.
+    #[test]
+    fn first_layers_do_not_write_the_features_out() {
+        let data = random_graphs(&RandomGraphs { n_graphs: 3, n_features: 9, ..RandomGraphs::default() });
+        let (facts, sparse) = (data.facts(), without_zeros(&data));
+        for text in &FIRST_LAYERS[..4] {
+            let network =
+                Network::build(&compile(text, Some(&facts)), &facts, DType::F32, &Device::Cpu, 3).unwrap();
+            let batch = sparse.batch(&[0, 1, 2], DType::F32, &Device::Cpu).unwrap();
+            let (output, kernels) = crate::kernels::recorder::record(|| {
+                network.forward(&batch, &mut network.training_cx(1)).unwrap().x
+            });
+            assert!(output.elem_count() > 0);
+            let layers = kernels.iter().filter(|kernel| *kernel == "sparse_layer").count();
+            assert_eq!(layers, 1, "`{text}`: {kernels:?}");
         }
     }
 

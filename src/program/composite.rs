@@ -191,6 +191,17 @@ pub enum Composite {
 }
 
 impl Composite {
+    /// Whether what comes behind it lies on another level, or goes by other edges.
+    pub fn makes_level(&self) -> bool {
+        matches!(
+            self,
+            Composite::Select(..)
+                | Composite::Contract { .. }
+                | Composite::Join { .. }
+                | Composite::Nearest { .. }
+        )
+    }
+
     /// As the printed program says it.
     pub fn name(&self) -> &'static str {
         match self {

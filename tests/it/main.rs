@@ -30,6 +30,7 @@ mod lint;
 mod memory;
 mod migrate;
 mod models;
+mod nodes;
 mod operator;
 mod poolers;
 mod reference;
