@@ -534,15 +534,23 @@ impl<'b> V<'b> {
 
     /// `x W_t` with the matrix of each edge's kind `t`: `w[t, i, o]`.
     pub fn typed_linear(self, w: Self) -> Self {
-        self.typed_by(w, false)
+        self.typed_by(w, None, false)
     }
 
-    pub(crate) fn typed_by(self, w: Self, transposed: bool) -> Self {
+    /// `x W_t` with the matrix of each row's kind `t`, a number of a value of the same rows: `w[t, i, o]`.
+    pub fn typed_linear_of(self, kind: Self, w: Self) -> Self {
+        self.typed_by(w, Some(kind), false)
+    }
+
+    pub(crate) fn typed_by(self, w: Self, kind: Option<Self>, transposed: bool) -> Self {
         let (mut axes, shape) = (self.axes(), w.axes());
         let out = if transposed { &shape[1] } else { &shape[2] };
         let last = axes.len() - 1;
         axes[last] = out.clone();
-        self.b.push(Op::Typed { x: self.id, w: w.id, transposed }, Space::Edges, axes)
+        let space = kind.map_or(Space::Edges, |kind| kind.space());
+        assert!(kind.is_none() || self.space() == space, "kinds of other rows");
+        let kind = kind.map(|kind| kind.id);
+        self.b.push(Op::Typed { x: self.id, w: w.id, kind, transposed }, space, axes)
     }
 
     /// Row by row `self[p, q] · other[q, r]`.
@@ -833,9 +841,9 @@ impl<'b> V<'b> {
         self.b.push(Op::Outer { a: self.id, b: other.id, index }, index.to(), axes)
     }
 
-    pub(crate) fn outer_of_kinds(self, other: Self, n_kinds: Size) -> Self {
+    pub(crate) fn outer_of_kinds(self, other: Self, kind: Option<Id>, n_kinds: Size) -> Self {
         let axes = vec![n_kinds, self.width(), other.width()];
-        self.b.push(Op::OuterOfKinds { a: self.id, b: other.id }, Space::One, axes)
+        self.b.push(Op::OuterOfKinds { a: self.id, b: other.id, kind }, Space::One, axes)
     }
 
     /// `self[p]` times the matrix `y[p, q]` of its graph.

@@ -102,15 +102,15 @@ pub fn differentiate(forward: &Program, wanted: &[bool]) -> Differentiated {
                     give(*w, narrowed(whole, weight));
                 }
             }
-            Op::Typed { x, w, transposed } => {
+            Op::Typed { x, w, kind, transposed } => {
                 if wants(*x) {
-                    give(*x, g.typed_by(b.at(*w), !transposed));
+                    give(*x, g.typed_by(b.at(*w), kind.map(|kind| b.at(kind)), !transposed));
                 }
                 if wants(*w) {
                     let n_kinds = b.at(*w).axes()[0].clone();
                     let x = b.at(*x);
                     let (left, right) = if *transposed { (g, x) } else { (x, g) };
-                    give(*w, left.outer_of_kinds(right, n_kinds));
+                    give(*w, left.outer_of_kinds(right, *kind, n_kinds));
                 }
             }
             Op::Contract { a, b: c, transposed } => {
@@ -536,7 +536,14 @@ mod tests {
         check("heads", |b, x, _, _| x.heads(2, &size(2)).linear(weight(b, "w", &[2, 2, 3])));
         check("one weight for all heads", |b, x, _, _| x.heads(2, &size(2)).linear(weight(b, "w", &[2, 3])));
         check("typed", |b, _, e, _| e.typed_linear(weight(b, "w", &[2, 4, 3])));
-        check("typed, transposed", |b, _, e, _| e.typed_by(weight(b, "w", &[2, 3, 4]), true));
+        let degree = |b: &Build| b.at(b.edges().degree().at_most(2.0).view(&[size(1)]).id).id;
+        check("typed by a value", |b, x, _, _| {
+            x.typed_linear_of(b.at(degree(b)), weight(b, "w", &[3, 4, 3]))
+        });
+        check("typed by a value, transposed", |b, x, _, _| {
+            x.typed_by(weight(b, "w", &[3, 3, 4]), Some(b.at(degree(b))), true)
+        });
+        check("typed, transposed", |b, _, e, _| e.typed_by(weight(b, "w", &[2, 3, 4]), None, true));
         for turned in [[false, false], [true, false], [false, true], [true, true]] {
             check("contract", |_, x, e, _| {
                 let (a, c) = (e.heads(2, &size(2)), x.gather(Index::Source).heads(2, &size(2)));

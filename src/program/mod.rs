@@ -135,10 +135,12 @@ pub enum Op {
         w: Id,
         transposed: bool,
     },
-    /// [`Op::Linear`] with the matrix of each edge's kind: `w[t, i, o]`.
+    /// [`Op::Linear`] with the matrix of each row's kind: `w[t, i, o]`. Edges have kinds of their own; others are numbers
+    /// that stand in a value of the same rows, whole and below `t`: those beyond count as the last, those below 0 as 0.
     Typed {
         x: Id,
         w: Id,
+        kind: Option<Id>,
         transposed: bool,
     },
     /// Row by row `a[p, q] · b[q, r]`, either transposed before.
@@ -199,10 +201,11 @@ pub enum Op {
         b: Id,
         index: Index,
     },
-    /// `Σ a bᵀ` over the edges of each kind → `[t, p, q]` of [`Space::One`].
+    /// `Σ a bᵀ` over the rows of each kind → `[t, p, q]` of [`Space::One`]. Kinds are those of [`Op::Typed`].
     OuterOfKinds {
         a: Id,
         b: Id,
+        kind: Option<Id>,
     },
     /// `a[p]` times the matrix `y[p, q]` that the map leads to; `transposed`: `y[q, p]`.
     Apply {
@@ -231,8 +234,11 @@ impl Op {
             | Op::IsLoop
             | Op::Random { .. } => Vec::new(),
             Op::Map(_, args) | Op::Call { args, .. } => args.clone(),
-            Op::Linear { x, w, .. } | Op::Typed { x, w, .. } => vec![*x, *w],
-            Op::Contract { a, b, .. } | Op::Outer { a, b, .. } | Op::OuterOfKinds { a, b } => vec![*a, *b],
+            Op::Linear { x, w, .. } => vec![*x, *w],
+            Op::Typed { x: a, w: b, kind, .. } | Op::OuterOfKinds { a, b, kind } => {
+                [*a, *b].into_iter().chain(*kind).collect()
+            }
+            Op::Contract { a, b, .. } | Op::Outer { a, b, .. } => vec![*a, *b],
             Op::Fold { x, .. }
             | Op::View(x)
             | Op::Slice { x, .. }
@@ -262,8 +268,10 @@ impl Op {
             Op::Map(_, args) | Op::Call { args, .. } | Op::Concat { parts: args, .. } => {
                 args.iter_mut().for_each(|arg| *arg = of(*arg));
             }
-            Op::Linear { x, w, .. } | Op::Typed { x, w, .. } => (*x, *w) = (of(*x), of(*w)),
-            Op::Contract { a, b, .. } | Op::Outer { a, b, .. } | Op::OuterOfKinds { a, b } => {
+            Op::Typed { x: a, w: b, kind, .. } | Op::OuterOfKinds { a, b, kind } => {
+                (*a, *b, *kind) = (of(*a), of(*b), kind.map(&of));
+            }
+            Op::Linear { x: a, w: b, .. } | Op::Contract { a, b, .. } | Op::Outer { a, b, .. } => {
                 (*a, *b) = (of(*a), of(*b));
             }
             Op::Apply { a, y, .. } => (*a, *y) = (of(*a), of(*y)),

@@ -49,6 +49,10 @@ pub(crate) fn run(
             program.value(*id).axes.iter().map(|size| size.known().unwrap()).collect()
         };
         let width_of = |id: &Id| axes_of(id).iter().product::<usize>();
+        let kind_of = |row: usize, kind: Option<Id>, n_kinds: usize| match kind {
+            Some(kind) => (all[kind.index()][row] as usize).min(n_kinds - 1),
+            None => maps.edges[row].2,
+        };
         // The number of an operand at a row and a place of the result, repeated where it is narrower.
         let at = |id: &Id, row: usize, place: &[usize]| -> f64 {
             let shape = axes_of(id);
@@ -91,14 +95,17 @@ pub(crate) fn run(
                     out.extend(places.iter().map(|place| at(x, row, place)));
                 }
             }
-            Op::Linear { x, w, transposed } | Op::Typed { x, w, transposed } => {
-                let is_typed = matches!(value.op, Op::Typed { .. });
+            Op::Linear { x, w, transposed } | Op::Typed { x, w, transposed, .. } => {
+                let (is_typed, kind) = match value.op {
+                    Op::Typed { kind, .. } => (true, kind),
+                    _ => (false, None),
+                };
                 let (shape, n_in) = (axes_of(w), *axes_of(x).last().unwrap());
                 let n_out = *axes.last().unwrap();
                 for row in 0..rows {
                     for place in &places {
                         let head = match (shape.len(), is_typed) {
-                            (3, true) => maps.edges[row].2,
+                            (3, true) => kind_of(row, kind, shape[0]),
                             (3, false) => place[0],
                             _ => 0,
                         };
@@ -236,9 +243,12 @@ pub(crate) fn run(
                 }
             }
             Op::Outer { .. } | Op::OuterOfKinds { .. } => {
-                let [a, b] = value.op.args()[..] else { unreachable!() };
+                let [a, b, ..] = value.op.args()[..] else { unreachable!() };
                 let index = if let Op::Outer { index, .. } = value.op { index } else { Index::All };
-                let is_typed = matches!(value.op, Op::OuterOfKinds { .. });
+                let (is_typed, kind) = match value.op {
+                    Op::OuterOfKinds { kind, .. } => (true, kind),
+                    _ => (false, None),
+                };
                 out = vec![0.0; rows * width];
                 for row in 0..maps.rows(program.value(a).space) {
                     let to = maps.to(index, row) * width;
@@ -246,7 +256,7 @@ pub(crate) fn run(
                     let p = axes[axes.len() - 2];
                     let heads = if is_typed { 1 } else { width / (p * q) };
                     for head in 0..heads {
-                        let block = if is_typed { maps.edges[row].2 } else { head };
+                        let block = if is_typed { kind_of(row, kind, axes[0]) } else { head };
                         for i in 0..p {
                             for j in 0..q {
                                 let left = all[a.index()][(row * heads + head) * p + i];

@@ -90,8 +90,9 @@ pub fn step(program: &Program, id: Id, words: &Words) -> String {
             format!("{}({})", f.name(), words.join(", "))
         }
         Op::Linear { x, w, transposed } => format!("linear({}, {}{})", v(x), v(w), turned(*transposed)),
-        Op::Typed { x, w, transposed } => {
-            format!("typed_linear({}, {}{}, kind)", v(x), v(w), turned(*transposed))
+        Op::Typed { x, w, kind, transposed } => {
+            let kind = kind.as_ref().map_or("kind".to_owned(), v);
+            format!("typed_linear({}, {}{}, {kind})", v(x), v(w), turned(*transposed))
         }
         Op::Contract { a, b, transposed } => {
             format!("contract({}{}, {}{})", v(a), turned(transposed[0]), v(b), turned(transposed[1]))
@@ -115,7 +116,9 @@ pub fn step(program: &Program, id: Id, words: &Words) -> String {
         }
         Op::Below { x, index } => format!("below({}, {})", v(x), index.word()),
         Op::Outer { a, b, index } => format!("outer({}, {}, {})", v(a), v(b), index.word()),
-        Op::OuterOfKinds { a, b } => format!("outer({}, {}, kind)", v(a), v(b)),
+        Op::OuterOfKinds { a, b, kind } => {
+            format!("outer({}, {}, {})", v(a), v(b), kind.as_ref().map_or("kind".to_owned(), v))
+        }
         Op::Apply { a, y, index, transposed } => {
             format!("apply({}, {}{}, {})", v(a), v(y), turned(*transposed), index.word())
         }

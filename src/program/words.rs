@@ -45,7 +45,7 @@ pub static MEANINGS: &[(&str, &str)] = &[
     ("is_loop", "1 for an edge from a row to itself, else 0"),
     ("random", "0 with the given probability p in training, else 1/(1 − p)"),
     ("linear", "x W, row by row"),
-    ("typed_linear", "x W, with the matrix of the edge's kind"),
+    ("typed_linear", "x W, with the matrix of the kind that an edge has or a number says"),
     (
         "contract",
         "the product of two matrices of each row; of scores of edges, the level whose rows are what nodes become",

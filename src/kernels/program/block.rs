@@ -2,11 +2,12 @@
 
 use super::map::{self, Fit, Operand, Rows};
 use super::phases::{Schedule, dot_of, is_total, source};
-use super::{Memory, Random};
+use super::{MAX_ROWS, Memory, Random};
 use crate::kernels::activation::Activation;
 use crate::kernels::custom::{Mat, product, product_to};
 use crate::kernels::float::Float;
 use crate::kernels::linear::add_column_sums;
+use crate::kernels::parallel::BLOCK_ROWS;
 use crate::kernels::product::{Start, product_at, product_of_rows};
 use crate::kernels::summation::{Summation, sum_rows};
 use crate::program::{Fun, Id, Index, Op, Program, Reduce, Space};
@@ -45,8 +46,10 @@ pub(super) struct BlockPlan {
     slot_of: Vec<Option<usize>>,
     /// Numbers an edge, about, of rows that are copied so that those of one kind stand one after another.
     pub packed_width: f64,
-    /// The most kinds of edges that each have a matrix; 0 where none have.
-    n_kinds: usize,
+    /// The same of rows whose kinds are numbers.
+    pub packed_row_width: f64,
+    /// The most kinds of rows, and of edges, that each have a matrix; 0 where none have.
+    n_kinds: [usize; 2],
     /// By sum over all rows: how many numbers it has, and whether they are added up in f64.
     pub totals: Vec<(Id, usize, bool)>,
 }
@@ -65,10 +68,15 @@ impl BlockPlan {
             _ => None,
         }
     }
+    /// Rows of a block of a phase that goes by rows alone.
+    pub fn rows_of_block(&self) -> usize {
+        BLOCK_ROWS.max(self.least()[0]).min(MAX_ROWS)
+    }
     /// Rows and edges of a block, at least: as many as are worth to read the matrices for that they are multiplied with.
     pub fn least(&self) -> [usize; 2] {
         let has_products = self.steps.iter().any(|step| step.kind == Kind::Product);
-        [if has_products { 32 } else { 1 }, 32 * self.n_kinds]
+        let [of_rows, of_edges] = self.n_kinds.map(|n_kinds| 32 * n_kinds);
+        [of_rows.max(if has_products { 32 } else { 1 }), of_edges]
     }
 }
 
@@ -232,22 +240,44 @@ pub(super) fn plan(program: &Program, schedule: &Schedule, phase: usize) -> Bloc
     let filled = || widths.iter().zip(&is_filled).filter(|(_, is_filled)| **is_filled).map(|(slot, _)| slot);
     let width = |of_edges: bool| filled().filter(|slot| slot.1 == of_edges).map(|slot| slot.0).sum();
     let (edge_width, row_width) = (width(true), width(false));
-    let kinds_of = |&id: &Id| match &program.value(id).op {
-        Op::Typed { w, .. } => program.value(*w).axes[0].known(),
-        Op::OuterOfKinds { .. } => program.value(id).axes[0].known(),
-        _ => None,
-    };
-    let n_kinds = ids.iter().filter_map(kinds_of).max().unwrap_or(0);
-    let packed = ids.iter().filter_map(|id| {
-        let (value, n_kinds) = (program.value(*id), kinds_of(id)?);
-        let sides = match &value.op {
-            Op::OuterOfKinds { a, b } => [program.value(*a).known_width(), program.value(*b).known_width()],
-            _ => [program.value(value.op.args()[0]).known_width(), value.known_width()],
+    // How many kinds, and whether they are those of edges.
+    let kinds_of = |&id: &Id| {
+        let (matrices, of) = match &program.value(id).op {
+            Op::Typed { x, w, .. } => (*w, *x),
+            Op::OuterOfKinds { a, .. } => (id, *a),
+            _ => return None,
         };
-        Some((sides[0] + sides[1]) as f64 / n_kinds.max(1) as f64)
+        let is_of_edges = program.value(of).space == Space::Edges;
+        Some((program.value(matrices).axes[0].known()?, is_of_edges))
+    };
+    let of_kinds = |of_edges: bool| {
+        ids.iter().filter_map(move |id| Some((*id, kinds_of(id).filter(|kinds| kinds.1 == of_edges)?.0)))
+    };
+    let n_kinds = [false, true].map(|of_edges| of_kinds(of_edges).map(|(_, n)| n).max().unwrap_or(0));
+    let [packed_row_width, packed_width] = [false, true].map(|of_edges| {
+        let packed = of_kinds(of_edges).map(|(id, n_kinds)| {
+            let value = program.value(id);
+            let sides = match &value.op {
+                Op::OuterOfKinds { a, b, .. } => [program.value(*a), program.value(*b)],
+                _ => [program.value(value.op.args()[0]), value],
+            };
+            let width: usize = sides.iter().map(|side| side.known_width()).sum();
+            width as f64 / n_kinds.max(1) as f64
+        });
+        packed.fold(0.0, f64::max)
     });
-    let packed_width = packed.fold(0.0, f64::max);
-    BlockPlan { steps, n_slots: widths.len(), edge_width, row_width, slot_of, packed_width, n_kinds, totals }
+    let n_slots = widths.len();
+    BlockPlan {
+        steps,
+        n_slots,
+        edge_width,
+        row_width,
+        slot_of,
+        packed_width,
+        packed_row_width,
+        n_kinds,
+        totals,
+    }
 }
 
 /// Sums, differences and products of two rows which dot products and sums of scaled rows read, and nothing else, are
@@ -380,7 +410,7 @@ pub(super) struct Scratch<T> {
     pub totals: Vec<Total<T>>,
 }
 
-/// The edges of a block by their kind: those of kind `t` are `edges[starts[t] .. starts[t + 1]]`, ascending.
+/// The rows or edges of a block by their kind: those of kind `t` are `edges[starts[t] .. starts[t + 1]]`, ascending.
 #[derive(Default)]
 struct OfKinds {
     starts: Vec<usize>,
@@ -488,11 +518,11 @@ impl<T: Float> Run<'_, T> {
                     unsafe { product_to(sum.as_mut_ptr(), q, left.transposed(), right, true) };
                 }
             }
-            (Total::Products(sums), Op::OuterOfKinds { a, b }) => {
+            (Total::Products(sums), Op::OuterOfKinds { a, b, kind }) => {
                 let (p, q) = (self.program.value(*a).known_width(), self.program.value(*b).known_width());
                 let n_kinds = sums.len().checked_div(p * q).unwrap_or(0);
+                self.sort_by_kind(of_kinds, *kind, frame, slots, n_kinds);
                 let (a, b) = (self.rows(*a, frame, slots), self.rows(*b, frame, slots));
-                self.sort_by_kind(of_kinds, frame, n_kinds);
                 for (kind, sum) in sums.chunks_exact_mut((p * q).max(1)).enumerate() {
                     let edges = of_kinds.of(kind);
                     pick(a, edges, p, packed);
@@ -504,7 +534,20 @@ impl<T: Float> Run<'_, T> {
         }
     }
 
-    fn sort_by_kind(&self, of_kinds: &mut OfKinds, frame: &Frame, n_kinds: usize) {
+    fn sort_by_kind(
+        &self,
+        of_kinds: &mut OfKinds,
+        kind: Option<Id>,
+        frame: &Frame,
+        slots: &[Vec<T>],
+        n_kinds: usize,
+    ) {
+        if let Some(kind) = kind {
+            let rows = self.rows(kind, frame, slots);
+            // A number below 0, or none, counts as 0.
+            let kind_of = |row: usize| (rows.at(row, 1)[0].wide() as usize).min(n_kinds.saturating_sub(1));
+            return of_kinds.sort(kind_of, self.n_of(kind, frame), n_kinds);
+        }
         let kinds = self.kinds.expect("the stage reads the kinds of edges");
         match frame.entries {
             Some(entries) => {
@@ -626,7 +669,7 @@ impl<T: Float> Run<'_, T> {
                 let n = (n * x_width).checked_div(heads * n_in).unwrap_or(n);
                 heads_product(n, heads, n_in, x, w, out, self.summation);
             }
-            Op::Typed { x, w, .. } => {
+            Op::Typed { x, w, kind, .. } => {
                 let n_kinds = self.program.value(*w).axes[0].known().expect("known");
                 let w = match &self.turned[place][..] {
                     [] => self.memory.read(source(self.program, *w)),
@@ -637,7 +680,7 @@ impl<T: Float> Run<'_, T> {
                 if n_in == 0 {
                     out.fill(T::ZERO);
                 }
-                self.sort_by_kind(of_kinds, frame, n_kinds);
+                self.sort_by_kind(of_kinds, *kind, frame, slots, n_kinds);
                 for (kind, w) in w.chunks_exact((n_in * n_out).max(1)).enumerate() {
                     let edges = of_kinds.of(kind);
                     pick(x, edges, n_in, packed);

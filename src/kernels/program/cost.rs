@@ -5,7 +5,6 @@ use super::map::{Fit, Rows, dot, map};
 use super::phases::{Phase, source};
 use super::{BLOCK_NUMBERS, Compiled, Pass, n_groups};
 use crate::kernels::float::Float;
-use crate::kernels::parallel::BLOCK_ROWS;
 use crate::kernels::summation::sum_rows;
 use crate::program::{Fun, Id, Index, Op, Program, Reduce, Space};
 
@@ -190,8 +189,9 @@ fn scratch(phase: &Phase, plan: &BlockPlan, sizes: Sizes) -> f64 {
     let numbers = n_rows * plan.row_width as f64 + n_edges * plan.edge_width as f64;
     let (n_blocks, of_blocks) = match phase {
         Phase::Rows(..) => {
-            let n_blocks = (n_rows / BLOCK_ROWS as f64).ceil().max(1.0);
-            (n_blocks, plan.row_width as f64 * n_rows.min(BLOCK_ROWS as f64))
+            let of_block = plan.rows_of_block() as f64;
+            let width = plan.row_width as f64 + plan.packed_row_width;
+            ((n_rows / of_block).ceil().max(1.0), width * n_rows.min(of_block))
         }
         _ => ((numbers / BLOCK_NUMBERS as f64).ceil().max(1.0), numbers.min(BLOCK_NUMBERS as f64)),
     };
@@ -304,7 +304,7 @@ impl Counting<'_> {
         let sizes = self.sizes;
         let by_row: usize = plan.steps.iter().map(|step| step.work).sum();
         let (n_blocks, rows) = match kind {
-            Phase::Rows(space, _) => (sizes.of(*space) / BLOCK_ROWS as f64, sizes.of(*space)),
+            Phase::Rows(space, _) => (sizes.of(*space) / plan.rows_of_block() as f64, sizes.of(*space)),
             _ => {
                 let numbers =
                     sizes.rows * plan.row_width as f64 + sizes.edges * plan.edge_width.max(16) as f64;
@@ -419,7 +419,7 @@ impl Counting<'_> {
                         let heads = self.width(*a) / p.max(1.0);
                         product(launch, p, self.rows(*a) * heads, q);
                     }
-                    Op::OuterOfKinds { a, b } => {
+                    Op::OuterOfKinds { a, b, .. } => {
                         self.read(*a, launch);
                         self.read(*b, launch);
                         launch.elements += self.numbers(*a) + self.numbers(*b);

@@ -20,7 +20,7 @@ pub(crate) use topology::{MapCache, Topology};
 
 use crate::kernels::float::Float;
 use crate::kernels::linear::rounded;
-use crate::kernels::parallel::{self, BLOCK_ROWS};
+use crate::kernels::parallel;
 use crate::kernels::product::transposed;
 use crate::kernels::summation::Summation;
 use crate::program::gradient::{Differentiated, differentiate};
@@ -374,10 +374,11 @@ fn run_blocks<T: Float>(run: &Run<T>, phase: &Phase, topology: &Topology) -> Vec
     let groups: Vec<Vec<Total<T>>> = match phase {
         Phase::Rows(space, _) => {
             let n = n_rows(topology, *space);
-            let n_blocks = n.div_ceil(BLOCK_ROWS);
+            let of_block = plan.rows_of_block();
+            let n_blocks = n.div_ceil(of_block);
             in_groups(n_blocks, n * by_row, plan, |block, scratch| {
                 let frame = Frame {
-                    rows: block * BLOCK_ROWS..((block + 1) * BLOCK_ROWS).min(n),
+                    rows: block * of_block..((block + 1) * of_block).min(n),
                     edges: 0..0,
                     targets: &[],
                     sources: &[],

@@ -357,6 +357,17 @@ fn a_sum_of_matrices_of_edges_is_that_of_the_messages() {
 
 #[test]
 fn kinds_of_edges_are_those_of_the_reference() {
+    check("typed by a value", |b, x, _, _, w| {
+        // Numbers beyond the kinds count as the last.
+        let degree = b.edges().degree().view(&[size(1)]);
+        let y = x.typed_linear_of(degree, weight(b, "w", &[n_kinds(w), w, 3]));
+        y.relu().typed_linear_of(degree, weight(b, "v", &[n_kinds(w), 3, w])) + x
+    });
+    check("typed by a value of edges", |b, x, _, _, w| {
+        let degree = b.edges().source(b.edges().degree().view(&[size(1)]));
+        let message = b.edges().source(x).square() * b.edges().target(x);
+        b.edges().sum(message.typed_linear_of(degree, weight(b, "w", &[3, w, 2])))
+    });
     check("typed", |b, x, e, _, w| {
         let m = (b.edges().source(x) * e).typed_linear(weight(b, "w", &[n_kinds(w), w, 3]));
         b.edges().sum(m.mul_rows(b.edges().count_alike().reciprocal()))

@@ -8,7 +8,7 @@ use crate::ops::program::{Outcome, ProgramCx};
 use crate::ops::{
     Action, Doc, Family, Gather, InferCx, Init, Operator, Own, Pyg, WeightMap, WidthRule, facts,
 };
-use crate::program::{Fun, Norm, V};
+use crate::program::{Norm, Space};
 use crate::types::{Entity, Size, Type};
 
 /// Molecular fingerprints: `h_i = R_dᵀ x_i + W_dᵀ Σ_{j ∈ N(i)} x_j + b_d`, with matrices for each number `d` of neighbours, those
@@ -79,18 +79,16 @@ impl Operator for Mf {
         let bias = a.bool("bias").then(|| b.weight("bias", &[fixed(n_degrees), n_out.clone()], init));
         let sum = e.propagate(x, Norm::Sum);
         let degree = e.degree().at_most((n_degrees - 1) as f64).view(&[Size::Known(1)]);
-        let of_degree = |d: usize| {
-            let matrix = |w: V<'b>| {
-                w.slice(0, Size::Known(d), Size::Known(1)).view(&[n_in.size.clone(), n_out.size.clone()])
-            };
-            let y = sum.linear(matrix(neighbours)) + x.linear(matrix(root));
-            let bias = bias.map(|bias| {
-                bias.slice(0, Size::Known(d), Size::Known(1)).view(std::slice::from_ref(&n_out.size))
-            });
-            let is_it = b.map(Fun::Equal, &[degree, b.constant(d as f64)]);
-            bias.map_or(y, |bias| y + bias) * is_it
+        let y = sum.typed_linear_of(degree, neighbours) + x.typed_linear_of(degree, root);
+        let y = match bias {
+            // Rows of one number, times a matrix of one row for each degree.
+            Some(bias) => {
+                let one = b.constant(1.0).view(&[Size::Known(1)]).in_space(Space::Rows);
+                let rows = [Size::Known(n_degrees), Size::Known(1), n_out.size.clone()];
+                y + one.typed_linear_of(degree, bias.view(&rows))
+            }
+            None => y,
         };
-        let y = (1..n_degrees).fold(of_degree(0), |y, d| y + of_degree(d));
         Some(Outcome::rows(y))
     }
     fn pyg(&self) -> Pyg {
