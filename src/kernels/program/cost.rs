@@ -1,8 +1,8 @@
 //! What the phases of a program cost, on sizes.
 
-use super::block::{BlockPlan, Kind};
 use super::map::{Fit, Rows, dot, map};
 use super::phases::{Phase, source};
+use super::plan::{BlockPlan, Kind};
 use super::{BLOCK_NUMBERS, Compiled, Pass, n_groups};
 use crate::kernels::float::Float;
 use crate::kernels::summation::sum_rows;

@@ -8,6 +8,7 @@ mod block;
 mod cost;
 mod map;
 mod phases;
+mod plan;
 mod tensors;
 #[cfg(test)]
 mod tests;
@@ -25,8 +26,9 @@ use crate::kernels::product::transposed;
 use crate::kernels::summation::Summation;
 use crate::program::gradient::{Differentiated, differentiate};
 use crate::program::{Id, Op, Program, Space};
-use block::{BlockPlan, Frame, Run, Scratch, Total};
+use block::{Frame, Run, Scratch, Total};
 use phases::{Phase, Schedule, of_scores, schedule, shared_scores, source, stored};
+use plan::{BlockPlan, plan};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -104,7 +106,7 @@ impl Pass {
         let mut is_stored = stored(program, &is_live, roots);
         is_stored.iter_mut().zip(is_known).for_each(|(is_stored, is_known)| *is_stored |= is_known);
         let schedule = schedule(program, roots, is_known, is_stored, is_kept, scores);
-        let plans = (0..schedule.phases.len()).map(|phase| block::plan(program, &schedule, phase)).collect();
+        let plans = (0..schedule.phases.len()).map(|phase| plan(program, &schedule, phase)).collect();
         let mut last_reader = vec![0; program.values.len()];
         for (phase, reads) in schedule.reads.iter().enumerate() {
             reads.iter().for_each(|id| last_reader[id.index()] = phase);
