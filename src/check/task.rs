@@ -14,13 +14,6 @@ pub fn in_words(task: Task) -> String {
     task.name().replace('_', " ")
 }
 
-fn kind_word(kind: TargetKind) -> &'static str {
-    match kind {
-        TargetKind::Classification => "classes",
-        TargetKind::Regression => "values",
-    }
-}
-
 /// The task, from the first that says so: the file, the data, a loss of the task, what the model ends in.
 pub fn decide(stated: Option<Task>, data: Option<&DataFacts>, losses: &[LossTerm], ends_in: Entity) -> Task {
     if let Some(task) = stated.or_else(|| data.and_then(|data| data.task)) {
@@ -36,7 +29,7 @@ pub fn decide(stated: Option<Task>, data: Option<&DataFacts>, losses: &[LossTerm
 
 /// The loss of a file that names none.
 pub fn default_loss(kind: TargetKind) -> Option<&'static dyn ops::Loss> {
-    ops::LOSSES.iter().copied().find(|loss| loss.kind() == LossKind::Task(kind))
+    ops::LOSSES.iter().copied().find(|loss| loss.compares(kind))
 }
 
 /// `task = …` contradicts the data.
@@ -135,11 +128,17 @@ pub struct Evidence<'a> {
 /// task that the rest of the file is about comes with the finding.
 pub fn agrees_with_file(stated: Task, place: Span, evidence: &Evidence) -> Option<(Diagnostic, Task)> {
     let of_losses = evidence.losses.iter().filter_map(|term| match term.loss.kind() {
+        // What goes with the stated task too says nothing against it.
+        LossKind::Task(_) if term.loss.compares(stated.kind) => {
+            Some((term.loss.name(), term.span, stated.kind))
+        }
         LossKind::Task(kind) => Some((term.loss.name(), term.span, kind)),
         LossKind::Auxiliary => None,
     });
     let of_metrics = evidence.metrics.iter().filter_map(|&(name, span)| {
-        crate::settings::metric::find(name).map(|metric| (name, span, metric.applies_to()))
+        let metric = crate::settings::metric::find(name)?;
+        let kind = if metric.fits(stated.kind) { stated.kind } else { metric.applies_to() };
+        Some((name, span, kind))
     });
     let kinds: Vec<_> = of_losses.chain(of_metrics).collect();
     let entity = evidence.ends_in.map(|(ty, _)| ty.entity);
@@ -159,7 +158,7 @@ pub fn agrees_with_file(stated: Task, place: Span, evidence: &Evidence) -> Optio
         finding = finding.label(end, format!("the model ends in {ty}"));
     }
     for (name, span, kind) in kinds {
-        finding = finding.label(span, format!("`{name}` is for {}", kind_word(kind)));
+        finding = finding.label(span, format!("`{name}` is for {}", kind.words()));
     }
     let finding = finding.help(format!("write `task = {}`, or change what is marked", meant.name()));
     Some((finding.guess(place, meant.name()), meant))
@@ -175,7 +174,7 @@ pub fn fits(model: &Model, published: &[Span]) -> Vec<Diagnostic> {
         match term.loss.kind() {
             LossKind::Task(kind) => {
                 has_task_loss = true;
-                if kind != task.kind {
+                if !term.loss.compares(task.kind) {
                     findings.push(wrong_loss(term, task, kind));
                 } else if term.loss.takes_log_shares() {
                     findings.extend(unnormalised(model, term));
@@ -281,9 +280,9 @@ fn wrong_loss(term: &LossTerm, task: Task, kind: TargetKind) -> Diagnostic {
     let example = default_loss(task.kind).map_or("", |loss| loss.name());
     Diagnostic::error(
         "task::wrong_loss",
-        format!("`{name}` is for {}, but the task is {}", kind_word(kind), in_words(task)),
+        format!("`{name}` is for {}, but the task is {}", kind.words(), in_words(task)),
     )
-    .label(term.span, format!("compares {}", kind_word(kind)))
+    .label(term.span, format!("compares {}", kind.words()))
     .help(format!("write `loss = {example}`"))
     .guess(term.span, example)
 }
@@ -346,22 +345,18 @@ fn is_reported(model: &Model, term: &LossTerm) -> Option<Diagnostic> {
 /// `text` is what can stand at `place` instead.
 fn metric_fits(name: &str, written: &str, (place, text): (Span, &str), task: Task) -> Option<Diagnostic> {
     let metric = crate::settings::metric::find(name)?;
-    if metric.applies_to() == task.kind {
+    if metric.fits(task.kind) {
         return None;
     }
     let fitting: Vec<_> = crate::settings::metric::METRICS
         .iter()
-        .filter(|metric| metric.applies_to() == task.kind)
+        .filter(|metric| metric.fits(task.kind))
         .map(|metric| metric.name())
         .collect();
     Some(
         Diagnostic::error(
             "task::wrong_metric",
-            format!(
-                "`{name}` measures {}, but the task is {}",
-                kind_word(metric.applies_to()),
-                in_words(task)
-            ),
+            format!("`{name}` measures {}, but the task is {}", metric.applies_to().words(), in_words(task)),
         )
         .label(place, format!("`{written}` is not defined for this task"))
         .help(format!("metrics for this task: {}", words_list(&fitting)))

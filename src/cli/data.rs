@@ -207,7 +207,8 @@ fn task(summary: &Summary) -> String {
 
 fn line(summary: &Summary) -> String {
     let outputs = match (summary.values.len(), summary.classes.len()) {
-        (0, 1) => "1 class".to_owned(),
+        (0, 1) if summary.classes[0].n_known.is_none() => "1 class".to_owned(),
+        (0, n) if summary.classes[0].n_known.is_some() => format!("{n} labels"),
         (0, n) => format!("{n} classes"),
         (n, _) => count(n, "value"),
     };
@@ -352,7 +353,12 @@ fn page(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
         writeln!(out)?;
     }
     for class in &summary.classes {
-        let percent = 100.0 * class.count as f64 / labelled.max(1) as f64;
+        let of = class.n_known.unwrap_or(labelled);
+        let percent = 100.0 * class.count as f64 / of.max(1) as f64;
+        if class.n_known.is_some() {
+            writeln!(out, "  label {:<10}{:>8} of {of:<8}  {percent:>5.1} %", class.name, class.count)?;
+            continue;
+        }
         writeln!(out, "  class {:<10}{:>8}  {percent:>5.1} %", class.name, class.count)?;
     }
     if summary.n_unlabelled > 0 && !summary.classes.is_empty() {

@@ -575,11 +575,13 @@ fn page(out: &mut dyn Write, title: &str, entry: &Entry) -> io::Result<()> {
     }
     if let Entry::Loss(loss) = entry {
         let what = match loss.kind() {
-            LossKind::Task(crate::types::TargetKind::Classification) => "compares the output with classes",
-            LossKind::Task(crate::types::TargetKind::Regression) => "compares the output with values",
-            LossKind::Auxiliary => "auxiliary: summed over the poolings that report it",
+            LossKind::Task(kind) => {
+                let kinds = std::iter::once(kind).chain(loss.also_of()).map(crate::types::TargetKind::words);
+                format!("compares the output with {}", kinds.collect::<Vec<_>>().join(", or "))
+            }
+            LossKind::Auxiliary => "auxiliary: summed over the poolings that report it".to_owned(),
         };
-        facts.add_row(["Kind", what]);
+        facts.add_row(["Kind", &what]);
     }
     write_table(out, &facts)?;
     write_arguments(

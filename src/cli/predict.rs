@@ -113,6 +113,16 @@ impl Lines<'_> {
         self.model.model.get().task.kind == TargetKind::Classification
     }
 
+    fn is_of_labels(&self) -> bool {
+        self.model.model.get().task.kind == TargetKind::MultiLabel
+    }
+
+    /// The labels that are more likely there than not.
+    fn labels(&self, row: &[f32]) -> Vec<String> {
+        let likely = row.iter().enumerate().filter(|(_, p)| **p > 0.5);
+        likely.map(|(label, _)| self.class_name(label)).collect()
+    }
+
     /// As the training data names it.
     fn class_name(&self, class: usize) -> String {
         let name = self.model.checkpoint.facts.class_names.get(class);
@@ -166,6 +176,9 @@ impl Lines<'_> {
             head.push("class".into());
             let kind = if self.outputs.are_probabilities { "p" } else { "score" };
             head.extend((0..self.outputs.width).map(|class| format!("{kind}_{}", self.class_name(class))));
+        } else if self.is_of_labels() {
+            head.push("labels".into());
+            head.extend((0..self.outputs.width).map(|label| format!("p_{}", self.class_name(label))));
         } else {
             head.extend((0..self.outputs.width).map(|idx| self.value_name(idx)));
         }
@@ -177,6 +190,8 @@ impl Lines<'_> {
             line.extend(self.parts.as_ref().map(|parts| parts[item as usize].to_owned()));
             if self.is_classes() {
                 line.push(self.class_name(highest(row)));
+            } else if self.is_of_labels() {
+                line.push(self.labels(row).join(" "));
             }
             line.extend(row.iter().map(f32::to_string));
             csv.write_record(&line)?;
@@ -205,6 +220,10 @@ impl Lines<'_> {
                 let named = row.iter().enumerate().map(|(class, p)| (self.class_name(class), short(*p)));
                 let kind = if self.outputs.are_probabilities { "probabilities" } else { "scores" };
                 line.insert(kind.into(), Value::Object(named.collect()));
+            } else if self.is_of_labels() {
+                line.insert("labels".into(), self.labels(row).into());
+                let named = row.iter().enumerate().map(|(label, p)| (self.class_name(label), short(*p)));
+                line.insert("probabilities".into(), Value::Object(named.collect()));
             } else {
                 line.extend(row.iter().enumerate().map(|(idx, value)| (self.value_name(idx), short(*value))));
             }

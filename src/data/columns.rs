@@ -6,6 +6,7 @@
 use super::batch::EdgeReads;
 use crate::args::listed;
 use crate::diagnostic::count;
+use crate::types::TargetKind;
 use serde::{Deserialize, Serialize};
 
 /// How raw values became columns and classes. A run keeps it, and data that is read later (`eval`, `predict`) gets the
@@ -102,6 +103,18 @@ pub enum Target {
     Values(usize),
     /// Values of columns with these names.
     Columns(Vec<String>),
+    /// Labels of which an item can have several, this many, in the order of the file.
+    Labels(usize),
+}
+
+impl Target {
+    pub fn kind(&self) -> TargetKind {
+        match self {
+            Target::Classes(_) | Target::Names(_) => TargetKind::Classification,
+            Target::Values(_) | Target::Columns(_) => TargetKind::Regression,
+            Target::Labels(_) => TargetKind::MultiLabel,
+        }
+    }
 }
 
 /// As runs have kept it; those of earlier versions have the labels and the degree alone.
@@ -266,6 +279,7 @@ impl Vocabulary {
             Some(Target::Columns(names)) => {
                 format!("{} ({})", count(names.len(), "value"), names_in_words(names))
             }
+            Some(Target::Labels(n)) => count(*n, "label"),
         }
     }
 
@@ -418,6 +432,7 @@ mod tests {
         let words = |target| Vocabulary { target: Some(target), ..Vocabulary::default() }.target_in_words();
         assert_eq!(words(Target::Classes(vec![-1, 1])), "2 classes (-1, 1)");
         assert_eq!(words(Target::Values(1)), "1 value");
+        assert_eq!(words(Target::Labels(3)), "3 labels");
     }
 
     #[test]

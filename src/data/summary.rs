@@ -2,6 +2,7 @@
 
 use super::columns::KindLabels;
 use super::dataset::{Dataset, EdgeEdits, Targets, Unread};
+use crate::types::TargetKind;
 use serde::Serialize;
 
 /// The numbers that `hgnnc data` prints.
@@ -60,7 +61,11 @@ pub struct Summary {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ClassCount {
     pub name: String,
+    /// Items that have it.
     pub count: usize,
+    /// Of labels of which an item can have several, the items of which it is known whether they have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_known: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -112,9 +117,28 @@ impl Summary {
         }
         let graphs = || (0..data.n_graphs()).map(|graph| data.graph_nodes(graph));
         let facts = data.facts();
-        let classes = data.class_names.iter().zip(&facts.class_counts);
+        let mut classes: Vec<ClassCount> = data
+            .class_names
+            .iter()
+            .zip(&facts.class_counts)
+            .map(|(name, &count)| ClassCount { name: name.clone(), count, n_known: None })
+            .collect();
+        let is_of_labels = data.task.is_some_and(|task| task.kind == TargetKind::MultiLabel);
+        let mut n_unlabelled = 0;
+        if let (true, Targets::Values { values, n_values }) = (is_of_labels, &data.targets) {
+            let count = |label: usize, is_it: &dyn Fn(f32) -> bool| {
+                values.iter().skip(label).step_by(*n_values).filter(|value| is_it(**value)).count()
+            };
+            classes.extend(data.class_names.iter().enumerate().map(|(label, name)| ClassCount {
+                name: name.clone(),
+                count: count(label, &|value| value > 0.5),
+                n_known: Some(count(label, &|value| !value.is_nan())),
+            }));
+            n_unlabelled =
+                values.chunks(*n_values).filter(|row| row.iter().all(|value| value.is_nan())).count();
+        }
         let values = match &data.targets {
-            Targets::Values { values, n_values } => (0..*n_values)
+            Targets::Values { values, n_values } if !is_of_labels => (0..*n_values)
                 .map(|value| {
                     Quantiles::of(values.iter().skip(value).step_by(*n_values).map(|&value| f64::from(value)))
                 })
@@ -144,10 +168,10 @@ impl Summary {
             nodes_per_graph: Quantiles::of(graphs().map(|nodes| nodes.len() as f64)),
             edges_per_graph: Quantiles::of(graphs().map(|nodes| data.published_edges(nodes) as f64)),
             degree: Quantiles::of(adjacency.offsets.windows(2).map(|pair| f64::from(pair[1] - pair[0]))),
-            classes: classes.map(|(name, &count)| ClassCount { name: name.clone(), count }).collect(),
+            classes,
             n_unlabelled: match &data.targets {
                 Targets::Classes(classes) => classes.iter().filter(|&&class| class < 0).count(),
-                Targets::Values { .. } => 0,
+                Targets::Values { .. } => n_unlabelled,
                 Targets::None => data.n_items(),
             },
             values,

@@ -1192,6 +1192,8 @@ pub static SOURCES: &[Word] = &[
 pub static METRICS: &[Word] = &[
     word(&["acc", "Accuracy", "accuracy_score", "top1", "categorical_accuracy"], Common, &[], is("accuracy")),
     word(&["auc", "rocauc", "auroc", "AUROC", "roc_auc_score", "ROC_AUC"], Common, &[], is("roc_auc")),
+    word(&["f1_micro"], Common, &[], is("micro_f1")),
+    word(&["average_precision", "ap", "AP", "auprc", "mAP"], Common, &[], is("mean_average_precision")),
     word(&["f1", "f1_score", "F1", "f1_macro", "F1Score"], Common, &[], is("macro_f1")),
     word(&["balanced_acc", "balanced_accuracy_score", "bacc"], Common, &[], is("balanced_accuracy")),
     word(&["MAE", "mean_absolute_error", "l1"], Common, &[], is("mae")),
@@ -1205,15 +1207,9 @@ pub static METRICS: &[Word] = &[
     word(&["r2_score", "R2", "R2Score", "rsquared"], Common, &[], is("r2")),
     word(
         &[
-            "f1_micro",
-            "micro_f1",
             "precision",
             "recall",
             "mcc",
-            "average_precision",
-            "ap",
-            "AP",
-            "auprc",
             "kappa",
             "specificity",
             "sensitivity",
@@ -1287,10 +1283,16 @@ pub static TASKS: &[Word] = &[
         NotYet { why: "links cannot be predicted", nearest: "node_classification" },
     ),
     word(
-        &["multilabel", "classification_multilabel", "multitask"],
+        &["multilabel", "multi_label", "classification_multilabel", "multitask", "graph_multilabel"],
         GraphGym,
         &[],
-        NotYet { why: "each item has one class", nearest: "graph_classification" },
+        is("graph_multilabel_classification"),
+    ),
+    word(
+        &["node_multilabel", "node_classification_multilabel"],
+        Common,
+        &[],
+        is("node_multilabel_classification"),
     ),
     word(
         &["clustering", "unsupervised", "pretraining", "self_supervised", "contrastive", "graph_generation"],

@@ -117,14 +117,8 @@ pub struct Model {
 pub(crate) fn outputs_of(data: Option<&DataFacts>) -> Dim {
     match data.filter(|data| data.n_outputs > 0) {
         Some(data) => {
-            let is_classes = data.task.is_none_or(|task| task.kind == TargetKind::Classification);
-            let noun = match (is_classes, data.n_outputs) {
-                (true, 1) => "class",
-                (true, _) => "classes",
-                (false, 1) => "value to predict",
-                (false, _) => "values to predict",
-            };
-            let reason = format!("{} has {} {noun}", data.name, data.n_outputs);
+            let kind = data.task.map_or(TargetKind::Classification, |task| task.kind);
+            let reason = format!("{} has {}", data.name, kind.outputs(data.n_outputs));
             Dim::new(Size::Known(data.n_outputs), None, reason)
         }
         None => Dim::new(Size::Symbol("C"), None, "the classes or values of the task"),

@@ -42,13 +42,14 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
     let Some((least, most)) = node.op.as_activation(&node.args).and_then(range) else { return Vec::new() };
     let loss = cx.model.losses.first().map_or("the loss", |term| term.loss.name());
     let name = cx.name(at);
+    let what = if cx.model.task.kind == TargetKind::MultiLabel { "label" } else { "class" };
     let (message, label) = match cx.model.task.kind {
-        TargetKind::Classification => (
+        TargetKind::Classification | TargetKind::MultiLabel => (
             format!("{name} stands before `{loss}`, which takes any number as a logit"),
             if most.is_finite() {
-                format!("only from {least} to {most}: no class can be certain")
+                format!("only from {least} to {most}: no {what} can be certain")
             } else {
-                format!("nothing below {least}: no class can be ruled out")
+                format!("nothing below {least}: no {what} can be ruled out")
             },
         ),
         TargetKind::Regression => {

@@ -7,6 +7,7 @@ use crate::ir::LossTerm;
 use crate::kernels::{self, tape};
 use crate::ops::LossKind;
 use crate::ops::loss::{balanced_weights, given_weights};
+use crate::types::TargetKind;
 use candle_core::backprop::GradStore;
 use candle_core::{DType, Result, Tensor};
 use petgraph::graph::NodeIndex;
@@ -156,11 +157,12 @@ impl Network {
     }
 
     /// The weight that each term of the loss has over a part: that of its items, `Σ_i w_i`, and for an auxiliary term
-    /// the number of its graphs. `classes` is empty for regression.
+    /// the number of its graphs. `classes` is empty but for classification, and an
+    /// item of which only some labels are known counts as their share ([`labelled_items`](super::labelled_items)).
     ///
     /// # Errors
     /// Where there is a class that the weights of the classes do not reach, or Candle fails.
-    pub fn loss_weights(&self, n_items: usize, classes: &[u32], n_graphs: usize) -> Result<LossWeights> {
+    pub fn loss_weights(&self, n_items: f64, classes: &[u32], n_graphs: usize) -> Result<LossWeights> {
         let class_weights = self.class_weights()?;
         let of_terms = self.losses.iter().filter_map(|term| weights_of(term, class_weights.as_deref()));
         of_terms.into_iter().try_for_each(|weights| classes_below(classes, weights.len()))?;
@@ -182,7 +184,7 @@ impl Network {
     pub fn part_loss(&self, items: &Items, auxiliary: &AuxiliaryLosses) -> Result<PartLoss> {
         let class_weights = self.class_weights()?;
         classes_below(items.classes, items.width)?;
-        let n_items = items.outputs.len().checked_div(items.width).unwrap_or(0);
+        let n_items = items.outputs.len().checked_div(items.width).unwrap_or(0) as f64;
         let mut loss = PartLoss { total: 0.0, terms: Vec::new(), bad_item: None };
         for term in &self.losses {
             let value = match term.loss.kind() {
@@ -190,6 +192,11 @@ impl Network {
                     let weights = weights_of(term, class_weights.as_deref());
                     let values = task_loss::of_items(term.loss, &term.args, items, weights)?;
                     loss.bad_item = loss.bad_item.or(values.iter().position(|value| !value.is_finite()));
+                    let is_of_labels = items.classes.is_empty() && term.loss.compares(TargetKind::MultiLabel);
+                    let n_items = match is_of_labels {
+                        true => task_loss::labelled_items(items.values, items.width),
+                        false => n_items,
+                    };
                     let weight = term.loss.weight(n_items, items.classes, weights);
                     values.iter().sum::<f64>() / if weight > 0.0 { weight } else { 1.0 }
                 }
@@ -263,7 +270,7 @@ mod tests {
         assert!(of(&[0]).is_ok());
         let message = format!("built for {n_classes} classes, numbered from 0, the data has class {beyond}");
         assert_eq!(beyond, 3, "the class below");
-        for error in [of(&[3]).unwrap_err(), network.loss_weights(1, &[3], 1).unwrap_err()] {
+        for error in [of(&[3]).unwrap_err(), network.loss_weights(1.0, &[3], 1).unwrap_err()] {
             assert!(error.to_string().contains(&message), "{error}");
         }
     }
@@ -308,7 +315,7 @@ mod tests {
             );
             let network = build(&text, &data);
             network.count_classes(&[20, 2, 1]).unwrap();
-            let of_part = network.loss_weights(all.len(), &classes, all.len()).unwrap();
+            let of_part = network.loss_weights(all.len() as f64, &classes, all.len()).unwrap();
             let expected = gradients(&network, &data, &all, None);
             for batch_size in [1, 4, 7, 22, 23, 64] {
                 let over = of_part.share(batch_size, all.len());
@@ -390,7 +397,7 @@ mod tests {
     fn a_full_batch_of_equal_weights_is_its_mean() {
         let data = data();
         let network = build("model = sage(4) -> relu -> mean -> mlp", &data);
-        let over = network.loss_weights(23, &[], 23).unwrap().share(5, 23);
+        let over = network.loss_weights(23.0, &[], 23).unwrap().share(5, 23);
         assert_eq!(over, LossWeights(vec![5.0]));
         let graphs = [3, 9, 1, 20, 7];
         assert_eq!(

@@ -17,6 +17,7 @@ pub use fixed_point::FixedPointStats;
 pub use loss::{AuxiliaryLosses, LossWeights, PartLoss, StepLoss};
 pub use network::{BuildError, Network};
 pub use parameters::{Parameter, Parameters};
+pub use task_loss::labelled_items;
 pub use witness::{Change, ROUNDING, ROUNDING_F32, Witness, WitnessError, choice_witness, witness};
 
 use crate::args::Args;

@@ -7,7 +7,7 @@ use crate::kernels::program::{Arguments, Compiled, Random, Topology, run};
 use crate::kernels::tape;
 use crate::ops::Loss;
 use crate::program::{Build, Index, Init, Program, Space, WeightSpec};
-use crate::types::{Dim, Size};
+use crate::types::{Dim, Size, TargetKind};
 use candle_core::{DType, Device, Result, Tensor, bail};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -80,7 +80,9 @@ fn of(loss: &dyn Loss) -> &'static TaskLoss {
 pub fn compute(loss: &dyn Loss, cx: &LossCx) -> Result<Tensor> {
     let (n_rows, width) = cx.output.dims2()?;
     let n_values = cx.targets.elem_count().checked_div(n_rows).unwrap_or(1);
-    let form = Form { width, n_values, weighs: cx.class_weights.is_some(), is_summed: true };
+    let is_of_classes = matches!(cx.targets.dtype(), DType::I64 | DType::U32);
+    let is_of_labels = !is_of_classes && loss.compares(TargetKind::MultiLabel);
+    let form = Form { width, n_values, weighs: cx.class_weights.is_some(), is_of_labels, is_summed: true };
     let Some(compiled) = written(loss, cx.args, form) else { return (of(loss).compute)(cx) };
     let dtype = cx.output.dtype();
     // What each row counts: nothing where it has no label.
@@ -97,6 +99,16 @@ pub fn compute(loss: &dyn Loss, cx: &LossCx) -> Result<Tensor> {
         }
         _ => (vec![1.0; n_rows], n_rows, Vec::new()),
     };
+    let mut targets = cx.targets.clone();
+    let (mut known, mut n_items) = (None, n_items as f64);
+    if is_of_labels {
+        let values: Vec<f32> = targets.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        let shape = (n_rows, n_values);
+        n_items = labelled_items(&values, n_values);
+        let [of_labels, are_known] = known_labels(&values)
+            .map(|values| Tensor::from_vec(values, shape, &Device::Cpu)?.to_device(cx.output.device()));
+        (targets, known) = (of_labels?, Some(are_known?.to_dtype(dtype)?));
+    }
     if cx.targets.elem_count() != n_rows * n_values || shares.len() != n_rows {
         bail!("`{}` got {n_rows} rows, but {} targets", loss.name(), cx.targets.elem_count())
     }
@@ -106,8 +118,9 @@ pub fn compute(loss: &dyn Loss, cx: &LossCx) -> Result<Tensor> {
     let shares: Vec<f64> = shares.into_iter().map(|share| share * by).collect();
     let shares = Tensor::from_vec(shares, (n_rows, 1), &Device::Cpu)?;
     let shares = shares.to_dtype(dtype)?.to_device(cx.output.device())?;
-    let targets = cx.targets.to_dtype(dtype)?.reshape((n_rows, n_values))?;
-    let sum = values(&compiled, &[cx.output.clone(), targets, shares], cx.class_weights)?;
+    let targets = targets.to_dtype(dtype)?.reshape((n_rows, n_values))?;
+    let inputs: Vec<Tensor> = [cx.output.clone(), targets].into_iter().chain(known).chain([shares]).collect();
+    let sum = values(&compiled, &inputs, cx.class_weights)?;
     tape::reshape(&sum, ())
 }
 
@@ -123,18 +136,35 @@ pub fn of_items(
 ) -> Result<Vec<f64>> {
     let (width, n) = (items.width, items.outputs.len().checked_div(items.width).unwrap_or(0));
     let n_values = if items.classes.is_empty() { width } else { 1 };
-    let form = Form { width, n_values, weighs: class_weights.is_some(), is_summed: false };
+    let is_of_labels = items.classes.is_empty() && loss.compares(TargetKind::MultiLabel);
+    let form = Form { width, n_values, weighs: class_weights.is_some(), is_of_labels, is_summed: false };
     let Some(compiled) = written(loss, args, form) else {
         return Ok((of(loss).of_items)(items, class_weights));
     };
     let tensor = |values: Vec<f64>, width| Tensor::from_vec(values, (n, width), &Device::Cpu);
     let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<f64>>();
-    let targets = match items.classes {
-        [] => wide(items.values),
-        classes => classes.iter().map(|&class| f64::from(class)).collect(),
-    };
-    let inputs = [tensor(wide(items.outputs), width)?, tensor(targets, n_values)?];
+    let mut inputs = vec![tensor(wide(items.outputs), width)?];
+    match items.classes {
+        [] if is_of_labels => {
+            for values in known_labels(items.values) {
+                inputs.push(tensor(values, n_values)?);
+            }
+        }
+        [] => inputs.push(tensor(wide(items.values), n_values)?),
+        classes => inputs.push(tensor(classes.iter().map(|&class| f64::from(class)).collect(), n_values)?),
+    }
     values(&compiled, &inputs, class_weights)?.flatten_all()?.to_vec1()
+}
+
+/// Labels with 0 where they are unknown, and 1 where they are known.
+fn known_labels(values: &[f32]) -> [Vec<f64>; 2] {
+    let labels = values.iter().map(|value| if value.is_nan() { 0.0 } else { f64::from(*value) }).collect();
+    [labels, values.iter().map(|value| f64::from(u8::from(!value.is_nan()))).collect()]
+}
+
+/// How many items there are, each counted as the share of its labels that is known.
+pub fn labelled_items(values: &[f32], n_labels: usize) -> f64 {
+    values.iter().filter(|value| !value.is_nan()).count() as f64 / n_labels.max(1) as f64
 }
 
 /// What the program of a loss depends on beside its arguments.
@@ -143,6 +173,8 @@ struct Form {
     width: usize,
     n_values: usize,
     weighs: bool,
+    /// Whether an item can have several labels, of which some are unknown.
+    is_of_labels: bool,
     /// Whether the items are added up, each by a share that comes in.
     is_summed: bool,
 }
@@ -159,7 +191,7 @@ fn written(loss: &dyn Loss, args: &Args, form: Form) -> Option<Arc<Compiled>> {
         return Some(known.clone());
     }
     let program = program(loss, args, form)?;
-    let compiled = Arc::new(Compiled::new(&program, &[true, false, false][..program.inputs.len()]));
+    let compiled = Arc::new(Compiled::new(&program, &[true, false, false, false][..program.inputs.len()]));
     known.insert(key, compiled.clone());
     Some(compiled)
 }
@@ -169,12 +201,14 @@ fn program(loss: &dyn Loss, args: &Args, form: Form) -> Option<Program> {
     let size = |n| [Size::Known(n)];
     let output = b.input(0, Space::Rows, &size(form.width));
     let target = b.input(1, Space::Rows, &size(form.n_values));
-    let share = form.is_summed.then(|| b.input(2, Space::Rows, &size(1)));
+    let known = form.is_of_labels.then(|| b.input(2, Space::Rows, &size(form.n_values)));
+    let share = form.is_summed.then(|| b.input(2 + usize::from(form.is_of_labels), Space::Rows, &size(1)));
     let class_weights = form.weighs.then(|| {
         let shape = vec![Dim::new(Size::Known(form.width), None, "")];
         b.any_weight(WeightSpec { name: "class_weights", shape, init: Init::Ones, is_trained: false })
     });
-    let value = loss.program(&crate::ops::loss::LossCx { args, b: &b, output, target, class_weights })?;
+    let value =
+        loss.program(&crate::ops::loss::LossCx { args, b: &b, output, target, known, class_weights })?;
     let value = value.view(&size(1));
     Some(b.finish(&[share.map_or(value, |share| (value * share).sum(Index::All))]))
 }
@@ -202,7 +236,7 @@ mod tests {
     #[test]
     fn every_loss_of_the_task_is_computed() {
         let of_task = LOSSES.iter().filter(|loss| matches!(loss.kind(), LossKind::Task(_)));
-        let form = Form { width: 2, n_values: 1, weighs: false, is_summed: true };
+        let form = Form { width: 2, n_values: 1, weighs: false, is_of_labels: false, is_summed: true };
         let with_kernels = of_task.filter(|loss| program(**loss, &default_args(loss.args()), form).is_none());
         let names: Vec<_> = with_kernels.map(|loss| loss.name()).collect();
         assert_eq!(names, TASK_LOSSES.iter().map(|loss| loss.name).collect::<Vec<_>>());
@@ -237,6 +271,34 @@ mod tests {
         assert!((cross_entropy(&[0, 1, 0], Some(&weights[..2])) - expected).abs() < 1e-12);
     }
 
+    /// `ln(1 + e^−x)` where the label is there, `ln(1 + eˣ)` where it is not, and nothing where that is unknown.
+    #[test]
+    fn unknown_labels_do_not_count() {
+        let (output, unknown) = ([[1.0f64, -2.0], [0.5, 3.0]], f32::NAN);
+        let labels = [[1.0f32, unknown], [0.0, 1.0]];
+        let terms = [(-1f64).exp().ln_1p(), 0.5f64.exp().ln_1p(), (-3f64).exp().ln_1p()];
+        let expected = terms.iter().sum::<f64>() / 3.0;
+        let (bce, args) = (named("bce"), default_args(named("bce").args()));
+        let output = Tensor::new(&output, &Device::Cpu).unwrap();
+        let targets = Tensor::new(&labels, &Device::Cpu).unwrap();
+        let cx =
+            |total| LossCx { args: &args, output: &output, targets: &targets, class_weights: None, total };
+        let loss: f64 = compute(bce, &cx(None)).unwrap().to_scalar().unwrap();
+        assert!((loss - expected).abs() < 1e-12, "{loss}, not {expected}");
+        // Of a part with three times as many known labels.
+        let loss: f64 = compute(bce, &cx(Some(4.5))).unwrap().to_scalar().unwrap();
+        assert!((loss - expected / 3.0).abs() < 1e-12, "{loss}");
+        let values = labels.concat();
+        assert_eq!(labelled_items(&values, 2), 1.5);
+        let items = Items { width: 2, outputs: &[1.0, -2.0, 0.5, 3.0], classes: &[], values: &values };
+        let of_items = of_items(bce, &args, &items, None).unwrap();
+        assert!((of_items[0] - terms[0] / 2.0).abs() < 1e-12, "{of_items:?}");
+        assert!((of_items[1] - (terms[1] + terms[2]) / 2.0).abs() < 1e-12, "{of_items:?}");
+        let nothing = Tensor::new(&[[unknown; 2]; 2], &Device::Cpu).unwrap();
+        let cx = LossCx { targets: &nothing, ..cx(None) };
+        assert_eq!(compute(bce, &cx).unwrap().to_scalar::<f64>().unwrap(), 0.0);
+    }
+
     #[test]
     fn mse_is_the_mean_over_items_and_values() {
         let output = Tensor::new(&[[1.0f64, 2.0], [3.0, 4.0]], &Device::Cpu).unwrap();
@@ -252,6 +314,6 @@ mod tests {
         let items =
             Items { width: 2, outputs: &[1.0, 2.0, 3.0, 4.0], classes: &[], values: &[1.0, 0.0, 0.0, 4.0] };
         assert_eq!(of_items(mse, &args, &items, None).unwrap(), [2.0, 4.5]);
-        assert_eq!(find_loss("mse").unwrap().weight(2, &[], None), 2.0);
+        assert_eq!(find_loss("mse").unwrap().weight(2.0, &[], None), 2.0);
     }
 }

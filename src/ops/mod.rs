@@ -655,12 +655,21 @@ pub trait Loss: Send + Sync + std::fmt::Debug {
     fn doc(&self) -> Doc;
     fn args(&self) -> &'static [ArgSpec];
     fn kind(&self) -> LossKind;
+    /// A second kind of target that it compares with.
+    fn also_of(&self) -> Option<crate::types::TargetKind> {
+        None
+    }
+    /// Whether it compares outputs with such targets.
+    fn compares(&self, kind: crate::types::TargetKind) -> bool {
+        self.kind() == LossKind::Task(kind) || self.also_of() == Some(kind)
+    }
     /// Names of the operators that report it; empty for a loss of the task.
     fn reported_by(&self) -> &'static [&'static str];
     fn pyg(&self) -> Pyg;
     /// The weight of some items together, `Σ_i w_i`: what the sum of `w_i ℓ_i` is divided by for the loss of a part.
-    /// `classes` is empty for regression. 0 for an `Auxiliary` loss.
-    fn weight(&self, n_items: usize, classes: &[u32], class_weights: Option<&[f64]>) -> f64;
+    /// An item of which only some labels are known counts as their share. `classes` is empty but for classification. 0 for
+    /// an `Auxiliary` loss.
+    fn weight(&self, n_items: f64, classes: &[u32], class_weights: Option<&[f64]>) -> f64;
     /// Whether classes count by how rare they are among the training items: the network then keeps a weight for
     /// each.
     fn weighs_classes(&self, args: &Args) -> bool;

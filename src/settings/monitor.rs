@@ -14,6 +14,8 @@ pub static NAMES: &[&str] = &[
     "val_mae",
     "val_rmse",
     "val_r2",
+    "val_micro_f1",
+    "val_mean_average_precision",
 ];
 
 pub(crate) const ARG: ArgSpec = ArgSpec {

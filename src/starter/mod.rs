@@ -182,6 +182,7 @@ pub fn starting_file(name: &str, data: &str, start: &Start) -> String {
     };
     let loss = match (start.task.kind, start.is_unbalanced) {
         (TargetKind::Regression, _) => "mse",
+        (TargetKind::MultiLabel, _) => "bce",
         (TargetKind::Classification, true) => "cross_entropy(class_weights = balanced)",
         (TargetKind::Classification, false) => "cross_entropy",
     };

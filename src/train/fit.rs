@@ -20,13 +20,14 @@ use crate::data::batch::EdgeReads;
 use crate::data::features::scaling::Scaling;
 use crate::data::{Dataset, Split, Targets};
 use crate::ir::Model;
-use crate::lower::{AuxiliaryLosses, LossWeights, Network};
+use crate::lower::{AuxiliaryLosses, LossWeights, Network, labelled_items};
 use crate::rng;
 use crate::settings::early_stop::{self, EarlyStop};
 use crate::settings::metric::{Metric, Predictions};
 use crate::settings::optimizer::learning_rate;
 use crate::settings::schedule::{self, Schedule};
 use crate::types::DataFacts;
+use crate::types::TargetKind;
 use candle_core::{DType, Device, Tensor, Var};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -240,7 +241,15 @@ fn loss_weights(network: &Network, cx: &FitCx, unit: &Unit) -> Result<LossWeight
     }
     network.count_degrees(cx.dataset.degrees(train.graphs.iter().copied()))?;
     let n_graphs = train.graphs.len();
-    let of_part = network.loss_weights(unit.split.train.len(), &of_items, n_graphs)?;
+    let n_items = match (&cx.dataset.targets, cx.model.get().task.kind) {
+        (Targets::Values { values, n_values }, TargetKind::MultiLabel) => {
+            let of_item =
+                |&item: &u32| labelled_items(&values[item as usize * n_values..][..*n_values], *n_values);
+            unit.split.train.iter().map(of_item).sum()
+        }
+        _ => unit.split.train.len() as f64,
+    };
+    let of_part = network.loss_weights(n_items, &of_items, n_graphs)?;
     Ok(of_part.share(cx.settings.batch_size, n_graphs))
 }
 

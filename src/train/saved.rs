@@ -21,7 +21,7 @@ use crate::ir::canonical::Part;
 use crate::ir::{Canonical, Model, Node};
 use crate::lower::{ForwardCx, Network};
 use crate::settings::metric::Metric;
-use crate::types::{DataFacts, Entity};
+use crate::types::{DataFacts, Entity, TargetKind};
 use candle_core::{DType, Device};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -264,9 +264,9 @@ impl SavedModel {
             return refuse(
                 format!(
                     "it was trained on {}, but {} has {}",
-                    outputs_in_words(trained.n_outputs, &self.checkpoint.facts.class_names),
+                    outputs_in_words(task.kind, trained.n_outputs, &self.checkpoint.facts.class_names),
                     dataset.name,
-                    outputs_in_words(facts.n_outputs, &dataset.class_names)
+                    outputs_in_words(task.kind, facts.n_outputs, &dataset.class_names)
                 ),
                 "name data with the same classes",
             );
@@ -318,7 +318,7 @@ impl SavedModel {
         let n_items = if task.entity == Entity::Nodes { dataset.n_nodes() } else { dataset.n_graphs() };
         let graphs: Vec<u32> = (0..dataset.n_graphs() as u32).collect();
         let reads = EdgeReads::of(self.model.get());
-        let are_probabilities = task.kind == crate::types::TargetKind::Classification;
+        let are_probabilities = task.kind != TargetKind::Regression;
         let items = (0..n_items as u32).collect();
         let network = match &self.fitted {
             Fitted::Network(network) => network,
@@ -337,7 +337,9 @@ impl SavedModel {
             outputs.width = width;
             outputs.values.extend(batch_values);
         }
-        if are_probabilities {
+        if task.kind == TargetKind::MultiLabel {
+            outputs.values.iter_mut().for_each(|logit| *logit = sigmoid(*logit));
+        } else if are_probabilities {
             outputs.values.chunks_exact_mut(outputs.width.max(1)).for_each(softmax);
         }
         Ok(outputs)
@@ -408,6 +410,10 @@ fn edges_in_words(facts: &DataFacts, vocabulary: &Vocabulary) -> String {
     format!("{} as features and {kinds}", facts.edge_columns)
 }
 
+fn sigmoid(logit: f32) -> f32 {
+    (1.0 / (1.0 + (-f64::from(logit)).exp())) as f32
+}
+
 fn softmax(row: &mut [f32]) {
     let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = row.iter().map(|&value| f64::from(value - max).exp()).sum();
@@ -415,12 +421,13 @@ fn softmax(row: &mut [f32]) {
 }
 
 /// "3 classes (1, 2, 3)"
-fn outputs_in_words(n_outputs: usize, class_names: &[String]) -> String {
+fn outputs_in_words(kind: TargetKind, n_outputs: usize, class_names: &[String]) -> String {
     const N_SHOWN: usize = 10;
     if class_names.is_empty() {
         return crate::diagnostic::count(n_outputs, "value");
     }
     let shown: Vec<&str> = class_names.iter().take(N_SHOWN).map(String::as_str).collect();
     let more = if class_names.len() > N_SHOWN { ", …" } else { "" };
-    format!("{n_outputs} classes ({}{more})", shown.join(", "))
+    let noun = if kind == TargetKind::MultiLabel { "labels" } else { "classes" };
+    format!("{n_outputs} {noun} ({}{more})", shown.join(", "))
 }

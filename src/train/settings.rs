@@ -98,7 +98,7 @@ impl Settings {
     pub fn check(&self, model: &Model, has_validation: bool) -> Result<()> {
         let kind = model.task.kind;
         for metric in self.all_metrics() {
-            if metric.applies_to() != kind {
+            if !metric.fits(kind) {
                 return Err(TrainError::setup(
                     format!("`{}` does not measure {}", metric.name(), model.task.name().replace('_', " ")),
                     format!("write `metrics = [{}]`", metric::defaults(kind).join(", ")),

@@ -7,6 +7,32 @@ use super::{Entity, Level, Type};
 pub enum TargetKind {
     Classification,
     Regression,
+    /// Several labels an item, each there or not; some may be unknown.
+    MultiLabel,
+}
+
+impl TargetKind {
+    /// What is compared with, in the words of a message.
+    pub fn words(self) -> &'static str {
+        match self {
+            TargetKind::Classification => "classes",
+            TargetKind::Regression => "values",
+            TargetKind::MultiLabel => "labels of which an item can have several",
+        }
+    }
+
+    /// "3 classes", "1 value to predict", "12 labels".
+    pub fn outputs(self, n: usize) -> String {
+        let noun = match (self, n) {
+            (TargetKind::Classification, 1) => "class",
+            (TargetKind::Classification, _) => "classes",
+            (TargetKind::Regression, 1) => "value to predict",
+            (TargetKind::Regression, _) => "values to predict",
+            (TargetKind::MultiLabel, 1) => "label",
+            (TargetKind::MultiLabel, _) => "labels",
+        };
+        format!("{n} {noun}")
+    }
 }
 
 /// What is predicted: an entry of [`TASKS`].
@@ -48,11 +74,13 @@ const fn facts(name: &'static str, kind: TargetKind, ends_on: EndRows) -> TaskFa
 }
 
 /// Every task that a file can name.
-pub static TASKS: [TaskFacts; 4] = [
+pub static TASKS: [TaskFacts; 6] = [
     facts("graph_classification", TargetKind::Classification, GRAPHS),
     facts("graph_regression", TargetKind::Regression, GRAPHS),
     facts("node_classification", TargetKind::Classification, NODES),
     facts("node_regression", TargetKind::Regression, NODES),
+    facts("graph_multilabel_classification", TargetKind::MultiLabel, GRAPHS),
+    facts("node_multilabel_classification", TargetKind::MultiLabel, NODES),
 ];
 
 impl EndRows {
@@ -64,8 +92,14 @@ impl EndRows {
 
 impl Task {
     /// The names in [`TASKS`], in its order.
-    pub const NAMES: &'static [&'static str] =
-        &["graph_classification", "graph_regression", "node_classification", "node_regression"];
+    pub const NAMES: &'static [&'static str] = &[
+        "graph_classification",
+        "graph_regression",
+        "node_classification",
+        "node_regression",
+        "graph_multilabel_classification",
+        "node_multilabel_classification",
+    ];
 
     pub fn from_name(name: &str) -> Option<Self> {
         TASKS.iter().find(|facts| facts.name == name).map(|facts| facts.task)

@@ -218,3 +218,36 @@ fn a_record_and_a_run_that_begins_with_other_weights_say_what_columns_mean() {
     assert_eq!(code, Some(2), "{err}");
     assert!(err.contains("3 node labels (0, 1, 2)") && err.contains("3 node labels (4, 5, 6)"), "{err}");
 }
+
+/// The first label is there on graphs whose nodes have the label 1, the second on none, the third on all.
+#[test]
+fn of_several_labels_each_is_predicted_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    write_set(path, "MANY", "node_labels", |node| (node / 3 % 2).to_string());
+    let labels: String = (0..12).map(|graph| format!("{}, 0, 1\n", graph % 2)).collect();
+    fs::write(path.join("MANY/MANY_graph_labels.txt"), labels).unwrap();
+    let model = "data = tu(\"MANY\")\nmodel = sage(8) -> relu -> mean -> mlp\n\
+                 train { epochs = 60, optimizer = adam(0.05) }\nevaluate { protocol = holdout(validation = 0.2, test = 0.2) }\n";
+    fs::write(path.join("many.hgnn"), model).unwrap();
+    let (code, out, err) = hgnnc(path, &["train", "many.hgnn", "--out", "many"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(out.contains("micro_f1") && out.contains("roc_auc"), "the metrics of the task: {out}");
+    let (_, shown, _) = hgnnc(path, &["show", "many.hgnn"]);
+    assert!(shown.contains("graph multilabel classification, 3 outputs") && shown.contains("bce"), "{shown}");
+    let (_, csv, _) = hgnnc(path, &["predict", "many"]);
+    let mut lines = csv.lines();
+    assert_eq!(lines.next(), Some("graph,id,labels,p_1,p_2,p_3"));
+    for (graph, line) in lines.enumerate() {
+        let expected = if graph % 2 == 1 { "1 3" } else { "3" };
+        assert!(line.starts_with(&format!("{graph},{},{expected},", graph + 1)), "{csv}");
+    }
+    let (_, json, _) = hgnnc(path, &["predict", "many", "--format", "json"]);
+    let first: serde_json::Value = serde_json::from_str(json.lines().nth(1).unwrap()).unwrap();
+    assert_eq!(first["labels"], serde_json::json!(["1", "3"]));
+    assert!(first["probabilities"]["2"].as_f64().unwrap() < 0.5, "{first}");
+    let (code, out, err) = hgnnc(path, &["eval", "many"]);
+    assert!(code == Some(0) && out.contains("micro_f1"), "{out} {err}");
+    let (_, said, _) = hgnnc(path, &["data", "MANY"]);
+    assert!(said.contains("label 1") && said.contains("6 of 12"), "{said}");
+}

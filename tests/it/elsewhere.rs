@@ -3,6 +3,7 @@
 use crate::spec::diagnose;
 use hgnn::diagnostic::Diagnostic;
 use hgnn::elsewhere::{self, Here, Word};
+use hgnn::types::TargetKind;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -189,7 +190,11 @@ fn every_task_and_metric_is_answered_in_one_message() {
     }
     for (name, word) in names(elsewhere::METRICS) {
         let (Here::Is { op, .. } | Here::NotYet { nearest: op, .. }) = word.here else { continue };
-        let task = if ["mae", "rmse", "r2"].contains(&op) { "task = graph_regression\n" } else { "" };
+        let task = match hgnn::settings::metric::find(op).map(hgnn::settings::metric::Metric::applies_to) {
+            Some(TargetKind::Regression) => "task = graph_regression\n",
+            Some(TargetKind::MultiLabel) => "task = graph_multilabel_classification\n",
+            _ => "",
+        };
         texts.push(format!("{task}model = gcn(32) -> mean -> mlp\nevaluate {{ metrics = [{name}] }}"));
         texts.push(format!("{task}model = gcn(32) -> mean -> mlp\npublished {{ {name} = 0.5 }}"));
     }

@@ -1651,7 +1651,7 @@ fn losses_are_pytorchs() {
         let width = case.inputs["output"].shape[1];
         let items = Items { width, outputs: &outputs, classes: &classes, values };
         let all = task_loss::of_items(loss, &given, &items, class_weights).unwrap();
-        let mean = all.iter().sum::<f64>() / loss.weight(rows.len(), &classes, class_weights);
+        let mean = all.iter().sum::<f64>() / loss.weight(rows.len() as f64, &classes, class_weights);
         assert_close(&format!("{what} by items"), &[mean], &case.outputs["loss"].data, 1e-6);
     }
 }

@@ -203,6 +203,10 @@ fn rings(model: &Model) -> Dataset {
                 Targets::Classes((0..n_items as i64).map(|item| item % 2).collect())
             }
             TargetKind::Regression => Targets::Values { values: values(n_items, 1), n_values: 1 },
+            TargetKind::MultiLabel => {
+                let labels = (0..2 * n_items).map(|at| f32::from(u8::from(at % 3 == 0))).collect();
+                Targets::Values { values: labels, n_values: 2 }
+            }
         },
         class_names: vec!["even".into(), "odd".into()],
         node_offsets,

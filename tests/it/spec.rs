@@ -48,6 +48,12 @@ pub fn facts(name: &str) -> DataFacts {
             class_counts: Vec::new(),
             ..with("SOLUBILITY")
         },
+        "toxicity" => DataFacts {
+            n_outputs: 12,
+            task: task(Entity::Graph, TargetKind::MultiLabel),
+            class_counts: Vec::new(),
+            ..with("TOXICITY")
+        },
         // Bonds of four kinds, with a column each.
         "molecules" => DataFacts {
             n_graphs: 188,

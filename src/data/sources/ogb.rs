@@ -16,7 +16,7 @@ use crate::data::scan::FileName;
 use crate::data::{DataError, DataOptions, Source};
 use crate::diagnostic::count;
 use crate::settings::{self, data::SourceFacts, protocol::Split};
-use crate::types::{Entity, TargetKind, Task};
+use crate::types::{Entity, Task};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -191,11 +191,7 @@ impl Set {
         let prepared = features::of_made(call, options, (&node_offsets, &edges.pairs), own)?;
         let (targets, class_names, target) = self.targets(labels, call, known)?;
         let fixed_split = self.split(call, &targets, n_items, items)?;
-        let task = match targets {
-            Targets::Classes(_) => Some(TargetKind::Classification),
-            Targets::Values { .. } => Some(TargetKind::Regression),
-            Targets::None => None,
-        };
+        let task = target.as_ref().map(Target::kind);
         let entity = if is_of_graphs { Entity::Graph } else { Entity::Nodes };
         let unread = self.unread(&edges);
         let mut dataset = Dataset::new(DatasetParts {
@@ -509,6 +505,7 @@ impl Set {
         {
             ("classes", _) | ("auto", Some(Target::Classes(_))) => true,
             ("values", _) | ("auto", Some(Target::Values(_))) => false,
+            ("auto", Some(Target::Labels(_))) => true,
             _ => are_whole,
         };
         let error = |row: Option<usize>, code, message: String| {
@@ -525,25 +522,15 @@ impl Set {
                     let Some(value) = cell else {
                         let message = format!("column {}: there is no value to predict", column + 1);
                         return Err(error(Some(row), "data::unsupported_set", message)
-                            .help("values that are missing cannot be left out of the loss yet: drop the items without them"));
+                            .help("only labels can be unknown, 0 or 1 in several columns: drop the items without a value"));
                     };
                     values.push(*value as f32);
                 }
             }
             return Ok((Targets::Values { values, n_values }, Vec::new(), Some(Target::Values(n_values))));
         }
-        if n_values != 1 {
-            let missing = if cells().count() < labels.rows.len() * n_values {
-                ", some of them without a label"
-            } else {
-                ""
-            };
-            return Err(error(
-                None,
-                "data::unsupported_set",
-                format!("has {n_values} targets for each item{missing}: a model predicts one class"),
-            )
-            .help("keep the column of one target: `cut -d, -f1` writes the first; several values are read with `target = values`"));
+        if n_values != 1 || matches!(known.and_then(|known| known.target.as_ref()), Some(Target::Labels(_))) {
+            return self.several_labels(labels, n_values, known);
         }
         if !are_whole {
             let row = labels.rows.iter().position(|row| row[0].is_some_and(|value| value.fract() != 0.0));
@@ -582,6 +569,47 @@ impl Set {
             .map(|class| named.get(class).cloned().unwrap_or_else(|| class.to_string()))
             .collect();
         Ok((Targets::Classes(of_items), class_names, Some(Target::Classes(classes))))
+    }
+
+    /// Several labels an item, a column each: 1 where the item has it and 0 where it has not; as among classes, an empty cell,
+    /// `nan` or -1 is unknown.
+    fn several_labels(
+        &mut self,
+        labels: Labels,
+        n_labels: usize,
+        known: Option<&Vocabulary>,
+    ) -> Result<(Targets, Vec<String>, Option<Target>), DataError> {
+        let error = |code, message: String| DataError::new(code, message).file(&labels.name);
+        if let Some(Target::Labels(n)) = known.and_then(|known| known.target.as_ref())
+            && *n != n_labels
+        {
+            let message = format!("the model predicts {}, but the file has {n_labels}", count(*n, "label"));
+            return Err(error("data::other_columns", message)
+                .help("give data with the labels that the model was trained on; to predict without labels, leave the file out"));
+        }
+        let mut values = Vec::with_capacity(labels.rows.len() * n_labels);
+        for (row, cells) in labels.rows.iter().enumerate() {
+            for (column, cell) in cells.iter().enumerate() {
+                values.push(match cell {
+                    Some(value) if *value == 1.0 => 1.0,
+                    Some(value) if *value == 0.0 => 0.0,
+                    Some(value) if *value == -1.0 => f32::NAN,
+                    None => f32::NAN,
+                    Some(value) => {
+                        let message = format!("column {}: {value} is neither 1 nor 0", column + 1);
+                        return Err(error("data::not_a_label", message).line(row + 1).help(
+                            "several columns are several labels, each there (1) or not (0), or values with `target = values`; \
+                             a class stands in one column alone: `cut -d, -f1` writes the first",
+                        ));
+                    }
+                });
+            }
+        }
+        let named = self.class_names()?;
+        let name =
+            |label: usize| named.get(&(label as i64)).cloned().unwrap_or_else(|| (label + 1).to_string());
+        let names = (0..n_labels).map(name).collect();
+        Ok((Targets::Values { values, n_values: n_labels }, names, Some(Target::Labels(n_labels))))
     }
 
     /// What `mapping/labelidx2….csv` calls the classes, behind its header line.

@@ -404,7 +404,7 @@ impl Loss for Auxiliary {
         let [class, note] = self.pyg;
         Pyg { class, weights: &[], arguments: &[], note }
     }
-    fn weight(&self, _n_items: usize, _classes: &[u32], _class_weights: Option<&[f64]>) -> f64 {
+    fn weight(&self, _n_items: f64, _classes: &[u32], _class_weights: Option<&[f64]>) -> f64 {
         0.0
     }
     fn weighs_classes(&self, _args: &Args) -> bool {

@@ -57,10 +57,10 @@ static ARGS: &[ArgSpec] = &[
 ];
 
 /// The weight of some items: of their classes, where these weigh differently.
-pub(super) fn weight_of(n_items: usize, classes: &[u32], class_weights: Option<&[f64]>) -> f64 {
+pub(super) fn weight_of(n_items: f64, classes: &[u32], class_weights: Option<&[f64]>) -> f64 {
     match class_weights {
         Some(weights) => classes.iter().map(|&class| weights[class as usize]).sum(),
-        None => n_items as f64,
+        None => n_items,
     }
 }
 
@@ -93,7 +93,7 @@ impl Loss for CrossEntropy {
             note: "With `ignore_index = -1`; `class_weights = balanced` is `weight = items / (classes * counts)`.",
         }
     }
-    fn weight(&self, n_items: usize, classes: &[u32], class_weights: Option<&[f64]>) -> f64 {
+    fn weight(&self, n_items: f64, classes: &[u32], class_weights: Option<&[f64]>) -> f64 {
         weight_of(n_items, classes, class_weights)
     }
     fn program<'b>(&self, cx: &LossCx<'_, 'b>) -> Option<V<'b>> {

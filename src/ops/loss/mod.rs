@@ -16,15 +16,20 @@ pub struct LossCx<'a, 'b> {
     pub b: &'b Build,
     /// `[C]` logits, or `[V]` values.
     pub output: V<'b>,
-    /// The number of the class, `[1]`, or `[V]` values.
+    /// The number of the class, `[1]`, or `[V]` values; of several labels an item, 1 for those that it has, `[C]`.
     pub target: V<'b>,
+    /// Of several labels an item, 1 for those that are known, `[C]`, else 0.
+    pub known: Option<V<'b>>,
     /// `[C]`, where the loss weighs classes.
     pub class_weights: Option<V<'b>>,
 }
 
 impl<'b> LossCx<'_, 'b> {
-    /// 1 at the item's class, else 0: `[C]`. All 0 where the item has no label.
+    /// 1 at the item's class, or at each of its labels, else 0: `[C]`. All 0 where the item has no label.
     pub fn is_class(&self) -> V<'b> {
+        if self.known.is_some() {
+            return self.target;
+        }
         self.b.map(Fun::Equal, &[self.b.iota(&self.output.width()), self.target])
     }
 

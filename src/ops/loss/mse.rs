@@ -37,8 +37,8 @@ impl Loss for Mse {
     fn pyg(&self) -> Pyg {
         Pyg { class: "torch.nn.functional.mse_loss", weights: &[], arguments: &[], note: "" }
     }
-    fn weight(&self, n_items: usize, _classes: &[u32], _class_weights: Option<&[f64]>) -> f64 {
-        n_items as f64
+    fn weight(&self, n_items: f64, _classes: &[u32], _class_weights: Option<&[f64]>) -> f64 {
+        n_items
     }
     fn weighs_classes(&self, _args: &Args) -> bool {
         false

@@ -94,12 +94,13 @@ pub static NLL: Written = Written {
 };
 
 /// Binary cross-entropy of each output against whether its class is the item's: `1/C Σ_c −(β t_c log σ(x_c) + (1 − t_c) log(1 − σ(x_c)))`.
+/// Of several labels an item, those that are unknown do not count: the loss of a part is the mean over those that are known.
 ///
 /// PyG: `torch.nn.functional.binary_cross_entropy_with_logits` against one-hot targets.
 pub static BCE: Written = Written {
     name: "bce",
     doc: Doc {
-        summary: "Binary cross-entropy of every output by itself, against whether its class is the item's.",
+        summary: "Binary cross-entropy of every output by itself, against whether its class is the item's, or one of its labels.",
         formula: "1/(M C) Σ_i Σ_c −(β t_ic log σ(x_ic) + (1 − t_ic) log(1 − σ(x_ic)))",
         paper: "",
         example: "model = gcn(64) -> relu -> mean -> linear\nloss = bce",
@@ -115,14 +116,15 @@ pub static BCE: Written = Written {
     torch: (
         "torch.nn.functional.binary_cross_entropy_with_logits",
         &[],
-        "Against one-hot targets; outputs are plain, without a sigmoid behind the model.",
+        "Against one-hot targets, or the labels that are known; outputs are plain, without a sigmoid behind the model.",
     ),
     exponentials: 2.0,
     of_item: |cx| {
         let (x, is_class) = (cx.output, cx.is_class());
         let own = (-x).softplus() * is_class;
         let others = x.softplus() * (-is_class).offset(1.0);
-        cx.mean(own.scale(cx.args.float("pos_weight")) + others)
+        let each = own.scale(cx.args.float("pos_weight")) + others;
+        cx.mean(cx.known.map_or(each, |known| each * known))
     },
 };
 
@@ -253,6 +255,9 @@ impl Loss for Written {
     fn kind(&self) -> LossKind {
         LossKind::Task(self.kind)
     }
+    fn also_of(&self) -> Option<TargetKind> {
+        (self.name == BCE.name).then_some(TargetKind::MultiLabel)
+    }
     fn reported_by(&self) -> &'static [&'static str] {
         &[]
     }
@@ -260,7 +265,7 @@ impl Loss for Written {
         let (class, arguments, note) = self.torch;
         Pyg { class, weights: &[], arguments, note }
     }
-    fn weight(&self, n_items: usize, classes: &[u32], class_weights: Option<&[f64]>) -> f64 {
+    fn weight(&self, n_items: f64, classes: &[u32], class_weights: Option<&[f64]>) -> f64 {
         weight_of(n_items, classes, class_weights)
     }
     fn weighs_classes(&self, args: &Args) -> bool {

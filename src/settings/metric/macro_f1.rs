@@ -12,7 +12,7 @@ impl Metric for MacroF1 {
     }
 
     fn doc(&self) -> &'static str {
-        "Mean over the classes of F1, the harmonic mean of precision and recall."
+        "Mean over the classes, or the labels of which an item can have several, of F1, the harmonic mean of precision and recall."
     }
 
     fn applies_to(&self) -> TargetKind {
@@ -27,7 +27,14 @@ impl Metric for MacroF1 {
         true
     }
 
+    fn also_of(&self) -> Option<TargetKind> {
+        Some(TargetKind::MultiLabel)
+    }
+
     fn compute(&self, predictions: &Predictions) -> Option<f64> {
+        if predictions.is_of_labels() {
+            return super::labels::macro_f1(predictions);
+        }
         let (width, counts) = (predictions.width, predictions.confusion());
         // As in scikit-learn, a class that is neither present nor predicted has no part in the mean.
         let scores: Vec<f64> = (0..width)

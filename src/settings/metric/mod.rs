@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod balanced_accuracy;
+mod labels;
 mod macro_f1;
 mod mae;
 mod r2;
@@ -20,10 +21,22 @@ pub static METRICS: &[&dyn Metric] = &[
     &mae::Mae,
     &rmse::Rmse,
     &r2::R2,
+    &labels::MICRO_F1,
+    &labels::MEAN_AVERAGE_PRECISION,
 ];
 
 /// Their names, in the same order.
-pub static NAMES: &[&str] = &["accuracy", "macro_f1", "balanced_accuracy", "roc_auc", "mae", "rmse", "r2"];
+pub static NAMES: &[&str] = &[
+    "accuracy",
+    "macro_f1",
+    "balanced_accuracy",
+    "roc_auc",
+    "mae",
+    "rmse",
+    "r2",
+    "micro_f1",
+    "mean_average_precision",
+];
 
 pub fn find(name: &str) -> Option<&'static dyn Metric> {
     METRICS.iter().copied().find(|metric| metric.name() == name)
@@ -34,6 +47,7 @@ pub fn defaults(kind: TargetKind) -> &'static [&'static str] {
     match kind {
         TargetKind::Classification => &["accuracy"],
         TargetKind::Regression => &["mae", "rmse"],
+        TargetKind::MultiLabel => &["micro_f1", "roc_auc"],
     }
 }
 
@@ -44,6 +58,14 @@ pub trait Metric: Sync {
     fn doc(&self) -> &'static str;
     /// The kind of target that it compares with; for the other kind the file is refused.
     fn applies_to(&self) -> TargetKind;
+    /// A second kind of target that it compares with.
+    fn also_of(&self) -> Option<TargetKind> {
+        None
+    }
+    /// Whether it compares with such targets.
+    fn fits(&self, kind: TargetKind) -> bool {
+        self.applies_to() == kind || self.also_of() == Some(kind)
+    }
     fn higher_is_better(&self) -> bool;
     /// Whether it is a mean over classes, from which those that are not there are left out.
     fn is_over_classes(&self) -> bool {
@@ -67,9 +89,10 @@ pub struct Predictions {
     pub width: usize,
     /// Row-major `[n_items, width]`: logits, or values.
     pub outputs: Vec<f32>,
-    /// The class of each item; empty for regression.
+    /// The class of each item; empty but for classification.
     pub classes: Vec<u32>,
-    /// Row-major `[n_items, width]`; empty for classification.
+    /// Row-major `[n_items, width]`; empty for classification. Of several labels an item, 1 for those that it has, 0 for
+    /// those that it has not, and no number for those that are unknown.
     pub values: Vec<f32>,
 }
 
@@ -103,6 +126,22 @@ impl Predictions {
             counts[class as usize * self.width + predicted as usize] += 1;
         }
         counts
+    }
+
+    /// Of several labels an item: the outputs of one of them where it is known, and whether the item has it.
+    pub(crate) fn of_label(&self, label: usize) -> (Vec<f64>, Vec<bool>) {
+        let column =
+            |of: &'_ [f32]| of.iter().skip(label).step_by(self.width.max(1)).copied().collect::<Vec<f32>>();
+        let pairs = column(&self.outputs).into_iter().zip(column(&self.values));
+        pairs
+            .filter(|(_, value)| !value.is_nan())
+            .map(|(output, value)| (f64::from(output), value > 0.5))
+            .unzip()
+    }
+
+    /// Whether items have several labels, and not one class each.
+    pub(crate) fn is_of_labels(&self) -> bool {
+        self.classes.is_empty()
     }
 
     /// Differences between outputs and values, in f64.

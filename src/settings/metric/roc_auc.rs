@@ -12,7 +12,8 @@ impl Metric for RocAuc {
     }
 
     fn doc(&self) -> &'static str {
-        "Area under the ROC curve; for more than two classes the mean over the classes, each against the rest."
+        "Area under the ROC curve; for more than two classes the mean over the classes, each against the rest, and for labels of \
+         which an item can have several the mean over those that some known items have and some have not."
     }
 
     fn applies_to(&self) -> TargetKind {
@@ -27,7 +28,16 @@ impl Metric for RocAuc {
         true
     }
 
+    fn also_of(&self) -> Option<TargetKind> {
+        Some(TargetKind::MultiLabel)
+    }
+
     fn compute(&self, predictions: &Predictions) -> Option<f64> {
+        if predictions.is_of_labels() {
+            return super::labels::mean_over_labels(predictions, |outputs, is_there| {
+                area(outputs, |item| is_there[item])
+            });
+        }
         let width = predictions.width;
         if width < 2 {
             return None;

@@ -23,6 +23,13 @@ fn skewed(entity: Entity, kind: TargetKind) -> Dataset {
             values: (0..2 * n_items).map(|idx| (idx * idx % 17) as f32 * 0.3 - 1.0).collect(),
             n_values: 2,
         },
+        // Every seventh is unknown.
+        TargetKind::MultiLabel => Targets::Values {
+            values: (0..2 * n_items)
+                .map(|idx| if idx % 7 == 3 { f32::NAN } else { f32::from(u8::from(idx * idx % 5 < 2)) })
+                .collect(),
+            n_values: 2,
+        },
     };
     if kind == TargetKind::Classification {
         dataset.class_names = ["a", "b", "c"].map(str::to_owned).to_vec();
@@ -51,6 +58,7 @@ const NODES: &str = "model = gcn(8) -> relu -> sage(8) -> relu -> linear";
 /// Model, loss and metrics of every kind of task; rates are so small that no weight moves.
 fn every_task() -> Vec<(Dataset, String)> {
     let classes = "accuracy, macro_f1, balanced_accuracy, roc_auc";
+    let of_labels = "micro_f1, macro_f1, roc_auc, mean_average_precision";
     let (weighted, plain) = ("cross_entropy(class_weights = balanced)", "cross_entropy");
     let pooled = |loss: &str| format!("0.5 * {loss} + link_prediction + 0.1 * entropy");
     let text = |model: &str, loss: &str, metrics: &str| {
@@ -66,6 +74,8 @@ fn every_task() -> Vec<(Dataset, String)> {
         (skewed(Entity::Graph, of_values), text(GRAPHS, &pooled("mse"), "mae, rmse, r2")),
         (skewed(Entity::Nodes, of_classes), text(NODES, weighted, classes)),
         (skewed(Entity::Nodes, of_values), text(NODES, "mse", "mae, rmse, r2")),
+        (skewed(Entity::Graph, TargetKind::MultiLabel), text(GRAPHS, &pooled("bce"), of_labels)),
+        (skewed(Entity::Nodes, TargetKind::MultiLabel), text(NODES, "bce", of_labels)),
     ]
 }
 
@@ -117,6 +127,16 @@ fn loss_by_hand(
                 .map(|&item| weight(class(item)) * -f64::from(row(item)[class(item) as usize]).ln())
                 .sum();
             sum / items.iter().map(|&item| weight(class(item))).sum::<f64>()
+        }
+        Targets::Values { values, n_values } if saved.model.get().task.kind == TargetKind::MultiLabel => {
+            let pairs = items.iter().flat_map(|&item| {
+                row(item).iter().copied().zip(values[item as usize * n_values..][..*n_values].iter().copied())
+            });
+            let known = pairs.filter(|(_, label)| !label.is_nan());
+            let terms: Vec<f64> = known
+                .map(|(p, label)| -(if label > 0.5 { f64::from(p) } else { 1.0 - f64::from(p) }).ln())
+                .collect();
+            terms.iter().sum::<f64>() / terms.len() as f64
         }
         Targets::Values { values, n_values } => {
             let square = |item: u32| -> f64 {

@@ -97,6 +97,14 @@ fn graphs_have_nodes_and_edges_of_their_own() {
     let set = load_as("ogb", folder.path(), &[]).unwrap();
     assert_eq!((set.n_graphs(), set.node_offsets.as_slice(), set.n_edges()), (2, &[0, 3, 5][..], 6));
     assert_eq!(set.targets, Targets::Values { values: vec![-0.5, 2.0], n_values: 1 });
+    // Several columns of 0 and 1 are labels, as `ogbg-molpcba` has them; some are unknown.
+    let of_labels = self::folder(&GRAPHS, &[("raw/graph-label.csv", "0,,1\n1,-1,0\n")]);
+    let labels = load_as("ogb", of_labels.path(), &[]).unwrap();
+    let Targets::Values { values, n_values: 3 } = &labels.targets else { panic!("{:?}", labels.targets) };
+    let seen: Vec<String> = values.iter().map(f32::to_string).collect();
+    assert_eq!(seen, ["0", "NaN", "1", "1", "NaN", "0"]);
+    assert_eq!(labels.task.map(Task::name), Some("graph_multilabel_classification"));
+    assert_eq!(labels.class_names, ["1", "2", "3"]);
     assert_eq!(set.adjacency.row(4), [3]);
     let edge_features = set.edge_features.as_ref().unwrap();
     let mut rows = Vec::new();
@@ -255,9 +263,9 @@ fn mistakes_name_file_line_and_cause() {
             "raw/graph-label.csv:1: column 2: there is no value to predict",
         ),
         (
-            ("raw/graph-label.csv", "0,\n1,1\n"),
-            "data::unsupported_set",
-            "raw/graph-label.csv: has 2 targets for each item, some of them without a label: a model predicts one class",
+            ("raw/graph-label.csv", "0,\n1,3\n"),
+            "data::not_a_label",
+            "raw/graph-label.csv:2: column 2: 3 is neither 1 nor 0",
         ),
     ] {
         let (found, message) = wrong("ogb", &GRAPHS, &[changes], &[]);

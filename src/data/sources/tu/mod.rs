@@ -15,7 +15,7 @@ mod targets;
 mod unread;
 
 use crate::args::BoundCall;
-use crate::data::columns::{Columns, Vocabulary};
+use crate::data::columns::{Columns, Target, Vocabulary};
 use crate::data::dataset::{Dataset, DatasetParts, Targets, Unread};
 use crate::data::edges::{EdgeList, EdgeOptions, Loops};
 use crate::data::files::TuFiles;
@@ -24,7 +24,7 @@ use crate::data::scan::FileName;
 use crate::data::{DataError, DataOptions, Source, download};
 use crate::diagnostic::count;
 use crate::settings::{self, data::SourceFacts};
-use crate::types::{Entity, NoKinds, TargetKind, Task};
+use crate::types::{Entity, NoKinds, Task};
 use features::Item;
 use std::path::PathBuf;
 
@@ -99,6 +99,7 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
     parts_read.push(match targets {
         _ if of_nodes => call.args.choice("target"),
         Targets::Classes(_) => "graph_labels",
+        Targets::Values { .. } if matches!(target, Some(Target::Labels(_))) => "graph_labels",
         Targets::Values { .. } => "graph_attributes",
         Targets::None => "",
     });
@@ -130,11 +131,7 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
             name = format!("{name} (graphs of at most {max_nodes} nodes)");
         }
     }
-    let task = match targets {
-        Targets::Classes(_) => Some(TargetKind::Classification),
-        Targets::Values { .. } => Some(TargetKind::Regression),
-        Targets::None => None,
-    };
+    let task = target.as_ref().map(Target::kind);
     let mut dataset = Dataset::new(DatasetParts {
         name,
         task: task.map(|kind| Task { entity: if of_nodes { Entity::Nodes } else { Entity::Graph }, kind }),

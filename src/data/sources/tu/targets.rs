@@ -27,7 +27,7 @@ pub fn read(
     }
     let of_model = known.filter(|_| written.is_none_or(|arg| arg.span.is_none())).and_then(|known| {
         Some(match known.target.as_ref()? {
-            Target::Classes(_) if files.has("graph_labels") => "labels",
+            Target::Classes(_) | Target::Labels(_) if files.has("graph_labels") => "labels",
             Target::Values(_) if files.has("graph_attributes") => "attributes",
             // Data without what the model predicts can be predicted for, and has no targets to be measured against.
             _ => "none",
@@ -51,6 +51,13 @@ pub fn read(
         .span(written.and_then(|arg| arg.span)));
     }
     if wants_labels {
+        let width = files.width("graph_labels")?.unwrap_or(1);
+        let n_known = known.and_then(|known| known.target.as_ref());
+        if width > 1 && !matches!(n_known, Some(Target::Classes(_)))
+            || matches!(n_known, Some(Target::Labels(_)))
+        {
+            return read_several(files, n_graphs, indicator, n_known);
+        }
         return read_classes(files, n_graphs, indicator, known.and_then(Vocabulary::classes));
     }
     let text = files.open("graph_attributes")?.expect("the set has it");
@@ -178,6 +185,39 @@ fn classes_of(
     }
     let class_names = labels.iter().map(i64::to_string).collect();
     Ok((Targets::Classes(classes), class_names, Some(Target::Classes(labels))))
+}
+
+/// Several labels a graph, a column each: 1 where the graph has it, else 0, or -1 in a file without 0.
+fn read_several(
+    files: &mut TuFiles,
+    n_graphs: usize,
+    indicator: &FileName,
+    known: Option<&Target>,
+) -> Result<(Targets, Vec<String>, Option<Target>), DataError> {
+    let text = files.open("graph_labels")?.expect("the set has it");
+    let name = text.name.clone();
+    let table = text.integers(None, n_graphs, "graph labels, a column each")?;
+    expect_graphs(&name, table.n_rows, n_graphs, indicator)?;
+    if let Some(Target::Labels(n)) = known
+        && *n != table.width
+    {
+        let message = format!("the model predicts {}, but the file has {}", count(*n, "label"), table.width);
+        return Err(name.whole("data::other_columns", message).help(
+            "give data with the labels that the model was trained on; to predict without labels, leave the file out",
+        ));
+    }
+    let has = |label: i64| table.values.contains(&label);
+    let absent = if has(-1) && !has(0) { -1 } else { 0 };
+    if let Some(at) = table.values.iter().position(|&label| label != 1 && label != absent) {
+        let (row, column) = (at / table.width, at % table.width);
+        let message = format!("column {}: {} is neither 1 nor {absent}", column + 1, table.values[at]);
+        return Err(name.error("data::not_a_label", row, message).help(
+            "several columns are several labels, each there (1) or not (0); a class stands in one column alone",
+        ));
+    }
+    let values = table.values.iter().map(|&label| if label == 1 { 1.0 } else { 0.0 }).collect();
+    let names = (1..=table.width).map(|column| column.to_string()).collect();
+    Ok((Targets::Values { values, n_values: table.width }, names, Some(Target::Labels(table.width))))
 }
 
 fn expect_graphs(

@@ -85,8 +85,8 @@ fn each_broken_file_is_named_with_its_line() {
     );
     refuses(
         &[("graph_labels", "1, 1\n2, 2\n")],
-        "data::ragged",
-        "TINY_graph_labels.txt:1: expected one graph label (a whole number), but `1, 1` has 2 values",
+        "data::not_a_label",
+        "TINY_graph_labels.txt:2: column 1: 2 is neither 1 nor 0",
     );
 }
 

@@ -1,6 +1,7 @@
 //! What is predicted of the nodes.
 
 use super::*;
+use crate::types::TargetKind;
 
 #[test]
 fn labels_or_attributes_of_nodes_are_predicted_and_are_no_features() {

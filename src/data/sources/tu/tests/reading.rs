@@ -198,6 +198,26 @@ fn graph_attributes_are_the_target_where_there_are_no_labels_or_when_asked_for()
 }
 
 #[test]
+fn several_columns_of_graph_labels_are_labels_of_which_a_graph_can_have_several() {
+    let expected = Targets::Values { values: vec![1., 0., 1., 0., 0., 1.], n_values: 3 };
+    for text in ["1, 0, 1\n0, 0, 1\n", "1 -1 1\n-1 -1 1\n"] {
+        let data = load(&folder(&[("graph_labels", text)]), &[]).expect("labels");
+        assert_eq!(data.targets, expected, "{text}");
+        assert_eq!(data.task.map(Task::name), Some("graph_multilabel_classification"));
+        assert_eq!(data.class_names, ["1", "2", "3"]);
+        assert_eq!(data.facts().n_outputs, 3);
+        assert_eq!(data.vocabulary.target_in_words(), "3 labels");
+    }
+    let error = load(&folder(&[("graph_labels", "1 0\n0 2\n")]), &[]).expect_err("no label");
+    assert_eq!((error.code, error.line), ("data::not_a_label", Some(2)));
+    assert_eq!(error.message, "column 2: 2 is neither 1 nor 0");
+    let summary =
+        crate::data::summary::Summary::of(&load(&folder(&[("graph_labels", "1 0\n1 1\n")]), &[]).unwrap());
+    let counts: Vec<_> = summary.classes.iter().map(|label| (label.count, label.n_known)).collect();
+    assert_eq!((counts, summary.values.len()), (vec![(2, Some(2)), (1, Some(2))], 0));
+}
+
+#[test]
 fn large_graphs_are_dropped_only_when_asked() {
     let root = folder(&[]);
     let data = load(&root, &[("max_nodes", ArgValue::Int(2))]).expect("the pair");
