@@ -9,6 +9,9 @@ use crate::data::files::TuFiles;
 use crate::data::scan::FileName;
 use crate::diagnostic::count;
 
+/// What is predicted, the name of each class, and what the outputs mean.
+type Found = (Targets, Vec<String>, Option<Target>);
+
 /// What is predicted, with the name of each class. Where the call leaves open whether it is labels or attributes and a
 /// model is known, what the model predicts.
 ///
@@ -20,7 +23,7 @@ pub fn read(
     (n_graphs, n_nodes): (usize, usize),
     indicator: &FileName,
     known: Option<&Vocabulary>,
-) -> Result<(Targets, Vec<String>, Option<Target>), DataError> {
+) -> Result<Found, DataError> {
     let written = call.args.get("target");
     if let Some(targets) = of_nodes(files, call, n_nodes, known)? {
         return Ok(targets);
@@ -94,7 +97,7 @@ fn of_nodes(
     call: &BoundCall,
     n_nodes: usize,
     known: Option<&Vocabulary>,
-) -> Result<Option<(Targets, Vec<String>, Option<Target>)>, DataError> {
+) -> Result<Option<Found>, DataError> {
     if !are_of_nodes(call) {
         return Ok(None);
     }
@@ -143,7 +146,7 @@ fn read_classes(
     n_graphs: usize,
     indicator: &FileName,
     known: Option<&[i64]>,
-) -> Result<(Targets, Vec<String>, Option<Target>), DataError> {
+) -> Result<Found, DataError> {
     let text = files.open("graph_labels")?.expect("the set has it");
     let name = text.name.clone();
     let table = text.integers(Some(1), n_graphs, "one graph label (a whole number)")?;
@@ -157,7 +160,7 @@ fn classes_of(
     values: &[i64],
     item: &str,
     known: Option<&[i64]>,
-) -> Result<(Targets, Vec<String>, Option<Target>), DataError> {
+) -> Result<Found, DataError> {
     let labels = match known {
         Some(known) => known.to_vec(),
         None => {
