@@ -4,11 +4,13 @@ use super::table::{plain_table, write_table};
 use super::{Exit, Failure, Format, Global, help, report, stderr_look, stdout_look};
 use crate::data::download::{DownloadProgress, PUBLISHED};
 use crate::data::files::parse_size;
+use crate::data::report::{self as data_report, ColumnFacts, Report};
 use crate::data::summary::{Quantiles, Summary};
 use crate::data::{self, DataError, DataOptions, EdgeEdits, Unread, locate};
 use crate::diagnostic::{Diagnostic, count};
 use crate::settings;
 use crate::source::SourceMap;
+use crate::train::write_file;
 use serde_json::json;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -23,14 +25,28 @@ use std::sync::{Arc, Mutex};
 /// Data sets are looked for in --data-dir, then in the cache. A published set that is named and not found is
 /// downloaded, unless --offline is given.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  hgnnc data\n  hgnnc data PROTEINS\n  hgnnc data ./sets/MINE.zip\n  \
+#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    after_help = "Examples:\n  hgnnc data\n  hgnnc data PROTEINS\n  hgnnc data import ./my/edges.csv\n  hgnnc data ./sets/MINE.zip\n  \
                         hgnnc data 'tu(\"REDDIT-BINARY\", features = degree)'\n\n\
-                        Exit codes: 0 done, 1 the call is wrong, 2 the data cannot be found or read")]
+                        Exit codes: 0 done, 1 the call is wrong, 2 the data cannot be found or read"
+)]
 pub struct Data {
+    #[command(subcommand)]
+    command: Option<DataCommand>,
     #[arg(value_name = "CALL", help = help::data_call("Data to summarise"))]
     call: Option<String>,
+    /// Write a page of plots (HTML) to this file
+    #[arg(long, value_name = "FILE", requires = "call")]
+    html: Option<PathBuf>,
     #[command(flatten)]
     place: DataArgs,
+}
+
+/// What else can be done with data.
+#[derive(Debug, clap::Subcommand)]
+enum DataCommand {
+    Import(super::import::Import),
 }
 
 /// Where data is looked for: options of every command that reads data.
@@ -97,6 +113,9 @@ impl From<DataError> for Failure {
 
 impl Data {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
+        if let Some(DataCommand::Import(import)) = &self.command {
+            return import.run(global);
+        }
         let options = self.place.options();
         let out = &mut super::stdout();
         let Some(text) = &self.call else {
@@ -117,11 +136,18 @@ impl Data {
             Err(error) => return Err(error.into()),
         };
         let summary = Summary::of(&data);
+        let report = (global.format != Format::Short || self.html.is_some()).then(|| Report::of(&data));
+        if let (Some(path), Some(report)) = (&self.html, &report) {
+            let page = data_report::page::html(&data, &summary, report);
+            write_file(path, |out| out.write_all(page.as_bytes()))?;
+        }
         match global.format {
-            Format::Full => page(out, &summary)?,
+            Format::Full => page(out, &summary, report.as_ref())?,
             Format::Short => writeln!(out, "{}", line(&summary))?,
             Format::Json => {
-                serde_json::to_writer_pretty(&mut *out, &summary).map_err(io::Error::from)?;
+                let mut all = serde_json::to_value(&summary).map_err(io::Error::from)?;
+                all["report"] = serde_json::to_value(&report).map_err(io::Error::from)?;
+                serde_json::to_writer_pretty(&mut *out, &all).map_err(io::Error::from)?;
                 writeln!(out)?;
             }
         }
@@ -205,7 +231,7 @@ fn task(summary: &Summary) -> String {
     summary.task.map_or("no labels".into(), |task| task.replace('_', " "))
 }
 
-fn line(summary: &Summary) -> String {
+pub(super) fn line(summary: &Summary) -> String {
     let outputs = match (summary.values.len(), summary.classes.len()) {
         (0, 1) if summary.classes[0].n_known.is_none() => "1 class".to_owned(),
         (0, n) if summary.classes[0].n_known.is_some() => format!("{n} labels"),
@@ -240,7 +266,7 @@ fn edges(summary: &Summary) -> String {
 }
 
 /// `3 node labels (0, 1, 2)`, with the number of columns where they are of several kinds.
-fn features(summary: &Summary) -> String {
+pub(super) fn features(summary: &Summary) -> String {
     let (n, words) = (summary.n_features, &summary.features);
     if n == 0 {
         "none: ask for `features = degree` or `features = constant`".into()
@@ -300,7 +326,35 @@ fn number(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-fn page(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
+/// Columns of numbers, each with its range; those that say yes or no are counted by what they are.
+fn columns(out: &mut dyn Write, title: &str, columns: &[ColumnFacts]) -> io::Result<()> {
+    const N_SHOWN: usize = 12;
+    let is_number = |column: &&ColumnFacts| {
+        !(column.min == 0.0 || column.min == 1.0)
+            || !(column.max == 0.0 || column.max == 1.0)
+            || (column.mean - column.share_nonzero).abs() > 1e-9
+    };
+    let numbers: Vec<&ColumnFacts> = columns.iter().filter(is_number).collect();
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    let mut table = plain_table();
+    table.set_header([title, "min", "mean", "max", "not zero"]);
+    for column in numbers.iter().take(N_SHOWN) {
+        let share = format!("{:.1} %", 100.0 * column.share_nonzero);
+        let cells = [number(column.min), number(column.mean), number(column.max), share];
+        table.add_row(std::iter::once(column.name.clone()).chain(cells));
+    }
+    table.align_right(&[1, 2, 3, 4]);
+    writeln!(out)?;
+    write_table(out, &table)?;
+    match numbers.len().saturating_sub(N_SHOWN) {
+        0 => Ok(()),
+        more => writeln!(out, "  and {more} more: `--format json` or `--html FILE` has them"),
+    }
+}
+
+fn page(out: &mut dyn Write, summary: &Summary, report: Option<&Report>) -> io::Result<()> {
     writeln!(out, "{}: {}\n", summary.name, task(summary))?;
     let mut facts = vec![
         ("graphs", summary.n_graphs.to_string()),
@@ -318,6 +372,7 @@ fn page(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
             facts.push((name, count.to_string()));
         }
     }
+    facts.extend(report.map(Report::lines).unwrap_or_default());
     facts.extend(edits(summary).map(|edits| ("edited", edits)));
     facts.extend(summary.unread.iter().map(|unread| ("not read", not_read(unread))));
     if let Some(split) = summary.fixed_split {
@@ -348,6 +403,10 @@ fn page(out: &mut dyn Write, summary: &Summary) -> io::Result<()> {
     }
     table.align_right(&[1, 2, 3, 4, 5, 6]);
     write_table(out, &table)?;
+    if let Some(report) = report {
+        columns(out, "feature column", &report.feature_columns)?;
+        columns(out, "edge feature column", &report.edge_feature_columns)?;
+    }
     let labelled: usize = summary.classes.iter().map(|class| class.count).sum();
     if !summary.classes.is_empty() {
         writeln!(out)?;

@@ -10,7 +10,7 @@ use super::{Exit, Failure, Format, Global, help, note};
 use crate::check;
 use crate::data::{DataOptions, Dataset};
 use crate::memory;
-use crate::settings::data::{edges, features};
+use crate::settings::data::{columns, edges, features};
 use crate::settings::metric;
 use crate::train::{Figures, Found, SavedModel, Spread, absent_classes, find_run, run_of};
 use serde_json::json;
@@ -97,6 +97,7 @@ pub fn data_for(
                 if let Some(trained) = &trained {
                     differs.extend(edges::read_as_in_training(&mut call, trained));
                     differs.extend(features::read_as_in_training(&mut call, trained));
+                    columns::read_as_in_training(&mut call, trained);
                 }
                 for (now, then) in differs {
                     note(&format!(

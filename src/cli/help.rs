@@ -6,7 +6,7 @@ use crate::{lint, settings, starter};
 pub fn data_call(what: &str) -> String {
     let sources: Vec<String> = settings::data::SPECS.iter().map(|spec| format!("{}(…)", spec.name)).collect();
     format!(
-        "{what}: the name of a data set (`PROTEINS`), the path of a folder or zip archive, or a call as a file has it \
+        "{what}: the name of a data set (`PROTEINS`), the path of a file, folder or zip archive, or a call as a file has it \
          (`'tu(\"REDDIT-BINARY\", features = degree)'`; the sources are {})",
         sources.join(", ")
     )

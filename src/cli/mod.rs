@@ -21,6 +21,7 @@ mod git_textconv;
 mod graph;
 mod hash;
 mod help;
+mod import;
 mod install_git;
 mod lint;
 mod man;

@@ -167,11 +167,18 @@ fn written_data(text: &str, target: &Path) -> Result<String, Findings> {
         Some(crate::args::ArgValue::Text(name)) => name,
         _ => text,
     };
-    let seen_from_file = from_file(name, target);
-    Ok(match written.and_then(starter::call_in_layout) {
-        Some(written) => written.replacen(&quoted(name), &quoted(&seen_from_file), 1),
-        None => format!("tu({})", quoted(&seen_from_file)),
-    })
+    let Some(mut written) = written.and_then(starter::call_in_layout) else {
+        return Ok(format!("tu({})", quoted(&from_file(name, target))));
+    };
+    // Every path that the call names, and the set's own name.
+    for arg in &call.args.0 {
+        if let crate::args::ArgValue::Text(value) = &arg.value
+            && (arg.name == "name" || Path::new(value).exists())
+        {
+            written = written.replacen(&quoted(value), &quoted(&from_file(value, target)), 1);
+        }
+    }
+    Ok(written)
 }
 
 /// A path of the command line as the new file names it: from its own folder on. Names of sets stay as they are.

@@ -58,7 +58,7 @@ pub struct Dataset {
 }
 
 /// Names out of files, for predictions: models see none of them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Names {
     /// One a node, or empty.
     pub nodes: Vec<String>,
@@ -255,7 +255,7 @@ pub struct Unread {
 }
 
 /// Directed edges that the options of a source dropped and added.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct EdgeEdits {
     /// Edges that join a node to itself, left out.
     pub dropped_loops: usize,

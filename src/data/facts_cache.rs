@@ -36,8 +36,12 @@ pub fn facts(call: &BoundCall, options: &DataOptions) -> Result<DataFacts, DataE
 
 /// Where the facts of this call are kept; `None` where the data is absent, or cannot be distinguished from others.
 fn entry_of(call: &BoundCall, options: &DataOptions) -> Option<PathBuf> {
-    let cache = options.cache_dir.as_ref()?;
-    if options.vocabulary.is_some() {
+    Some(options.cache_dir.as_ref()?.join("facts").join(key_of(call, options)? + ".json"))
+}
+
+/// What names an entry for this call: it, the state of its files, and the build of this program.
+pub(super) fn key_of(call: &BoundCall, options: &DataOptions) -> Option<String> {
+    if options.vocabulary.is_some() || options.cache_dir.is_none() {
         return None;
     }
     let source = find(call.name).expect("a call bound against SPECS");
@@ -52,8 +56,7 @@ fn entry_of(call: &BoundCall, options: &DataOptions) -> Option<PathBuf> {
     for file in source.files(call, options)? {
         stamp(&mut key, &file)?;
     }
-    let name: String = key.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Some(cache.join("facts").join(name + ".json"))
+    Some(key.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Distinguishes one state of a file from the next.

@@ -4,6 +4,7 @@
 //! from which [`Dataset::batch`] copies disjoint unions.
 
 pub mod batch;
+mod cache;
 mod collection;
 pub mod columns;
 pub mod dataset;
@@ -16,6 +17,8 @@ pub mod files;
 pub mod locate;
 pub mod pickle;
 pub mod places;
+pub mod recognise;
+pub mod report;
 mod scan;
 pub mod sources;
 pub mod summary;
@@ -32,6 +35,7 @@ pub use columns::{Columns, Target, Vocabulary};
 pub use dataset::{Dataset, DatasetParts, EdgeEdits, Features, Names, SparseRows, Targets, Unread};
 pub use error::DataError;
 pub use facts_cache::facts;
+use recognise::{Look, Recognised};
 pub use sources::SOURCES;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,6 +47,11 @@ pub trait Source: Send + Sync {
 
     /// The files that [`Source::load`] reads; none for data that is made. `None` where they are not on this machine.
     fn files(&self, call: &BoundCall, options: &DataOptions) -> Option<Vec<PathBuf>>;
+
+    /// What to call for what lies at a path, where it looks like data of this source.
+    fn recognise(&self, _: &Look) -> Option<Recognised> {
+        None
+    }
 
     /// Reads or makes the data.
     ///
@@ -155,9 +164,13 @@ pub fn load(call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataErro
             span: diagnostic.labels.first().map(|label| label.span),
         });
     }
+    if let Some(kept) = cache::read(call, options) {
+        return Ok(kept);
+    }
     let mut dataset = source.load(call, options)?;
     dataset.scales_columns =
         call.args.get(NORMALIZE.name).is_some_and(|arg| arg.value == ArgValue::Choice("columns"));
+    cache::write(call, options, &dataset);
     Ok(dataset)
 }
 
@@ -181,8 +194,9 @@ pub fn call(name: &str, args: &[(&str, ArgValue)]) -> BoundCall {
 }
 
 /// The data that a word of the command line names: a call as a file would write it
-/// (`tu("REDDIT-BINARY", features = degree)`), a source that needs no arguments (`karate`), else a data set of the
-/// TU collection by its name or path (`PROTEINS`, `./my/SET`, `SET.zip`).
+/// (`tu("REDDIT-BINARY", features = degree)`), a source that needs no arguments (`karate`), a path to something that a
+/// source recognises (`graphs.jsonl`), else a data set of the TU collection by its name or path (`PROTEINS`, `./my/SET`,
+/// `SET.zip`).
 ///
 /// # Errors
 /// The findings, placed in the text, which is added to `sources`.
@@ -196,15 +210,17 @@ pub fn parse_call(text: &str, sources: &mut SourceMap) -> Result<BoundCall, Vec<
         !callee.is_empty() && callee.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     });
     if is_call || find(text).is_some_and(needs_none) {
-        // A second line would be a second item of the file.
-        let file = sources.add("--data", format!("data = {}", text.replace(['\r', '\n'], " ")));
-        let no_files = |_: &str| Err(std::io::ErrorKind::Unsupported.into());
-        let (program, findings) = crate::syntax::load_program(sources, file, &no_files);
-        if findings.iter().any(Diagnostic::is_error) {
-            return Err(findings);
-        }
-        return crate::check::data_call(&program)
-            .map(|call| call.expect("the text is one `data = …`, without syntax errors"));
+        return parse_line(text, sources);
+    }
+    // A path to data of another layout than that of the TU collection, in which names are looked for; a name of the
+    // collection stays one, whatever lies here.
+    if std::path::Path::new(text).exists()
+        && !collection::has(text)
+        && let Ok(found) = recognise::recognise(text, &DataOptions::from_env())
+        && let Some(first) = found.first()
+        && !first.call.starts_with("tu(")
+    {
+        return parse_line(&first.call, sources);
     }
     // A folder without a slash in its name is a path where it is there and holds a set of that name.
     let is_here = !locate::is_path(text)
@@ -216,6 +232,19 @@ pub fn parse_call(text: &str, sources: &mut SourceMap) -> Result<BoundCall, Vec<
     bound.span = span;
     bound.args.0.iter_mut().filter_map(|arg| arg.span.as_mut()).for_each(|place| *place = span);
     Ok(bound)
+}
+
+/// A call as a file has it.
+fn parse_line(text: &str, sources: &mut SourceMap) -> Result<BoundCall, Vec<Diagnostic>> {
+    // A second line would be a second item of the file.
+    let file = sources.add("--data", format!("data = {}", text.replace(['\r', '\n'], " ")));
+    let no_files = |_: &str| Err(std::io::ErrorKind::Unsupported.into());
+    let (program, findings) = crate::syntax::load_program(sources, file, &no_files);
+    if findings.iter().any(Diagnostic::is_error) {
+        return Err(findings);
+    }
+    crate::check::data_call(&program)
+        .map(|call| call.expect("the text is one `data = …`, without syntax errors"))
 }
 
 /// The folder of real data for tests: `HGNN_DATA`, else `../shared/data`. Tests on real data pass without it, so

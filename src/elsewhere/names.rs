@@ -1087,16 +1087,7 @@ pub static FEATURES: &[Word] = &[
 /// What can stand in `data = …`.
 pub static SOURCES: &[Word] = &[
     word(
-        &[
-            "TUDataset",
-            "TUDataSet",
-            "tud",
-            "TU_dataset",
-            "GraphDataset",
-            "GINDataset",
-            "LegacyTUDataset",
-            "pyg",
-        ],
+        &["TUDataset", "TUDataSet", "tud", "TU_dataset", "GraphDataset", "LegacyTUDataset", "pyg"],
         Pyg,
         &["root", "name"],
         is("tu"),
@@ -1136,11 +1127,59 @@ pub static SOURCES: &[Word] = &[
         &["name", "root"],
         is("ogb"),
     ),
+    word(&["GINDataset", "DGCNNDataset", "S2VGraph"], Dgl, &["name"], is("graph_text")),
+    word(
+        &["read_csv", "CSVDataset", "from_pandas_edgelist", "csv", "tsv", "table"],
+        Common,
+        &[],
+        is("tables"),
+    ),
+    word(&["jsonl", "ndjson", "json", "read_json"], Common, &["path"], is("json_lines")),
+    word(&["node_link_graph", "node_link_data", "json_graph"], Common, &["path"], is("node_link")),
+    word(&["read_graphml", "load_graphml", "GraphML"], Common, &["path"], is("graphml")),
+    word(&["read_gexf", "GEXF"], Common, &["path"], is("gexf")),
+    word(
+        &[
+            "read_edgelist",
+            "read_weighted_edgelist",
+            "read_adjlist",
+            "from_edgelist",
+            "edgelist",
+            "snap",
+            "adjlist",
+        ],
+        Common,
+        &["path"],
+        is("edge_list"),
+    ),
+    word(
+        &["load_npz", "save_npz", "scipy", "from_scipy_sparse_array", "from_scipy_sparse_matrix"],
+        Common,
+        &["path"],
+        is("npz"),
+    ),
+    word(&["numpy", "npy", "from_numpy"], Common, &[], is("arrays")),
+    word(
+        &["Coauthor", "Amazon", "CoauthorCSDataset", "CoauthorPhysicsDataset", "HeterophilousGraphDataset"],
+        Pyg,
+        &["root", "name"],
+        NotYet {
+            why: "no set is known to it by a name; its published file is read by its path",
+            nearest: "npz",
+        },
+    ),
+    word(
+        &["read_gml", "read_pajek", "read_graph6", "read_dot", "gml"],
+        Common,
+        &["path"],
+        NotYet {
+            why: "there is no reader for it; `networkx.write_graphml` writes what is read",
+            nearest: "graphml",
+        },
+    ),
     word(
         &[
             "CitationFull",
-            "Coauthor",
-            "Amazon",
             "Reddit",
             "Reddit2",
             "Flickr",
@@ -1149,7 +1188,6 @@ pub static SOURCES: &[Word] = &[
             "WebKB",
             "WikipediaNetwork",
             "Actor",
-            "HeterophilousGraphDataset",
             "AttributedGraphDataset",
         ],
         Pyg,

@@ -38,6 +38,8 @@ karate(): node classification
   nodes           34
   edges           78 undirected (156 directed)
   features        18: degrees from 0 to 17
+  diameter        5
+  homophily       85.9 % of the edges join nodes of one class; 0.718 with classes counted alike (Lim et al. 2021)
   split           6 train, 4 validation, 24 test
   fingerprint     [..]
 
@@ -185,6 +187,8 @@ SMALL: graph classification
   edge features   2 edge labels (0, 1)
   self-loops      1
   parallel edges  1
+  diameter        2, 1.7 on average
+  largest graph   1: 3 nodes, 5 directed edges
   not read        node attributes: 2 columns of SMALL_node_attributes.txt; `features = both` reads them
   not read        edge weights: SMALL_edge_weights.txt
   fingerprint     [..]

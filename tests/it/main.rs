@@ -18,6 +18,7 @@ mod estimate;
 mod explanations;
 mod failures;
 mod fmt;
+mod formats;
 mod git;
 mod golden;
 mod gradients;

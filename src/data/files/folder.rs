@@ -41,6 +41,11 @@ impl Walk {
         texts.chain(others.map(|name| name.to_string_lossy().into_owned())).collect()
     }
 
+    /// Files that could be no part of a set in TU layout.
+    pub fn others(&self) -> &[PathBuf] {
+        &self.others
+    }
+
     /// The zip archives among them.
     pub fn archives(&self) -> impl Iterator<Item = PathBuf> + '_ {
         let is_zip =

@@ -98,6 +98,17 @@ impl OneFile {
         self.max_bytes
     }
 
+    /// Its first bytes as they unpack, at most `n_bytes`.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn open_head(&mut self, n_bytes: usize) -> Result<Vec<u8>, DataError> {
+        // A glance does not count against the bound.
+        let limit = Exceeded { place: self.path.clone(), max_bytes: u64::MAX };
+        let mut used_bytes = 0;
+        super::open(&self.file, self.archive.as_mut(), limit, &mut used_bytes)?.head(n_bytes)
+    }
+
     /// The file, ready to be read.
     ///
     /// # Errors

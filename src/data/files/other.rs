@@ -8,9 +8,29 @@ use std::io::{Read, Seek};
 use std::path::Path;
 
 /// Endings by which a name is taken for the path of a file. All but `.zip` are refused with advice.
-const ENDINGS: [&str; 16] = [
-    ".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".zst", ".txt", ".csv", ".tsv", ".json",
-    ".jsonl", ".mat", ".npz",
+const ENDINGS: [&str; 22] = [
+    ".zip",
+    ".tar",
+    ".tgz",
+    ".gz",
+    ".bz2",
+    ".xz",
+    ".7z",
+    ".rar",
+    ".zst",
+    ".txt",
+    ".csv",
+    ".tsv",
+    ".json",
+    ".jsonl",
+    ".mat",
+    ".npz",
+    ".npy",
+    ".ndjson",
+    ".graphml",
+    ".gexf",
+    ".edgelist",
+    ".adjlist",
 ];
 
 /// Whether a name ends like that of a file.

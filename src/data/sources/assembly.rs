@@ -4,7 +4,7 @@
 use super::tu::features::{Item, label_columns};
 use crate::args::{ArgValue, BoundCall};
 use crate::data::columns::{self, Columns, KindLabels, Target, Vocabulary, names_in_words};
-use crate::data::dataset::{Dataset, DatasetParts, Features, Targets, Unread};
+use crate::data::dataset::{Dataset, DatasetParts, Features, SparseRows, Targets, Unread};
 use crate::data::edges::{EdgeList, EdgeOptions, Loops};
 use crate::data::features::{self, Block, Graphs, Prepared};
 use crate::data::files::size_in_words;
@@ -70,6 +70,8 @@ pub enum Cells {
     Labels(Vec<i64>),
     /// Texts.
     Names(Texts),
+    /// Numbers, most of them zeros.
+    Sparse(SparseRows),
 }
 
 /// Texts of rows, each different one kept once.
@@ -141,7 +143,7 @@ impl Texts {
     }
 
     /// The different texts, ascending: numbers by their size before all others.
-    fn sorted(&self) -> Vec<String> {
+    pub fn sorted(&self) -> Vec<String> {
         let mut sorted: Vec<String> = self.values.clone();
         let key = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
         sorted.sort_by(|a, b| match (key(a), key(b)) {
@@ -279,7 +281,7 @@ fn edge_kinds(column: &Column, known: Option<&Vocabulary>) -> Result<(EdgeKinds,
             let kinds = EdgeKinds { of_entry: Arc::new(places), n_kinds: names.len() };
             Ok((kinds, KindLabels { values, names, unseen: Vec::new(), has_added_loops: false }))
         }
-        Cells::Numbers { .. } => unreachable!("readers name a column of labels or texts"),
+        Cells::Numbers { .. } | Cells::Sparse(_) => unreachable!("readers name a column of labels or texts"),
     }
 }
 
@@ -352,7 +354,7 @@ impl<'a> Asked<'a> {
                 columns: known.clone(),
             });
         }
-        let is_numbers = |column: &&Column| matches!(column.cells, Cells::Numbers { .. });
+        let is_numbers = |column: &&Column| matches!(column.cells, Cells::Numbers { .. } | Cells::Sparse(_));
         let wants = |words: &[&str]| self.is_open || words.contains(&self.word);
         let mut parts = Vec::new();
         if wants(&["auto", "attributes", "both"]) {
@@ -525,7 +527,7 @@ impl<'a> Asked<'a> {
                         Columns::Categories { column: column.name.clone(), values },
                     ));
                 }
-                Cells::Numbers { .. } => {}
+                Cells::Numbers { .. } | Cells::Sparse(_) => {}
             }
         }
         Ok(parts)
@@ -576,6 +578,7 @@ impl Column {
     fn width(&self) -> usize {
         match &self.cells {
             Cells::Numbers { width, .. } => *width,
+            Cells::Sparse(rows) => rows.width,
             _ => 0,
         }
     }
@@ -593,6 +596,11 @@ fn put_together(
     if let [(Part::OneHot(places), _)] = parts.as_mut_slice() {
         let places = std::mem::take(places);
         return Ok(Block { features: Features::OneHot { columns: places, width }, columns });
+    }
+    if let [(Part::Numbers(numbers), _)] = parts.as_slice()
+        && let [Column { cells: Cells::Sparse(rows), .. }] = numbers.as_slice()
+    {
+        return Ok(Block { features: Features::Sparse(rows.clone()), columns });
     }
     // A small file can ask for many columns of many rows, most of them zeros.
     let n_bytes = n_items.saturating_mul(width).saturating_mul(size_of::<f32>()) as u64;
@@ -624,9 +632,20 @@ fn put_together(
             Part::Numbers(columns) => {
                 let mut at = first;
                 for column in columns {
-                    let Cells::Numbers { values: cells, width: own } = &column.cells else { continue };
+                    let own = column.width();
                     for row in 0..n_items {
-                        values[row * width + at..][..*own].copy_from_slice(&cells[row * own..][..*own]);
+                        let out = &mut values[row * width + at..][..own];
+                        match &column.cells {
+                            Cells::Numbers { values: cells, .. } => {
+                                out.copy_from_slice(&cells[row * own..][..own])
+                            }
+                            Cells::Sparse(rows) => {
+                                for entry in rows.offsets[row] as usize..rows.offsets[row + 1] as usize {
+                                    out[rows.columns[entry] as usize] = rows.values[entry];
+                                }
+                            }
+                            _ => {}
+                        }
                     }
                     at += own;
                 }

@@ -17,17 +17,22 @@ pub struct CsvTable {
     pub keys: Vec<Option<Texts>>,
 }
 
+/// The key columns of a header, in the order asked for; `None` where it has no such column.
+pub type Keys<'a> = dyn Fn(&[String]) -> Result<Vec<Option<usize>>, DataError> + 'a;
+
 /// Values that stand for nothing, as other programs write them.
 const MISSING: [&[u8]; 5] = [b"nan", b"na", b"n/a", b"null", b"<na>"];
 
-/// Reads a table; `keys` finds the key columns in its header.
+/// Reads a table; `keys` finds the key columns in its header. A table whose first line has numbers alone, as many as
+/// `unnamed`, has no header, and its columns are called so.
 ///
 /// # Errors
 /// Where it is no such table, with file and line, or `keys` finds one missing.
 pub fn read(
     file: &mut OneFile,
     what: &'static str,
-    keys: &dyn Fn(&[String]) -> Result<Vec<Option<usize>>, DataError>,
+    keys: &Keys,
+    unnamed: &[&str],
 ) -> Result<CsvTable, DataError> {
     let head = file.open()?.head(64 << 10)?;
     let delimiter = delimiter(&head, &file.path.to_string_lossy());
@@ -38,7 +43,22 @@ pub fn read(
             .whole("data::encoding", "is UTF-16 text")
             .help("save it as UTF-8: `iconv -f UTF-16 -t UTF-8`"));
     }
-    let mut reader = ReaderBuilder::new().delimiter(delimiter).trim(Trim::All).from_reader(text.reader());
+    let first = head
+        .strip_prefix(b"\xEF\xBB\xBF")
+        .unwrap_or(&head)
+        .split(|&byte| byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let first: Vec<String> = String::from_utf8_lossy(first)
+        .split(char::from(delimiter))
+        .map(|value| value.trim().to_owned())
+        .collect();
+    let has_header = first.len() != unnamed.len() || first.iter().any(|value| value.parse::<f64>().is_err());
+    let mut reader = ReaderBuilder::new()
+        .delimiter(delimiter)
+        .trim(Trim::All)
+        .has_headers(has_header)
+        .from_reader(text.reader());
     let wrong = |error: csv::Error| -> Result<DataError, std::io::Error> {
         let line = error.position().map_or(0, |position| position.line());
         let row = (line as usize).saturating_sub(1);
@@ -53,6 +73,7 @@ pub fn read(
     let mut record = ByteRecord::new();
     let failed = 'read: {
         let headers = match reader.byte_headers() {
+            Ok(_) if !has_header => ByteRecord::from(unnamed.to_vec()),
             Ok(headers) => headers.clone(),
             Err(error) => break 'read wrong(error),
         };

@@ -574,8 +574,24 @@ fn columns_of(
     let names: Vec<String> = frame.names().map(str::to_owned).collect();
     let place = frame.place();
     let mut columns = Vec::new();
+    let is_known = |name: &str| {
+        known.iter().any(|block| match block {
+            crate::data::Columns::Numbers { names } => names.iter().any(|known| {
+                known.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+            }),
+            crate::data::Columns::Categories { column, .. } => column == name,
+            _ => false,
+        })
+    };
+    let has_names = known.iter().any(|block| {
+        matches!(block, crate::data::Columns::Numbers { .. } | crate::data::Columns::Categories { .. })
+    });
     for name in names {
         let Some(values) = frame.take(&name) else { continue };
+        // What a model does not read may have gaps.
+        if has_names && !is_known(&name) && !categories.contains(&name) {
+            continue;
+        }
         let is_known_text = known
             .iter()
             .any(|block| matches!(block, crate::data::Columns::Categories { column, .. } if *column == name));

@@ -7,6 +7,7 @@
 use super::assembly::{Cells, Column, Found, FoundTarget, Place, assemble};
 use crate::args::BoundCall;
 use crate::data::files::OneFile;
+use crate::data::recognise::{Look, Recognised};
 use crate::data::scan::{FileName, Text, quoted, read_integer, read_natural};
 use crate::data::{DataError, DataOptions, Dataset, Names, Source, locate};
 use crate::diagnostic::count;
@@ -44,6 +45,33 @@ impl Source for GraphText {
 
     fn files(&self, call: &BoundCall, options: &DataOptions) -> Option<Vec<PathBuf>> {
         Some(vec![find(call, options).ok()?.path])
+    }
+
+    fn recognise(&self, look: &Look) -> Option<Recognised> {
+        if look.is_folder {
+            let text = look.names.iter().filter(|name| !name.contains('/') && name.contains(".txt"));
+            let mut found = text.filter_map(|name| self.recognise(&look.inside(name)?));
+            return found.next().filter(|_| found.next().is_none());
+        }
+        let lines = look.lines(4);
+        let [first, head, node, ..] = lines.as_slice() else { return None };
+        let numbers = |line: &str| -> Option<Vec<f64>> {
+            line.split_ascii_whitespace().map(|value| value.parse::<f64>().ok()).collect()
+        };
+        let is_natural = |value: &f64| value.fract() == 0.0 && *value >= 0.0;
+        let (first, head, node) = (numbers(first)?, numbers(head)?, numbers(node)?);
+        let is_such = first.len() == 1
+            && head.len() == 2
+            && node.len() >= 2
+            && [first[0], head[0], node[1]].iter().all(is_natural)
+            && node.len() >= 2 + node[1] as usize
+            && node[2..][..node[1] as usize]
+                .iter()
+                .all(|neighbour| is_natural(neighbour) && *neighbour < head[0]);
+        let call = format!("graph_text({})", look.quoted());
+        is_such
+            .then(|| Recognised::new(call, "graphs in the text format of the GIN and DGCNN code"))
+            .flatten()
     }
 
     fn load(&self, call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError> {

@@ -5,6 +5,7 @@ use super::frame::Frames;
 use super::json_graph::{Builder, GraphJson, wrong_json};
 use crate::args::BoundCall;
 use crate::data::files::{OneFile, stem};
+use crate::data::recognise::{Look, Recognised};
 use crate::data::scan::Text;
 use crate::data::{DataError, DataOptions, Dataset, Source, locate};
 use crate::regular;
@@ -26,6 +27,24 @@ impl Source for JsonLines {
     fn files(&self, call: &BoundCall, options: &DataOptions) -> Option<Vec<PathBuf>> {
         let path = call.args.text("path").filter(|path| *path != "-")?;
         Some(vec![options.path_of(path)])
+    }
+
+    fn recognise(&self, look: &Look) -> Option<Recognised> {
+        if look.is_folder {
+            let mut files =
+                look.names.iter().filter(|name| name.ends_with(".jsonl") || name.ends_with(".jsonl.gz"));
+            let only = files.next().filter(|_| files.next().is_none())?;
+            return self.recognise(&look.inside(only)?);
+        }
+        let first = look.text()?.lines().find(|line| !line.trim().is_empty())?.trim();
+        let call = format!("json_lines({})", look.quoted());
+        let is_named_so = look.has_ending(&[".jsonl", ".ndjson"]);
+        let is_graph = first.starts_with('{')
+            && ["\"nodes\"", "\"edges\"", "\"features\""].iter().any(|key| first.contains(key));
+        let is_whole = first.ends_with('}') && (is_named_so || !look.has_ending(&[".json"]));
+        (is_graph && (is_whole || is_named_so))
+            .then(|| Recognised::new(call, "graphs in JSON, one a line"))
+            .flatten()
     }
 
     fn load(&self, call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError> {

@@ -1,14 +1,19 @@
 //! The data sources, one file each. To add one, write its facts in [`crate::settings::data`] and its file here, and enter
 //! it in both lists.
 
+mod arrays;
 mod assembly;
 mod csv_table;
+mod edge_list;
 mod frame;
+mod gexf;
 mod graph_text;
+mod graphml;
 mod hierarchy;
 mod json_graph;
 mod json_lines;
 mod karate;
+mod named_graph;
 mod node_link;
 mod ogb;
 mod planetoid;
@@ -24,6 +29,11 @@ pub static SOURCES: &[&dyn Source] = &[
     &graph_text::GraphText,
     &json_lines::JsonLines,
     &node_link::NodeLink,
+    &graphml::GraphMl,
+    &gexf::Gexf,
+    &edge_list::EdgeList,
+    &arrays::Npz,
+    &arrays::Arrays,
     &planetoid::Planetoid,
     &ogb::NODEPROP,
     &ogb::OGB,

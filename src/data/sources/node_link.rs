@@ -6,6 +6,7 @@ use super::assembly::assemble;
 use super::json_graph::{Builder, OneOrMany, wrong_json};
 use crate::args::BoundCall;
 use crate::data::files::{OneFile, stem};
+use crate::data::recognise::{Look, Recognised};
 use crate::data::{DataError, DataOptions, Dataset, Source, locate};
 use crate::settings::{self, data::SourceFacts};
 use std::path::PathBuf;
@@ -20,6 +21,16 @@ impl Source for NodeLink {
 
     fn files(&self, call: &BoundCall, options: &DataOptions) -> Option<Vec<PathBuf>> {
         Some(vec![options.path_of(call.args.text("path").unwrap_or_default())])
+    }
+
+    fn recognise(&self, look: &Look) -> Option<Recognised> {
+        let text = look.text()?.trim_start();
+        let is_graph = text.starts_with(['{', '['])
+            && text.contains("\"nodes\"")
+            && (text.contains("\"links\"") || text.contains("\"edges\"") || text.len() > 60_000)
+            && !look.has_ending(&[".jsonl", ".ndjson"]);
+        let call = format!("node_link({})", look.quoted());
+        is_graph.then(|| Recognised::new(call, "a graph in NetworkX's node-link JSON")).flatten()
     }
 
     fn load(&self, call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError> {

@@ -12,6 +12,7 @@ use crate::data::edges::{EdgeList, EdgeOptions};
 use crate::data::features::{self, Block};
 use crate::data::files::{PlainFiles, entries, names};
 use crate::data::places::Layout;
+use crate::data::recognise::{Look, Recognised};
 use crate::data::scan::FileName;
 use crate::data::{DataError, DataOptions, Source};
 use crate::diagnostic::count;
@@ -111,6 +112,20 @@ impl Source for Tables {
             paths.extend(tables(&split).into_iter().map(|file| split.join(file)));
         }
         Some(paths)
+    }
+
+    fn recognise(&self, look: &Look) -> Option<Recognised> {
+        let has = |table: &str| {
+            let is_it = |name: &&String| {
+                let file = name.strip_prefix("raw/").unwrap_or(name);
+                file.strip_suffix(".gz").unwrap_or(file) == table
+            };
+            look.names.iter().any(|name| is_it(&name))
+        };
+        let source = if has("num-node-list.csv") { "ogb" } else { "nodeprop" };
+        let is_set = look.is_folder && has("edge.csv") && source == self.layout.source;
+        let call = format!("{source}({})", look.quoted());
+        is_set.then(|| Recognised::new(call, "a set in the tables of the Open Graph Benchmark")).flatten()
     }
 
     fn load(&self, call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError> {

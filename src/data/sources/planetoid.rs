@@ -13,6 +13,7 @@ use crate::data::features::{self, Block};
 use crate::data::files::PlainFiles;
 use crate::data::pickle::{self, Pickle, Wrong};
 use crate::data::places::Layout;
+use crate::data::recognise::{Look, Recognised};
 use crate::data::{DataError, DataOptions, Source};
 use crate::diagnostic::count;
 use crate::settings::{self, data::SourceFacts, protocol::Split};
@@ -73,6 +74,13 @@ impl Source for Planetoid {
         let (folder, name) = find(call, options).ok()?;
         let files = PlainFiles::new(&folder, "Planetoid", 0);
         Some(PARTS.iter().filter_map(|part| files.path(&format!("ind.{name}.{part}"))).collect())
+    }
+
+    fn recognise(&self, look: &Look) -> Option<Recognised> {
+        let is_set = look.is_folder
+            && look.names.iter().any(|name| name.starts_with("ind.") && name.ends_with(".allx"));
+        let call = format!("planetoid({})", look.quoted());
+        is_set.then(|| Recognised::new(call, "a citation network in the files of Planetoid")).flatten()
     }
 
     fn load(&self, call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError> {

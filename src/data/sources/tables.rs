@@ -5,6 +5,7 @@ use super::csv_table::{self, CsvTable, column_of};
 use super::frame::{Frame, Frames};
 use crate::args::BoundCall;
 use crate::data::files::{OneFile, names, stem};
+use crate::data::recognise::{Look, Recognised};
 use crate::data::{DataError, DataOptions, Dataset, Names, Source, locate};
 use crate::settings::{self, data::SourceFacts};
 use std::collections::HashMap;
@@ -15,7 +16,7 @@ pub struct Tables;
 
 const PARTS: [&str; 3] = ["edges", "nodes", "graphs"];
 const ENDS: [[&str; 2]; 4] = [["source", "target"], ["src", "dst"], ["from", "to"], ["u", "v"]];
-const IDS: [&str; 3] = ["id", "node_id", "node"];
+pub const IDS: [&str; 3] = ["id", "node_id", "node"];
 const GRAPHS: [&str; 2] = ["graph", "graph_id"];
 
 impl Source for Tables {
@@ -31,6 +32,72 @@ impl Source for Tables {
                 .map(|path| options.path_of(path))
                 .collect(),
         )
+    }
+
+    fn recognise(&self, look: &Look) -> Option<Recognised> {
+        const ENDINGS: [&str; 3] = [".csv", ".tsv", ".tab"];
+        // The header in lower case where the file is a table.
+        let header = |look: &Look| -> Option<Vec<String>> {
+            let line =
+                look.has_ending(&ENDINGS).then(|| look.lines(1).first().map(|line| (*line).to_owned()))??;
+            Some(
+                line.split([',', ';', '\t'])
+                    .map(|column| column.trim().trim_matches('"').to_owned())
+                    .collect(),
+            )
+        };
+        let has = |header: &[String], columns: &[&str]| {
+            columns.iter().any(|name| header.iter().any(|column| column == name))
+        };
+        let has_ends = |header: &[String]| {
+            ENDS.iter().any(|ends| ends.iter().all(|name| header.iter().any(|column| column == name)))
+        };
+        let tables = |names: &[String], open: &dyn Fn(&str) -> Option<Look>| -> Vec<(Look, Vec<String>)> {
+            let is_table = |name: &&String| {
+                let name = name.to_ascii_lowercase();
+                !name.contains('/')
+                    && ENDINGS.iter().any(|ending| name.trim_end_matches(".gz").ends_with(ending))
+            };
+            let looks = names.iter().filter(is_table).take(100).filter_map(|name| open(name));
+            looks.filter_map(|look| header(&look).map(|header| (look, header))).collect()
+        };
+        let (edges, others) = if look.is_folder {
+            let mut all = tables(&look.names, &|name| look.inside(name));
+            let mut with_ends = (0..all.len()).filter(|&idx| has_ends(&all[idx].1));
+            let edges = with_ends.next().filter(|_| with_ends.next().is_none())?;
+            let (edges, _) = all.remove(edges);
+            (edges, all)
+        } else {
+            let own = header(look).filter(|header| has_ends(header))?;
+            let name = look.path.file_name()?.to_string_lossy().into_owned();
+            let others: Vec<String> =
+                look.names_beside().into_iter().filter(|other| *other != name).collect();
+            drop(own);
+            (look.beside(&name)?, tables(&others, &|name| look.beside(name)))
+        };
+        let named = |word: &str, columns: &[&str]| {
+            let is_it = |(look, header): &&(Look, Vec<String>)| {
+                let name = look
+                    .path
+                    .file_name()
+                    .map(|name| name.to_string_lossy().to_lowercase())
+                    .unwrap_or_default();
+                name.contains(word) && has(header, columns) && !has_ends(header)
+            };
+            let mut found = others.iter().filter(is_it);
+            found.next().filter(|_| found.next().is_none()).map(|(look, _)| look)
+        };
+        let nodes = named("node", &["id", "node_id", "node", "label"]);
+        let graphs = named("graph", &["graph", "graph_id", "id"]);
+        let mut call = format!("tables(edges = {}", edges.quoted());
+        let mut what = "a table of edges".to_owned();
+        for (part, look) in [("nodes", nodes), ("graphs", graphs)] {
+            if let Some(look) = look {
+                call += &format!(", {part} = {}", look.quoted());
+                what += &format!(", {part} in {}", look.shown);
+            }
+        }
+        Recognised::new(call + ")", what)
     }
 
     fn load(&self, call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError> {
@@ -85,7 +152,7 @@ fn read(call: &BoundCall, options: &DataOptions) -> Result<Frames, DataError> {
         let graph = graph_column(columns, call, &GRAPHS, true)?;
         Ok([ends, vec![graph]].concat())
     };
-    let CsvTable { frame: edges, keys } = csv_table::read(&mut edge_file, "edge", &ends)?;
+    let CsvTable { frame: edges, keys } = csv_table::read(&mut edge_file, "edge", &ends, &[])?;
     let keys: [Option<Texts>; 3] = keys.try_into().expect("three keys");
     let [Some(sources), Some(targets), edge_graphs] = keys else { unreachable!("both ends have a column") };
     let nodes = open("nodes", call, options)?
@@ -95,7 +162,7 @@ fn read(call: &BoundCall, options: &DataOptions) -> Result<Frames, DataError> {
                     .map_err(|error| error.span(place("id")))?;
                 Ok(vec![id, graph_column(columns, call, &GRAPHS, call.args.text("graphs").is_none())?])
             };
-            csv_table::read(&mut file, "node", &keys)
+            csv_table::read(&mut file, "node", &keys, &[])
         })
         .transpose()?;
     let graphs = open("graphs", call, options)?
@@ -112,7 +179,7 @@ fn read(call: &BoundCall, options: &DataOptions) -> Result<Frames, DataError> {
                     .help(format!("the header has {}; name one of them: `graph = \"…\"`", names(columns)))),
                 }
             };
-            csv_table::read(&mut file, "graph", &keys)
+            csv_table::read(&mut file, "graph", &keys, &[])
         })
         .transpose()?;
     join(name, edges, [sources, targets], edge_graphs, nodes, graphs)
@@ -133,7 +200,7 @@ fn graph_column(
 }
 
 /// Puts the tables together: numbers for nodes and graphs, nodes of a graph beside each other.
-fn join(
+pub fn join(
     name: String,
     edges: Frame,
     ends: [Texts; 2],
@@ -174,7 +241,7 @@ fn join(
                 .error(
                     "data::unknown_node",
                     frame.line(row) - 1,
-                    format!("{} is no graph of {table}", names(&[text.clone()])),
+                    format!("{} is no graph of {table}", names(std::slice::from_ref(text))),
                 )
                 .help("add a row for it there, or correct the value")
         })

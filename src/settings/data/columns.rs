@@ -73,6 +73,35 @@ pub const KINDS: ArgSpec = names(
     "The column of the edges that says of which kind each is, for `edge_labels` and relational layers.",
 );
 
+/// What `call` leaves open of the columns that are targets, kinds and names, taken from the call that a model was trained with,
+/// where both are of one source: the same file is then read in the same way. Data without such a column has no targets.
+pub fn read_as_in_training(call: &mut BoundCall, trained: &BoundCall) {
+    if call.name != trained.name {
+        return;
+    }
+    for name in [
+        TARGET.name,
+        TARGET_AS.name,
+        KINDS.name,
+        CATEGORIES.name,
+        SPLIT.name,
+        "ends",
+        "id",
+        "graph",
+        "layout",
+        "fold",
+    ] {
+        let Some(then) = trained.args.get(name).map(|arg| arg.value.clone()) else { continue };
+        // Of other sources `target` is a word of another meaning.
+        let is_own = call.args.get(IGNORE.name).is_some() || [TARGET_AS.name, "fold"].contains(&name);
+        if let Some(now) =
+            call.args.0.iter_mut().find(|arg| arg.name == name && arg.span.is_none()).filter(|_| is_own)
+        {
+            now.value = then;
+        }
+    }
+}
+
 /// Options for edges that need features of edges, where none are read.
 pub(super) fn check_edges(call: &BoundCall) -> Vec<Diagnostic> {
     let no_edge_features = call.args.choice(EDGE_FEATURES.name) == "none";

@@ -1,15 +1,20 @@
 //! Data sources: what each is called and takes, and what is wrong with a call, one file each, entered in [`SOURCES`] and
 //! [`SPECS`]. [`crate::data`] reads them.
 
+pub mod arrays;
 pub mod columns;
+pub mod edge_list;
 pub mod edges;
 pub mod features;
+pub mod gexf;
 pub mod graph_text;
+pub mod graphml;
 pub mod hierarchy;
 pub mod json_lines;
 pub mod karate;
 pub mod node_link;
 pub mod nodeprop;
+pub mod npz;
 pub mod ogb;
 pub mod planetoid;
 pub mod tables;
@@ -43,6 +48,11 @@ pub static SOURCES: &[&dyn SourceFacts] = &[
     &graph_text::GraphText,
     &json_lines::JsonLines,
     &node_link::NodeLink,
+    &graphml::GraphMl,
+    &gexf::Gexf,
+    &edge_list::EdgeList,
+    &npz::Npz,
+    &arrays::Arrays,
     &planetoid::Planetoid,
     &nodeprop::NodeProp,
     &ogb::Ogb,
@@ -57,6 +67,11 @@ pub static SPECS: &[&CallSpec] = &[
     &graph_text::SPEC,
     &json_lines::SPEC,
     &node_link::SPEC,
+    &graphml::SPEC,
+    &gexf::SPEC,
+    &edge_list::SPEC,
+    &npz::SPEC,
+    &arrays::SPEC,
     &planetoid::SPEC,
     &nodeprop::SPEC,
     &ogb::SPEC,

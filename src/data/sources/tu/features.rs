@@ -287,7 +287,13 @@ pub fn read_labels(
         Item::Node => "a node label (a whole number)",
         Item::Edge => "an edge label (a whole number)",
     };
-    let table = text.integers(None, n_items, expected)?;
+    let table = text.integers(None, n_items, expected).map_err(|error| match error.code {
+        "data::ragged" => error.help(
+            "every line has the same number of labels, separated by commas; labels that change with time, as pairs of time and \
+             label, are not read: a model reads one state of a graph, so write the state that is meant",
+        ),
+        _ => error,
+    })?;
     expect_rows(&name, table.n_rows, n_items, item.word())?;
     Ok(Some((name, table)))
 }

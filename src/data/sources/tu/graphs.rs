@@ -4,11 +4,23 @@ use crate::data::DataError;
 use crate::data::scan::{FileName, Text};
 use crate::diagnostic::count;
 
-/// The graph of each node, from 0, and where each graph's nodes begin.
+/// The graphs that have nodes.
+pub struct Graphs {
+    /// The graph of each node, from 0.
+    pub graph_of: Vec<u32>,
+    /// Where each graph's nodes begin, and where those of the last one end.
+    pub node_offsets: Vec<u32>,
+    /// The number of each graph, from 1; some are left out where graphs have no nodes.
+    pub ids: Vec<u32>,
+    /// What is wrong with numbers that leave some out, unless other files have lines for these graphs.
+    pub gap: Option<DataError>,
+}
+
+/// The graphs by the numbers of their nodes.
 ///
 /// # Errors
-/// Where graphs are not numbered from 1 on, without gaps, in the order of their nodes.
-pub fn read(indicator: Text) -> Result<(Vec<u32>, Vec<u32>), DataError> {
+/// Where they are not numbered from 1 on, ascending in the order of their nodes.
+pub fn read(indicator: Text) -> Result<Graphs, DataError> {
     let name = indicator.name.clone();
     let mut graph_of = indicator.naturals(1, usize::MAX, "the number of the node's graph")?.values;
     if graph_of.is_empty() {
@@ -20,22 +32,33 @@ pub fn read(indicator: Text) -> Result<(Vec<u32>, Vec<u32>), DataError> {
         return Err(name.whole("data::too_large", "more than 4294967295 nodes").help("split the data set"));
     }
     let mut node_offsets = vec![0u32];
-    let mut last = 0;
+    let mut ids = Vec::new();
+    let (mut last, mut has_gap) = (0, false);
     for (node, &graph) in graph_of.iter().enumerate() {
         if graph == last && graph > 0 {
             continue;
         }
-        if graph != last + 1 {
+        if graph <= last {
             return Err(misnumbered(&name, &graph_of));
         }
+        has_gap |= graph != last + 1;
         last = graph;
+        ids.push(graph);
         if node > 0 {
             node_offsets.push(node as u32);
         }
     }
     node_offsets.push(graph_of.len() as u32);
-    graph_of.iter_mut().for_each(|graph| *graph -= 1);
-    Ok((graph_of, node_offsets))
+    let gap = has_gap.then(|| misnumbered(&name, &graph_of));
+    // Places among the graphs that have nodes.
+    let mut place = 0;
+    for node in 0..graph_of.len() {
+        while node >= node_offsets[place + 1] as usize {
+            place += 1;
+        }
+        graph_of[node] = place as u32;
+    }
+    Ok(Graphs { graph_of, node_offsets, ids, gap })
 }
 
 /// What is wrong with the numbers as a whole; the first line at fault would often have another name.

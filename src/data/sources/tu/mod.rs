@@ -20,12 +20,14 @@ use crate::data::dataset::{Dataset, DatasetParts, Targets, Unread};
 use crate::data::edges::{EdgeList, EdgeOptions, Loops};
 use crate::data::files::TuFiles;
 use crate::data::locate;
+use crate::data::recognise::{Look, Recognised};
 use crate::data::scan::FileName;
 use crate::data::{DataError, DataOptions, Source, download};
 use crate::diagnostic::count;
 use crate::settings::{self, data::SourceFacts};
 use crate::types::{Entity, NoKinds, Task};
 use features::Item;
+use graphs::Graphs;
 use std::path::PathBuf;
 
 #[derive(Debug)]
@@ -39,6 +41,17 @@ impl Source for Tu {
     fn files(&self, call: &BoundCall, options: &DataOptions) -> Option<Vec<PathBuf>> {
         let found = locate::find(call.args.text("name").unwrap_or_default(), options).ok()??;
         Some(found.paths())
+    }
+
+    fn recognise(&self, look: &Look) -> Option<Recognised> {
+        if !look.is_folder && look.names.is_empty() {
+            return None;
+        }
+        let files = TuFiles::at(&look.path, u64::MAX).ok().filter(|files| files.has("A"))?;
+        Recognised::new(
+            format!("tu({})", look.quoted()),
+            format!("{}, a set in the layout of the TU collection", files.name),
+        )
     }
 
     fn load(&self, call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError> {
@@ -57,7 +70,13 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
     let mut name = files.name.clone();
     let indicator = files.require("graph_indicator", "it says which graph each node belongs to")?;
     let indicator_name = indicator.name.clone();
-    let (graph_of, mut node_offsets) = graphs::read(indicator)?;
+    let Graphs { graph_of, mut node_offsets, ids, gap } = graphs::read(indicator)?;
+    let n_numbered = match gap {
+        None => ids.len(),
+        Some(error) => {
+            targets::lines_of_numbered(files, ids.last().copied().unwrap_or(0) as usize)?.ok_or(error)?
+        }
+    };
     let n_nodes = graph_of.len();
     let adjacency = files.require("A", "it holds the edges")?;
     let pairs = edges::read(adjacency, &graph_of, &node_offsets)?;
@@ -77,10 +96,15 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
     }
     let prepared = features::read(files, call, &node_offsets, &edges.pairs, known)?;
     let (mut features, columns) = (prepared.features, prepared.columns);
-    let n_graphs = node_offsets.len() - 1;
     let (mut targets, class_names, target) =
-        targets::read(files, call, (n_graphs, n_nodes), &indicator_name, known)?;
-    let mut graph_ids: Vec<u32> = (1..node_offsets.len() as u32).collect();
+        targets::read(files, call, (&ids, n_numbered, n_nodes), &indicator_name, known)?;
+    let mut graph_ids = ids;
+    let without_nodes: Vec<i64> = match graph_ids.len() < n_numbered {
+        true => {
+            (1..=n_numbered as u32).filter(|id| graph_ids.binary_search(id).is_err()).map(i64::from).collect()
+        }
+        false => Vec::new(),
+    };
 
     let mut parts_read = vec!["A", "graph_indicator"];
     for (blocks, item) in [(&columns, Item::Node), (&edge_columns, Item::Edge)] {
@@ -104,6 +128,18 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
         Targets::None => "",
     });
     let mut unread = unread::find(files, call, &parts_read)?;
+    if !without_nodes.is_empty() {
+        unread.push(Unread {
+            what: format!(
+                "{} without nodes ({})",
+                count(without_nodes.len(), "graph"),
+                crate::data::columns::values_in_words(&without_nodes)
+            ),
+            file: files.file_of("graph_indicator"),
+            n_columns: None,
+            setting: None,
+        });
+    }
     if has_lost_kinds {
         unread.push(Unread {
             what: "kinds of edges (edges of different labels were merged)".into(),

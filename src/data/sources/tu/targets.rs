@@ -12,15 +12,16 @@ use crate::diagnostic::count;
 /// What is predicted, the name of each class, and what the outputs mean.
 type Found = (Targets, Vec<String>, Option<Target>);
 
-/// What is predicted, with the name of each class. Where the call leaves open whether it is labels or attributes and a
-/// model is known, what the model predicts.
+/// What is predicted of the graphs of these numbers, of `n_graphs` that the files have lines for, or of the nodes, with the
+/// name of each class. Where the call leaves open whether it is labels or attributes and a model is known, what the model
+/// predicts.
 ///
 /// # Errors
 /// Where a part is missing or broken, or has labels that are no class of the model.
 pub fn read(
     files: &mut TuFiles,
     call: &BoundCall,
-    (n_graphs, n_nodes): (usize, usize),
+    (ids, n_graphs, n_nodes): (&[u32], usize, usize),
     indicator: &FileName,
     known: Option<&Vocabulary>,
 ) -> Result<Found, DataError> {
@@ -59,9 +60,16 @@ pub fn read(
         if width > 1 && !matches!(n_known, Some(Target::Classes(_)))
             || matches!(n_known, Some(Target::Labels(_)))
         {
-            return read_several(files, n_graphs, indicator, n_known);
+            let (mut targets, names, target) = read_several(files, n_graphs, indicator, n_known)?;
+            if let Targets::Values { values, n_values } = &mut targets
+                && ids.len() < n_graphs
+            {
+                let row = |&id: &u32| values[(id as usize - 1) * *n_values..][..*n_values].to_vec();
+                *values = ids.iter().flat_map(row).collect();
+            }
+            return Ok((targets, names, target));
         }
-        return read_classes(files, n_graphs, indicator, known.and_then(Vocabulary::classes));
+        return read_classes(files, (ids, n_graphs), indicator, known.and_then(Vocabulary::classes));
     }
     let text = files.open("graph_attributes")?.expect("the set has it");
     let name = text.name.clone();
@@ -82,7 +90,36 @@ pub fn read(
             )
             .help("give data with the values that the model was trained on; to predict without targets, leave the file out"));
     }
-    Ok((Targets::Values { values: table.values, n_values: table.width }, Vec::new(), Some(target)))
+    let mut values = table.values;
+    if ids.len() < n_graphs {
+        values = ids
+            .iter()
+            .flat_map(|&id| &values[(id as usize - 1) * table.width..][..table.width])
+            .copied()
+            .collect();
+    }
+    Ok((Targets::Values { values, n_values: table.width }, Vec::new(), Some(target)))
+}
+
+/// How many graphs there are by the lines of the files of targets, where these have one for each number up to the largest
+/// that nodes name.
+///
+/// # Errors
+/// Where such a file is broken.
+pub fn lines_of_numbered(files: &mut TuFiles, largest: usize) -> Result<Option<usize>, DataError> {
+    let n_lines = if files.has("graph_labels") {
+        files
+            .open("graph_labels")?
+            .map(|text| text.integers(None, 0, "a graph label (a whole number)"))
+            .transpose()?
+            .map(|table| table.n_rows)
+    } else {
+        let text = files.open("graph_attributes")?;
+        text.map(|text| text.reals(0, "a graph attribute (a real number)"))
+            .transpose()?
+            .map(|table| table.n_rows)
+    };
+    Ok(n_lines.filter(|&n_lines| n_lines == largest))
 }
 
 /// Whether a call predicts something of the nodes.
@@ -137,13 +174,13 @@ fn of_nodes(
             )
             .help("keep the column of one of them"));
     }
-    classes_of(&name, &table.values, "node", known.and_then(Vocabulary::classes)).map(Some)
+    classes_of(&name, &table.values, None, "node", known.and_then(Vocabulary::classes)).map(Some)
 }
 
 /// Classes in the order of their labels.
 fn read_classes(
     files: &mut TuFiles,
-    n_graphs: usize,
+    (ids, n_graphs): (&[u32], usize),
     indicator: &FileName,
     known: Option<&[i64]>,
 ) -> Result<Found, DataError> {
@@ -151,27 +188,33 @@ fn read_classes(
     let name = text.name.clone();
     let table = text.integers(Some(1), n_graphs, "one graph label (a whole number)")?;
     expect_graphs(&name, table.n_rows, n_graphs, indicator)?;
-    classes_of(&name, &table.values, "graph", known)
+    classes_of(&name, &table.values, Some(ids), "graph", known)
 }
 
-/// The classes that labels are, one a line.
+/// The classes that labels are, one a line; of these graphs alone, where it is of some.
 fn classes_of(
     name: &FileName,
     values: &[i64],
+    ids: Option<&[u32]>,
     item: &str,
     known: Option<&[i64]>,
 ) -> Result<Found, DataError> {
+    let rows: Vec<usize> = match ids {
+        Some(ids) => ids.iter().map(|&id| id as usize - 1).collect(),
+        None => (0..values.len()).collect(),
+    };
     let labels = match known {
         Some(known) => known.to_vec(),
         None => {
-            let mut labels = values.to_vec();
+            let mut labels: Vec<i64> = rows.iter().map(|&row| values[row]).collect();
             labels.sort_unstable();
             labels.dedup();
             labels
         }
     };
-    let mut classes = Vec::with_capacity(values.len());
-    for (row, label) in values.iter().enumerate() {
+    let mut classes = Vec::with_capacity(rows.len());
+    for &row in &rows {
+        let label = &values[row];
         let Ok(class) = labels.binary_search(label) else {
             return Err(name
                 .error(

@@ -235,3 +235,30 @@ fn an_argument_without_effect_is_an_error() {
     assert_eq!(error.code, "data::no_effect");
     assert_eq!(error.message, "`max_degree` has no effect here: the node features are `auto`");
 }
+
+#[test]
+fn graphs_without_nodes_are_left_out_with_their_labels() {
+    let folder = folder(&[
+        ("graph_indicator", "2\n2\n2\n5\n5\n"),
+        ("graph_labels", "9\n-1\n9\n8\n7\n"),
+        ("graph_attributes", "0\n1\n2\n3\n4\n"),
+    ]);
+    let set = load(&folder, &[]).expect("whole");
+    assert_eq!((set.n_graphs(), set.n_nodes(), set.graph_ids.as_slice()), (2, 5, &[2, 5][..]));
+    assert_eq!(set.targets, Targets::Classes(vec![0, 1]));
+    assert!(
+        set.unread.iter().any(|unread| unread.what == "3 graphs without nodes (1, 3, 4)"),
+        "{:?}",
+        set.unread
+    );
+    let set = load(&folder, &[("target", ArgValue::Choice("attributes"))]).expect("whole");
+    assert_eq!(set.targets, Targets::Values { values: vec![1.0, 4.0], n_values: 1 });
+}
+
+#[test]
+fn what_changes_with_time_is_refused_with_the_reason() {
+    let folder = folder(&[("node_labels", "0, 1\n0, 1, 5, 0\n0, 1\n0, 0\n0, 1\n")]);
+    let error = load(&folder, &[]).expect_err("labels with times");
+    assert_eq!((error.code, error.line), ("data::ragged", Some(2)));
+    assert!(error.help.expect("a help").contains("change with time"));
+}
