@@ -88,6 +88,7 @@ pub fn compile(name: &str, text: &str, options: &DataOptions) -> Result<Compiled
     }
     match (outcome.model, dataset) {
         (Some(model), Some(dataset)) => {
+            let dataset = dataset.for_task(model.get().task);
             let source = ModelSource::of_program(&sources, &program, None);
             Ok(Compiled { model, dataset, source, warnings: diagnostics })
         }

@@ -14,6 +14,9 @@ use petgraph::graph::{DiGraph, NodeIndex};
 /// The key of `train` that has an effect without a network: it decides the splits.
 const SEED: &str = "seed";
 
+/// The key of `train` that only tasks on links read.
+const NEGATIVES: &str = "negatives";
+
 type Graph = DiGraph<Node, usize>;
 
 fn action(graph: &Graph, node: NodeIndex) -> Action {
@@ -138,12 +141,21 @@ fn not_last(machine: &Node, reader: &Node) -> Diagnostic {
 /// Whether a model reads the features of the nodes: a kernel whose labels are something else does not.
 pub fn reads_features(model: &Model) -> bool {
     let labels = |[kernel, _]: [NodeIndex; 2]| NodeLabels::named(model.graph[kernel].args.choice("labels"));
+    // A table of rows has one for each node, whatever features there are.
+    let readers = model.graph.neighbors_directed(model.input, petgraph::Direction::Outgoing);
+    let mut readers = readers.map(|reader| &model.graph[reader]).peekable();
+    if readers.peek().is_some() && readers.all(|node| node.op.action(&node.args) == Action::Table) {
+        return false;
+    }
     model.machine().is_none_or(|stages| labels(stages) == NodeLabels::Features)
 }
 
 /// Whether a key of `train` matters to a model.
 pub fn has_effect(model: &Model, key: &str) -> bool {
-    key == SEED || model.machine().is_none()
+    match key {
+        NEGATIVES => model.task.kind == TargetKind::Links,
+        _ => key == SEED || model.machine().is_none(),
+    }
 }
 
 /// What the rest of the file asks of a kernel with its machine. `loss` is where the file writes one.

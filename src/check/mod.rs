@@ -84,6 +84,9 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
         bind_section(&mut ev, items.evaluate, "evaluate", crate::settings::EVALUATE_SECTION, &root);
     let published = items.published.map(|section| read_published(&mut ev, section, &root));
     let stated_task = items.task.and_then(|expr| read_task(&mut ev, expr, &root));
+    // Links can be predicted wherever there are edges, whatever else the data is made for.
+    let data = data.map(|data| data.for_task(stated_task.map(|(task, _)| task)));
+    let data = data.as_deref();
     let mut losses = match items.loss {
         Some(expr) => ir::read_losses(&mut ev, expr, &root),
         None => Vec::new(),
@@ -184,7 +187,8 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
             .into_iter()
             .map(|node| (graph[node].op.name(), graph[node].span))
             .collect();
-        let finding = task::ends_right(&ty, place, task, reason.as_deref(), &gathered);
+        let finding =
+            task::ends_right((graph[output].op.name(), &ty), place, task, reason.as_deref(), &gathered);
         finding.into_iter().for_each(|finding| findings.push(finding));
     }
     if has_end && doubts.is_empty() && shape::differ(&ty.width.size, &outputs.size) {

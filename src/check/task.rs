@@ -23,12 +23,18 @@ pub fn decide(stated: Option<Task>, data: Option<&DataFacts>, losses: &[LossTerm
         LossKind::Task(kind) => Some(kind),
         LossKind::Auxiliary => None,
     });
-    let entity = if ends_in == Entity::Nodes { Entity::Nodes } else { Entity::Graph };
-    Task { entity, kind: by_loss.unwrap_or(TargetKind::Classification) }
+    match ends_in {
+        Entity::Pairs => Task { entity: Entity::Pairs, kind: TargetKind::Links },
+        Entity::Nodes => Task { entity: Entity::Nodes, kind: by_loss.unwrap_or(TargetKind::Classification) },
+        _ => Task { entity: Entity::Graph, kind: by_loss.unwrap_or(TargetKind::Classification) },
+    }
 }
 
 /// The loss of a file that names none.
 pub fn default_loss(kind: TargetKind) -> Option<&'static dyn ops::Loss> {
+    if kind == TargetKind::Links {
+        return ops::find_loss("bce");
+    }
     ops::LOSSES.iter().copied().find(|loss| loss.compares(kind))
 }
 
@@ -46,10 +52,10 @@ pub fn agrees_with_data(stated: Task, place: Span, data: &DataFacts) -> Option<D
     )
 }
 
-/// The model ends on the rows that the task states. `reason` says who set the task, if anything did; `gathered` are the
+/// The model ends on the rows that the task states, in a stage of that name. `reason` says who set the task, if anything did; `gathered` are the
 /// stages that leave fewer rows, readouts and poolings, with their places.
 pub fn ends_right(
-    ty: &Type,
+    (name, ty): (&str, &Type),
     place: Span,
     task: Task,
     reason: Option<&str>,
@@ -79,6 +85,31 @@ pub fn ends_right(
         );
     }
     let finding = Diagnostic::error(code, message).label(place, format!("this is {ty}"));
+    if ty.entity == Entity::Pairs {
+        let links = "link_prediction";
+        let help = format!(
+            "{}; write `task = {links}` for a model that scores pairs",
+            reason.unwrap_or("a task is about nodes or graphs")
+        );
+        return Some(finding.help(help));
+    }
+    if task.entity == Entity::Pairs {
+        let finding = match (ty.entity, gathered) {
+            // A last stage that had its width from the task needs one of its own.
+            (Entity::Nodes, []) if ty.width.origin.span.is_some() => {
+                finding.guess(Span { start: place.end, ..place }, " -> inner_product")
+            }
+            (Entity::Nodes, []) if (place.end - place.start) as usize == name.len() => {
+                finding.guess(Span { start: place.end, ..place }, "(16) -> inner_product")
+            }
+            (Entity::Nodes, []) => finding,
+            _ => gathered.iter().fold(finding, |finding, (_, span)| finding.guess(*span, "")),
+        };
+        return Some(finding.help(format!(
+            "{}; end in a decoder, which scores pairs of nodes: `-> inner_product`, or `-> pairs -> mlp`",
+            reason.unwrap_or("the task is about links")
+        )));
+    }
     let why = reason.unwrap_or("a task is about nodes or graphs");
     let finding = match (ty.entity, task.entity, gathered) {
         (_, Entity::Nodes, gathered) if !gathered.is_empty() => {

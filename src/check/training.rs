@@ -5,7 +5,7 @@ use crate::diagnostic::Diagnostic;
 use crate::ir::Model;
 use crate::settings::{early_stop, metric, monitor, optimizer, protocol, schedule};
 use crate::source::Span;
-use crate::types::DataFacts;
+use crate::types::{DataFacts, TargetKind};
 use std::collections::BTreeSet;
 
 /// Checks the protocol against the data, and what watches the validation part against the protocol.
@@ -27,6 +27,19 @@ pub fn fits(model: &Model, data: Option<&DataFacts>) -> Vec<Diagnostic> {
         }));
         findings.extend(watching.map(|watching| no_validation(watching, call)));
     }
+    if model.task.kind != TargetKind::Links
+        && let Some(place) = model.train.get("negatives").and_then(|arg| arg.span)
+    {
+        findings.push(
+            Diagnostic::error(
+                "args::no_effect",
+                "`negatives` of `train` has no effect here: the task is not about links",
+            )
+            .label(place, "changes nothing")
+            .help("leave `negatives` out, or write `task = link_prediction`")
+            .fix(place, ""),
+        );
+    }
     if findings.is_empty()
         && let Some(data) = data
         && let Some(runs) = protocol::parts_by_class(call, data)
@@ -43,6 +56,7 @@ pub fn fits(model: &Model, data: Option<&DataFacts>) -> Vec<Diagnostic> {
 pub fn matters(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     if data.n_graphs == 1
+        && model.task.kind != TargetKind::Links
         && let Some(place) = model.train.get("batch_size").and_then(|arg| arg.span)
     {
         findings.push(

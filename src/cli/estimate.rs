@@ -118,7 +118,7 @@ impl EstimateCommand {
             let (n, peak) = (grouped(estimate.n_parameters), bytes(estimate.memory.peak_bytes));
             writeln!(out, "{}: {n} parameters, peak {peak}{time}", self.file)?;
         } else {
-            let items = if estimator.is_node_task() { "nodes" } else { "graphs" };
+            let items = estimator.items();
             print(out, &self.file, &estimate, dataset, items, proposal.as_ref(), estimator.machine())?;
         }
         Ok(Exit::Clean)
@@ -324,19 +324,25 @@ fn print(
 ) -> io::Result<()> {
     let Estimate { batches, memory, flops, .. } = estimate;
     writeln!(out, "{path} on {}, an estimate\n", dataset.name)?;
-    print_stages(out, estimate)?;
+    print_stages(out, estimate, items)?;
 
     let runs =
         if estimate.n_runs > 1 { format!(" (of each of {} runs)", estimate.n_runs) } else { String::new() };
+    let unit = if items == "links" { "a link with what it is told from" } else { "an average graph" };
     writeln!(out, "\nParameters  {}", grouped(estimate.n_parameters))?;
     writeln!(
         out,
-        "FLOPs       {} forward and {} per training step, for an average graph; {} per epoch",
+        "FLOPs       {} forward and {} per training step, for {unit}; {} per epoch",
         count(flops.forward_per_graph),
         count(flops.step_per_graph),
         count(flops.epoch)
     )?;
-    let graphs = if estimate.n_train_graphs == 1 { "graph" } else { "graphs" };
+    let graphs = match (items, estimate.n_train_graphs) {
+        ("links", 1) => "link",
+        ("links", _) => "links",
+        (_, 1) => "graph",
+        _ => "graphs",
+    };
     writeln!(
         out,
         "Batches     {} of {} per epoch, from {} training {graphs}{runs}",
@@ -439,7 +445,8 @@ fn print(
     Ok(())
 }
 
-fn print_stages(out: &mut dyn Write, estimate: &Estimate) -> io::Result<()> {
+fn print_stages(out: &mut dyn Write, estimate: &Estimate, items: &str) -> io::Result<()> {
+    let unit = if items == "links" { "an average link" } else { "an average training graph" };
     let has_time = estimate.time.is_some();
     let mut table = plain_table();
     let mut header = vec!["#", "Stage", "Result", "Parameters", "Forward", "Backward", "Kept", "Share"];
@@ -475,7 +482,7 @@ fn print_stages(out: &mut dyn Write, estimate: &Estimate) -> io::Result<()> {
     write_table(out, &table)?;
     writeln!(
         out,
-        "\nForward and backward are FLOPs of an average training graph; kept is for the backward pass of the largest batch."
+        "\nForward and backward are FLOPs of {unit}; kept is for the backward pass of the largest batch."
     )
 }
 

@@ -88,6 +88,7 @@ pub fn data_for(
     global: &Global,
 ) -> Result<Option<Dataset>, Failure> {
     let facts = &model.checkpoint.facts;
+    let ready = |data: Dataset| data.for_task(model.model.get().task);
     let options = DataOptions { vocabulary: Some(facts.vocabulary.clone()), ..place.options() };
     match named {
         Some(text) => match named_data(text, global)? {
@@ -105,14 +106,14 @@ pub fn data_for(
                          this data in the same way"
                     ));
                 }
-                load_data(&call, &sources, &options, global)
+                load_data(&call, &sources, &options, global).map(|data| data.map(ready))
             }
             None => Ok(None),
         },
         None => {
             let record = run_of(&model.checkpoint.path).map(|run| run.record()).transpose()?;
             let options = DataOptions { base: record.and_then(|record| record.data_folder()), ..options };
-            run_data(&facts.source, &model.checkpoint.path, options).map(Some)
+            run_data(&facts.source, &model.checkpoint.path, options).map(|data| Some(ready(data)))
         }
     }
 }

@@ -32,6 +32,7 @@ mod ops;
 mod ops_of_file;
 mod pre_commit;
 mod predict;
+mod predicted_links;
 mod progress_line;
 pub mod report;
 pub mod results;

@@ -88,6 +88,7 @@ fn groups() -> Vec<Group> {
         family("normalization", "Normalisation", Family::Normalization),
         family("activation", "Activations", Family::Activation),
         family("dense", "Dense layers", Family::Dense),
+        family("decoder", "Decoders", Family::Decoder),
         family("kernel", "Graph kernels", Family::Kernel),
         structure,
         Group {
@@ -97,6 +98,7 @@ fn groups() -> Vec<Group> {
         },
         calls("data", "Data sources"),
         calls("feature", "Node features"),
+        calls("negatives", "Negative sampling"),
         calls("optimizer", "Optimisers"),
         calls("schedule", "Learning-rate schedules"),
         calls("early_stop", "Early stopping"),
@@ -576,7 +578,9 @@ fn page(out: &mut dyn Write, title: &str, entry: &Entry) -> io::Result<()> {
     if let Entry::Loss(loss) = entry {
         let what = match loss.kind() {
             LossKind::Task(kind) => {
-                let kinds = std::iter::once(kind).chain(loss.also_of()).map(crate::types::TargetKind::words);
+                let kinds = std::iter::once(kind)
+                    .chain(loss.also_of().iter().copied())
+                    .map(crate::types::TargetKind::words);
                 format!("compares the output with {}", kinds.collect::<Vec<_>>().join(", or "))
             }
             LossKind::Auxiliary => "auxiliary: summed over the poolings that report it".to_owned(),

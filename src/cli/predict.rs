@@ -3,6 +3,7 @@
 use super::data::DataArgs;
 use super::device::DeviceArg;
 use super::eval::data_for;
+use super::predicted_links;
 use super::room::MemoryArgs;
 use super::{Exit, Failure, Format, Global, help, note};
 use crate::data::{Dataset, Split, Target};
@@ -14,6 +15,8 @@ use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 /// Predict with a saved model, one line per graph (or node); the data needs no labels
+///
+/// A model that predicts links proposes new ones: for each node that has links, and each relation, the pairs that score highest.
 ///
 /// A line names the item, counted from 0, its number in the data's files and its name where it has one, of a node of the data that the model was trained
 /// on the part of the split that it is in, the predicted class and the probability of each class (of a support vector machine scores, the highest of the predicted class); for values, the values. Lines are CSV; JSON lines with `--format jsonl` or a file that ends in .jsonl.
@@ -41,6 +44,12 @@ pub struct Predict {
     /// File to write, as JSON lines if its name ends in .jsonl; standard output by default
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Of a model that predicts links: how many new links are proposed for each node, the likeliest first: 1 to 100000, 10 where nothing is said
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    top: u32,
+    /// Of a model that predicts links: a CSV file of pairs to score in place of new links, by the names of the data
+    #[arg(long, value_name = "FILE", conflicts_with = "top")]
+    pairs: Option<PathBuf>,
 }
 
 impl Predict {
@@ -61,15 +70,24 @@ impl Predict {
             return Ok(Exit::Findings);
         };
         model.check_data(&data, false)?;
-        let graphs: Vec<u32> = (0..data.n_graphs() as u32).collect();
-        let what = format!("predicting for {}", data.name);
-        self.memory.judge_use(&what, &model, &data, &[graphs], base_bytes)?;
-        let outputs = model.predict(&data)?;
         let as_json = global.format == Format::Json
             || self
                 .output
                 .as_ref()
                 .is_some_and(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
+        if model.model.get().task.kind == TargetKind::Links {
+            return self.predict_links(&model, &data, as_json);
+        }
+        if self.pairs.is_some() {
+            return Err(Failure::of_usage("`--pairs` is for models that predict links").help(format!(
+                "leave it out: this model is for {}",
+                model.model.get().task.name().replace('_', " ")
+            )));
+        }
+        let graphs: Vec<u32> = (0..data.n_graphs() as u32).collect();
+        let what = format!("predicting for {}", data.name);
+        self.memory.judge_use(&what, &model, &data, &[graphs], base_bytes)?;
+        let outputs = model.predict(&data)?;
         let of_nodes = model.model.get().task.entity == Entity::Nodes;
         let parts =
             if of_nodes { model.split(&data)?.map(|split| part_names(&split, data.n_nodes())) } else { None };
@@ -82,6 +100,23 @@ impl Predict {
                 write(&mut out)?;
                 out.flush()?;
             }
+        }
+        Ok(Exit::Clean)
+    }
+}
+
+impl Predict {
+    /// New links of each node, or the scores of given pairs.
+    fn predict_links(&self, model: &SavedModel, data: &Dataset, as_json: bool) -> Result<Exit, Failure> {
+        let lines = predicted_links::Lines { model, data, as_json };
+        let mut text = Vec::new();
+        match &self.pairs {
+            Some(path) => lines.score(path, &mut text)?,
+            None => lines.suggest(self.top as usize, &mut text)?,
+        }
+        match &self.output {
+            Some(path) => write_file(path, |out| out.write_all(&text))?,
+            None => super::data_stdout().write_all(&text)?,
         }
         Ok(Exit::Clean)
     }

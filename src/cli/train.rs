@@ -326,6 +326,10 @@ impl Train {
         };
         let facts = dataset.as_ref().map(Dataset::facts);
         let outcome = check::check(&program, facts.as_ref());
+        let dataset = match &outcome.model {
+            Some(model) => dataset.map(|dataset| dataset.for_task(model.get().task)),
+            None => dataset,
+        };
         // The run itself says which classes its parts do not hold, by their names.
         let is_said_later = |finding: &Diagnostic| finding.code == "training::absent_class";
         diagnostics.extend(outcome.diagnostics.into_iter().filter(|finding| !is_said_later(finding)));
@@ -386,6 +390,7 @@ fn reopen(path: &Path, options: DataOptions) -> Result<(Ready, Overrides), Failu
         return Err(Failure::new(format!("`{}` does not compile", folder.model_path().display()))
             .help("run `hgnnc check` on it; it has to be as `hgnnc train` wrote it"));
     };
+    let dataset = dataset.for_task(model.get().task);
     let data_folder = record.data_folder.clone();
     Ok((
         Ready { name: record.name, file: record.file, model, dataset, source, data_folder },

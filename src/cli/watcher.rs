@@ -4,7 +4,6 @@ use super::progress_line::{ProgressLine, figure};
 use super::{Format, describe, wrap};
 use crate::ir::Model;
 use crate::train::{EpochRecord, Event, InitialRecord, Overrides, Progress, Settings, Status, UnitSummary};
-use crate::types::Entity;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,7 +41,7 @@ impl Watcher {
             bar: None,
             line: Arc::default(),
             is_quiet: format == Format::Json,
-            items: if model.task.entity == Entity::Nodes { "nodes" } else { "graphs" },
+            items: model.task.ends_on().items,
             metrics: metrics.iter().map(|metric| metric.name().to_string()).collect(),
             unit: String::new(),
             n_units: 1,

@@ -57,6 +57,8 @@ pub struct GraphBatch {
     /// was not asked for them.
     pub edge_x: Option<candle_core::Tensor>,
     pub graph: Arc<SparseGraph>,
+    /// The pairs of nodes that a task on links asks about, each as an edge from its first end to its second.
+    pub pairs: Option<Arc<SparseGraph>>,
 }
 
 impl GraphBatch {

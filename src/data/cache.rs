@@ -9,7 +9,7 @@
 
 use super::columns::Vocabulary;
 use super::dataset::{Dataset, EdgeEdits, Features, Names, SparseRows, Targets, Unread};
-use super::{DataOptions, facts_cache};
+use super::{DataOptions, Links, facts_cache};
 use crate::args::BoundCall;
 use crate::files::{self, sealed};
 use crate::kernels::graph::{Csr, EdgeKinds};
@@ -53,6 +53,9 @@ struct Header {
     no_kinds: Option<NoKinds>,
     random_signs: Vec<Range<usize>>,
     scales_columns: bool,
+    n_left: usize,
+    n_own_kinds: Option<usize>,
+    has_links: bool,
     fingerprint: String,
     structure_fingerprint: String,
     /// Numbers of each array behind the header, in their order.
@@ -247,6 +250,9 @@ fn save(entry: &Path, dataset: &Dataset) -> io::Result<()> {
         no_kinds: dataset.no_kinds,
         random_signs: dataset.random_signs.clone(),
         scales_columns: dataset.scales_columns,
+        n_left: dataset.n_left,
+        n_own_kinds: dataset.n_own_kinds,
+        has_links: dataset.links.is_some(),
         fingerprint: dataset.fingerprint.clone(),
         structure_fingerprint: dataset.structure_fingerprint.clone(),
         lengths: arrays.iter().map(|array| array.len() as u64).collect(),
@@ -362,7 +368,7 @@ fn open(entry: &Path) -> Option<Dataset> {
         };
         Some(Unread { what: unread.what, file: unread.file, n_columns: unread.n_columns, setting })
     });
-    Some(Dataset {
+    let mut dataset = Dataset {
         name: header.name,
         task: header.task,
         node_offsets,
@@ -382,9 +388,16 @@ fn open(entry: &Path) -> Option<Dataset> {
         no_kinds: header.no_kinds,
         random_signs: header.random_signs,
         scales_columns: header.scales_columns,
+        n_left: header.n_left,
+        n_own_kinds: header.n_own_kinds,
+        links: None,
         fingerprint: header.fingerprint,
         structure_fingerprint: header.structure_fingerprint,
-    })
+    };
+    if header.has_links {
+        dataset.links = Some(Arc::new(Links::of(&dataset)));
+    }
+    Some(dataset)
 }
 
 /// Deletes the oldest entries until those that are left have at most so many bytes.

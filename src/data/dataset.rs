@@ -51,6 +51,12 @@ pub struct Dataset {
     pub random_signs: Vec<Range<usize>>,
     /// Columns of features are scaled by the training part: see [`Scaling`](super::features::scaling::Scaling).
     pub scales_columns: bool,
+    /// Nodes of the first of two parts, between which all edges are; 0 where the data names no parts.
+    pub n_left: usize,
+    /// Kinds of edges that were read; further ones are those of their reverses, which were added.
+    pub n_own_kinds: Option<usize>,
+    /// What a task on links is about; `None` for other tasks.
+    pub links: Option<Arc<super::Links>>,
     /// SHA-256 of the content, in hex.
     pub fingerprint: String,
     /// The same without what edges carry: the fingerprint that versions gave which did not read it.
@@ -327,6 +333,9 @@ impl Dataset {
             no_kinds: None,
             random_signs: Vec::new(),
             scales_columns: false,
+            n_left: 0,
+            n_own_kinds: None,
+            links: None,
             fingerprint: String::new(),
             structure_fingerprint: String::new(),
         };
@@ -412,6 +421,9 @@ impl Dataset {
     pub fn n_items(&self) -> usize {
         match self.task {
             Some(Task { entity: crate::types::Entity::Nodes, .. }) => self.n_nodes(),
+            Some(Task { entity: crate::types::Entity::Pairs, .. }) => {
+                self.links.as_ref().map_or(0, |links| links.len())
+            }
             _ => self.n_graphs(),
         }
     }
@@ -434,6 +446,7 @@ impl Dataset {
             offsets[nodes.start] == offsets[nodes.end]
         });
         let (n_outputs, class_counts) = match &self.targets {
+            Targets::Classes(_) if self.links.is_some() => (1, Vec::new()),
             Targets::Classes(classes) => {
                 let mut counts = vec![0; self.class_names.len()];
                 classes.iter().filter(|&&class| class >= 0).for_each(|&class| counts[class as usize] += 1);
@@ -470,6 +483,9 @@ impl Dataset {
             n_parallel_edges: self.n_parallel_edges(),
             n_one_way_edges: self.n_one_way_edges(),
             degrees: self.degrees(0..n_graphs as u32),
+            n_links: super::links::count(self),
+            has_directed_links: super::links::are_directed(self),
+            n_left: self.n_left,
         }
     }
 
@@ -690,7 +706,15 @@ impl Dataset {
             graph = graph.with_kinds(Some(EdgeKinds { of_entry, n_kinds: kinds.n_kinds }));
         }
         let graph = Arc::new(graph);
-        Ok(super::GraphBatch { graphs: graphs.to_vec(), x, sparse, constants: None, edge_x, graph })
+        Ok(super::GraphBatch {
+            graphs: graphs.to_vec(),
+            x,
+            sparse,
+            constants: None,
+            edge_x,
+            graph,
+            pairs: None,
+        })
     }
 
     /// The features of these graphs, without their zeros.

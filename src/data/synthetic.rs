@@ -224,7 +224,8 @@ pub fn renumber_by(data: &Dataset, moved: &[u32]) -> Dataset {
         items.sort_unstable();
         items
     };
-    let fixed_split = data.fixed_split.as_ref().map(|split| super::Split {
+    // Links have other numbers then.
+    let fixed_split = data.fixed_split.as_ref().filter(|_| data.links.is_none()).map(|split| super::Split {
         train: move_all(&split.train),
         validation: move_all(&split.validation),
         test: move_all(&split.test),

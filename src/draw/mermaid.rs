@@ -75,7 +75,7 @@ fn class(kind: Kind) -> &'static str {
     match kind {
         Kind::Stage(Family::Convolution) => "convolution",
         Kind::Stage(Family::Pooling) => "pooling",
-        Kind::Stage(Family::Readout | Family::Kernel) => "readout",
+        Kind::Stage(Family::Readout | Family::Decoder | Family::Kernel) => "readout",
         Kind::Stage(Family::Normalization) => "normalisation",
         Kind::Stage(Family::Activation) => "activation",
         Kind::Stage(Family::Dense) => "dense",

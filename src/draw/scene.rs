@@ -462,6 +462,7 @@ impl<'m> Draft<'m> {
             _ if home.level == 0 => "input graph".to_owned(),
             Entity::Nodes => format!("{rows} kept nodes"),
             Entity::Edges | Entity::EdgeKinds => "edges".to_owned(),
+            Entity::Pairs => "pairs".to_owned(),
             Entity::Clusters => format!("{rows} clusters"),
             Entity::Slots => format!("{rows} slots"),
             Entity::Graph => "graph".to_owned(),

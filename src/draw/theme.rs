@@ -96,7 +96,7 @@ impl Theme {
         let column = match family {
             Family::Convolution => 0,
             Family::Pooling => 1,
-            Family::Readout | Family::Kernel => 2,
+            Family::Readout | Family::Decoder | Family::Kernel => 2,
             Family::Normalization => 3,
             Family::Activation => 4,
             Family::Dense => 5,

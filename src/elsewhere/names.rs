@@ -1231,7 +1231,7 @@ pub static METRICS: &[Word] = &[
     word(&["acc", "Accuracy", "accuracy_score", "top1", "categorical_accuracy"], Common, &[], is("accuracy")),
     word(&["auc", "rocauc", "auroc", "AUROC", "roc_auc_score", "ROC_AUC"], Common, &[], is("roc_auc")),
     word(&["f1_micro"], Common, &[], is("micro_f1")),
-    word(&["average_precision", "ap", "AP", "auprc", "mAP"], Common, &[], is("mean_average_precision")),
+    word(&["ap", "AP", "auprc", "mAP"], Common, &[], is("mean_average_precision")),
     word(&["f1", "f1_score", "F1", "f1_macro", "F1Score"], Common, &[], is("macro_f1")),
     word(&["balanced_acc", "balanced_accuracy_score", "bacc"], Common, &[], is("balanced_accuracy")),
     word(&["MAE", "mean_absolute_error", "l1"], Common, &[], is("mae")),

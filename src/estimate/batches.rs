@@ -14,6 +14,8 @@ pub struct Parts {
     nodes: Vec<f64>,
     edges: Vec<f64>,
     is_node_task: bool,
+    /// Of a task on links, pairs that are scored for each.
+    pairs_a_link: Option<usize>,
 }
 
 /// Graphs of one part, ascending, and its items.
@@ -51,6 +53,7 @@ impl Parts {
                 })
                 .collect(),
             is_node_task: model.task.entity == Entity::Nodes,
+            pairs_a_link: settings.negatives.as_ref().map(|call| 1 + call.args.int("count") as usize),
         })
     }
 
@@ -71,6 +74,9 @@ impl Parts {
 
     /// Sizes of these graphs.
     pub fn sizes(&self, graphs: &[u32]) -> Graphs {
+        if let Some(pairs) = self.pairs_a_link {
+            return around_links(&self.nodes, &self.edges, graphs.len() * pairs);
+        }
         Graphs {
             nodes: graphs.iter().map(|&graph| self.nodes[graph as usize]).collect(),
             edges: graphs.iter().map(|&graph| self.edges[graph as usize]).collect(),
@@ -80,6 +86,9 @@ impl Parts {
 
     /// Rows of the output that are compared with targets, where it is not all of them.
     pub fn picked(&self, part: &Part) -> Option<f64> {
+        if self.pairs_a_link.is_some() {
+            return None;
+        }
         let nodes: f64 = part.graphs.iter().map(|&graph| self.nodes[graph as usize]).sum();
         (self.is_node_task && (part.n_items as f64) < nodes).then_some(part.n_items as f64)
     }
@@ -105,11 +114,16 @@ impl Parts {
 
     /// The `batch_size` graphs of the data that weigh most: the largest batch that any seed can make.
     pub fn heaviest(&self, batch_size: usize, weights: &[f64]) -> Vec<u32> {
-        let mut graphs: Vec<u32> = (0..self.nodes.len() as u32).collect();
+        let mut graphs: Vec<u32> = (0..weights.len() as u32).collect();
         graphs.sort_by(|&a, &b| weights[b as usize].total_cmp(&weights[a as usize]).then(a.cmp(&b)));
         graphs.truncate(batch_size);
         graphs
     }
+}
+
+/// A step over links: messages pass between all nodes, whatever links are asked about.
+pub fn around_links(nodes: &[f64], edges: &[f64], n_pairs: usize) -> Graphs {
+    Graphs { nodes: nodes.to_vec(), edges: edges.to_vec(), pairs: n_pairs as f64, ..Graphs::default() }
 }
 
 /// Bytes of a batch itself: features, adjacency, what its edges carry and the model reads, boundaries, targets.
@@ -120,7 +134,9 @@ pub fn batch_bytes(dataset: &Dataset, reads: EdgeReads, graphs: &Graphs) -> f64 
     let of_edge = if reads.features { dataset.n_edge_features() } else { 0 }
         + usize::from(reads.kinds && dataset.edge_kinds.is_some());
     let carried = 4.0 * edges * of_edge as f64;
-    4.0 * nodes * dataset.n_features() as f64 + copies * adjacency + carried + 20.0 * n_graphs
+    // Pairs are a graph of their own, with its transpose.
+    let pairs = if graphs.pairs > 0.0 { 8.0 * (nodes + 1.0) + 16.0 * graphs.pairs } else { 0.0 };
+    4.0 * nodes * dataset.n_features() as f64 + copies * adjacency + carried + pairs + 20.0 * n_graphs
 }
 
 /// Bytes of the data set as it is held in memory.

@@ -8,7 +8,6 @@ use crate::estimate::replay;
 use crate::ir::Model;
 use crate::kernels::threads;
 use crate::lower::Network;
-use crate::ops::{CATALOGUE, Family};
 use crate::plan::Tracer;
 use crate::plan::trace::{Graphs, Trace};
 use crate::source::SourceMap;
@@ -155,7 +154,7 @@ fn operators_keep_what_their_traces_say() {
     let data = ragged(Entity::Graph, 3);
     let signs = ragged(Entity::Graph, 2);
     let mut lines = Vec::new();
-    for op in CATALOGUE.iter().filter(|op| op.family() != Family::Kernel) {
+    for op in crate::ops::for_any_graphs() {
         // What three of them keep beside what their traces say was not looked into; how full a reduced graph is, sizes do not tell.
         let is_apart = ["rgat", "graclus", "ndp", "x_conv"].contains(&op.name());
         let tolerances = match op.name() {

@@ -1,6 +1,6 @@
 //! Whether a run fits into the memory that there is, and what would.
 
-use super::batches::batch_bytes;
+use super::batches::{around_links, batch_bytes};
 use super::{
     EstimateError, Estimator, FLOAT_BYTES, Graphs, ProcessMemory, Request, dataset_bytes, forward_bytes,
     weight_counts,
@@ -130,6 +130,16 @@ fn allowed(room: &Room, process: ProcessMemory) -> f64 {
 }
 
 fn sizes(dataset: &Dataset, graphs: &[u32]) -> Graphs {
+    if dataset.links.is_some() {
+        // Each beside one that is none.
+        let all: Vec<u32> = (0..dataset.n_graphs() as u32).collect();
+        let Graphs { nodes, edges, .. } = whole(dataset, &all);
+        return around_links(&nodes, &edges, 2 * graphs.len());
+    }
+    whole(dataset, graphs)
+}
+
+fn whole(dataset: &Dataset, graphs: &[u32]) -> Graphs {
     let offsets = &dataset.adjacency.offsets;
     let nodes = || graphs.iter().map(|&graph| dataset.graph_nodes(graph as usize));
     Graphs {

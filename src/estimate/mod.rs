@@ -20,7 +20,6 @@ use crate::plan::trace::{FLOAT_BYTES, Graphs, Trace, Work};
 use crate::plan::words;
 use crate::plan::{StageCost, Tracer, stage_costs};
 use crate::train::{Settings, TrainError, optimizer};
-use crate::types::Entity;
 use batches::{Parts, batch_bytes, dataset_bytes};
 use machine::Machine;
 use serde::Serialize;
@@ -350,6 +349,14 @@ impl<'a> Estimator<'a> {
         self.parts.sizes(&largest.1)
     }
 
+    /// How many graphs, or links, a batch holds.
+    fn n_units(&self, graphs: &Graphs) -> usize {
+        match graphs.pairs > 0.0 {
+            true => self.request.settings.batch_size,
+            false => graphs.nodes.len(),
+        }
+    }
+
     /// A step over the first batch of so many graphs: what the largest one has before and after it.
     fn usual(&self, batch_size: usize) -> Trace {
         let [train, ..] = self.parts.first();
@@ -389,7 +396,7 @@ impl<'a> Estimator<'a> {
         // Reading has freed pages that training takes up first.
         let unused = (process.read_bytes - process.base_bytes - memory.dataset_bytes).max(0.0);
         let training = in_use - memory.process_bytes - memory.dataset_bytes;
-        memory.gaps_bytes = replay::gaps(&[trace, &self.usual(graphs.nodes.len()), trace]);
+        memory.gaps_bytes = replay::gaps(&[trace, &self.usual(self.n_units(graphs)), trace]);
         memory.allocator_bytes = (unused - training).max(memory.gaps_bytes);
         memory.peak_bytes = in_use + memory.allocator_bytes;
         memory
@@ -489,8 +496,9 @@ impl<'a> Estimator<'a> {
         self.request.machine.as_ref()
     }
 
-    pub fn is_node_task(&self) -> bool {
-        self.tracer.model().task.entity == Entity::Nodes
+    /// What the task is about: "graphs", "nodes", "links".
+    pub fn items(&self) -> &'static str {
+        self.tracer.model().task.ends_on().items
     }
 }
 
@@ -539,6 +547,10 @@ fn graph_bytes(dataset: &Dataset, reads: EdgeReads, parts: &Parts, tracer: &Trac
         let batch = batch_bytes(dataset, reads, &graphs);
         batch + replay::training(&tracer.step(graphs, None)).kept_bytes
     };
+    if dataset.links.is_some() {
+        // Links are alike.
+        return vec![bytes(0); dataset.n_items()];
+    }
     let n_graphs = dataset.n_graphs();
     let n_steps = tracer.plan().steps.len();
     if n_graphs.saturating_mul(n_steps) <= MAX_TRACED {

@@ -44,7 +44,7 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
     let name = cx.name(at);
     let what = if cx.model.task.kind == TargetKind::MultiLabel { "label" } else { "class" };
     let (message, label) = match cx.model.task.kind {
-        TargetKind::Classification | TargetKind::MultiLabel => (
+        TargetKind::Classification | TargetKind::MultiLabel | TargetKind::Links => (
             format!("{name} stands before `{loss}`, which takes any number as a logit"),
             if most.is_finite() {
                 format!("only from {least} to {most}: no {what} can be certain")

@@ -56,7 +56,9 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
                     stays
                 }
                 // Clusters sum up the nodes, so they count them.
-                Action::Pooling(_) | Action::Exchange | Action::Nearest => false,
+                Action::Pooling(_) | Action::Exchange | Action::Nearest | Action::Table | Action::Decoder => {
+                    false
+                }
                 // Neighbours are counted.
                 Action::Colours { .. } | Action::Kernel(_) | Action::Machine => false,
                 // Edges may differ in what they carry.

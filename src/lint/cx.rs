@@ -122,7 +122,7 @@ impl<'a> Cx<'a> {
                 Some(input()?.with(|_| known))
             }
             Entity::Nodes => rows.get(&ty.level).cloned().flatten(),
-            Entity::Edges | Entity::EdgeKinds => None,
+            Entity::Edges | Entity::EdgeKinds | Entity::Pairs => None,
         }
     }
 

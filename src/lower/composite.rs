@@ -73,6 +73,13 @@ pub fn run(
             let options = SelfAttentionOptions { heads: *heads, dropout };
             kernels::self_attention(x, &structure.offsets(), options)
         }
+        Composite::Table => {
+            let (rows, n_rows) = (x.dim(0)?, structure.offsets().last().copied().unwrap_or(0));
+            if rows != n_rows as usize {
+                bail!("the network learned rows for {rows} nodes, the batch has {n_rows}")
+            }
+            Ok(x.clone())
+        }
         Composite::Activate(f) => kernels::activate(x, Activation::of(Some(*f))),
         Composite::Dropout { p, place: at } => {
             if !cx.train || *p == 0.0 {

@@ -15,7 +15,7 @@ mod witness;
 
 pub use fixed_point::FixedPointStats;
 pub use loss::{AuxiliaryLosses, LossWeights, PartLoss, StepLoss};
-pub use network::{BuildError, Network};
+pub use network::{BuildError, Encoded, Network};
 pub use parameters::{Parameter, Parameters};
 pub use task_loss::labelled_items;
 pub use witness::{Change, ROUNDING, ROUNDING_F32, Witness, WitnessError, choice_witness, witness};
@@ -119,6 +119,8 @@ pub struct ForwardCx<'a> {
     pub wanted_rows: Option<Arc<Vec<u32>>>,
     /// The result has those rows alone.
     pub has_picked: bool,
+    /// The pairs of nodes that the task asks about, each as an edge from its first end to its second; `None` for other tasks.
+    pub pairs: Option<Arc<SparseGraph>>,
     /// What [`ForwardCx::shared`] has computed.
     pub computed: Vec<Computed>,
 }
@@ -154,6 +156,7 @@ impl<'a> ForwardCx<'a> {
             constants: None,
             wanted_rows: None,
             has_picked: false,
+            pairs: None,
             computed: Vec::new(),
         }
     }

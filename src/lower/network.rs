@@ -6,6 +6,8 @@ use super::{ForwardCx, LowerCx, Module, NodeWeights, Structure, Value};
 use crate::check::Checked;
 use crate::data::GraphBatch;
 use crate::ir::{LossTerm, Model, misfit};
+use crate::kernels::graph::SparseGraph;
+use crate::kernels::sparse::StandIns;
 use crate::kernels::tape;
 use crate::ops::loss::balanced_weights;
 use crate::ops::{self, FactCx, Init, LossKind};
@@ -14,6 +16,7 @@ use crate::types::{DataFacts, Degrees, Entity, Type};
 use candle_core::{DType, Device, Result, Tensor, Var};
 use petgraph::graph::NodeIndex;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// The buffer of the weights that a loss gives the classes.
 const CLASS_WEIGHTS: &str = "loss.class_weights";
@@ -52,9 +55,19 @@ pub struct Network {
     pub(super) loops: Vec<Loop>,
     /// What the data hands to each step without inputs.
     given: Vec<Option<Entity>>,
+    /// By step: whether its result has a row for each pair that the task asks about.
+    is_of_pairs: Vec<bool>,
     n_edge_features: Option<usize>,
     n_edge_kinds: Option<usize>,
     pub(super) device: Device,
+}
+
+/// The values that stages on pairs read, of one batch.
+#[derive(Debug)]
+pub struct Encoded {
+    /// By step of the plan.
+    values: Vec<Option<Value>>,
+    stand_ins: Arc<StandIns>,
 }
 
 impl std::fmt::Debug for Network {
@@ -196,6 +209,11 @@ impl Network {
                 .iter()
                 .map(|step| step.inputs.is_empty().then(|| model.graph[step.node].ty.entity))
                 .collect(),
+            is_of_pairs: plan
+                .steps
+                .iter()
+                .map(|step| model.graph[step.result].ty.entity == Entity::Pairs)
+                .collect(),
             n_edge_features: width_of(ops::EDGES.name()),
             n_edge_kinds: width_of(ops::EDGE_LABELS.name()),
             n_features: model.graph[model.input].ty.width.known(),
@@ -256,6 +274,57 @@ impl Network {
         if cx.train {
             if cx.is_taped && batch.x.device().is_cpu() { tape::start() } else { tape::stop() }
         }
+        if batch.pairs.is_some() {
+            cx.pairs.clone_from(&batch.pairs);
+        }
+        let mut values = vec![None; self.modules.len()];
+        let output = self.steps(batch, cx, observe, &mut values, |_| true)?;
+        let output = output.and_then(|idx| values[idx].take());
+        let Some(mut output) = output else { candle_core::bail!("the model has no stages") };
+        output.x = cx.stand_ins.written_out(output.x)?;
+        Ok(output)
+    }
+
+    /// The values of the nodes of a batch, for many sets of pairs: what [`Network::forward`] computes before it comes to pairs.
+    ///
+    /// # Errors
+    /// As [`Network::forward`].
+    pub fn encode(&self, batch: &GraphBatch) -> Result<Encoded> {
+        let mut values = vec![None; self.modules.len()];
+        let is_of_nodes = |idx: usize| !self.is_of_pairs[idx];
+        let mut cx = ForwardCx::evaluation();
+        self.steps(batch, &mut cx, &mut |_, _| (), &mut values, is_of_nodes)?;
+        Ok(Encoded { values, stand_ins: cx.stand_ins })
+    }
+
+    /// The rest of [`Network::forward`] for some pairs, without gradients: a row for each.
+    ///
+    /// # Errors
+    /// As [`Network::forward`].
+    pub fn decode(&self, encoded: &Encoded, batch: &GraphBatch, pairs: &Arc<SparseGraph>) -> Result<Tensor> {
+        let mut values = encoded.values.clone();
+        let mut cx = ForwardCx {
+            pairs: Some(pairs.clone()),
+            stand_ins: encoded.stand_ins.clone(),
+            ..ForwardCx::evaluation()
+        };
+        let is_of_pairs = |idx: usize| self.is_of_pairs[idx];
+        let output = self.steps(batch, &mut cx, &mut |_, _| (), &mut values, is_of_pairs)?;
+        match output.and_then(|idx| values[idx].take()) {
+            Some(value) => Ok(value.x),
+            None => candle_core::bail!("the model has no stage on pairs"),
+        }
+    }
+
+    /// Runs some steps of the plan on what is there of the values; the last one that ran.
+    fn steps(
+        &self,
+        batch: &GraphBatch,
+        cx: &mut ForwardCx,
+        observe: &mut dyn FnMut(&Step, &Value),
+        values: &mut [Option<Value>],
+        is_wanted: impl Fn(usize) -> bool,
+    ) -> Result<Option<usize>> {
         let (n_rows, width) = batch.x.dims2()?;
         if let Some(expected) = self.n_features.filter(|&expected| expected != width) {
             candle_core::bail!("the network was built for {expected} node features, the batch has {width}");
@@ -269,10 +338,10 @@ impl Network {
         let wanted_rows = cx.wanted_rows.take();
         cx.constants = batch.constants.as_ref().map(|known| (known.clone(), batch.graph.clone()));
         let nodes = Value { x: batch.x.clone(), structure: Structure::Sparse(batch.graph.clone()) };
-        let mut values: Vec<Option<Value>> = vec![None; self.modules.len()];
         let mut output = None;
         let mut implicit: Vec<(usize, Implicit)> = Vec::new();
-        for (idx, (step, module)) in self.plan.steps.iter().zip(&self.modules).enumerate() {
+        let steps = self.plan.steps.iter().zip(&self.modules).enumerate();
+        for (idx, (step, module)) in steps.filter(|(idx, _)| is_wanted(*idx)) {
             let mut inputs: Vec<&Value> =
                 step.inputs.iter().map(|&made_by| values[made_by].as_ref().expect("made before")).collect();
             let given;
@@ -291,7 +360,7 @@ impl Network {
             let mut value = step.summation.during(|| module.forward(&inputs, cx))?;
             for found in self.loops.iter().filter(|found| found.state == idx) {
                 value.x = cx.stand_ins.written_out(value.x)?;
-                let (settled, back) = self.settle(found, &value, &values, batch, cx)?;
+                let (settled, back) = self.settle(found, &value, values, batch, cx)?;
                 value = settled;
                 implicit.extend(back.map(|back| (found.end, back)));
             }
@@ -315,9 +384,6 @@ impl Network {
             }
             output = Some(idx);
         }
-        let output = output.and_then(|idx| values[idx].take());
-        let Some(mut output) = output else { candle_core::bail!("the model has no stages") };
-        output.x = cx.stand_ins.written_out(output.x)?;
         Ok(output)
     }
 

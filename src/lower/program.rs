@@ -269,6 +269,10 @@ impl ProgramModule {
         });
         let structure = &inputs[0].structure;
         let (described, program) = (&variant.described, &variant.described.program);
+        let pairs = match described.place {
+            Place::Pairs => Some(pairs_of(cx, inputs[0])?),
+            _ => None,
+        };
         let random = Random { seed: cx.train.then(|| cx.seed_of(self.node.index() as u64, 0)) };
         let mut values = Values {
             inputs,
@@ -279,7 +283,8 @@ impl ProgramModule {
         };
         let constants = cx.constants.clone().filter(|(_, graph)| {
             let is_its_own = matches!(structure, Structure::Sparse(own) if Arc::ptr_eq(own, graph));
-            is_its_own && !Summation::current().is_reproducible()
+            // What pairs come to depends on which are asked about.
+            is_its_own && pairs.is_none() && !Summation::current().is_reproducible()
         });
         let constants = constants.map(|(constants, _)| constants);
         // What never changes is there from an earlier run, or is kept in this one.
@@ -305,7 +310,7 @@ impl ProgramModule {
             is_known = true;
         }
         let mut newly_kept: Vec<(Id, Tensor)> = Vec::new();
-        let mut topology = None;
+        let mut topology = pairs.as_deref().map(Topology::sparse);
         let mut next: Option<NextLevel> = None;
         for (idx, (step, frees)) in variant.steps.iter().zip(&variant.frees).enumerate() {
             let is_fixed = fixed.as_ref().is_some_and(|fixed| fixed.is_constant[idx]);
@@ -605,6 +610,7 @@ impl Module for ProgramModule {
                 let (x, k) = rows(&x)?;
                 Value { x, structure: Structure::Slots { n_graphs, k } }
             }
+            Place::Pairs => Value { x, structure: Structure::Edges(pairs_of(cx, inputs[0])?) },
             Place::Kept(_) => {
                 let Some(next) = next else { bail!("no level was made") };
                 Value { x, structure: Structure::Sparse(next.graph().clone()) }
@@ -622,6 +628,15 @@ impl Module for ProgramModule {
                 Value { x, structure: Structure::Clusters { n_graphs, k, adjacency, assignment } }
             }
         })
+    }
+}
+
+/// The pairs that this step asks about, between the rows of a value.
+fn pairs_of(cx: &ForwardCx, x: &Value) -> Result<Arc<SparseGraph>> {
+    let Some(pairs) = &cx.pairs else { bail!("a stage that scores pairs got none") };
+    match &x.structure {
+        Structure::Sparse(graph) if graph.n_nodes() == pairs.n_nodes() => Ok(pairs.clone()),
+        _ => bail!("a stage that scores pairs of {} nodes got other rows", pairs.n_nodes()),
     }
 }
 

@@ -7,15 +7,18 @@
 use super::{BuildError, ForwardCx, Network};
 use crate::args::{ArgKind, EdgeValue};
 use crate::check::Checked;
-use crate::data::Dataset;
 use crate::data::batch::EdgeReads;
 use crate::data::synthetic::{RandomGraphs, random_graphs, renumber, twin_graphs};
+use crate::data::{Dataset, GraphBatch, links};
 use crate::gram::{self, Kernel};
 use crate::ir::Model;
+use crate::ops::Action;
 use crate::ops::input::edges;
 use crate::plan::{chooses_by_value, stages};
 use crate::types::{Entity, Size};
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
+use petgraph::graph::NodeIndex;
+use std::sync::Arc;
 
 /// How often each graph is renumbered.
 const N_RENUMBERINGS: u64 = 3;
@@ -121,19 +124,28 @@ fn witness_on(model: &Checked<Model>, data: &Dataset) -> Result<Witness, Witness
         Some(_) => None,
         None => Some(Network::build(model, &data.facts(), dtype, &Device::Cpu, 0)?),
     };
-    let graphs = some_graphs(data);
-    let run = |data: &Dataset| -> Result<Vec<Vec<f64>>, WitnessError> {
+    let of_pairs =
+        (model.get().graph[model.get().output].ty.entity == Entity::Pairs).then(|| Pairs::of(data));
+    // Pairs are of all nodes, and so are the rows that a table learns.
+    let graphs = if of_pairs.is_some() { (0..data.n_graphs() as u32).collect() } else { some_graphs(data) };
+    let run = |data: &Dataset, moved: Option<&[u32]>| -> Result<Vec<Vec<f64>>, WitnessError> {
         // A machine reads of a graph what it has in common with others.
         if let Some(kernel) = &kernel {
             return Ok(gram::alike(kernel, data, &graphs));
         }
         let Some(network) = &network else { unreachable!("a model is a kernel or a network") };
-        let batch = data.batch_for(EdgeReads::of(model.get()), &graphs, dtype, &Device::Cpu)?;
+        let mut batch = data.batch_for(EdgeReads::of(model.get()), &graphs, dtype, &Device::Cpu)?;
+        if let Some(pairs) = &of_pairs {
+            return Ok(pairs.run(model.get(), network, &mut batch, moved)?);
+        }
         Ok(network.forward(&batch, &mut ForwardCx::evaluation())?.x.to_dtype(DType::F64)?.to_vec2()?)
     };
     let of_nodes = model.get().graph[model.get().output].ty.entity == Entity::Nodes;
-    let rows = rows(data, &graphs, of_nodes);
-    let before = run(data)?;
+    let before = run(data, None)?;
+    let rows = match &of_pairs {
+        Some(_) => before.iter().map(|_| Row { graph: 0, node: None, first_row: 0 }).collect(),
+        None => rows(data, &graphs, of_nodes),
+    };
     let scale = before.iter().flatten().fold(0.0f64, |largest, value| largest.max(value.abs()));
     let mut found = Witness {
         data: data.name.clone(),
@@ -145,7 +157,7 @@ fn witness_on(model: &Checked<Model>, data: &Dataset) -> Result<Witness, Witness
     };
     for seed in 0..N_RENUMBERINGS {
         let (renumbered, moved) = renumber(data, seed);
-        let after = run(&renumbered)?;
+        let after = run(&renumbered, Some(&moved))?;
         for (place, row) in rows.iter().enumerate() {
             let new_place = match row.node {
                 Some(node) => {
@@ -171,6 +183,83 @@ fn witness_on(model: &Checked<Model>, data: &Dataset) -> Result<Witness, Witness
         }
     }
     Ok(found)
+}
+
+/// Pairs of nodes that a model is asked about.
+struct Pairs {
+    ends: Vec<[u32; 2]>,
+    kinds: Vec<u32>,
+    n_kinds: usize,
+    is_directed: bool,
+}
+
+/// Pairs of a node that are tried.
+const PAIRS_A_NODE: usize = 3;
+
+impl Pairs {
+    fn of(data: &Dataset) -> Self {
+        let mut ends = Vec::new();
+        for graph in 0..data.n_graphs() {
+            let nodes = data.graph_nodes(graph);
+            for (place, node) in nodes.clone().enumerate().filter(|_| nodes.len() > 1) {
+                // Other nodes of the graph, at distances that are no multiples of each other.
+                let other = |step: usize| (nodes.start + (place * 5 + step) % nodes.len()) as u32;
+                let steps = (1..).step_by(7).take(PAIRS_A_NODE);
+                ends.extend(steps.map(|step| [node as u32, other(step)]).filter(|ends| ends[0] != ends[1]));
+            }
+        }
+        let n_kinds = data.n_edge_kinds();
+        let kinds = (0..ends.len() * usize::from(n_kinds > 0)).map(|pair| (pair % n_kinds.max(1)) as u32);
+        Self { kinds: kinds.collect(), n_kinds, ends, is_directed: links::are_directed(data) }
+    }
+
+    /// The result for each pair, on the same graphs with their nodes moved.
+    fn run(
+        &self,
+        model: &Model,
+        network: &Network,
+        batch: &mut GraphBatch,
+        moved: Option<&[u32]>,
+    ) -> candle_core::Result<Vec<Vec<f64>>> {
+        let place = |node: u32| moved.map_or(node, |moved| moved[node as usize]);
+        let ends = self.ends.iter().map(|ends| {
+            let [first, second] = ends.map(place);
+            // Of a link that leads nowhere the numbers of the nodes say which end comes first.
+            if self.is_directed { [first, second] } else { [first.min(second), first.max(second)] }
+        });
+        let ends: Vec<[u32; 2]> = ends.collect();
+        let n_nodes = batch.graph.n_nodes();
+        let (pairs, order) =
+            links::pairs(n_nodes, self.n_kinds, &ends, &self.kinds, &batch.graph.graph_offsets);
+        batch.pairs = Some(Arc::new(pairs));
+        // Learned rows stay with their nodes.
+        let is_table =
+            |stage: NodeIndex| model.graph[stage].op.action(&model.graph[stage].args) == Action::Table;
+        let tables: Vec<_> = network
+            .parameters()
+            .iter()
+            .filter(|parameter| {
+                let stage = parameter.name.split('.').next().and_then(|stage| stage.parse().ok());
+                stage.is_some_and(|stage: usize| is_table(NodeIndex::new(stage)))
+            })
+            .map(|parameter| Ok((&parameter.var, parameter.var.copy()?.detach())))
+            .collect::<candle_core::Result<_>>()?;
+        if let Some(moved) = moved {
+            let mut old_of = vec![0u32; moved.len()];
+            (0u32..).zip(moved).for_each(|(old, &new)| old_of[new as usize] = old);
+            let old_of = Tensor::new(old_of, &Device::Cpu)?;
+            for (var, rows) in &tables {
+                var.set(&rows.index_select(&old_of, 0)?)?;
+            }
+        }
+        let rows = network.forward(batch, &mut ForwardCx::evaluation())?.x.to_dtype(DType::F64)?.to_vec2()?;
+        for (var, rows) in &tables {
+            var.set(rows)?;
+        }
+        let mut by_pair = vec![Vec::new(); rows.len()];
+        order.iter().zip(rows).for_each(|(&pair, row)| by_pair[pair as usize] = row);
+        Ok(by_pair)
+    }
 }
 
 /// What a row of the result stands for.
@@ -226,7 +315,10 @@ const N_EDGE_KINDS: usize = 3;
 
 /// Random graphs with as many features and classes as the model asks for.
 fn wanted_graphs(model: &Model) -> RandomGraphs {
-    let default = RandomGraphs { n_graphs: 8, ..RandomGraphs::default() };
+    // A table of rows is of one graph.
+    let has_table = model.nodes().any(|(_, node)| node.op.action(&node.args) == Action::Table);
+    let n_graphs = if has_table { 1 } else { 8 };
+    let default = RandomGraphs { n_graphs, ..RandomGraphs::default() };
     // `linear(8, in = 4)` right at the input fixes what the data has to bring.
     let stated = |columns: Size| {
         model.nodes().find_map(|(idx, node)| {

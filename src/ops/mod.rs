@@ -7,6 +7,7 @@ pub mod activation;
 pub mod aggregate;
 pub mod combinators;
 pub mod conv;
+pub mod decoder;
 pub mod dense;
 #[cfg(test)]
 mod edge_sum;
@@ -203,6 +204,15 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &dense::mask_features::MaskFeatures,
     &dense::conv1d::Conv1d,
     &dense::conv1d::MaxPool1d,
+    &dense::embedding::Embedding,
+    // Decoders.
+    &decoder::inner_product::InnerProduct,
+    &decoder::bilinear::Bilinear,
+    &decoder::pairs::Pairs,
+    &decoder::relational::DISTMULT,
+    &decoder::relational::TRANSE,
+    &decoder::relational::COMPLEX,
+    &decoder::relational::ROTATE,
     // Structure.
     &structure::concat::Concat,
     &structure::columns::Columns,
@@ -233,6 +243,9 @@ pub static LOSSES: &[&dyn Loss] = &[
     &loss::written::MAE,
     &loss::written::HUBER,
     &loss::written::SMOOTH_L1,
+    &loss::written::BPR,
+    &loss::written::MARGIN_RANKING,
+    &loss::written::SELF_ADVERSARIAL,
     &loss::auxiliary::LINK_PREDICTION_LOSS,
     &loss::auxiliary::ENTROPY_LOSS,
     &loss::auxiliary::MINCUT_LOSS,
@@ -250,6 +263,13 @@ pub static LOSSES: &[&dyn Loss] = &[
     &loss::auxiliary::CONNECTIVITY_LOSS,
     &loss::auxiliary::ATTENTION_LOSS,
 ];
+
+/// The operators that networks of any graphs are made of: without graph kernels and their machine, and without what learns about the
+/// nodes of one graph or scores pairs of them.
+pub fn for_any_graphs() -> impl Iterator<Item = &'static dyn Operator> {
+    let is_of_one = |op: &dyn Operator| op.family() == Family::Decoder || op.name() == dense::embedding::NAME;
+    CATALOGUE.iter().copied().filter(move |op| op.family() != Family::Kernel && !is_of_one(*op))
+}
 
 pub fn find(name: &str) -> Option<&'static dyn Operator> {
     #[cfg(test)]
@@ -292,6 +312,8 @@ pub enum Family {
     Activation,
     Dense,
     Structure,
+    /// From nodes to pairs of them.
+    Decoder,
     /// Graph kernels and the machine that learns from them: no network.
     Kernel,
 }
@@ -420,6 +442,10 @@ pub enum Action {
     Add,
     /// Of a value of the edges, the rows of those that a selection leaves.
     RemainingEdges,
+    /// A row of its own for each node, whatever comes in.
+    Table,
+    /// Of the rows of nodes, one for each pair that the task asks about.
+    Decoder,
     /// A pooling undone.
     Lift,
     /// Which neighbourhoods a row has, by values that are compared.
@@ -484,6 +510,8 @@ impl Action {
             | Action::Colours { .. }
             | Action::Kernel(_)
             | Action::Machine
+            | Action::Table
+            | Action::Decoder
             | Action::Lift => false,
         }
     }
@@ -655,13 +683,14 @@ pub trait Loss: Send + Sync + std::fmt::Debug {
     fn doc(&self) -> Doc;
     fn args(&self) -> &'static [ArgSpec];
     fn kind(&self) -> LossKind;
-    /// A second kind of target that it compares with.
-    fn also_of(&self) -> Option<crate::types::TargetKind> {
-        None
+    /// Further kinds of targets that it compares with. Of links, each with the pairs that it is told from is an item of as many classes,
+    /// of which the first is right.
+    fn also_of(&self) -> &'static [crate::types::TargetKind] {
+        &[]
     }
     /// Whether it compares outputs with such targets.
     fn compares(&self, kind: crate::types::TargetKind) -> bool {
-        self.kind() == LossKind::Task(kind) || self.also_of() == Some(kind)
+        self.kind() == LossKind::Task(kind) || self.also_of().contains(&kind)
     }
     /// Names of the operators that report it; empty for a loss of the task.
     fn reported_by(&self) -> &'static [&'static str];

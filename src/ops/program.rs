@@ -126,6 +126,8 @@ pub enum On<'b> {
     Slots,
     /// The rows that a selection keeps, or that nodes became by a contraction, with the edges between them.
     Kept { level: V<'b> },
+    /// The pairs of rows that the task asks about, which are the edges of the program.
+    Pairs,
 }
 
 impl<'b> Outcome<'b> {
@@ -140,6 +142,10 @@ impl<'b> Outcome<'b> {
     /// `[k, F]` for each graph.
     pub fn slots(x: V<'b>) -> Self {
         Self { on: On::Slots, ..Self::rows(x) }
+    }
+    /// A row for each pair that the task asks about.
+    pub fn pairs(x: V<'b>) -> Self {
+        Self { on: On::Pairs, ..Self::rows(x) }
     }
     /// Features of the rows of the level that a selection or a contraction makes.
     pub fn kept(x: V<'b>, level: V<'b>) -> Self {
@@ -156,6 +162,7 @@ pub enum Place {
     Slots,
     /// On the level that this value of the program makes.
     Kept(Id),
+    Pairs,
 }
 
 /// A program with what its results are: `x`, the coarse adjacency of a pooling, one value for each loss, the assignment.
@@ -269,7 +276,7 @@ pub fn describe(
             let weight = b.input(ports.len(), Space::Edges, &[Size::Known(1)]);
             (Some(b.weighted_edges(weight)), true)
         }
-        Entity::Edges | Entity::EdgeKinds | Entity::Slots | Entity::Graph => (None, false),
+        Entity::Edges | Entity::EdgeKinds | Entity::Pairs | Entity::Slots | Entity::Graph => (None, false),
     };
     let has_loops = options.has_loops || first.entity == Entity::Clusters;
     let program_cx =
@@ -295,6 +302,7 @@ pub fn describe(
         On::Rows => Place::Rows,
         On::Graphs => Place::Graphs,
         On::Slots => Place::Slots,
+        On::Pairs => Place::Pairs,
         On::Kept { level } => Place::Kept(level.id),
         On::Clusters { adjacency } => {
             results.extend(options.wants_adjacency.then_some(adjacency));

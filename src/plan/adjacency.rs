@@ -39,7 +39,7 @@ pub(super) fn read_edges(model: &Model, is_live: &[bool]) -> Vec<bool> {
             match node.op.family() {
                 Family::Convolution if node.op.action(&node.args).goes_along_edges() => true,
                 Family::Pooling => is_read[reader.index()] || !model.asked_of(reader).is_empty(),
-                Family::Readout | Family::Kernel => false,
+                Family::Readout | Family::Decoder | Family::Kernel => false,
                 Family::Input
                 | Family::Convolution
                 | Family::Normalization

@@ -671,7 +671,6 @@ mod tests {
     use crate::lower::Network;
     use crate::lower::testing::compile;
     use crate::ops::program::{Options, describe};
-    use crate::ops::{CATALOGUE, Family};
     use crate::plan::average_costs;
     use crate::types::Symmetry;
     use candle_core::{DType, Device};
@@ -694,7 +693,7 @@ mod tests {
             "gat(4) -> relu -> edge_pool -> gine(8, edge = edges -> linear(4)) -> edge_pool(score = tanh) -> gatv2(4) -> mean -> mlp",
             "residual(gcn(5)) -> residual(gcn(5) -> relu) -> dropout -> batch_norm -> sort_pool(k = 3) -> flatten -> mlp",
         ];
-        let networks = CATALOGUE.iter().filter(|op| op.family() != Family::Kernel);
+        let networks = crate::ops::for_any_graphs();
         networks.map(|op| op.doc().example.to_owned()).chain(more.map(str::to_owned)).collect()
     }
 

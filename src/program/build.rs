@@ -499,6 +499,12 @@ impl<'b> V<'b> {
     pub fn above(self, c: f64) -> Self {
         self.map(Fun::Above(c))
     }
+    pub fn sin(self) -> Self {
+        self.map(Fun::Sin)
+    }
+    pub fn cos(self) -> Self {
+        self.map(Fun::Cos)
+    }
     /// The largest whole number that is no larger.
     pub fn floor(self) -> Self {
         self.map(Fun::Floor)

@@ -119,6 +119,8 @@ pub enum Composite {
     /// The edges of all that follows: from the `k` rows of the graph nearest to each row, itself among them, and those that tie
     /// with the last. No number.
     Nearest { k: usize },
+    /// Rows that are learned themselves, one for each row of the level: a weight `[N, F]`.
+    Table,
     /// A function alone.
     Activate(Fun),
     /// Numbers set to 0 in training, with probability `p`; `place` tells the sites of one stage apart.
@@ -213,6 +215,7 @@ impl Composite {
             Composite::Attend(_) => "attend",
             Composite::SelfAttention { .. } => "self_attention",
             Composite::Nearest { .. } => "nearest",
+            Composite::Table => "table",
             Composite::Activate(f) => f.name(),
             Composite::Dropout { .. } => "dropout",
             Composite::BatchNorm { .. } => "batch_norm",
@@ -341,6 +344,7 @@ impl Composite {
             | Composite::SoftmaxRows => (space, axes),
             Composite::Beside => (space, vec![Size::sum(args.iter().map(|arg| arg.width()))]),
             Composite::SelfAttention { width, .. } => (space, vec![width.clone()]),
+            Composite::Table => (Space::Rows, axes[1..].to_vec()),
             Composite::Nearest { .. } => (space, Vec::new()),
             Composite::Readout(_) => (Space::Graphs, axes),
             Composite::Sort { k } => (Space::Graphs, vec![k.clone(), args[0].width()]),
@@ -378,6 +382,7 @@ impl Composite {
             // A sum over all rows of the graph, for each of them.
             Composite::SelfAttention { .. }
             | Composite::Nearest { .. }
+            | Composite::Table
             | Composite::GammaDraws { .. }
             | Composite::CutSides
             | Composite::Factors { .. }
@@ -478,6 +483,7 @@ impl Composite {
             Composite::Entropy => (-(x * x.offset(1e-15).ln()).fold_sum(0)).mean(Index::Graph),
             // There are no pairs of the rows of a graph.
             Composite::SelfAttention { .. }
+            | Composite::Table
             | Composite::Nearest { .. }
             | Composite::LinkLoss
             | Composite::PropagateLstm

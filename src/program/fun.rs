@@ -45,6 +45,8 @@ pub enum Fun {
     Above(f64),
     /// The largest whole number that is no larger.
     Floor,
+    Sin,
+    Cos,
     /// `ln Γ(x)` of a number above 0.
     LnGamma,
     /// The derivative of `ln Γ` of the order `c + 1`: digamma for 0, trigamma for 1.
@@ -117,6 +119,8 @@ impl Fun {
             Fun::AtMost(_) => "at_most",
             Fun::Above(_) => "above",
             Fun::Floor => "floor",
+            Fun::Sin => "sin",
+            Fun::Cos => "cos",
             Fun::LnGamma => "ln_gamma",
             Fun::Polygamma(_) => "polygamma",
             Fun::Add => "add",
@@ -153,7 +157,7 @@ impl Fun {
     pub fn exponentials(self) -> usize {
         match self {
             Fun::Exp | Fun::Ln | Fun::Elu(_) | Fun::Sigmoid | Fun::Tanh => 1,
-            Fun::Softplus | Fun::Power(_) | Fun::Gelu | Fun::Angle => 2,
+            Fun::Softplus | Fun::Power(_) | Fun::Gelu | Fun::Angle | Fun::Sin | Fun::Cos => 2,
             Fun::GeluSlope => 3,
             Fun::LnGamma | Fun::Polygamma(_) => 4,
             _ => 0,
@@ -218,6 +222,8 @@ impl Fun {
             Fun::AtMost(c) => a.min(c),
             Fun::Above(c) => f64::from(u8::from(a > c)),
             Fun::Floor => a.floor(),
+            Fun::Sin => a.sin(),
+            Fun::Cos => a.cos(),
             Fun::LnGamma => ln_gamma(a),
             Fun::Polygamma(n) => polygamma(n as u32, a),
             Fun::Add => a + x[1],

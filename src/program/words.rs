@@ -27,6 +27,8 @@ pub static MEANINGS: &[(&str, &str)] = &[
     ("at_most", "the smaller of x and c"),
     ("above", "1 where x > c, else 0"),
     ("floor", "the largest whole number that is no larger than x"),
+    ("sin", "the sine of x"),
+    ("cos", "the cosine of x"),
     ("ln_gamma", "the logarithm of the gamma function"),
     ("polygamma", "the derivative of ln_gamma of the order c + 1"),
     ("add", "x + y"),
@@ -75,6 +77,7 @@ pub static MEANINGS: &[(&str, &str)] = &[
     ("propagate_lstm", "the last state of an LSTM that reads the neighbours in their order"),
     ("attend", "the neighbours by the softmax of leaky_relu(a_s · h_j + a_t · h_i), head by head"),
     ("self_attention", "the rows of the graph by the softmax of q_i · k_j / √d, head by head"),
+    ("table", "rows that are learned themselves, one for each node"),
     ("nearest", "the edges of what follows: from the k nearest rows of the graph to each row"),
     ("dropout", "0 with the probability in brackets in training, else divided by what is left"),
     ("batch_norm", "each feature by its statistics over all rows"),
@@ -130,6 +133,10 @@ pub static MEANINGS: &[(&str, &str)] = &[
     ("scaled", "times the weight of the loss"),
     ("cross_entropy", "the loss against the classes"),
     ("mse", "the loss against the values"),
+    ("bce", "the loss of each score by itself, against whether it is the right one"),
+    ("bpr", "the loss of a link below others, on a logistic scale"),
+    ("margin_ranking", "the loss of a link less than a margin above others"),
+    ("self_adversarial", "the loss of a link against others, by how high these score"),
     ("of_contracted", "the mean over the edges that were contracted for a row; 1 where it stayed alone"),
 ];
 

@@ -7,6 +7,7 @@ pub mod data;
 pub mod early_stop;
 pub mod metric;
 pub mod monitor;
+pub mod negatives;
 pub mod optimizer;
 pub mod protocol;
 pub mod schedule;
@@ -25,6 +26,7 @@ pub fn catalogue(kind: &str) -> &'static [&'static CallSpec] {
         "schedule" => schedule::SPECS,
         "early_stop" => early_stop::SPECS,
         "protocol" => protocol::SPECS,
+        "negatives" => negatives::SPECS,
         _ => panic!("no catalogue `{kind}`"),
     }
 }
@@ -73,7 +75,14 @@ pub static TRAIN_SECTION: &[ArgSpec] = &[
         kind: ArgKind::Int { min: 1, max: 10_000_000 },
         default: Default::Int(32),
         positional: false,
-        doc: "Graphs per step; the last batch of an epoch may be smaller, and its step is smaller with it.",
+        doc: "Graphs per step; the last batch of an epoch may be smaller, and its step is smaller with it. Of tasks on links, links per step: all of them where it is not written.",
+    },
+    ArgSpec {
+        name: "negatives",
+        kind: ArgKind::Call("negatives"),
+        default: Default::Inferred("uniform, in tasks on links"),
+        positional: false,
+        doc: "Of tasks on links, how pairs are drawn that links are told from.",
     },
     ArgSpec {
         name: "clip_norm",

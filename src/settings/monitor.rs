@@ -16,6 +16,21 @@ pub static NAMES: &[&str] = &[
     "val_r2",
     "val_micro_f1",
     "val_mean_average_precision",
+    "val_auc",
+    "val_average_precision",
+    "val_mrr",
+    "val_hits_at_1",
+    "val_hits_at_3",
+    "val_hits_at_10",
+    "val_hits_at_20",
+    "val_hits_at_50",
+    "val_hits_at_100",
+    "val_recall_at_10",
+    "val_recall_at_20",
+    "val_recall_at_50",
+    "val_ndcg_at_10",
+    "val_ndcg_at_20",
+    "val_ndcg_at_50",
 ];
 
 pub(crate) const ARG: ArgSpec = ArgSpec {

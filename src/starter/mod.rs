@@ -48,6 +48,13 @@ shipped! {
     "kernels/wl",
     "kernels/wl_kernel",
     "kernels/wl_oa",
+    "links/complex",
+    "links/distmult",
+    "links/gae",
+    "links/light_gcn",
+    "links/rgcn_distmult",
+    "links/rotate",
+    "links/transe",
     "mutag_gin",
     "mutag_gine",
     "nodes/appnp",
@@ -182,7 +189,7 @@ pub fn starting_file(name: &str, data: &str, start: &Start) -> String {
     };
     let loss = match (start.task.kind, start.is_unbalanced) {
         (TargetKind::Regression, _) => "mse",
-        (TargetKind::MultiLabel, _) => "bce",
+        (TargetKind::MultiLabel | TargetKind::Links, _) => "bce",
         (TargetKind::Classification, true) => "cross_entropy(class_weights = balanced)",
         (TargetKind::Classification, false) => "cross_entropy",
     };

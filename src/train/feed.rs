@@ -1,26 +1,29 @@
-//! The batches of one part of a split, for graph tasks and node tasks alike.
+//! The batches of one part of a split, for tasks on graphs, nodes and links alike.
 
+use super::links::LinkPart;
+use crate::args::BoundCall;
 use crate::data::batch::{EdgeReads, Reading};
 use crate::data::features::scaling::Scaling;
-use crate::data::{Dataset, GraphBatch, Targets};
+use crate::data::{Dataset, GraphBatch, Split, Targets};
 use crate::kernels;
 use crate::lower::{ForwardCx, Network, Value};
 use crate::settings::metric::Predictions;
-use crate::types::{Entity, Task};
+use crate::types::{Entity, TargetKind, Task};
 use candle_core::{DType, Device, Result, Tensor};
 use std::sync::Arc;
 
-/// Graphs of one part, and which of their items belong to it.
+/// Graphs of one part, and which of their items belong to it; of a task on links, the links.
 pub struct Feed<'a> {
     dataset: &'a Dataset,
     /// What of its edges the batches carry.
     reads: EdgeReads,
     device: &'a Device,
-    /// Graphs with at least one item in the part, ascending.
+    /// What batches are made of: graphs with at least one item in the part, or links, ascending.
     pub graphs: Vec<u32>,
     /// For node tasks: whether a node is in the part.
     is_member: Option<Vec<bool>>,
     scaling: Option<&'a Scaling>,
+    links: Option<LinkPart<'a>>,
 }
 
 /// What one step needs.
@@ -31,6 +34,8 @@ pub struct Step {
     pub items: Vec<u32>,
     /// For node tasks: the rows of those items in the batch, `[n_items]`; `None` where it is all of them.
     rows: Option<Arc<Vec<u32>>>,
+    /// Rows of an item that stand beside each other once they are picked: a link and the pairs that it is told from.
+    beside: usize,
     /// `[n_items]` classes or `[n_items, n_values]`; `None` where the data carries no labels.
     pub targets: Option<Tensor>,
 }
@@ -54,7 +59,33 @@ impl<'a> Feed<'a> {
             is_member = Some(member);
         }
         graphs.sort_unstable();
-        Self { dataset, reads, device, graphs, is_member, scaling: None }
+        Self { dataset, reads, device, graphs, is_member, scaling: None, links: None }
+    }
+
+    /// The same of a task on links, with the edges that pass messages: those of the training part of `split`, and where the test part
+    /// is measured those of the validation part too. Without a split all edges pass messages but those of the part itself. Pairs are drawn as
+    /// `negatives` says, or one for each link where nothing is trained. Without effect on other tasks.
+    #[must_use]
+    pub fn of_links(self, task: Task, split: Option<&Split>, negatives: Option<&BoundCall>) -> Self {
+        if task.kind != TargetKind::Links {
+            return self;
+        }
+        let links = LinkPart::new(self.dataset, &self.graphs, split, negatives);
+        Self { links: Some(links), ..self }
+    }
+
+    /// What a task on links is measured with.
+    pub fn links(&self) -> Option<&LinkPart<'a>> {
+        self.links.as_ref()
+    }
+
+    /// The edges that pass messages, of a task on links.
+    ///
+    /// # Errors
+    /// Where Candle cannot allocate.
+    pub fn messages(&self, links: &LinkPart) -> Result<GraphBatch> {
+        let reading = Reading { edges: self.reads, scaling: self.scaling, sign_seed: None };
+        links.messages(&reading, self.device)
     }
 
     /// The same with features scaled by the training part.
@@ -82,12 +113,15 @@ impl<'a> Feed<'a> {
         self.step_with(graphs, None)
     }
 
-    /// The step over these graphs, with signs drawn where features have free ones.
+    /// The step over these graphs, with signs drawn where features have free ones; of links, with the pairs drawn that they are told from.
     ///
     /// # Errors
     /// Where Candle cannot allocate.
     pub fn step_with(&self, graphs: &[u32], sign_seed: Option<u64>) -> Result<Step> {
         let reading = Reading { edges: self.reads, scaling: self.scaling, sign_seed };
+        if let Some(links) = &self.links {
+            return links.step(&reading, graphs, sign_seed, self.device);
+        }
         let batch = self.dataset.batch_with(&reading, graphs, DType::F32, self.device)?;
         let items = self.items(graphs);
         let rows = match &self.is_member {
@@ -100,7 +134,7 @@ impl<'a> Feed<'a> {
             _ => None,
         };
         let targets = self.dataset.target_tensor(&items, DType::F32, self.device)?;
-        Ok(Step { batch, items, rows, targets })
+        Ok(Step { batch, items, rows, beside: 1, targets })
     }
 
     /// The step over these graphs, to be run again and again.
@@ -140,20 +174,43 @@ pub fn predictions(dataset: &Dataset, outputs: Vec<f32>, width: usize, items: &[
         }
         Targets::None => {}
     }
-    Predictions { width, outputs, classes, values }
+    Predictions { width, outputs, classes, values, ranks: Vec::new() }
 }
 
 impl Step {
+    /// A step over links: `rows` are those of each link and of the pairs that it is told from, beside each other.
+    pub(super) fn of_links(batch: GraphBatch, items: Vec<u32>, rows: Vec<u32>, targets: Tensor) -> Self {
+        let beside = rows.len() / items.len().max(1);
+        Self { batch, items, rows: Some(Arc::new(rows)), beside, targets: Some(targets) }
+    }
+
     /// The network's output on this step, with the rows alone that are compared with targets: `[n_items, width]`.
     ///
     /// # Errors
     /// Where Candle fails.
     pub fn run(&self, network: &Network, cx: &mut ForwardCx) -> Result<Value> {
+        if self.beside > 1 {
+            let mut output = network.forward(&self.batch, cx)?;
+            output.x = self.pick(&output.x)?;
+            return Ok(output);
+        }
         cx.wanted_rows.clone_from(&self.rows);
         let mut output = network.forward(&self.batch, cx)?;
-        if let Some(rows) = self.rows.as_ref().filter(|_| !cx.has_picked) {
-            output.x = kernels::gather_rows(&output.x, rows)?;
+        if self.rows.is_some() && !cx.has_picked {
+            output.x = self.pick(&output.x)?;
         }
         Ok(output)
+    }
+
+    /// Of the rows of an output those that are compared with targets.
+    pub(super) fn pick(&self, output: &Tensor) -> Result<Tensor> {
+        let picked = match &self.rows {
+            Some(rows) => kernels::gather_rows(output, rows)?,
+            None => output.clone(),
+        };
+        match self.beside {
+            1 => Ok(picked),
+            beside => kernels::tape::reshape(&picked, (picked.dim(0)? / beside, beside)),
+        }
     }
 }

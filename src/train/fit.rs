@@ -24,10 +24,10 @@ use crate::lower::{AuxiliaryLosses, LossWeights, Network, labelled_items};
 use crate::rng;
 use crate::settings::early_stop::{self, EarlyStop};
 use crate::settings::metric::{Metric, Predictions};
+use crate::settings::monitor;
 use crate::settings::optimizer::learning_rate;
 use crate::settings::schedule::{self, Schedule};
-use crate::types::DataFacts;
-use crate::types::TargetKind;
+use crate::types::{DataFacts, TargetKind};
 use candle_core::{DType, Device, Tensor, Var};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -231,15 +231,19 @@ pub(super) fn fit(
 
 /// Weighs the classes by how often they occur in the training part, counts the degrees there, and takes down what a step's loss is divided by.
 fn loss_weights(network: &Network, cx: &FitCx, unit: &Unit) -> Result<LossWeights> {
-    let train = Feed::new(cx.dataset, cx.model.get().task, EdgeReads::NOTHING, &unit.split.train, cx.device);
+    let task = cx.model.get().task;
+    let train = Feed::new(cx.dataset, task, EdgeReads::NOTHING, &unit.split.train, cx.device);
+    // Of a task on links the units are links, between the nodes of all graphs.
+    let is_of_links = task.kind == TargetKind::Links;
+    let graphs = if is_of_links { (0..cx.dataset.n_graphs() as u32).collect() } else { train.graphs.clone() };
     let mut of_items = Vec::new();
     if let Targets::Classes(classes) = &cx.dataset.targets {
-        let mut counts = vec![0; cx.facts.n_outputs];
+        let mut counts = vec![0; cx.facts.n_outputs.max(1)];
         of_items = unit.split.train.iter().map(|&item| classes[item as usize] as u32).collect();
         of_items.iter().for_each(|&class| counts[class as usize] += 1);
         network.count_classes(&counts)?;
     }
-    network.count_degrees(cx.dataset.degrees(train.graphs.iter().copied()))?;
+    network.count_degrees(cx.dataset.degrees(graphs))?;
     let n_graphs = train.graphs.len();
     let n_items = match (&cx.dataset.targets, cx.model.get().task.kind) {
         (Targets::Values { values, n_values }, TargetKind::MultiLabel) => {
@@ -257,7 +261,8 @@ impl Fit<'_> {
     fn feed<'f>(&'f self, items: &[u32]) -> Feed<'f> {
         let model = self.cx.model.get();
         let feed = Feed::new(self.cx.dataset, model.task, EdgeReads::of(model), items, self.cx.device);
-        feed.scaled(self.scaling.as_ref())
+        let feed = feed.scaled(self.scaling.as_ref());
+        feed.of_links(model.task, Some(&self.unit.split), self.cx.settings.negatives.as_ref())
     }
 
     fn train(&mut self, progress: &mut dyn Progress) -> Result<Status> {
@@ -266,14 +271,19 @@ impl Fit<'_> {
         let reads = EdgeReads::of(cx.model.get());
         // Taken out, because the feeds live through changes of the rest.
         let scaling = self.scaling.clone();
-        let feed = |items| Feed::new(cx.dataset, task, reads, items, cx.device).scaled(scaling.as_ref());
+        let feed = |items| {
+            let feed = Feed::new(cx.dataset, task, reads, items, cx.device).scaled(scaling.as_ref());
+            feed.of_links(task, Some(&unit.split), cx.settings.negatives.as_ref())
+        };
         let (train, validation) = (feed(&unit.split.train), feed(&unit.split.validation));
         // The validation part is the same in every epoch, so its batches are made once.
         let validation_steps =
             validation.graphs.chunks(cx.settings.batch_size).map(|graphs| validation.kept_step(graphs));
         let validation_steps = validation_steps.collect::<candle_core::Result<Vec<Step>>>()?;
         // So is the training part where one batch holds it all and nothing in it is drawn.
-        let is_same = train.graphs.len() <= cx.settings.batch_size && cx.dataset.random_signs.is_empty();
+        let is_same = train.graphs.len() <= cx.settings.batch_size
+            && cx.dataset.random_signs.is_empty()
+            && train.links().is_none();
         let whole = if is_same { Some(train.kept_step(&train.graphs)?) } else { None };
         let (mut saved, mut save_every) = (Instant::now(), SAVE_EVERY[0]);
         let mut is_done = false;
@@ -322,7 +332,8 @@ impl Fit<'_> {
                 None => {
                     let has_signs = !self.cx.dataset.random_signs.is_empty();
                     let places = [self.place.epoch as u64, idx as u64];
-                    let seed = has_signs.then(|| self.unit.derived_seed(SIGNS, places));
+                    let seed =
+                        (has_signs || train.links().is_some()).then(|| self.unit.derived_seed(SIGNS, places));
                     Cow::Owned(train.step_with(graphs, seed)?)
                 }
             };
@@ -410,8 +421,15 @@ impl Fit<'_> {
         let begun = Instant::now();
         let (mut validation_figures, mut pooling) = (Figures::new(), std::mem::take(&mut epoch.pooling));
         if !validation.is_empty() {
-            let measured =
-                measure(&self.network, validation, steps.iter().map(|step| Ok(Cow::Borrowed(step))), true)?;
+            let watched = self.cx.settings.monitors().filter_map(monitor::metric_of);
+            let watches_ranks = watched.into_iter().any(|metric| metric.is_of_ranks());
+            let measured = measure(
+                &self.network,
+                validation,
+                steps.iter().map(|step| Ok(Cow::Borrowed(step))),
+                true,
+                watches_ranks,
+            )?;
             if let Some(batch) = measured.not_finite {
                 return Err(TrainError::NotFinite {
                     what: "validation loss",
@@ -598,7 +616,13 @@ impl Fit<'_> {
         }
         let feed = self.feed(items);
         let steps = feed.steps(self.cx.settings.batch_size).map(|step| step.map(Cow::Owned));
-        let Measured { loss, predictions, .. } = measure(&self.network, &feed, steps, false)?;
+        let Measured { loss, predictions, .. } = measure(
+            &self.network,
+            &feed,
+            steps,
+            false,
+            self.metrics.iter().any(|metric| metric.is_of_ranks()),
+        )?;
         Ok(figures(loss, &predictions, &self.metrics))
     }
 }

@@ -29,6 +29,7 @@ pub fn measure<'s>(
     feed: &Feed,
     steps: impl Iterator<Item = Result<std::borrow::Cow<'s, Step>>>,
     wants_pooling_stats: bool,
+    wants_ranks: bool,
 ) -> Result<Measured> {
     let (mut predictions, mut pooling) = (Predictions::default(), PoolingMean::default());
     let mut auxiliary = AuxiliaryLosses::default();
@@ -49,6 +50,10 @@ pub fn measure<'s>(
         }
         pooling.add(&cx.pooling);
     }
+    if let Some(links) = feed.links().filter(|_| wants_ranks) {
+        let batch = feed.messages(links)?;
+        predictions.ranks = links.ranks(network, &network.encode(&batch)?, &batch, &feed.graphs)?;
+    }
     if !predictions.is_labelled() {
         return Ok(Measured { loss: None, predictions, pooling, not_finite: None });
     }
@@ -60,7 +65,7 @@ pub fn measure<'s>(
 
 /// Predictions as losses see them.
 pub fn items(predictions: &Predictions) -> Items<'_> {
-    let Predictions { width, outputs, classes, values } = predictions;
+    let Predictions { width, outputs, classes, values, .. } = predictions;
     Items { width: *width, outputs, classes, values }
 }
 

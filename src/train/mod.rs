@@ -9,6 +9,7 @@ mod feed;
 mod fit;
 mod folder;
 mod initial;
+mod links;
 mod measure;
 pub mod optimizer;
 mod presence;
@@ -32,6 +33,7 @@ pub(crate) use feed::Feed;
 pub(crate) use fit::Unit;
 pub use folder::{Found, RunFolder, RunRecord, find as find_run, kept_weights, run_of};
 pub use initial::InitialRecord;
+pub use links::Suggested;
 pub use presence::absent_classes;
 pub use progress::{Event, Progress, Silent};
 pub use record::{

@@ -9,7 +9,6 @@ use crate::ir::Model;
 use crate::settings::metric::{self, Metric, Predictions};
 use crate::settings::monitor;
 use crate::train::error::{Result, TrainError};
-use crate::types::Entity;
 use std::collections::BTreeSet;
 
 /// Names of the classes that none of these items has.
@@ -29,6 +28,8 @@ fn present(classes: &[i64], items: &[u32]) -> BTreeSet<i64> {
 /// variance to explain, one class alone no ranking.
 fn is_defined(metric: &dyn Metric, dataset: &Dataset, items: &[u32]) -> bool {
     match &dataset.targets {
+        // Pairs that are none are drawn beside each link.
+        Targets::Classes(_) if dataset.links.is_some() => true,
         Targets::Classes(classes) => {
             metric::is_defined_on(metric, dataset.class_names.len(), &present(classes, items))
         }
@@ -36,7 +37,9 @@ fn is_defined(metric: &dyn Metric, dataset: &Dataset, items: &[u32]) -> bool {
             let of_item = |&item: &u32| &values[item as usize * n_values..][..*n_values];
             let values: Vec<f32> = items.iter().flat_map(of_item).copied().collect();
             let outputs = vec![0.0; values.len()];
-            metric.compute(&Predictions { width: *n_values, outputs, classes: Vec::new(), values }).is_some()
+            metric
+                .compute(&Predictions { width: *n_values, outputs, values, ..Predictions::default() })
+                .is_some()
         }
         Targets::None => true,
     }
@@ -124,7 +127,7 @@ const N_SHOWN: usize = 5;
 fn lacks(settings: &Settings, model: &Model, dataset: &Dataset, units: &[Unit]) -> Vec<String> {
     let Targets::Classes(classes) = &dataset.targets else { return Vec::new() };
     let n_labelled = classes.iter().filter(|&&class| class >= 0).count();
-    let items = if model.task.entity == Entity::Nodes { "nodes" } else { "graphs" };
+    let items = model.task.ends_on().items;
     let over_classes: Vec<String> = settings
         .all_metrics()
         .iter()

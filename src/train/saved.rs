@@ -6,6 +6,7 @@ use super::error::{Result, TrainError};
 use super::feed::{Feed, predictions};
 use super::folder;
 use super::initial;
+use super::links::{LinkPart, Suggested};
 use super::measure::{Measured, figures, measure, values};
 use super::record::Figures;
 use super::settings::Settings;
@@ -13,13 +14,14 @@ use super::source::ModelSource;
 use crate::check::Checked;
 use crate::data::batch::Reading;
 use crate::data::features::scaling::Scaling;
-use crate::data::{Dataset, EdgeReads, Split, Targets, Vocabulary};
+use crate::data::{Dataset, EdgeReads, GraphBatch, Split, Targets, Vocabulary};
 use crate::diagnostic::Diagnostic;
 use crate::diff::Side;
 use crate::gram::{Kernel, Machine};
 use crate::ir::canonical::Part;
 use crate::ir::{Canonical, Model, Node};
-use crate::lower::{ForwardCx, Network};
+use crate::lower::{Encoded, ForwardCx, Network};
+use crate::ops::Action;
 use crate::settings::metric::Metric;
 use crate::types::{DataFacts, Entity, TargetKind};
 use candle_core::{DType, Device};
@@ -209,6 +211,20 @@ impl SavedModel {
                 "name data with the same features, or choose them with `features = …`",
             );
         }
+        let is_of_nodes =
+            self.model.get().nodes().any(|(_, node)| node.op.action(&node.args) == Action::Table);
+        if is_of_nodes && dataset.n_nodes() != trained.total_nodes {
+            return refuse(
+                format!(
+                    "it learned a row for each of the {} nodes of {}, but {} has {}",
+                    trained.total_nodes,
+                    trained.name,
+                    dataset.name,
+                    dataset.n_nodes()
+                ),
+                "name the data that it was trained on, or train a model on these nodes",
+            );
+        }
         let reads = EdgeReads::of(self.model.get());
         let now = now.clone().reading(reads);
         let (edges_then, edges_now) =
@@ -297,10 +313,50 @@ impl SavedModel {
         };
         let reads = EdgeReads::of(model);
         let feed = Feed::new(dataset, model.task, reads, items, self.device());
-        let feed = feed.scaled(self.scaling_for(dataset));
+        let split = self.split(dataset)?;
+        let feed = feed.scaled(self.scaling_for(dataset)).of_links(model.task, split.as_ref(), None);
         let steps = feed.steps(self.batch_size).map(|step| step.map(Cow::Owned));
-        let Measured { loss, predictions, .. } = measure(network, &feed, steps, false)?;
+        let Measured { loss, predictions, .. } =
+            measure(network, &feed, steps, false, self.metrics.iter().any(|metric| metric.is_of_ranks()))?;
         Ok(figures(loss, &predictions, &self.metrics))
+    }
+
+    /// What a task on links is asked with, after its training: all links of the data pass messages.
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    fn of_links<T>(
+        &self,
+        dataset: &Dataset,
+        ask: impl FnOnce(&LinkPart, &Network, &Encoded, &GraphBatch) -> candle_core::Result<T>,
+    ) -> Result<T> {
+        let Fitted::Network(network) = &self.fitted else { unreachable!("machines learn of graphs") };
+        let task = self.model.get().task;
+        let feed = Feed::new(dataset, task, EdgeReads::of(self.model.get()), &[], self.device());
+        let feed = feed.scaled(self.scaling_for(dataset)).of_links(task, None, None);
+        let links = feed.links().expect("a task on links");
+        let batch = feed.messages(links)?;
+        Ok(ask(links, network, &network.encode(&batch)?, &batch)?)
+    }
+
+    /// The pairs with the highest scores that are no links yet: [`LinkPart::best`].
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    pub fn suggest(&self, dataset: &Dataset, top: usize, each: impl FnMut(&Suggested)) -> Result<()> {
+        self.of_links(dataset, |links, network, encoded, batch| {
+            links.best(network, encoded, batch, top, each)
+        })
+    }
+
+    /// The scores of some pairs of nodes, in their order; `kinds` is empty where links have none.
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    pub fn score_pairs(&self, dataset: &Dataset, ends: &[[u32; 2]], kinds: &[u32]) -> Result<Vec<f32>> {
+        self.of_links(dataset, |links, network, encoded, batch| {
+            links.scores(network, encoded, batch, ends, kinds)
+        })
     }
 
     /// Every item that has a label.

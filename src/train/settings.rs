@@ -5,9 +5,13 @@ use crate::args::{ArgValue, Args, BoundCall};
 use crate::data::Dataset;
 use crate::ir::Model;
 use crate::settings::metric::{self, Metric};
-use crate::settings::{early_stop, monitor, schedule};
+use crate::settings::{early_stop, monitor, negatives, schedule};
+use crate::types::TargetKind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+/// A batch of everything.
+const ALL: usize = 1 << 40;
 
 /// What the command line says over the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +27,8 @@ pub struct Settings {
     pub schedule: BoundCall,
     pub epochs: usize,
     pub batch_size: usize,
+    /// How pairs are drawn, of tasks on links.
+    pub negatives: Option<BoundCall>,
     pub clip_norm: Option<f64>,
     pub early_stop: BoundCall,
     /// Whether the file names it; a default gives way where there is nothing to watch.
@@ -51,7 +57,13 @@ impl Settings {
             optimizer: call("optimizer"),
             schedule: call("schedule"),
             epochs: overrides.epochs.unwrap_or(train.int("epochs") as usize),
-            batch_size: train.int("batch_size") as usize,
+            // All links where nothing is written: most networks pass messages over the whole graph for each step.
+            batch_size: match model.task.kind == TargetKind::Links && !train.is_written("batch_size") {
+                true => ALL,
+                false => train.int("batch_size") as usize,
+            },
+            negatives: (model.task.kind == TargetKind::Links)
+                .then(|| train.call("negatives").cloned().unwrap_or_else(negatives::usual)),
             clip_norm: train.opt_float("clip_norm"),
             early_stop: call("early_stop"),
             early_stop_is_written: train.is_written("early_stop"),
@@ -138,7 +150,7 @@ impl Settings {
                 "optimizer": call_json(&self.optimizer),
                 "schedule": call_json(&self.schedule),
                 "epochs": self.epochs,
-                "batch_size": self.batch_size,
+                "batch_size": if self.batch_size == ALL { "all".into() } else { Value::from(self.batch_size) },
                 "clip_norm": self.clip_norm,
                 "early_stop": call_json(&self.early_stop),
                 "seed": self.seed,

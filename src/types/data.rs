@@ -1,6 +1,6 @@
 //! What is known of the data before a model is built.
 
-use super::Task;
+use super::{TargetKind, Task};
 
 /// What the compiler knows of the data. Without it, sizes stay symbolic.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -50,6 +50,34 @@ pub struct DataFacts {
     pub n_one_way_edges: usize,
     #[serde(default)]
     pub degrees: Degrees,
+    /// Links that can be predicted: an edge and its reverse are one, and so are parallel edges of one kind.
+    #[serde(default)]
+    pub n_links: usize,
+    /// Whether a link leads from one end to the other, or joins both alike.
+    #[serde(default)]
+    pub has_directed_links: bool,
+    /// Nodes of the first of two parts, between which all links are; 0 where the data names no parts.
+    #[serde(default)]
+    pub n_left: usize,
+}
+
+impl DataFacts {
+    /// The same as a task sees it that need not be the data's own: links are there wherever there are edges.
+    #[must_use]
+    pub fn for_task(&self, task: Option<Task>) -> std::borrow::Cow<'_, Self> {
+        match task {
+            Some(task) if task.kind == TargetKind::Links && self.task != Some(task) && self.n_links > 0 => {
+                std::borrow::Cow::Owned(Self {
+                    task: Some(task),
+                    n_outputs: 1,
+                    class_counts: Vec::new(),
+                    has_split: false,
+                    ..self.clone()
+                })
+            }
+            _ => std::borrow::Cow::Borrowed(self),
+        }
+    }
 }
 
 /// Why edges with labels have no kinds.

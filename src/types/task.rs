@@ -9,6 +9,8 @@ pub enum TargetKind {
     Regression,
     /// Several labels an item, each there or not; some may be unknown.
     MultiLabel,
+    /// Which pairs of nodes are linked: each link is told from pairs that were drawn, and ranked among others.
+    Links,
 }
 
 impl TargetKind {
@@ -18,6 +20,7 @@ impl TargetKind {
             TargetKind::Classification => "classes",
             TargetKind::Regression => "values",
             TargetKind::MultiLabel => "labels of which an item can have several",
+            TargetKind::Links => "links",
         }
     }
 
@@ -30,6 +33,8 @@ impl TargetKind {
             (TargetKind::Regression, _) => "values to predict",
             (TargetKind::MultiLabel, 1) => "label",
             (TargetKind::MultiLabel, _) => "labels",
+            (TargetKind::Links, 1) => "score",
+            (TargetKind::Links, _) => "scores",
         };
         format!("{n} {noun}")
     }
@@ -39,7 +44,7 @@ impl TargetKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(into = "&'static str", try_from = "String")]
 pub struct Task {
-    /// What one prediction is about: `Entity::Graph` or `Entity::Nodes`.
+    /// What one prediction is about: `Entity::Graph`, `Entity::Nodes` or `Entity::Pairs`.
     pub entity: Entity,
     pub kind: TargetKind,
 }
@@ -60,27 +65,35 @@ pub struct EndRows {
     pub level: Option<Level>,
     /// "a row for every node"
     pub words: &'static str,
+    /// What predictions are about: "nodes".
+    pub items: &'static str,
 }
 
 /// One row per graph, at whatever level it was gathered.
-const GRAPHS: EndRows = EndRows { entity: Entity::Graph, level: None, words: "a row for each graph" };
+const GRAPHS: EndRows =
+    EndRows { entity: Entity::Graph, level: None, words: "a row for each graph", items: "graphs" };
 
 /// Every node that the data has.
 const NODES: EndRows =
-    EndRows { entity: Entity::Nodes, level: Some(Level(0)), words: "a row for every node" };
+    EndRows { entity: Entity::Nodes, level: Some(Level(0)), words: "a row for every node", items: "nodes" };
+
+/// The pairs that a step asks about, at whatever level their ends are.
+const PAIRS: EndRows =
+    EndRows { entity: Entity::Pairs, level: None, words: "a row for each pair of nodes", items: "links" };
 
 const fn facts(name: &'static str, kind: TargetKind, ends_on: EndRows) -> TaskFacts {
     TaskFacts { task: Task { entity: ends_on.entity, kind }, name, ends_on }
 }
 
 /// Every task that a file can name.
-pub static TASKS: [TaskFacts; 6] = [
+pub static TASKS: [TaskFacts; 7] = [
     facts("graph_classification", TargetKind::Classification, GRAPHS),
     facts("graph_regression", TargetKind::Regression, GRAPHS),
     facts("node_classification", TargetKind::Classification, NODES),
     facts("node_regression", TargetKind::Regression, NODES),
     facts("graph_multilabel_classification", TargetKind::MultiLabel, GRAPHS),
     facts("node_multilabel_classification", TargetKind::MultiLabel, NODES),
+    facts("link_prediction", TargetKind::Links, PAIRS),
 ];
 
 impl EndRows {
@@ -99,6 +112,7 @@ impl Task {
         "node_regression",
         "graph_multilabel_classification",
         "node_multilabel_classification",
+        "link_prediction",
     ];
 
     pub fn from_name(name: &str) -> Option<Self> {

@@ -44,6 +44,8 @@ pub enum Entity {
     Slots,
     /// One row per graph.
     Graph,
+    /// Pairs of nodes that a task asks about. They are no edges: what is known of a pair is not passed on to its ends.
+    Pairs,
 }
 
 impl Entity {
@@ -54,7 +56,7 @@ impl Entity {
 
     /// Whether the number of rows differs from graph to graph, and their order is that of the numbering.
     pub fn is_ragged(self) -> bool {
-        matches!(self, Entity::Nodes | Entity::Edges | Entity::EdgeKinds)
+        matches!(self, Entity::Nodes | Entity::Edges | Entity::EdgeKinds | Entity::Pairs)
     }
 }
 
@@ -145,6 +147,7 @@ impl fmt::Display for Type {
             Entity::Clusters => write!(f, "clusters[{rows}, {width}]"),
             Entity::Slots => write!(f, "slots[{rows}, {width}]"),
             Entity::Graph => write!(f, "graph[{width}]"),
+            Entity::Pairs => write!(f, "pairs[{rows}, {width}]"),
         }
     }
 }

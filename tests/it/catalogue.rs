@@ -28,6 +28,7 @@ fn arguments() -> HashMap<String, Vec<String>> {
         "Normalisation",
         "Activations",
         "Dense layers",
+        "Decoders",
         "Graph kernels",
         "Structure",
     ];
@@ -72,6 +73,7 @@ fn level(entity: &Entity) -> &'static str {
     match entity {
         Entity::Nodes => "nodes",
         Entity::Edges | Entity::EdgeKinds => "edges",
+        Entity::Pairs => "pairs",
         Entity::Clusters => "clusters",
         Entity::Slots => "slots",
         Entity::Graph => "graphs",
@@ -94,6 +96,7 @@ fn every_operator_stands_in_the_table() {
         (Family::Normalization, "Normalisation"),
         (Family::Activation, "Activations"),
         (Family::Dense, "Dense layers"),
+        (Family::Decoder, "Decoders"),
         (Family::Kernel, "Graph kernels"),
         (Family::Structure, "Structure"),
     ];

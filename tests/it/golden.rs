@@ -1664,7 +1664,8 @@ fn every_file_is_compared() {
         entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file())
     };
     // Kernels read some files without an operator around them.
-    let mut source = [include_str!("golden.rs"), include_str!("poolers.rs")].concat();
+    let mut source =
+        [include_str!("golden.rs"), include_str!("links.rs"), include_str!("poolers.rs")].concat();
     files("src/kernels").for_each(|path| source += &std::fs::read_to_string(path).unwrap());
     for path in files("tests/golden") {
         let name = path.file_stem().unwrap().to_str().unwrap();

@@ -127,9 +127,10 @@ fn pairs() -> Vec<Setting> {
 
 fn accepted(written: impl Fn(&'static dyn Operator, &[Written]) -> Vec<Written>) -> Vec<Setting> {
     let mut settings = Vec::new();
-    for &op in ops::CATALOGUE {
-        // What undoes a pooling stands behind one: its laws are in its file; those of graph kernels are in `kernels.rs`.
-        if op.name() == "lift" || op.family() == Family::Kernel {
+    // Graph kernels have their laws in `kernels.rs`, decoders and tables of rows theirs in `links.rs`.
+    for op in ops::for_any_graphs() {
+        // What undoes a pooling stands behind one: its laws are in its file.
+        if op.name() == "lift" {
             continue;
         }
         let before = settings.len();
@@ -346,7 +347,7 @@ fn graphs_for(setting: &Setting, n_nodes: &[usize], seed: u64) -> Graphs {
     edges.sort_unstable();
     let rows = |entity: Entity| match entity {
         Entity::Nodes => start as usize,
-        Entity::Edges | Entity::EdgeKinds => edges.len(),
+        Entity::Edges | Entity::EdgeKinds | Entity::Pairs => edges.len(),
         Entity::Graph => n_nodes.len(),
         Entity::Clusters | Entity::Slots => n_nodes.len() * ROWS,
     };
@@ -377,7 +378,7 @@ impl Graphs {
         entries.sort_by_key(|&edge| (self.edges[edge].1, self.edges[edge].0));
         let structure = |entity: Entity, kinds: Option<EdgeKinds>| match entity {
             Entity::Nodes => Structure::Sparse(graph.clone()),
-            Entity::Edges => Structure::Edges(graph.clone()),
+            Entity::Edges | Entity::Pairs => Structure::Edges(graph.clone()),
             Entity::EdgeKinds => Structure::Edges(Arc::new((*graph).clone().with_kinds(kinds))),
             Entity::Clusters => Structure::Clusters {
                 n_graphs,
@@ -441,7 +442,7 @@ impl Graphs {
             let (first, last) = match ty.entity {
                 Entity::Nodes => (start, end),
                 Entity::Graph => (graph, graph + 1),
-                Entity::Edges | Entity::EdgeKinds => {
+                Entity::Edges | Entity::EdgeKinds | Entity::Pairs => {
                     let rows = features.chunks(width).zip(&self.edges);
                     return rows
                         .filter(|(_, edge)| inside(edge.0))
@@ -967,9 +968,9 @@ fn examples_do_not_depend_on_numbering_edge_order_or_batch() {
         (data, renumbered)
     };
     let all = [2, N_KINDS].map(of_kinds);
-    for op in ops::CATALOGUE.iter().filter(|op| op.family() != Family::Kernel) {
+    for op in ops::for_any_graphs() {
         let text = op.doc().example;
-        let (data, renumbered) = &all[usize::from(n_kinds(*op) == N_KINDS)];
+        let (data, renumbered) = &all[usize::from(n_kinds(op) == N_KINDS)];
         let graphs: Vec<u32> = (0..data.n_graphs() as u32).collect();
         let network = network(text, data);
         let answers = |data: &Dataset, graphs: &[u32]| {

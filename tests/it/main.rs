@@ -27,6 +27,7 @@ mod labels;
 mod laws;
 mod layers;
 mod layout;
+mod links;
 mod lint;
 mod memory;
 mod migrate;

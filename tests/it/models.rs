@@ -172,7 +172,7 @@ fn shipped_models_train_every_weight() {
 /// targets differ between nodes and graphs.
 fn rings(model: &Model) -> Dataset {
     let reads = EdgeReads::of(model);
-    let is_nodes = model.task.entity == Entity::Nodes;
+    let is_nodes = matches!(model.task.entity, Entity::Nodes | Entity::Pairs);
     let n_graphs = if is_nodes { 1 } else { 10 };
     let (mut node_offsets, mut edges) = (vec![0u32], Vec::new());
     for graph in 0..n_graphs {
@@ -202,6 +202,7 @@ fn rings(model: &Model) -> Dataset {
             TargetKind::Classification => {
                 Targets::Classes((0..n_items as i64).map(|item| item % 2).collect())
             }
+            TargetKind::Links => Targets::None,
             TargetKind::Regression => Targets::Values { values: values(n_items, 1), n_values: 1 },
             TargetKind::MultiLabel => {
                 let labels = (0..2 * n_items).map(|at| f32::from(u8::from(at % 3 == 0))).collect();
@@ -221,19 +222,37 @@ fn rings(model: &Model) -> Dataset {
 fn a_few_steps(path: &Path) -> Result<[f32; 2], String> {
     let (_, program) = load(path);
     let unread = check(&program, None);
-    let data = rings(unread.model.ok_or(format!("{:?}", unread.diagnostics))?.get());
+    let unread = unread.model.ok_or(format!("{:?}", unread.diagnostics))?;
+    let data = rings(unread.get()).for_task(unread.get().task);
     let outcome = check(&program, Some(&data.facts()));
     let model = outcome.model.ok_or(format!("{:?}", outcome.diagnostics))?;
     let network = Network::build(&model, &data.facts(), DType::F32, &Device::Cpu, 3).unwrap();
     let graphs: Vec<u32> = (0..data.n_graphs() as u32).collect();
-    let batch = data.batch(&graphs, DType::F32, &Device::Cpu).unwrap();
+    let mut batch = data.batch_for(EdgeReads::of(model.get()), &graphs, DType::F32, &Device::Cpu).unwrap();
+    // Each link beside a pair with the next node in place of its second end.
+    let mut beside = None;
+    if let Some(links) = &data.links {
+        let n = data.n_nodes() as u32;
+        let ends: Vec<[u32; 2]> = links.ends.iter().flat_map(|&[a, b]| [[a, b], [a, (b + 1) % n]]).collect();
+        let kinds: Vec<u32> = links.kinds.iter().flat_map(|&kind| [kind, kind]).collect();
+        let (pairs, order) = links.pairs(&ends, &kinds, &batch.graph.graph_offsets);
+        let mut rows = vec![0u32; order.len()];
+        (0u32..).zip(&order).for_each(|(row, &pair)| rows[pair as usize] = row);
+        batch.pairs = Some(Arc::new(pairs));
+        beside = Some(Arc::new(rows));
+    }
     let items: Vec<u32> = match model.get().task.entity {
+        Entity::Pairs => (0..data.n_items() as u32).collect(),
         Entity::Nodes => (0..batch.graph.n_nodes() as u32).collect(),
         _ => graphs,
     };
     let targets = data.target_tensor(&items, DType::F32, &Device::Cpu).unwrap().unwrap();
     let loss = |cx: &mut ForwardCx| {
-        let output = network.forward(&batch, cx).unwrap();
+        let mut output = network.forward(&batch, cx).unwrap();
+        if let Some(rows) = &beside {
+            let picked = hgnn::kernels::gather_rows(&output.x, rows).unwrap();
+            output.x = hgnn::kernels::tape::reshape(&picked, (rows.len() / 2, 2)).unwrap();
+        }
         network.loss(&output, &targets, cx, None).unwrap()
     };
     let evaluated = || loss(&mut ForwardCx::evaluation()).total.to_scalar::<f32>().unwrap();

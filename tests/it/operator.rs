@@ -169,7 +169,7 @@ pub fn ty(entity: Entity, level: u32, rows: Option<usize>, width: usize) -> Type
         ),
         width: known(width),
         symmetry: match entity {
-            Entity::Nodes | Entity::Edges | Entity::EdgeKinds => Symmetry::Equivariant,
+            Entity::Nodes | Entity::Edges | Entity::EdgeKinds | Entity::Pairs => Symmetry::Equivariant,
             Entity::Clusters | Entity::Slots | Entity::Graph => Symmetry::Invariant,
         },
     }

@@ -17,6 +17,7 @@ mod named_graph;
 mod node_link;
 mod ogb;
 mod planetoid;
+mod relations;
 mod tables;
 mod tu;
 
@@ -37,6 +38,8 @@ pub static SOURCES: &[&dyn Source] = &[
     &planetoid::Planetoid,
     &ogb::NODEPROP,
     &ogb::OGB,
+    &relations::triples::Triples,
+    &relations::interactions::Interactions,
     &karate::Karate,
     &hierarchy::Hierarchy,
 ];

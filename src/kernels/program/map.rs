@@ -152,6 +152,8 @@ functions! {
     AtMost 1: |c, a, b, d| if a > c { c } else { a };
     Above 1: |c, a, b, d| if a > c { T::ONE } else { T::ZERO };
     Floor 1: |c, a, b, d| T::of(a.wide().floor());
+    Sin 1: |c, a, b, d| T::of(a.wide().sin());
+    Cos 1: |c, a, b, d| T::of(a.wide().cos());
     LnGamma 1: |c, a, b, d| T::of(ln_gamma(a.wide()));
     Polygamma 1: |c, a, b, d| T::of(polygamma(c.wide() as u32, a.wide()));
     Add 2: |c, a, b, d| a + b;
@@ -206,6 +208,8 @@ pub(super) fn map<T: Float>(
         Fun::AtMost(c) => call!(AtMost, c),
         Fun::Above(c) => call!(Above, c),
         Fun::Floor => call!(Floor, 0.0),
+        Fun::Sin => call!(Sin, 0.0),
+        Fun::Cos => call!(Cos, 0.0),
         Fun::LnGamma => call!(LnGamma, 0.0),
         Fun::Polygamma(n) => call!(Polygamma, n),
         Fun::Add => call!(Add, 0.0),

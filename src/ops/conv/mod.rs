@@ -221,7 +221,7 @@ pub fn convolved(cx: &InferCx, width: Dim) -> std::result::Result<Type, Diagnost
 pub fn has_edges(cx: &InferCx) -> std::result::Result<(), Diagnostic> {
     match cx.inputs[0].entity {
         Entity::Nodes | Entity::Clusters => direction_fits(cx),
-        Entity::Edges | Entity::EdgeKinds | Entity::Slots | Entity::Graph => {
+        Entity::Edges | Entity::EdgeKinds | Entity::Pairs | Entity::Slots | Entity::Graph => {
             Err(findings::levels::needs_edges(cx))
         }
     }

@@ -3,6 +3,7 @@
 pub mod conv1d;
 pub mod drop_node;
 pub mod dropout;
+pub mod embedding;
 pub mod linear;
 pub mod mask_features;
 pub mod mlp;

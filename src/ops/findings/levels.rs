@@ -14,6 +14,7 @@ pub fn needs_edges(cx: &InferCx) -> Diagnostic {
         Entity::Graph => "one vector per graph has no edges",
         Entity::Slots => "sorted slots have no edges",
         Entity::Edges | Entity::EdgeKinds => "there are no edges between edges",
+        Entity::Pairs => "there are no edges between pairs",
         Entity::Nodes | Entity::Clusters => "it has no edges",
     };
     made_here(
@@ -77,6 +78,24 @@ pub fn needs_nodes(cx: &InferCx) -> Diagnostic {
     .guess(cx.span, "")
 }
 
+/// An operator that learns something for each node gets data of several graphs.
+pub fn needs_one_graph(cx: &InferCx, data: &crate::types::DataFacts) -> Diagnostic {
+    let name = cx.op.name();
+    Diagnostic::error(
+        "levels::needs_one_graph",
+        format!("`{name}` learns a row for each node, but {} has {} graphs", data.name, data.n_graphs),
+    )
+    .label(cx.span, "nodes of one graph only have places in a table")
+    .help("map features of the nodes instead, `linear(16)`, or use data of one graph")
+    .guess(
+        cx.span,
+        match cx.args.opt_int("width") {
+            Some(width) => format!("linear({width})"),
+            None => "linear".to_owned(),
+        },
+    )
+}
+
 /// Values that live on different graphs of the hierarchy are combined row by row.
 /// `port` is the first that does not match port 0.
 pub fn mixed_levels(cx: &InferCx, port: usize) -> Diagnostic {
@@ -92,6 +111,7 @@ pub fn mixed_levels(cx: &InferCx, port: usize) -> Diagnostic {
         let level = match ty.entity {
             Entity::Graph => "one row per graph".to_owned(),
             Entity::Edges | Entity::EdgeKinds => "a row for each edge".to_owned(),
+            Entity::Pairs => "a row for each pair".to_owned(),
             _ if ty.level.0 == 0 => "the input graph".to_owned(),
             _ => format!("level {} of the hierarchy", ty.level.0),
         };

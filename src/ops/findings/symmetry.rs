@@ -20,7 +20,7 @@ pub fn of_entity(cx: &InferCx, entity: Entity) -> Symmetry {
         return Symmetry::Poisoned(causes);
     }
     match entity {
-        Entity::Nodes | Entity::Edges | Entity::EdgeKinds => Symmetry::Equivariant,
+        Entity::Nodes | Entity::Edges | Entity::EdgeKinds | Entity::Pairs => Symmetry::Equivariant,
         Entity::Clusters | Entity::Slots | Entity::Graph => Symmetry::Invariant,
     }
 }

@@ -79,6 +79,9 @@ impl Loss for CrossEntropy {
     fn args(&self) -> &'static [ArgSpec] {
         ARGS
     }
+    fn also_of(&self) -> &'static [TargetKind] {
+        &[TargetKind::Links]
+    }
     fn kind(&self) -> LossKind {
         LossKind::Task(TargetKind::Classification)
     }

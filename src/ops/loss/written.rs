@@ -168,6 +168,97 @@ pub static HINGE: Written = Written {
     },
 };
 
+/// Bayesian personalised ranking: `−log σ(s − s_k)`, the mean over the pairs `k` that a link is told from.
+///
+/// Paper: Rendle et al. 2009, "BPR: Bayesian Personalized Ranking from Implicit Feedback", sect. 4.1.
+/// PyG: `torch_geometric.nn.models.lightgcn.BPRLoss`.
+pub static BPR: Written = Written {
+    name: "bpr",
+    doc: Doc {
+        summary: "Asks a link to score higher than pairs that are none, on a logistic scale.",
+        formula: "1/M Σ_i 1/K Σ_k −log σ(s_i − s_ik)",
+        paper: "Rendle et al. 2009, \"BPR: Bayesian Personalized Ranking from Implicit Feedback\"",
+        example: "task = link_prediction\nmodel = embedding(32) -> inner_product\nloss = bpr",
+    },
+    args: &[],
+    kind: TargetKind::Links,
+    torch: (
+        "torch_geometric.nn.models.lightgcn.BPRLoss",
+        &[],
+        "Its penalty on the weights is `weight_decay` of the optimiser here.",
+    ),
+    exponentials: 2.0,
+    of_item: |cx| {
+        let [link, others] = link_and_others(cx);
+        (others - link).softplus().fold_mean(0)
+    },
+};
+
+/// Margin ranking: `max(0, margin − s + s_k)`, the mean over the pairs `k` that a link is told from.
+///
+/// Paper: Bordes et al. 2013, "Translating Embeddings for Modeling Multi-relational Data", eq. 1.
+/// PyG: `torch.nn.functional.margin_ranking_loss`.
+pub static MARGIN_RANKING: Written = Written {
+    name: "margin_ranking",
+    doc: Doc {
+        summary: "Asks a link to score higher than pairs that are none, by a margin.",
+        formula: "1/M Σ_i 1/K Σ_k max(0, margin − s_i + s_ik)",
+        paper: "Bordes et al. 2013, \"Translating Embeddings for Modeling Multi-relational Data\"",
+        example: "task = link_prediction\nmodel = embedding(32) -> transe(relation = edge_labels)\nloss = margin_ranking(margin = 1.0)",
+    },
+    args: &[ArgSpec {
+        name: "margin",
+        kind: ArgKind::Float(Range::closed(0.0, 1e6)),
+        default: Default::Float(1.0),
+        positional: true,
+        doc: "By how much a link has to score higher.",
+    }],
+    kind: TargetKind::Links,
+    torch: ("torch.nn.functional.margin_ranking_loss", &[], ""),
+    exponentials: 0.0,
+    of_item: |cx| {
+        let [link, others] = link_and_others(cx);
+        (others - link).offset(cx.args.float("margin")).relu().fold_mean(0)
+    },
+};
+
+/// Self-adversarial negative sampling: `½ (−log σ(s) − Σ_k p_k log σ(−s_k))`, `p = softmax(τ s_k)` without a gradient of its own: pairs that
+/// score high count more.
+///
+/// Paper: Sun et al. 2019, "RotatE: Knowledge Graph Embedding by Relational Rotation in Complex Space", eqs. 5 and 6. PyG: none.
+pub static SELF_ADVERSARIAL: Written = Written {
+    name: "self_adversarial",
+    doc: Doc {
+        summary: "Tells a link from pairs that are none, of which those that score high count more.",
+        formula: "1/M Σ_i ½ (−log σ(s_i) − Σ_k p_ik log σ(−s_ik)),  p_i = softmax(τ s_ik)",
+        paper: "Sun et al. 2019, \"RotatE: Knowledge Graph Embedding by Relational Rotation in Complex Space\"",
+        example: "task = link_prediction\nmodel = embedding(32) -> rotate(relation = edge_labels)\nloss = self_adversarial",
+    },
+    args: &[ArgSpec {
+        name: "temperature",
+        kind: ArgKind::Float(Range::closed(0.0, 1e3)),
+        default: Default::Float(1.0),
+        positional: true,
+        doc: "How much more the pairs that score high count, `τ`; 0 counts all alike.",
+    }],
+    kind: TargetKind::Links,
+    torch: ("", &[], "PyG has none; `PyKEEN`'s `NSSALoss` is this one."),
+    exponentials: 4.0,
+    of_item: |cx| {
+        let [link, others] = link_and_others(cx);
+        let shares = others.scale(cx.args.float("temperature")).softmax_columns().stop();
+        ((-link).softplus().fold_sum(0) + (shares * others.softplus()).fold_sum(0)).scale(0.5)
+    },
+};
+
+/// The score of an item's link, and those of the pairs that it is told from.
+fn link_and_others<'b>(cx: &LossCx<'_, 'b>) -> [V<'b>; 2] {
+    use crate::types::Size;
+    let n = cx.output.width().known().unwrap_or(2);
+    let part = |start, len| cx.output.slice(0, Size::Known(start), Size::Known(len));
+    [part(0, 1), part(1, n.saturating_sub(1).max(1))]
+}
+
 /// Mean absolute error: `1/(M V) Σ_i Σ_v |x_iv − t_iv|`. PyG: `torch.nn.functional.l1_loss`.
 pub static MAE: Written = Written {
     name: "mae",
@@ -255,8 +346,8 @@ impl Loss for Written {
     fn kind(&self) -> LossKind {
         LossKind::Task(self.kind)
     }
-    fn also_of(&self) -> Option<TargetKind> {
-        (self.name == BCE.name).then_some(TargetKind::MultiLabel)
+    fn also_of(&self) -> &'static [TargetKind] {
+        if self.name == BCE.name { &[TargetKind::MultiLabel, TargetKind::Links] } else { &[] }
     }
     fn reported_by(&self) -> &'static [&'static str] {
         &[]

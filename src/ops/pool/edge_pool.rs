@@ -81,7 +81,7 @@ impl Operator for EdgePool {
         match input.entity {
             Entity::Nodes => {}
             Entity::Graph => return Err(findings::levels::needs_rows(cx)),
-            Entity::Edges | Entity::EdgeKinds | Entity::Clusters | Entity::Slots => {
+            Entity::Edges | Entity::EdgeKinds | Entity::Pairs | Entity::Clusters | Entity::Slots => {
                 return Err(findings::levels::needs_nodes(cx));
             }
         }

@@ -92,7 +92,7 @@ pub fn nodes(cx: &InferCx) -> Result<(), Diagnostic> {
     match cx.inputs[0].entity {
         Entity::Nodes => Ok(()),
         Entity::Graph => Err(findings::levels::needs_rows(cx)),
-        Entity::Edges | Entity::EdgeKinds | Entity::Clusters | Entity::Slots => {
+        Entity::Edges | Entity::EdgeKinds | Entity::Pairs | Entity::Clusters | Entity::Slots => {
             Err(findings::levels::needs_nodes(cx))
         }
     }

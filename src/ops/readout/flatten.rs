@@ -52,7 +52,7 @@ impl Operator for Flatten {
         let symmetry = match input.entity {
             Entity::Graph => return Err(levels::needs_rows(cx)),
             Entity::Clusters | Entity::Slots => symmetry::of_entity(cx, Entity::Graph),
-            Entity::Nodes | Entity::Edges | Entity::EdgeKinds => {
+            Entity::Nodes | Entity::Edges | Entity::EdgeKinds | Entity::Pairs => {
                 let rows = if input.entity == Entity::Nodes { "nodes" } else { "edges" };
                 symmetry::reads_order(
                     cx,

@@ -75,7 +75,7 @@ impl Operator for MemPool {
         match cx.inputs[0].entity {
             Entity::Nodes | Entity::Clusters | Entity::Slots => {}
             Entity::Graph => return Err(levels::needs_rows(cx)),
-            Entity::Edges | Entity::EdgeKinds => return Err(levels::needs_nodes(cx)),
+            Entity::Edges | Entity::EdgeKinds | Entity::Pairs => return Err(levels::needs_nodes(cx)),
         }
         Ok(Type {
             entity: Entity::Slots,

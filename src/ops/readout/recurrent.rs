@@ -232,7 +232,7 @@ impl Operator for Recurrent {
         let symmetry = match cx.inputs[0].entity {
             Entity::Graph => return Err(levels::needs_rows(cx)),
             Entity::Clusters | Entity::Slots => symmetry::of_entity(cx, Entity::Graph),
-            Entity::Nodes | Entity::Edges | Entity::EdgeKinds => {
+            Entity::Nodes | Entity::Edges | Entity::EdgeKinds | Entity::Pairs => {
                 symmetry::reads_order(cx, format!("`{name}` reads the nodes in the order they are numbered"))
             }
         };

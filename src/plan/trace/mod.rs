@@ -30,6 +30,8 @@ pub struct Graphs {
     pub edges: Vec<f64>,
     /// Whether a contraction made them, so that nodes have edges to themselves.
     pub is_merged: bool,
+    /// Pairs of nodes that the task asks about.
+    pub pairs: f64,
 }
 
 impl Graphs {

@@ -136,6 +136,10 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
         Structure::Clusters { n_graphs, k, .. } => n_graphs * k * k,
         Structure::Edges(_) | Structure::Slots { .. } | Structure::Graphs { .. } => 0.0,
     };
+    let n_edges = match structure {
+        Structure::Sparse(graphs) if described.place == Place::Pairs => graphs.pairs,
+        _ => n_edges,
+    };
     let mut sizes = Sizes { graphs: structure.n_graphs(), rows: first.x.rows, edges: n_edges };
     let mut values = Values { described, inputs, made: vec![None; program.values.len()] };
     let mut kept: Option<Rc<Graphs>> = None;
@@ -156,6 +160,12 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
                     let width = axes.last().copied().unwrap_or(1);
                     Some(step.reshape(made, (value.known_width() / width.max(1)) as f64, width as f64))
                 };
+                if matches!(what, Composite::Table) {
+                    let width = program.value(*id).known_width() as f64;
+                    let x = Matrix { is_tracked: true, ..step.given(first.x.rows, width) };
+                    values.made[id.index()] = Some(x);
+                    continue;
+                }
                 let matrices: Vec<Matrix> = args.iter().filter_map(|&arg| matrix(arg)).collect();
                 let Some(&x) = matrices.first() else { continue };
                 let width = program.value(*id).axes.last().and_then(Size::known).unwrap_or(0) as f64;
@@ -243,6 +253,8 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
         Place::Rows => structure.clone(),
         Place::Graphs => Structure::Graphs { n_graphs },
         Place::Slots => Structure::Slots { n_graphs, k: k() },
+        // Edges were counted as the pairs.
+        Place::Pairs => Structure::Edges(Rc::new(Graphs { edges: vec![n_edges], ..Graphs::default() })),
         Place::Kept(_) => kept.map_or_else(|| structure.clone(), Structure::Sparse),
         Place::Clusters => {
             let adjacency = described.adjacency().and_then(|place| values.get(program.outputs[place]));
@@ -320,6 +332,7 @@ impl Trace {
     ) -> Matrix {
         let x = args[0];
         match (what, of) {
+            (Composite::Table, _) => x,
             (Composite::Affine { has_bias }, _) => self.linear(x, width, *has_bias, then),
             (Composite::Convolve { norm, has_root, has_bias }, Structure::Sparse(graphs)) => {
                 let loops = matches!(norm, Norm::Gcn { self_loops: true } | Norm::SelfPlus { .. });

@@ -10,6 +10,7 @@ pub mod gexf;
 pub mod graph_text;
 pub mod graphml;
 pub mod hierarchy;
+pub mod interactions;
 pub mod json_lines;
 pub mod karate;
 pub mod node_link;
@@ -18,6 +19,7 @@ pub mod npz;
 pub mod ogb;
 pub mod planetoid;
 pub mod tables;
+pub mod triples;
 pub mod tu;
 
 use crate::args::{BoundCall, CallSpec};
@@ -56,6 +58,8 @@ pub static SOURCES: &[&dyn SourceFacts] = &[
     &planetoid::Planetoid,
     &nodeprop::NodeProp,
     &ogb::Ogb,
+    &triples::Triples,
+    &interactions::Interactions,
     &karate::Karate,
     &hierarchy::Hierarchy,
 ];
@@ -75,6 +79,8 @@ pub static SPECS: &[&CallSpec] = &[
     &planetoid::SPEC,
     &nodeprop::SPEC,
     &ogb::SPEC,
+    &triples::SPEC,
+    &interactions::SPEC,
     &karate::SPEC,
     &hierarchy::SPEC,
 ];

@@ -77,7 +77,7 @@ impl SourceFacts for Tables {
             found.push(
                 Diagnostic::error("data::ends", "`ends` names two columns")
                     .label(span, "source and target, with a comma between them")
-                    .help("write `ends = \"from, to\"`"),
+                    .help("name the columns that hold both ends of an edge, as the header of the file calls them"),
             );
         }
         found

@@ -120,8 +120,8 @@ mod tests {
         Predictions {
             width: 3,
             outputs: vec![2.0, -1.0, 1.0, 1.0, 3.0, 1.0, -1.0, 0.5, -1.0, -2.0, 0.5, 1.0],
-            classes: Vec::new(),
             values: vec![1.0, 0.0, 1.0, 0.0, unknown, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0],
+            ..Predictions::default()
         }
     }
 

@@ -1,11 +1,13 @@
 //! Metrics: one file each, entered in [`METRICS`] and [`NAMES`].
 
 mod accuracy;
+mod average_precision;
 mod balanced_accuracy;
 mod labels;
 mod macro_f1;
 mod mae;
 mod r2;
+mod ranking;
 mod rmse;
 mod roc_auc;
 
@@ -23,6 +25,21 @@ pub static METRICS: &[&dyn Metric] = &[
     &r2::R2,
     &labels::MICRO_F1,
     &labels::MEAN_AVERAGE_PRECISION,
+    &average_precision::AUC,
+    &average_precision::AVERAGE_PRECISION,
+    &ranking::MRR,
+    &ranking::HITS_AT_1,
+    &ranking::HITS_AT_3,
+    &ranking::HITS_AT_10,
+    &ranking::HITS_AT_20,
+    &ranking::HITS_AT_50,
+    &ranking::HITS_AT_100,
+    &ranking::RECALL_AT_10,
+    &ranking::RECALL_AT_20,
+    &ranking::RECALL_AT_50,
+    &ranking::NDCG_AT_10,
+    &ranking::NDCG_AT_20,
+    &ranking::NDCG_AT_50,
 ];
 
 /// Their names, in the same order.
@@ -36,6 +53,21 @@ pub static NAMES: &[&str] = &[
     "r2",
     "micro_f1",
     "mean_average_precision",
+    "auc",
+    "average_precision",
+    "mrr",
+    "hits_at_1",
+    "hits_at_3",
+    "hits_at_10",
+    "hits_at_20",
+    "hits_at_50",
+    "hits_at_100",
+    "recall_at_10",
+    "recall_at_20",
+    "recall_at_50",
+    "ndcg_at_10",
+    "ndcg_at_20",
+    "ndcg_at_50",
 ];
 
 pub fn find(name: &str) -> Option<&'static dyn Metric> {
@@ -48,6 +80,7 @@ pub fn defaults(kind: TargetKind) -> &'static [&'static str] {
         TargetKind::Classification => &["accuracy"],
         TargetKind::Regression => &["mae", "rmse"],
         TargetKind::MultiLabel => &["micro_f1", "roc_auc"],
+        TargetKind::Links => &["auc", "average_precision"],
     }
 }
 
@@ -67,6 +100,11 @@ pub trait Metric: Sync {
         self.applies_to() == kind || self.also_of() == Some(kind)
     }
     fn higher_is_better(&self) -> bool;
+    /// Whether it asks where each link stands among all others that could be in its place, which is measured when a run has ended,
+    /// and after each epoch only where it is watched.
+    fn is_of_ranks(&self) -> bool {
+        false
+    }
     /// Whether it is a mean over classes, from which those that are not there are left out.
     fn is_over_classes(&self) -> bool {
         false
@@ -79,7 +117,7 @@ pub trait Metric: Sync {
 pub fn is_defined_on(metric: &dyn Metric, n_classes: usize, present: &BTreeSet<i64>) -> bool {
     let classes: Vec<u32> = present.iter().filter_map(|&class| u32::try_from(class).ok()).collect();
     let outputs = vec![0.0; n_classes * classes.len()];
-    metric.compute(&Predictions { width: n_classes, outputs, classes, values: Vec::new() }).is_some()
+    metric.compute(&Predictions { width: n_classes, outputs, classes, ..Predictions::default() }).is_some()
 }
 
 /// Outputs of a model beside what was to be predicted, for some items (graphs or nodes).
@@ -94,6 +132,28 @@ pub struct Predictions {
     /// Row-major `[n_items, width]`; empty for classification. Of several labels an item, 1 for those that it has, 0 for
     /// those that it has not, and no number for those that are unknown.
     pub values: Vec<f32>,
+    /// Of tasks on links, where each link stands among others; empty where nothing asks for it.
+    pub ranks: Vec<Rank>,
+}
+
+/// Where a link stands among the pairs that have another node in place of one of its ends. Pairs that are links themselves are left
+/// out of the count.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rank {
+    /// The node that stays, with the kind and the end: links with an equal one are answers to one question.
+    pub question: (u32, u32, bool),
+    /// Pairs with a higher score.
+    pub n_above: u32,
+    /// Pairs with the same score.
+    pub n_ties: u32,
+    pub score: f32,
+}
+
+impl Rank {
+    /// From 1 on; of pairs that tie, the mean of the places that they share.
+    pub fn place(&self) -> f64 {
+        1.0 + f64::from(self.n_above) + 0.5 * f64::from(self.n_ties)
+    }
 }
 
 impl Predictions {
@@ -155,6 +215,7 @@ impl Predictions {
         self.outputs.extend_from_slice(&other.outputs);
         self.classes.extend_from_slice(&other.classes);
         self.values.extend_from_slice(&other.values);
+        self.ranks.extend_from_slice(&other.ranks);
     }
 }
 
@@ -174,7 +235,7 @@ pub(crate) mod tests {
             width: 3,
             outputs: vec![2., 1., 0., 3., 0., 0., 0., 2., 1., 0., 1., 0., 0., 0., 5.],
             classes: vec![0, 1, 1, 1, 2],
-            values: Vec::new(),
+            ..Predictions::default()
         }
     }
 
@@ -182,14 +243,15 @@ pub(crate) mod tests {
         Predictions {
             width: 1,
             outputs: vec![1.0, 2.0, 4.0],
-            classes: Vec::new(),
             values: vec![1.0, 3.0, 2.0],
+            ..Predictions::default()
         }
     }
 
     #[test]
     fn equal_outputs_predict_the_first_class() {
-        let tied = Predictions { width: 2, outputs: vec![1.0, 1.0], classes: vec![0], values: Vec::new() };
+        let tied =
+            Predictions { width: 2, outputs: vec![1.0, 1.0], classes: vec![0], ..Predictions::default() };
         assert_eq!(tied.predicted_classes().collect::<Vec<_>>(), [0]);
     }
 }

@@ -68,7 +68,7 @@ fn probabilities(predictions: &Predictions) -> Vec<f64> {
 
 /// The chance that a positive item scores above a negative one, ties counted half (Mann and Whitney);
 /// `None` where one side is empty.
-fn area(scores: &[f64], is_positive: impl Fn(usize) -> bool) -> Option<f64> {
+pub(super) fn area(scores: &[f64], is_positive: impl Fn(usize) -> bool) -> Option<f64> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
     let (mut n_positive, mut rank_sum, mut start) = (0usize, 0.0, 0);
@@ -102,14 +102,15 @@ mod tests {
             width: 2,
             outputs: vec![0., 0., 0., 1., 0., 1., 0., 2.],
             classes: vec![0, 0, 1, 1],
-            values: Vec::new(),
+            ..Predictions::default()
         };
         assert_eq!(RocAuc.compute(&binary), Some(3.5 / 4.0));
     }
 
     #[test]
     fn one_class_alone_has_no_area() {
-        let only = Predictions { width: 2, outputs: vec![0., 1.], classes: vec![1], values: Vec::new() };
+        let only =
+            Predictions { width: 2, outputs: vec![0., 1.], classes: vec![1], ..Predictions::default() };
         assert_eq!(RocAuc.compute(&only), None);
     }
 }

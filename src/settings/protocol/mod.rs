@@ -257,7 +257,7 @@ mod tests {
         };
         for text in [None, Some("k_fold(3)"), Some("holdout(test = 0.2, by = graphs)")] {
             for split in parts(text) {
-                let mut part_of = vec![None; 12];
+                let mut part_of = [None; 12];
                 for (part, nodes) in split.iter().enumerate() {
                     for &node in nodes {
                         assert!(classes[node as usize] >= 0);

@@ -42,18 +42,18 @@ pub(super) fn cycles(kind: TargetKind) -> Dataset {
         features: Features::Dense { values, width: 2 },
         targets: match kind {
             TargetKind::Classification => Targets::Classes(classes),
-            TargetKind::Regression => Targets::Values { values: targets, n_values: 1 },
             // Whether a graph is even, and the same where it is known.
             TargetKind::MultiLabel => {
                 let is_even = |graph: usize| if graph.is_multiple_of(2) { 1.0 } else { 0.0 };
                 let labels = |graph| [is_even(graph), if graph % 5 == 0 { f32::NAN } else { is_even(graph) }];
                 Targets::Values { values: (0..40).flat_map(labels).collect(), n_values: 2 }
             }
+            _ => Targets::Values { values: targets, n_values: 1 },
         },
         class_names: match kind {
             TargetKind::Classification => vec!["even".into(), "odd".into()],
-            TargetKind::Regression => Vec::new(),
             TargetKind::MultiLabel => vec!["even".into(), "also".into()],
+            _ => Vec::new(),
         },
         fixed_split: None,
         graph_ids: (1..=40).collect(),

@@ -19,15 +19,15 @@ fn skewed(entity: Entity, kind: TargetKind) -> Dataset {
     dataset.task = Some(Task { entity, kind });
     dataset.targets = match kind {
         TargetKind::Classification => Targets::Classes((0..n_items).map(class).collect()),
-        TargetKind::Regression => Targets::Values {
-            values: (0..2 * n_items).map(|idx| (idx * idx % 17) as f32 * 0.3 - 1.0).collect(),
-            n_values: 2,
-        },
         // Every seventh is unknown.
         TargetKind::MultiLabel => Targets::Values {
             values: (0..2 * n_items)
                 .map(|idx| if idx % 7 == 3 { f32::NAN } else { f32::from(u8::from(idx * idx % 5 < 2)) })
                 .collect(),
+            n_values: 2,
+        },
+        _ => Targets::Values {
+            values: (0..2 * n_items).map(|idx| (idx * idx % 17) as f32 * 0.3 - 1.0).collect(),
             n_values: 2,
         },
     };

@@ -1,0 +1,150 @@
+use super::*;
+use crate::data::synthetic::{RandomGraphs, random_graphs};
+use crate::lower::testing::compile;
+use crate::train::feed::Feed;
+
+/// One random graph with kinds of edges and a direction, or without both.
+fn graph(has_kinds: bool) -> Dataset {
+    let data = random_graphs(&RandomGraphs {
+        n_graphs: 1,
+        min_nodes: 20,
+        max_nodes: 20,
+        n_edge_kinds: if has_kinds { 3 } else { 0 },
+        directed: has_kinds,
+        ..RandomGraphs::default()
+    });
+    let task = crate::types::Task::from_name("link_prediction").unwrap();
+    data.for_task(task)
+}
+
+fn parts(data: &Dataset) -> Split {
+    let n = data.n_items() as u32;
+    let of = |rest: u32| (0..n).filter(|link| link % 5 == rest).collect::<Vec<u32>>();
+    Split { train: [of(0), of(1), of(2)].concat(), validation: of(3), test: of(4) }
+}
+
+#[test]
+fn edges_of_a_part_that_is_measured_pass_no_messages() {
+    for has_kinds in [false, true] {
+        let data = graph(has_kinds);
+        let mut split = parts(&data);
+        split.train.sort_unstable();
+        let links = data.links.clone().unwrap();
+        let passing = |items: &[u32]| {
+            let part = LinkPart::new(&data, items, Some(&split), None);
+            let batch = part.messages(&Reading::of(EdgeReads::ALL), &Device::Cpu).unwrap();
+            let mut passing = vec![false; links.len()];
+            for row in 0..batch.graph.n_nodes() {
+                let first = batch.graph.adjacency.offsets[row] as usize;
+                for (place, &source) in batch.graph.adjacency.row(row).iter().enumerate() {
+                    let kind = batch.graph.kinds.as_ref().map_or(0, |kinds| kinds.of_entry[first + place]);
+                    if let Some(link) = links.find(&data, source, row as u32, kind) {
+                        passing[link as usize] = true;
+                    }
+                }
+            }
+            passing
+        };
+        let are = |passing: &[bool], items: &[u32]| -> Vec<bool> {
+            items.iter().map(|&link| passing[link as usize]).collect()
+        };
+        let all = |items: &[u32], value: bool| vec![value; items.len()];
+        for items in [&split.train, &split.validation] {
+            let passing = passing(items);
+            assert_eq!(are(&passing, &split.train), all(&split.train, true));
+            assert_eq!(are(&passing, &split.validation), all(&split.validation, false));
+            assert_eq!(are(&passing, &split.test), all(&split.test, false));
+        }
+        let passing = passing(&split.test);
+        assert_eq!(are(&passing, &split.validation), all(&split.validation, true));
+        assert_eq!(are(&passing, &split.test), all(&split.test, false));
+    }
+}
+
+/// Ranks against scores of pairs one by one.
+#[test]
+fn ranks_are_those_of_all_pairs_one_by_one() {
+    for (has_kinds, text) in [
+        (false, "task = link_prediction\nmodel = gcn(6) -> inner_product"),
+        (true, "task = link_prediction\nmodel = embedding(4) -> distmult(relation = edge_labels)"),
+        (true, "task = link_prediction\nmodel = embedding(4) -> transe(relation = edge_labels)"),
+    ] {
+        let data = graph(has_kinds);
+        let (links, split) = (data.links.clone().unwrap(), parts(&data));
+        let model = compile(text, Some(&data.facts()));
+        let network = Network::build(&model, &data.facts(), DType::F32, &Device::Cpu, 3).unwrap();
+        let feed = Feed::new(&data, model.get().task, EdgeReads::of(model.get()), &split.test, &Device::Cpu)
+            .of_links(model.get().task, Some(&split), None);
+        let part = feed.links().unwrap();
+        let batch = feed.messages(part).unwrap();
+        let encoded = network.encode(&batch).unwrap();
+        let ranks = part.ranks(&network, &encoded, &batch, &split.test).unwrap();
+        assert_eq!(ranks.len(), 2 * split.test.len());
+        let score = |ends: [u32; 2], kind: u32| -> f32 {
+            let kinds = if has_kinds { vec![kind] } else { Vec::new() };
+            let (pairs, _) = links.pairs(&[ends], &kinds, &batch.graph.graph_offsets);
+            let score = network.decode(&encoded, &batch, &Arc::new(pairs)).unwrap();
+            score.flatten_all().unwrap().to_vec1::<f32>().unwrap()[0]
+        };
+        let mut expected = Vec::new();
+        for is_tail in [false, true] {
+            for &link in &split.test {
+                let (ends, kind) = (links.ends[link as usize], links.kind(link));
+                let own = score(ends, kind);
+                let (mut n_above, mut n_ties) = (0, 0);
+                for node in 0..20 {
+                    let mut other = ends;
+                    other[usize::from(is_tail)] = node;
+                    // As they were found: the pair of a link without a direction is looked for in this order alone.
+                    let is_link = (0..links.len() as u32)
+                        .any(|link| links.ends[link as usize] == other && links.kind(link) == kind);
+                    if is_link {
+                        continue;
+                    }
+                    let score = score(other, kind);
+                    n_above += u32::from(score > own);
+                    n_ties += u32::from(score == own);
+                }
+                let question = (ends[usize::from(!is_tail)], kind, is_tail);
+                expected.push(Rank { question, n_above, n_ties, score: own });
+            }
+        }
+        let key = |rank: &Rank| (rank.question.2, rank.question, rank.score.to_bits(), rank.n_above);
+        let sorted = |mut ranks: Vec<Rank>| {
+            ranks.sort_by_key(key);
+            ranks
+        };
+        assert_eq!(sorted(ranks), sorted(expected), "{text}");
+    }
+}
+
+#[test]
+fn steps_put_each_link_beside_its_own_pairs() {
+    let data = graph(true);
+    let split = parts(&data);
+    let part = LinkPart::new(&data, &split.validation, Some(&split), None);
+    let links = data.links.clone().unwrap();
+    let reading = Reading::of(EdgeReads::ALL);
+    let items = &split.validation[..3];
+    let step = part.step(&reading, items, None, &Device::Cpu).unwrap();
+    let pairs = step.batch.pairs.clone().unwrap();
+    assert_eq!(pairs.n_edges(), 6);
+    // A value that names each pair: first end, second end and kind.
+    let mut names = Vec::new();
+    for row in 0..pairs.n_nodes() {
+        let first = pairs.adjacency.offsets[row] as usize;
+        for (place, &source) in pairs.adjacency.row(row).iter().enumerate() {
+            let kind = pairs.kinds.as_ref().unwrap().of_entry[first + place];
+            names.push((source * 10_000 + row as u32 * 100 + kind) as f32);
+        }
+    }
+    let names = Tensor::from_vec(names, (6, 1), &Device::Cpu).unwrap();
+    let picked: Vec<Vec<f32>> = step.pick(&names).unwrap().to_vec2().unwrap();
+    for (&link, row) in items.iter().zip(&picked) {
+        let ([first, second], kind) = (links.ends[link as usize], links.kind(link));
+        assert_eq!(row[0], (first * 10_000 + second * 100 + kind) as f32);
+        assert!(row[1] != row[0] && row[1] as u32 % 100 == kind);
+    }
+    let again = part.step(&reading, items, None, &Device::Cpu).unwrap();
+    assert_eq!(again.batch.pairs.unwrap().adjacency, pairs.adjacency);
+}

@@ -1,0 +1,276 @@
+//! Tasks on links: decoders and their losses against PyTorch Geometric, and whole runs.
+
+use crate::golden::load;
+use candle_core::{DType, Device, Tensor};
+use hgnn::check::{Checked, check};
+use hgnn::data::{Dataset, DatasetParts, Features, Targets, Vocabulary, links};
+use hgnn::ir::Model;
+use hgnn::kernels::graph::EdgeKinds;
+use hgnn::lower::{ForwardCx, Network, task_loss};
+use hgnn::source::SourceMap;
+use hgnn::types::DataFacts;
+use std::sync::Arc;
+
+fn compile(text: &str, facts: &DataFacts) -> Checked<Model> {
+    let mut sources = SourceMap::default();
+    let main = sources.add("links.hgnn", text);
+    let none = |_: &str| Err(std::io::ErrorKind::NotFound.into());
+    let (program, findings) = hgnn::syntax::load_program(&mut sources, main, &none);
+    assert!(findings.is_empty(), "{text}: {findings:?}");
+    let outcome = check(&program, Some(facts));
+    outcome.model.unwrap_or_else(|| panic!("{text}: {:?}", outcome.diagnostics))
+}
+
+/// A knowledge graph of these triples (head, tail, relation).
+fn triples(n_nodes: u32, n_kinds: usize, triples: &[[u32; 3]]) -> Dataset {
+    let mut data = Dataset::new(DatasetParts {
+        name: "triples".into(),
+        task: None,
+        node_offsets: vec![0, n_nodes],
+        edges: triples.iter().map(|&[head, tail, _]| (head, tail)).collect(),
+        edge_features: None,
+        edge_kinds: Some(EdgeKinds {
+            of_entry: Arc::new(triples.iter().map(|triple| triple[2]).collect()),
+            n_kinds,
+        }),
+        features: Features::Dense { values: Vec::new(), width: 0 },
+        targets: Targets::None,
+        class_names: Vec::new(),
+        fixed_split: None,
+        graph_ids: vec![1],
+        vocabulary: Vocabulary::default(),
+    });
+    data.n_own_kinds = Some(n_kinds);
+    data.make_links();
+    data
+}
+
+fn close(what: &str, ours: &[f64], theirs: &[f64], tolerance: f64) {
+    assert_eq!(ours.len(), theirs.len(), "{what}");
+    let scale = theirs.iter().fold(1e-12f64, |largest, value| largest.max(value.abs()));
+    for (ours, theirs) in ours.iter().zip(theirs) {
+        assert!((ours - theirs).abs() <= tolerance * scale, "{what}: {ours}, not {theirs}");
+    }
+}
+
+fn flat(tensor: &Tensor) -> Vec<f64> {
+    tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// How PyG's tables of real and imaginary parts stand in one of ours: by our name, their names.
+fn tables(decoder: &str) -> [(&'static str, Vec<&'static str>); 2] {
+    let nodes = match decoder {
+        "complex" | "rotate" => vec!["node_emb.weight", "node_emb_im.weight"],
+        _ => vec!["node_emb.weight"],
+    };
+    match decoder {
+        "complex" => {
+            [("embedding.weight", nodes), ("complex.relation", vec!["rel_emb.weight", "rel_emb_im.weight"])]
+        }
+        "rotate" => [("embedding.weight", nodes), ("rotate.angle", vec!["rel_emb.weight"])],
+        "transe" => [("embedding.weight", nodes), ("transe.relation", vec!["rel_emb.weight"])],
+        _ => [("embedding.weight", nodes), ("distmult.relation", vec!["rel_emb.weight"])],
+    }
+}
+
+/// Tables side by side, row by row.
+fn beside(parts: &[&[f64]], n_rows: usize) -> Vec<f64> {
+    (0..n_rows)
+        .flat_map(|row| {
+            parts
+                .iter()
+                .flat_map(move |part| &part[row * part.len() / n_rows..(row + 1) * part.len() / n_rows])
+        })
+        .copied()
+        .collect()
+}
+
+/// By the end of its name: stages are numbered as they are written.
+fn variable<'a>(network: &'a Network, name: &str) -> &'a candle_core::Var {
+    let is_it = |parameter: &&hgnn::lower::Parameter| parameter.name.ends_with(name);
+    &network.parameters().iter().find(is_it).unwrap_or_else(|| panic!("no `{name}`")).var
+}
+
+#[test]
+fn decoders_of_triples_and_their_losses_are_pygs() {
+    for (file, decoder, text, loss) in [
+        ("kge_distmult", "distmult", "distmult(relation = edge_labels)", ""),
+        ("kge_complex", "complex", "complex(relation = edge_labels)", ""),
+        ("kge_rotate", "rotate", "rotate(relation = edge_labels)", ""),
+        ("kge_transe", "transe", "transe(relation = edge_labels)", ""),
+        ("kge_transe_p2", "transe", "transe(relation = edge_labels, norm = 2)", ""),
+        ("kge_distmult_loss", "distmult", "distmult(relation = edge_labels)", "margin_ranking(MARGIN)"),
+        ("kge_transe_loss", "transe", "transe(relation = edge_labels)", "margin_ranking(MARGIN)"),
+        (
+            "kge_transe_loss_p2",
+            "transe",
+            "transe(relation = edge_labels, norm = 2)",
+            "margin_ranking(MARGIN)",
+        ),
+        ("kge_complex_loss", "complex", "complex(relation = edge_labels)", "bce"),
+        ("kge_rotate_loss", "rotate", "rotate(relation = edge_labels, margin = MARGIN)", "bce"),
+    ] {
+        let case = load(file);
+        let ids = |name: &str| -> Vec<u32> { case.inputs[name].data.iter().map(|&id| id as u32).collect() };
+        let (heads, kinds, tails) = (ids("head_index"), ids("rel_type"), ids("tail_index"));
+        let (n_nodes, n_kinds) = (
+            case.args["num_nodes"].as_u64().unwrap() as usize,
+            case.args["num_relations"].as_u64().unwrap() as usize,
+        );
+        let all: Vec<[u32; 3]> = (0..heads.len()).map(|k| [heads[k], tails[k], kinds[k]]).collect();
+        let data = triples(n_nodes as u32, n_kinds, &all);
+        let width = if matches!(decoder, "complex" | "rotate") { 8 } else { 4 };
+        let margin = case
+            .args
+            .get("margin")
+            .map_or("1.0".to_owned(), |margin| format!("{:?}", margin.as_f64().unwrap()));
+        let written = if loss.is_empty() { "bce" } else { loss };
+        let text = format!("task = link_prediction\nmodel = embedding({width}) -> {text}\nloss = {written}")
+            .replace("MARGIN", &margin);
+        for (dtype, values, gradients) in [(DType::F64, 1e-8, 1e-7), (DType::F32, 1e-5, 1e-4)] {
+            let network =
+                Network::build(&compile(&text, &data.facts()), &data.facts(), dtype, &Device::Cpu, 1)
+                    .unwrap();
+            for (ours, theirs) in tables(decoder) {
+                let var = variable(&network, ours);
+                let parts: Vec<&[f64]> =
+                    theirs.iter().map(|name| case.params[*name].data.as_slice()).collect();
+                let rows = beside(&parts, var.dims()[0]);
+                let tensor = Tensor::from_vec(rows, var.dims(), &Device::Cpu).unwrap();
+                var.set(&tensor.to_dtype(dtype).unwrap()).unwrap();
+            }
+            let mut ends: Vec<[u32; 2]> = all.iter().map(|&[head, tail, _]| [head, tail]).collect();
+            let mut of_kind = kinds.clone();
+            if !loss.is_empty() {
+                ends.extend(
+                    ids("neg_head_index").into_iter().zip(ids("neg_tail_index")).map(|(h, t)| [h, t]),
+                );
+                of_kind.extend(kinds.clone());
+            }
+            let mut batch = data.batch(&[0], dtype, &Device::Cpu).unwrap();
+            batch.graph = Arc::new((*batch.graph).clone().with_kinds(data.edge_kinds.clone()));
+            let (pairs, order) = links::pairs(n_nodes, n_kinds, &ends, &of_kind, &batch.graph.graph_offsets);
+            batch.pairs = Some(Arc::new(pairs));
+            let mut cx = network.training_cx(0);
+            let output = network.forward(&batch, &mut cx).unwrap();
+            let mut row_of = vec![0u32; order.len()];
+            (0u32..).zip(&order).for_each(|(row, &pair)| row_of[pair as usize] = row);
+            let what = format!("{file} {dtype:?}");
+            if loss.is_empty() {
+                let scores = flat(&output.x);
+                let ours: Vec<f64> = row_of.iter().map(|&row| scores[row as usize]).collect();
+                close(&what, &ours, &case.outputs["out"].data, values);
+                continue;
+            }
+            // Each triple beside the one that it is told from, and the gradients of the loss.
+            let rows: Vec<u32> = (0..all.len()).flat_map(|k| [row_of[k], row_of[all.len() + k]]).collect();
+            let picked = hgnn::kernels::gather_rows(&output.x, &Arc::new(rows)).unwrap();
+            let x = hgnn::kernels::tape::reshape(&picked, (all.len(), 2)).unwrap();
+            let targets = Tensor::zeros(all.len(), DType::I64, &Device::Cpu).unwrap();
+            let value = hgnn::lower::Value { x, structure: output.structure.clone() };
+            let found = network.loss(&value, &targets, &cx, None).unwrap();
+            close(&what, &flat(&found.total), &case.outputs["loss"].data, values);
+            let of_weights = found.backward().unwrap();
+            for (ours, theirs) in tables(decoder) {
+                let var = variable(&network, ours);
+                let parts: Vec<&[f64]> =
+                    theirs.iter().map(|name| case.grads[&format!("param:{name}")].data.as_slice()).collect();
+                let expected: Vec<f64> = beside(&parts, var.dims()[0])
+                    .iter()
+                    .map(|x| x / case.cotangents["loss"].data[0])
+                    .collect();
+                close(
+                    &format!("{what}, gradient of {ours}"),
+                    &flat(of_weights.get(var).unwrap()),
+                    &expected,
+                    gradients,
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn inner_products_are_pygs() {
+    let case = load("inner_product_decoder");
+    let z = &case.inputs["z"];
+    let ends = &case.inputs["edge_index"].data;
+    let n = ends.len() / 2;
+    let ends: Vec<[u32; 2]> = (0..n).map(|k| [ends[k] as u32, ends[n + k] as u32]).collect();
+    let mut data = triples(z.shape[0] as u32, 1, &ends.iter().map(|&[a, b]| [a, b, 0]).collect::<Vec<_>>());
+    data.features = Features::Dense { values: z.data.iter().map(|&x| x as f32).collect(), width: z.shape[1] };
+    let facts = data.facts();
+    let model = compile("task = link_prediction\nmodel = inner_product", &facts);
+    let network = Network::build(&model, &facts, DType::F64, &Device::Cpu, 1).unwrap();
+    let mut batch = data.batch(&[0], DType::F64, &Device::Cpu).unwrap();
+    let x = candle_core::Var::from_tensor(
+        &Tensor::from_vec(z.data.clone(), z.shape.clone(), &Device::Cpu).unwrap(),
+    )
+    .unwrap();
+    batch.x = x.as_tensor().clone();
+    let (pairs, order) = links::pairs(z.shape[0], 0, &ends, &[], &batch.graph.graph_offsets);
+    batch.pairs = Some(Arc::new(pairs));
+    let mut cx = ForwardCx { is_taped: false, ..ForwardCx::training(0, &[]) };
+    let scores = network.forward(&batch, &mut cx).unwrap().x.flatten_all().unwrap();
+    let mut ours = vec![0.0; n];
+    order.iter().zip(flat(&scores)).for_each(|(&pair, score)| ours[pair as usize] = score);
+    close("inner_product", &ours, &case.outputs["out"].data, 1e-8);
+    let cotangent: Vec<f64> = order.iter().map(|&pair| case.cotangents["out"].data[pair as usize]).collect();
+    let sum = (scores * Tensor::new(cotangent, &Device::Cpu).unwrap()).unwrap().sum_all().unwrap();
+    let gradients = sum.backward().unwrap();
+    close("gradient", &flat(gradients.get(&x).unwrap()), &case.grads["z"].data, 1e-7);
+}
+
+#[test]
+fn personalised_ranking_is_pygs() {
+    let case = load("bpr_loss");
+    let (links, others) = (&case.inputs["positives"].data, &case.inputs["negatives"].data);
+    let rows: Vec<f64> = links.iter().zip(others).flat_map(|(link, other)| [*link, *other]).collect();
+    let output =
+        candle_core::Var::from_tensor(&Tensor::from_vec(rows, (links.len(), 2), &Device::Cpu).unwrap())
+            .unwrap();
+    let targets = Tensor::zeros(links.len(), DType::I64, &Device::Cpu).unwrap();
+    let loss = hgnn::ops::find_loss("bpr").unwrap();
+    let args = hgnn::args::default_args(loss.args());
+    let cx = task_loss::LossCx {
+        args: &args,
+        output: &output,
+        targets: &targets,
+        class_weights: None,
+        total: None,
+    };
+    let value = task_loss::compute(loss, &cx).unwrap();
+    let cotangent = case.cotangents["loss"].data[0];
+    close("bpr", &flat(&value), &case.outputs["loss"].data, 1e-8);
+    let gradient = flat((value * cotangent).unwrap().backward().unwrap().get(&output).unwrap());
+    let of = |place: usize| gradient.iter().skip(place).step_by(2).copied().collect::<Vec<_>>();
+    close("gradient of links", &of(0), &case.grads["positives"].data, 1e-7);
+    close("gradient of others", &of(1), &case.grads["negatives"].data, 1e-7);
+}
+
+/// What self-adversarial sampling comes to, worked out with PyTorch: `-(logsigmoid(s) + (softmax(s_k).detach() * logsigmoid(-s_k)).sum(-1)) / 2`
+/// for `s = 1.5` and `s_k = [0.5, -1.0, 2.0]`, and its gradients.
+#[test]
+fn self_adversarial_sampling_weighs_others_by_their_scores() {
+    let output = Tensor::new(&[[1.5f64, 0.5, -1.0, 2.0]], &Device::Cpu).unwrap();
+    let output = candle_core::Var::from_tensor(&output).unwrap();
+    let targets = Tensor::zeros(1, DType::I64, &Device::Cpu).unwrap();
+    let loss = hgnn::ops::find_loss("self_adversarial").unwrap();
+    let args = hgnn::args::default_args(loss.args());
+    let cx = task_loss::LossCx {
+        args: &args,
+        output: &output,
+        targets: &targets,
+        class_weights: None,
+        total: None,
+    };
+    let value = task_loss::compute(loss, &cx).unwrap();
+    close("self_adversarial", &flat(&value), &[1.027_660_211_740], 1e-10);
+    let gradient = flat(value.backward().unwrap().get(&output).unwrap());
+    close(
+        "gradient",
+        &gradient,
+        &[-0.091_212_761_903, 0.054_555_570_129, 0.005_259_495_524, 0.345_975_786_267],
+        1e-10,
+    );
+}
