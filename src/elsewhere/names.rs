@@ -911,8 +911,6 @@ pub static LOSSES: &[Word] = &[
             "TripletMarginLoss",
             "ContrastiveLoss",
             "InfoNCE",
-            "MarginRankingLoss",
-            "BPRLoss",
         ],
         PyTorch,
         &[],
@@ -1229,7 +1227,7 @@ pub static SOURCES: &[Word] = &[
 /// What can stand in `metrics = […]` and `published { … }`.
 pub static METRICS: &[Word] = &[
     word(&["acc", "Accuracy", "accuracy_score", "top1", "categorical_accuracy"], Common, &[], is("accuracy")),
-    word(&["auc", "rocauc", "auroc", "AUROC", "roc_auc_score", "ROC_AUC"], Common, &[], is("roc_auc")),
+    word(&["rocauc", "auroc", "AUROC", "roc_auc_score", "ROC_AUC"], Common, &[], is("roc_auc")),
     word(&["f1_micro"], Common, &[], is("micro_f1")),
     word(&["ap", "AP", "auprc", "mAP"], Common, &[], is("mean_average_precision")),
     word(&["f1", "f1_score", "F1", "f1_macro", "F1Score"], Common, &[], is("macro_f1")),
@@ -1265,12 +1263,10 @@ pub static METRICS: &[Word] = &[
         &[],
         NotYet { why: "the language has no such metric", nearest: "r2" },
     ),
-    word(
-        &["hits", "mrr", "ndcg", "hits_at_k"],
-        Common,
-        &[],
-        NotYet { why: "links are not ranked", nearest: "accuracy" },
-    ),
+    word(&["MRR", "mean_reciprocal_rank", "LinkPredMRR"], Common, &[], is("mrr")),
+    word(&["hits", "hits_at_k", "hits10", "hit_ratio"], Common, &[], is("hits_at_10")),
+    word(&["ndcg", "NDCG", "LinkPredNDCG"], Common, &[], is("ndcg_at_20")),
+    word(&["recall_at_k", "LinkPredRecall"], Common, &[], is("recall_at_20")),
     word(
         &["val_acc", "val_accuracy", "val_loss", "test_acc", "test_accuracy", "train_acc"],
         Keras,
@@ -1308,17 +1304,23 @@ pub static TASKS: &[Word] = &[
     word(&["node_regress", "NodeRegression"], GraphGym, &[], is("node_regression")),
     word(
         &[
-            "edge",
             "link",
             "link_pred",
-            "link_prediction",
-            "edge_classification",
-            "edge_regression",
             "LinkPrediction",
+            "knowledge_graph_completion",
+            "triple_prediction",
+            "recommendation",
+            "collaborative_filtering",
         ],
         GraphGym,
         &[],
-        NotYet { why: "links cannot be predicted", nearest: "node_classification" },
+        is("link_prediction"),
+    ),
+    word(
+        &["edge", "edge_classification", "edge_regression"],
+        GraphGym,
+        &[],
+        NotYet { why: "edges have no classes or values to predict", nearest: "link_prediction" },
     ),
     word(
         &["multilabel", "multi_label", "classification_multilabel", "multitask", "graph_multilabel"],

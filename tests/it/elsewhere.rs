@@ -180,23 +180,33 @@ fn every_loss_and_every_setting_of_training_is_answered_in_one_message() {
     one_message(&texts);
 }
 
+/// A model of a task on links.
+const LINKS: &str = "gcn(32) -> relu -> gcn(16) -> inner_product";
+
 #[test]
 fn every_task_and_metric_is_answered_in_one_message() {
     let mut texts = Vec::new();
     for (name, word) in names(elsewhere::TASKS) {
         let (Here::Is { op, .. } | Here::NotYet { nearest: op, .. }) = word.here else { continue };
-        let model = if op.starts_with("node") { "gcn(32) -> relu -> gcn" } else { "gcn(32) -> mean -> mlp" };
+        let model = match op {
+            op if op.starts_with("node") => "gcn(32) -> relu -> gcn",
+            "link_prediction" => LINKS,
+            _ => "gcn(32) -> mean -> mlp",
+        };
         texts.push(format!("model = {model}\ntask = {name}"));
     }
     for (name, word) in names(elsewhere::METRICS) {
         let (Here::Is { op, .. } | Here::NotYet { nearest: op, .. }) = word.here else { continue };
-        let task = match hgnn::settings::metric::find(op).map(hgnn::settings::metric::Metric::applies_to) {
-            Some(TargetKind::Regression) => "task = graph_regression\n",
-            Some(TargetKind::MultiLabel) => "task = graph_multilabel_classification\n",
-            _ => "",
+        let of_graphs = "gcn(32) -> mean -> mlp";
+        let kind = hgnn::settings::metric::find(op).map(hgnn::settings::metric::Metric::applies_to);
+        let (task, model) = match kind {
+            Some(TargetKind::Regression) => ("task = graph_regression\n", of_graphs),
+            Some(TargetKind::MultiLabel) => ("task = graph_multilabel_classification\n", of_graphs),
+            Some(TargetKind::Links) => ("task = link_prediction\n", LINKS),
+            _ => ("", of_graphs),
         };
-        texts.push(format!("{task}model = gcn(32) -> mean -> mlp\nevaluate {{ metrics = [{name}] }}"));
-        texts.push(format!("{task}model = gcn(32) -> mean -> mlp\npublished {{ {name} = 0.5 }}"));
+        texts.push(format!("{task}model = {model}\nevaluate {{ metrics = [{name}] }}"));
+        texts.push(format!("{task}model = {model}\npublished {{ {name} = 0.5 }}"));
     }
     texts.retain(|text| !check(text).is_empty());
     one_message(&texts);
