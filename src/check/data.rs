@@ -22,15 +22,20 @@ pub fn is_usable(data: &DataFacts, place: Span) -> Vec<Diagnostic> {
         return findings;
     }
     if data.n_features == 0 {
-        let call = match &data.name {
-            name if place.start < place.end => format!("tu(\"{name}\", features = degree)"),
-            _ => "tu(\"NAME\", features = degree)".to_owned(),
+        // The call that stands there, whatever source it names.
+        let example = match place.start < place.end {
+            true => String::new(),
+            false => ", for example `tu(\"NAME\", features = degree)`".to_owned(),
+        };
+        let table = match data.task.is_some_and(|task| task.kind == TargetKind::Links) {
+            true => "; or begin the model with `embedding(64)`, which learns a row for each node",
+            false => "",
         };
         let finding =
             Diagnostic::error("data::no_features", format!("the graphs of {name} have no node features"))
                 .label(place, "every node would look the same: nothing to compute with")
                 .help(format!(
-                    "use node degrees as features: add `features = degree` to the call, for example `{call}`"
+                    "use node degrees as features: add `features = degree` to the call{example}{table}"
                 ));
         findings.push(match place.end.checked_sub(1).filter(|_| place.start < place.end) {
             // Before the bracket that closes the call.

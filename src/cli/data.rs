@@ -234,7 +234,10 @@ fn task(summary: &Summary) -> String {
 pub(super) fn line(summary: &Summary) -> String {
     let outputs = match (summary.values.len(), summary.classes.len()) {
         (0, 1) if summary.classes[0].n_known.is_none() => "1 class".to_owned(),
-        (0, n) if summary.classes[0].n_known.is_some() => format!("{n} labels"),
+        (0, n) if summary.classes.first().is_some_and(|class| class.n_known.is_some()) => {
+            format!("{n} labels")
+        }
+        (0, 0) => summary.n_links.map_or_else(|| "no classes".to_owned(), |n| count(n, "link")),
         (0, n) => format!("{n} classes"),
         (n, _) => count(n, "value"),
     };
@@ -362,6 +365,7 @@ fn page(out: &mut dyn Write, summary: &Summary, report: Option<&Report>) -> io::
         ("edges", edges(summary)),
         ("features", features(summary)),
     ];
+    facts.extend(summary.n_links.map(|n| ("links", n.to_string())));
     facts.extend(edge_values(summary));
     for (name, count) in [
         ("self-loops", summary.n_self_loops),

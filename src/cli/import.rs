@@ -40,8 +40,8 @@ impl Import {
         let (first, others) = (&found[0], &found[1..]);
         let mut dataset = load(first, &options);
         let mut first = first.clone();
-        // The line is to be one that a model can use.
-        if dataset.as_ref().is_ok_and(|data| data.n_features() == 0)
+        // The line is to be one that a model can use; models of links begin with learned rows.
+        if dataset.as_ref().is_ok_and(|data| data.n_features() == 0 && data.links.is_none())
             && let Some(call) = first.call.strip_suffix(')')
         {
             let with_degrees =
@@ -87,7 +87,11 @@ impl Import {
             writeln!(out, "{}", line(&summary))?;
             writeln!(out, "features: {}", features(&summary))?;
             if data.task.is_some() {
-                writeln!(out, "predicted: {}", data.vocabulary.target_in_words())?;
+                let what = match summary.n_links {
+                    Some(_) => "links".to_owned(),
+                    None => data.vocabulary.target_in_words(),
+                };
+                writeln!(out, "predicted: {what}")?;
             }
         }
         writeln!(out, "\ndata = {}", first.call)?;

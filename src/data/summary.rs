@@ -17,6 +17,9 @@ pub struct Summary {
     pub n_edges: usize,
     /// An edge and its reverse are two.
     pub n_directed_edges: usize,
+    /// Of data for a task on links, how many there are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub n_links: Option<usize>,
     /// Directed edges without their reverse.
     pub n_one_way_edges: usize,
     pub n_features: usize,
@@ -151,6 +154,7 @@ impl Summary {
             n_graphs: data.n_graphs(),
             n_nodes: data.n_nodes(),
             n_edges: data.n_published_edges(),
+            n_links: data.links.as_ref().map(|links| links.len()),
             n_directed_edges: data.n_edges(),
             n_one_way_edges: facts.n_one_way_edges,
             n_features: data.n_features(),

@@ -317,6 +317,7 @@ fn guess(cx: &InferCx) -> Type {
         }
         Family::Readout => (Entity::Graph, first.level, Dim::new(Size::Known(1), None, "one row per graph")),
         Family::Pooling => (Entity::Clusters, cx.new_level, unknown()),
+        Family::Decoder => (Entity::Pairs, first.level, unknown()),
         _ => (first.entity, first.level, first.rows.clone()),
     };
     Type { entity, level, rows, width, symmetry: symmetry::of_entity(cx, entity) }

@@ -274,3 +274,57 @@ fn self_adversarial_sampling_weighs_others_by_their_scores() {
         1e-10,
     );
 }
+
+/// What a user sees: a folder of triples looked at, a model checked, trained, measured and asked for new links.
+#[test]
+fn triples_are_looked_at_learned_and_completed_from_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let kg = folder.path().join("family");
+    std::fs::create_dir(&kg).unwrap();
+    // Everybody is the child of the next, and the parent the other way round.
+    let line = |k: usize| format!("p{k}\tchild_of\tp{}\np{}\tparent_of\tp{k}\n", (k + 1) % 12, (k + 1) % 12);
+    let lines = |range: std::ops::Range<usize>| range.map(line).collect::<String>();
+    std::fs::write(kg.join("train.txt"), lines(0..10)).unwrap();
+    std::fs::write(kg.join("valid.txt"), lines(10..11)).unwrap();
+    std::fs::write(kg.join("test.txt"), lines(11..12)).unwrap();
+    let model = "data = triples(\"./family\")\nmodel = embedding(8) -> distmult(relation = edge_labels)\n\
+                 train { epochs = 2, batch_size = 8, negatives = uniform(2), early_stop = last }\n\
+                 evaluate { metrics = [mrr, hits_at_10] }\n";
+    std::fs::write(folder.path().join("model.hgnn"), model).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_hgnnc"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .env("XDG_CACHE_HOME", folder.path().join("cache"))
+            .env("HGNN_OFFLINE", "1")
+            .output()
+            .expect("it runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, out, err) = run(&["data", "import", "family"]);
+    assert!(
+        code == Some(0) && out.contains("triples(\"./family\")") && out.contains("24 links"),
+        "{out}{err}"
+    );
+    let (code, out, err) = run(&["check", "--witness", "model.hgnn"]);
+    assert!(code == Some(0) && out.contains("link prediction"), "{out}{err}");
+    let (code, out, err) = run(&["train", "model.hgnn", "--out", "run"]);
+    assert!(code == Some(0) && out.contains("mrr") && out.contains("hits_at_10"), "{out}{err}");
+    let (code, first, err) = run(&["eval", "run"]);
+    assert!(code == Some(0), "{first}{err}");
+    assert_eq!(run(&["eval", "run"]).1, first);
+    // Every person has ten others that are not known to be their parent: themselves among them.
+    let (code, out, err) = run(&["predict", "run", "--top", "20"]);
+    assert_eq!(code, Some(0), "{err}");
+    let rows: Vec<&str> = out.lines().collect();
+    assert_eq!(rows[0], "head,relation,tail,rank,score");
+    assert_eq!(rows.len(), 1 + 12 * 2 * 11);
+    assert!(!rows.iter().any(|row| row.starts_with("p0,child_of,p1,")), "known already");
+    std::fs::write(folder.path().join("pairs.csv"), "p0,child_of,p1\np3,parent_of,p2\n").unwrap();
+    let (code, out, err) = run(&["predict", "run", "--pairs", "pairs.csv"]);
+    assert!(code == Some(0) && out.lines().count() == 3, "{out}{err}");
+    std::fs::write(folder.path().join("pairs.csv"), "p0,child_of,p1\np3,sister_of,p2\n").unwrap();
+    let (code, out, err) = run(&["predict", "run", "--pairs", "pairs.csv"]);
+    assert!(code != Some(0) && err.contains("pairs.csv:2: family has no relation `sister_of`"), "{out}{err}");
+}

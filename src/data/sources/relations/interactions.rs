@@ -1,6 +1,6 @@
 //! `interactions("gowalla")`: users and items.
 
-use super::{Kind, Names, Place, distinct, find, looks_like, rows_of, split_of, text_of};
+use super::{Kind, Names, Place, as_path, distinct, find, looks_like, rows_of, split_of, text_of};
 use crate::args::BoundCall;
 use crate::data::columns::Vocabulary;
 use crate::data::dataset::{Dataset, DatasetParts, Features, Targets};
@@ -43,7 +43,10 @@ impl Source for Interactions {
         if !look.is_folder || !looks_like(look, &KIND, 2, &[',', '\t']) {
             return None;
         }
-        Recognised::new(format!("interactions({:?})", look.shown), "users and the items that they took")
+        Recognised::new(
+            format!("interactions({:?})", as_path(&look.shown)),
+            "users and the items that they took",
+        )
     }
 
     fn load(&self, call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError> {

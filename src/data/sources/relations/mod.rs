@@ -46,9 +46,8 @@ impl Place {
 /// Finds a list by its name in the data folder and in one below it, or by its path. `endings` are those of its files.
 fn find(name: &str, options: &DataOptions, kind: &Kind, span: Option<Span>) -> Result<Place, DataError> {
     let Kind { below, endings, example, published } = *kind;
-    let is_path = name.contains(['/', '\\', '.']);
     let mut tried = Vec::new();
-    if is_path {
+    if is_path(name) {
         tried.push(options.path_of(name));
     } else if let Some(folder) = &options.data_dir {
         tried.extend([folder.join(below).join(name), folder.join(name)]);
@@ -106,6 +105,15 @@ fn find(name: &str, options: &DataOptions, kind: &Kind, span: Option<Span>) -> R
     Err(DataError::new("data::missing", format!("the data `{name}` does not exist"))
         .help(format!("{like}{looked}"))
         .span(span))
+}
+
+/// A path as a call names it: a word alone is the name of a set.
+fn as_path(shown: &str) -> String {
+    if is_path(shown) { shown.to_owned() } else { format!("./{shown}") }
+}
+
+fn is_path(name: &str) -> bool {
+    name.contains(['/', '\\', '.'])
 }
 
 /// Whether what lies at a path is such a list, by the first line of its training part or of the one file.

@@ -1,6 +1,6 @@
 //! `triples("umls")`: knowledge graphs.
 
-use super::{Kind, Names, Place, distinct, find, looks_like, rows_of, split_of, text_of};
+use super::{Kind, Names, Place, as_path, distinct, find, looks_like, rows_of, split_of, text_of};
 use crate::args::BoundCall;
 use crate::data::columns::{KindLabels, Vocabulary};
 use crate::data::dataset::{Dataset, DatasetParts, Features, Targets};
@@ -53,7 +53,7 @@ impl Source for Triples {
         if !looks_like(look, &KIND, 3, &['\t']) {
             return None;
         }
-        Recognised::new(format!("triples({:?})", look.shown), "triples of a knowledge graph")
+        Recognised::new(format!("triples({:?})", as_path(&look.shown)), "triples of a knowledge graph")
     }
 
     fn load(&self, call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataError> {
