@@ -588,9 +588,10 @@ impl Fit<'_> {
                 parameter.var.set(tensor)?;
             }
             let split = &self.unit.split;
-            summary.train = self.measure_part(&split.train)?;
-            summary.validation = self.measure_part(&split.validation)?;
-            summary.test = self.measure_part(&split.test)?;
+            // Links that were learned are not ranked: there are many, and their ranks say nothing of new ones.
+            summary.train = self.measure_part(&split.train, false)?;
+            summary.validation = self.measure_part(&split.validation, true)?;
+            summary.test = self.measure_part(&split.test, true)?;
             let parts = [("train", &split.train), ("validation", &split.validation), ("test", &split.test)];
             let absent = parts.into_iter().filter(|(_, items)| !items.is_empty());
             summary.absent_classes = absent
@@ -610,7 +611,7 @@ impl Fit<'_> {
         Ok(summary)
     }
 
-    fn measure_part(&self, items: &[u32]) -> Result<Figures> {
+    fn measure_part(&self, items: &[u32], wants_ranks: bool) -> Result<Figures> {
         if items.is_empty() {
             return Ok(Figures::new());
         }
@@ -621,7 +622,7 @@ impl Fit<'_> {
             &feed,
             steps,
             false,
-            self.metrics.iter().any(|metric| metric.is_of_ranks()),
+            wants_ranks && self.metrics.iter().any(|metric| metric.is_of_ranks()),
         )?;
         Ok(figures(loss, &predictions, &self.metrics))
     }
