@@ -211,6 +211,12 @@ impl SavedModel {
                 "name data with the same features, or choose them with `features = …`",
             );
         }
+        if self.model.get().task.kind == TargetKind::Links && dataset.links.is_none() {
+            return refuse(
+                format!("it predicts links, and those of {} were not made", dataset.name),
+                "call `Dataset::for_task` with the task of the model",
+            );
+        }
         let is_of_nodes =
             self.model.get().nodes().any(|(_, node)| node.op.action(&node.args) == Action::Table);
         if is_of_nodes && dataset.n_nodes() != trained.total_nodes {
