@@ -110,6 +110,11 @@ fn edges_carry(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
                     "have several columns of labels and so no single kind",
                     "keep the column that is meant in the set's file of edge labels; `edges` stands for all columns",
                 ),
+                Some(NoKinds::Target) => (
+                    "data::no_edge_kinds",
+                    "have labels that are to be predicted, and so no kinds that may be read",
+                    "do without the argument; what edges carry besides the target is `edges`",
+                ),
                 None => ("data::no_edge_kinds", "have no labels", help),
             }
         } else {

@@ -1,6 +1,6 @@
 //! The task against what the model ends in, the losses, the metrics and the data.
 
-use crate::args::{ArgValue, Args, listed, words_list};
+use crate::args::{ArgKind, ArgValue, Args, EdgeValue, listed, words_list};
 use crate::diagnostic::Diagnostic;
 use crate::ir::{LossTerm, Model};
 use crate::ops::loss::auxiliary::LEVEL;
@@ -24,7 +24,12 @@ pub fn decide(stated: Option<Task>, data: Option<&DataFacts>, losses: &[LossTerm
         LossKind::Auxiliary => None,
     });
     match ends_in {
-        Entity::Pairs => Task { entity: Entity::Pairs, kind: TargetKind::Links },
+        Entity::Pairs => {
+            let compares = |term: &LossTerm| term.loss.compares(TargetKind::Links);
+            let are_links = by_loss.is_none() || losses.iter().any(compares);
+            let of_edges = by_loss.filter(|kind| *kind == TargetKind::Regression && !are_links);
+            Task { entity: Entity::Pairs, kind: of_edges.unwrap_or(TargetKind::Links) }
+        }
         Entity::Nodes => Task { entity: Entity::Nodes, kind: by_loss.unwrap_or(TargetKind::Classification) },
         _ => Task { entity: Entity::Graph, kind: by_loss.unwrap_or(TargetKind::Classification) },
     }
@@ -86,12 +91,21 @@ pub fn ends_right(
     }
     let finding = Diagnostic::error(code, message).label(place, format!("this is {ty}"));
     if ty.entity == Entity::Pairs {
-        let links = "link_prediction";
         let help = format!(
-            "{}; write `task = {links}` for a model that scores pairs",
+            "{}; write `task = link_prediction` for a model that scores pairs, or name a target of the edges in `data` to predict these",
             reason.unwrap_or("a task is about nodes or graphs")
         );
         return Some(finding.help(help));
+    }
+    if task.is_of_edges() {
+        let finding = match (ty.entity, gathered) {
+            (Entity::Nodes, []) => finding.guess(Span { start: place.end, ..place }, " -> pairs -> mlp"),
+            _ => gathered.iter().fold(finding, |finding, (_, span)| finding.guess(*span, "")),
+        };
+        return Some(finding.help(format!(
+            "{}; end in what makes a row for each edge of those of its ends: `-> pairs -> mlp`",
+            reason.unwrap_or("the task is about edges")
+        )));
     }
     if task.entity == Entity::Pairs {
         let finding = match (ty.entity, gathered) {
@@ -198,7 +212,8 @@ pub fn agrees_with_file(stated: Task, place: Span, evidence: &Evidence) -> Optio
 /// Losses and metrics fit the task, and something reports each auxiliary loss. `published` has the place of
 /// each published figure.
 pub fn fits(model: &Model, published: &[Span]) -> Vec<Diagnostic> {
-    let mut findings = Vec::new();
+    let mut findings: Vec<Diagnostic> =
+        model.nodes().filter_map(|(_, node)| asks_of_pairs(model, node)).collect();
     let task = model.task;
     let mut has_task_loss = false;
     for term in &model.losses {
@@ -248,6 +263,39 @@ pub fn fits(model: &Model, published: &[Span]) -> Vec<Diagnostic> {
         }
     }
     of_wrong_kind_together(findings)
+}
+
+/// A decoder asks for what the pairs of the task do not have: pairs that may be no edges carry nothing, and edges that are there are
+/// of no relation that is asked about.
+fn asks_of_pairs(model: &Model, node: &crate::ir::Node) -> Option<Diagnostic> {
+    let (of_edges, name) = (model.task.is_of_edges(), node.op.name());
+    let is_decoder = node.op.family() == Family::Decoder && model.task.entity == Entity::Pairs;
+    let arg = node.op.args().iter().filter(|_| is_decoder).find_map(|spec| {
+        let is_wrong = match spec.kind {
+            ArgKind::Edges(EdgeValue::Kind) => of_edges,
+            ArgKind::Edges(_) => !of_edges,
+            _ => false,
+        };
+        node.args.get(spec.name).filter(|_| is_wrong && node.args.port(spec.name).is_some())
+    })?;
+    let (message, help) = match of_edges {
+        true => (
+            format!("`{name}` scores relations between nodes, but the task is {}", in_words(model.task)),
+            "what classes and values of edges are made of is a row for each of them: `-> pairs -> mlp`",
+        ),
+        false => (
+            format!(
+                "`{name}` asks what edges carry, but the pairs of {} may be no edges",
+                in_words(model.task)
+            ),
+            "leave the argument out; what edges carry is read by convolutions, or by `pairs` on a task on edges",
+        ),
+    };
+    let place = arg.span.unwrap_or(node.span);
+    let finding = Diagnostic::error("task::wrong_decoder", message)
+        .label(place, "there is nothing to read here")
+        .help(help);
+    Some(if of_edges { finding } else { finding.guess(place, "") })
 }
 
 /// Whether a finding is about a loss or metric of the other kind of task.

@@ -366,6 +366,13 @@ fn page(out: &mut dyn Write, summary: &Summary, report: Option<&Report>) -> io::
         ("features", features(summary)),
     ];
     facts.extend(summary.n_links.map(|n| ("links", n.to_string())));
+    facts.extend(summary.edge_items.map(|items| {
+        let how = match items.are_directed {
+            true => "each edge in its direction",
+            false => "an edge and its reverse are one",
+        };
+        ("predicted", format!("{} ({how})", count(items.n_items, "edge")))
+    }));
     facts.extend(edge_values(summary));
     for (name, count) in [
         ("self-loops", summary.n_self_loops),

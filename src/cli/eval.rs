@@ -88,7 +88,13 @@ pub fn data_for(
     global: &Global,
 ) -> Result<Option<Dataset>, Failure> {
     let facts = &model.checkpoint.facts;
-    let ready = |data: Dataset| data.for_task(model.model.get().task);
+    let ready = |mut data: Dataset| {
+        let task = model.model.get().task;
+        if task.is_of_edges() {
+            data.make_edge_items(task, facts.data.has_directed_items);
+        }
+        data.for_task(task)
+    };
     let options = DataOptions { vocabulary: Some(facts.vocabulary.clone()), ..place.options() };
     match named {
         Some(text) => match named_data(text, global)? {

@@ -6,7 +6,7 @@ use super::eval::data_for;
 use super::predicted_links;
 use super::room::MemoryArgs;
 use super::{Exit, Failure, Format, Global, help, note};
-use crate::data::{Dataset, Split, Target};
+use crate::data::{Dataset, EdgeItems, Split, Target};
 use crate::memory;
 use crate::train::{Found, Outputs, SavedModel, find_run, write_file};
 use crate::types::{Entity, TargetKind};
@@ -14,11 +14,11 @@ use serde_json::{Map, Value, json};
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
-/// Predict with a saved model, one line per graph (or node); the data needs no labels
+/// Predict with a saved model, one line per graph (or node, or edge); the data needs no labels
 ///
 /// A model that predicts links proposes new ones: for each node that has links, and each relation, the pairs that score highest.
 ///
-/// A line names the item, counted from 0, its number in the data's files and its name where it has one, of a node of the data that the model was trained
+/// A line names the item, counted from 0 (of an edge both ends), its number in the data's files and its name where it has one, of a node or an edge of the data that the model was trained
 /// on the part of the split that it is in, the predicted class and the probability of each class (of a support vector machine scores, the highest of the predicted class); for values, the values. Lines are CSV; JSON lines with `--format jsonl` or a file that ends in .jsonl.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc predict runs/first --data ./my/NEW.zip\n  \
@@ -88,9 +88,10 @@ impl Predict {
         let what = format!("predicting for {}", data.name);
         self.memory.judge_use(&what, &model, &data, &[graphs], base_bytes)?;
         let outputs = model.predict(&data)?;
-        let of_nodes = model.model.get().task.entity == Entity::Nodes;
-        let parts =
-            if of_nodes { model.split(&data)?.map(|split| part_names(&split, data.n_nodes())) } else { None };
+        let parts = match data.item_offsets(model.model.get().task) {
+            Some(_) => model.split(&data)?.map(|split| part_names(&split, outputs.items.len())),
+            None => None,
+        };
         let lines = Lines { model: &model, data: &data, outputs: &outputs, parts };
         let write = |out: &mut dyn Write| if as_json { lines.write_json(out) } else { lines.write_csv(out) };
         match &self.output {
@@ -130,11 +131,11 @@ struct Lines<'a> {
     parts: Option<Vec<&'static str>>,
 }
 
-/// The part of a split that each node is in; nothing for one in none.
-fn part_names(split: &Split, n_nodes: usize) -> Vec<&'static str> {
-    let mut names = vec![""; n_nodes];
+/// The part of a split that each node or edge is in; nothing for one in none.
+fn part_names(split: &Split, n_items: usize) -> Vec<&'static str> {
+    let mut names = vec![""; n_items];
     for (part, items) in [("train", &split.train), ("validation", &split.validation), ("test", &split.test)] {
-        items.iter().for_each(|&node| names[node as usize] = part);
+        items.iter().for_each(|&item| names[item as usize] = part);
     }
     names
 }
@@ -142,6 +143,11 @@ fn part_names(split: &Split, n_nodes: usize) -> Vec<&'static str> {
 impl Lines<'_> {
     fn is_of_nodes(&self) -> bool {
         self.model.model.get().task.entity == Entity::Nodes
+    }
+
+    /// The edges that lines are about, of a task on these.
+    fn edges(&self) -> Option<&EdgeItems> {
+        self.data.edge_items.as_deref().filter(|_| self.model.model.get().task.is_of_edges())
     }
 
     fn is_classes(&self) -> bool {
@@ -166,6 +172,9 @@ impl Lines<'_> {
 
     /// The graph that an item is, or lies in.
     fn graph(&self, item: u32) -> usize {
+        if let Some(edges) = self.edges() {
+            return edges.graph_of(item);
+        }
         if !self.is_of_nodes() {
             return item as usize;
         }
@@ -175,22 +184,32 @@ impl Lines<'_> {
     /// Columns that say which item a line is of: place from 0, and the number in the data's own files.
     fn places(&self, item: u32) -> Vec<(&'static str, u64)> {
         let graph = self.graph(item);
-        let numbers = if self.is_of_nodes() {
-            [u64::from(item), graph as u64]
+        let numbers = if let Some(edges) = self.edges() {
+            let [source, target] = edges.ends[item as usize];
+            vec![u64::from(source), u64::from(target), graph as u64]
+        } else if self.is_of_nodes() {
+            vec![u64::from(item), graph as u64]
         } else {
-            [graph as u64, u64::from(self.data.graph_ids[graph])]
+            vec![graph as u64, u64::from(self.data.graph_ids[graph])]
         };
-        self.places_head().into_iter().zip(numbers).collect()
+        self.places_head().iter().copied().zip(numbers).collect()
     }
 
-    /// What the data calls an item, where it has names for them.
-    fn name(&self, item: u32) -> Option<&str> {
-        let names = if self.is_of_nodes() { &self.data.names.nodes } else { &self.data.names.graphs };
-        names.get(item as usize).map(String::as_str)
-    }
-
-    fn has_names(&self) -> bool {
-        self.name(0).is_some()
+    /// What the data calls an item, or the ends of an edge, where it has names for them.
+    fn names(&self, item: u32) -> Vec<(&'static str, &str)> {
+        let names = &self.data.names;
+        let of_items = if self.is_of_nodes() { &names.nodes } else { &names.graphs };
+        let named = match self.edges() {
+            Some(edges) => {
+                let [source, target] = edges.ends[item as usize];
+                vec![("source_name", &names.nodes, source), ("target_name", &names.nodes, target)]
+            }
+            None => vec![("name", of_items, item)],
+        };
+        named
+            .into_iter()
+            .filter_map(|(head, names, place)| Some((head, names.get(place as usize)?.as_str())))
+            .collect()
     }
 
     fn value_name(&self, idx: usize) -> String {
@@ -205,7 +224,9 @@ impl Lines<'_> {
     fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut csv = csv::Writer::from_writer(out);
         let mut head: Vec<String> = self.places_head().iter().map(ToString::to_string).collect();
-        head.extend(self.has_names().then(|| "name".to_owned()));
+        if let Some(&first) = self.outputs.items.first() {
+            head.extend(self.names(first).iter().map(|(name, _)| (*name).to_owned()));
+        }
         head.extend(self.parts.as_ref().map(|_| "part".to_owned()));
         if self.is_classes() {
             head.push("class".into());
@@ -221,7 +242,7 @@ impl Lines<'_> {
         for (item, row) in self.outputs.rows() {
             let mut line: Vec<String> =
                 self.places(item).iter().map(|(_, number)| number.to_string()).collect();
-            line.extend(self.name(item).map(str::to_owned));
+            line.extend(self.names(item).iter().map(|(_, name)| (*name).to_owned()));
             line.extend(self.parts.as_ref().map(|parts| parts[item as usize].to_owned()));
             if self.is_classes() {
                 line.push(self.class_name(highest(row)));
@@ -234,8 +255,12 @@ impl Lines<'_> {
         csv.flush()
     }
 
-    fn places_head(&self) -> [&'static str; 2] {
-        if self.is_of_nodes() { ["node", "graph"] } else { ["graph", "id"] }
+    fn places_head(&self) -> &'static [&'static str] {
+        match self.edges() {
+            Some(_) => &["source", "target", "graph"],
+            None if self.is_of_nodes() => &["node", "graph"],
+            None => &["graph", "id"],
+        }
     }
 
     fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
@@ -245,7 +270,7 @@ impl Lines<'_> {
                 .into_iter()
                 .map(|(name, number)| (name.to_string(), number.into()))
                 .collect();
-            line.extend(self.name(item).map(|name| ("name".to_owned(), name.into())));
+            line.extend(self.names(item).iter().map(|(head, name)| ((*head).to_owned(), (*name).into())));
             if let Some(parts) = &self.parts {
                 let part = Some(parts[item as usize]).filter(|part| !part.is_empty());
                 line.insert("part".into(), part.into());

@@ -6,10 +6,11 @@ use super::{Exit, Failure, Format, Global, describe, steps};
 use crate::args::{ArgSpec, ArgValue, Args, listed};
 use crate::check;
 use crate::ir::{Author, LossTerm, Model, Node, Scope};
-use crate::ops::LossKind;
+use crate::ops::{self, LossKind};
 use crate::plan::words::{Count, bytes, grouped, scaled};
 use crate::plan::{Launch, average_costs, listing};
 use crate::settings::data::features;
+use crate::types::Entity;
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -310,8 +311,15 @@ impl<'a> Shown<'a> {
         }
         let added = |is_of_edges: bool| {
             let mut added = self.stages.iter().filter(|stage| stage.node.author == Author::Compiler);
-            added.any(|stage| stage.node.ty.entity.is_of_edges() == is_of_edges)
+            added.any(|stage| {
+                let entity = stage.node.ty.entity;
+                entity != Entity::Pairs && entity.is_of_edges() == is_of_edges
+            })
         };
+        if self.stages.iter().any(|stage| ops::is_same(stage.node.op, ops::EDGES_OF_PAIRS)) {
+            let mean = "of an edge that stands for its reverse too, the mean of both";
+            writeln!(out, "edges_of_pairs (added): the values of the edges that are asked about; {mean}")?;
+        }
         if added(false) {
             writeln!(
                 out,

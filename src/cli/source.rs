@@ -296,6 +296,8 @@ pub fn compile_loaded(loaded: Loaded, options: Option<&DataOptions>, need: Need)
 fn take_up(dataset: &mut Dataset, task: Task) {
     if task.kind == TargetKind::Links {
         dataset.make_links();
+    } else if task.is_of_edges() {
+        dataset.make_edge_items(task, false);
     }
 }
 

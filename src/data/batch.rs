@@ -2,7 +2,7 @@
 
 use super::features::scaling::Scaling;
 use crate::ir::Model;
-use crate::kernels::graph::SparseGraph;
+use crate::kernels::graph::{Csr, SparseGraph};
 use crate::kernels::sparse::{Constants, SparseMatrix};
 use crate::ops::{self, Operator};
 use std::sync::Arc;
@@ -59,6 +59,8 @@ pub struct GraphBatch {
     pub graph: Arc<SparseGraph>,
     /// The pairs of nodes that a task on links asks about, each as an edge from its first end to its second.
     pub pairs: Option<Arc<SparseGraph>>,
+    /// Of each of these pairs the entries of `graph.adjacency` that it is, where pairs are edges.
+    pub pair_edges: Option<Arc<Csr>>,
 }
 
 impl GraphBatch {

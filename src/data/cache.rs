@@ -9,7 +9,7 @@
 
 use super::columns::Vocabulary;
 use super::dataset::{Dataset, EdgeEdits, Features, Names, SparseRows, Targets, Unread};
-use super::{DataOptions, Links, facts_cache};
+use super::{DataOptions, EdgeItems, Links, facts_cache};
 use crate::args::BoundCall;
 use crate::files::{self, sealed};
 use crate::kernels::graph::{Csr, EdgeKinds};
@@ -56,6 +56,8 @@ struct Header {
     n_left: usize,
     n_own_kinds: Option<usize>,
     has_links: bool,
+    /// Of edges that are items, whether they lead from one end to the other.
+    has_directed_items: Option<bool>,
     fingerprint: String,
     structure_fingerprint: String,
     /// Numbers of each array behind the header, in their order.
@@ -220,6 +222,13 @@ fn save(entry: &Path, dataset: &Dataset) -> io::Result<()> {
         }
         Targets::None => KeptTargets::None,
     };
+    let of_items = dataset.edge_items.as_ref();
+    let pairs = |pairs: &Vec<[u32; 2]>| pairs.concat();
+    let (ends, entries) =
+        (of_items.map(|items| pairs(&items.ends)), of_items.map(|items| pairs(&items.entries)));
+    for array in [ends.as_deref(), entries.as_deref(), of_items.map(|items| items.offsets.as_slice())] {
+        arrays.extend(array.map(Numbers::Words));
+    }
     let mut sum = Sha256::new();
     for array in &arrays {
         array.bytes(&mut |bytes| {
@@ -253,6 +262,7 @@ fn save(entry: &Path, dataset: &Dataset) -> io::Result<()> {
         n_left: dataset.n_left,
         n_own_kinds: dataset.n_own_kinds,
         has_links: dataset.links.is_some(),
+        has_directed_items: of_items.map(|items| items.is_directed),
         fingerprint: dataset.fingerprint.clone(),
         structure_fingerprint: dataset.structure_fingerprint.clone(),
         lengths: arrays.iter().map(|array| array.len() as u64).collect(),
@@ -299,6 +309,11 @@ impl<R: Read> Arrays<R> {
 
     fn words(&mut self) -> Option<Vec<u32>> {
         self.next(u32::from_le_bytes)
+    }
+
+    fn pairs(&mut self) -> Option<Vec<[u32; 2]>> {
+        let words = self.words()?;
+        Some(words.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect())
     }
 
     fn features(&mut self, kept: Kept) -> Option<Features> {
@@ -358,6 +373,13 @@ fn open(entry: &Path) -> Option<Dataset> {
         }
         KeptTargets::None => Targets::None,
     };
+    let edge_items = match header.has_directed_items {
+        Some(is_directed) => {
+            let (ends, entries) = (arrays.pairs()?, arrays.pairs()?);
+            Some(Arc::new(EdgeItems { ends, entries, offsets: arrays.words()?, is_directed }))
+        }
+        None => None,
+    };
     if arrays.left > 0 || sealed::hex(arrays.sum) != header.sum {
         return None;
     }
@@ -391,6 +413,7 @@ fn open(entry: &Path) -> Option<Dataset> {
         n_left: header.n_left,
         n_own_kinds: header.n_own_kinds,
         links: None,
+        edge_items,
         fingerprint: header.fingerprint,
         structure_fingerprint: header.structure_fingerprint,
     };

@@ -57,6 +57,8 @@ pub struct Dataset {
     pub n_own_kinds: Option<usize>,
     /// What a task on links is about; `None` for other tasks.
     pub links: Option<Arc<super::Links>>,
+    /// What a task on edges is about; `None` for other tasks.
+    pub edge_items: Option<Arc<super::EdgeItems>>,
     /// SHA-256 of the content, in hex.
     pub fingerprint: String,
     /// The same without what edges carry: the fingerprint that versions gave which did not read it.
@@ -284,6 +286,17 @@ pub enum Targets {
     None,
 }
 
+impl Targets {
+    /// How many items have a row; 0 where there are no labels.
+    pub fn n_rows(&self) -> usize {
+        match self {
+            Targets::Classes(classes) => classes.len(),
+            Targets::Values { values, n_values } => values.len() / (*n_values).max(1),
+            Targets::None => 0,
+        }
+    }
+}
+
 impl Dataset {
     /// Sorts the edges into CSR, computes the reverse edges where they differ, and the fingerprint.
     ///
@@ -291,6 +304,11 @@ impl Dataset {
     /// Where the parts contradict each other (an edge outside the nodes, features of another length): readers
     /// check what comes from files before.
     pub fn new(parts: DatasetParts) -> Self {
+        Self::unfinished(parts).sealed()
+    }
+
+    /// The same without its fingerprint.
+    pub(super) fn unfinished(parts: DatasetParts) -> Self {
         let n_nodes = *parts.node_offsets.last().expect("node_offsets starts with 0") as usize;
         let n_edges = parts.edges.len();
         assert_eq!(parts.features.n_rows().unwrap_or(n_nodes), n_nodes, "features for every node");
@@ -313,7 +331,7 @@ impl Dataset {
         drop(parts.edges);
         let transpose = adjacency.transpose();
         let reverse = (transpose != adjacency).then_some(transpose);
-        let mut dataset = Self {
+        Self {
             name: parts.name,
             task: parts.task,
             node_offsets: parts.node_offsets,
@@ -336,11 +354,16 @@ impl Dataset {
             n_left: 0,
             n_own_kinds: None,
             links: None,
+            edge_items: None,
             fingerprint: String::new(),
             structure_fingerprint: String::new(),
-        };
-        (dataset.fingerprint, dataset.structure_fingerprint) = dataset.hash_content();
-        dataset
+        }
+    }
+
+    /// With the fingerprint of what it holds.
+    pub(super) fn sealed(mut self) -> Self {
+        (self.fingerprint, self.structure_fingerprint) = self.hash_content();
+        self
     }
 
     /// Has the signs of these columns of features drawn for each training batch, of each connected part of a graph and each
@@ -417,12 +440,13 @@ impl Dataset {
         let offsets = &self.adjacency.offsets;
         offsets[nodes.start] as usize..offsets[nodes.end] as usize
     }
-    /// Graphs of a graph task, nodes of a node task: what splits and targets count.
+    /// Graphs of a graph task, nodes of a node task, links, edges: what splits and targets count.
     pub fn n_items(&self) -> usize {
         match self.task {
             Some(Task { entity: crate::types::Entity::Nodes, .. }) => self.n_nodes(),
             Some(Task { entity: crate::types::Entity::Pairs, .. }) => {
-                self.links.as_ref().map_or(0, |links| links.len())
+                let of_edges = self.edge_items.as_ref().map_or(0, |items| items.len());
+                self.links.as_ref().map_or(of_edges, |links| links.len())
             }
             _ => self.n_graphs(),
         }
@@ -486,6 +510,8 @@ impl Dataset {
             n_links: super::links::count(self),
             has_directed_links: super::links::are_directed(self),
             n_left: self.n_left,
+            n_edge_items: self.edge_items.as_ref().map_or(0, |items| items.len()),
+            has_directed_items: self.edge_items.as_ref().is_some_and(|items| items.is_directed),
         }
     }
 
@@ -542,6 +568,10 @@ impl Dataset {
             hash.0.update(b"edge kinds");
             hash.numbers(&[kinds.n_kinds as u64]);
             hash.words(&kinds.of_entry);
+        }
+        if let Some(items) = &self.edge_items {
+            hash.0.update(b"edge items");
+            items.entries.iter().for_each(|entries| hash.words(entries));
         }
         (hex(&hash.0.finalize()), structure)
     }
@@ -714,6 +744,7 @@ impl Dataset {
             edge_x,
             graph,
             pairs: None,
+            pair_edges: None,
         })
     }
 

@@ -1,6 +1,7 @@
 //! What a source does to the edges of its files: options that several sources share, and edges with what they carry.
 
 use super::dataset::{EdgeEdits, Features};
+use super::edge_items::NO_ROW;
 use super::error::DataError;
 use super::files::size_in_words;
 use crate::args::BoundCall;
@@ -18,6 +19,8 @@ pub struct EdgeList {
     pub features: Option<Features>,
     /// Of each pair.
     pub kinds: Option<EdgeKinds>,
+    /// Of each pair the row of the targets that is its own, where edges are predicted.
+    pub rows: Option<Vec<u32>>,
 }
 
 /// What the arguments [`UNDIRECTED`], [`LOOPS`] and [`PARALLEL`] ask for.
@@ -125,6 +128,9 @@ impl EdgeList {
         if let Some(kinds) = &mut self.kinds {
             kinds.of_entry = Arc::new(edges.iter().map(|&edge| kinds.of_entry[edge as usize]).collect());
         }
+        if let Some(rows) = &mut self.rows {
+            *rows = edges.iter().map(|&edge| rows[edge as usize]).collect();
+        }
     }
 
     fn all(&self) -> impl Iterator<Item = (u32, (u32, u32))> + '_ {
@@ -222,6 +228,9 @@ impl EdgeList {
             self.features = Some(Features::Dense { values, width });
         }
         self.pairs.extend(without.iter().map(|&node| (node, node)));
+        if let Some(rows) = &mut self.rows {
+            rows.resize(self.pairs.len(), NO_ROW);
+        }
         Ok(without.len())
     }
 }
@@ -283,6 +292,7 @@ mod tests {
                 width: 2,
             }),
             kinds: Some(EdgeKinds { of_entry: Arc::new(vec![0, 1, 1, 0, 1]), n_kinds: 2 }),
+            rows: None,
         }
     }
 

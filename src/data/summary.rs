@@ -5,6 +5,14 @@ use super::dataset::{Dataset, EdgeEdits, Targets, Unread};
 use crate::types::TargetKind;
 use serde::Serialize;
 
+/// The edges that a task is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct EdgeItemCount {
+    pub n_items: usize,
+    /// Whether each directed edge is one, or an edge and its reverse are.
+    pub are_directed: bool,
+}
+
 /// The numbers that `hgnnc data` prints.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
@@ -20,6 +28,9 @@ pub struct Summary {
     /// Of data for a task on links, how many there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub n_links: Option<usize>,
+    /// Of data for a task on edges, what is predicted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edge_items: Option<EdgeItemCount>,
     /// Directed edges without their reverse.
     pub n_one_way_edges: usize,
     pub n_features: usize,
@@ -155,6 +166,10 @@ impl Summary {
             n_nodes: data.n_nodes(),
             n_edges: data.n_published_edges(),
             n_links: data.links.as_ref().map(|links| links.len()),
+            edge_items: data
+                .edge_items
+                .as_ref()
+                .map(|items| EdgeItemCount { n_items: items.len(), are_directed: items.is_directed }),
             n_directed_edges: data.n_edges(),
             n_one_way_edges: facts.n_one_way_edges,
             n_features: data.n_features(),

@@ -2,6 +2,7 @@
 
 use super::columns::Vocabulary;
 use super::dataset::{Dataset, DatasetParts, Features, Targets};
+use super::edge_items::NO_ROW;
 use crate::kernels::graph::EdgeKinds;
 use crate::rng::{below, generator, unit};
 use crate::types::{Entity, TargetKind, Task};
@@ -225,12 +226,13 @@ pub fn renumber_by(data: &Dataset, moved: &[u32]) -> Dataset {
         items
     };
     // Links have other numbers then.
-    let fixed_split = data.fixed_split.as_ref().filter(|_| data.links.is_none()).map(|split| super::Split {
+    let has_own_items = data.links.is_some() || data.edge_items.is_some();
+    let fixed_split = data.fixed_split.as_ref().filter(|_| !has_own_items).map(|split| super::Split {
         train: move_all(&split.train),
         validation: move_all(&split.validation),
         test: move_all(&split.test),
     });
-    Dataset::new(DatasetParts {
+    let parts = DatasetParts {
         name: data.name.clone(),
         task: data.task,
         node_offsets: data.node_offsets.clone(),
@@ -243,7 +245,17 @@ pub fn renumber_by(data: &Dataset, moved: &[u32]) -> Dataset {
         fixed_split,
         graph_ids: data.graph_ids.clone(),
         vocabulary: data.vocabulary.clone(),
-    })
+    };
+    match &data.edge_items {
+        Some(items) => {
+            let mut rows = vec![NO_ROW; data.n_edges()];
+            (0u32..).zip(&items.entries).for_each(|(item, entries)| {
+                entries.iter().for_each(|&entry| rows[entry as usize] = item);
+            });
+            Dataset::of_edges(parts, &rows).expect("without a split")
+        }
+        None => Dataset::new(parts),
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub struct Parts {
     nodes: Vec<f64>,
     edges: Vec<f64>,
     is_node_task: bool,
+    /// Of a task on edges, how many of them each graph has.
+    edge_items: Option<Vec<f64>>,
     /// Of a task on links, pairs that are scored for each.
     pairs_a_link: Option<usize>,
 }
@@ -53,6 +55,10 @@ impl Parts {
                 })
                 .collect(),
             is_node_task: model.task.entity == Entity::Nodes,
+            edge_items: dataset
+                .edge_items
+                .as_ref()
+                .map(|items| items.offsets.windows(2).map(|range| f64::from(range[1] - range[0])).collect()),
             pairs_a_link: settings.negatives.as_ref().map(|call| 1 + call.args.int("count") as usize),
         })
     }
@@ -80,6 +86,10 @@ impl Parts {
         Graphs {
             nodes: graphs.iter().map(|&graph| self.nodes[graph as usize]).collect(),
             edges: graphs.iter().map(|&graph| self.edges[graph as usize]).collect(),
+            pairs: self
+                .edge_items
+                .as_ref()
+                .map_or(0.0, |of_graph| graphs.iter().map(|&graph| of_graph[graph as usize]).sum()),
             ..Graphs::default()
         }
     }

@@ -145,6 +145,9 @@ fn whole(dataset: &Dataset, graphs: &[u32]) -> Graphs {
     Graphs {
         nodes: nodes().map(|nodes| nodes.len() as f64).collect(),
         edges: nodes().map(|nodes| f64::from(offsets[nodes.end] - offsets[nodes.start])).collect(),
+        pairs: dataset.edge_items.as_ref().map_or(0.0, |items| {
+            graphs.iter().map(|&graph| items.of_graph(graph as usize).len() as f64).sum()
+        }),
         ..Graphs::default()
     }
 }

@@ -309,6 +309,23 @@ impl<'p> Builder<'p> {
         Ok(Some(end.node))
     }
 
+    /// Features of the edges as a decoder takes them: of the pairs that are asked about.
+    fn at_pairs_of(
+        &mut self,
+        value: NodeIndex,
+        stage_input: NodeIndex,
+        span: Span,
+    ) -> Result<NodeIndex, Stop> {
+        self.provisional.catch_up(&mut self.graph, &self.wanted);
+        if self.graph[value].ty.entity != Entity::Edges {
+            return Ok(value);
+        }
+        let author = std::mem::replace(&mut self.author, Author::Compiler);
+        let node = self.add_node(ops::EDGES_OF_PAIRS, Args::default(), span, &[(0, value), (1, stage_input)]);
+        self.author = author;
+        node
+    }
+
     /// A value of the edges as far as it belongs to the graph that a stage works on: below a selection the rows of the
     /// edges that remain. Where the value ends on the way (a dense assignment), it stays as it is, which is found when the types are inferred.
     fn at_graph_of(
@@ -856,7 +873,10 @@ impl<'p> Builder<'p> {
                 beside.extend(self.width_setters(end, first_new));
             }
             if pipeline.of_edges.is_some() {
-                end = self.at_graph_of(end, cursor.node, span)?;
+                end = match op.family() {
+                    Family::Decoder => self.at_pairs_of(end, cursor.node, span)?,
+                    _ => self.at_graph_of(end, cursor.node, span)?,
+                };
             }
             inputs.push((pipeline.port, end));
         }

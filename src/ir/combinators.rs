@@ -61,7 +61,9 @@ impl Builder<'_> {
     fn stages_of_round(&mut self, first_new: usize, shared_by: Span) -> Vec<NodeIndex> {
         let is_of_round = |builder: &Self, node: NodeIndex| {
             builder.made[node.index()].stands_behind.is_none()
-                && builder.graph[node].op.name() != ops::REMAINING_EDGES.name()
+                && ![ops::REMAINING_EDGES, ops::EDGES_OF_PAIRS]
+                    .iter()
+                    .any(|added| ops::is_same(*added, builder.graph[node].op))
         };
         let new = (first_new..self.graph.node_count()).map(NodeIndex::new);
         let stages: Vec<NodeIndex> = new.filter(|&node| is_of_round(self, node)).collect();

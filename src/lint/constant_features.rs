@@ -62,7 +62,7 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
                 // Neighbours are counted.
                 Action::Colours { .. } | Action::Kernel(_) | Action::Machine => false,
                 // Edges may differ in what they carry.
-                Action::RemainingEdges => false,
+                Action::RemainingEdges | Action::EdgesOfPairs => false,
                 // What was dropped is told apart.
                 Action::Lift => false,
             }

@@ -19,6 +19,7 @@ pub fn module(name: &str, action: Action, entity: Entity, node: NodeIndex) -> Re
     match action {
         Action::Input => Ok(Box::new(Given)),
         Action::RemainingEdges => Ok(Box::new(RemainingEdges { is_kind: entity == Entity::EdgeKinds })),
+        Action::EdgesOfPairs => Ok(Box::new(EdgesOfPairs)),
         Action::Lift => Ok(Box::new(Lift)),
         Action::Colours { buckets, steps } => Ok(Box::new(Colours { buckets, steps })),
         Action::DropEdge { p } => Ok(Box::new(DropEdge { p, node })),
@@ -114,6 +115,18 @@ struct Given;
 impl Module for Given {
     fn forward(&self, inputs: &[&Value], _: &mut ForwardCx) -> Result<Value> {
         Ok(inputs[0].clone())
+    }
+}
+
+struct EdgesOfPairs;
+
+impl Module for EdgesOfPairs {
+    fn forward(&self, inputs: &[&Value], cx: &mut ForwardCx) -> Result<Value> {
+        let (Some(pairs), Some(edges)) = (&cx.pairs, &cx.pair_edges) else {
+            bail!("a stage that reads the edges of pairs got pairs that are no edges")
+        };
+        let x = kernels::mean_of_lists(&inputs[0].x, edges, 0.0)?;
+        Ok(Value { x, structure: Structure::Edges(pairs.clone()) })
     }
 }
 

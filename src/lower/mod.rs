@@ -23,7 +23,7 @@ pub use witness::{Change, ROUNDING, ROUNDING_F32, Witness, WitnessError, choice_
 use crate::args::Args;
 use crate::ir::Node;
 use crate::kernels::AssignmentStats;
-use crate::kernels::graph::SparseGraph;
+use crate::kernels::graph::{Csr, SparseGraph};
 use crate::kernels::sparse::{Constants, StandIns};
 use crate::program::{Fun, Norm};
 use crate::types::Type;
@@ -121,6 +121,8 @@ pub struct ForwardCx<'a> {
     pub has_picked: bool,
     /// The pairs of nodes that the task asks about, each as an edge from its first end to its second; `None` for other tasks.
     pub pairs: Option<Arc<SparseGraph>>,
+    /// Of each of them the entries of the adjacency that it is, where pairs are edges.
+    pub pair_edges: Option<Arc<Csr>>,
     /// What [`ForwardCx::shared`] has computed.
     pub computed: Vec<Computed>,
 }
@@ -157,6 +159,7 @@ impl<'a> ForwardCx<'a> {
             wanted_rows: None,
             has_picked: false,
             pairs: None,
+            pair_edges: None,
             computed: Vec::new(),
         }
     }

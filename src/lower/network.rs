@@ -276,6 +276,7 @@ impl Network {
         }
         if batch.pairs.is_some() {
             cx.pairs.clone_from(&batch.pairs);
+            cx.pair_edges.clone_from(&batch.pair_edges);
         }
         let mut values = vec![None; self.modules.len()];
         let output = self.steps(batch, cx, observe, &mut values, |_| true)?;

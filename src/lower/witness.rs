@@ -9,9 +9,10 @@ use crate::args::{ArgKind, EdgeValue};
 use crate::check::Checked;
 use crate::data::batch::EdgeReads;
 use crate::data::synthetic::{RandomGraphs, random_graphs, renumber, twin_graphs};
-use crate::data::{Dataset, GraphBatch, links};
+use crate::data::{Dataset, EdgeItems, GraphBatch, links};
 use crate::gram::{self, Kernel};
 use crate::ir::Model;
+use crate::kernels::graph::Csr;
 use crate::ops::Action;
 use crate::ops::input::edges;
 use crate::plan::{chooses_by_value, stages};
@@ -124,8 +125,8 @@ fn witness_on(model: &Checked<Model>, data: &Dataset) -> Result<Witness, Witness
         Some(_) => None,
         None => Some(Network::build(model, &data.facts(), dtype, &Device::Cpu, 0)?),
     };
-    let of_pairs =
-        (model.get().graph[model.get().output].ty.entity == Entity::Pairs).then(|| Pairs::of(data));
+    let of_pairs = (model.get().graph[model.get().output].ty.entity == Entity::Pairs)
+        .then(|| Pairs::of(model.get(), data));
     // Pairs are of all nodes, and so are the rows that a table learns.
     let graphs = if of_pairs.is_some() { (0..data.n_graphs() as u32).collect() } else { some_graphs(data) };
     let run = |data: &Dataset, moved: Option<&[u32]>| -> Result<Vec<Vec<f64>>, WitnessError> {
@@ -191,13 +192,39 @@ struct Pairs {
     kinds: Vec<u32>,
     n_kinds: usize,
     is_directed: bool,
+    /// Whether they are edges, of a task on these.
+    are_edges: bool,
 }
+
+/// Edges that are tried.
+const MAX_EDGES: usize = 2_000;
 
 /// Pairs of a node that are tried.
 const PAIRS_A_NODE: usize = 3;
 
 impl Pairs {
-    fn of(data: &Dataset) -> Self {
+    fn of(model: &Model, data: &Dataset) -> Self {
+        if model.task.is_of_edges() {
+            let items = match &data.edge_items {
+                Some(items) => items.clone(),
+                None => Arc::new(EdgeItems::all(data, false)),
+            };
+            // Of parallel edges no two are told apart.
+            let is_one = |[first, second]: &[u32; 2]| {
+                let row = data.adjacency.row(*second as usize);
+                row.partition_point(|other| other <= first) - row.partition_point(|other| other < first) == 1
+            };
+            let step = items.len().div_ceil(MAX_EDGES).max(1);
+            let ends: Vec<[u32; 2]> =
+                items.ends.iter().step_by(step).filter(|ends| is_one(ends)).copied().collect();
+            return Self {
+                ends,
+                kinds: Vec::new(),
+                n_kinds: 0,
+                is_directed: items.is_directed,
+                are_edges: true,
+            };
+        }
         let mut ends = Vec::new();
         for graph in 0..data.n_graphs() {
             let nodes = data.graph_nodes(graph);
@@ -210,7 +237,13 @@ impl Pairs {
         }
         let n_kinds = data.n_edge_kinds();
         let kinds = (0..ends.len() * usize::from(n_kinds > 0)).map(|pair| (pair % n_kinds.max(1)) as u32);
-        Self { kinds: kinds.collect(), n_kinds, ends, is_directed: links::are_directed(data) }
+        Self {
+            kinds: kinds.collect(),
+            n_kinds,
+            ends,
+            is_directed: links::are_directed(data),
+            are_edges: false,
+        }
     }
 
     /// The result for each pair, on the same graphs with their nodes moved.
@@ -232,6 +265,23 @@ impl Pairs {
         let (pairs, order) =
             links::pairs(n_nodes, self.n_kinds, &ends, &self.kinds, &batch.graph.graph_offsets);
         batch.pairs = Some(Arc::new(pairs));
+        if self.are_edges {
+            let csr = &batch.graph.adjacency;
+            let entry = |first: u32, second: u32| {
+                csr.offsets[second as usize]
+                    + csr.row(second as usize).partition_point(|&other| other < first) as u32
+            };
+            let mut lists = Csr { offsets: vec![0], indices: Vec::new(), n_cols: csr.n_entries() };
+            for &pair in &order {
+                let [first, second] = ends[pair as usize];
+                lists.indices.push(entry(first, second));
+                if !self.is_directed && first != second {
+                    lists.indices.push(entry(second, first));
+                }
+                lists.offsets.push(lists.indices.len() as u32);
+            }
+            batch.pair_edges = Some(Arc::new(lists));
+        }
         // Learned rows stay with their nodes.
         let is_table =
             |stage: NodeIndex| model.graph[stage].op.action(&model.graph[stage].args) == Action::Table;

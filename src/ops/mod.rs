@@ -48,6 +48,9 @@ pub static INPUTS: [&dyn Operator; 3] = [INPUT, EDGES, EDGE_LABELS];
 /// The values of the edges that a selection leaves. The compiler puts it in; no file can name it.
 pub static REMAINING_EDGES: &dyn Operator = &input::remaining_edges::RemainingEdges;
 
+/// The values of the edges that pairs are. The compiler puts it in; no file can name it.
+pub static EDGES_OF_PAIRS: &dyn Operator = &input::edges_of_pairs::EdgesOfPairs;
+
 /// What makes logarithms of shares.
 pub static LOG_SOFTMAX: &dyn Operator = &activation::log_softmax::LogSoftmax;
 
@@ -286,9 +289,8 @@ pub fn find_input(name: &str) -> Option<&'static dyn Operator> {
 
 /// Any stage that a model can have, also those that the compiler puts in.
 pub fn find_stage(name: &str) -> Option<&'static dyn Operator> {
-    let others =
-        || INPUTS.iter().copied().chain([REMAINING_EDGES, STATE, FIXED_POINT]).find(|op| op.name() == name);
-    find(name).or_else(others)
+    let added = [REMAINING_EDGES, EDGES_OF_PAIRS, STATE, FIXED_POINT];
+    find(name).or_else(|| INPUTS.iter().copied().chain(added).find(|op| op.name() == name))
 }
 
 /// The first operator of the reference that takes such values of the edges, with the name of the argument, for messages.
@@ -442,6 +444,8 @@ pub enum Action {
     Add,
     /// Of a value of the edges, the rows of those that a selection leaves.
     RemainingEdges,
+    /// Of a value of the edges, the rows of those that the task asks about.
+    EdgesOfPairs,
     /// A row of its own for each node, whatever comes in.
     Table,
     /// Of the rows of nodes, one for each pair that the task asks about.
@@ -506,6 +510,7 @@ impl Action {
             | Action::Pooling(_)
             | Action::Readout(_)
             | Action::RemainingEdges
+            | Action::EdgesOfPairs
             | Action::DropEdge { .. }
             | Action::Colours { .. }
             | Action::Kernel(_)

@@ -263,7 +263,7 @@ pub fn describe(
         let space = match ty.entity {
             Entity::EdgeKinds => return None,
             entity if entity == first.entity => Space::Rows,
-            Entity::Edges => Space::Edges,
+            Entity::Edges | Entity::Pairs => Space::Edges,
             _ => Space::Graphs,
         };
         ports.push(port);

@@ -31,6 +31,9 @@ pub(super) fn read_edges(model: &Model, is_live: &[bool]) -> Vec<bool> {
             if node.op.action(&node.args) == Action::RemainingEdges {
                 return is_live[reader.index()];
             }
+            if node.op.action(&node.args) == Action::EdgesOfPairs {
+                return false;
+            }
             // Only the first input brings its structure with it; of a lift it is the one that it leads back to.
             let brings = if node.op.action(&node.args) == Action::Lift { 1 } else { 0 };
             if port != brings || !is_live[reader.index()] {

@@ -127,7 +127,11 @@ pub fn listing(model: &Model, data: Option<&DataFacts>) -> Listing {
     let exact = data.and_then(|data| Tracer::new(model, data, data.n_one_way_edges == 0));
     let average = data.zip(exact.as_ref()).map(|(data, tracer)| {
         let edges = data.total_edges as f64 / data.n_graphs.max(1) as f64;
-        tracer.step(Graphs { nodes: vec![data.mean_nodes], edges: vec![edges], ..Graphs::default() }, None)
+        let pairs = data.n_edge_items as f64 / data.n_graphs.max(1) as f64;
+        tracer.step(
+            Graphs { nodes: vec![data.mean_nodes], edges: vec![edges], pairs, ..Graphs::default() },
+            None,
+        )
     });
     let facts = STAND_INS.map(|numbers| filled(data.cloned().unwrap_or_default(), numbers));
     let tracers = match exact {

@@ -97,8 +97,9 @@ pub fn stage_costs(n_stages: usize, kernels: &[Kernel]) -> Vec<StageCost> {
 /// Costs of every stage for one average graph; `None` where a size stays symbolic.
 pub fn average_costs(model: &Model, data: &DataFacts) -> Option<Vec<StageCost>> {
     let edges = data.total_edges as f64 / data.n_graphs.max(1) as f64;
+    let pairs = data.n_edge_items as f64 / data.n_graphs.max(1) as f64;
     let trace = Tracer::new(model, data, true)?
-        .step(Graphs { nodes: vec![data.mean_nodes], edges: vec![edges], ..Graphs::default() }, None);
+        .step(Graphs { nodes: vec![data.mean_nodes], edges: vec![edges], pairs, ..Graphs::default() }, None);
     Some(stage_costs(model.graph.node_count(), trace.kernels()))
 }
 

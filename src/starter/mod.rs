@@ -40,6 +40,7 @@ shipped! {
     "convolutions/wl_continuous",
     "dd_diffpool",
     "dd_gcn",
+    "edges/bonds",
     "enzymes_diffpool",
     "enzymes_gcn",
     "karate_gat",
@@ -184,6 +185,7 @@ pub fn starting_file(name: &str, data: &str, start: &Start) -> String {
     let is_nodes = start.task.entity == Entity::Nodes;
     let text = match start.n_clusters {
         _ if is_nodes => include_str!("nodes.hgnn.in"),
+        _ if start.task.is_of_edges() => include_str!("edges.hgnn.in"),
         Some(_) => include_str!("graphs.hgnn.in"),
         None => include_str!("flat.hgnn.in"),
     };
@@ -260,6 +262,19 @@ mod tests {
             task: Task { entity: Entity::Nodes, kind: TargetKind::Classification },
             ..Start::default()
         };
+        let edges = Start {
+            task: Task { entity: Entity::Pairs, kind: TargetKind::Classification },
+            ..Start::default()
+        };
+        let text = starting_file("new", "tu(\"X\", target = edge_labels)", &edges);
+        assert_eq!(layout(&text), text);
+        let without_data =
+            text.replace("data = tu(\"X\", target = edge_labels)", "task = edge_classification");
+        let mut sources = SourceMap::default();
+        let main = sources.add("new.hgnn", without_data);
+        let none = |_: &str| Err(std::io::ErrorKind::NotFound.into());
+        let (program, _) = syntax::load_program(&mut sources, main, &none);
+        assert_eq!(crate::check::check(&program, None).diagnostics, []);
         for (data, start) in [(DATA, Start::default()), ("karate()", nodes)] {
             let text = starting_file("new", data, &start);
             assert_eq!(layout(&text), text);

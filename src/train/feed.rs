@@ -1,4 +1,4 @@
-//! The batches of one part of a split, for tasks on graphs, nodes and links alike.
+//! The batches of one part of a split, for tasks on graphs, nodes, edges and links alike.
 
 use super::links::LinkPart;
 use crate::args::BoundCall;
@@ -20,8 +20,9 @@ pub struct Feed<'a> {
     device: &'a Device,
     /// What batches are made of: graphs with at least one item in the part, or links, ascending.
     pub graphs: Vec<u32>,
-    /// For node tasks: whether a node is in the part.
+    /// For tasks on nodes and on edges: whether one is in the part.
     is_member: Option<Vec<bool>>,
+    task: Task,
     scaling: Option<&'a Scaling>,
     links: Option<LinkPart<'a>>,
 }
@@ -41,7 +42,7 @@ pub struct Step {
 }
 
 impl<'a> Feed<'a> {
-    /// `items` are graphs for a graph task and nodes for a node task; `reads` is what the model reads of the edges.
+    /// `items` are graphs, nodes, edges or links, as the task has it; `reads` is what the model reads of the edges.
     pub fn new(
         dataset: &'a Dataset,
         task: Task,
@@ -50,16 +51,17 @@ impl<'a> Feed<'a> {
         device: &'a Device,
     ) -> Self {
         let (mut graphs, mut is_member) = (items.to_vec(), None);
-        if task.entity == Entity::Nodes {
-            let mut member = vec![false; dataset.n_nodes()];
-            items.iter().for_each(|&node| member[node as usize] = true);
+        if let Some(offsets) = dataset.item_offsets(task) {
+            let mut member = vec![false; offsets[offsets.len() - 1] as usize];
+            items.iter().for_each(|&item| member[item as usize] = true);
+            let of_graph = |graph: usize| offsets[graph] as usize..offsets[graph + 1] as usize;
             graphs = (0..dataset.n_graphs() as u32)
-                .filter(|&graph| member[dataset.graph_nodes(graph as usize)].contains(&true))
+                .filter(|&graph| member[of_graph(graph as usize)].contains(&true))
                 .collect();
             is_member = Some(member);
         }
         graphs.sort_unstable();
-        Self { dataset, reads, device, graphs, is_member, scaling: None, links: None }
+        Self { dataset, reads, device, graphs, is_member, task, scaling: None, links: None }
     }
 
     /// The same of a task on links, with the edges that pass messages: those of the training part of `split`, and where the test part
@@ -100,9 +102,11 @@ impl<'a> Feed<'a> {
 
     /// The items of these graphs that are in the part, in the order of their rows.
     pub fn items(&self, graphs: &[u32]) -> Vec<u32> {
-        let Some(is_member) = &self.is_member else { return graphs.to_vec() };
-        let nodes = graphs.iter().flat_map(|&graph| self.dataset.graph_nodes(graph as usize));
-        nodes.filter(|&node| is_member[node]).map(|node| node as u32).collect()
+        let (Some(is_member), Some(offsets)) = (&self.is_member, self.dataset.item_offsets(self.task)) else {
+            return graphs.to_vec();
+        };
+        let items = graphs.iter().flat_map(|&graph| offsets[graph as usize]..offsets[graph as usize + 1]);
+        items.filter(|&item| is_member[item as usize]).collect()
     }
 
     /// The step over these graphs.
@@ -122,10 +126,13 @@ impl<'a> Feed<'a> {
         if let Some(links) = &self.links {
             return links.step(&reading, graphs, sign_seed, self.device);
         }
-        let batch = self.dataset.batch_with(&reading, graphs, DType::F32, self.device)?;
+        let mut batch = self.dataset.batch_with(&reading, graphs, DType::F32, self.device)?;
         let items = self.items(graphs);
+        if self.task.is_of_edges() {
+            self.dataset.ask_about_edges(&items, graphs, &mut batch);
+        }
         let rows = match &self.is_member {
-            Some(is_member) if items.len() < batch.graph.n_nodes() => {
+            Some(is_member) if self.task.entity == Entity::Nodes && items.len() < batch.graph.n_nodes() => {
                 let nodes = graphs.iter().flat_map(|&graph| self.dataset.graph_nodes(graph as usize));
                 let rows: Vec<u32> =
                     nodes.zip(0..).filter(|&(node, _)| is_member[node]).map(|(_, row)| row).collect();

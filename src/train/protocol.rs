@@ -4,19 +4,18 @@ use super::error::{Result, TrainError};
 use crate::args::BoundCall;
 use crate::data::{Dataset, Split};
 use crate::settings::protocol::{self, Strata};
-use crate::types::Entity;
 
 /// The splits of one seed, and whether they are folds: [`protocol::splits`].
 ///
 /// # Errors
 /// Where the data cannot be cut so, or nothing is left to train on.
 pub fn splits(call: Option<&BoundCall>, dataset: &Dataset, seed: u64) -> Result<(Vec<Split>, bool)> {
-    let of_nodes = dataset.task.is_some_and(|task| task.entity == Entity::Nodes);
+    let offsets = dataset.task.and_then(|task| dataset.item_offsets(task));
     let strata = Strata {
         data: &dataset.name,
         classes: &dataset.strata(),
         own_split: dataset.fixed_split.as_ref(),
-        node_offsets: (of_nodes && dataset.n_graphs() > 1).then_some(&dataset.node_offsets),
+        item_offsets: offsets.filter(|_| dataset.n_graphs() > 1),
     };
     protocol::splits(call, &strata, seed).map_err(|refusal| TrainError::setup(refusal.message, refusal.help))
 }

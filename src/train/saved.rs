@@ -23,7 +23,7 @@ use crate::ir::{Canonical, Model, Node};
 use crate::lower::{Encoded, ForwardCx, Network};
 use crate::ops::Action;
 use crate::settings::metric::Metric;
-use crate::types::{DataFacts, Entity, TargetKind};
+use crate::types::{DataFacts, TargetKind};
 use candle_core::{DType, Device};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ pub struct Outputs {
     pub values: Vec<f32>,
     /// Whether they are probabilities of classes that add up to 1.
     pub are_probabilities: bool,
-    /// Graphs or nodes, ascending.
+    /// Graphs, nodes or edges, ascending.
     pub items: Vec<u32>,
 }
 
@@ -214,6 +214,12 @@ impl SavedModel {
         if self.model.get().task.kind == TargetKind::Links && dataset.links.is_none() {
             return refuse(
                 format!("it predicts links, and those of {} were not made", dataset.name),
+                "call `Dataset::for_task` with the task of the model",
+            );
+        }
+        if self.model.get().task.is_of_edges() && dataset.edge_items.is_none() {
+            return refuse(
+                format!("it predicts edges, and those of {} were not made", dataset.name),
                 "call `Dataset::for_task` with the task of the model",
             );
         }
@@ -371,13 +377,14 @@ impl SavedModel {
         (0..strata.len() as u32).filter(|&item| strata[item as usize] >= 0).collect()
     }
 
-    /// Probabilities or scores of the classes, or values, for every graph or node, labelled or not.
+    /// Probabilities or scores of the classes, or values, for every graph, node or edge, labelled or not.
     ///
     /// # Errors
     /// Where Candle fails.
     pub fn predict(&self, dataset: &Dataset) -> Result<Outputs> {
         let task = self.model.get().task;
-        let n_items = if task.entity == Entity::Nodes { dataset.n_nodes() } else { dataset.n_graphs() };
+        let offsets = dataset.item_offsets(task);
+        let n_items = offsets.map_or(dataset.n_graphs(), |offsets| offsets[offsets.len() - 1] as usize);
         let graphs: Vec<u32> = (0..dataset.n_graphs() as u32).collect();
         let reads = EdgeReads::of(self.model.get());
         let are_probabilities = task.kind != TargetKind::Regression;
@@ -393,7 +400,15 @@ impl SavedModel {
         let mut outputs = Outputs { width: 0, values: Vec::new(), are_probabilities, items };
         for graphs in graphs.chunks(self.batch_size) {
             let reading = Reading { scaling: self.scaling_for(dataset), ..Reading::of(reads) };
-            let batch = dataset.batch_with(&reading, graphs, DType::F32, self.device())?;
+            let mut batch = dataset.batch_with(&reading, graphs, DType::F32, self.device())?;
+            if let Some(offsets) = offsets.filter(|_| task.is_of_edges()) {
+                let of_graph = |graph: u32| offsets[graph as usize]..offsets[graph as usize + 1];
+                let items: Vec<u32> = graphs.iter().flat_map(|&graph| of_graph(graph)).collect();
+                if items.is_empty() {
+                    continue;
+                }
+                dataset.ask_about_edges(&items, graphs, &mut batch);
+            }
             let output = network.forward(&batch, &mut ForwardCx::evaluation())?;
             let (batch_values, width) = values(&output.x)?;
             outputs.width = width;

@@ -59,6 +59,12 @@ pub struct DataFacts {
     /// Nodes of the first of two parts, between which all links are; 0 where the data names no parts.
     #[serde(default)]
     pub n_left: usize,
+    /// Of a task on edges, how many there are to be predicted.
+    #[serde(default)]
+    pub n_edge_items: usize,
+    /// Of a task on edges, whether an edge leads from one end to the other, or stands for its reverse too.
+    #[serde(default)]
+    pub has_directed_items: bool,
 }
 
 impl DataFacts {
@@ -88,6 +94,8 @@ pub enum NoKinds {
     Merged,
     /// Their labels stand in this many columns.
     Columns(usize),
+    /// Their labels are to be predicted.
+    Target,
 }
 
 /// How many edges lead to the nodes of some graphs, and how many nodes these have.

@@ -81,12 +81,16 @@ const NODES: EndRows =
 const PAIRS: EndRows =
     EndRows { entity: Entity::Pairs, level: None, words: "a row for each pair of nodes", items: "links" };
 
+/// The pairs that are edges.
+const EDGES: EndRows =
+    EndRows { entity: Entity::Pairs, level: None, words: "a row for each edge", items: "edges" };
+
 const fn facts(name: &'static str, kind: TargetKind, ends_on: EndRows) -> TaskFacts {
     TaskFacts { task: Task { entity: ends_on.entity, kind }, name, ends_on }
 }
 
 /// Every task that a file can name.
-pub static TASKS: [TaskFacts; 7] = [
+pub static TASKS: [TaskFacts; 9] = [
     facts("graph_classification", TargetKind::Classification, GRAPHS),
     facts("graph_regression", TargetKind::Regression, GRAPHS),
     facts("node_classification", TargetKind::Classification, NODES),
@@ -94,6 +98,8 @@ pub static TASKS: [TaskFacts; 7] = [
     facts("graph_multilabel_classification", TargetKind::MultiLabel, GRAPHS),
     facts("node_multilabel_classification", TargetKind::MultiLabel, NODES),
     facts("link_prediction", TargetKind::Links, PAIRS),
+    facts("edge_classification", TargetKind::Classification, EDGES),
+    facts("edge_regression", TargetKind::Regression, EDGES),
 ];
 
 impl EndRows {
@@ -113,6 +119,8 @@ impl Task {
         "graph_multilabel_classification",
         "node_multilabel_classification",
         "link_prediction",
+        "edge_classification",
+        "edge_regression",
     ];
 
     pub fn from_name(name: &str) -> Option<Self> {
@@ -128,6 +136,11 @@ impl Task {
 
     pub fn name(self) -> &'static str {
         self.facts().name
+    }
+
+    /// Whether it is about edges that are there, and not about which are.
+    pub fn is_of_edges(self) -> bool {
+        self.entity == Entity::Pairs && self.kind != TargetKind::Links
     }
 
     /// The rows that a model for it ends on.

@@ -13,6 +13,7 @@ mod data;
 mod data_paths;
 mod direction;
 mod draw;
+mod edges;
 mod elsewhere;
 mod estimate;
 mod explanations;

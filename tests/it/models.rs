@@ -172,7 +172,8 @@ fn shipped_models_train_every_weight() {
 /// targets differ between nodes and graphs.
 fn rings(model: &Model) -> Dataset {
     let reads = EdgeReads::of(model);
-    let is_nodes = matches!(model.task.entity, Entity::Nodes | Entity::Pairs);
+    let of_edges = model.task.is_of_edges();
+    let is_nodes = !of_edges && matches!(model.task.entity, Entity::Nodes | Entity::Pairs);
     let n_graphs = if is_nodes { 1 } else { 10 };
     let (mut node_offsets, mut edges) = (vec![0u32], Vec::new());
     for graph in 0..n_graphs {
@@ -185,11 +186,17 @@ fn rings(model: &Model) -> Dataset {
         node_offsets.push(first + n);
     }
     let n_nodes = *node_offsets.last().unwrap() as usize;
-    let n_items = if is_nodes { n_nodes } else { n_graphs };
+    // An edge stands beside its reverse, and both have one target.
+    let rows: Vec<u32> = (0..edges.len() as u32).map(|edge| edge / 2).collect();
+    let n_items = match model.task.entity {
+        _ if of_edges => edges.len() / 2,
+        _ if is_nodes => n_nodes,
+        _ => n_graphs,
+    };
     let values = |n_rows: usize, width: usize| -> Vec<f32> {
         (0..n_rows * width).map(|idx| (1.7 * idx as f32).sin()).collect()
     };
-    Dataset::new(DatasetParts {
+    let parts = DatasetParts {
         name: "rings".into(),
         task: Some(model.task),
         features: Features::Dense { values: values(n_nodes, 4), width: 4 },
@@ -215,7 +222,8 @@ fn rings(model: &Model) -> Dataset {
         fixed_split: None,
         graph_ids: (1..=n_graphs as u32).collect(),
         vocabulary: Vocabulary::default(),
-    })
+    };
+    if of_edges { Dataset::of_edges(parts, &rows).unwrap() } else { Dataset::new(parts) }
 }
 
 /// The loss before and behind three steps of a model's optimiser; why it cannot be trained.
@@ -244,8 +252,11 @@ fn a_few_steps(path: &Path) -> Result<[f32; 2], String> {
     let items: Vec<u32> = match model.get().task.entity {
         Entity::Pairs => (0..data.n_items() as u32).collect(),
         Entity::Nodes => (0..batch.graph.n_nodes() as u32).collect(),
-        _ => graphs,
+        _ => graphs.clone(),
     };
+    if data.edge_items.is_some() {
+        data.ask_about_edges(&items, &graphs, &mut batch);
+    }
     let targets = data.target_tensor(&items, DType::F32, &Device::Cpu).unwrap().unwrap();
     let loss = |cx: &mut ForwardCx| {
         let mut output = network.forward(&batch, cx).unwrap();

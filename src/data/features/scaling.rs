@@ -4,6 +4,7 @@
 use crate::data::Dataset;
 use crate::types::Entity;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What is taken off each column, and what it is divided by. A checkpoint keeps it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,10 +15,19 @@ pub struct Scaling {
 }
 
 impl Scaling {
-    /// Of the nodes of some items, graphs or nodes as the task has them. Columns whose signs are drawn have no mean.
+    /// Of the nodes of some items, graphs, nodes, edges or links as the task has them. Columns whose signs are drawn have no mean.
     pub fn of(data: &Dataset, items: &[u32]) -> Self {
         let width = data.n_features();
         let of_nodes = data.task.is_some_and(|task| task.entity == Entity::Nodes);
+        // Of edges those of their graphs, and of links all, which pass messages to each other.
+        let graphs: Option<Vec<u32>> = match &data.edge_items {
+            Some(edges) => {
+                let graphs: BTreeSet<u32> = items.iter().map(|&item| edges.graph_of(item) as u32).collect();
+                Some(graphs.into_iter().collect())
+            }
+            None => data.links.is_some().then(|| (0..data.n_graphs() as u32).collect()),
+        };
+        let items = graphs.as_deref().unwrap_or(items);
         let nodes = |item: u32| match of_nodes {
             true => item as usize..item as usize + 1,
             false => data.graph_nodes(item as usize),

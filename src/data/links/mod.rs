@@ -219,11 +219,14 @@ pub fn pairs(
 }
 
 impl Dataset {
-    /// The same as a task sees it that need not be the data's own: of a task on links the items are its links.
+    /// The same as a task sees it that need not be the data's own: of a task on links the items are its links, of one on edges its
+    /// edges.
     #[must_use]
     pub fn for_task(mut self, task: Task) -> Self {
         if task.kind == TargetKind::Links {
             self.make_links();
+        } else if task.is_of_edges() {
+            self.make_edge_items(task, false);
         }
         self
     }
@@ -243,6 +246,7 @@ impl Dataset {
         self.class_names = vec!["link".to_owned()];
         self.fixed_split = split;
         self.links = Some(Arc::new(links));
+        self.edge_items = None;
     }
 }
 

@@ -104,6 +104,13 @@ pub enum FoundTarget {
     },
 }
 
+impl FoundTarget {
+    fn place(&self) -> &Place {
+        let (Self::Labels { place, .. } | Self::Names { place, .. } | Self::Numbers { place, .. }) = self;
+        place
+    }
+}
+
 impl Place {
     pub fn of(file: &FileName) -> Self {
         Self { file: file.clone(), lines: Arc::default() }
@@ -199,7 +206,8 @@ pub fn assemble(found: Found, call: &BoundCall, options: &DataOptions) -> Result
             .help("split the data set"));
     }
     let n_edges = pairs.len();
-    let mut edges = EdgeList { pairs, features: None, kinds: None };
+    let rows = (entity == Entity::Pairs).then(|| (0..n_edges as u32).collect());
+    let mut edges = EdgeList { pairs, features: None, kinds: None, rows };
     let mut kind_labels = None;
     if let Some(column) = kinds {
         let (found, labels) = edge_kinds(&edge_columns[column], known)?;
@@ -225,13 +233,14 @@ pub fn assemble(found: Found, call: &BoundCall, options: &DataOptions) -> Result
         .map(|labels| KindLabels { has_added_loops: edge_options.loops == Loops::Add, ..labels });
     let prepared = node_features(&name, &nodes, call, (&node_offsets, &edges.pairs), known, max_bytes)?;
     drop(nodes);
+    let place = target.as_ref().map(|target| target.place().clone());
     let (targets, class_names, target) = targets(target, known)?;
     let kind = match targets {
         Targets::Classes(_) => Some(TargetKind::Classification),
         Targets::Values { .. } => Some(TargetKind::Regression),
         Targets::None => None,
     };
-    let mut dataset = Dataset::new(DatasetParts {
+    let parts = DatasetParts {
         name,
         task: kind.map(|kind| Task { entity, kind }),
         node_offsets,
@@ -249,7 +258,17 @@ pub fn assemble(found: Found, call: &BoundCall, options: &DataOptions) -> Result
             edge_columns: block_columns,
             edge_kinds: kind_labels,
         },
-    });
+    };
+    let mut dataset = match (&edges.rows, place) {
+        (Some(rows), Some(place)) => Dataset::of_edges(parts, rows).map_err(|[row, reverse]| {
+            let line = place.lines.get(reverse as usize).map_or(reverse + 1, |&line| line);
+            let message = format!("this edge is in another part of the split than its reverse, of line {line}");
+            place.error("data::in_two_parts", row as usize, message).help(
+                "both are one item, because each edge has a reverse with the same target: put them in one part",
+            )
+        })?,
+        _ => Dataset::new(parts),
+    };
     dataset.draw_signs(prepared.random_signs);
     dataset.edits = edits;
     dataset.no_kinds = has_lost_kinds.then_some(NoKinds::Merged);

@@ -315,24 +315,31 @@ impl Frames {
             }
             asked => {
                 let has_all = |frame: &Frame| asked.iter().all(|name| frame.has(name));
-                let entity = if has_all(&self.graphs) {
-                    Some(Entity::Graph)
-                } else {
-                    has_all(&self.nodes).then_some(Entity::Nodes)
-                };
+                let frames = [
+                    (&self.graphs, Entity::Graph),
+                    (&self.nodes, Entity::Nodes),
+                    (&self.edges, Entity::Pairs),
+                ];
+                let entity = frames.into_iter().find(|(frame, _)| has_all(frame)).map(|(_, entity)| entity);
                 match entity {
                     Some(entity) => (entity, Some(asked.to_vec())),
                     // A model's own setting, and data to predict for.
                     None if known.is_some() => (Entity::Graph, None),
                     None => {
-                        let is_missing = |name: &&String| !self.graphs.has(name) && !self.nodes.has(name);
+                        let is_missing = |name: &&String| {
+                            ![&self.graphs, &self.nodes, &self.edges].into_iter().any(|frame| frame.has(name))
+                        };
                         let missing = asked.iter().find(is_missing).unwrap_or(&asked[0]).clone();
                         return Err(self.unknown(call, TARGET.name, &missing));
                     }
                 }
             }
         };
-        let frame = if entity == Entity::Graph { &mut self.graphs } else { &mut self.nodes };
+        let frame = match entity {
+            Entity::Graph => &mut self.graphs,
+            Entity::Pairs => &mut self.edges,
+            _ => &mut self.nodes,
+        };
         let target = target.map(|columns| take_target(frame, &columns, call)).transpose()?;
         let split_column = call.args.text(SPLIT.name).map(str::to_owned);
         let split = match &split_column {
@@ -420,7 +427,6 @@ impl Frames {
     fn unknown(&self, call: &BoundCall, arg: &str, name: &str) -> DataError {
         let frames = match arg {
             "kinds" => vec![&self.edges],
-            "target" | "split" => vec![&self.graphs, &self.nodes],
             _ => vec![&self.graphs, &self.nodes, &self.edges],
         };
         let all: Vec<&str> = frames.iter().flat_map(|frame| frame.names()).collect();

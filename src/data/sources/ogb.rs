@@ -398,7 +398,7 @@ impl Set {
                 edge_features = Some(Features::Dense { values: table.values, width: table.width });
             }
         }
-        Ok(EdgeList { pairs, features: edge_features, kinds: None })
+        Ok(EdgeList { pairs, features: edge_features, kinds: None, rows: None })
     }
 
     fn features(&mut self, n_nodes: usize) -> Result<Block, DataError> {

@@ -273,7 +273,7 @@ fn read(set: &mut Set, call: &BoundCall, options: &DataOptions) -> Result<Datase
             }
         }
     }
-    let mut edges = EdgeList { pairs: graph(set, n_nodes)?, features: None, kinds: None };
+    let mut edges = EdgeList { pairs: graph(set, n_nodes)?, features: None, kinds: None, rows: None };
     let max_bytes = options.max_bytes()?.saturating_mul(4);
     let edits = EdgeOptions::of(call).apply(&mut edges, n_nodes, call, max_bytes)?;
 

@@ -205,7 +205,7 @@ fn a_damaged_text_names_its_line() {
         (" of 1", " of 1, 0", "line 4: `mean` cannot have 2 inputs"),
         ("output 3", "output 9", "line 6: there is no stage 9"),
         ("output 3", "output", "line 6: `` is not a stage number"),
-        ("task graph", "task edge", "line 7: there is no task"),
+        ("task graph", "task egde", "line 7: there is no task"),
         ("loss 1.0", "loss NaN", "line 8: a loss reads"),
         ("data tu", "data tuu", "line 9: "),
         ("epochs = 100", "epochs = many", "line 12: "),

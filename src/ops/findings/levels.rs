@@ -171,7 +171,7 @@ pub fn is_about_edges(finding: &Diagnostic) -> bool {
 /// `levels::not_for_edges`; `levels::kinds` where the rows are kinds, which nothing computes with.
 pub fn takes_edges(cx: &InferCx) -> Result<(), Diagnostic> {
     let action = cx.op.action(cx.args);
-    if action == Action::RemainingEdges || action == Action::Identity {
+    if matches!(action, Action::RemainingEdges | Action::EdgesOfPairs | Action::Identity) {
         return Ok(());
     }
     let n_applied_to = if matches!(cx.op.ports(), Ports::Many(_)) { cx.inputs.len() } else { 1 };
@@ -238,6 +238,8 @@ pub fn edge_arguments(cx: &InferCx, ended_by: Option<Span>) -> Result<(), Diagno
         let (given, nodes) = (cx.inputs[port], cx.inputs[0]);
         let place = cx.args.get(spec.name).and_then(|arg| arg.span).unwrap_or(cx.span);
         let is_right = match wanted {
+            // What the compiler put before a decoder.
+            EdgeValue::Features if cx.op.family() == Family::Decoder => given.entity == Entity::Pairs,
             EdgeValue::Features | EdgeValue::Weight => given.entity == Entity::Edges,
             EdgeValue::Kind => given.entity == Entity::EdgeKinds,
         };

@@ -2,5 +2,6 @@
 
 pub mod edge_labels;
 pub mod edges;
+pub mod edges_of_pairs;
 pub mod features;
 pub mod remaining_edges;

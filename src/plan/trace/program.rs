@@ -61,6 +61,10 @@ pub(crate) fn stage(op: &dyn Operator, cx: &FactCx, inputs: &[Value], step: &mut
                 };
                 Value { x, structure: Structure::Edges(graphs.clone()) }
             }
+            (Action::EdgesOfPairs, [edges, Value { structure: Structure::Sparse(graphs), .. }]) => {
+                let x = step.merge_rows(edges.x, graphs.pairs);
+                Value { x, structure: Structure::Edges(graphs.clone()) }
+            }
             (Action::Lift, [of, to]) => {
                 let x = match &of.structure {
                     Structure::Clusters { n_graphs, k, assignment: Some(s), .. } => {

@@ -35,7 +35,8 @@ const fn names(name: &'static str, default: Default, doc: &'static str) -> ArgSp
 pub const TARGET: ArgSpec = names(
     "target",
     Default::Inferred("the first of `label`, `class`, `target`, `y` that graphs have, else nodes"),
-    "The column to predict, of graphs or of nodes, or several of numbers with commas between them; `\"\"` for none.",
+    "The column to predict, of graphs, of nodes or of edges, or several of numbers with commas between them; `\"\"` for none. \
+     It is read as nothing else.",
 );
 
 /// Whether numbers to be predicted are classes.
@@ -105,5 +106,25 @@ pub fn read_as_in_training(call: &mut BoundCall, trained: &BoundCall) {
 /// Options for edges that need features of edges, where none are read.
 pub(super) fn check_edges(call: &BoundCall) -> Vec<Diagnostic> {
     let no_edge_features = call.args.choice(EDGE_FEATURES.name) == "none";
-    no_edge_features.then(|| check_without_features(call)).flatten().into_iter().collect()
+    let merged = no_edge_features.then(|| check_without_features(call)).flatten();
+    merged.into_iter().chain(target_among_kinds(call)).collect()
+}
+
+/// One column is to be predicted, and to be read as the kinds of the edges.
+fn target_among_kinds(call: &BoundCall) -> Option<Diagnostic> {
+    // Not every source with columns has both.
+    call.args.get(TARGET.name).and(call.args.get(KINDS.name))?;
+    let (target, kinds) = (call.args.text(TARGET.name)?, call.args.text(KINDS.name)?);
+    let is_among = target.split(',').any(|name| name.trim() == kinds.trim());
+    let place = call.args.get(KINDS.name)?.span.filter(|_| is_among)?;
+    let finding = Diagnostic::error(
+        "data::target_among_features",
+        format!("the column `{kinds}` is to be predicted, and is read as the kinds of the edges"),
+    )
+    .label(place, "the kinds hold the answer")
+    .help("name another column of kinds, or leave `kinds` out");
+    Some(match call.args.get(TARGET.name)?.span {
+        Some(of_target) => finding.label(of_target, "this is predicted"),
+        None => finding,
+    })
 }

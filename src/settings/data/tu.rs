@@ -42,12 +42,21 @@ pub static SPEC: CallSpec = CallSpec {
         PARALLEL,
         ArgSpec {
             name: "target",
-            kind: ArgKind::Choice(&["auto", "labels", "attributes", "node_labels", "node_attributes"]),
+            kind: ArgKind::Choice(&[
+                "auto",
+                "labels",
+                "attributes",
+                "node_labels",
+                "node_attributes",
+                "edge_labels",
+                "edge_attributes",
+            ]),
             default: Default::Choice("auto"),
             positional: false,
             doc: "What is predicted: the graph `labels` (classes) or the graph `attributes` (values), `auto` takes the \
-                  labels where there are any; or of each node its label or attributes (`node_labels`, `node_attributes`), \
-                  which are then no features: `features = auto` takes the other of the two, or the degree.",
+                  labels where there are any; or of each node or edge its label or attributes (`node_labels`, `node_attributes`, \
+                  `edge_labels`, `edge_attributes`), which are then no features: `features = auto` takes the other of the two, \
+                  or the degree, and `edge_features = auto` the other or none.",
         },
         ArgSpec {
             name: "max_degree",
@@ -107,15 +116,17 @@ impl SourceFacts for Tu {
 }
 
 impl Tu {
-    /// What is predicted of the nodes stands among their features.
+    /// What is predicted of the nodes or edges stands among their features.
     fn target_among_features(&self, call: &BoundCall) -> Option<Diagnostic> {
         let target = call.args.get("target")?;
-        let (part, other) = match target.value {
-            ArgValue::Choice("node_labels") => ("labels", "attributes"),
-            ArgValue::Choice("node_attributes") => ("attributes", "labels"),
-            _ => return None,
+        let ArgValue::Choice(word) = target.value else { return None };
+        let (item, part) = word.split_once('_')?;
+        let other = if part == "labels" { "attributes" } else { "labels" };
+        let (setting, otherwise) = match item {
+            "node" => ("features", format!("`features = {other}`, `degree`, or a list without it")),
+            _ => ("edge_features", format!("`edge_features = {other}`, or `none`")),
         };
-        let features = call.args.get("features")?;
+        let features = call.args.get(setting)?;
         let is_among = match &features.value {
             ArgValue::Choice(word) => *word == part || *word == "both",
             ArgValue::Calls(calls) => calls.iter().any(|call| call.name == part),
@@ -125,13 +136,11 @@ impl Tu {
         is_among.then(|| {
             Diagnostic::error(
                 "data::target_among_features",
-                format!("the node {part} are to be predicted, and are among the features"),
+                format!("the {item} {part} are to be predicted, and are among the features"),
             )
             .label(place, "the features hold the answer")
             .label(of_target, "this is predicted")
-            .help(format!(
-                "leave `{part}` out of the features: `features = {other}`, `degree`, or a list without it"
-            ))
+            .help(format!("leave `{part}` out of the features: {otherwise}"))
         })
     }
 }

@@ -1,9 +1,9 @@
 //! Cross-validation.
 
-use super::{BY, ProtocolKind, Refusal, Split, Strata, idle_choice, parts_graphs, split};
+use super::{BY, ProtocolKind, Refusal, Split, Strata, are_of_graphs, idle_choice, parts_graphs, split};
 use crate::args::{ArgKind, ArgSpec, Args, BoundCall, CallSpec, Default, Range};
 use crate::diagnostic::Diagnostic;
-use crate::types::{DataFacts, Entity};
+use crate::types::{DataFacts, Entity, TargetKind};
 
 pub static SPEC: CallSpec = CallSpec {
     name: "k_fold",
@@ -41,16 +41,12 @@ impl ProtocolKind for KFold {
         let data = data?;
         // Values have no classes to count by; then every graph counts.
         let n_classified: usize = data.class_counts.iter().sum();
-        let are_nodes = data.task.is_some_and(|task| task.entity == Entity::Nodes) && data.n_graphs > 1;
-        let n_labelled = match are_nodes {
-            false if n_classified > 0 => n_classified,
-            true if !parts_graphs(Some(call)) => {
-                if n_classified > 0 {
-                    n_classified
-                } else {
-                    data.total_nodes
-                }
-            }
+        let are_parted = !are_of_graphs(data) || !parts_graphs(Some(call));
+        let n_labelled = match data.task {
+            _ if are_parted && n_classified > 0 => n_classified,
+            Some(task) if are_parted && task.entity == Entity::Nodes => data.total_nodes,
+            Some(task) if are_parted && task.is_of_edges() => data.n_edge_items,
+            Some(task) if task.kind == TargetKind::Links => data.n_links,
             _ => data.n_graphs,
         };
         let k = call.args.int("k");

@@ -54,49 +54,69 @@ pub struct Strata<'a> {
     pub classes: &'a [i64],
     /// The split that comes with the data.
     pub own_split: Option<&'a Split>,
-    /// Where the nodes of each graph begin, where the items are nodes of several graphs.
-    pub node_offsets: Option<&'a [u32]>,
+    /// Where the items of each graph begin, where they are nodes or edges of several graphs.
+    pub item_offsets: Option<&'a [u32]>,
 }
 
-/// Whether whole graphs are parted, or single nodes, where nodes of several graphs are predicted.
+/// Whether whole graphs are parted, or single nodes or edges, where those of several graphs are predicted.
 pub(super) const BY: ArgSpec = ArgSpec {
     name: "by",
-    kind: ArgKind::Choice(&["auto", "nodes", "graphs"]),
+    kind: ArgKind::Choice(&["auto", "nodes", "edges", "graphs"]),
     default: Default::Choice("auto"),
     positional: false,
-    doc: "Of nodes to be predicted: `graphs` parts whole graphs, so that the model meets new ones; `nodes` parts the nodes, \
-          whose graphs the model sees whole. `auto` parts graphs where there are several.",
+    doc: "Of nodes or edges to be predicted: `graphs` parts whole graphs, so that the model meets new ones; `nodes` and `edges` \
+          part these, whose graphs the model sees whole. `auto` parts graphs where there are several.",
 };
 
-/// Whether a call parts whole graphs of nodes that are to be predicted.
+/// Whether a call parts whole graphs of nodes or edges that are to be predicted.
 fn parts_graphs(call: Option<&BoundCall>) -> bool {
     match call {
-        Some(call) => call.args.get(BY.name).is_some_and(|by| by.value != ArgValue::Choice("nodes")),
+        Some(call) => call
+            .args
+            .get(BY.name)
+            .is_some_and(|by| ![ArgValue::Choice("nodes"), ArgValue::Choice("edges")].contains(&by.value)),
         None => true,
     }
 }
 
-/// What the parts of nodes that are to be predicted are made of: `the nodes of one graph are parted`; `None` where graphs are
-/// predicted.
+/// Whether the items of a task lie in graphs, of which there are several.
+fn are_of_graphs(data: &DataFacts) -> bool {
+    data.n_graphs > 1 && data.task.is_some_and(|task| task.entity == Entity::Nodes || task.is_of_edges())
+}
+
+/// What the parts of nodes or edges that are to be predicted are made of: `the nodes of one graph are parted`; `None` where graphs or
+/// links are predicted.
 pub fn parted_in_words(call: Option<&BoundCall>, data: &DataFacts) -> Option<&'static str> {
-    data.task.filter(|task| task.entity == Entity::Nodes)?;
+    let task = data.task.filter(|task| task.entity == Entity::Nodes || task.is_of_edges())?;
     let takes_own_split = call.map_or(data.has_split, |call| call.name == fixed::SPEC.name);
-    Some(match data.n_graphs {
-        0 | 1 => "the nodes of one graph are parted",
-        _ if takes_own_split => "nodes are parted as the data has it",
-        _ if parts_graphs(call) => "whole graphs are parted",
-        _ => "the nodes of all graphs are parted",
-    })
+    let words = match data.n_graphs {
+        0 | 1 => ["the nodes of one graph are parted", "the edges of one graph are parted"],
+        _ if takes_own_split => {
+            ["nodes are parted as the data has it", "edges are parted as the data has it"]
+        }
+        _ if parts_graphs(call) => ["whole graphs are parted"; 2],
+        _ => ["the nodes of all graphs are parted", "the edges of all graphs are parted"],
+    };
+    Some(words[usize::from(task.is_of_edges())])
 }
 
 /// `by` where there is nothing to choose.
 fn idle_choice(call: &BoundCall, data: Option<&DataFacts>) -> Option<Diagnostic> {
     let span = call.args.get(BY.name)?.span?;
     let (data, task) = data.and_then(|data| Some((data, data.task?)))?;
-    let why = match task.entity {
-        Entity::Nodes if data.n_graphs > 1 => return None,
-        Entity::Nodes => format!("{} is one graph, whose nodes are parted", data.name),
-        _ => format!("{} is about graphs, which are parted", data.name),
+    let (items, name) = (task.ends_on().items, &data.name);
+    if are_of_graphs(data) {
+        let other = ["nodes", "edges"].into_iter().find(|other| *other != items)?;
+        return (call.args.choice(BY.name) == other).then(|| {
+            Diagnostic::error("args::no_effect", format!("{name} is about {items}, and not about {other}"))
+                .label(span, format!("there are no {other} to part"))
+                .help(format!("write `by = {items}`, or `by = graphs`"))
+                .guess(span, format!("by = {items}"))
+        });
+    }
+    let why = match items {
+        "nodes" | "edges" => format!("{name} is one graph, whose {items} are parted"),
+        _ => format!("{name} is about {items}, which are parted"),
     };
     Some(
         Diagnostic::error("args::no_effect", format!("`by` has no effect here: {why}"))
@@ -106,19 +126,19 @@ fn idle_choice(call: &BoundCall, data: Option<&DataFacts>) -> Option<Diagnostic>
     )
 }
 
-/// The splits of whole graphs as splits of their nodes with a label.
-fn of_their_nodes(splits: Vec<Split>, node_offsets: &[u32], classes: &[i64]) -> Vec<Split> {
-    let nodes = |graphs: Vec<u32>| -> Vec<u32> {
+/// The splits of whole graphs as splits of their nodes or edges with a label.
+fn of_their_items(splits: Vec<Split>, item_offsets: &[u32], classes: &[i64]) -> Vec<Split> {
+    let items = |graphs: Vec<u32>| -> Vec<u32> {
         let all =
-            graphs.iter().flat_map(|&graph| node_offsets[graph as usize]..node_offsets[graph as usize + 1]);
-        all.filter(|&node| classes[node as usize] >= 0).collect()
+            graphs.iter().flat_map(|&graph| item_offsets[graph as usize]..item_offsets[graph as usize + 1]);
+        all.filter(|&item| classes[item as usize] >= 0).collect()
     };
-    let of_nodes = |split: Split| Split {
-        train: nodes(split.train),
-        validation: nodes(split.validation),
-        test: nodes(split.test),
+    let of_items = |split: Split| Split {
+        train: items(split.train),
+        validation: items(split.validation),
+        test: items(split.test),
     };
-    splits.into_iter().map(of_nodes).collect()
+    splits.into_iter().map(of_items).collect()
 }
 
 impl Strata<'_> {
@@ -140,16 +160,16 @@ pub struct Refusal {
 /// # Errors
 /// Where the data cannot be cut so, or nothing is left to train on.
 pub fn splits(call: Option<&BoundCall>, strata: &Strata, seed: u64) -> Result<(Vec<Split>, bool), Refusal> {
-    if let Some(offsets) = strata.node_offsets.filter(|_| parts_graphs(call))
+    if let Some(offsets) = strata.item_offsets.filter(|_| parts_graphs(call))
         && (call.is_some() || strata.own_split.is_none())
     {
-        // Graphs of nodes are of no class.
-        let has_label = |nodes: &[u32]| (nodes[0]..nodes[1]).any(|node| strata.classes[node as usize] >= 0);
+        // Graphs of nodes or edges are of no class.
+        let has_label = |items: &[u32]| (items[0]..items[1]).any(|item| strata.classes[item as usize] >= 0);
         let of_graphs: Vec<i64> =
-            offsets.windows(2).map(|nodes| if has_label(nodes) { 0 } else { -1 }).collect();
-        let graphs = Strata { classes: &of_graphs, own_split: None, node_offsets: None, ..*strata };
+            offsets.windows(2).map(|items| if has_label(items) { 0 } else { -1 }).collect();
+        let graphs = Strata { classes: &of_graphs, own_split: None, item_offsets: None, ..*strata };
         let (splits, has_folds) = self::splits(call, &graphs, seed)?;
-        return Ok((of_their_nodes(splits, offsets, strata.classes), has_folds));
+        return Ok((of_their_items(splits, offsets, strata.classes), has_folds));
     }
     let (splits, has_folds) = match call {
         Some(call) => {
@@ -176,9 +196,8 @@ const MAX_DEALT: usize = 4_000_000;
 /// How many items of each class the training, validation and test part of each run get, where `class_counts` items have
 /// each class; `None` where only the data says, or there are too many to deal within a check.
 pub fn parts_by_class(call: Option<&BoundCall>, data: &DataFacts) -> Option<Vec<[Vec<usize>; 3]>> {
-    // How many nodes of each class a graph brings, only the data says.
-    let are_nodes = data.task.is_some_and(|task| task.entity == Entity::Nodes) && data.n_graphs > 1;
-    if are_nodes && parts_graphs(call) {
+    // How many nodes or edges of each class a graph brings, only the data says.
+    if are_of_graphs(data) && parts_graphs(call) {
         return None;
     }
     let n_items: usize = data.class_counts.iter().sum();
@@ -249,7 +268,7 @@ mod tests {
         let classes: Vec<i64> = (0..60).map(|node| if node % 10 == 9 { -1 } else { node % 2 }).collect();
         let offsets: Vec<u32> = (0..=12).map(|graph| graph * 5).collect();
         let strata =
-            Strata { data: "SMALL", classes: &classes, own_split: None, node_offsets: Some(&offsets) };
+            Strata { data: "SMALL", classes: &classes, own_split: None, item_offsets: Some(&offsets) };
         let parts = |text: Option<&str>| {
             let call = text.map(call);
             let (splits, _) = splits(call.as_ref(), &strata, 3).unwrap();

@@ -29,7 +29,19 @@ pub fn read(
     n_edges: usize,
     known: Option<&Vocabulary>,
 ) -> Result<EdgeValues, DataError> {
-    let asked = Asked::of(Item::Edge, call, known);
+    let mut asked = Asked::of(Item::Edge, call, known);
+    // What is predicted of the edges is neither a feature nor a kind of theirs.
+    let target = call.args.choice("target");
+    if asked.choice == "auto" {
+        let other = match target {
+            "edge_labels" => Some(("edge_attributes", "attributes")),
+            "edge_attributes" => Some(("edge_labels", "labels")),
+            _ => None,
+        };
+        if let Some((part, word)) = other {
+            asked.choice = if files.has(part) { word } else { "none" };
+        }
+    }
     let (mut features, mut columns) = (None, Vec::new());
     if asked.choice != "none" {
         let (found, blocks) = features::of_files(files, &asked, n_edges, known)?;
@@ -45,6 +57,7 @@ pub fn read(
         {
             Some((columns.clone(), values.clone(), unseen.clone()))
         }
+        _ if target == "edge_labels" => None,
         _ => match read_labels(files, Item::Edge, n_edges)? {
             Some((name, table)) if table.width == 1 => {
                 let known = known.map(|known| [(known.values.as_slice(), known.unseen.as_slice())]);

@@ -2,6 +2,7 @@
 
 use crate::data::dataset::{Features, Targets};
 use crate::data::edges::EdgeList;
+use crate::types::Entity;
 
 /// The new number of a node that is left out.
 pub const DROPPED: u32 = u32::MAX;
@@ -29,7 +30,7 @@ pub fn graphs(
     moved: &[u32],
     edges: &mut EdgeList,
     features: &mut Features,
-    (targets, of_nodes): (&mut Targets, bool),
+    (targets, entity): (&mut Targets, Entity),
     graph_ids: &mut Vec<u32>,
 ) {
     let kept_edges: Vec<u32> = (0u32..)
@@ -44,9 +45,11 @@ pub fn graphs(
     let kept_nodes: Vec<u32> =
         (0..moved.len()).filter(|&node| moved[node] != DROPPED).map(|node| node as u32).collect();
     *features = features.picked(&kept_nodes);
-    let items: Vec<usize> = match of_nodes {
-        true => kept_nodes.iter().map(|&node| node as usize).collect(),
-        false => kept.to_vec(),
+    let items: Vec<usize> = match entity {
+        Entity::Nodes => kept_nodes.iter().map(|&node| node as usize).collect(),
+        Entity::Graph => kept.to_vec(),
+        // Edges name the rows of their targets.
+        _ => (0..targets.n_rows()).collect(),
     };
     match targets {
         Targets::Classes(classes) => *classes = items.iter().map(|&item| classes[item]).collect(),

@@ -81,9 +81,12 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
     let adjacency = files.require("A", "it holds the edges")?;
     let pairs = edges::read(adjacency, &graph_of, &node_offsets)?;
     drop(graph_of);
-    let values = edge_values::read(files, call, pairs.len(), known)?;
+    let n_lines = pairs.len();
+    let values = edge_values::read(files, call, n_lines, known)?;
     let (edge_columns, mut kind_labels) = (values.columns, None);
-    let mut edges = EdgeList { pairs, features: values.features, kinds: None };
+    let entity = targets::entity(call);
+    let rows = (entity == Entity::Pairs).then(|| (0..n_lines as u32).collect());
+    let mut edges = EdgeList { pairs, features: values.features, kinds: None, rows };
     if let Some((kinds, labels)) = values.kinds {
         (edges.kinds, kind_labels) = (Some(kinds), Some(labels));
     }
@@ -97,7 +100,7 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
     let prepared = features::read(files, call, &node_offsets, &edges.pairs, known)?;
     let (mut features, columns) = (prepared.features, prepared.columns);
     let (mut targets, class_names, target) =
-        targets::read(files, call, (&ids, n_numbered, n_nodes), &indicator_name, known)?;
+        targets::read(files, call, (&ids, n_numbered, [n_nodes, n_lines]), &indicator_name, known)?;
     let mut graph_ids = ids;
     let without_nodes: Vec<i64> = match graph_ids.len() < n_numbered {
         true => {
@@ -119,9 +122,8 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
     if kind_labels.is_some() {
         parts_read.push(Item::Edge.labels());
     }
-    let of_nodes = targets::are_of_nodes(call);
     parts_read.push(match targets {
-        _ if of_nodes => call.args.choice("target"),
+        _ if entity != Entity::Graph => call.args.choice("target"),
         Targets::Classes(_) => "graph_labels",
         Targets::Values { .. } if matches!(target, Some(Target::Labels(_))) => "graph_labels",
         Targets::Values { .. } => "graph_attributes",
@@ -163,14 +165,14 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
         }
         if kept.len() + 1 < node_offsets.len() {
             let moved = keep::moved(&kept, &mut node_offsets);
-            keep::graphs(&kept, &moved, &mut edges, &mut features, (&mut targets, of_nodes), &mut graph_ids);
+            keep::graphs(&kept, &moved, &mut edges, &mut features, (&mut targets, entity), &mut graph_ids);
             name = format!("{name} (graphs of at most {max_nodes} nodes)");
         }
     }
     let task = target.as_ref().map(Target::kind);
-    let mut dataset = Dataset::new(DatasetParts {
+    let parts = DatasetParts {
         name,
-        task: task.map(|kind| Task { entity: if of_nodes { Entity::Nodes } else { Entity::Graph }, kind }),
+        task: task.map(|kind| Task { entity, kind }),
         node_offsets,
         edges: edges.pairs,
         edge_features: edges.features,
@@ -181,11 +183,16 @@ fn read(files: &mut TuFiles, call: &BoundCall, known: Option<&Vocabulary>) -> Re
         fixed_split: None,
         graph_ids,
         vocabulary: Vocabulary { columns, target, edge_columns, edge_kinds: kind_labels },
-    });
+    };
+    let mut dataset = match &edges.rows {
+        Some(rows) => Dataset::of_edges(parts, rows).expect("a set without a split"),
+        None => Dataset::new(parts),
+    };
     dataset.draw_signs(prepared.random_signs);
     dataset.edits = edits;
     dataset.no_kinds = match values.n_label_columns {
         _ if has_lost_kinds => Some(NoKinds::Merged),
+        _ if call.args.choice("target") == "edge_labels" => Some(NoKinds::Target),
         0 | 1 => None,
         columns => Some(NoKinds::Columns(columns)),
     };

@@ -8,12 +8,13 @@ use crate::data::dataset::Targets;
 use crate::data::files::TuFiles;
 use crate::data::scan::FileName;
 use crate::diagnostic::count;
+use crate::types::Entity;
 
 /// What is predicted, the name of each class, and what the outputs mean.
 type Found = (Targets, Vec<String>, Option<Target>);
 
-/// What is predicted of the graphs of these numbers, of `n_graphs` that the files have lines for, or of the nodes, with the
-/// name of each class. Where the call leaves open whether it is labels or attributes and a model is known, what the model
+/// What is predicted of the graphs of these numbers, of `n_graphs` that the files have lines for, or of the nodes or edges, of which
+/// there are `n_rows`, with the name of each class. Where the call leaves open whether it is labels or attributes and a model is known, what the model
 /// predicts.
 ///
 /// # Errors
@@ -21,12 +22,12 @@ type Found = (Targets, Vec<String>, Option<Target>);
 pub fn read(
     files: &mut TuFiles,
     call: &BoundCall,
-    (ids, n_graphs, n_nodes): (&[u32], usize, usize),
+    (ids, n_graphs, n_rows): (&[u32], usize, [usize; 2]),
     indicator: &FileName,
     known: Option<&Vocabulary>,
 ) -> Result<Found, DataError> {
     let written = call.args.get("target");
-    if let Some(targets) = of_nodes(files, call, n_nodes, known)? {
+    if let Some(targets) = of_parts(files, call, n_rows, known)? {
         return Ok(targets);
     }
     let of_model = known.filter(|_| written.is_none_or(|arg| arg.span.is_none())).and_then(|known| {
@@ -122,22 +123,29 @@ pub fn lines_of_numbered(files: &mut TuFiles, largest: usize) -> Result<Option<u
     Ok(n_lines.filter(|&n_lines| n_lines == largest))
 }
 
-/// Whether a call predicts something of the nodes.
-pub fn are_of_nodes(call: &BoundCall) -> bool {
-    matches!(call.args.choice("target"), "node_labels" | "node_attributes")
+/// What a call predicts something of: graphs, nodes, or edges, which are pairs of nodes.
+pub fn entity(call: &BoundCall) -> Entity {
+    match call.args.choice("target") {
+        "node_labels" | "node_attributes" => Entity::Nodes,
+        "edge_labels" | "edge_attributes" => Entity::Pairs,
+        _ => Entity::Graph,
+    }
 }
 
-/// The labels or attributes of the nodes, where the call predicts these. Of a set that lacks them for a model that is known,
+/// The labels or attributes of the nodes or edges, where the call predicts these. Of a set that lacks them for a model that is known,
 /// nothing is there to be measured against.
-fn of_nodes(
+fn of_parts(
     files: &mut TuFiles,
     call: &BoundCall,
-    n_nodes: usize,
+    [n_nodes, n_edges]: [usize; 2],
     known: Option<&Vocabulary>,
 ) -> Result<Option<Found>, DataError> {
-    if !are_of_nodes(call) {
-        return Ok(None);
-    }
+    let (item, n_items) = match entity(call) {
+        Entity::Nodes => (Item::Node, n_nodes),
+        Entity::Pairs => (Item::Edge, n_edges),
+        _ => return Ok(None),
+    };
+    let word = item.word();
     let part = call.args.choice("target");
     let span = call.args.get("target").and_then(|arg| arg.span);
     if !files.has(part) {
@@ -153,11 +161,15 @@ fn of_nodes(
         .help("leave `target` out: what the set has is used")
         .span(span));
     }
-    if part == "node_attributes" {
+    if part == item.attributes() {
         let text = files.open(part)?.expect("the set has it");
         let name = text.name.clone();
-        let table = text.reals(n_nodes, "a node attribute (a real number)")?;
-        super::expect_rows(&name, table.n_rows, n_nodes, "node")?;
+        let expected = match item {
+            Item::Node => "a node attribute (a real number)",
+            Item::Edge => "an edge attribute (a real number)",
+        };
+        let table = text.reals(n_items, expected)?;
+        super::expect_rows(&name, table.n_rows, n_items, word)?;
         let target = Target::Values(table.width);
         return Ok(Some((
             Targets::Values { values: table.values, n_values: table.width },
@@ -165,16 +177,16 @@ fn of_nodes(
             Some(target),
         )));
     }
-    let (name, table) = read_labels(files, Item::Node, n_nodes)?.expect("the set has it");
+    let (name, table) = read_labels(files, item, n_items)?.expect("the set has it");
     if table.width != 1 {
         return Err(name
             .whole(
                 "data::unsupported_set",
-                format!("has {} labels for each node: a model predicts one class", table.width),
+                format!("has {} labels for each {word}: a model predicts one class", table.width),
             )
             .help("keep the column of one of them"));
     }
-    classes_of(&name, &table.values, None, "node", known.and_then(Vocabulary::classes)).map(Some)
+    classes_of(&name, &table.values, None, word, known.and_then(Vocabulary::classes)).map(Some)
 }
 
 /// Classes in the order of their labels.
