@@ -11,6 +11,7 @@ use crate::diagnostic::{Diagnostic, count};
 use crate::settings;
 use crate::source::SourceMap;
 use crate::train::write_file;
+use crate::types::NodeType;
 use serde_json::json;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -305,6 +306,19 @@ fn edge_values(summary: &Summary) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     if summary.n_edge_features > 0 {
         facts.push(("edge features", columns));
+    }
+    if let Some(schema) = &summary.schema {
+        let of_type = |of: &NodeType| {
+            let columns = count(of.n_columns, "feature");
+            format!("{} ({}, {columns})", of.name, of.n_nodes)
+        };
+        let relation =
+            |place: usize| format!("{} ({})", schema.words(place), schema.relations[place].n_edges);
+        let all: Vec<String> = schema.nodes.iter().map(of_type).collect();
+        facts.push(("node types", all.join(", ")));
+        let all: Vec<String> = (0..schema.relations.len()).map(relation).collect();
+        facts.push(("relations", all.join(", ")));
+        return facts;
     }
     // Kinds that are the only columns need no second line.
     if summary.n_edge_kinds > 0 && summary.edge_kinds != summary.edge_features {

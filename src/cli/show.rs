@@ -10,7 +10,7 @@ use crate::ops::{self, LossKind};
 use crate::plan::words::{Count, bytes, grouped, scaled};
 use crate::plan::{Launch, average_costs, listing};
 use crate::settings::data::features;
-use crate::types::Entity;
+use crate::types::{Dim, Entity, SizesWithData};
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -159,11 +159,20 @@ struct Shown<'a> {
 impl<'a> Shown<'a> {
     fn new(model: &'a Model, compiled: &'a Compiled) -> Self {
         let costs = compiled.data.facts().and_then(|facts| average_costs(model, &facts));
+        let mut sizes = compiled.data.facts().map(|facts| SizesWithData::new(&facts));
+        let mut filled = |dim: Dim| match &mut sizes {
+            Some(sizes) => Dim { size: sizes.of(&dim.size), ..dim },
+            None => dim,
+        };
         let stage = |(idx, node): (NodeIndex, &'a Node)| {
             let inputs = model.inputs(idx);
             let trained = model.own_weights(idx).into_iter().filter(|weight| weight.is_trained);
-            let weights: Vec<_> =
-                trained.map(|weight| (weight.name, Count::of_shapes([weight.shape.as_slice()]))).collect();
+            let weights: Vec<_> = trained
+                .map(|weight| {
+                    let shape: Vec<Dim> = weight.shape.into_iter().map(&mut filled).collect();
+                    (weight.name, Count::of_shapes([shape.as_slice()]))
+                })
+                .collect();
             let parameters = total(weights.iter().map(|(_, count)| count));
             let cost = costs.as_ref().map(|costs| costs[idx.index()]);
             Stage {

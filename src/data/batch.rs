@@ -4,6 +4,7 @@ use super::features::scaling::Scaling;
 use crate::ir::Model;
 use crate::kernels::graph::{Csr, SparseGraph};
 use crate::kernels::sparse::{Constants, SparseMatrix};
+use crate::ops::hetero::Lifted;
 use crate::ops::{self, Operator};
 use std::sync::Arc;
 
@@ -18,7 +19,9 @@ impl EdgeReads {
     /// What the stages of a model read.
     pub fn of(model: &Model) -> Self {
         let reads = |op: &dyn Operator| model.nodes().any(|(_, node)| node.op.name() == op.name());
-        Self { features: reads(ops::EDGES), kinds: reads(ops::EDGE_LABELS) }
+        let by_relation = |args| matches!(Lifted::of(args), Some(Lifted::Relations(_)));
+        let is_by_relation = model.nodes().any(|(_, node)| by_relation(&node.args));
+        Self { features: reads(ops::EDGES), kinds: reads(ops::EDGE_LABELS) || is_by_relation }
     }
 
     pub const NOTHING: Self = Self { features: false, kinds: false };

@@ -8,14 +8,14 @@
 //! the header, little-endian, with a checksum over all of them. Processes that read it at once share the system's copy of the file.
 
 use super::columns::Vocabulary;
-use super::dataset::{Dataset, EdgeEdits, Features, Names, SparseRows, Targets, Unread};
+use super::dataset::{Dataset, EdgeEdits, Features, Names, SparseRows, Targets, Types, Unread};
 use super::{DataOptions, EdgeItems, Links, facts_cache};
 use crate::args::BoundCall;
 use crate::files::{self, sealed};
 use crate::kernels::graph::{Csr, EdgeKinds};
 use crate::regular;
 use crate::settings::protocol::Split;
-use crate::types::{NoKinds, Task};
+use crate::types::{NoKinds, Schema, Task};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::{self, BufWriter, Read, Write};
@@ -58,6 +58,7 @@ struct Header {
     has_links: bool,
     /// Of edges that are items, whether they lead from one end to the other.
     has_directed_items: Option<bool>,
+    schema: Option<Schema>,
     fingerprint: String,
     structure_fingerprint: String,
     /// Numbers of each array behind the header, in their order.
@@ -229,6 +230,9 @@ fn save(entry: &Path, dataset: &Dataset) -> io::Result<()> {
     for array in [ends.as_deref(), entries.as_deref(), of_items.map(|items| items.offsets.as_slice())] {
         arrays.extend(array.map(Numbers::Words));
     }
+    if let Some(types) = &dataset.types {
+        arrays.push(Numbers::Words(&types.of_node));
+    }
     let mut sum = Sha256::new();
     for array in &arrays {
         array.bytes(&mut |bytes| {
@@ -263,6 +267,7 @@ fn save(entry: &Path, dataset: &Dataset) -> io::Result<()> {
         n_own_kinds: dataset.n_own_kinds,
         has_links: dataset.links.is_some(),
         has_directed_items: of_items.map(|items| items.is_directed),
+        schema: dataset.types.as_ref().map(|types| types.schema.clone()),
         fingerprint: dataset.fingerprint.clone(),
         structure_fingerprint: dataset.structure_fingerprint.clone(),
         lengths: arrays.iter().map(|array| array.len() as u64).collect(),
@@ -380,6 +385,10 @@ fn open(entry: &Path) -> Option<Dataset> {
         }
         None => None,
     };
+    let types = match header.schema {
+        Some(schema) => Some(Types { schema, of_node: arrays.words()? }),
+        None => None,
+    };
     if arrays.left > 0 || sealed::hex(arrays.sum) != header.sum {
         return None;
     }
@@ -412,6 +421,7 @@ fn open(entry: &Path) -> Option<Dataset> {
         scales_columns: header.scales_columns,
         n_left: header.n_left,
         n_own_kinds: header.n_own_kinds,
+        types,
         links: None,
         edge_items,
         fingerprint: header.fingerprint,

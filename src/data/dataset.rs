@@ -4,11 +4,11 @@ use super::batch::{EdgeReads, Reading};
 use super::columns::Vocabulary;
 use super::features::parts;
 use crate::diagnostic::count;
-use crate::kernels::graph::{Csr, EdgeKinds, SparseGraph};
+use crate::kernels::graph::{Csr, EdgeKinds, NodeTypes, SparseGraph};
 use crate::kernels::sparse::SparseMatrix;
 use crate::rng::{below, generator};
 use crate::settings::protocol::Split;
-use crate::types::{DataFacts, Degrees, NoKinds, Task};
+use crate::types::{DataFacts, Degrees, NoKinds, Schema, Task};
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::sync::Arc;
@@ -55,6 +55,8 @@ pub struct Dataset {
     pub n_left: usize,
     /// Kinds of edges that were read; further ones are those of their reverses, which were added.
     pub n_own_kinds: Option<usize>,
+    /// Types of its nodes and its relations; `None` where all nodes are of one type.
+    pub types: Option<Types>,
     /// What a task on links is about; `None` for other tasks.
     pub links: Option<Arc<super::Links>>,
     /// What a task on edges is about; `None` for other tasks.
@@ -63,6 +65,14 @@ pub struct Dataset {
     pub fingerprint: String,
     /// The same without what edges carry: the fingerprint that versions gave which did not read it.
     pub structure_fingerprint: String,
+}
+
+/// Types of the nodes of heterogeneous data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Types {
+    pub schema: Schema,
+    /// Of each node, its place in the schema.
+    pub of_node: Vec<u32>,
 }
 
 /// Names out of files, for predictions: models see none of them.
@@ -353,6 +363,7 @@ impl Dataset {
             scales_columns: false,
             n_left: 0,
             n_own_kinds: None,
+            types: None,
             links: None,
             edge_items: None,
             fingerprint: String::new(),
@@ -364,6 +375,28 @@ impl Dataset {
     pub(super) fn sealed(mut self) -> Self {
         (self.fingerprint, self.structure_fingerprint) = self.hash_content();
         self
+    }
+
+    /// With types of its nodes, whose relations are the kinds of its edges.
+    ///
+    /// # Panics
+    /// Where there is not one type for every node and one relation for every kind of edges, or an edge joins other types than its
+    /// relation says: readers make them together.
+    pub fn set_types(&mut self, types: Types) {
+        assert_eq!(types.of_node.len(), self.n_nodes(), "a type for every node");
+        assert_eq!(types.schema.relations.len(), self.n_edge_kinds(), "a relation for every kind of edges");
+        if let Some(kinds) = &self.edge_kinds {
+            for target in 0..self.n_nodes() {
+                let entries = self.adjacency.offsets[target]..self.adjacency.offsets[target + 1];
+                for (entry, &source) in entries.zip(self.adjacency.row(target)) {
+                    let relation = &types.schema.relations[kinds.of_entry[entry as usize] as usize];
+                    let ends = [source as usize, target].map(|node| types.of_node[node] as usize);
+                    assert_eq!(ends, [relation.source, relation.target], "an edge of its relation");
+                }
+            }
+        }
+        self.types = Some(types);
+        (self.fingerprint, self.structure_fingerprint) = self.hash_content();
     }
 
     /// Has the signs of these columns of features drawn for each training batch, of each connected part of a graph and each
@@ -452,6 +485,25 @@ impl Dataset {
         }
     }
 
+    /// The nodes of the types whose nodes have targets; all nodes where none has one, or all are of one type.
+    pub fn nodes_of_target(&self) -> Vec<u32> {
+        let all = || (0..self.n_nodes() as u32).collect();
+        let Some(Types { schema, of_node }) = &self.types else { return all() };
+        let has_target = |node: usize| match &self.targets {
+            Targets::Classes(classes) => classes[node] >= 0,
+            Targets::Values { values, n_values } => !values[node * n_values].is_nan(),
+            Targets::None => false,
+        };
+        let mut is_asked = vec![false; schema.nodes.len()];
+        (0..self.n_nodes())
+            .filter(|&node| has_target(node))
+            .for_each(|node| is_asked[of_node[node] as usize] = true);
+        if !is_asked.contains(&true) {
+            return all();
+        }
+        (0u32..).zip(of_node).filter(|(_, of)| is_asked[**of as usize]).map(|(node, _)| node).collect()
+    }
+
     /// The class of each item for stratified splits; one class for all where targets are not classes.
     pub fn strata(&self) -> Vec<i64> {
         match &self.targets {
@@ -512,6 +564,7 @@ impl Dataset {
             n_left: self.n_left,
             n_edge_items: self.edge_items.as_ref().map_or(0, |items| items.len()),
             has_directed_items: self.edge_items.as_ref().is_some_and(|items| items.is_directed),
+            schema: self.types.as_ref().map(|types| types.schema.clone()),
         }
     }
 
@@ -557,6 +610,16 @@ impl Dataset {
             hash.words(&split.train);
             hash.words(&split.validation);
             hash.words(&split.test);
+        }
+        if let Some(Types { schema, of_node }) = &self.types {
+            hash.0.update(b"types of nodes");
+            hash.words(of_node);
+            let names =
+                schema.nodes.iter().map(|of| &of.name).chain(schema.relations.iter().map(|of| &of.name));
+            for name in names {
+                hash.numbers(&[name.len() as u64]);
+                hash.0.update(name.as_bytes());
+            }
         }
         // What edges carry comes last and with marks of its own, so that data without it reads as it always did.
         let structure = hex(&hash.0.clone().finalize());
@@ -735,7 +798,7 @@ impl Dataset {
             let of_entry = Arc::new(of_entry);
             graph = graph.with_kinds(Some(EdgeKinds { of_entry, n_kinds: kinds.n_kinds }));
         }
-        let graph = Arc::new(graph);
+        let graph = Arc::new(graph.with_types(self.types_of(graphs)));
         Ok(super::GraphBatch {
             graphs: graphs.to_vec(),
             x,
@@ -745,6 +808,18 @@ impl Dataset {
             graph,
             pairs: None,
             pair_edges: None,
+        })
+    }
+
+    /// The types of the nodes of these graphs.
+    fn types_of(&self, graphs: &[u32]) -> Option<NodeTypes> {
+        let Types { schema, of_node } = self.types.as_ref()?;
+        let nodes = graphs.iter().flat_map(|&graph| &of_node[self.graph_nodes(graph as usize)]);
+        let ends = schema.relations.iter().map(|relation| [relation.source as u32, relation.target as u32]);
+        Some(NodeTypes {
+            of_node: Arc::new(nodes.copied().collect()),
+            n_types: schema.nodes.len(),
+            relations: Arc::new(ends.collect()),
         })
     }
 

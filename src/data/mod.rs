@@ -34,7 +34,7 @@ pub use crate::settings::protocol::Split;
 use crate::source::{SourceMap, Span};
 pub use batch::{EdgeReads, GraphBatch};
 pub use columns::{Columns, Target, Vocabulary};
-pub use dataset::{Dataset, DatasetParts, EdgeEdits, Features, Names, SparseRows, Targets, Unread};
+pub use dataset::{Dataset, DatasetParts, EdgeEdits, Features, Names, SparseRows, Targets, Types, Unread};
 pub use edge_items::EdgeItems;
 pub use error::DataError;
 pub use facts_cache::facts;

@@ -2,7 +2,7 @@
 
 use super::columns::KindLabels;
 use super::dataset::{Dataset, EdgeEdits, Targets, Unread};
-use crate::types::TargetKind;
+use crate::types::{Schema, TargetKind};
 use serde::Serialize;
 
 /// The edges that a task is about.
@@ -46,6 +46,9 @@ pub struct Summary {
     pub n_edge_kinds: usize,
     /// What they are, in words; empty where there are none.
     pub edge_kinds: String,
+    /// Types of nodes and relations between them; absent where all nodes are of one type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Schema>,
     /// What the options of the source did to the edges of its files.
     pub edits: EdgeEdits,
     /// What the data carries but no model sees.
@@ -178,6 +181,7 @@ impl Summary {
             edge_features: facts.edge_columns.clone(),
             n_edge_kinds: data.n_edge_kinds(),
             edge_kinds: data.vocabulary.edge_kinds.as_ref().map(KindLabels::words).unwrap_or_default(),
+            schema: data.types.as_ref().map(|types| types.schema.clone()),
             edits: data.edits,
             unread: data.unread.clone(),
             is_symmetric: data.is_symmetric(),

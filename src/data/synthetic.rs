@@ -1,7 +1,7 @@
 //! Random data for tests of laws and for the witness: graphs of all awkward kinds, and renumbering.
 
 use super::columns::Vocabulary;
-use super::dataset::{Dataset, DatasetParts, Features, Targets};
+use super::dataset::{Dataset, DatasetParts, Features, Targets, Types};
 use super::edge_items::NO_ROW;
 use crate::kernels::graph::EdgeKinds;
 use crate::rng::{below, generator, unit};
@@ -246,7 +246,7 @@ pub fn renumber_by(data: &Dataset, moved: &[u32]) -> Dataset {
         graph_ids: data.graph_ids.clone(),
         vocabulary: data.vocabulary.clone(),
     };
-    match &data.edge_items {
+    let mut renumbered = match &data.edge_items {
         Some(items) => {
             let mut rows = vec![NO_ROW; data.n_edges()];
             (0u32..).zip(&items.entries).for_each(|(item, entries)| {
@@ -255,7 +255,12 @@ pub fn renumber_by(data: &Dataset, moved: &[u32]) -> Dataset {
             Dataset::of_edges(parts, &rows).expect("without a split")
         }
         None => Dataset::new(parts),
+    };
+    if let Some(Types { schema, of_node }) = &data.types {
+        let of_node = old_of.iter().map(|&old| of_node[old as usize]).collect();
+        renumbered.set_types(Types { schema: schema.clone(), of_node });
     }
+    renumbered
 }
 
 #[cfg(test)]

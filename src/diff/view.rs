@@ -80,7 +80,8 @@ impl<'a> View<'a> {
             let place = &side.model.graph[node];
             let inputs: Vec<&Type> = stage.inputs.iter().map(|&input| &types[input]).collect();
             let cx = FactCx { args: &place.args, inputs: &inputs, output: &types[idx] };
-            let shape = |dims: Vec<Dim>| dims.into_iter().map(|dim| dim.size).collect();
+            let mut shape =
+                |dims: Vec<Dim>| dims.into_iter().map(|dim| filled(&dim.size, &mut sizes)).collect();
             let own = if stage.shares.is_some() { Vec::new() } else { place.op.weights(&cx) };
             let weights = own.into_iter().map(|spec| Weight {
                 name: spec.name,

@@ -16,6 +16,7 @@ pub mod replay;
 
 use crate::data::{Dataset, EdgeReads};
 use crate::ir::Model;
+use crate::ops::hetero::Lifted;
 use crate::plan::trace::{FLOAT_BYTES, Graphs, Trace, Work};
 use crate::plan::words;
 use crate::plan::{StageCost, Tracer, stage_costs};
@@ -529,7 +530,15 @@ fn forward_bytes(tracer: &Tracer, graphs: &Graphs) -> (f64, f64) {
 fn weight_counts(tracer: &Tracer, idx: petgraph::graph::NodeIndex) -> impl Iterator<Item = (usize, bool)> {
     let model = tracer.model();
     let weights = model.own_weights(idx);
-    weights.into_iter().map(|weight| (words::numbers(&weight.shape).unwrap_or(0), weight.is_trained))
+    // Those of each relation or type have an axis for these.
+    let n_parts = Lifted::of(&model.graph[idx].args).map(|by| tracer.n_parts(by));
+    weights.into_iter().map(move |weight| {
+        let numbers = match n_parts {
+            Some(n_parts) => n_parts * words::numbers(&weight.shape[1..]).unwrap_or(0),
+            None => words::numbers(&weight.shape).unwrap_or(0),
+        };
+        (numbers, weight.is_trained)
+    })
 }
 
 /// As many of a list as can be traced, evenly over it, and how many each of them stands for.

@@ -1,11 +1,12 @@
-//! Structure that the builder expands: `repeat`, `residual` and `fixed_point`.
+//! Structure that the builder expands: `repeat`, `residual`, `fixed_point` and `hetero`.
 
-use super::{Builder, Cursor, Stop, Wanted};
+use super::{Builder, Cursor, Node, Stop, Wanted};
 use crate::args::{ArgValue, Args};
 use crate::bind::{Bound, Env};
 use crate::ops;
 use crate::ops::combinators::Expansion;
 use crate::ops::findings::shape;
+use crate::ops::hetero::{Combine, Lifted};
 use crate::source::Span;
 use petgraph::graph::NodeIndex;
 
@@ -22,6 +23,7 @@ impl Expansion {
             Expansion::Repeat => expand_repeat(builder, bound, cursor, span),
             Expansion::Residual => expand_residual(builder, bound, cursor, span),
             Expansion::FixedPoint => expand_fixed_point(builder, bound, cursor, span),
+            Expansion::Hetero => expand_hetero(builder, bound, cursor, span),
         }
     }
 }
@@ -125,4 +127,34 @@ fn expand_fixed_point<'p>(
     let args = bound.args.0.into_iter().filter(|arg| arg.value != ArgValue::Pipeline).collect();
     let node = builder.add_node(ops::FIXED_POINT, Args(args), span, &[(0, state), (1, end.node)])?;
     Ok(Cursor { node, is_start: false })
+}
+
+fn expand_hetero<'p>(
+    builder: &mut Builder<'p>,
+    bound: Bound<'p>,
+    cursor: Cursor,
+    span: Span,
+) -> Result<Cursor, Stop> {
+    let Some(pipeline) = bound.pipelines.first() else { return Ok(cursor) };
+    let combine = Combine::from_name(bound.args.choice("aggregate")).unwrap_or(Combine::Sum);
+    let first_new = builder.graph.node_count();
+    let env = Env::child(&pipeline.value.env);
+    builder.open_scope("hetero", span);
+    let result = builder.apply(pipeline.value.expr, &env, cursor);
+    builder.close_scope();
+    let cursor = result?;
+    for node in (first_new..builder.graph.node_count()).map(NodeIndex::new) {
+        let made = &builder.made[node.index()];
+        // Values of the edges are those of the whole graph.
+        if made.stands_behind.is_some() || made.is_for_edges {
+            continue;
+        }
+        let Node { op, args, .. } = &mut builder.graph[node];
+        if Lifted::of(args).is_none()
+            && let Some(lifted) = Lifted::for_operator(*op, args, combine)
+        {
+            lifted.mark(args);
+        }
+    }
+    Ok(cursor)
 }

@@ -6,6 +6,7 @@ use super::build::{Made, Wanted};
 use crate::args::{ArgKind, Args, EdgeValue};
 use crate::bind::Findings;
 use crate::ops::findings::{levels, shape, symmetry};
+use crate::ops::hetero;
 use crate::ops::{Action, Family, InferCx, Operator, Ports, WidthRule};
 use crate::source::Span;
 use crate::types::{DataFacts, Dim, Entity, Level, MAX_TERMS, Size, SizesWithData, Type};
@@ -69,6 +70,7 @@ pub(crate) fn infer_types(
         let ended_by = made[idx.index()].home.map(|pooling| graph[pooling].span);
         let inferred = levels::takes_edges(&cx).and_then(|()| {
             let ty = node.op.infer(&cx)?;
+            hetero::fits(&cx)?;
             levels::edge_arguments(&cx, ended_by)?;
             match node.op.action(&node.args) == Action::Lift && !undoes_one(graph, &inputs) {
                 true => Err(levels::no_way_back(&cx)),

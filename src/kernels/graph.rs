@@ -160,6 +160,15 @@ pub struct EdgeKinds {
     pub n_kinds: usize,
 }
 
+/// Which type each node is of, and which types the kinds of edges join.
+#[derive(Debug, Clone)]
+pub struct NodeTypes {
+    pub of_node: Arc<Vec<u32>>,
+    pub n_types: usize,
+    /// By kind of edge: the type it leads from and the type it leads to.
+    pub relations: Arc<Vec<[u32; 2]>>,
+}
+
 /// What the edges of a graph were in the one that a pooling made it of.
 #[derive(Debug, Clone)]
 pub(crate) enum Remaining {
@@ -188,6 +197,8 @@ pub struct SparseGraph {
     pub graph_offsets: Arc<Vec<u32>>,
     /// Of each entry of `adjacency`, where the data names kinds and the batch was asked for them.
     pub kinds: Option<EdgeKinds>,
+    /// Types of the nodes, where the data has several and they are those of the input.
+    pub types: Option<NodeTypes>,
     /// Where a pooling made this graph out of another one: what each entry of `adjacency` was there.
     pub(crate) remaining: Option<Remaining>,
     /// The same of its nodes.
@@ -196,6 +207,8 @@ pub struct SparseGraph {
     pub(crate) degrees: crate::kernels::DegreeCache,
     /// Maps between edges and nodes, computed by the first program that asks.
     pub(crate) maps: crate::kernels::program::MapCache,
+    /// The graph cut into its relations and into its types of nodes, by the first stage that asks.
+    pub(crate) parts: super::parts::PartsCache,
     /// Adjacency and transpose on the device, uploaded by the first kernel that asks.
     #[cfg(feature = "cuda")]
     pub(crate) on_device: Arc<[crate::kernels::device::cuda::DeviceCsr; 2]>,
@@ -209,10 +222,12 @@ impl SparseGraph {
             transpose,
             graph_offsets,
             kinds: None,
+            types: None,
             remaining: None,
             origin: None,
             degrees: Default::default(),
             maps: Default::default(),
+            parts: Default::default(),
             #[cfg(feature = "cuda")]
             on_device: Default::default(),
         }
@@ -266,7 +281,7 @@ impl SparseGraph {
         let origin = self.origin.clone();
         let remaining = Some(Remaining::Kept(Arc::new(entries)));
         let left = Self::new(adjacency, transpose, self.graph_offsets.clone()).with_kinds(kinds);
-        Self { remaining, origin, ..left }
+        Self { remaining, origin, types: self.types.clone(), ..left }
     }
     /// The same graph as one without edges that have gone, for values of its edges that follow.
     #[must_use]
@@ -299,6 +314,11 @@ impl SparseGraph {
         let fits = |kinds: &EdgeKinds| kinds.of_entry.len() == self.adjacency.n_entries();
         assert!(kinds.as_ref().is_none_or(fits), "a kind for every entry");
         Self { kinds, ..self }
+    }
+    /// The same with the type of each node.
+    #[must_use]
+    pub fn with_types(self, types: Option<NodeTypes>) -> Self {
+        Self { types, ..self }
     }
     pub fn n_nodes(&self) -> usize {
         self.adjacency.n_rows()

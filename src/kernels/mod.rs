@@ -33,6 +33,7 @@ pub mod nearest;
 pub mod norm;
 pub mod pairs;
 pub(crate) mod parallel;
+pub mod parts;
 mod product;
 pub(crate) mod program;
 pub mod propagate;

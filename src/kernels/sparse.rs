@@ -84,6 +84,24 @@ impl SparseMatrix {
             .map(|known| if known.dtype() == dtype { known } else { tensor })
     }
 
+    /// Some of the rows, in this order.
+    ///
+    /// # Panics
+    /// Where there is no such row.
+    #[must_use]
+    pub fn picked(&self, picked: &[u32]) -> Self {
+        let rows = &self.pattern.rows;
+        let mut csr = Csr { offsets: vec![0], indices: Vec::new(), n_cols: rows.n_cols };
+        let mut values = Vec::new();
+        for &row in picked {
+            let entries = rows.offsets[row as usize] as usize..rows.offsets[row as usize + 1] as usize;
+            csr.indices.extend_from_slice(&rows.indices[entries.clone()]);
+            values.extend_from_slice(&self.values[entries]);
+            csr.offsets.push(csr.indices.len() as u32);
+        }
+        Self::new(csr, values)
+    }
+
     /// The matrix with each number set to 0 with probability `p` and the others scaled by `1 / (1 − p)`: the same numbers
     /// as [`super::dropout()`] drops of the matrix written out.
     ///

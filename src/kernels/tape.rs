@@ -441,7 +441,7 @@ pub(crate) trait Recorded {
 }
 
 /// Whether gradients will be asked of the tape.
-fn is_taped(args: &[&Tensor]) -> bool {
+pub(crate) fn is_taped(args: &[&Tensor]) -> bool {
     is_running() && args.iter().any(|arg| arg.track_op())
 }
 

@@ -3,6 +3,7 @@
 mod composite;
 mod fixed_point;
 mod given;
+mod hetero;
 mod loss;
 mod network;
 mod parameters;

@@ -1,6 +1,7 @@
 //! A checked model as a network that runs.
 
 use super::fixed_point::{self, Implicit, Loop};
+use super::hetero::{PerPart, part_names};
 use super::parameters::{Parameter, Parameters, initialise};
 use super::{ForwardCx, LowerCx, Module, NodeWeights, Structure, Value};
 use crate::check::Checked;
@@ -9,6 +10,7 @@ use crate::ir::{LossTerm, Model, misfit};
 use crate::kernels::graph::SparseGraph;
 use crate::kernels::sparse::StandIns;
 use crate::kernels::tape;
+use crate::ops::hetero::Lifted;
 use crate::ops::loss::balanced_weights;
 use crate::ops::{self, FactCx, Init, LossKind};
 use crate::plan::{Plan, Step, plan};
@@ -55,6 +57,8 @@ pub struct Network {
     pub(super) loops: Vec<Loop>,
     /// What the data hands to each step without inputs.
     given: Vec<Option<Entity>>,
+    /// By step: whether it is the types of the nodes.
+    is_of_types: Vec<bool>,
     /// By step: whether its result has a row for each pair that the task asks about.
     is_of_pairs: Vec<bool>,
     n_edge_features: Option<usize>,
@@ -118,6 +122,7 @@ impl Network {
             let inputs: Vec<&Type> =
                 model.inputs(step.node).into_iter().map(|input| &model.graph[input].ty).collect();
             let cx = FactCx { args: &node.args, inputs: &inputs, output: &node.ty };
+            // Of all parts, one part after another.
             let mut weights = NodeWeights::default();
             if let Some(owner) = node.shares {
                 let Some(shared) = known.get(&owner) else {
@@ -130,45 +135,63 @@ impl Network {
                 }
                 weights = shared.clone();
             }
-            let own = if node.shares.is_some() { Vec::new() } else { node.op.weights(&cx) };
-            for spec in own {
-                let shape: Option<Vec<usize>> = spec.shape.iter().map(|dim| dim.known()).collect();
-                let Some(shape) = shape else {
-                    let size = spec.shape.iter().find(|dim| dim.known().is_none());
-                    return Err(BuildError::SymbolicSize {
-                        stage: step.node.index(),
-                        operator: node.op.name(),
-                        weight: spec.name,
-                        size: size.map(|dim| dim.size.to_string()).unwrap_or_default(),
-                        data: data.name.clone(),
-                    });
-                };
-                let name = parameter_name(step.node, ops::weight_scope(node.op), spec.name);
-                let var = initialise(spec.init, data.degrees, &shape, dtype, device, seed, &name)?;
-                if !spec.is_trained && spec.init.is_counted() {
-                    of_degrees.push((spec.init, var.clone()));
+            // One set of weights, or one for each relation or type of nodes.
+            let lifted = Lifted::of(&node.args);
+            let parts = lifted.map_or_else(|| vec![None], |lifted| part_names(lifted, data));
+            let own = if node.shares.is_some() { Vec::new() } else { node.op.weights_of_part(&cx) };
+            let mut modules_of_parts = Vec::with_capacity(parts.len());
+            let mut all = NodeWeights::default();
+            for (place, part) in parts.iter().enumerate() {
+                let n_shared = weights.0.len() / parts.len();
+                let mut weights = NodeWeights(weights.0[place * n_shared..(place + 1) * n_shared].to_vec());
+                for spec in &own {
+                    let shape: Option<Vec<usize>> = spec.shape.iter().map(|dim| dim.known()).collect();
+                    let Some(shape) = shape else {
+                        let size = spec.shape.iter().find(|dim| dim.known().is_none());
+                        return Err(BuildError::SymbolicSize {
+                            stage: step.node.index(),
+                            operator: node.op.name(),
+                            weight: spec.name,
+                            size: size.map(|dim| dim.size.to_string()).unwrap_or_default(),
+                            data: data.name.clone(),
+                        });
+                    };
+                    let scope = ops::weight_scope(node.op);
+                    let name = match part {
+                        None => parameter_name(step.node, scope, spec.name),
+                        Some(part) => parameter_name(step.node, scope, &format!("{part}.{}", spec.name)),
+                    };
+                    let var = initialise(spec.init, data.degrees, &shape, dtype, device, seed, &name)?;
+                    if !spec.is_trained && spec.init.is_counted() {
+                        of_degrees.push((spec.init, var.clone()));
+                    }
+                    weights.0.push((spec.name, var.clone()));
+                    parameters.push(Parameter { name, var, is_trained: spec.is_trained });
                 }
-                weights.0.push((spec.name, var.clone()));
-                parameters.push(Parameter { name, var, is_trained: spec.is_trained });
+                modules_of_parts.push(
+                    LowerCx {
+                        idx: step.node,
+                        node,
+                        args: &node.args,
+                        inputs: &inputs,
+                        output: &node.ty,
+                        activation: step.activation,
+                        needs_adjacency: step.needs_adjacency,
+                        needs_assignment: step.needs_assignment,
+                        losses: &step.losses,
+                        weights: &weights,
+                    }
+                    .module()?,
+                );
+                all.0.extend(weights.0);
             }
             if is_shared.contains(&step.node) {
-                known.insert(step.node, weights.clone());
+                known.insert(step.node, all);
             }
-            modules.push(
-                LowerCx {
-                    idx: step.node,
-                    node,
-                    args: &node.args,
-                    inputs: &inputs,
-                    output: &node.ty,
-                    activation: step.activation,
-                    needs_adjacency: step.needs_adjacency,
-                    needs_assignment: step.needs_assignment,
-                    losses: &step.losses,
-                    weights: &weights,
-                }
-                .module()?,
-            );
+            modules.push(match lifted {
+                None => modules_of_parts.remove(0),
+                Some(by) => Box::new(PerPart { by, modules: modules_of_parts }),
+            });
         }
         // Kept as a buffer, so that a checkpoint has the weights that it was trained with.
         let class_weights = match model.losses.iter().find(|term| term.loss.weighs_classes(&term.args)) {
@@ -208,6 +231,11 @@ impl Network {
                 .steps
                 .iter()
                 .map(|step| step.inputs.is_empty().then(|| model.graph[step.node].ty.entity))
+                .collect(),
+            is_of_types: plan
+                .steps
+                .iter()
+                .map(|step| model.graph[step.node].op.name() == ops::NODE_TYPES.name())
                 .collect(),
             is_of_pairs: plan
                 .steps
@@ -352,6 +380,10 @@ impl Network {
                     given = self.of_edges(entity, batch)?;
                     inputs.push(&given);
                 }
+                Some(_) if self.is_of_types[idx] => {
+                    given = self.of_types(idx, batch)?;
+                    inputs.push(&given);
+                }
                 Some(_) => inputs.push(&nodes),
             }
             // Only the last stage may leave rows out.
@@ -414,6 +446,10 @@ impl Network {
                     given = self.of_edges(entity, batch)?;
                     inputs.push(&given);
                 }
+                Some(_) if self.is_of_types[idx] => {
+                    given = self.of_types(idx, batch)?;
+                    inputs.push(&given);
+                }
                 Some(_) => {
                     let structure = Structure::Sparse(batch.graph.clone());
                     given = Value { x: batch.x.clone(), structure };
@@ -427,6 +463,24 @@ impl Network {
             made.push(value);
         }
         Ok(made.pop().expect("the state at least").x)
+    }
+
+    /// The types of the nodes of a batch, a column for each.
+    fn of_types(&self, idx: usize, batch: &GraphBatch) -> Result<Value> {
+        let n_types = batch.graph.types.as_ref().map_or(1, |types| types.n_types);
+        if let Some(expected) = self.widths[idx].filter(|&expected| expected != n_types) {
+            candle_core::bail!(
+                "the network was built for {expected} types of nodes, the batch has {n_types}"
+            );
+        }
+        let n_nodes = batch.graph.n_nodes();
+        let mut x = vec![0f32; n_nodes * n_types];
+        for node in 0..n_nodes {
+            let of = batch.graph.types.as_ref().map_or(0, |types| types.of_node[node] as usize);
+            x[node * n_types + of] = 1.0;
+        }
+        let x = Tensor::from_vec(x, (n_nodes, n_types), batch.x.device())?.to_dtype(batch.x.dtype())?;
+        Ok(Value { x, structure: Structure::Sparse(batch.graph.clone()) })
     }
 
     /// What the edges of a batch carry: their features, or of which kind each of them is.

@@ -1,7 +1,8 @@
-//! Words that stand among the operators and leave none behind: `repeat`, `residual` and `fixed_point`, which the builder of
+//! Words that stand among the operators and leave none behind: `repeat`, `residual`, `fixed_point` and `hetero`, which the builder of
 //! models expands ([`crate::ir`]).
 
 use super::Doc;
+use super::hetero::Combine;
 use super::structure::fixed_point::{CONTRACTION, MAX_STEPS, TOLERANCE};
 use crate::args::{ArgKind, ArgSpec, CallSpec, Default};
 
@@ -18,6 +19,7 @@ pub enum Expansion {
     Repeat,
     Residual,
     FixedPoint,
+    Hetero,
 }
 
 /// Every combinator, in the order of the reference.
@@ -103,5 +105,35 @@ pub static COMBINATORS: &[Combinator] = &[
             example: "linear(32) as first -> fixed_point(add(sage(32), first) -> tanh, contraction = 0.9) -> sum -> mlp",
         },
         expansion: Expansion::FixedPoint,
+    },
+    Combinator {
+        spec: CallSpec {
+            name: "hetero",
+            doc: "Gives convolutions weights of their own for each relation, and dense layers and norms for each type of nodes.",
+            example: "hetero(sage(64) -> relu -> sage(64))",
+            args: &[
+                ArgSpec {
+                    name: "pipeline",
+                    kind: ArgKind::Pipeline { port: 0 },
+                    default: Default::Required,
+                    positional: true,
+                    doc: "The pipeline that is lifted.",
+                },
+                ArgSpec {
+                    name: "aggregate",
+                    kind: ArgKind::Choice(Combine::NAMES),
+                    default: Default::Choice("sum"),
+                    positional: false,
+                    doc: "What becomes of the results of the relations that lead to one type of nodes.",
+                },
+            ],
+        },
+        doc: Doc {
+            summary: "Gives convolutions weights of their own for each relation, and dense layers and norms for each type of nodes.",
+            formula: "h_i = Σ_r f_r(x, E_r)_i over the relations r that lead to the type of i",
+            paper: "Schlichtkrull et al. 2018, \"Modeling Relational Data with Graph Convolutional Networks\"",
+            example: "linear(64) -> hetero(sage(64) -> relu -> sage(64)) -> mean -> linear",
+        },
+        expansion: Expansion::Hetero,
     },
 ];

@@ -13,6 +13,7 @@ pub mod dense;
 mod edge_sum;
 pub mod facts;
 pub mod findings;
+pub mod hetero;
 pub mod input;
 pub mod kernel;
 pub mod loss;
@@ -42,8 +43,11 @@ pub static EDGES: &dyn Operator = &input::edges::Edges;
 /// The kinds of the edges: a word that stands as an argument alone.
 pub static EDGE_LABELS: &dyn Operator = &input::edge_labels::EdgeLabels;
 
+/// The types of the nodes of heterogeneous data.
+pub static NODE_TYPES: &dyn Operator = &input::node_types::NodeTypes;
+
 /// Words of the language for what the data brings, none of which takes arguments.
-pub static INPUTS: [&dyn Operator; 3] = [INPUT, EDGES, EDGE_LABELS];
+pub static INPUTS: [&dyn Operator; 4] = [INPUT, EDGES, EDGE_LABELS, NODE_TYPES];
 
 /// The values of the edges that a selection leaves. The compiler puts it in; no file can name it.
 pub static REMAINING_EDGES: &dyn Operator = &input::remaining_edges::RemainingEdges;
@@ -120,6 +124,8 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &conv::dynamic_edge::DynamicEdge,
     &conv::gravnet::GravNet,
     &conv::x_conv::XConv,
+    &conv::hgt::Hgt,
+    &conv::han::Han,
     // Poolings.
     &pool::diffpool::DiffPool,
     &pool::topk::TopK,
@@ -645,14 +651,28 @@ pub trait Operator: std::any::Any + Send + Sync + std::fmt::Debug {
 impl dyn Operator {
     /// Whether an elementwise function that follows can be computed inside (`linear -> relu`).
     pub fn fuses_activation(&self, args: &Args) -> bool {
-        matches!(
-            self.action(args),
-            Action::Messages { .. } | Action::Dense { .. } | Action::RowNorm | Action::BatchNorm
-        )
+        // Of results that are put together from several, a function is taken afterwards.
+        hetero::Lifted::of(args).is_none()
+            && matches!(
+                self.action(args),
+                Action::Messages { .. } | Action::Dense { .. } | Action::RowNorm | Action::BatchNorm
+            )
     }
 
-    /// Parameters as data, in the order in which the program asks for them.
+    /// Parameters as data, in the order in which the program asks for them. Those that there are of each relation or type have an axis
+    /// for them in front.
     pub fn weights(&self, cx: &FactCx) -> Vec<WeightSpec> {
+        let own = self.weights_of_part(cx);
+        let Some(lifted) = hetero::Lifted::of(cx.args) else { return own };
+        let with_parts = |spec: WeightSpec| WeightSpec {
+            shape: [lifted.n_parts()].into_iter().chain(spec.shape).collect(),
+            ..spec
+        };
+        own.into_iter().map(with_parts).collect()
+    }
+
+    /// [`weights`](Self::weights) of one relation or type.
+    pub fn weights_of_part(&self, cx: &FactCx) -> Vec<WeightSpec> {
         program::of(self, cx, Options::plain()).map_or(Vec::new(), |described| described.program.weights)
     }
 }

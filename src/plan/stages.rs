@@ -4,9 +4,9 @@ use super::Tracer;
 use super::words;
 use crate::args::{ArgKind, ArgValue, Args, BoundCall};
 use crate::ir::{Model, Node, Scope};
-use crate::ops::{FactCx, WidthRule};
+use crate::ops::{FactCx, WidthRule, hetero};
 use crate::plan::trace::{Graphs, Kernel, last_backward_readers};
-use crate::types::{DataFacts, SizesWithData, Type};
+use crate::types::{DataFacts, Dim, SizesWithData, Type};
 use petgraph::graph::NodeIndex;
 
 /// One operator with its facts.
@@ -49,7 +49,13 @@ pub fn stages(model: &Model, data: Option<&DataFacts>) -> Vec<StageRow> {
             let parameters = own
                 .iter()
                 .filter(|weight| weight.is_trained)
-                .map(|weight| words::numbers(&weight.shape))
+                .map(|weight| {
+                    let shape = weight.shape.iter().map(|dim| Dim {
+                        size: sizes.as_mut().map_or_else(|| dim.size.clone(), |sizes| sizes.of(&dim.size)),
+                        ..dim.clone()
+                    });
+                    words::numbers(&shape.collect::<Vec<_>>())
+                })
                 .try_fold(0usize, |sum, numbers| Some(sum.saturating_add(numbers?)));
             StageRow {
                 node: idx,
@@ -135,7 +141,7 @@ fn stage_text(node: &Node, output: &Type, inputs: &[usize]) -> String {
         };
         words.push(format!("{} = {value}", spec.name));
     }
-    call_text(node.op.name(), &words)
+    hetero::written(&node.args, call_text(node.op.name(), &words))
 }
 
 fn call_text(name: &str, words: &[String]) -> String {

@@ -4,8 +4,9 @@ use super::trace::{self, Graphs, Matrix, Programs, Structure, Trace, Value};
 use super::{Plan, plan_of};
 use crate::ir::Model;
 use crate::kernels::Summation;
+use crate::ops::hetero::Lifted;
 use crate::ops::{Action, FactCx, LossKind};
-use crate::types::{DataFacts, Entity, Type};
+use crate::types::{DataFacts, Entity, Schema, Type};
 use petgraph::graph::NodeIndex;
 use std::rc::Rc;
 
@@ -21,6 +22,8 @@ pub struct Tracer {
     plan: Plan,
     is_symmetric: bool,
     has_loops: bool,
+    schema: Option<Rc<Schema>>,
+    n_kinds: usize,
     programs: Programs,
 }
 
@@ -36,7 +39,25 @@ impl Tracer {
         if !plan.steps.iter().all(|step| is_known(&model.graph[step.result].ty)) {
             return None;
         }
-        Some(Self { model, plan, is_symmetric, has_loops: data.n_loops > 0, programs: Programs::default() })
+        Some(Self {
+            model,
+            plan,
+            is_symmetric,
+            has_loops: data.n_loops > 0,
+            schema: data.schema.clone().map(Rc::new),
+            n_kinds: data.edge_kinds,
+            programs: Programs::default(),
+        })
+    }
+
+    /// For how many relations or types of nodes a stage has weights.
+    pub fn n_parts(&self, by: Lifted) -> usize {
+        match (by, &self.schema) {
+            (Lifted::Relations(_), Some(schema)) => schema.relations.len(),
+            (Lifted::Relations(_), None) => self.n_kinds,
+            (Lifted::Types, Some(schema)) => schema.nodes.len(),
+            (Lifted::Types, None) => 1,
+        }
     }
 
     /// The model with the data's numbers for every symbol.
@@ -58,6 +79,7 @@ impl Tracer {
     pub(crate) fn step_with_values(&self, graphs: Graphs, n_items: Option<f64>) -> (Trace, Vec<Value>) {
         let mut trace = Trace::new(self.is_symmetric, Vec::new());
         trace.has_loops = self.has_loops;
+        (trace.schema, trace.n_kinds) = (self.schema.clone(), self.n_kinds);
         trace.programs = self.programs.clone();
         trace.graph_rows = graphs.rows_around_a_node();
         let graphs = Rc::new(graphs);

@@ -82,7 +82,7 @@ impl<'a> LinkPart<'a> {
             features.picked(&entries).write_rows(0..n, &mut rows);
             batch.edge_x = Some(Tensor::from_vec(rows, (n, width), device)?);
         }
-        batch.graph = Arc::new(graph);
+        batch.graph = Arc::new(graph.with_types(batch.graph.types.clone()));
         // What no weight touches is the same in every step.
         let batch = batch.kept();
         if reading.sign_seed.is_none() {

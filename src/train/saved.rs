@@ -23,7 +23,7 @@ use crate::ir::{Canonical, Model, Node};
 use crate::lower::{Encoded, ForwardCx, Network};
 use crate::ops::Action;
 use crate::settings::metric::Metric;
-use crate::types::{DataFacts, TargetKind};
+use crate::types::{DataFacts, Entity, TargetKind};
 use candle_core::{DType, Device};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -72,6 +72,15 @@ impl Outputs {
     /// Item with its row.
     pub fn rows(&self) -> impl Iterator<Item = (u32, &[f32])> {
         self.items.iter().copied().zip(self.values.chunks_exact(self.width.max(1)))
+    }
+
+    /// Leaves out the rows of other items than these, which ascend.
+    fn keep(&mut self, items: &[u32]) {
+        let width = self.width.max(1);
+        let kept = |item: &u32| items.binary_search(item).is_ok();
+        let mut rows = self.items.iter().map(kept).flat_map(|is_kept| std::iter::repeat_n(is_kept, width));
+        self.values.retain(|_| rows.next().unwrap_or(false));
+        self.items.retain(kept);
     }
 }
 
@@ -418,6 +427,9 @@ impl SavedModel {
             outputs.values.iter_mut().for_each(|logit| *logit = sigmoid(*logit));
         } else if are_probabilities {
             outputs.values.chunks_exact_mut(outputs.width.max(1)).for_each(softmax);
+        }
+        if task.entity == Entity::Nodes {
+            outputs.keep(&dataset.nodes_of_target());
         }
         Ok(outputs)
     }

@@ -1,6 +1,6 @@
 //! What is known of the data before a model is built.
 
-use super::{TargetKind, Task};
+use super::{Schema, TargetKind, Task};
 
 /// What the compiler knows of the data. Without it, sizes stay symbolic.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -65,9 +65,17 @@ pub struct DataFacts {
     /// Of a task on edges, whether an edge leads from one end to the other, or stands for its reverse too.
     #[serde(default)]
     pub has_directed_items: bool,
+    /// Types of nodes and of edges; `None` where all nodes are of one type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Schema>,
 }
 
 impl DataFacts {
+    /// How many types of nodes there are.
+    pub fn n_node_types(&self) -> usize {
+        self.schema.as_ref().map_or(1, |schema| schema.nodes.len())
+    }
+
     /// The same as a task sees it that need not be the data's own: links are there wherever there are edges.
     #[must_use]
     pub fn for_task(&self, task: Option<Task>) -> std::borrow::Cow<'_, Self> {

@@ -312,6 +312,7 @@ impl SizesWithData {
             ("F", data.n_features),
             ("F_e", data.edge_features),
             ("R", data.edge_kinds),
+            ("T", data.n_node_types()),
         ];
         symbols.extend(data.task.map(|_| ("C", data.n_outputs)));
         Self::of_symbols(symbols)

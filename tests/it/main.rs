@@ -23,6 +23,7 @@ mod formats;
 mod git;
 mod golden;
 mod gradients;
+mod hetero;
 mod kernels;
 mod labels;
 mod laws;

@@ -6,13 +6,14 @@ use hgnn::args::BoundCall;
 use hgnn::check::{Checked, check, data_call};
 use hgnn::data::batch::EdgeReads;
 use hgnn::data::synthetic::{RandomGraphs, random_graphs, renumber};
-use hgnn::data::{self, DataOptions, Dataset, DatasetParts, Features, Targets, Vocabulary};
+use hgnn::data::{self, DataOptions, Dataset, DatasetParts, Features, Targets, Types, Vocabulary};
 use hgnn::ir::Model;
 use hgnn::kernels::graph::EdgeKinds;
 use hgnn::lower::{ForwardCx, Network};
+use hgnn::ops::hetero::Lifted;
 use hgnn::source::SourceMap;
 use hgnn::syntax::Program;
-use hgnn::types::{Entity, TargetKind};
+use hgnn::types::{Entity, NodeType, Relation, Schema, TargetKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -196,14 +197,35 @@ fn rings(model: &Model) -> Dataset {
     let values = |n_rows: usize, width: usize| -> Vec<f32> {
         (0..n_rows * width).map(|idx| (1.7 * idx as f32).sin()).collect()
     };
+    // Nodes of two types in turn, and a relation from each to each.
+    let is_typed = model
+        .nodes()
+        .any(|(_, node)| node.op.name() == hgnn::ops::NODE_TYPES.name() || Lifted::of(&node.args).is_some());
+    let of_node: Vec<u32> = (0..n_nodes as u32).map(|node| node % 2).collect();
+    let kind = |&(source, target): &(u32, u32)| 2 * (source % 2) + target % 2;
+    let types = is_typed.then(|| {
+        let node_type =
+            |name: &str| NodeType { name: name.into(), n_nodes: n_nodes / 2, first_column: 0, n_columns: 4 };
+        let relation =
+            |kind: usize| Relation { source: kind / 2, name: "joins".into(), target: kind % 2, n_edges: 1 };
+        let schema = Schema {
+            nodes: vec![node_type("even"), node_type("odd")],
+            relations: (0..4).map(relation).collect(),
+        };
+        Types { schema, of_node }
+    });
+    let typed_kinds: Vec<u32> = edges.iter().map(kind).collect();
     let parts = DatasetParts {
         name: "rings".into(),
         task: Some(model.task),
         features: Features::Dense { values: values(n_nodes, 4), width: 4 },
         edge_features: reads.features.then(|| Features::Dense { values: values(edges.len(), 3), width: 3 }),
-        edge_kinds: reads.kinds.then(|| EdgeKinds {
-            of_entry: Arc::new((0..edges.len() as u32).map(|edge| edge / 2 % 3).collect()),
-            n_kinds: 3,
+        edge_kinds: reads.kinds.then(|| match is_typed {
+            true => EdgeKinds { of_entry: Arc::new(typed_kinds), n_kinds: 4 },
+            false => EdgeKinds {
+                of_entry: Arc::new((0..edges.len() as u32).map(|edge| edge / 2 % 3).collect()),
+                n_kinds: 3,
+            },
         }),
         targets: match model.task.kind {
             TargetKind::Classification => {
@@ -223,7 +245,11 @@ fn rings(model: &Model) -> Dataset {
         graph_ids: (1..=n_graphs as u32).collect(),
         vocabulary: Vocabulary::default(),
     };
-    if of_edges { Dataset::of_edges(parts, &rows).unwrap() } else { Dataset::new(parts) }
+    let mut data = if of_edges { Dataset::of_edges(parts, &rows).unwrap() } else { Dataset::new(parts) };
+    if let Some(types) = types {
+        data.set_types(types);
+    }
+    data
 }
 
 /// The loss before and behind three steps of a model's optimiser; why it cannot be trained.

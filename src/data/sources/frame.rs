@@ -152,11 +152,61 @@ impl Frame {
         Ok(())
     }
 
-    fn names(&self) -> impl Iterator<Item = &str> {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|(name, _)| name.as_str())
     }
 
-    fn has(&self, name: &str) -> bool {
+    /// Takes a column out as texts, `None` for rows without a value.
+    pub fn take_texts(&mut self, name: &str) -> Option<Vec<Option<String>>> {
+        let values = self.take(name)?;
+        Some((0..self.n_rows()).map(|row| values.text(row)).collect())
+    }
+
+    /// All columns as numbers, row-major, with their names.
+    ///
+    /// # Errors
+    /// Where a value is missing or a text, with its line.
+    pub fn into_numbers(mut self) -> Result<(Vec<String>, Vec<f32>), DataError> {
+        let n_rows = self.lines.len();
+        let columns = std::mem::take(&mut self.columns);
+        let mut names = Vec::new();
+        let mut blocks = Vec::new();
+        for (name, mut values) in columns {
+            values.pad(n_rows);
+            let Values::Numbers { values, width } = values else {
+                let row = (0..n_rows)
+                    .find(|&row| values.text(row).is_some_and(|text| text.parse::<f64>().is_err()));
+                let line = row.map_or(1, |row| self.line(row)).saturating_sub(1);
+                let message = format!("`{}` holds texts, and features are numbers", shown(&name));
+                return Err(self
+                    .file
+                    .error("data::not_a_number", line, message)
+                    .help("leave the column out with `ignore`, or write numbers for its values"));
+            };
+            if let Some(row) =
+                (0..n_rows).find(|&row| values[row * width..][..width].iter().any(|value| value.is_nan()))
+            {
+                let message = format!("there is no value of `{}`", shown(&name));
+                return Err(self
+                    .file
+                    .error("data::missing_value", self.line(row).saturating_sub(1), message)
+                    .help("write one, or leave the column out with `ignore`"));
+            }
+            names.extend(
+                (0..width).map(|place| if width == 1 { name.clone() } else { format!("{name}[{place}]") }),
+            );
+            blocks.push((values, width));
+        }
+        let mut numbers = Vec::with_capacity(n_rows * names.len());
+        for row in 0..n_rows {
+            for (values, width) in &blocks {
+                numbers.extend(values[row * width..][..*width].iter().map(|&value| value as f32));
+            }
+        }
+        Ok((names, numbers))
+    }
+
+    pub fn has(&self, name: &str) -> bool {
         self.by_name.contains_key(name)
     }
 

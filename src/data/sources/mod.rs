@@ -9,6 +9,7 @@ mod frame;
 mod gexf;
 mod graph_text;
 mod graphml;
+mod hetero;
 mod hierarchy;
 mod json_graph;
 mod json_lines;
@@ -40,8 +41,10 @@ pub static SOURCES: &[&dyn Source] = &[
     &ogb::OGB,
     &relations::triples::Triples,
     &relations::interactions::Interactions,
+    &hetero::tables::HeteroTables,
     &karate::Karate,
     &hierarchy::Hierarchy,
+    &hetero::bibliography::Bibliography,
 ];
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 pub struct Tables;
 
 const PARTS: [&str; 3] = ["edges", "nodes", "graphs"];
-const ENDS: [[&str; 2]; 4] = [["source", "target"], ["src", "dst"], ["from", "to"], ["u", "v"]];
+pub const ENDS: [[&str; 2]; 4] = [["source", "target"], ["src", "dst"], ["from", "to"], ["u", "v"]];
 pub const IDS: [&str; 3] = ["id", "node_id", "node"];
 const GRAPHS: [&str; 2] = ["graph", "graph_id"];
 

@@ -25,6 +25,7 @@ pub use read::CanonicalError;
 use super::{Model, infer::inputs_of};
 use crate::args::{ArgKind, ArgValue, Args, BoundCall, float_text};
 use crate::conv::operator::Defined;
+use crate::ops::hetero::{Lifted, MARK};
 use crate::ops::{self, Operator};
 use crate::syntax::quoted;
 use crate::types::Task;
@@ -42,6 +43,9 @@ const HEAD: &str = "hgnn-ir ";
 
 /// What stands between the inputs of a stage and the number of the one whose weights it uses.
 const SHARES: &str = " with weights of ";
+
+/// What stands behind the inputs of a stage inside `hetero`: `sum`, or another word of [`Lifted`].
+const LIFTED: &str = " by ";
 
 /// The operator that passes its input on. It computes nothing and is left out.
 const IDENTITY: &str = "identity";
@@ -179,6 +183,9 @@ impl Canonical {
                 for (place, input) in stage.inputs.iter().enumerate() {
                     let name = stage.arg_of_edges(place).map_or(String::new(), |name| format!("{name} = "));
                     let _ = write!(text, "{}{name}{input}", if place == 0 { " of " } else { ", " });
+                }
+                if let Some(lifted) = Lifted::of(&stage.args) {
+                    let _ = write!(text, "{LIFTED}{}", lifted.word());
                 }
                 if let Some(owner) = stage.shares {
                     let _ = write!(text, "{SHARES}{owner}");
@@ -381,6 +388,7 @@ fn named_call(name: &str, args: &Args) -> String {
 /// written or is the default.
 fn written(args: &Args) -> impl Iterator<Item = (&'static str, String)> {
     let present = args.0.iter().filter(|arg| !matches!(arg.value, ArgValue::Absent | ArgValue::Pipeline));
+    let present = present.filter(|arg| arg.name != MARK);
     present.map(|arg| (arg.name, value_text(&arg.value)))
 }
 

@@ -1,12 +1,13 @@
 //! Canonical text back to data. Calls and values are expressions of the language, so its parser and the binder
 //! read them: names, kinds, ranges and defaults are those of the catalogue.
 
-use super::{Canonical, HEAD, IDENTITY, Loss, SHARES, Stage, VERSION};
+use super::{Canonical, HEAD, IDENTITY, LIFTED, Loss, SHARES, Stage, VERSION};
 use crate::args::{ArgKind, ArgSpec, ArgValue, Args, BoundCall};
 use crate::bind::{Callee, Env, Evaluator, Findings, bind, bind_call};
 use crate::conv::{analyse, operator, text};
 use crate::diagnostic::Diagnostic;
 use crate::migrate;
+use crate::ops::hetero::Lifted;
 use crate::ops::{self, Operator, Ports};
 use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::ast::{Arg, Conv, Entry, Expr, ExprKind, Given, Ident, ItemKind, Param};
@@ -34,6 +35,7 @@ enum Line {
         call: Expr,
         inputs: Vec<usize>,
         shares: Option<usize>,
+        lifted: Option<Lifted>,
         /// Names of these arguments: the last inputs.
         of_edges: Vec<String>,
         /// Of a convolution that a file defined: its parts.
@@ -102,6 +104,14 @@ fn read_line(number: usize, text: &str) -> Result<Line> {
                 }
                 None => (inputs, None),
             };
+            let (inputs, lifted) = match inputs.split_once(LIFTED) {
+                Some((inputs, word)) => {
+                    let lifted = Lifted::from_word(word);
+                    let unknown = || wrong(number, format!("`{word}` is no way to put relations together"));
+                    (inputs, Some(lifted.ok_or_else(unknown)?))
+                }
+                None => (inputs, None),
+            };
             let listed: Vec<&str> = match inputs.strip_prefix(" of ") {
                 Some(list) => list.split(", ").collect(),
                 None if inputs.is_empty() => Vec::new(),
@@ -127,7 +137,7 @@ fn read_line(number: usize, text: &str) -> Result<Line> {
                 }
             }
             let body = body_of(number, &mut call, &of_edges);
-            Ok(Line::Stage { call, inputs, shares, of_edges, body })
+            Ok(Line::Stage { call, inputs, shares, lifted, of_edges, body })
         }
         "output" => match rest.parse() {
             Ok(output) => Ok(Line::Output(output)),
@@ -262,12 +272,15 @@ impl<'p> Reader<'p> {
         for (line, content) in lines {
             let line = *line;
             match content {
-                Line::Stage { call, inputs, shares, of_edges, body } => {
+                Line::Stage { call, inputs, shares, lifted, of_edges, body } => {
                     let inputs: Option<Vec<usize>> =
                         inputs.iter().map(|&input| number.get(input).copied()).collect();
                     let inputs = inputs
                         .ok_or_else(|| wrong(line, "a stage reads only the values of stages above it"))?;
                     let mut stage = self.stage(line, call, inputs, of_edges, body.as_ref())?;
+                    if let Some(lifted) = lifted {
+                        lifted.mark(&mut stage.args);
+                    }
                     if let Some(owner) = shares {
                         let owner = number.get(*owner).copied();
                         let is_owner = |owner: &usize| {

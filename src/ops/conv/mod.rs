@@ -31,6 +31,8 @@ pub mod gnn_mlp;
 pub mod gps;
 pub mod graph_conv;
 pub mod gravnet;
+pub mod han;
+pub mod hgt;
 pub mod le;
 pub mod lg;
 pub mod mf;

@@ -31,6 +31,15 @@ pub fn needs_edges(cx: &InferCx) -> Diagnostic {
     )
 }
 
+/// A stage inside `hetero` is where there is one relation, or one type of nodes.
+pub fn needs_relations(cx: &InferCx, why: &str) -> Diagnostic {
+    let name = cx.op.name();
+    let message = format!("`hetero` gives `{name}` weights for each relation or type of nodes, but {why}");
+    Diagnostic::error("levels::needs_relations", message)
+        .label(cx.span, "inside `hetero`")
+        .help(format!("write `{name}` without `hetero`, or take data with several types of nodes"))
+}
+
 /// A readout or pooling gets a graph vector, which has nothing left to gather.
 pub fn needs_rows(cx: &InferCx) -> Diagnostic {
     let name = cx.op.name();

@@ -5,12 +5,14 @@
 //! passes of what lies between. What a kernel costs stands here, once.
 
 pub(crate) mod dense;
+mod hetero;
 mod message;
 mod pool;
 mod program;
 
 use crate::kernels::{self, Activation, Summation};
 use crate::program::{Fun, Norm};
+use crate::types::Schema;
 pub(crate) use program::{Programs, Ran, stage};
 use std::collections::HashSet;
 use std::rc::Rc;
@@ -462,6 +464,10 @@ pub struct Trace {
     mapped: Vec<f64>,
     /// Auxiliary losses of the step, in the order of the stages.
     pub losses: Vec<Reported>,
+    /// Types of nodes and relations of the data, for stages that have weights for each.
+    pub schema: Option<Rc<Schema>>,
+    /// Kinds of edges of the data, where its nodes are of one type.
+    pub n_kinds: usize,
     /// What steps before this one have worked out of the same stages.
     pub(crate) programs: Programs,
 }
@@ -483,6 +489,8 @@ impl Trace {
             computed: Vec::new(),
             mapped: Vec::new(),
             losses: Vec::new(),
+            schema: None,
+            n_kinds: 0,
             programs: Programs::default(),
         }
     }

@@ -3,6 +3,7 @@
 use super::{FLOAT_BYTES, Graphs, Kernel, Matrix, Reported, SharedWeight, Structure, Trace, Value, Work};
 use crate::kernels::program::{Compiled, Direction, Launch, Sizes};
 use crate::kernels::{Activation, Summation};
+use crate::ops::hetero::Lifted;
 use crate::ops::program::{self, Described, Options, Place};
 use crate::ops::{Action, FactCx, Operator};
 use crate::program::composite::{Composite, Keep, Norm};
@@ -32,6 +33,15 @@ impl PartialEq for Ran {
 
 /// What a stage records: the pieces of its program, in their order.
 pub(crate) fn stage(op: &dyn Operator, cx: &FactCx, inputs: &[Value], step: &mut Trace) -> Value {
+    match Lifted::of(cx.args) {
+        Some(by) => {
+            super::hetero::stage(by, inputs, step, |inputs, step| stage_of_part(op, cx, inputs, step))
+        }
+        None => stage_of_part(op, cx, inputs, step),
+    }
+}
+
+fn stage_of_part(op: &dyn Operator, cx: &FactCx, inputs: &[Value], step: &mut Trace) -> Value {
     let wanted_losses = step.wanted_losses.clone();
     let options = Options {
         activation: step.activation,

@@ -2,6 +2,7 @@
 //! [`SPECS`]. [`crate::data`] reads them.
 
 pub mod arrays;
+pub mod bibliography;
 pub mod columns;
 pub mod edge_list;
 pub mod edges;
@@ -9,6 +10,7 @@ pub mod features;
 pub mod gexf;
 pub mod graph_text;
 pub mod graphml;
+pub mod hetero_tables;
 pub mod hierarchy;
 pub mod interactions;
 pub mod json_lines;
@@ -60,8 +62,10 @@ pub static SOURCES: &[&dyn SourceFacts] = &[
     &ogb::Ogb,
     &triples::Triples,
     &interactions::Interactions,
+    &hetero_tables::HeteroTables,
     &karate::Karate,
     &hierarchy::Hierarchy,
+    &bibliography::Bibliography,
 ];
 
 /// Their specs, in the same order.
@@ -81,8 +85,10 @@ pub static SPECS: &[&CallSpec] = &[
     &ogb::SPEC,
     &triples::SPEC,
     &interactions::SPEC,
+    &hetero_tables::SPEC,
     &karate::SPEC,
     &hierarchy::SPEC,
+    &bibliography::SPEC,
 ];
 
 /// The source of that name.
