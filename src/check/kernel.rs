@@ -17,6 +17,9 @@ const SEED: &str = "seed";
 /// The key of `train` that only tasks on links read.
 const NEGATIVES: &str = "negatives";
 
+/// The key of `train` that only tasks on values read.
+const SCALE_TARGETS: &str = "scale_targets";
+
 type Graph = DiGraph<Node, usize>;
 
 fn action(graph: &Graph, node: NodeIndex) -> Action {
@@ -154,6 +157,7 @@ pub fn reads_features(model: &Model) -> bool {
 pub fn has_effect(model: &Model, key: &str) -> bool {
     match key {
         NEGATIVES => model.task.kind == TargetKind::Links,
+        SCALE_TARGETS => model.task.kind == TargetKind::Regression && model.machine().is_none(),
         _ => key == SEED || model.machine().is_none(),
     }
 }

@@ -40,6 +40,23 @@ pub fn fits(model: &Model, data: Option<&DataFacts>) -> Vec<Diagnostic> {
             .fix(place, ""),
         );
     }
+    // Without data the task may be another one; of a machine it is said that nothing of `train` matters.
+    if model.task.kind != TargetKind::Regression
+        && model.machine().is_none()
+        && data.is_some_and(|data| data.task.is_some())
+        && let Some(place) = model.train.get("scale_targets").and_then(|arg| arg.span)
+    {
+        let task = model.task.name().replace('_', " ");
+        findings.push(
+            Diagnostic::error(
+                "args::no_effect",
+                format!("`scale_targets` of `train` has no effect here: {task} predicts no values"),
+            )
+            .label(place, "changes nothing")
+            .help("leave `scale_targets` out")
+            .fix(place, ""),
+        );
+    }
     if findings.is_empty()
         && let Some(data) = data
         && let Some(runs) = protocol::parts_by_class(call, data)

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex};
 /// what the files carry beyond that (further columns, weights). `hgnnc ops tu` describes the files of a set.
 ///
 /// Data sets are looked for in --data-dir, then in the cache. A published set that is named and not found is
-/// downloaded, unless --offline is given.
+/// downloaded, unless --offline is given; `hgnnc data fetch` gets many others.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(
@@ -48,6 +48,7 @@ pub struct Data {
 #[derive(Debug, clap::Subcommand)]
 enum DataCommand {
     Import(super::import::Import),
+    Fetch(super::fetch::Fetch),
 }
 
 /// Where data is looked for: options of every command that reads data.
@@ -114,8 +115,10 @@ impl From<DataError> for Failure {
 
 impl Data {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
-        if let Some(DataCommand::Import(import)) = &self.command {
-            return import.run(global);
+        match &self.command {
+            Some(DataCommand::Import(import)) => return import.run(global),
+            Some(DataCommand::Fetch(fetch)) => return fetch.run(global),
+            None => {}
         }
         let options = self.place.options();
         let out = &mut super::stdout();

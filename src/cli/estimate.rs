@@ -287,7 +287,8 @@ fn trained(model: &Model, idx: NodeIndex) -> Count {
 
 /// A path on the command line starts from the current folder, one in the file from the file's.
 fn from_base(options: DataOptions, base: Option<PathBuf>, is_named: bool) -> DataOptions {
-    if is_named { options } else { DataOptions { base, ..options } }
+    // Paths of the file's own settings start from it, whatever data is named.
+    if is_named { DataOptions { file_folder: base, ..options } } else { DataOptions { base, ..options } }
 }
 
 impl From<EstimateError> for Failure {

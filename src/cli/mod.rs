@@ -14,6 +14,7 @@ mod eval;
 mod excerpt;
 mod explain;
 mod failure;
+mod fetch;
 mod files;
 mod fmt;
 mod git_diff_driver;
@@ -37,6 +38,7 @@ mod progress_line;
 pub mod report;
 pub mod results;
 mod room;
+mod sheet;
 mod show;
 pub mod source;
 mod stdout;
@@ -65,29 +67,37 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
-    global: Global,
+    options: Options,
 }
 
 /// Options of every command.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Global {
+struct Options {
     /// Format of findings and results
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
-    pub format: Format,
+    format: report::AskedFormat,
     /// Threads to compute with, 1 to 1024; all cores by default. Results do not depend on it
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub threads: Option<u16>,
+    threads: Option<u16>,
     // The environment is read beside it, for hooks.
     /// Let `use` name files below this folder too, besides those of the model's folder and repository; may be repeated
     /// [env: HGNN_ALLOW_USE]
     #[arg(long, global = true, value_name = "FOLDER")]
-    pub allow_use: Vec<PathBuf>,
+    allow_use: Vec<PathBuf>,
+}
+
+/// How every command reports.
+#[derive(Debug, Clone)]
+pub struct Global {
+    pub format: Format,
+    /// What `predict` writes in place of text.
+    pub binary: Option<report::Binary>,
 }
 
 impl Global {
     /// Findings for people, whatever the command line asks for.
     fn to_people() -> Self {
-        Self { format: Format::Full, threads: None, allow_use: Vec::new() }
+        Self { format: Format::Full, binary: None }
     }
 }
 
@@ -224,14 +234,21 @@ pub fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if cli.global.format == Format::Json {
+    let global = Global { format: cli.options.format.format(), binary: cli.options.format.binary() };
+    if global.format == Format::Json {
         stdout::write_data_only();
     }
-    room::answer_where_memory_ends(cli.global.format);
-    threads::set_up(cli.global.threads.map(usize::from));
-    source::allow_use(&cli.global.allow_use);
+    room::answer_where_memory_ends(global.format);
+    threads::set_up(cli.options.threads.map(usize::from));
+    source::allow_use(&cli.options.allow_use);
     let run = || {
-        let exit = cli.command.run(&cli.global)?;
+        if global.binary.is_some() && !matches!(cli.command, Command::Predict(_)) {
+            return Err(Failure::of_usage(
+                "`--format npy` and `--format parquet` are formats of predictions",
+            )
+            .help("write `--format full`, `short` or `json`"));
+        }
+        let exit = cli.command.run(&global)?;
         stdout().flush()?;
         Ok(exit)
     };
@@ -240,14 +257,14 @@ pub fn main() -> ExitCode {
         let failure = Failure::new("hgnnc has stopped on an internal error")
             .code(code::INTERNAL)
             .help("please report it with the command, the file and the lines on standard error");
-        fail(&failure, cli.global.format);
+        fail(&failure, global.format);
         return ExitCode::from(101);
     };
     match result {
         Ok(Exit::Clean) => ExitCode::SUCCESS,
         Ok(Exit::Findings) => ExitCode::from(1),
         Ok(Exit::Interrupted) => ExitCode::from(130),
-        Err(failure) => fail(&failure, cli.global.format),
+        Err(failure) => fail(&failure, global.format),
     }
 }
 
@@ -268,7 +285,7 @@ fn fail(failure: &Failure, format: Format) -> ExitCode {
 fn asks_for_json(arguments: &[OsString]) -> bool {
     let arguments = arguments.iter().map(|argument| argument.to_str().unwrap_or_default());
     let arguments: Vec<&str> = arguments.take_while(|argument| *argument != "--").collect();
-    let is_json = |value: &str| Format::from_str(value, false) == Ok(Format::Json);
+    let is_json = |value: &str| report::AskedFormat::from_str(value, false) == Ok(report::AskedFormat::Json);
     arguments.windows(2).any(|pair| pair[0] == "--format" && is_json(pair[1]))
         || arguments.iter().filter_map(|argument| argument.strip_prefix("--format=")).any(is_json)
 }

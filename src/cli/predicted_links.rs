@@ -1,7 +1,10 @@
 //! What `hgnnc predict` writes for tasks on links: the best new pairs of each node, or the scores of pairs that are asked for.
 
 use super::Failure;
+use super::predict::Written;
+use super::sheet::{Cells, Sheet};
 use crate::data::Dataset;
+use crate::files::npy;
 use crate::regular;
 use crate::train::SavedModel;
 use serde_json::{Map, Value, json};
@@ -25,7 +28,7 @@ struct Line {
 pub struct Lines<'a> {
     pub model: &'a SavedModel,
     pub data: &'a Dataset,
-    pub as_json: bool,
+    pub written: Written,
 }
 
 impl Lines<'_> {
@@ -169,7 +172,11 @@ impl Lines<'_> {
                 _ => vec![first, second],
             }
         };
-        if self.as_json {
+        if self.written == Written::Npy {
+            let scores: Vec<f32> = lines.iter().map(|line| line.score).collect();
+            return npy::write(out, &scores, 1);
+        }
+        if self.written == Written::JsonLines {
             for line in lines {
                 let mut object: Map<String, Value> = columns
                     .iter()
@@ -183,13 +190,16 @@ impl Lines<'_> {
             }
             return Ok(());
         }
-        let mut csv = csv::Writer::from_writer(out);
-        let head = columns.iter().copied().chain(is_ranked.then_some("rank")).chain(["score"]);
-        csv.write_record(head)?;
-        for line in lines {
-            let rank = line.rank.map(|rank| rank.to_string());
-            csv.write_record(fields(line).into_iter().chain(rank).chain([line.score.to_string()]))?;
+        let mut sheet = Sheet::default();
+        let rows: Vec<Vec<String>> = lines.iter().map(fields).collect();
+        for (idx, name) in columns.iter().enumerate() {
+            sheet.push(*name, Cells::Texts(rows.iter().map(|row| Some(row[idx].clone())).collect()));
         }
-        csv.flush()
+        if is_ranked {
+            let ranks = lines.iter().map(|line| line.rank.unwrap_or_default() as i64).collect();
+            sheet.push("rank", Cells::Whole(ranks));
+        }
+        sheet.push("score", Cells::Real(lines.iter().map(|line| line.score).collect()));
+        if self.written == Written::Parquet { sheet.write_parquet(out) } else { sheet.write_csv(out) }
     }
 }

@@ -9,8 +9,20 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// How findings and results are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
+    /// For people: findings with their source, labels and help.
+    #[default]
+    Full,
+    /// One line per finding or result: `file:line:column: error[code]: message`.
+    Short,
+    /// For programs: one JSON document, for failures too.
+    Json,
+}
+
+/// What `--format` can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum AskedFormat {
     /// For people: findings with their source, labels and help. `predict` writes CSV, and also accepts `csv`.
     #[default]
     #[value(alias = "csv")]
@@ -20,6 +32,38 @@ pub enum Format {
     /// For programs: one JSON document, for failures too. `predict` writes JSON lines, and also accepts `jsonl`.
     #[value(alias = "jsonl")]
     Json,
+    /// Of `predict` alone: the numbers as a matrix that NumPy reads.
+    #[value(hide = true)]
+    Npy,
+    /// Of `predict` alone: a Parquet table.
+    #[value(hide = true)]
+    Parquet,
+}
+
+impl AskedFormat {
+    pub fn format(self) -> Format {
+        match self {
+            Self::Full | Self::Npy | Self::Parquet => Format::Full,
+            Self::Short => Format::Short,
+            Self::Json => Format::Json,
+        }
+    }
+
+    /// A file of numbers, which is no text.
+    pub fn binary(self) -> Option<Binary> {
+        match self {
+            Self::Npy => Some(Binary::Npy),
+            Self::Parquet => Some(Binary::Parquet),
+            Self::Full | Self::Short | Self::Json => None,
+        }
+    }
+}
+
+/// Files that are no text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binary {
+    Npy,
+    Parquet,
 }
 
 /// How text may look.

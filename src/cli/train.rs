@@ -156,6 +156,8 @@ struct Ready {
     source: ModelSource,
     /// The folder that a path of the data starts from.
     data_folder: Option<PathBuf>,
+    /// The folder of the file itself, which paths of its other settings start from.
+    file_folder: Option<PathBuf>,
 }
 
 /// What several runs of one process share.
@@ -263,7 +265,12 @@ impl Train {
             dataset: &ready.dataset,
             source: ready.source,
             overrides,
-            origin: Origin { command: session.command.clone(), git, data_folder: ready.data_folder },
+            origin: Origin {
+                command: session.command.clone(),
+                git,
+                data_folder: ready.data_folder,
+                file_folder: ready.file_folder,
+            },
             init_from: self.init_from.clone(),
             device: session.device.clone(),
             out: output,
@@ -315,8 +322,10 @@ impl Train {
             None => own.as_ref().map(|call| (&sources, call)),
         };
         // A path on the command line starts from the current folder, one in the file from the file's.
+        let file_folder = base.clone();
         let base = base.filter(|_| named.is_none());
-        let options = &DataOptions { base: base.clone(), ..options.clone() };
+        let options =
+            &DataOptions { base: base.clone(), file_folder: file_folder.clone(), ..options.clone() };
         let dataset = match call {
             None => None,
             Some((texts, call)) => match load_data(call, texts, options, global)? {
@@ -366,9 +375,15 @@ impl Train {
             model,
             dataset,
             source,
-            data_folder: std::env::current_dir().ok().map(|current| current.join(base.unwrap_or_default())),
+            data_folder: from_here(base),
+            file_folder: from_here(file_folder),
         }))
     }
+}
+
+/// A folder that a path starts from, as it is called from anywhere.
+fn from_here(folder: Option<PathBuf>) -> Option<PathBuf> {
+    std::env::current_dir().ok().map(|current| current.join(folder.unwrap_or_default()))
 }
 
 /// The call as a file would write it, with the arguments that were given.
@@ -383,7 +398,8 @@ fn reopen(path: &Path, options: DataOptions) -> Result<(Ready, Overrides), Failu
     let folder = RunFolder::open(path)?;
     let record = folder.record()?;
     let source = folder.source()?;
-    let options = DataOptions { base: record.data_folder(), ..options };
+    let options =
+        DataOptions { base: record.data_folder(), file_folder: record.file_folder.clone(), ..options };
     let dataset = run_data(&source, &folder.model_path(), options)?;
     let model = source.compile(Some(&dataset.facts())).outcome.model;
     let Some(model) = model else {
@@ -391,9 +407,9 @@ fn reopen(path: &Path, options: DataOptions) -> Result<(Ready, Overrides), Failu
             .help("run `hgnnc check` on it; it has to be as `hgnnc train` wrote it"));
     };
     let dataset = dataset.for_task(model.get().task);
-    let data_folder = record.data_folder.clone();
+    let (data_folder, file_folder) = (record.data_folder.clone(), record.file_folder.clone());
     Ok((
-        Ready { name: record.name, file: record.file, model, dataset, source, data_folder },
+        Ready { name: record.name, file: record.file, model, dataset, source, data_folder, file_folder },
         record.overrides,
     ))
 }

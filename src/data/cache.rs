@@ -8,7 +8,8 @@
 //! the header, little-endian, with a checksum over all of them. Processes that read it at once share the system's copy of the file.
 
 use super::columns::Vocabulary;
-use super::dataset::{Dataset, EdgeEdits, Features, Names, SparseRows, Targets, Types, Unread};
+use super::dataset::{Dataset, EdgeEdits, Features, Names, PartedBy, SparseRows, Targets, Types, Unread};
+use super::features::scaling::Scale;
 use super::{DataOptions, EdgeItems, Links, facts_cache};
 use crate::args::BoundCall;
 use crate::files::{self, sealed};
@@ -52,13 +53,14 @@ struct Header {
     edits: EdgeEdits,
     no_kinds: Option<NoKinds>,
     random_signs: Vec<Range<usize>>,
-    scales_columns: bool,
+    scales_columns: Option<Scale>,
     n_left: usize,
     n_own_kinds: Option<usize>,
     has_links: bool,
     /// Of edges that are items, whether they lead from one end to the other.
     has_directed_items: Option<bool>,
     schema: Option<Schema>,
+    parted_by: PartedBy,
     fingerprint: String,
     structure_fingerprint: String,
     /// Numbers of each array behind the header, in their order.
@@ -268,6 +270,7 @@ fn save(entry: &Path, dataset: &Dataset) -> io::Result<()> {
         has_links: dataset.links.is_some(),
         has_directed_items: of_items.map(|items| items.is_directed),
         schema: dataset.types.as_ref().map(|types| types.schema.clone()),
+        parted_by: dataset.parted_by.clone(),
         fingerprint: dataset.fingerprint.clone(),
         structure_fingerprint: dataset.structure_fingerprint.clone(),
         lengths: arrays.iter().map(|array| array.len() as u64).collect(),
@@ -424,6 +427,8 @@ fn open(entry: &Path) -> Option<Dataset> {
         types,
         links: None,
         edge_items,
+        parted_by: header.parted_by,
+        file_folder: None,
         fingerprint: header.fingerprint,
         structure_fingerprint: header.structure_fingerprint,
     };

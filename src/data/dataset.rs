@@ -3,6 +3,7 @@
 use super::batch::{EdgeReads, Reading};
 use super::columns::Vocabulary;
 use super::features::parts;
+use super::features::scaling::{Scale, Scaling};
 use crate::diagnostic::count;
 use crate::kernels::graph::{Csr, EdgeKinds, NodeTypes, SparseGraph};
 use crate::kernels::sparse::SparseMatrix;
@@ -11,6 +12,7 @@ use crate::settings::protocol::Split;
 use crate::types::{DataFacts, Degrees, NoKinds, Schema, Task};
 use sha2::{Digest, Sha256};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Graphs one after another: graph `g` has the nodes `node_offsets[g] .. node_offsets[g + 1]`.
@@ -50,7 +52,7 @@ pub struct Dataset {
     /// Columns of features whose signs are drawn anew for each training batch: see [`Dataset::draw_signs`].
     pub random_signs: Vec<Range<usize>>,
     /// Columns of features are scaled by the training part: see [`Scaling`](super::features::scaling::Scaling).
-    pub scales_columns: bool,
+    pub scales_columns: Option<Scale>,
     /// Nodes of the first of two parts, between which all edges are; 0 where the data names no parts.
     pub n_left: usize,
     /// Kinds of edges that were read; further ones are those of their reverses, which were added.
@@ -61,6 +63,10 @@ pub struct Dataset {
     pub links: Option<Arc<super::Links>>,
     /// What a task on edges is about; `None` for other tasks.
     pub edge_items: Option<Arc<super::EdgeItems>>,
+    /// What its items can be parted by.
+    pub parted_by: PartedBy,
+    /// The folder of the model file, from which the paths of its protocol start; the current one where absent.
+    pub file_folder: Option<PathBuf>,
     /// SHA-256 of the content, in hex.
     pub fingerprint: String,
     /// The same without what edges carry: the fingerprint that versions gave which did not read it.
@@ -82,6 +88,15 @@ pub struct Names {
     pub nodes: Vec<String>,
     /// One a graph, or empty.
     pub graphs: Vec<String>,
+}
+
+/// What the items to be predicted can be parted by, out of columns that are no features.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct PartedBy {
+    /// The time of each item, or empty.
+    pub times: Vec<f64>,
+    /// The group of each item, or empty.
+    pub groups: Vec<u32>,
 }
 
 /// What a reader found; [`Dataset::new`] makes it ready for batches.
@@ -360,12 +375,14 @@ impl Dataset {
             edits: EdgeEdits::default(),
             no_kinds: None,
             random_signs: Vec::new(),
-            scales_columns: false,
+            scales_columns: None,
             n_left: 0,
             n_own_kinds: None,
             types: None,
             links: None,
             edge_items: None,
+            parted_by: PartedBy::default(),
+            file_folder: None,
             fingerprint: String::new(),
             structure_fingerprint: String::new(),
         }
@@ -544,6 +561,8 @@ impl Dataset {
             total_edges: self.n_edges(),
             n_graphs_without_edges: without_edges.count(),
             has_split: self.fixed_split.is_some(),
+            has_times: !self.parted_by.times.is_empty(),
+            has_groups: !self.parted_by.groups.is_empty(),
             edge_features: self.n_edge_features(),
             edge_columns: match self.vocabulary.edge_columns.as_slice() {
                 [] if self.n_edge_features() > 0 => count(self.n_edge_features(), "edge feature"),
@@ -910,6 +929,20 @@ impl Dataset {
         dtype: candle_core::DType,
         device: &candle_core::Device,
     ) -> candle_core::Result<Option<candle_core::Tensor>> {
+        self.scaled_targets(items, None, dtype, device)
+    }
+
+    /// The same with values scaled.
+    ///
+    /// # Errors
+    /// Where Candle cannot allocate on `device`.
+    pub fn scaled_targets(
+        &self,
+        items: &[u32],
+        scaling: Option<&Scaling>,
+        dtype: candle_core::DType,
+        device: &candle_core::Device,
+    ) -> candle_core::Result<Option<candle_core::Tensor>> {
         use candle_core::Tensor;
         match &self.targets {
             Targets::Classes(classes) => {
@@ -917,11 +950,14 @@ impl Dataset {
                 Tensor::from_vec(picked, items.len(), device).map(Some)
             }
             Targets::Values { values, n_values } => {
-                let picked: Vec<f32> = items
+                let mut picked: Vec<f32> = items
                     .iter()
                     .flat_map(|&item| &values[item as usize * n_values..][..*n_values])
                     .copied()
                     .collect();
+                if let Some(scaling) = scaling {
+                    scaling.apply(&mut picked);
+                }
                 Tensor::from_vec(picked, (items.len(), *n_values), device)?.to_dtype(dtype).map(Some)
             }
             Targets::None => Ok(None),

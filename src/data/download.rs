@@ -494,6 +494,7 @@ mod tests {
             is_local: false,
             vocabulary: None,
             base: None,
+            file_folder: None,
             max_size: Ok(1 << 30),
         };
         fetch_of(known, "PAIR", &options)
@@ -522,6 +523,7 @@ mod tests {
             is_local: false,
             vocabulary: None,
             base: None,
+            file_folder: None,
             max_size: Ok(1 << 30),
         };
         let mut files = fetch_of(&published("1\n1\n"), "PAIR", &options).expect("downloaded");

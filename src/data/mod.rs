@@ -5,7 +5,7 @@
 
 pub mod batch;
 mod cache;
-mod collection;
+pub mod collection;
 pub mod columns;
 pub mod dataset;
 pub mod download;
@@ -14,12 +14,15 @@ pub mod edges;
 pub mod error;
 mod facts_cache;
 pub mod features;
+pub mod fetch;
 pub mod files;
+pub mod folds;
 pub mod links;
 pub mod locate;
 pub mod pickle;
 pub mod places;
 pub mod recognise;
+pub mod relatives;
 pub mod report;
 mod scan;
 pub mod sources;
@@ -34,10 +37,13 @@ pub use crate::settings::protocol::Split;
 use crate::source::{SourceMap, Span};
 pub use batch::{EdgeReads, GraphBatch};
 pub use columns::{Columns, Target, Vocabulary};
-pub use dataset::{Dataset, DatasetParts, EdgeEdits, Features, Names, SparseRows, Targets, Types, Unread};
+pub use dataset::{
+    Dataset, DatasetParts, EdgeEdits, Features, Names, PartedBy, SparseRows, Targets, Types, Unread,
+};
 pub use edge_items::EdgeItems;
 pub use error::DataError;
 pub use facts_cache::facts;
+use features::scaling::Scale;
 pub use links::Links;
 use recognise::{Look, Recognised};
 pub use sources::SOURCES;
@@ -83,6 +89,8 @@ pub struct DataOptions {
     pub vocabulary: Option<Vocabulary>,
     /// The folder that relative paths start from: that of the file that names the data. The current one where absent.
     pub base: Option<PathBuf>,
+    /// The folder of the model file, where that is another one: data of the command line beside a file.
+    pub file_folder: Option<PathBuf>,
     /// Bytes of a set that are read, as they unpack to; what is wrong with the setting where it cannot be read.
     pub max_size: Result<u64, String>,
 }
@@ -101,6 +109,7 @@ impl DataOptions {
             progress: None,
             vocabulary: None,
             base: None,
+            file_folder: None,
             max_size: match set(files::MAX_SIZE_VARIABLE) {
                 Some(text) => files::parse_size(&text.to_string_lossy()),
                 None => Ok(files::DEFAULT_MAX_BYTES),
@@ -119,6 +128,7 @@ impl DataOptions {
             progress: None,
             vocabulary: None,
             base: None,
+            file_folder: None,
             max_size: Ok(files::DEFAULT_MAX_BYTES),
         }
     }
@@ -168,13 +178,18 @@ pub fn load(call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataErro
             span: diagnostic.labels.first().map(|label| label.span),
         });
     }
+    let file_folder = options.file_folder.clone().or_else(|| options.base.clone());
     if let Some(kept) = cache::read(call, options) {
-        return Ok(kept);
+        return Ok(Dataset { file_folder, ..kept });
     }
     let mut dataset = source.load(call, options)?;
-    dataset.scales_columns =
-        call.args.get(NORMALIZE.name).is_some_and(|arg| arg.value == ArgValue::Choice("columns"));
+    dataset.scales_columns = call.args.get(NORMALIZE.name).and_then(|arg| match arg.value {
+        ArgValue::Choice("columns") => Some(Scale::Standard),
+        ArgValue::Choice("minmax") => Some(Scale::MinMax),
+        _ => None,
+    });
     cache::write(call, options, &dataset);
+    dataset.file_folder = file_folder;
     Ok(dataset)
 }
 

@@ -1044,6 +1044,19 @@ pub static PROTOCOLS: &[Word] = &[
     ),
     word(&["RandomNodeSplit", "random_node_split", "planetoid_split"], Pyg, &["split"], is("per_class")),
     word(&["public", "standard", "predefined", "given"], Pyg, &[], is("fixed")),
+    word(
+        &["ScaffoldSplitter", "scaffold", "scaffold_split", "ScaffoldSplit", "murcko"],
+        Common,
+        &[],
+        is("by_scaffold"),
+    ),
+    word(&["TimeSeriesSplit", "time", "temporal", "time_split", "chronological"], Common, &[], is("by_time")),
+    word(
+        &["splits", "folds", "from_file", "PredefinedSplit", "split_file"],
+        Common,
+        &[],
+        is("published_folds"),
+    ),
 ];
 
 /// Features of nodes, which other libraries have as transforms of the data.

@@ -3,6 +3,7 @@
 pub mod aside;
 pub mod lines;
 pub mod lock;
+pub mod npy;
 pub mod sealed;
 
 pub use aside::{replace, write};

@@ -319,10 +319,22 @@ impl Network {
     /// # Errors
     /// As [`Network::forward`].
     pub fn encode(&self, batch: &GraphBatch) -> Result<Encoded> {
+        self.encode_observed(batch, &mut |_, _| ())
+    }
+
+    /// [`Network::encode`], showing `observe` the value of each step of the plan, in order.
+    ///
+    /// # Errors
+    /// As [`Network::forward`].
+    pub fn encode_observed(
+        &self,
+        batch: &GraphBatch,
+        observe: &mut dyn FnMut(&Step, &Value),
+    ) -> Result<Encoded> {
         let mut values = vec![None; self.modules.len()];
         let is_of_nodes = |idx: usize| !self.is_of_pairs[idx];
         let mut cx = ForwardCx::evaluation();
-        self.steps(batch, &mut cx, &mut |_, _| (), &mut values, is_of_nodes)?;
+        self.steps(batch, &mut cx, observe, &mut values, is_of_nodes)?;
         Ok(Encoded { values, stand_ins: cx.stand_ins })
     }
 

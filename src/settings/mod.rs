@@ -92,6 +92,14 @@ pub static TRAIN_SECTION: &[ArgSpec] = &[
         doc: "Largest norm of the gradient, over all weights together; a larger gradient is scaled down to it.",
     },
     ArgSpec {
+        name: "scale_targets",
+        kind: ArgKind::Choice(&["standard", "minmax"]),
+        default: Default::Inferred("values are learned as they are"),
+        positional: false,
+        doc: "Of values to be predicted: the network learns them with mean 0 and standard deviation 1 (`standard`) or from 0 to \
+              1 (`minmax`), by the training part. Metrics and predictions are in the units of the data, the loss is not.",
+    },
+    ArgSpec {
         name: "early_stop",
         kind: ArgKind::Call("early_stop"),
         default: Default::Source("best"),

@@ -81,6 +81,8 @@ pub struct Checkpoint {
     pub tensors: BTreeMap<String, Tensor>,
     /// What the columns of features are scaled by, where they are.
     pub scaling: Option<Scaling>,
+    /// What the values to be predicted are scaled by, where they are.
+    pub target_scaling: Option<Scaling>,
     /// Whether a checksum confirms its content; the first format had none.
     pub is_sealed: bool,
     /// Checksum of the split that it was trained with; the first format does not have it.
@@ -93,6 +95,13 @@ fn digest_of(split: &Split) -> String {
     format!("sha256:{}", sealed::digest(&[&text]))
 }
 
+/// What features and targets were scaled by.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Scalings<'a> {
+    pub features: Option<&'a Scaling>,
+    pub targets: Option<&'a Scaling>,
+}
+
 /// Writes a checkpoint; the same run gives the same bytes.
 ///
 /// # Errors
@@ -102,7 +111,7 @@ pub(super) fn write(
     facts: &CheckpointFacts,
     unit: &Unit,
     epoch: usize,
-    scaling: Option<&Scaling>,
+    scalings: Scalings,
     weights: &Named,
 ) -> Result<()> {
     let data = &facts.data;
@@ -123,8 +132,8 @@ pub(super) fn write(
         ("seed", unit.seed.to_string()),
         ("epoch", epoch.to_string()),
     ];
-    if let Some(scaling) = scaling {
-        metadata.push(("scaling", json(serde_json::to_string(scaling))));
+    for (key, scaling) in [("scaling", scalings.features), ("target_scaling", scalings.targets)] {
+        metadata.extend(scaling.map(|scaling| (key, json(serde_json::to_string(scaling)))));
     }
     if let Some(fold) = unit.fold {
         metadata.push(("fold", fold.to_string()));
@@ -198,6 +207,10 @@ impl Checkpoint {
             split: if is_first { None } else { Some(text("split")?) },
             scaling: match metadata.get("scaling") {
                 Some(text) => Some(serde_json::from_str(text).map_err(|_| damaged("scaling"))?),
+                None => None,
+            },
+            target_scaling: match metadata.get("target_scaling") {
+                Some(text) => Some(serde_json::from_str(text).map_err(|_| damaged("target_scaling"))?),
                 None => None,
             },
             is_sealed: contents.is_sealed,

@@ -24,6 +24,8 @@ pub struct Feed<'a> {
     is_member: Option<Vec<bool>>,
     task: Task,
     scaling: Option<&'a Scaling>,
+    /// Of the values to be predicted.
+    targets: Option<&'a Scaling>,
     links: Option<LinkPart<'a>>,
 }
 
@@ -61,7 +63,7 @@ impl<'a> Feed<'a> {
             is_member = Some(member);
         }
         graphs.sort_unstable();
-        Self { dataset, reads, device, graphs, is_member, task, scaling: None, links: None }
+        Self { dataset, reads, device, graphs, is_member, task, scaling: None, targets: None, links: None }
     }
 
     /// The same of a task on links, with the edges that pass messages: those of the training part of `split`, and where the test part
@@ -94,6 +96,12 @@ impl<'a> Feed<'a> {
     #[must_use]
     pub fn scaled(self, scaling: Option<&'a Scaling>) -> Self {
         Self { scaling, ..self }
+    }
+
+    /// The same with values to be predicted scaled by the training part.
+    #[must_use]
+    pub fn with_targets(self, targets: Option<&'a Scaling>) -> Self {
+        Self { targets, ..self }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -140,7 +148,7 @@ impl<'a> Feed<'a> {
             }
             _ => None,
         };
-        let targets = self.dataset.target_tensor(&items, DType::F32, self.device)?;
+        let targets = self.dataset.scaled_targets(&items, self.targets, DType::F32, self.device)?;
         Ok(Step { batch, items, rows, beside: 1, targets })
     }
 
@@ -161,10 +169,29 @@ impl<'a> Feed<'a> {
         self.graphs.chunks(batch_size).map(|graphs| self.step(graphs))
     }
 
-    /// Outputs beside the targets of `items`.
+    /// Outputs as the network makes them beside the targets of `items`, in their own units.
     pub fn predictions(&self, outputs: Vec<f32>, width: usize, items: &[u32]) -> Predictions {
         predictions(self.dataset, outputs, width, items)
     }
+
+    /// The targets of predictions as the network sees them.
+    pub fn scaled_values(&self, predictions: &Predictions) -> Option<Vec<f32>> {
+        scaled_values(self.targets, predictions)
+    }
+
+    /// Has outputs in the units of the data, as targets are.
+    pub fn in_units(&self, predictions: &mut Predictions) {
+        if let Some(scaling) = self.targets {
+            scaling.undo(&mut predictions.outputs);
+        }
+    }
+}
+
+/// The targets of predictions as a network sees them that was trained on scaled ones; `None` where they are not scaled.
+pub fn scaled_values(scaling: Option<&Scaling>, predictions: &Predictions) -> Option<Vec<f32>> {
+    let mut values = predictions.values.clone();
+    scaling?.apply(&mut values);
+    Some(values)
 }
 
 /// Outputs beside the targets of `items`.

@@ -1,9 +1,9 @@
 //! One run: epochs over one training part, from the first step or from a saved state.
 
-use super::checkpoint::CheckpointFacts;
+use super::checkpoint::{CheckpointFacts, Scalings};
 use super::collapse::CollapseWatch;
 use super::error::{Result, TrainError};
-use super::feed::{Feed, Step};
+use super::feed::{Feed, Step, scaled_values};
 use super::folder::Folder;
 use super::initial;
 use super::measure::{FixedPointMean, Mean, Measured, PoolingMean, figures, items, measure, scalar, values};
@@ -100,6 +100,8 @@ struct Fit<'a> {
     loss_weights: LossWeights,
     /// Of the training part, where features are scaled by it.
     scaling: Option<Scaling>,
+    /// The same of values to be predicted.
+    target_scaling: Option<Scaling>,
     optimizer: Box<dyn Optimizer>,
     schedule: Box<dyn Schedule>,
     early_stop: Box<dyn EarlyStop>,
@@ -199,7 +201,10 @@ pub(super) fn fit(
         network,
         weights,
         loss_weights,
-        scaling: cx.dataset.scales_columns.then(|| Scaling::of(cx.dataset, &unit.split.train)),
+        scaling: cx.dataset.scales_columns.map(|scale| Scaling::of(cx.dataset, &unit.split.train, scale)),
+        target_scaling: settings
+            .scale_targets
+            .and_then(|scale| Scaling::of_targets(cx.dataset, &unit.split.train, scale)),
     };
     if let Some(state) = resume {
         fit.restore(state)?;
@@ -261,7 +266,7 @@ impl Fit<'_> {
     fn feed<'f>(&'f self, items: &[u32]) -> Feed<'f> {
         let model = self.cx.model.get();
         let feed = Feed::new(self.cx.dataset, model.task, EdgeReads::of(model), items, self.cx.device);
-        let feed = feed.scaled(self.scaling.as_ref());
+        let feed = feed.scaled(self.scaling.as_ref()).with_targets(self.target_scaling.as_ref());
         feed.of_links(model.task, Some(&self.unit.split), self.cx.settings.negatives.as_ref())
     }
 
@@ -270,9 +275,10 @@ impl Fit<'_> {
         let task = cx.model.get().task;
         let reads = EdgeReads::of(cx.model.get());
         // Taken out, because the feeds live through changes of the rest.
-        let scaling = self.scaling.clone();
+        let (scaling, targets) = (self.scaling.clone(), self.target_scaling.clone());
         let feed = |items| {
             let feed = Feed::new(cx.dataset, task, reads, items, cx.device).scaled(scaling.as_ref());
+            let feed = feed.with_targets(targets.as_ref());
             feed.of_links(task, Some(&unit.split), cx.settings.negatives.as_ref())
         };
         let (train, validation) = (feed(&unit.split.train), feed(&unit.split.validation));
@@ -445,8 +451,12 @@ impl Fit<'_> {
             validation_figures = figures(measured.loss, &measured.predictions, &self.metrics);
             pooling = measured.pooling;
         }
-        let trained = self.predictions(std::mem::take(&mut epoch.outputs), epoch.width, &epoch.items);
-        let loss = self.network.part_loss(&items(&trained), &epoch.auxiliary)?;
+        let mut trained = self.predictions(std::mem::take(&mut epoch.outputs), epoch.width, &epoch.items);
+        let scaled = scaled_values(self.target_scaling.as_ref(), &trained);
+        let loss = self.network.part_loss(&items(&trained, scaled.as_deref()), &epoch.auxiliary)?;
+        if let Some(scaling) = &self.target_scaling {
+            scaling.undo(&mut trained.outputs);
+        }
         let mut record = EpochRecord {
             epoch: epoch_idx + 1,
             lr: self.schedule.lr(epoch_idx),
@@ -553,7 +563,8 @@ impl Fit<'_> {
         let (Some(folder), Some(kept)) = (self.folder, &self.kept) else { return Ok(()) };
         let names = self.network.parameters().iter().map(|parameter| parameter.name.clone());
         let tensors = names.zip(kept.tensors.iter().cloned()).collect();
-        folder.write_checkpoint(self.cx.checkpoint, self.unit, kept.epoch, self.scaling.as_ref(), &tensors)
+        let scalings = Scalings { features: self.scaling.as_ref(), targets: self.target_scaling.as_ref() };
+        folder.write_checkpoint(self.cx.checkpoint, self.unit, kept.epoch, scalings, &tensors)
     }
 
     fn summary(&self, status: Status) -> UnitSummary {

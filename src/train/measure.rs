@@ -55,18 +55,22 @@ pub fn measure<'s>(
         predictions.ranks = links.ranks(network, &network.encode(&batch)?, &batch, &feed.graphs)?;
     }
     if !predictions.is_labelled() {
+        feed.in_units(&mut predictions);
         return Ok(Measured { loss: None, predictions, pooling, not_finite: None });
     }
-    let loss = network.part_loss(&items(&predictions), &auxiliary)?;
+    // The loss is what training lowers; metrics are in the units of the data.
+    let scaled = feed.scaled_values(&predictions);
+    let loss = network.part_loss(&items(&predictions, scaled.as_deref()), &auxiliary)?;
+    feed.in_units(&mut predictions);
     let bad_item = loss.bad_item.map(|item| ends.partition_point(|&end| end <= item));
     let not_finite = [not_finite, bad_item].into_iter().flatten().min();
     Ok(Measured { loss: Some(loss.total), predictions, pooling, not_finite })
 }
 
-/// Predictions as losses see them.
-pub fn items(predictions: &Predictions) -> Items<'_> {
+/// Predictions as losses see them, with scaled targets where there are any.
+pub fn items<'a>(predictions: &'a Predictions, scaled: Option<&'a [f32]>) -> Items<'a> {
     let Predictions { width, outputs, classes, values, .. } = predictions;
-    Items { width: *width, outputs, classes, values }
+    Items { width: *width, outputs, classes, values: scaled.unwrap_or(values) }
 }
 
 /// A loss as a number.

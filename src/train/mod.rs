@@ -4,6 +4,7 @@ mod checkpoint;
 mod collapse;
 mod curves;
 mod earlier;
+mod embed;
 mod error;
 mod feed;
 mod fit;
@@ -28,6 +29,7 @@ mod tensors;
 mod time;
 
 pub use checkpoint::{Checkpoint, CheckpointFacts};
+pub use embed::Embedded;
 pub use error::TrainError;
 pub(crate) use feed::Feed;
 pub(crate) use fit::Unit;

@@ -2,6 +2,7 @@
 
 use super::checkpoint::Checkpoint;
 use super::earlier;
+use super::embed::{self, Embedded};
 use super::error::{Result, TrainError};
 use super::feed::{Feed, predictions};
 use super::folder;
@@ -20,8 +21,9 @@ use crate::diff::Side;
 use crate::gram::{Kernel, Machine};
 use crate::ir::canonical::Part;
 use crate::ir::{Canonical, Model, Node};
-use crate::lower::{Encoded, ForwardCx, Network};
+use crate::lower::{Encoded, ForwardCx, Network, Value};
 use crate::ops::Action;
+use crate::plan::Step;
 use crate::settings::metric::Metric;
 use crate::types::{DataFacts, Entity, TargetKind};
 use candle_core::{DType, Device};
@@ -202,7 +204,7 @@ impl SavedModel {
                 "name data with the same features, or train a model on these",
             );
         }
-        if dataset.scales_columns && self.checkpoint.scaling.is_none() {
+        if dataset.scales_columns.is_some() && self.checkpoint.scaling.is_none() {
             return refuse(
                 format!("its columns were not scaled in training, and those of {} are to be", dataset.name),
                 "leave `normalize = columns` out: the data is then read as in training",
@@ -313,7 +315,7 @@ impl SavedModel {
 
     /// What the columns of the training part were scaled by, where this data asks for that.
     fn scaling_for(&self, dataset: &Dataset) -> Option<&Scaling> {
-        self.checkpoint.scaling.as_ref().filter(|_| dataset.scales_columns)
+        self.checkpoint.scaling.as_ref().filter(|_| dataset.scales_columns.is_some())
     }
 
     /// Loss and metrics over some items (graphs or nodes) with labels.
@@ -335,7 +337,9 @@ impl SavedModel {
         let reads = EdgeReads::of(model);
         let feed = Feed::new(dataset, model.task, reads, items, self.device());
         let split = self.split(dataset)?;
-        let feed = feed.scaled(self.scaling_for(dataset)).of_links(model.task, split.as_ref(), None);
+        let feed =
+            feed.scaled(self.scaling_for(dataset)).with_targets(self.checkpoint.target_scaling.as_ref());
+        let feed = feed.of_links(model.task, split.as_ref(), None);
         let steps = feed.steps(self.batch_size).map(|step| step.map(Cow::Owned));
         let Measured { loss, predictions, .. } =
             measure(network, &feed, steps, false, self.metrics.iter().any(|metric| metric.is_of_ranks()))?;
@@ -423,6 +427,9 @@ impl SavedModel {
             outputs.width = width;
             outputs.values.extend(batch_values);
         }
+        if let Some(scaling) = &self.checkpoint.target_scaling {
+            scaling.undo(&mut outputs.values);
+        }
         if task.kind == TargetKind::MultiLabel {
             outputs.values.iter_mut().for_each(|logit| *logit = sigmoid(*logit));
         } else if are_probabilities {
@@ -432,6 +439,51 @@ impl SavedModel {
             outputs.keep(&dataset.nodes_of_target());
         }
         Ok(outputs)
+    }
+}
+
+impl SavedModel {
+    /// A value inside the network for every graph or node: the one of that name, else what the last layer reads.
+    ///
+    /// # Errors
+    /// Where there is no such value, or Candle fails.
+    pub fn embed(&self, dataset: &Dataset, name: Option<&str>) -> Result<Embedded> {
+        let Fitted::Network(network) = &self.fitted else {
+            return Err(TrainError::setup(
+                "a graph kernel with its machine has no values inside",
+                "leave `--embeddings` out",
+            ));
+        };
+        let model = self.model.get();
+        let wanted = embed::find(model, name)?;
+        let task = model.task;
+        let mut embedded =
+            Embedded { of_nodes: wanted.of_nodes, width: 0, values: Vec::new(), what: wanted.what.clone() };
+        let mut taken = None;
+        if task.kind == TargetKind::Links {
+            let feed = Feed::new(dataset, task, EdgeReads::of(model), &[], self.device());
+            let feed = feed.scaled(self.scaling_for(dataset)).of_links(task, None, None);
+            let batch = feed.messages(feed.links().expect("a task on links"))?;
+            network.encode_observed(&batch, &mut |step, value| wanted.take(step, value, &mut taken))?;
+            (embedded.values, embedded.width) = wanted.rows(taken)?;
+            return Ok(embedded);
+        }
+        let graphs: Vec<u32> = (0..dataset.n_graphs() as u32).collect();
+        for graphs in graphs.chunks(self.batch_size) {
+            let reading = Reading { scaling: self.scaling_for(dataset), ..Reading::of(EdgeReads::of(model)) };
+            let batch = dataset.batch_with(&reading, graphs, DType::F32, self.device())?;
+            let mut observe = |step: &Step, value: &Value| wanted.take(step, value, &mut taken);
+            // What is asked about edges comes behind the values of nodes and graphs.
+            if task.is_of_edges() {
+                network.encode_observed(&batch, &mut observe)?;
+            } else {
+                network.forward_observed(&batch, &mut ForwardCx::evaluation(), &mut observe)?;
+            }
+            let (rows, width) = wanted.rows(taken.take())?;
+            embedded.width = width;
+            embedded.values.extend(rows);
+        }
+        Ok(embedded)
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Origin {
     pub git: Option<GitState>,
     /// The folder that a path of the data starts from; the current one where absent.
     pub data_folder: Option<PathBuf>,
+    /// The folder that paths of its other settings start from.
+    pub file_folder: Option<PathBuf>,
 }
 
 /// What source control says of the model that is trained.

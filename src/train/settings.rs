@@ -3,6 +3,7 @@
 use super::error::{Result, TrainError};
 use crate::args::{ArgValue, Args, BoundCall};
 use crate::data::Dataset;
+use crate::data::features::scaling::Scale;
 use crate::ir::Model;
 use crate::settings::metric::{self, Metric};
 use crate::settings::{early_stop, monitor, negatives, schedule};
@@ -30,6 +31,7 @@ pub struct Settings {
     /// How pairs are drawn, of tasks on links.
     pub negatives: Option<BoundCall>,
     pub clip_norm: Option<f64>,
+    pub scale_targets: Option<Scale>,
     pub early_stop: BoundCall,
     /// Whether the file names it; a default gives way where there is nothing to watch.
     pub early_stop_is_written: bool,
@@ -65,6 +67,11 @@ impl Settings {
             negatives: (model.task.kind == TargetKind::Links)
                 .then(|| train.call("negatives").cloned().unwrap_or_else(negatives::usual)),
             clip_norm: train.opt_float("clip_norm"),
+            scale_targets: match train.get("scale_targets").map(|arg| &arg.value) {
+                Some(ArgValue::Choice("standard")) => Some(Scale::Standard),
+                Some(ArgValue::Choice("minmax")) => Some(Scale::MinMax),
+                _ => None,
+            },
             early_stop: call("early_stop"),
             early_stop_is_written: train.is_written("early_stop"),
             seed: overrides.seed.unwrap_or(train.int("seed") as u64),
@@ -152,6 +159,7 @@ impl Settings {
                 "epochs": self.epochs,
                 "batch_size": if self.batch_size == ALL { "all".into() } else { Value::from(self.batch_size) },
                 "clip_norm": self.clip_norm,
+                "scale_targets": self.scale_targets,
                 "early_stop": call_json(&self.early_stop),
                 "seed": self.seed,
             },

@@ -195,7 +195,7 @@ fn finish(
     }
     let machine = trained.machine(&compared.kernel, &compared.steps);
     if let Some(folder) = folder {
-        folder.write_checkpoint(cx.checkpoint, unit, 0, None, &machine.tensors()?)?;
+        folder.write_checkpoint(cx.checkpoint, unit, 0, Default::default(), &machine.tensors()?)?;
     }
     let gram = &compared.grams[trained.gram];
     let measured = |items: &[u32]| match items {

@@ -27,6 +27,12 @@ pub struct DataFacts {
     /// The data comes with a split into training, validation and test parts.
     #[serde(default)]
     pub has_split: bool,
+    /// Its items have times, to be parted by.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_times: bool,
+    /// Its items have groups that can be kept together.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_groups: bool,
     /// Columns of the edge features after the reader's `edge_features` choice; 0 where edges carry none.
     #[serde(default)]
     pub edge_features: usize,
@@ -86,6 +92,8 @@ impl DataFacts {
                     n_outputs: 1,
                     class_counts: Vec::new(),
                     has_split: false,
+                    has_times: false,
+                    has_groups: false,
                     ..self.clone()
                 })
             }

@@ -1,6 +1,6 @@
 //! Features against PyTorch Geometric's transforms, against formulas, and the laws that all of them keep.
 
-use super::scaling::Scaling;
+use super::scaling::{Scale, Scaling};
 use super::*;
 use crate::data::{Dataset, DatasetParts, EdgeReads, Targets, batch::Reading, parse_call};
 use crate::source::SourceMap;
@@ -330,7 +330,7 @@ fn signs_are_drawn_for_each_part_and_column() {
 #[test]
 fn columns_are_scaled_by_the_training_part() {
     let data = dataset("[degree(raw), constant(3.0), laplacian(1)]");
-    let scaling = Scaling::of(&data, &[0, 3]);
+    let scaling = Scaling::of(&data, &[0, 3], Scale::Standard);
     let reading = Reading { scaling: Some(&scaling), ..Reading::of(EdgeReads::ALL) };
     let (train, width) = (batch(&data, &reading, &[0, 3]), 3);
     let n_nodes = (train.len() / width) as f32;
@@ -346,6 +346,16 @@ fn columns_are_scaled_by_the_training_part() {
     let (other, stored) = (batch(&data, &reading, &[2]), batch(&data, &Reading::of(EdgeReads::ALL), &[0, 3]));
     assert_eq!(stored[1], 3.0);
     assert!(other[0] < 0.0 && other[1] == 0.0, "a graph of another part is scaled by the same numbers");
+    // From the smallest to the largest degree, 0 to 1, and eigenvectors by the largest absolute value.
+    let min_max = Scaling::of(&data, &[0, 3], Scale::MinMax);
+    let train = batch(&data, &Reading { scaling: Some(&min_max), ..Reading::of(EdgeReads::ALL) }, &[0, 3]);
+    let column = |at: usize| train.iter().skip(at).step_by(width).copied().collect::<Vec<f32>>();
+    let ends = |values: &[f32]| {
+        (values.iter().copied().fold(9.0, f32::min), values.iter().copied().fold(-9.0, f32::max))
+    };
+    assert_eq!(ends(&column(0)), (0.0, 1.0));
+    assert_eq!(ends(&column(1)), (0.0, 0.0));
+    assert!(column(2).iter().any(|value| (value.abs() - 1.0).abs() < 1e-6) && ends(&column(2)).0 < 0.0);
     let kept: Scaling = serde_json::from_str(&serde_json::to_string(&scaling).unwrap()).unwrap();
     assert_eq!(kept, scaling);
 }

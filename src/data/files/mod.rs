@@ -12,6 +12,7 @@ mod limit;
 mod one;
 mod other;
 mod plain;
+mod texts;
 
 use super::error::DataError;
 use super::scan::Text;
@@ -29,6 +30,7 @@ pub use other::is_archive_name;
 pub use plain::PlainFiles;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+pub use texts::TextFiles;
 
 /// A data set in TU layout, found.
 #[derive(Debug)]

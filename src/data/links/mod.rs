@@ -7,7 +7,7 @@ mod negatives;
 
 pub use negatives::Sampler;
 
-use super::{Dataset, Split, Targets};
+use super::{Dataset, PartedBy, Split, Targets};
 use crate::kernels::graph::{Csr, EdgeKinds, SparseGraph};
 use crate::types::{TargetKind, Task};
 use std::sync::Arc;
@@ -245,6 +245,8 @@ impl Dataset {
         self.targets = Targets::Classes(vec![0; links.len()]);
         self.class_names = vec!["link".to_owned()];
         self.fixed_split = split;
+        // Those were of graphs or nodes.
+        self.parted_by = PartedBy::default();
         self.links = Some(Arc::new(links));
         self.edge_items = None;
     }

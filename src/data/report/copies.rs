@@ -38,7 +38,18 @@ pub struct Copies {
     pub is_exact: bool,
 }
 
-impl Copies {
+/// Which graphs are copies of each other.
+#[derive(Debug, Clone)]
+pub struct Alike {
+    /// The first of its copies for each graph, itself where it has none before it.
+    pub first_of: Vec<u32>,
+    /// Those of more than one graph.
+    pub groups: Vec<Vec<u32>>,
+    /// All were compared node by node.
+    pub is_exact: bool,
+}
+
+impl Alike {
     pub fn of(data: &Dataset) -> Self {
         let colours = Colours::of(data);
         let mut by_hash: BTreeMap<[u8; 32], Vec<u32>> = BTreeMap::new();
@@ -76,6 +87,13 @@ impl Copies {
                 groups.push(part);
             }
         }
+        Self { first_of, groups, is_exact }
+    }
+}
+
+impl Copies {
+    pub fn of(data: &Dataset) -> Self {
+        let Alike { first_of, groups, is_exact } = Alike::of(data);
         let target = |graph: u32| match &data.targets {
             Targets::Classes(classes) if classes.len() == data.n_graphs() => {
                 vec![classes[graph as usize] as u64]

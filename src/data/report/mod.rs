@@ -1,7 +1,7 @@
 //! What one wants to know of a data set before a model is made for it, beyond its counts: how far nodes lie apart, what the
 //! columns hold, whether neighbours are alike, which graphs are copies of each other.
 
-mod copies;
+pub(super) mod copies;
 mod diameter;
 mod homophily;
 pub mod page;

@@ -9,7 +9,7 @@ use crate::data::edges::{EdgeList, EdgeOptions, Loops};
 use crate::data::features::{self, Block, Graphs, Prepared};
 use crate::data::files::size_in_words;
 use crate::data::scan::{FileName, Table};
-use crate::data::{DataError, DataOptions, Names};
+use crate::data::{DataError, DataOptions, Names, PartedBy};
 use crate::diagnostic::count;
 use crate::kernels::graph::EdgeKinds;
 use crate::settings::protocol::Split;
@@ -39,6 +39,7 @@ pub struct Found {
     pub kinds: Option<usize>,
     pub target: Option<FoundTarget>,
     pub split: Option<Split>,
+    pub parted_by: PartedBy,
     /// Number of each graph as its source counts them.
     pub graph_ids: Vec<u32>,
     pub names: Names,
@@ -192,6 +193,7 @@ pub fn assemble(found: Found, call: &BoundCall, options: &DataOptions) -> Result
         kinds,
         target,
         split,
+        parted_by,
         graph_ids,
         names,
         unread,
@@ -274,6 +276,7 @@ pub fn assemble(found: Found, call: &BoundCall, options: &DataOptions) -> Result
     dataset.no_kinds = has_lost_kinds.then_some(NoKinds::Merged);
     dataset.unread = unread;
     dataset.names = names;
+    dataset.parted_by = parted_by;
     Ok(dataset)
 }
 

@@ -1,8 +1,9 @@
 //! A table in a text file: a header line, then a row a line, values between commas, tabs or semicolons, quoted where they
-//! hold one.
+//! hold one. A Parquet file in its place is read by [`parquet_table`].
 
 use super::assembly::Texts;
 use super::frame::{Cell, Frame};
+use super::parquet_table;
 use crate::data::DataError;
 use crate::data::files::{OneFile, names};
 use crate::data::scan::quoted;
@@ -35,6 +36,9 @@ pub fn read(
     unnamed: &[&str],
 ) -> Result<CsvTable, DataError> {
     let head = file.open()?.head(64 << 10)?;
+    if head.starts_with(parquet_table::MAGIC) {
+        return parquet_table::read(file, what, keys);
+    }
     let delimiter = delimiter(&head, &file.path.to_string_lossy());
     let mut text = file.open()?;
     let (name, is_quoted) = (text.name.clone(), text.is_quoted());

@@ -6,10 +6,10 @@ use crate::args::BoundCall;
 use crate::data::dataset::Unread;
 use crate::data::files::names;
 use crate::data::scan::FileName;
-use crate::data::{DataError, Names};
+use crate::data::{DataError, Names, PartedBy};
 use crate::diagnostic::count;
 use crate::findings::names::did_you_mean;
-use crate::settings::data::columns::{CATEGORIES, IGNORE, KINDS, SPLIT, TARGET, TARGET_AS};
+use crate::settings::data::columns::{CATEGORIES, GROUPS, IGNORE, KINDS, SPLIT, TARGET, TARGET_AS, TIME};
 use crate::settings::protocol::Split;
 use crate::types::Entity;
 use std::collections::HashMap;
@@ -43,7 +43,7 @@ pub struct Frame {
 }
 
 /// What the rows of a column are so far; rows at the end without a value are not there yet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Values {
     /// Row-major with `width` values a row; NaN where there is none.
     Numbers {
@@ -223,6 +223,14 @@ impl Frame {
         Some(values)
     }
 
+    /// The values of a column, which stays.
+    fn copy(&mut self, name: &str) -> Option<Values> {
+        let n_rows = self.lines.len();
+        let values = &mut self.columns[*self.by_name.get(name)?].1;
+        values.pad(n_rows);
+        Some(values.clone())
+    }
+
     /// The rows in another order: row `i` is what row `order[i]` was.
     pub fn reorder(&mut self, order: &[u32]) {
         for (_, values) in &mut self.columns {
@@ -400,6 +408,10 @@ impl Frames {
             None if frame.has(SPLIT_COLUMN) => take_split(frame, SPLIT_COLUMN, target.as_ref(), false)?,
             None => None,
         };
+        let parted_by = match &target {
+            Some(_) => self.parted_by(entity, call, known.is_some())?,
+            None => PartedBy::default(),
+        };
         for (frame, names, n_rows) in [
             (&mut self.nodes, &mut self.names.nodes, self.node_offsets[n_graphs] as usize),
             (&mut self.graphs, &mut self.names.graphs, n_graphs),
@@ -453,10 +465,67 @@ impl Frames {
             kinds,
             target,
             split,
+            parted_by,
             graph_ids: self.graph_ids,
             names: self.names,
             unread,
         })
+    }
+
+    /// What the predicted items can be parted by, where the call names columns. Data for a model that is there may lack them.
+    fn parted_by(&mut self, entity: Entity, call: &BoundCall, is_known: bool) -> Result<PartedBy, DataError> {
+        let mut parted_by = PartedBy::default();
+        for arg in [TIME.name, GROUPS.name] {
+            let Some(name) = call.args.text(arg) else { continue };
+            if entity == Entity::Pairs {
+                return Err(DataError::new(
+                    "data::no_effect",
+                    format!("`{arg}` has no effect here: edges are predicted, and they are parted by their graphs or one by one"),
+                )
+                .help("leave it out")
+                .span(call.args.get(arg).and_then(|arg| arg.span)));
+            }
+            let frame = if entity == Entity::Graph { &mut self.graphs } else { &mut self.nodes };
+            // One column may say both.
+            let values = match call.args.text(GROUPS.name) == call.args.text(TIME.name) && arg == TIME.name {
+                true => frame.copy(name),
+                false => frame.take(name),
+            };
+            let Some(values) = values else {
+                if is_known {
+                    continue;
+                }
+                return Err(self.unknown(call, arg, name));
+            };
+            let (place, n_rows) = (frame.place(), frame.n_rows());
+            let missing = |row: usize| {
+                place.error("data::missing_value", row, format!("`{}` has no value here", shown(name))).help(
+                    format!(
+                        "write the value: `{arg} = \"{}\"` says of every item where it belongs",
+                        shown(name)
+                    ),
+                )
+            };
+            if arg == TIME.name {
+                parted_by.times = times(&values, n_rows).map_err(|(row, text)| match text {
+                    None => missing(row),
+                    Some(text) => place
+                        .error(
+                            "data::not_a_time",
+                            row,
+                            format!("`{}` of `{}` is no time", shown(&text), shown(name)),
+                        )
+                        .help("times are numbers, such as years, or dates as `2019-03-31` or `2019-03-31T12:00:00`"),
+                })?;
+            } else {
+                let texts = values.into_texts();
+                if let Some(row) = texts.codes.iter().position(|&code| code == super::assembly::MISSING) {
+                    return Err(missing(row));
+                }
+                parted_by.groups = texts.codes;
+            }
+        }
+        Ok(parted_by)
     }
 
     /// The column of the edges that says of which kind they are.
@@ -619,6 +688,43 @@ fn take_split(
     }
     frame.take(name);
     Ok(target.is_some().then_some(split))
+}
+
+/// The time of each row: numbers as they are, dates as years with a fraction. Else the first row without one, with its text.
+fn times(values: &Values, n_rows: usize) -> Result<Vec<f64>, (usize, Option<String>)> {
+    (0..n_rows)
+        .map(|row| match values {
+            Values::Numbers { values, width: 1 } if !values[row].is_nan() => Ok(values[row]),
+            values => match values.text(row) {
+                None => Err((row, None)),
+                Some(text) => year_of(&text).ok_or((row, Some(text))),
+            },
+        })
+        .collect()
+}
+
+/// `2019-03-31`, also with a time of the day behind it: 2019.2438….
+fn year_of(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let (date, time) = match text.split_once(['T', ' ']) {
+        Some((date, time)) => (date, time.trim_end_matches('Z')),
+        None => (text, ""),
+    };
+    let mut parts = date.split('-').map(|part| part.parse::<u32>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next().unwrap_or(Some(1))?);
+    let is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    let days = [31, 28 + u32::from(is_leap), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let of_month = *days.get(month.checked_sub(1)? as usize)?;
+    if parts.next().is_some() || !(1..=of_month).contains(&day) || year > 9999 {
+        return None;
+    }
+    let mut seconds = 0.0;
+    for (part, of_part) in time.split(':').filter(|part| !part.is_empty()).zip([3600.0, 60.0, 1.0]) {
+        seconds += part.parse::<f64>().ok().filter(|value| (0.0..61.0).contains(value))? * of_part;
+    }
+    let before: u32 = days[..month as usize - 1].iter().sum();
+    let of_year = f64::from(before + day - 1) + seconds / 86400.0;
+    Some(f64::from(year) + of_year / f64::from(365 + u32::from(is_leap)))
 }
 
 /// The columns that are left, as features. Those that a model knows as texts are texts, whatever they look like.

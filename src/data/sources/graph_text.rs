@@ -162,6 +162,7 @@ fn read(text: Text, name: String) -> Result<Found, DataError> {
         kinds: None,
         target: Some(FoundTarget::Labels { values: classes.into_iter().map(Some).collect(), place }),
         split: None,
+        parted_by: Default::default(),
         graph_ids: (1..=n_graphs as u32).collect(),
         names: Names::default(),
         unread: Vec::new(),

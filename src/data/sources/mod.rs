@@ -17,6 +17,7 @@ mod karate;
 mod named_graph;
 mod node_link;
 mod ogb;
+mod parquet_table;
 mod planetoid;
 mod relations;
 mod tables;

@@ -344,6 +344,8 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("tu", "normalize", "none"),
     ("holdout", "by", "auto"),
     ("k_fold", "by", "auto"),
+    ("holdout", "together", "nothing"),
+    ("k_fold", "together", "nothing"),
     ("adam", "decayed", "all"),
     ("adamw", "decayed", "all"),
     ("sgd", "decayed", "all"),

@@ -56,6 +56,21 @@ pub const SPLIT: ArgSpec = names(
     "The column that says `train`, `validation` or `test`, for `protocol = fixed`.",
 );
 
+/// What items can be parted by.
+pub const TIME: ArgSpec = names(
+    "time",
+    Default::Inferred("none"),
+    "The column of the predicted items that says when each is from, for `protocol = by_time`: numbers such as years, or dates \
+     as `2019-03-31`.",
+);
+
+/// What keeps items together.
+pub const GROUPS: ArgSpec = names(
+    "groups",
+    Default::Inferred("none"),
+    "The column of the predicted items that says which belong together, for `together = groups` of a protocol.",
+);
+
 /// Columns that are no features.
 pub const IGNORE: ArgSpec =
     names("ignore", Default::Inferred("none"), "Columns that are not read, with commas between them.");
@@ -86,6 +101,8 @@ pub fn read_as_in_training(call: &mut BoundCall, trained: &BoundCall) {
         KINDS.name,
         CATEGORIES.name,
         SPLIT.name,
+        TIME.name,
+        GROUPS.name,
         "ends",
         "id",
         "graph",

@@ -1,6 +1,8 @@
 //! `edge_list("karate.edgelist")`: a list of edges without a header.
 
-use super::columns::{self, CATEGORIES, EDGE_FEATURES, IGNORE, KINDS, SPLIT, TARGET, TARGET_AS};
+use super::columns::{
+    self, CATEGORIES, EDGE_FEATURES, GROUPS, IGNORE, KINDS, SPLIT, TARGET, TARGET_AS, TIME,
+};
 use super::edges::{LOOPS, PARALLEL, UNDIRECTED};
 use super::{SourceFacts, features};
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default};
@@ -48,6 +50,8 @@ pub static SPEC: CallSpec = CallSpec {
         TARGET,
         TARGET_AS,
         SPLIT,
+        TIME,
+        GROUPS,
         CATEGORIES,
         IGNORE,
         UNDIRECTED,

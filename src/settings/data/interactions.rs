@@ -1,7 +1,7 @@
 //! `interactions("gowalla")`: which user took which item.
 
 use super::{SourceFacts, features};
-use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default};
+use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, Range};
 use crate::diagnostic::Diagnostic;
 
 pub static SPEC: CallSpec = CallSpec {
@@ -24,6 +24,13 @@ pub static SPEC: CallSpec = CallSpec {
              a list: `hgnnc ops feature`.",
         ),
         features::NORMALIZE,
+        ArgSpec {
+            name: "min_rating",
+            kind: ArgKind::Float(Range::open(f64::NEG_INFINITY, f64::INFINITY)),
+            default: Default::Inferred("every rating"),
+            positional: false,
+            doc: "Of lines with ratings, the least that counts as an interaction.",
+        },
     ],
 };
 

@@ -1,6 +1,8 @@
 //! `tables(edges = "edges.csv", …)`: tables of edges, nodes and graphs.
 
-use super::columns::{self, CATEGORIES, EDGE_FEATURES, IGNORE, KINDS, SPLIT, TARGET, TARGET_AS};
+use super::columns::{
+    self, CATEGORIES, EDGE_FEATURES, GROUPS, IGNORE, KINDS, SPLIT, TARGET, TARGET_AS, TIME,
+};
 use super::edges::{LOOPS, PARALLEL, UNDIRECTED};
 use super::{SourceFacts, features};
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default};
@@ -12,7 +14,7 @@ const fn text(name: &'static str, default: Default, doc: &'static str) -> ArgSpe
 
 pub static SPEC: CallSpec = CallSpec {
     name: "tables",
-    doc: "A table of edges, and tables of nodes and of graphs where there are any, as CSV or TSV with a header line. Columns \
+    doc: "A table of edges, and tables of nodes and of graphs where there are any, as CSV or TSV with a header line, or in Parquet files. Columns \
           are found by their names, in any order. Classification or regression of nodes, or of graphs.",
     example: "tables(edges = \"edges.csv\", nodes = \"nodes.csv\")",
     args: &[
@@ -45,6 +47,8 @@ pub static SPEC: CallSpec = CallSpec {
         TARGET,
         TARGET_AS,
         SPLIT,
+        TIME,
+        GROUPS,
         CATEGORIES,
         IGNORE,
         UNDIRECTED,

@@ -1,6 +1,7 @@
 //! One split, drawn by the seed.
 
-use super::{BY, ProtocolKind, Refusal, Split, Strata, idle_choice, split};
+use super::together::{self, Relatives};
+use super::{BY, Need, ProtocolKind, Refusal, Split, Strata, TOGETHER, grouped, idle_choice, split};
 use crate::args::{ArgKind, ArgSpec, Args, BoundCall, CallSpec, Default, Range};
 use crate::diagnostic::Diagnostic;
 use crate::types::DataFacts;
@@ -25,6 +26,7 @@ pub static SPEC: CallSpec = CallSpec {
             doc: "Share kept for the test.",
         },
         BY,
+        TOGETHER,
     ],
 };
 
@@ -36,9 +38,9 @@ impl ProtocolKind for Holdout {
     }
 
     fn check(&self, call: &BoundCall, data: Option<&DataFacts>) -> Option<Diagnostic> {
-        let (validation, test) = (call.args.float("validation"), call.args.float("test"));
-        let is_all = validation + test >= 1.0;
-        is_all.then(|| nothing_to_train_on(call, validation, test)).or_else(|| idle_choice(call, data))
+        takes_everything(call)
+            .or_else(|| idle_choice(call, data))
+            .or_else(|| together::check(call, Relatives::of(&call.args), data))
     }
 
     fn leaves_validation(&self, args: &Args) -> Option<bool> {
@@ -47,10 +49,21 @@ impl ProtocolKind for Holdout {
 
     fn deal(&self, args: &Args, classes: &[i64], seed: u64) -> Option<Vec<Split>> {
         let (validation, test) = (args.float("validation"), args.float("test"));
-        (validation + test < 1.0).then(|| vec![deal(classes, validation, test, seed)])
+        // Which classes a group brings, only the data says.
+        let is_by_item = Relatives::of(args).is_none();
+        (is_by_item && validation + test < 1.0).then(|| vec![deal(classes, validation, test, seed)])
+    }
+
+    fn needs(&self, args: &Args) -> Option<Need> {
+        Relatives::of(args).map(Need::Groups)
     }
 
     fn cut(&self, args: &Args, strata: &Strata, seed: u64) -> Result<Vec<Split>, Refusal> {
+        if Relatives::of(args).is_some() {
+            let (validation, test) = (args.float("validation"), args.float("test"));
+            let groups = together::groups(strata)?;
+            return Ok(vec![grouped::holdout(strata.classes, groups, validation, test, seed)]);
+        }
         Ok(vec![deal(strata.classes, args.float("validation"), args.float("test"), seed)])
     }
 
@@ -64,12 +77,18 @@ pub(super) fn deal(classes: &[i64], validation: f64, test: f64, seed: u64) -> Sp
 }
 
 /// Validation and test take everything.
-fn nothing_to_train_on(call: &BoundCall, validation: f64, test: f64) -> Diagnostic {
-    Diagnostic::error(
-        "training::nothing_to_train_on",
-        format!("`holdout` keeps {validation} for validation and {test} for the test, which is everything"),
-    )
-    .label(call.span, "leaves nothing to train on")
-    .help("leave some: `holdout(validation = 0.1, test = 0.1)`")
-    .guess(call.span, "holdout(validation = 0.1, test = 0.1)")
+pub(super) fn takes_everything(call: &BoundCall) -> Option<Diagnostic> {
+    let (name, validation, test) = (call.name, call.args.float("validation"), call.args.float("test"));
+    let right = format!("{name}(validation = 0.1, test = 0.1)");
+    (validation + test >= 1.0).then(|| {
+        Diagnostic::error(
+            "training::nothing_to_train_on",
+            format!(
+                "`{name}` keeps {validation} for validation and {test} for the test, which is everything"
+            ),
+        )
+        .label(call.span, "leaves nothing to train on")
+        .help(format!("leave some: `{right}`"))
+        .guess(call.span, right)
+    })
 }

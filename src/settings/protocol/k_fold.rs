@@ -1,8 +1,12 @@
 //! Cross-validation.
 
-use super::{BY, ProtocolKind, Refusal, Split, Strata, are_of_graphs, idle_choice, parts_graphs, split};
+use super::together::{self, Relatives};
+use super::{
+    BY, Need, ProtocolKind, Refusal, Split, Strata, TOGETHER, are_of_graphs, grouped, idle_choice,
+    parts_graphs, split,
+};
 use crate::args::{ArgKind, ArgSpec, Args, BoundCall, CallSpec, Default, Range};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, count};
 use crate::types::{DataFacts, Entity, TargetKind};
 
 pub static SPEC: CallSpec = CallSpec {
@@ -27,6 +31,7 @@ pub static SPEC: CallSpec = CallSpec {
             doc: "Share of the training parts kept for validation.",
         },
         BY,
+        TOGETHER,
     ],
 };
 
@@ -54,6 +59,7 @@ impl ProtocolKind for KFold {
         too_many
             .then(|| too_many_folds(call, k, n_labelled, &data.name))
             .or_else(|| idle_choice(call, Some(data)))
+            .or_else(|| together::check(call, Relatives::of(&call.args), Some(data)))
     }
 
     fn leaves_validation(&self, args: &Args) -> Option<bool> {
@@ -63,10 +69,19 @@ impl ProtocolKind for KFold {
     fn deal(&self, args: &Args, classes: &[i64], seed: u64) -> Option<Vec<Split>> {
         let (k, inner_holdout) = (args.int("k") as usize, args.float("inner_holdout"));
         let n_labelled = classes.iter().filter(|&&class| class >= 0).count();
-        (k <= n_labelled).then(|| split::k_fold(classes, k, inner_holdout, seed))
+        // Which classes a group brings, only the data says.
+        (Relatives::of(args).is_none() && k <= n_labelled)
+            .then(|| split::k_fold(classes, k, inner_holdout, seed))
+    }
+
+    fn needs(&self, args: &Args) -> Option<Need> {
+        Relatives::of(args).map(Need::Groups)
     }
 
     fn cut(&self, args: &Args, strata: &Strata, seed: u64) -> Result<Vec<Split>, Refusal> {
+        if Relatives::of(args).is_some() {
+            return cut_groups(args, strata, seed);
+        }
         self.deal(args, strata.classes, seed).ok_or_else(|| {
             let (k, n_labelled) = (args.int("k"), strata.n_labelled());
             Refusal {
@@ -82,6 +97,34 @@ impl ProtocolKind for KFold {
     fn has_folds(&self) -> bool {
         true
     }
+}
+
+/// Folds of whole groups.
+fn cut_groups(args: &Args, strata: &Strata, seed: u64) -> Result<Vec<Split>, Refusal> {
+    let groups = together::groups(strata)?;
+    let (k, inner_holdout) = (args.int("k") as usize, args.float("inner_holdout"));
+    let labelled = groups.iter().zip(strata.classes).filter(|(_, class)| **class >= 0);
+    let n_groups = labelled.map(|(group, _)| group).collect::<std::collections::BTreeSet<_>>().len();
+    if k > n_groups {
+        return Err(Refusal {
+            message: format!(
+                "`k_fold({k})` that keeps {} together needs at least {k} of them, {} has {}",
+                args.choice(TOGETHER.name),
+                strata.data,
+                count(n_groups, "group"),
+            ),
+            help: "ask for fewer folds".into(),
+        });
+    }
+    let splits = grouped::k_fold(strata.classes, groups, k, inner_holdout, seed);
+    // A group can be larger than a fold, and then takes what others would have.
+    if splits.iter().any(|split| split.test.is_empty()) {
+        return Err(Refusal {
+            message: format!("a group of {} is so large that some of {k} folds would be empty", strata.data),
+            help: "ask for fewer folds".into(),
+        });
+    }
+    Ok(splits)
 }
 
 /// More folds than labelled items.

@@ -1,22 +1,44 @@
 //! How data is cut into training, validation and test parts: one file each, entered in [`PROTOCOLS`] and [`SPECS`].
 
+mod by_scaffold;
+mod by_time;
 mod fixed;
+mod grouped;
 mod holdout;
 mod k_fold;
 mod per_class;
+mod published_folds;
 pub mod split;
+mod together;
 
 use crate::args::{ArgKind, ArgSpec, ArgValue, Args, BoundCall, CallSpec, Default};
 use crate::diagnostic::{Diagnostic, count};
 use crate::types::{DataFacts, Entity};
 pub use split::Split;
+pub use together::Relatives;
+use together::TOGETHER;
 
 /// Every protocol that `protocol = …` can name.
-pub static PROTOCOLS: &[&dyn ProtocolKind] =
-    &[&holdout::Holdout, &k_fold::KFold, &per_class::PerClass, &fixed::Fixed];
+pub static PROTOCOLS: &[&dyn ProtocolKind] = &[
+    &holdout::Holdout,
+    &k_fold::KFold,
+    &per_class::PerClass,
+    &by_time::ByTime,
+    &by_scaffold::ByScaffold,
+    &published_folds::PublishedFolds,
+    &fixed::Fixed,
+];
 
 /// Their specs, in the same order.
-pub static SPECS: &[&CallSpec] = &[&holdout::SPEC, &k_fold::SPEC, &per_class::SPEC, &fixed::SPEC];
+pub static SPECS: &[&CallSpec] = &[
+    &holdout::SPEC,
+    &k_fold::SPEC,
+    &per_class::SPEC,
+    &by_time::SPEC,
+    &by_scaffold::SPEC,
+    &published_folds::SPEC,
+    &fixed::SPEC,
+];
 
 /// A protocol that a file can name.
 pub trait ProtocolKind: Sync {
@@ -33,8 +55,23 @@ pub trait ProtocolKind: Sync {
     /// # Errors
     /// Where the data cannot be cut so.
     fn cut(&self, args: &Args, strata: &Strata, seed: u64) -> Result<Vec<Split>, Refusal>;
+    /// What [`ProtocolKind::cut`] has to be given of the data, or of files, with such arguments.
+    fn needs(&self, _: &Args) -> Option<Need> {
+        None
+    }
     /// Whether it makes folds, which get names and a summary, or one split.
     fn has_folds(&self) -> bool;
+}
+
+/// What a protocol cuts by, beside the classes of the items.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// Items that are relatives of each other: [`Strata::groups`].
+    Groups(Relatives),
+    /// [`Strata::times`].
+    Times,
+    /// Folds out of a file, of this set where it holds several: [`Strata::folds`].
+    Folds { path: String, set: Option<String> },
 }
 
 /// The kind that `call` names.
@@ -56,6 +93,12 @@ pub struct Strata<'a> {
     pub own_split: Option<&'a Split>,
     /// Where the items of each graph begin, where they are nodes or edges of several graphs.
     pub item_offsets: Option<&'a [u32]>,
+    /// The group of each item, where groups are not to be parted.
+    pub groups: Option<Vec<u32>>,
+    /// The time of each item, where it has one.
+    pub times: Option<&'a [f64]>,
+    /// Folds out of a file, where the protocol names one.
+    pub folds: Option<Vec<Split>>,
 }
 
 /// Whether whole graphs are parted, or single nodes or edges, where those of several graphs are predicted.
@@ -167,7 +210,15 @@ pub fn splits(call: Option<&BoundCall>, strata: &Strata, seed: u64) -> Result<(V
         let has_label = |items: &[u32]| (items[0]..items[1]).any(|item| strata.classes[item as usize] >= 0);
         let of_graphs: Vec<i64> =
             offsets.windows(2).map(|items| if has_label(items) { 0 } else { -1 }).collect();
-        let graphs = Strata { classes: &of_graphs, own_split: None, item_offsets: None, ..*strata };
+        let graphs = Strata {
+            data: strata.data,
+            classes: &of_graphs,
+            own_split: None,
+            item_offsets: None,
+            groups: None,
+            times: None,
+            folds: None,
+        };
         let (splits, has_folds) = self::splits(call, &graphs, seed)?;
         return Ok((of_their_items(splits, offsets, strata.classes), has_folds));
     }
@@ -267,8 +318,15 @@ mod tests {
     fn nodes_of_several_graphs_are_parted_by_graphs_or_by_nodes() {
         let classes: Vec<i64> = (0..60).map(|node| if node % 10 == 9 { -1 } else { node % 2 }).collect();
         let offsets: Vec<u32> = (0..=12).map(|graph| graph * 5).collect();
-        let strata =
-            Strata { data: "SMALL", classes: &classes, own_split: None, item_offsets: Some(&offsets) };
+        let strata = Strata {
+            data: "SMALL",
+            classes: &classes,
+            own_split: None,
+            item_offsets: Some(&offsets),
+            groups: None,
+            times: None,
+            folds: None,
+        };
         let parts = |text: Option<&str>| {
             let call = text.map(call);
             let (splits, _) = splits(call.as_ref(), &strata, 3).unwrap();

@@ -95,6 +95,17 @@ pub fn k_fold(classes: &[i64], k: usize, inner_holdout: f64, seed: u64) -> Vec<S
         .collect()
 }
 
+/// A share of the training part of a fold that was given, for validation, and the rest.
+pub(super) fn inner_holdout(
+    train: &[u32],
+    classes: &[i64],
+    share: f64,
+    seed: u64,
+    fold: usize,
+) -> (Vec<u32>, Vec<u32>) {
+    take_share(train, classes, share, seed, INNER + 1 + fold as u64)
+}
+
 /// `train` items of each class, and of the other items with a class `validation` and `test` (all that are left, where it
 /// is absent).
 pub fn per_class(classes: &[i64], train: usize, validation: usize, test: Option<usize>, seed: u64) -> Split {
@@ -115,7 +126,7 @@ pub fn per_class(classes: &[i64], train: usize, validation: usize, test: Option<
     split
 }
 
-fn labelled(classes: &[i64]) -> Vec<u32> {
+pub(super) fn labelled(classes: &[i64]) -> Vec<u32> {
     (0..classes.len() as u32).filter(|&item| classes[item as usize] >= 0).collect()
 }
 

@@ -28,6 +28,9 @@ pub struct RunRecord {
     /// The folder that a path of the data starts from, on the machine that began the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_folder: Option<PathBuf>,
+    /// The folder that paths of the model's other settings start from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_folder: Option<PathBuf>,
     /// What the columns of its features and its targets mean; empty in records of earlier versions.
     #[serde(default)]
     pub columns: Vocabulary,

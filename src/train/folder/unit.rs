@@ -4,10 +4,9 @@ use super::names::{CHECKPOINT, CURVES, METRICS, RESOURCES, SPLIT, STATE, SUMMARY
 use super::record::Resources;
 use super::{MAX_RECORD_BYTES, read_json, remove, write_json, write_text};
 use crate::data::Split;
-use crate::data::features::scaling::Scaling;
 use crate::files::lines::Lines;
 use crate::regular::ReadError;
-use crate::train::checkpoint::{self, CheckpointFacts};
+use crate::train::checkpoint::{self, CheckpointFacts, Scalings};
 use crate::train::curves;
 use crate::train::error::{AtPath, Result, TrainError};
 use crate::train::fit::Unit;
@@ -100,10 +99,10 @@ impl Folder {
         facts: &CheckpointFacts,
         unit: &Unit,
         epoch: usize,
-        scaling: Option<&Scaling>,
+        scalings: Scalings,
         weights: &Named,
     ) -> Result<()> {
-        checkpoint::write(&self.checkpoint_path(), facts, unit, epoch, scaling, weights)
+        checkpoint::write(&self.checkpoint_path(), facts, unit, epoch, scalings, weights)
     }
 
     pub fn write_curves(&self, title: &str, records: &[EpochRecord], metric: &str) -> Result<()> {

@@ -235,6 +235,7 @@ fn open_folder(
         data: request.dataset.name.clone(),
         data_fingerprint: request.dataset.fingerprint.clone(),
         data_folder: request.origin.data_folder.clone(),
+        file_folder: request.origin.file_folder.clone(),
         columns: request.dataset.vocabulary.clone().reading(EdgeReads::of(request.model.get())),
         overrides: request.overrides,
         settings: settings.to_json(request.dataset),

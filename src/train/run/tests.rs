@@ -1,6 +1,7 @@
 //! Whole runs on small data: results, bytes, breaks and what goes wrong.
 
 use super::*;
+use crate::data::features::scaling::Scale;
 use crate::data::{DatasetParts, Features, Vocabulary};
 use crate::train::progress::{Event, Silent};
 use crate::train::{Checkpoint, EpochRecord, Figures, SavedModel, checkpoints};
@@ -158,6 +159,95 @@ fn values_are_learned_too() {
     assert_eq!(summary.metrics, ["mae", "rmse"]);
 }
 
+/// A run with scaled targets is the run on targets that were scaled beforehand, here by loops of its own, and its metrics and
+/// predictions are in the units of the data.
+#[test]
+fn values_are_learned_on_a_common_scale_and_reported_in_their_units() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |scale: &str| {
+        format!(
+            "model = sage(8) -> relu -> mean -> mlp
+            loss = mse
+            train {{ optimizer = adam(0.05), epochs = 12, batch_size = 7 {scale} }}
+            evaluate {{ protocol = holdout(validation = 0.2, test = 0.2), metrics = [mae, r2] }}"
+        )
+    };
+    let mut data = cycles(TargetKind::Regression);
+    let raw: Vec<f32> =
+        (0..40).map(|graph| 1000.0 + 80.0 * (graph % 2) as f32 + (graph % 7) as f32).collect();
+    data.targets = Targets::Values { values: raw.clone(), n_values: 1 };
+    for name in ["standard", "minmax"] {
+        let path = folder.path().join(name);
+        let scaled = train(&text(&format!(", scale_targets = {name}")), &data, at(&path), None).unwrap();
+        let split: crate::data::Split =
+            serde_json::from_slice(&fs::read(path.join("split.json")).unwrap()).unwrap();
+        let seen: Vec<f64> = split.train.iter().map(|&graph| f64::from(raw[graph as usize])).collect();
+        let mean = seen.iter().sum::<f64>() / seen.len() as f64;
+        let least = seen.iter().copied().fold(f64::MAX, f64::min);
+        let (offset, unit) = match name {
+            "standard" => (
+                mean,
+                (seen.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / seen.len() as f64).sqrt(),
+            ),
+            _ => (least, seen.iter().copied().fold(f64::MIN, f64::max) - least),
+        };
+        let mut beforehand = cycles(TargetKind::Regression);
+        let values = raw.iter().map(|&value| ((f64::from(value) - offset) / unit) as f32).collect();
+        beforehand.targets = Targets::Values { values, n_values: 1 };
+        let plain_path = folder.path().join(format!("{name}-beforehand"));
+        let plain = train(&text(""), &beforehand, at(&plain_path), None).unwrap();
+        let saved = SavedModel::open(&checkpoints(&path).unwrap()[0], &Device::Cpu).unwrap();
+        let plain_saved = SavedModel::open(&checkpoints(&plain_path).unwrap()[0], &Device::Cpu).unwrap();
+        for (ours, theirs) in [
+            (&scaled.units[0].train, &plain.units[0].train),
+            (&scaled.units[0].validation, &plain.units[0].validation),
+            (&scaled.units[0].test, &plain.units[0].test),
+        ] {
+            let near = |key: &str, factor: f64| {
+                let (ours, theirs) = (ours[key].unwrap(), factor * theirs[key].unwrap());
+                assert!(
+                    (ours - theirs).abs() < 2e-4 * theirs.abs().max(1.0),
+                    "{name} {key}: {ours} {theirs}"
+                );
+            };
+            near("loss", 1.0);
+            near("mae", unit);
+            near("r2", 1.0);
+        }
+        let (ours, theirs) = (saved.predict(&data).unwrap(), plain_saved.predict(&beforehand).unwrap());
+        for (ours, theirs) in ours.values.iter().zip(&theirs.values) {
+            let theirs = f64::from(*theirs) * unit + offset;
+            assert!((f64::from(*ours) - theirs).abs() < 1e-2, "{name}: {ours} {theirs}");
+        }
+        assert_eq!(saved.score(&data, &split.test).unwrap(), scaled.units[0].test);
+        assert!(ours.values.iter().all(|value| (800.0..1300.0).contains(value)), "{:?}", ours.values);
+    }
+}
+
+/// Numbers of scikit-learn: `StandardScaler` and `MinMaxScaler` fitted on the first three rows, applied to all.
+#[test]
+fn targets_are_scaled_as_scikit_learn_scales() {
+    let mut data = cycles(TargetKind::Regression);
+    let rows = [[1.0f32, 10.0], [2.0, 10.0], [6.0, 10.0], [-4.0, 12.0]];
+    let values = (0..40).flat_map(|row| rows[row % 4]).collect();
+    data.targets = Targets::Values { values, n_values: 2 };
+    for (scale, expected) in [
+        (Scale::Standard, [-0.9258201, -0.46291005, 1.3887302, -3.2403703]),
+        (Scale::MinMax, [0.0, 0.2, 1.0, -1.0]),
+    ] {
+        let scaling = crate::data::features::scaling::Scaling::of_targets(&data, &[0, 1, 2], scale).unwrap();
+        for (row, expected) in rows.iter().zip(expected) {
+            let mut values = *row;
+            scaling.apply(&mut values);
+            assert!((values[0] - expected as f32).abs() < 1e-6, "{values:?} {expected}");
+            scaling.undo(&mut values);
+            assert!((values[0] - row[0]).abs() < 1e-5, "{values:?}");
+            // A column that was the same everywhere is predicted as that.
+            assert_eq!(values[1], 10.0);
+        }
+    }
+}
+
 #[test]
 fn one_and_two_threads_write_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
@@ -194,7 +284,7 @@ fn a_resumed_run_ends_like_one_that_was_never_stopped() {
 fn scaled_columns_and_drawn_signs_are_those_of_the_run_after_a_break_and_in_its_checkpoint() {
     let mut dataset = classes();
     dataset.draw_signs(std::iter::once(0..1).collect());
-    dataset.scales_columns = true;
+    dataset.scales_columns = Some(Scale::Standard);
     let folder = tempfile::tempdir().unwrap();
     for (name, batch_size) in [("many", 7), ("one", 64)] {
         let text = POOLED.replace("batch_size = 7", &format!("batch_size = {batch_size}"));

@@ -251,6 +251,7 @@ impl Named {
             kinds: None,
             target,
             split,
+            parted_by: Default::default(),
             graph_ids: (1..=n_graphs as u32).collect(),
             names: Names { nodes: node_names.unwrap_or_default(), graphs: Vec::new() },
             unread,

@@ -1,9 +1,9 @@
 //! `interactions("gowalla")`: users and items.
 
-use super::{Kind, Names, Place, as_path, distinct, find, looks_like, rows_of, split_of, text_of};
+use super::{Kind, Names, Place, as_path, distinct, find, looks_like, ratings, rows_of, split_of, text_of};
 use crate::args::BoundCall;
 use crate::data::columns::Vocabulary;
-use crate::data::dataset::{Dataset, DatasetParts, Features, Targets};
+use crate::data::dataset::{Dataset, DatasetParts, Features, Targets, Unread};
 use crate::data::features::{self, Block};
 use crate::data::recognise::{Look, Recognised};
 use crate::data::{DataError, DataOptions, Source};
@@ -53,22 +53,41 @@ impl Source for Interactions {
         let place = place(call, options)?;
         let max_bytes = options.max_bytes()?;
         let (mut users, mut items) = (Names::default(), Names::default());
+        let min_rating = call.args.opt_float("min_rating");
+        let mut has_ratings = false;
         let mut parts: [Vec<([u32; 2], usize)>; 3] = Default::default();
         for (part, path) in place.parts.iter().enumerate() {
             let Some(path) = path else { continue };
             let text = text_of(path, max_bytes)?;
             let name = path.to_string_lossy();
             let is_tabbed = name.strip_suffix(".gz").unwrap_or(&name).ends_with(".tsv");
-            let rows = rows_of(
-                &text,
-                path,
-                if is_tabbed { '\t' } else { ',' },
-                &["user", "item"],
-                "`anna,book-17`",
-            )?;
+            let rows = match ratings::separator_of(&text) {
+                Some(separator) => {
+                    has_ratings = true;
+                    ratings::rows(&text, path, separator, min_rating)?
+                }
+                None => rows_of(
+                    &text,
+                    path,
+                    if is_tabbed { '\t' } else { ',' },
+                    &["user", "item"],
+                    "`anna,book-17`",
+                )?,
+            };
             for ([user, item], line) in rows {
                 parts[part].push(([users.number(user), items.number(item)], line));
             }
+        }
+        if let (false, Some(arg)) =
+            (has_ratings, call.args.get("min_rating").filter(|arg| arg.span.is_some()))
+        {
+            return Err(DataError::new(
+                "data::no_effect",
+                "`min_rating` has no effect here: the lines have no ratings",
+            )
+            .file(place.name)
+            .help("leave it out")
+            .span(arg.span));
         }
         let parts = distinct(parts, &place.parts, "interaction")?;
         let n_users = users.all.len() as u32;
@@ -96,6 +115,14 @@ impl Source for Interactions {
             vocabulary: Vocabulary { columns: prepared.columns, ..Vocabulary::default() },
         });
         dataset.draw_signs(prepared.random_signs);
+        if has_ratings {
+            dataset.unread.push(Unread {
+                what: "ratings and what stands behind them".into(),
+                file: place.name.clone(),
+                n_columns: None,
+                setting: None,
+            });
+        }
         dataset.n_left = n_users as usize;
         dataset.names.nodes = users.all.into_iter().chain(items.all).collect();
         dataset.set_links(None);

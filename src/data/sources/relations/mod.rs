@@ -1,6 +1,7 @@
 //! Lists of names that are linked, in parts that are files: triples of a knowledge graph, users with items.
 
 pub mod interactions;
+mod ratings;
 pub mod triples;
 
 use crate::data::recognise::Look;
@@ -49,8 +50,10 @@ fn find(name: &str, options: &DataOptions, kind: &Kind, span: Option<Span>) -> R
     let mut tried = Vec::new();
     if is_path(name) {
         tried.push(options.path_of(name));
-    } else if let Some(folder) = &options.data_dir {
-        tried.extend([folder.join(below).join(name), folder.join(name)]);
+    } else {
+        for folder in [&options.data_dir, &options.cache_dir].into_iter().flatten() {
+            tried.extend([folder.join(below).join(name), folder.join(name)]);
+        }
     }
     for path in &tried {
         if path.is_dir() {

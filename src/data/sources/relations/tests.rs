@@ -127,3 +127,47 @@ fn published_sets_have_their_published_counts() {
         assert_eq!([split.train.len(), split.validation.len(), split.test.len()], parts, "{name}");
     }
 }
+
+/// The first lines of MovieLens 100K and 1M, and a file as MovieLens writes them today.
+#[test]
+fn ratings_are_interactions_of_those_who_liked_it() {
+    for (file, text) in [
+        ("u.data", "196\t242\t3\t881250949\n186\t302\t3\t891717742\n196\t302\t5\t878887116\n"),
+        ("ratings.dat", "196::242::3::978300760\n186::302::3::978302109\n196::302::5::978301968\n"),
+        ("ratings.csv", "userId,movieId,rating,timestamp\n196,242,3,1\n186,302,3.0,2\n196,302,5,3\n"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &[(file, text)]);
+        let name = folder.path().join(file).display().to_string();
+        let read = |more: &[(&'static str, ArgValue)]| {
+            let mut args = vec![("name", ArgValue::Text(name.clone()))];
+            args.extend(more.iter().cloned());
+            data::load(&data::call("interactions", &args), &DataOptions::folder(folder.path()))
+        };
+        let all = read(&[]).unwrap();
+        assert_eq!((all.n_left, all.n_nodes(), all.facts().n_links), (2, 4, 3), "{file}");
+        assert_eq!(all.names.nodes, ["196", "186", "242", "302"]);
+        assert!(all.unread[0].what.starts_with("ratings"), "{:?}", all.unread);
+        let liked = read(&[("min_rating", ArgValue::Float(4.0))]).unwrap();
+        assert_eq!((liked.n_nodes(), liked.facts().n_links), (2, 1), "{file}");
+        write(folder.path(), &[(file, &text.replace("\n186", "\nx\n186"))]);
+        let error = read(&[]).unwrap_err();
+        assert_eq!(
+            (error.code, error.line),
+            ("data::ragged", Some(if file.ends_with("csv") { 3 } else { 2 }))
+        );
+        write(
+            folder.path(),
+            &[(
+                file,
+                &text
+                    .replace("302\t3", "302\tthree")
+                    .replace("302::3", "302::three")
+                    .replace("302,3.0", "302,three"),
+            )],
+        );
+        assert!(read(&[]).unwrap_err().to_string().contains("`three` is no rating"));
+    }
+    let plain = load("interactions", &[("train.csv", "u,x\n")], &[("min_rating", ArgValue::Float(4.0))]);
+    assert!(plain.unwrap_err().to_string().contains("the lines have no ratings"));
+}

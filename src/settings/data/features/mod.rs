@@ -48,13 +48,14 @@ pub const fn argument(words: &'static [&'static str], default: &'static str, doc
 /// a smaller sum than 1 as they are.
 pub const NORMALIZE: ArgSpec = ArgSpec {
     name: "normalize",
-    kind: ArgKind::Choice(&["none", "rows", "columns"]),
+    kind: ArgKind::Choice(&["none", "rows", "columns", "minmax"]),
     default: Default::Choice("none"),
     positional: false,
     doc: "What becomes of the node features: `rows` divides the features of each node by the sum of their absolute \
           values, a row of zeros stays (PyG: `NormalizeFeatures`, which also takes the smallest number of all off); \
           `columns` takes the mean off each column and divides by its standard deviation, both of the nodes of the \
-          training part, and a column that is the same everywhere becomes zeros.",
+          training part, and `minmax` brings each column to 0 … 1 by the smallest and the largest of them; a column that is \
+          the same everywhere becomes zeros.",
 };
 
 /// Whether a vector can have the other sign: `laplacian` unless `signs = absolute`.
