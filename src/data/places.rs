@@ -89,7 +89,11 @@ impl Layout {
                 "data::not_here",
                 format!("the data set `{name}` was not found in any data folder"),
             )
-            .help(format!("{put}; it is published at {}", self.url));
+            .help(format!(
+                "{put}; it is published at {}{}",
+                self.url,
+                super::fetch::way_to(name)
+            ));
         }
         let here = roots.iter().flat_map(|root| entries(root).into_iter().map(move |entry| (root, entry)));
         let here = here.filter(|(root, entry)| self.inner(&root.join(entry), entry).is_some());

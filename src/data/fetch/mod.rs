@@ -51,6 +51,14 @@ pub fn fetch(name: &str, again: bool, options: &DataOptions) -> Result<Fetched, 
     }
 }
 
+/// How to get a set, as the end of a sentence; empty where it is not known.
+pub fn way_to(name: &str) -> String {
+    match SETS.iter().any(|set| set.name == name) {
+        true => format!(", and `hgnnc data fetch {name}` downloads it"),
+        false => String::new(),
+    }
+}
+
 fn unknown(name: &str) -> DataError {
     let all: Vec<String> = SETS.iter().map(|set| set.name.to_owned()).chain(collection::names()).collect();
     let like = did_you_mean(name, all.iter().map(String::as_str))
@@ -123,7 +131,10 @@ pub fn fetch_set(set: &Set, again: bool, options: &DataOptions) -> Result<Fetche
     fs::create_dir_all(&downloads).map_err(unwritable)?;
     let staged = tempfile::Builder::new().prefix(".unpack-").tempdir_in(&folder).map_err(unwritable)?;
     for part in &set.parts {
-        get(set, part, &downloads, staged.path(), options)?;
+        get(set, part, &downloads, staged.path(), options).inspect_err(|_| {
+            // Fails where something has come that a later call goes on from.
+            let _ = fs::remove_dir(&downloads);
+        })?;
     }
     let found = sums(staged.path())?;
     for part in &set.parts {

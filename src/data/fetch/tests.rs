@@ -253,6 +253,17 @@ fn what_cannot_be_fetched_says_why() {
     let (wrong, help) = code(fetch("cora", false, &offline).unwrap_err());
     assert!(wrong == "data::download" && help.contains("kimiyoung/planetoid"), "{help}");
     fs::create_dir_all(folder.path().join("npz/small")).unwrap();
+    // Sources say how to get a set, and a failure without a byte leaves nothing.
+    let read = |source: &str, name: &str| {
+        let args = [("name", crate::args::ArgValue::Text(name.into()))];
+        super::super::load(&super::super::call(source, &args), &offline).unwrap_err().help.unwrap_or_default()
+    };
+    assert!(read("planetoid", "cora").contains("`hgnnc data fetch cora` downloads it"));
+    assert!(read("triples", "umls").contains("`hgnnc data fetch umls` downloads it"));
+    let nothing = set("http://127.0.0.1:9/SET", Unpack::No(""), &[]);
+    let nothing = Set { folder: "kg", ..nothing };
+    fetch_set(&nothing, false, &options(folder.path())).unwrap_err();
+    assert!(super::super::files::entries(&folder.path().join("kg")).is_empty());
     let taken =
         fetch_set(&set("http://127.0.0.1:9/SET", Unpack::No(""), &[]), false, &options(folder.path()));
     assert!(taken.unwrap_err().message.contains("lies here already"));

@@ -91,7 +91,10 @@ fn find(name: &str, options: &DataOptions, kind: &Kind, span: Option<Span>) -> R
             "data::not_here",
             format!("the data set `{name}` was not found in any data folder"),
         )
-        .help(format!("put its files into {folder}; it is published at {place}"))
+        .help(format!(
+            "put its files into {folder}; it is published at {place}{}",
+            crate::data::fetch::way_to(name)
+        ))
         .span(span));
     }
     let beside: Vec<String> =
