@@ -27,7 +27,10 @@ pub fn is_usable(data: &DataFacts, place: Span) -> Vec<Diagnostic> {
             true => String::new(),
             false => ", for example `tu(\"NAME\", features = degree)`".to_owned(),
         };
-        let table = match data.task.is_some_and(|task| task.kind == TargetKind::Links) {
+        let table = match data
+            .task
+            .is_some_and(|task| matches!(task.kind, TargetKind::Links | TargetKind::Embedding))
+        {
             true => "; or begin the model with `embedding(64)`, which learns a row for each node",
             false => "",
         };

@@ -1,6 +1,7 @@
 //! What is refused and why: one check, one file. A diagnostic's code names its file.
 
 pub mod data;
+pub mod embedding;
 pub mod fixed_point;
 pub mod kernel;
 pub mod task;
@@ -197,7 +198,7 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     let is_machine = graph[output].op.action(&graph[output].args) == Action::Machine;
     if items.loss.is_none()
         && !is_machine
-        && let Some(loss) = task::default_loss(task.kind)
+        && let Some(loss) = task::default_loss(task)
     {
         let args = crate::args::default_args(loss.args());
         losses.push(LossTerm { loss, args, weight: 1.0, span: model_span });
@@ -251,6 +252,9 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
         training::matters(&model, data).into_iter().for_each(|finding| findings.push(finding));
     }
 
+    if !findings.has_errors() {
+        embedding::fits(&model, data).into_iter().for_each(|finding| findings.push(finding));
+    }
     training::fits(&model, data).into_iter().for_each(|finding| findings.push(finding));
 
     if let Some(finding) = model.data.as_ref().and_then(symmetry::signs_are_settled) {

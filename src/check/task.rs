@@ -36,11 +36,12 @@ pub fn decide(stated: Option<Task>, data: Option<&DataFacts>, losses: &[LossTerm
 }
 
 /// The loss of a file that names none.
-pub fn default_loss(kind: TargetKind) -> Option<&'static dyn ops::Loss> {
-    if kind == TargetKind::Links {
+pub fn default_loss(task: Task) -> Option<&'static dyn ops::Loss> {
+    if task.kind == TargetKind::Links {
         return ops::find_loss("bce");
     }
-    ops::LOSSES.iter().copied().find(|loss| loss.compares(kind))
+    let is_of_items = |loss: &dyn ops::Loss| loss.contrast().is_none_or(|what| what.entity() == task.entity);
+    ops::LOSSES.iter().copied().find(|loss| loss.compares(task.kind) && is_of_items(*loss))
 }
 
 /// `task = …` contradicts the data.
@@ -230,7 +231,7 @@ pub fn fits(model: &Model, published: &[Span]) -> Vec<Diagnostic> {
         }
     }
     if let (false, Some(term)) = (has_task_loss, model.losses.first()) {
-        let example = default_loss(task.kind).map_or("", |loss| loss.name());
+        let example = default_loss(task).map_or("", |loss| loss.name());
         findings.push(
             Diagnostic::error(
                 "task::no_task_loss",
@@ -356,13 +357,28 @@ fn unnormalised(model: &Model, term: &LossTerm) -> Option<Diagnostic> {
 
 fn wrong_loss(term: &LossTerm, task: Task, kind: TargetKind) -> Diagnostic {
     let name = term.loss.name();
-    let example = default_loss(task.kind).map_or("", |loss| loss.name());
+    let example = default_loss(task).map_or("", |loss| loss.name());
     Diagnostic::error(
         "task::wrong_loss",
         format!("`{name}` is for {}, but the task is {}", kind.words(), in_words(task)),
     )
-    .label(term.span, format!("compares {}", kind.words()))
-    .help(format!("write `loss = {example}`"))
+    .label(
+        term.span,
+        if term.loss.contrast().is_some() {
+            "compares no targets".to_owned()
+        } else {
+            format!("compares {}", kind.words())
+        },
+    )
+    .help(match term.loss.contrast() {
+        Some(what) => {
+            let entity = if what.entity() == Entity::Nodes { "node" } else { "graph" };
+            format!(
+                "write `loss = {example}`, or `task = {entity}_embedding` to learn vectors without targets"
+            )
+        }
+        None => format!("write `loss = {example}`"),
+    })
     .guess(term.span, example)
 }
 

@@ -3,6 +3,7 @@
 use crate::args::{BoundCall, listed};
 use crate::diagnostic::Diagnostic;
 use crate::ir::Model;
+use crate::ops::loss::Contrast;
 use crate::settings::{early_stop, metric, monitor, optimizer, protocol, schedule};
 use crate::source::Span;
 use crate::types::{DataFacts, TargetKind};
@@ -18,12 +19,14 @@ pub fn fits(model: &Model, data: Option<&DataFacts>) -> Vec<Diagnostic> {
         && protocol::kind(call).leaves_validation(&call.args) == Some(false)
     {
         let schedule = model.train.call("schedule");
-        let watching = schedule.filter(|call| schedule::kind(call).monitor(call).is_some());
+        let is_absent = |monitor: &&str| *monitor != monitor::TRAIN_LOSS;
+        let watching =
+            schedule.filter(|call| schedule::kind(call).monitor(call).is_some_and(|name| is_absent(&name)));
         let early_stop = model.train.call("early_stop");
         let watching = watching.into_iter().chain(early_stop.filter(|call| {
             let is_written = model.train.get("early_stop").is_some_and(|arg| arg.span.is_some());
             // The default keeps the last epoch's weights where nothing can be watched.
-            is_written && early_stop::kind(call).monitor(call).is_some()
+            is_written && early_stop::kind(call).monitor(call).is_some_and(|name| is_absent(&name))
         }));
         findings.extend(watching.map(|watching| no_validation(watching, call)));
     }
@@ -74,6 +77,7 @@ pub fn matters(model: &Model, data: &DataFacts) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     if data.n_graphs == 1
         && model.task.kind != TargetKind::Links
+        && model.losses.iter().all(|term| term.loss.contrast() != Some(Contrast::Walks))
         && let Some(place) = model.train.get("batch_size").and_then(|arg| arg.span)
     {
         findings.push(

@@ -12,7 +12,7 @@ use crate::diagnostic::Diagnostic;
 use crate::estimate::kernels::KernelEstimate;
 use crate::estimate::limit::Proposal;
 use crate::estimate::machine::Machine;
-use crate::estimate::{Estimate, EstimateError, Estimator, ProcessMemory, Request};
+use crate::estimate::{Estimate, EstimateError, Estimator, OF_WALKS, ProcessMemory, Request};
 use crate::ir::Model;
 use crate::memory;
 use crate::plan;
@@ -329,7 +329,11 @@ fn print(
 
     let runs =
         if estimate.n_runs > 1 { format!(" (of each of {} runs)", estimate.n_runs) } else { String::new() };
-    let unit = if items == "links" { "a link with what it is told from" } else { "an average graph" };
+    let unit = match items {
+        "links" => "a link with what it is told from",
+        OF_WALKS => "the walks of a node",
+        _ => "an average graph",
+    };
     writeln!(out, "\nParameters  {}", grouped(estimate.n_parameters))?;
     writeln!(
         out,
@@ -341,6 +345,7 @@ fn print(
     let graphs = match (items, estimate.n_train_graphs) {
         ("links", 1) => "link",
         ("links", _) => "links",
+        (OF_WALKS, _) => "nodes that walks begin at",
         (_, 1) => "graph",
         _ => "graphs",
     };
@@ -447,7 +452,11 @@ fn print(
 }
 
 fn print_stages(out: &mut dyn Write, estimate: &Estimate, items: &str) -> io::Result<()> {
-    let unit = if items == "links" { "an average link" } else { "an average training graph" };
+    let unit = match items {
+        "links" => "an average link",
+        OF_WALKS => "the walks of a node",
+        _ => "an average training graph",
+    };
     let has_time = estimate.time.is_some();
     let mut table = plain_table();
     let mut header = vec!["#", "Stage", "Result", "Parameters", "Forward", "Backward", "Kept", "Share"];

@@ -9,6 +9,7 @@ pub mod data;
 pub mod describe;
 pub mod device;
 mod diff;
+mod embed;
 mod estimate;
 mod eval;
 mod excerpt;
@@ -114,6 +115,7 @@ enum Command {
     Train(Box<train::Train>),
     Eval(eval::Eval),
     Predict(predict::Predict),
+    Embed(embed::Embed),
     Hash(hash::Hash),
     Diff(Box<diff::Diff>),
     Migrate(migrate::Migrate),
@@ -144,6 +146,7 @@ impl Command {
             Command::Train(command) => command.run(global),
             Command::Eval(command) => command.run(global),
             Command::Predict(command) => command.run(global),
+            Command::Embed(command) => command.run(global),
             Command::Hash(command) => command.run(global),
             Command::Diff(command) => command.run(global),
             Command::Migrate(command) => command.run(global),

@@ -372,8 +372,8 @@ struct Lines<'a> {
     parts: Option<Vec<&'static str>>,
 }
 
-/// The part of a split that each node or edge is in; nothing for one in none.
-fn part_names(split: &Split, n_items: usize) -> Vec<&'static str> {
+/// The part of a split that each item is in; nothing for one in none.
+pub fn part_names(split: &Split, n_items: usize) -> Vec<&'static str> {
     let mut names = vec![""; n_items];
     for (part, items) in [("train", &split.train), ("validation", &split.validation), ("test", &split.test)] {
         items.iter().for_each(|&item| names[item as usize] = part);
@@ -416,6 +416,9 @@ impl Lines<'_> {
     }
 
     fn value_name(&self, idx: usize) -> String {
+        if self.model.model.get().task.kind == TargetKind::Embedding {
+            return format!("x{}", idx + 1);
+        }
         if let Some(Target::Columns(names)) = &self.model.checkpoint.facts.vocabulary.target
             && let Some(name) = names.get(idx)
         {

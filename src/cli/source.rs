@@ -11,7 +11,7 @@ use crate::reach::{self, MAX_BYTES, Reach};
 use crate::regular::{self, ReadError};
 use crate::source::{FileId, SourceMap};
 use crate::syntax::{self, Program};
-use crate::types::{DataFacts, TargetKind, Task};
+use crate::types::DataFacts;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -277,7 +277,7 @@ pub fn compile_loaded(loaded: Loaded, options: Option<&DataOptions>, need: Need)
     }
     let outcome = check::check(&program, data.facts().as_ref());
     if let (Some(model), Data::Loaded(dataset)) = (&outcome.model, &mut data) {
-        take_up(dataset, model.get().task);
+        dataset.take_up(model.get().task);
     }
     let has_syntax_errors = diagnostics.iter().any(Diagnostic::is_error);
     diagnostics.extend(outcome.diagnostics);
@@ -289,15 +289,6 @@ pub fn compile_loaded(loaded: Loaded, options: Option<&DataOptions>, need: Need)
         is_library: outcome.is_library,
         data,
         diagnostics,
-    }
-}
-
-/// Has the data set ready for a task that need not be its own.
-fn take_up(dataset: &mut Dataset, task: Task) {
-    if task.kind == TargetKind::Links {
-        dataset.make_links();
-    } else if task.is_of_edges() {
-        dataset.make_edge_items(task, false);
     }
 }
 

@@ -4,6 +4,7 @@ use super::progress_line::{ProgressLine, figure};
 use super::{Format, describe, wrap};
 use crate::ir::Model;
 use crate::train::{EpochRecord, Event, InitialRecord, Overrides, Progress, Settings, Status, UnitSummary};
+use crate::types::TargetKind;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +19,8 @@ pub struct Watcher {
     is_quiet: bool,
     /// "graphs", "nodes"
     items: &'static str,
+    /// Whether vectors are learned of all items, and the parts are those of probes.
+    is_of_vectors: bool,
     /// As the file orders them.
     metrics: Vec<String>,
     /// "fold 3 of 10"; empty for a run alone.
@@ -42,6 +45,7 @@ impl Watcher {
             line: Arc::default(),
             is_quiet: format == Format::Json,
             items: model.task.ends_on().items,
+            is_of_vectors: model.task.kind == TargetKind::Embedding,
             metrics: metrics.iter().map(|metric| metric.name().to_string()).collect(),
             unit: String::new(),
             n_units: 1,
@@ -178,8 +182,9 @@ impl Progress for Watcher {
                         _ => format!("; {n_parameters} parameters"),
                     };
                     let of = if self.unit.is_empty() { String::new() } else { format!("{}: ", self.unit) };
+                    let to = if self.is_of_vectors { "to fit probes on" } else { "to train on" };
                     self.say(&format!(
-                        "{of}{train} {} to train on, {validation} for validation, {test} for the test{numbers}{resumed}{place}",
+                        "{of}{train} {} {to}, {validation} for validation, {test} for the test{numbers}{resumed}{place}",
                         if train == 1 { self.items.trim_end_matches('s') } else { self.items }
                     ));
                 }

@@ -412,6 +412,7 @@ fn open(entry: &Path) -> Option<Dataset> {
         edge_kinds,
         reverse,
         targets,
+        labels: None,
         class_names: header.class_names,
         fixed_split: header.fixed_split,
         graph_ids,

@@ -34,6 +34,9 @@ pub struct Dataset {
     /// The reverse edges; `None` where every edge has its reverse, so that the transpose is `adjacency` itself.
     pub reverse: Option<Csr>,
     pub targets: Targets,
+    /// Of a task without targets, the classes that its vectors are measured by, one an item, −1 where there is none. Training reads none of
+    /// them.
+    pub labels: Option<Vec<i64>>,
     /// Names of the classes as the files give them, by class index.
     pub class_names: Vec<String>,
     /// Splits that come with the data (node classification): node indices.
@@ -366,6 +369,7 @@ impl Dataset {
             edge_kinds,
             reverse,
             targets: parts.targets,
+            labels: None,
             class_names: parts.class_names,
             fixed_split: parts.fixed_split,
             graph_ids: parts.graph_ids,
@@ -523,8 +527,8 @@ impl Dataset {
 
     /// The class of each item for stratified splits; one class for all where targets are not classes.
     pub fn strata(&self) -> Vec<i64> {
-        match &self.targets {
-            Targets::Classes(classes) => classes.clone(),
+        match (&self.targets, &self.labels) {
+            (Targets::Classes(classes), _) | (_, Some(classes)) => classes.clone(),
             _ => vec![0; self.n_items()],
         }
     }

@@ -28,6 +28,7 @@ mod scan;
 pub mod sources;
 pub mod summary;
 pub mod synthetic;
+pub mod views;
 
 use crate::args::{ArgValue, Args, BoundArg, BoundCall, Default as ArgDefault};
 use crate::diagnostic::Diagnostic;

@@ -1,9 +1,11 @@
 //! Which batches a run makes: its seed decides the shuffles, so they are known before it begins.
 
+use crate::data::views::walks::Walks;
 use crate::data::{Dataset, EdgeReads, Features};
 use crate::ir::Model;
+use crate::ops::loss::Contrast;
 use crate::plan::trace::Graphs;
-use crate::train::{Feed, Settings, TrainError, Unit, units};
+use crate::train::{Feed, Settings, TrainError, Unit, contrast_of, units};
 use crate::types::Entity;
 use candle_core::Device;
 
@@ -18,6 +20,11 @@ pub struct Parts {
     edge_items: Option<Vec<f64>>,
     /// Of a task on links, pairs that are scored for each.
     pairs_a_link: Option<usize>,
+    /// Of a loss without targets, pairs of nodes that are compared for each node.
+    pairs_a_node: Option<usize>,
+    /// Batches that pass through the network in a step.
+    n_passes: usize,
+    is_of_vectors: bool,
 }
 
 /// Graphs of one part, ascending, and its items.
@@ -35,12 +42,21 @@ impl Parts {
             graphs: Feed::new(dataset, model.task, EdgeReads::NOTHING, items, &Device::Cpu).graphs,
             n_items: items.len(),
         };
+        // All is learned from, and nothing is measured before the end.
+        let contrast = contrast_of(model);
+        let of_views = contrast.map(|_| {
+            let feed = Feed::new(dataset, model.task, EdgeReads::NOTHING, &[], &Device::Cpu).of_views(model);
+            Part { n_items: feed.items(&feed.graphs).len(), graphs: feed.graphs }
+        });
         let units = units(settings, dataset)?
             .into_iter()
             .map(|unit| {
                 let split = &unit.split;
                 let parts = (part(&split.train), part(&split.validation), part(&split.test));
-                (unit, parts.0, parts.1, parts.2)
+                match &of_views {
+                    Some(all) => (unit, all.clone(), Part::default(), Part::default()),
+                    None => (unit, parts.0, parts.1, parts.2),
+                }
             })
             .collect();
         let offsets = &dataset.adjacency.offsets;
@@ -59,12 +75,26 @@ impl Parts {
                 .edge_items
                 .as_ref()
                 .map(|items| items.offsets.windows(2).map(|range| f64::from(range[1] - range[0])).collect()),
+            pairs_a_node: contrast.filter(|(what, _)| *what == Contrast::Walks).map(|(_, args)| {
+                let walks = Walks::of(args);
+                walks.n_pairs() * (1 + walks.negatives)
+            }),
+            n_passes: match contrast {
+                Some((Contrast::Corruption | Contrast::Views, _)) => 2,
+                _ => 1,
+            },
+            is_of_vectors: contrast.is_some(),
             pairs_a_link: settings.negatives.as_ref().map(|call| 1 + call.args.int("count") as usize),
         })
     }
 
     pub fn n_runs(&self) -> usize {
         self.units.len()
+    }
+
+    /// Whether steps are over nodes that walks begin at.
+    pub fn is_of_walks(&self) -> bool {
+        self.pairs_a_node.is_some()
     }
 
     /// Training, validation and test part of the first run.
@@ -80,12 +110,13 @@ impl Parts {
 
     /// Sizes of these graphs.
     pub fn sizes(&self, graphs: &[u32]) -> Graphs {
-        if let Some(pairs) = self.pairs_a_link {
+        if let Some(pairs) = self.pairs_a_link.or(self.pairs_a_node) {
             return around_links(&self.nodes, &self.edges, graphs.len() * pairs);
         }
+        let passes = || (0..self.n_passes).flat_map(|_| graphs);
         Graphs {
-            nodes: graphs.iter().map(|&graph| self.nodes[graph as usize]).collect(),
-            edges: graphs.iter().map(|&graph| self.edges[graph as usize]).collect(),
+            nodes: passes().map(|&graph| self.nodes[graph as usize]).collect(),
+            edges: passes().map(|&graph| self.edges[graph as usize]).collect(),
             pairs: self
                 .edge_items
                 .as_ref()
@@ -96,7 +127,7 @@ impl Parts {
 
     /// Rows of the output that are compared with targets, where it is not all of them.
     pub fn picked(&self, part: &Part) -> Option<f64> {
-        if self.pairs_a_link.is_some() {
+        if self.pairs_a_link.is_some() || self.is_of_vectors {
             return None;
         }
         let nodes: f64 = part.graphs.iter().map(|&graph| self.nodes[graph as usize]).sum();

@@ -210,6 +210,9 @@ pub struct Estimator<'a> {
     numbers: Numbers,
 }
 
+/// What a step of walks is over.
+pub const OF_WALKS: &str = "walks";
+
 /// How many numbers the weights are.
 #[derive(Debug, Clone, Copy, Default)]
 struct Numbers {
@@ -241,6 +244,10 @@ impl<'a> Estimator<'a> {
                 }
             }
         }
+        let of_loss = crate::lower::weights_of_loss(tracer.model());
+        numbers.all += of_loss.iter().sum::<usize>();
+        numbers.trained += of_loss.iter().sum::<usize>();
+        numbers.n_trained += of_loss.len();
         numbers.state = numbers.trained.saturating_mul(optimizer::state_numbers(&settings.optimizer));
         Ok(Self { request, tracer, parts, graph_bytes, numbers })
     }
@@ -499,6 +506,9 @@ impl<'a> Estimator<'a> {
 
     /// What the task is about: "graphs", "nodes", "links".
     pub fn items(&self) -> &'static str {
+        if self.parts.is_of_walks() {
+            return OF_WALKS;
+        }
         self.tracer.model().task.ends_on().items
     }
 }
@@ -556,6 +566,10 @@ fn graph_bytes(dataset: &Dataset, reads: EdgeReads, parts: &Parts, tracer: &Trac
         let batch = batch_bytes(dataset, reads, &graphs);
         batch + replay::training(&tracer.step(graphs, None)).kept_bytes
     };
+    if parts.is_of_walks() {
+        // So are nodes that walks begin at.
+        return vec![bytes(0); dataset.n_nodes()];
+    }
     if dataset.links.is_some() {
         // Links are alike.
         return vec![bytes(0); dataset.n_items()];

@@ -14,8 +14,7 @@ const BLOCK: usize = 256;
 
 /// What is tried, and on what.
 pub struct Task<'a> {
-    pub kernel: &'a Kernel,
-    /// By the kernel's depths.
+    /// By the kernel's depths, where a kernel makes them.
     pub grams: &'a [Gram],
     /// Class of each graph.
     pub classes: &'a [i64],

@@ -56,6 +56,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod testkit;
 pub mod threads;
+pub mod transpose;
 pub mod unlinked;
 
 pub use crate::program::Norm;
@@ -101,4 +102,5 @@ pub use self_attention::{SelfAttentionOptions, self_attention};
 pub use softmax::softmax_rows;
 pub use sort::sort_rows;
 pub use summation::Summation;
+pub use transpose::transpose;
 pub use unlinked::{Draw, unlinked_softplus};

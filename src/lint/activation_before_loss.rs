@@ -52,6 +52,8 @@ fn find(cx: &Cx) -> Vec<Diagnostic> {
                 format!("nothing below {least}: no {what} can be ruled out")
             },
         ),
+        // Any numbers make a vector.
+        TargetKind::Embedding => return Vec::new(),
         TargetKind::Regression => {
             let Some(data) = cx.data else { return Vec::new() };
             let Targets::Values { values, .. } = &data.dataset.targets else { return Vec::new() };

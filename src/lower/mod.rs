@@ -1,6 +1,7 @@
 //! From a checked model to Candle modules.
 
 mod composite;
+mod contrast;
 mod fixed_point;
 mod given;
 mod hetero;
@@ -14,6 +15,7 @@ pub mod task_loss;
 pub(crate) mod testing;
 mod witness;
 
+pub use contrast::weights_of_loss;
 pub use fixed_point::FixedPointStats;
 pub use loss::{AuxiliaryLosses, LossWeights, PartLoss, StepLoss};
 pub use network::{BuildError, Encoded, Network};

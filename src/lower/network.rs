@@ -1,5 +1,6 @@
 //! A checked model as a network that runs.
 
+use super::contrast::Contrasting;
 use super::fixed_point::{self, Implicit, Loop};
 use super::hetero::{PerPart, part_names};
 use super::parameters::{Parameter, Parameters, initialise};
@@ -63,6 +64,8 @@ pub struct Network {
     is_of_pairs: Vec<bool>,
     n_edge_features: Option<usize>,
     n_edge_kinds: Option<usize>,
+    /// The loss, where it compares with no targets.
+    pub(super) contrasting: Option<Contrasting>,
     pub(super) device: Device,
 }
 
@@ -208,6 +211,7 @@ impl Network {
             }
             None => None,
         };
+        let contrasting = Contrasting::new(&model, data, dtype, device, seed, &mut parameters)?;
         let step_of = |node: NodeIndex| plan.steps.iter().position(|step| step.node == node);
         let loops: Vec<Loop> = model
             .fixed_points()
@@ -250,6 +254,7 @@ impl Network {
             class_weights,
             of_degrees,
             loops,
+            contrasting,
             plan,
             modules,
             parameters,
@@ -302,6 +307,26 @@ impl Network {
         if cx.train {
             if cx.is_taped && batch.x.device().is_cpu() { tape::start() } else { tape::stop() }
         }
+        self.run_observed(batch, cx, observe)
+    }
+
+    /// [`Network::forward`] on the tape that runs: a second pass of one step.
+    pub(super) fn forward_on(&self, batch: &GraphBatch, cx: &mut ForwardCx) -> Result<Value> {
+        self.run_observed(batch, cx, &mut |_, _| ())
+    }
+
+    /// The stage whose value the last one reads.
+    pub(super) fn read_by_last(&self) -> Option<NodeIndex> {
+        let read = *self.plan.steps.last()?.inputs.first()?;
+        Some(self.plan.steps[read].node)
+    }
+
+    fn run_observed(
+        &self,
+        batch: &GraphBatch,
+        cx: &mut ForwardCx,
+        observe: &mut dyn FnMut(&Step, &Value),
+    ) -> Result<Value> {
         if batch.pairs.is_some() {
             cx.pairs.clone_from(&batch.pairs);
             cx.pair_edges.clone_from(&batch.pair_edges);

@@ -255,6 +255,10 @@ pub static LOSSES: &[&dyn Loss] = &[
     &loss::written::BPR,
     &loss::written::MARGIN_RANKING,
     &loss::written::SELF_ADVERSARIAL,
+    &loss::contrast::skip_gram::SKIP_GRAM,
+    &loss::contrast::dgi::DGI,
+    &loss::contrast::infograph::INFOGRAPH,
+    &loss::contrast::graphcl::GRAPHCL,
     &loss::auxiliary::LINK_PREDICTION_LOSS,
     &loss::auxiliary::ENTROPY_LOSS,
     &loss::auxiliary::MINCUT_LOSS,
@@ -739,5 +743,9 @@ pub trait Loss: Send + Sync + std::fmt::Debug {
     /// Exponentials that it takes for each number of the output, forward and backward again.
     fn exponentials(&self) -> f64 {
         0.0
+    }
+    /// What it compares where there are no targets; `None` where it compares with targets, or comes from the poolings.
+    fn contrast(&self) -> Option<loss::Contrast> {
+        None
     }
 }

@@ -5,6 +5,7 @@ use super::{Plan, plan_of};
 use crate::ir::Model;
 use crate::kernels::Summation;
 use crate::ops::hetero::Lifted;
+use crate::ops::loss::Contrast;
 use crate::ops::{Action, FactCx, LossKind};
 use crate::types::{DataFacts, Entity, Schema, Type};
 use petgraph::graph::NodeIndex;
@@ -123,17 +124,21 @@ impl Tracer {
                 Some(rows) => trace.gather_rows(output.x, rows),
                 None => output.x,
             };
-            self.loss(&mut trace, picked);
+            self.loss(&mut trace, picked, graphs.pairs);
         }
         (trace, values)
     }
 
     /// The weighted sum of the terms, as `lower::Network::loss` takes it.
-    fn loss(&self, trace: &mut Trace, output: Matrix) {
+    fn loss(&self, trace: &mut Trace, output: Matrix, n_pairs: f64) {
         let mut total: Option<Matrix> = None;
         for term in &self.model.losses {
             let name = term.loss.name();
             let reported: Vec<Matrix> = match term.loss.kind() {
+                LossKind::Task(_) if term.loss.contrast() == Some(Contrast::Walks) => {
+                    let costs = trace.pair_costs(output, n_pairs.max(1.0));
+                    vec![trace.task_loss(name, costs, 0.0)]
+                }
                 LossKind::Task(_) => vec![trace.task_loss(name, output, term.loss.exponentials())],
                 LossKind::Auxiliary => {
                     let is_asked = |reported: &&trace::Reported| {

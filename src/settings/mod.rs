@@ -75,7 +75,7 @@ pub static TRAIN_SECTION: &[ArgSpec] = &[
         kind: ArgKind::Int { min: 1, max: 10_000_000 },
         default: Default::Int(32),
         positional: false,
-        doc: "Graphs per step; the last batch of an epoch may be smaller, and its step is smaller with it. Of tasks on links, links per step: all of them where it is not written.",
+        doc: "Graphs per step; the last batch of an epoch may be smaller, and its step is smaller with it. Of tasks on links, links per step: all of them where it is not written. Of `skip_gram`, nodes that walks begin at: 128 where it is not written.",
     },
     ArgSpec {
         name: "negatives",
@@ -135,7 +135,7 @@ pub static EVALUATE_SECTION: &[ArgSpec] = &[
     ArgSpec {
         name: "metrics",
         kind: ArgKind::ChoiceList(metric::NAMES),
-        default: Default::Inferred("accuracy for classes, mae and rmse for values"),
+        default: Default::Inferred("accuracy for classes, mae and rmse for values, linear_probe for vectors"),
         positional: false,
         doc: "What is measured, the most important first.",
     },

@@ -4,9 +4,10 @@ use crate::args::{ArgKind, ArgSpec, Default};
 use crate::settings::metric;
 use crate::types::TargetKind;
 
-/// What `monitor = …` can name: the validation loss, or a metric on the validation part.
+/// What `monitor = …` can name: the loss on the validation or the training part, or a metric on the validation part.
 pub static NAMES: &[&str] = &[
     "val_loss",
+    TRAIN_LOSS,
     "val_accuracy",
     "val_macro_f1",
     "val_balanced_accuracy",
@@ -33,12 +34,15 @@ pub static NAMES: &[&str] = &[
     "val_ndcg_at_50",
 ];
 
+/// What can be watched where nothing is kept for validation.
+pub const TRAIN_LOSS: &str = "train_loss";
+
 pub(crate) const ARG: ArgSpec = ArgSpec {
     name: "monitor",
     kind: ArgKind::Choice(NAMES),
     default: Default::Choice("val_loss"),
     positional: false,
-    doc: "The figure that is watched, on the validation part.",
+    doc: "The figure that is watched, on the validation part; `train_loss` is the loss of the training part.",
 };
 
 /// The metric that a monitor names; `None` for the loss.
@@ -61,9 +65,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_metric_can_be_monitored() {
-        let expected: Vec<String> = std::iter::once("val_loss".to_string())
-            .chain(metric::NAMES.iter().map(|name| format!("val_{name}")))
+    fn every_metric_of_outputs_can_be_monitored() {
+        // Vectors are measured at the end of a run.
+        let metrics = metric::METRICS.iter().filter(|metric| metric.probe().is_none());
+        let expected: Vec<String> = ["val_loss".to_string(), TRAIN_LOSS.to_string()]
+            .into_iter()
+            .chain(metrics.map(|metric| format!("val_{}", metric.name())))
             .collect();
         assert_eq!(NAMES, expected);
     }

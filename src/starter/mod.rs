@@ -191,6 +191,8 @@ pub fn starting_file(name: &str, data: &str, start: &Start) -> String {
     };
     let loss = match (start.task.kind, start.is_unbalanced) {
         (TargetKind::Regression, _) => "mse",
+        (TargetKind::Embedding, _) if start.task.entity == Entity::Nodes => "dgi",
+        (TargetKind::Embedding, _) => "infograph",
         (TargetKind::MultiLabel | TargetKind::Links, _) => "bce",
         (TargetKind::Classification, true) => "cross_entropy(class_weights = balanced)",
         (TargetKind::Classification, false) => "cross_entropy",

@@ -1,10 +1,13 @@
 //! The batches of one part of a split, for tasks on graphs, nodes, edges and links alike.
 
 use super::links::LinkPart;
+use super::views::ViewPart;
 use crate::args::BoundCall;
 use crate::data::batch::{EdgeReads, Reading};
 use crate::data::features::scaling::Scaling;
+use crate::data::views::Views;
 use crate::data::{Dataset, GraphBatch, Split, Targets};
+use crate::ir::Model;
 use crate::kernels;
 use crate::lower::{ForwardCx, Network, Value};
 use crate::settings::metric::Predictions;
@@ -27,6 +30,7 @@ pub struct Feed<'a> {
     /// Of the values to be predicted.
     targets: Option<&'a Scaling>,
     links: Option<LinkPart<'a>>,
+    views: Option<ViewPart<'a>>,
 }
 
 /// What one step needs.
@@ -39,6 +43,8 @@ pub struct Step {
     rows: Option<Arc<Vec<u32>>>,
     /// Rows of an item that stand beside each other once they are picked: a link and the pairs that it is told from.
     beside: usize,
+    /// What a loss without targets compares.
+    views: Option<Views>,
     /// `[n_items]` classes or `[n_items, n_values]`; `None` where the data carries no labels.
     pub targets: Option<Tensor>,
 }
@@ -63,7 +69,18 @@ impl<'a> Feed<'a> {
             is_member = Some(member);
         }
         graphs.sort_unstable();
-        Self { dataset, reads, device, graphs, is_member, task, scaling: None, targets: None, links: None }
+        Self {
+            dataset,
+            reads,
+            device,
+            graphs,
+            is_member,
+            task,
+            scaling: None,
+            targets: None,
+            links: None,
+            views: None,
+        }
     }
 
     /// The same of a task on links, with the edges that pass messages: those of the training part of `split`, and where the test part
@@ -76,6 +93,20 @@ impl<'a> Feed<'a> {
         }
         let links = LinkPart::new(self.dataset, &self.graphs, split, negatives);
         Self { links: Some(links), ..self }
+    }
+
+    /// All of the data, as a loss without targets learns from it. Without effect on other losses.
+    #[must_use]
+    pub fn of_views(self, model: &Model) -> Self {
+        match ViewPart::new(self.dataset, model) {
+            Some(views) => Self { graphs: views.units(), is_member: None, views: Some(views), ..self },
+            None => self,
+        }
+    }
+
+    /// Whether something is drawn anew for each step beside signs: pairs, walks, shuffles, copies.
+    pub fn draws(&self) -> bool {
+        self.links.is_some() || self.views.as_ref().is_some_and(ViewPart::draws)
     }
 
     /// What a task on links is measured with.
@@ -110,6 +141,9 @@ impl<'a> Feed<'a> {
 
     /// The items of these graphs that are in the part, in the order of their rows.
     pub fn items(&self, graphs: &[u32]) -> Vec<u32> {
+        if let Some(views) = &self.views {
+            return views.items(graphs);
+        }
         let (Some(is_member), Some(offsets)) = (&self.is_member, self.dataset.item_offsets(self.task)) else {
             return graphs.to_vec();
         };
@@ -134,6 +168,9 @@ impl<'a> Feed<'a> {
         if let Some(links) = &self.links {
             return links.step(&reading, graphs, sign_seed, self.device);
         }
+        if let Some(views) = &self.views {
+            return views.step(&reading, graphs, sign_seed.unwrap_or_default(), self.device);
+        }
         let mut batch = self.dataset.batch_with(&reading, graphs, DType::F32, self.device)?;
         let items = self.items(graphs);
         if self.task.is_of_edges() {
@@ -149,7 +186,7 @@ impl<'a> Feed<'a> {
             _ => None,
         };
         let targets = self.dataset.scaled_targets(&items, self.targets, DType::F32, self.device)?;
-        Ok(Step { batch, items, rows, beside: 1, targets })
+        Ok(Step { batch, items, rows, beside: 1, views: None, targets })
     }
 
     /// The step over these graphs, to be run again and again.
@@ -208,21 +245,30 @@ pub fn predictions(dataset: &Dataset, outputs: Vec<f32>, width: usize, items: &[
         }
         Targets::None => {}
     }
-    Predictions { width, outputs, classes, values, ranks: Vec::new() }
+    Predictions { width, outputs, classes, values, ..Predictions::default() }
 }
 
 impl Step {
     /// A step over links: `rows` are those of each link and of the pairs that it is told from, beside each other.
     pub(super) fn of_links(batch: GraphBatch, items: Vec<u32>, rows: Vec<u32>, targets: Tensor) -> Self {
         let beside = rows.len() / items.len().max(1);
-        Self { batch, items, rows: Some(Arc::new(rows)), beside, targets: Some(targets) }
+        Self { batch, items, rows: Some(Arc::new(rows)), beside, views: None, targets: Some(targets) }
     }
 
-    /// The network's output on this step, with the rows alone that are compared with targets: `[n_items, width]`.
+    /// A step of a loss without targets.
+    pub(super) fn of_views(batch: GraphBatch, items: Vec<u32>, views: Views, targets: Tensor) -> Self {
+        Self { batch, items, rows: None, beside: 1, views: Some(views), targets: Some(targets) }
+    }
+
+    /// The network's output on this step, with the rows alone that are compared with targets: `[n_items, width]`. Of a loss without targets
+    /// what each item costs.
     ///
     /// # Errors
     /// Where Candle fails.
     pub fn run(&self, network: &Network, cx: &mut ForwardCx) -> Result<Value> {
+        if let Some(views) = &self.views {
+            return network.contrast(&self.batch, views, cx);
+        }
         if self.beside > 1 {
             let mut output = network.forward(&self.batch, cx)?;
             output.x = self.pick(&output.x)?;

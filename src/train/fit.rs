@@ -9,6 +9,7 @@ use super::initial;
 use super::measure::{FixedPointMean, Mean, Measured, PoolingMean, figures, items, measure, scalar, values};
 use super::optimizer::{self, Optimizer};
 use super::presence::absent_classes;
+use super::probe::{Probed, Vectors};
 use super::progress::{Event, Progress};
 use super::record::{EpochRecord, Figures, FixedPointRecord, Status, UnitSummary, median};
 use super::resume::{Place, ResumeState, SavedState};
@@ -30,6 +31,7 @@ use crate::settings::schedule::{self, Schedule};
 use crate::types::{DataFacts, TargetKind};
 use candle_core::{DType, Device, Tensor, Var};
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -53,13 +55,16 @@ pub(crate) struct Unit {
     pub seed: u64,
     /// Counted from 1.
     pub fold: Option<usize>,
+    /// Whether all folds of a seed have one network, because it learns from all items and reads no classes.
+    pub is_shared: bool,
     pub split: Split,
 }
 
 impl Unit {
     /// A seed for one purpose in this run.
     fn derived_seed(&self, purpose: u64, places: [u64; 2]) -> u64 {
-        seed::derive(self.seed, &[self.fold.unwrap_or(0) as u64, purpose, places[0], places[1]])
+        let fold = self.fold.filter(|_| !self.is_shared).unwrap_or(0);
+        seed::derive(self.seed, &[fold as u64, purpose, places[0], places[1]])
     }
 
     /// The training graphs, ascending in `graphs`, in the order of an epoch (counted from 0). One batch that holds them
@@ -86,6 +91,8 @@ pub(super) struct FitCx<'a> {
     pub checkpoint: &'a CheckpointFacts,
     /// Stands above the curves.
     pub title: &'a str,
+    /// The network of the fold before, where folds have one.
+    pub shared: RefCell<Option<Shared>>,
 }
 
 /// A run in progress.
@@ -143,6 +150,13 @@ pub(super) struct Kept {
     pub tensors: Vec<Tensor>,
 }
 
+/// A network that was trained for one fold, for the others of its seed.
+pub(super) struct Shared {
+    seed: u64,
+    kept: Kept,
+    records: Vec<EpochRecord>,
+}
+
 /// How a run ended.
 pub(super) struct Outcome {
     pub summary: UnitSummary,
@@ -173,7 +187,9 @@ pub(super) fn fit(
     }
     let loss_weights = loss_weights(&network, cx, unit)?;
     let weights: Vec<Var> = network.parameters().trained().map(|parameter| parameter.var.clone()).collect();
-    let early_stop = if unit.split.validation.is_empty() && !settings.early_stop_is_written {
+    // Vectors are measured at the end of a run, so there is nothing to watch on the validation part either.
+    let has_no_validation = unit.split.validation.is_empty() || is_of_vectors(cx);
+    let early_stop = if has_no_validation && !settings.early_stop_is_written {
         early_stop::keep_last()
     } else {
         early_stop::kind(&settings.early_stop).build(&settings.early_stop)
@@ -201,7 +217,11 @@ pub(super) fn fit(
         network,
         weights,
         loss_weights,
-        scaling: cx.dataset.scales_columns.map(|scale| Scaling::of(cx.dataset, &unit.split.train, scale)),
+        scaling: cx.dataset.scales_columns.map(|scale| match is_of_vectors(cx) {
+            // What is learned from is not the training part alone.
+            true => Scaling::of(cx.dataset, &(0..cx.dataset.n_items() as u32).collect::<Vec<u32>>(), scale),
+            false => Scaling::of(cx.dataset, &unit.split.train, scale),
+        }),
         target_scaling: settings
             .scale_targets
             .and_then(|scale| Scaling::of_targets(cx.dataset, &unit.split.train, scale)),
@@ -221,11 +241,20 @@ pub(super) fn fit(
         earlier_s: fit.earlier_s,
         dir: folder.map(Folder::path),
     });
-    let (status, mut not_finite) = match fit.train(progress) {
+    let known = cx.shared.take().filter(|known| unit.is_shared && known.seed == unit.seed);
+    let ended = match &known {
+        Some(known) => fit.take_over(known),
+        None => fit.train(progress),
+    };
+    let (status, mut not_finite) = match ended {
         Ok(status) => (status, None),
         Err(error @ TrainError::NotFinite { .. }) => (Status::Diverged, Some(error)),
         Err(error) => return Err(error),
     };
+    if let (Status::Finished, true, Some(kept)) = (status, unit.is_shared, &fit.kept) {
+        let kept = Kept { epoch: kept.epoch, tensors: kept.tensors.clone() };
+        *cx.shared.borrow_mut() = Some(Shared { seed: unit.seed, kept, records: fit.records.clone() });
+    }
     let summary = fit.conclude(status)?;
     if let (Some(TrainError::NotFinite { kept, .. }), Some(epoch)) = (&mut not_finite, summary.kept_epoch) {
         *kept = Some((epoch, folder.map(Folder::checkpoint_path)));
@@ -234,13 +263,19 @@ pub(super) fn fit(
     Ok(Outcome { summary, not_finite })
 }
 
+/// Whether vectors are learned without targets.
+fn is_of_vectors(cx: &FitCx) -> bool {
+    cx.model.get().task.kind == TargetKind::Embedding
+}
+
 /// Weighs the classes by how often they occur in the training part, counts the degrees there, and takes down what a step's loss is divided by.
 fn loss_weights(network: &Network, cx: &FitCx, unit: &Unit) -> Result<LossWeights> {
     let task = cx.model.get().task;
     let train = Feed::new(cx.dataset, task, EdgeReads::NOTHING, &unit.split.train, cx.device);
-    // Of a task on links the units are links, between the nodes of all graphs.
-    let is_of_links = task.kind == TargetKind::Links;
-    let graphs = if is_of_links { (0..cx.dataset.n_graphs() as u32).collect() } else { train.graphs.clone() };
+    let train = train.of_views(cx.model.get());
+    // Of a task on links the units are links, between the nodes of all graphs, and without targets all graphs are learned from.
+    let is_of_all = matches!(task.kind, TargetKind::Links | TargetKind::Embedding);
+    let graphs = if is_of_all { (0..cx.dataset.n_graphs() as u32).collect() } else { train.graphs.clone() };
     let mut of_items = Vec::new();
     if let Targets::Classes(classes) = &cx.dataset.targets {
         let mut counts = vec![0; cx.facts.n_outputs.max(1)];
@@ -256,6 +291,7 @@ fn loss_weights(network: &Network, cx: &FitCx, unit: &Unit) -> Result<LossWeight
                 |&item: &u32| labelled_items(&values[item as usize * n_values..][..*n_values], *n_values);
             unit.split.train.iter().map(of_item).sum()
         }
+        (_, TargetKind::Embedding) => train.items(&train.graphs).len() as f64,
         _ => unit.split.train.len() as f64,
     };
     let of_part = network.loss_weights(n_items, &of_items, n_graphs)?;
@@ -270,6 +306,18 @@ impl Fit<'_> {
         feed.of_links(model.task, Some(&self.unit.split), self.cx.settings.negatives.as_ref())
     }
 
+    /// Takes the network of another fold, with what is written of its epochs.
+    fn take_over(&mut self, known: &Shared) -> Result<Status> {
+        self.kept = Some(Kept { epoch: known.kept.epoch, tensors: known.kept.tensors.clone() });
+        for record in &known.records[self.records.len().min(known.records.len())..] {
+            if let Some(folder) = self.folder {
+                folder.append_epoch(record)?;
+            }
+            self.records.push(record.clone());
+        }
+        Ok(Status::Finished)
+    }
+
     fn train(&mut self, progress: &mut dyn Progress) -> Result<Status> {
         let (cx, unit) = (self.cx, self.unit);
         let task = cx.model.get().task;
@@ -281,7 +329,8 @@ impl Fit<'_> {
             let feed = feed.with_targets(targets.as_ref());
             feed.of_links(task, Some(&unit.split), cx.settings.negatives.as_ref())
         };
-        let (train, validation) = (feed(&unit.split.train), feed(&unit.split.validation));
+        let train = feed(&unit.split.train).of_views(cx.model.get());
+        let validation = feed(if is_of_vectors(cx) { &[] } else { &unit.split.validation });
         // The validation part is the same in every epoch, so its batches are made once.
         let validation_steps =
             validation.graphs.chunks(cx.settings.batch_size).map(|graphs| validation.kept_step(graphs));
@@ -289,7 +338,7 @@ impl Fit<'_> {
         // So is the training part where one batch holds it all and nothing in it is drawn.
         let is_same = train.graphs.len() <= cx.settings.batch_size
             && cx.dataset.random_signs.is_empty()
-            && train.links().is_none();
+            && !train.draws();
         let whole = if is_same { Some(train.kept_step(&train.graphs)?) } else { None };
         let (mut saved, mut save_every) = (Instant::now(), SAVE_EVERY[0]);
         let mut is_done = false;
@@ -338,8 +387,7 @@ impl Fit<'_> {
                 None => {
                     let has_signs = !self.cx.dataset.random_signs.is_empty();
                     let places = [self.place.epoch as u64, idx as u64];
-                    let seed =
-                        (has_signs || train.links().is_some()).then(|| self.unit.derived_seed(SIGNS, places));
+                    let seed = (has_signs || train.draws()).then(|| self.unit.derived_seed(SIGNS, places));
                     Cow::Owned(train.step_with(graphs, seed)?)
                 }
             };
@@ -460,7 +508,11 @@ impl Fit<'_> {
         let mut record = EpochRecord {
             epoch: epoch_idx + 1,
             lr: self.schedule.lr(epoch_idx),
-            train: figures(Some(loss.total), &trained, &self.metrics),
+            train: figures(
+                Some(loss.total),
+                &trained,
+                if is_of_vectors(self.cx) { &[] } else { &self.metrics },
+            ),
             validation: validation_figures,
             loss_terms: match loss.terms.len() {
                 0 | 1 => Default::default(),
@@ -515,6 +567,11 @@ impl Fit<'_> {
     }
 
     fn predictions(&self, outputs: Vec<f32>, width: usize, items: &[u32]) -> Predictions {
+        if is_of_vectors(self.cx) {
+            // What items cost, which is compared with nothing.
+            let values = vec![0.0; outputs.len()];
+            return Predictions { width, outputs, values, ..Predictions::default() };
+        }
         super::feed::predictions(self.cx.dataset, outputs, width, items)
     }
 
@@ -600,9 +657,16 @@ impl Fit<'_> {
             }
             let split = &self.unit.split;
             // Links that were learned are not ranked: there are many, and their ranks say nothing of new ones.
-            summary.train = self.measure_part(&split.train, false)?;
-            summary.validation = self.measure_part(&split.validation, true)?;
-            summary.test = self.measure_part(&split.test, true)?;
+            if is_of_vectors(self.cx) {
+                [summary.train, summary.validation, summary.test] = self.measure_vectors()?;
+                let kept = self.records.iter().find(|record| record.epoch == kept.epoch);
+                let loss = kept.and_then(|record| record.train.get("loss").copied().flatten());
+                summary.train.insert("loss".to_owned(), loss);
+            } else {
+                summary.train = self.measure_part(&split.train, false)?;
+                summary.validation = self.measure_part(&split.validation, true)?;
+                summary.test = self.measure_part(&split.test, true)?;
+            }
             let parts = [("train", &split.train), ("validation", &split.validation), ("test", &split.test)];
             let absent = parts.into_iter().filter(|(_, items)| !items.is_empty());
             summary.absent_classes = absent
@@ -620,6 +684,19 @@ impl Fit<'_> {
             }
         }
         Ok(summary)
+    }
+
+    /// Figures of the vectors of the training, validation and test part; empty where the data has no classes.
+    fn measure_vectors(&self) -> Result<[Figures; 3]> {
+        let all: Vec<u32> = (0..self.cx.dataset.n_items() as u32).collect();
+        let vectors = Vectors::of(&self.network, &self.feed(&all), self.cx.settings.batch_size)?;
+        let split = &self.unit.split;
+        let probed = Probed::new(self.cx.dataset, &vectors, Some(split), &self.metrics);
+        let figures = |items: &[u32]| match &probed {
+            Some(probed) if !items.is_empty() => probed.figures(items, &self.metrics),
+            _ => Figures::new(),
+        };
+        Ok([figures(&split.train), figures(&split.validation), figures(&split.test)])
     }
 
     fn measure_part(&self, items: &[u32], wants_ranks: bool) -> Result<Figures> {

@@ -14,6 +14,7 @@ mod links;
 mod measure;
 pub mod optimizer;
 mod presence;
+mod probe;
 mod progress;
 pub mod protocol;
 mod record;
@@ -27,6 +28,7 @@ mod solve;
 mod source;
 mod tensors;
 mod time;
+mod views;
 
 pub use checkpoint::{Checkpoint, CheckpointFacts};
 pub use embed::Embedded;
@@ -47,6 +49,7 @@ pub use saved::{Outputs, SavedModel, checkpoints};
 pub use session::{GitState, ModelState, Origin, Session};
 pub use settings::{Overrides, Settings};
 pub use source::{ModelSource, OtherData, SourceText};
+pub(crate) use views::contrast_of;
 
 use error::AtPath;
 use std::io::{self, Write};

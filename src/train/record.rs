@@ -1,5 +1,6 @@
 //! What is written down of a run: an epoch's figures, and the summary.
 
+use crate::settings::monitor::TRAIN_LOSS;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -58,8 +59,11 @@ impl EpochTimes {
 }
 
 impl EpochRecord {
-    /// The figure that a monitor names: `val_loss`, `val_accuracy`.
+    /// The figure that a monitor names: `val_loss`, `val_accuracy`, `train_loss`.
     pub fn monitored(&self, monitor: &str) -> Option<f64> {
+        if monitor == TRAIN_LOSS {
+            return self.train.get("loss").copied().flatten();
+        }
         self.validation.get(monitor.strip_prefix("val_")?).copied().flatten()
     }
 }

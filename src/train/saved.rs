@@ -9,6 +9,7 @@ use super::folder;
 use super::initial;
 use super::links::{LinkPart, Suggested};
 use super::measure::{Measured, figures, measure, values};
+use super::probe::{Probed, Vectors};
 use super::record::Figures;
 use super::settings::Settings;
 use super::source::ModelSource;
@@ -280,7 +281,13 @@ impl SavedModel {
         if !is_scored {
             return Ok(());
         }
-        if matches!(dataset.targets, Targets::None) {
+        if self.model.get().task.kind == TargetKind::Embedding && dataset.labels.is_none() {
+            return refuse(
+                format!("{} carries no classes to measure vectors by", dataset.name),
+                "use `hgnnc embed` to write the vectors",
+            );
+        }
+        if matches!(dataset.targets, Targets::None) && self.model.get().task.kind != TargetKind::Embedding {
             return refuse(
                 format!("{} carries no labels to compare with", dataset.name),
                 "use `hgnnc predict` for data without labels",
@@ -335,8 +342,12 @@ impl SavedModel {
             }
         };
         let reads = EdgeReads::of(model);
-        let feed = Feed::new(dataset, model.task, reads, items, self.device());
         let split = self.split(dataset)?;
+        if model.task.kind == TargetKind::Embedding {
+            let probed = Probed::new(dataset, &self.vectors(dataset)?, split.as_ref(), &self.metrics);
+            return Ok(probed.map_or_else(Figures::new, |probed| probed.figures(items, &self.metrics)));
+        }
+        let feed = Feed::new(dataset, model.task, reads, items, self.device());
         let feed =
             feed.scaled(self.scaling_for(dataset)).with_targets(self.checkpoint.target_scaling.as_ref());
         let feed = feed.of_links(model.task, split.as_ref(), None);
@@ -384,6 +395,18 @@ impl SavedModel {
         })
     }
 
+    /// The vector of each node or graph, of a model that learned such.
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    fn vectors(&self, dataset: &Dataset) -> Result<Vectors> {
+        let Fitted::Network(network) = &self.fitted else { unreachable!("machines learn classes") };
+        let model = self.model.get();
+        let all: Vec<u32> = (0..dataset.n_items() as u32).collect();
+        let feed = Feed::new(dataset, model.task, EdgeReads::of(model), &all, self.device());
+        Ok(Vectors::of(network, &feed.scaled(self.scaling_for(dataset)), self.batch_size)?)
+    }
+
     /// Every item that has a label.
     pub fn labelled(&self, dataset: &Dataset) -> Vec<u32> {
         let strata = dataset.strata();
@@ -400,7 +423,7 @@ impl SavedModel {
         let n_items = offsets.map_or(dataset.n_graphs(), |offsets| offsets[offsets.len() - 1] as usize);
         let graphs: Vec<u32> = (0..dataset.n_graphs() as u32).collect();
         let reads = EdgeReads::of(self.model.get());
-        let are_probabilities = task.kind != TargetKind::Regression;
+        let are_probabilities = !matches!(task.kind, TargetKind::Regression | TargetKind::Embedding);
         let items = (0..n_items as u32).collect();
         let network = match &self.fitted {
             Fitted::Network(network) => network,

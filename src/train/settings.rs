@@ -5,6 +5,7 @@ use crate::args::{ArgValue, Args, BoundCall};
 use crate::data::Dataset;
 use crate::data::features::scaling::Scale;
 use crate::ir::Model;
+use crate::ops::loss::Contrast;
 use crate::settings::metric::{self, Metric};
 use crate::settings::{early_stop, monitor, negatives, schedule};
 use crate::types::TargetKind;
@@ -13,6 +14,14 @@ use serde_json::{Map, Value};
 
 /// A batch of everything.
 const ALL: usize = 1 << 40;
+
+/// Nodes whose walks are learned from at a time, where nothing is written: as many as in PyG's example.
+const NODES_OF_WALKS: usize = 128;
+
+/// Whether steps are over nodes that walks begin at, and not over graphs.
+pub fn is_of_walks(model: &Model) -> bool {
+    super::views::contrast_of(model).is_some_and(|(contrast, _)| contrast == Contrast::Walks)
+}
 
 /// What the command line says over the file.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,9 +69,11 @@ impl Settings {
             schedule: call("schedule"),
             epochs: overrides.epochs.unwrap_or(train.int("epochs") as usize),
             // All links where nothing is written: most networks pass messages over the whole graph for each step.
-            batch_size: match model.task.kind == TargetKind::Links && !train.is_written("batch_size") {
-                true => ALL,
-                false => train.int("batch_size") as usize,
+            batch_size: match model.task.kind {
+                _ if train.is_written("batch_size") => train.int("batch_size") as usize,
+                TargetKind::Links => ALL,
+                _ if is_of_walks(model) => NODES_OF_WALKS,
+                _ => train.int("batch_size") as usize,
             },
             negatives: (model.task.kind == TargetKind::Links)
                 .then(|| train.call("negatives").cloned().unwrap_or_else(negatives::usual)),
@@ -125,9 +136,11 @@ impl Settings {
             }
         }
         if !has_validation {
-            let schedule = schedule::kind(&self.schedule).monitor(&self.schedule).map(|_| self.schedule.name);
-            let stop =
-                early_stop::kind(&self.early_stop).monitor(&self.early_stop).map(|_| self.early_stop.name);
+            let is_absent = |monitor: &&str| *monitor != monitor::TRAIN_LOSS;
+            let schedule = schedule::kind(&self.schedule).monitor(&self.schedule);
+            let schedule = schedule.filter(is_absent).map(|_| self.schedule.name);
+            let stop = early_stop::kind(&self.early_stop).monitor(&self.early_stop);
+            let stop = stop.filter(is_absent).map(|_| self.early_stop.name);
             if let Some(name) = schedule.or(stop.filter(|_| self.early_stop_is_written)) {
                 return Err(TrainError::setup(
                     format!("`{name}` watches the validation part, but the protocol leaves none"),

@@ -177,7 +177,6 @@ fn finish(
         Some(if first.higher_is_better() { value } else { -value })
     };
     let task = gram::machine::Task {
-        kernel: &compared.kernel,
         grams: &compared.grams,
         classes,
         n_classes,

@@ -82,7 +82,8 @@ impl DataFacts {
         self.schema.as_ref().map_or(1, |schema| schema.nodes.len())
     }
 
-    /// The same as a task sees it that need not be the data's own: links are there wherever there are edges.
+    /// The same as a task sees it that need not be the data's own: links are there wherever there are edges, and vectors are learned of
+    /// any data.
     #[must_use]
     pub fn for_task(&self, task: Option<Task>) -> std::borrow::Cow<'_, Self> {
         match task {
@@ -94,6 +95,16 @@ impl DataFacts {
                     has_split: false,
                     has_times: false,
                     has_groups: false,
+                    ..self.clone()
+                })
+            }
+            Some(task) if task.kind == TargetKind::Embedding && self.task != Some(task) => {
+                let is_of_same_items = self.task.is_some_and(|own| own.entity == task.entity);
+                std::borrow::Cow::Owned(Self {
+                    task: Some(task),
+                    n_outputs: 0,
+                    class_counts: Vec::new(),
+                    has_split: self.has_split && is_of_same_items,
                     ..self.clone()
                 })
             }

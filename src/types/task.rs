@@ -11,6 +11,8 @@ pub enum TargetKind {
     MultiLabel,
     /// Which pairs of nodes are linked: each link is told from pairs that were drawn, and ranked among others.
     Links,
+    /// Nothing: a vector for each item is learned from the data alone.
+    Embedding,
 }
 
 impl TargetKind {
@@ -21,6 +23,7 @@ impl TargetKind {
             TargetKind::Regression => "values",
             TargetKind::MultiLabel => "labels of which an item can have several",
             TargetKind::Links => "links",
+            TargetKind::Embedding => "vectors that are learned without targets",
         }
     }
 
@@ -35,6 +38,8 @@ impl TargetKind {
             (TargetKind::MultiLabel, _) => "labels",
             (TargetKind::Links, 1) => "score",
             (TargetKind::Links, _) => "scores",
+            (TargetKind::Embedding, 1) => "number",
+            (TargetKind::Embedding, _) => "numbers",
         };
         format!("{n} {noun}")
     }
@@ -90,7 +95,7 @@ const fn facts(name: &'static str, kind: TargetKind, ends_on: EndRows) -> TaskFa
 }
 
 /// Every task that a file can name.
-pub static TASKS: [TaskFacts; 9] = [
+pub static TASKS: [TaskFacts; 11] = [
     facts("graph_classification", TargetKind::Classification, GRAPHS),
     facts("graph_regression", TargetKind::Regression, GRAPHS),
     facts("node_classification", TargetKind::Classification, NODES),
@@ -100,6 +105,8 @@ pub static TASKS: [TaskFacts; 9] = [
     facts("link_prediction", TargetKind::Links, PAIRS),
     facts("edge_classification", TargetKind::Classification, EDGES),
     facts("edge_regression", TargetKind::Regression, EDGES),
+    facts("node_embedding", TargetKind::Embedding, NODES),
+    facts("graph_embedding", TargetKind::Embedding, GRAPHS),
 ];
 
 impl EndRows {
@@ -121,6 +128,8 @@ impl Task {
         "link_prediction",
         "edge_classification",
         "edge_regression",
+        "node_embedding",
+        "graph_embedding",
     ];
 
     pub fn from_name(name: &str) -> Option<Self> {

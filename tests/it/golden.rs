@@ -1680,6 +1680,7 @@ fn every_file_is_compared() {
         include_str!("hetero.rs"),
         include_str!("links.rs"),
         include_str!("poolers.rs"),
+        include_str!("embedding.rs"),
     ]
     .concat();
     files("src/kernels").for_each(|path| source += &std::fs::read_to_string(path).unwrap());

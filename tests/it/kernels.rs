@@ -121,12 +121,10 @@ fn machines_decide_as_those_of_libsvm() {
     let Machines { gram, train, machines } = fixture("machines.json");
     let n = gram.len();
     let grams = [Gram::new(n, gram.concat())];
-    let kernel = kernel("wl_kernel(0)");
     let items: Vec<u32> = (0..n as u32).collect();
     for Fitted { classes, c, decisions } in machines {
         let n_classes = *classes.iter().max().unwrap() as usize + 1;
         let task = machine::Task {
-            kernel: &kernel,
             grams: &grams,
             classes: &classes,
             n_classes,
@@ -280,7 +278,6 @@ fn a_machine_read_back_gives_the_same_bits() {
         let steps = kernel.counts(&data, &graphs, kernel.depth());
         let grams = gram::grams(&kernel, &steps);
         let task = machine::Task {
-            kernel: &kernel,
             grams: &grams,
             classes,
             n_classes: 2,
@@ -311,15 +308,7 @@ fn what_a_training_part_lacks_is_never_predicted() {
     let steps = kernel.counts(&data, &graphs, 1);
     let grams = gram::grams(&kernel, &steps);
     let predicted = |classes: &[i64], train: &[u32]| -> Vec<usize> {
-        let task = machine::Task {
-            kernel: &kernel,
-            grams: &grams,
-            classes,
-            n_classes: 3,
-            train,
-            cs: &[1.0],
-            tolerance: 1e-3,
-        };
+        let task = machine::Task { grams: &grams, classes, n_classes: 3, train, cs: &[1.0], tolerance: 1e-3 };
         let outputs = gram::train(&task, &[], |_| None).outputs(&grams[0], &graphs);
         let best = |row: &[f32]| (0..3).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap();
         outputs.chunks(3).map(best).collect()

@@ -15,6 +15,7 @@ mod direction;
 mod draw;
 mod edges;
 mod elsewhere;
+mod embedding;
 mod estimate;
 mod explanations;
 mod failures;

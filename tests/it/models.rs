@@ -1,16 +1,21 @@
 //! The model files that ship with the project.
 
 use candle_core::backprop::GradStore;
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
 use hgnn::args::BoundCall;
 use hgnn::check::{Checked, check, data_call};
 use hgnn::data::batch::EdgeReads;
 use hgnn::data::synthetic::{RandomGraphs, random_graphs, renumber};
-use hgnn::data::{self, DataOptions, Dataset, DatasetParts, Features, Targets, Types, Vocabulary};
+use hgnn::data::views::walks::Walks;
+use hgnn::data::views::{Views, changes, corruption};
+use hgnn::data::{
+    self, DataOptions, Dataset, DatasetParts, Features, GraphBatch, Targets, Types, Vocabulary,
+};
 use hgnn::ir::Model;
 use hgnn::kernels::graph::EdgeKinds;
 use hgnn::lower::{ForwardCx, Network};
 use hgnn::ops::hetero::Lifted;
+use hgnn::ops::loss::Contrast;
 use hgnn::source::SourceMap;
 use hgnn::syntax::Program;
 use hgnn::types::{Entity, NodeType, Relation, Schema, TargetKind};
@@ -231,7 +236,7 @@ fn rings(model: &Model) -> Dataset {
             TargetKind::Classification => {
                 Targets::Classes((0..n_items as i64).map(|item| item % 2).collect())
             }
-            TargetKind::Links => Targets::None,
+            TargetKind::Links | TargetKind::Embedding => Targets::None,
             TargetKind::Regression => Targets::Values { values: values(n_items, 1), n_values: 1 },
             TargetKind::MultiLabel => {
                 let labels = (0..2 * n_items).map(|at| f32::from(u8::from(at % 3 == 0))).collect();
@@ -250,6 +255,23 @@ fn rings(model: &Model) -> Dataset {
         data.set_types(types);
     }
     data
+}
+
+/// What a loss without targets compares, always the same; `None` for losses that compare with targets.
+fn views(model: &Model, data: &Dataset, batch: &GraphBatch) -> Option<(GraphBatch, Views)> {
+    let (what, args) = model.losses.iter().find_map(|term| Some((term.loss.contrast()?, &term.args)))?;
+    let changed = |seed| changes::changed(batch, &changes::asked(args), seed).unwrap();
+    let nodes: Vec<u32> = (0..data.n_nodes() as u32).collect();
+    let second = |batch| Views::Second(Box::new(batch));
+    Some(match what {
+        Contrast::Walks => {
+            let pairs = Walks::of(args).pairs(data, &nodes, 1, &Device::Cpu).unwrap();
+            (batch.clone(), Views::Walks(pairs))
+        }
+        Contrast::Corruption => (batch.clone(), second(corruption::corrupted(batch, 1).unwrap())),
+        Contrast::Readout => (batch.clone(), Views::Nothing),
+        Contrast::Views => (changed(1), second(changed(2))),
+    })
 }
 
 /// The loss before and behind three steps of a model's optimiser; why it cannot be trained.
@@ -283,8 +305,15 @@ fn a_few_steps(path: &Path) -> Result<[f32; 2], String> {
     if data.edge_items.is_some() {
         data.ask_about_edges(&items, &graphs, &mut batch);
     }
-    let targets = data.target_tensor(&items, DType::F32, &Device::Cpu).unwrap().unwrap();
+    let views = views(model.get(), &data, &batch);
+    let targets = data.target_tensor(&items, DType::F32, &Device::Cpu).unwrap();
+    let targets = targets.unwrap_or_else(|| Tensor::zeros(data.n_nodes(), DType::I64, &Device::Cpu).unwrap());
     let loss = |cx: &mut ForwardCx| {
+        if let Some((batch, views)) = &views {
+            let output = network.contrast(batch, views, cx).unwrap();
+            let targets = targets.narrow(0, 0, output.x.dims()[0]).unwrap();
+            return network.loss(&output, &targets, cx, None).unwrap();
+        }
         let mut output = network.forward(&batch, cx).unwrap();
         if let Some(rows) = &beside {
             let picked = hgnn::kernels::gather_rows(&output.x, rows).unwrap();

@@ -219,16 +219,22 @@ pub fn pairs(
 }
 
 impl Dataset {
-    /// The same as a task sees it that need not be the data's own: of a task on links the items are its links, of one on edges its
-    /// edges.
+    /// The same as a task sees it that need not be the data's own.
     #[must_use]
     pub fn for_task(mut self, task: Task) -> Self {
-        if task.kind == TargetKind::Links {
-            self.make_links();
-        } else if task.is_of_edges() {
-            self.make_edge_items(task, false);
-        }
+        self.take_up(task);
         self
+    }
+
+    /// Has itself ready for a task that need not be its own: of a task on links the items are its links, of one on edges its edges, and
+    /// one that learns vectors reads no targets.
+    pub fn take_up(&mut self, task: Task) {
+        match task.kind {
+            TargetKind::Links => self.make_links(),
+            TargetKind::Embedding => self.put_targets_aside(task),
+            _ if task.is_of_edges() => self.make_edge_items(task, false),
+            _ => {}
+        }
     }
 
     /// Has its links ready as the items of a task on links, where they are not.

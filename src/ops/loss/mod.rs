@@ -1,6 +1,7 @@
 //! Losses: what training minimises.
 
 pub mod auxiliary;
+pub mod contrast;
 pub mod cross_entropy;
 pub mod mse;
 pub mod written;
@@ -94,6 +95,7 @@ pub const MAX_CUT: &str = "max_cut";
 /// The name under which poolings report how far their shares are from those that are clear already.
 pub const KL: &str = "kl";
 
+pub use contrast::Contrast;
 pub use cross_entropy::given_weights;
 
 /// The levels that a term is about, with the argument; `None` where it is about all that report it, or about the task.

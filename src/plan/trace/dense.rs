@@ -180,6 +180,19 @@ impl Trace {
         })
     }
 
+    /// What pairs of rows cost by their inner products: a number each.
+    pub fn pair_costs(&mut self, x: Matrix, pairs: f64) -> Matrix {
+        // The ends of each pair, both ways, with what it counts.
+        let given = self.given(pairs, 6.0);
+        self.kernel("pair_costs", &[x, given], false, [pairs, 1.0], |kernel| {
+            kernel.forward = Work::by_rows(x.rows).gather(2.0 * pairs, x.width).exponentials(2.0 * pairs);
+            kernel.backward = Work::by_rows(x.rows)
+                .gather(4.0 * pairs, x.width)
+                .stream(0.0, x.numbers())
+                .exponentials(2.0 * pairs);
+        })
+    }
+
     /// `kernels::scaled`
     pub fn scaled(&mut self, x: Matrix) -> Matrix {
         self.kernel("scaled", &[x], false, [x.rows, x.width], |kernel| {

@@ -6,6 +6,7 @@ mod balanced_accuracy;
 mod labels;
 mod macro_f1;
 mod mae;
+mod probes;
 mod r2;
 mod ranking;
 mod rmse;
@@ -40,6 +41,11 @@ pub static METRICS: &[&dyn Metric] = &[
     &ranking::NDCG_AT_10,
     &ranking::NDCG_AT_20,
     &ranking::NDCG_AT_50,
+    &probes::LINEAR_PROBE,
+    &probes::SVM_PROBE,
+    &probes::NMI,
+    &probes::ARI,
+    &probes::CLUSTERING_ACCURACY,
 ];
 
 /// Their names, in the same order.
@@ -68,6 +74,11 @@ pub static NAMES: &[&str] = &[
     "ndcg_at_10",
     "ndcg_at_20",
     "ndcg_at_50",
+    "linear_probe",
+    "svm_probe",
+    "nmi",
+    "ari",
+    "clustering_accuracy",
 ];
 
 pub fn find(name: &str) -> Option<&'static dyn Metric> {
@@ -81,6 +92,7 @@ pub fn defaults(kind: TargetKind) -> &'static [&'static str] {
         TargetKind::Regression => &["mae", "rmse"],
         TargetKind::MultiLabel => &["micro_f1", "roc_auc"],
         TargetKind::Links => &["auc", "average_precision"],
+        TargetKind::Embedding => &["linear_probe"],
     }
 }
 
@@ -104,6 +116,10 @@ pub trait Metric: Sync {
     /// and after each epoch only where it is watched.
     fn is_of_ranks(&self) -> bool {
         false
+    }
+    /// What of vectors it compares with the classes of the data, once a run has ended; `None` where it compares outputs.
+    fn probe(&self) -> Option<Probe> {
+        None
     }
     /// Whether it is a mean over classes, from which those that are not there are left out.
     fn is_over_classes(&self) -> bool {
@@ -134,6 +150,19 @@ pub struct Predictions {
     pub values: Vec<f32>,
     /// Of tasks on links, where each link stands among others; empty where nothing asks for it.
     pub ranks: Vec<Rank>,
+    /// Of vectors that were learned without targets, a class or cluster for each item, by how it was found.
+    pub probed: Vec<(Probe, Vec<u32>)>,
+}
+
+/// What is made of vectors to measure them by the classes of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probe {
+    /// A logistic regression.
+    Linear,
+    /// A support vector machine.
+    Svm,
+    /// Clusters, as many as classes.
+    Clusters,
 }
 
 /// Where a link stands among the pairs that have another node in place of one of its ends. Pairs that are links themselves are left
@@ -216,6 +245,7 @@ impl Predictions {
         self.classes.extend_from_slice(&other.classes);
         self.values.extend_from_slice(&other.values);
         self.ranks.extend_from_slice(&other.ranks);
+        self.probed.extend_from_slice(&other.probed);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::train::fit::{self, FitCx, Unit};
 use crate::train::folder::{RECORD_FORMAT, RunFolder, RunRecord};
 use crate::train::initial::{self, Initial};
 use crate::train::presence;
+use crate::train::probe;
 use crate::train::progress::{Event, Progress};
 use crate::train::protocol;
 use crate::train::record::{RunSummary, Status, UnitSummary, median, spreads};
@@ -17,6 +18,7 @@ use crate::train::session::{Origin, Session};
 use crate::train::settings::{Overrides, Settings};
 use crate::train::solve::{self, Compared};
 use crate::train::source::ModelSource;
+use crate::types::TargetKind;
 use candle_core::Device;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -63,7 +65,7 @@ pub enum Output {
 /// A request to stop is no error: the summary says so.
 pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSummary> {
     let (model, dataset) = (request.model.get(), request.dataset);
-    if matches!(dataset.targets, Targets::None) {
+    if matches!(dataset.targets, Targets::None) && model.task.kind != TargetKind::Embedding {
         return Err(TrainError::setup(
             format!("{} carries no labels, so there is nothing to learn from", dataset.name),
             "name data with labels; data without them is for `hgnnc predict`",
@@ -71,14 +73,23 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
     }
     let settings = Settings::new(model, request.overrides);
     let units = units(&settings, dataset)?;
-    settings.check(model, units.iter().all(|unit| !unit.split.validation.is_empty()))?;
+    let has_validation = units.iter().all(|unit| !unit.split.validation.is_empty());
+    settings.check(model, has_validation && model.task.kind != TargetKind::Embedding)?;
     let asked = solve::Asked {
         has_epochs: request.overrides.epochs.is_some(),
         has_initial: request.init_from.is_some(),
         is_on_cpu: request.device.is_cpu(),
     };
     solve::check(model, asked, &units)?;
-    let lacks = presence::look(&settings, model, dataset, &units)?;
+    if model.task.kind == TargetKind::Embedding {
+        probe::check(dataset, &settings.metrics)?;
+    }
+    let mut lacks = presence::look(&settings, model, dataset, &units)?;
+    if model.task.kind == TargetKind::Embedding && dataset.labels.is_none() {
+        let items = model.task.ends_on().items;
+        lacks
+            .push(format!("{} has no classes of its {items}, so the vectors are not measured", dataset.name));
+    }
     let checkpoint = CheckpointFacts::new(request.source.clone(), model, dataset, request.overrides);
     let is_new = !matches!(request.out, Output::Resume(_));
     let mut initial = match request.init_from.as_ref().filter(|_| is_new) {
@@ -114,6 +125,7 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
         stop: request.stop,
         checkpoint: &checkpoint,
         title: &format!("{} on {}", request.name, dataset.name),
+        shared: Default::default(),
     };
     lacks.iter().for_each(|text| progress.on(Event::Warning(text)));
     // What is solved at once has no epochs.
@@ -184,7 +196,8 @@ pub(crate) fn units(settings: &Settings, dataset: &Dataset) -> Result<Vec<Unit>>
                 folders.push(format!("fold-{fold:0width$}"));
             }
             let name = (!names.is_empty()).then(|| names.join(", "));
-            units.push(Unit { name, folder: folders.join("-"), seed, fold, split });
+            let is_shared = dataset.task.is_some_and(|task| task.kind == TargetKind::Embedding);
+            units.push(Unit { name, folder: folders.join("-"), seed, fold, is_shared, split });
         }
     }
     Ok(units)
