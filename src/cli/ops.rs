@@ -577,6 +577,12 @@ fn page(out: &mut dyn Write, title: &str, entry: &Entry) -> io::Result<()> {
     }
     if let Entry::Loss(loss) = entry {
         let what = match loss.kind() {
+            LossKind::Task(_) if loss.contrast().is_some() => {
+                let of_nodes =
+                    loss.contrast().is_some_and(|what| what.entity() == crate::types::Entity::Nodes);
+                let task = if of_nodes { "node_embedding" } else { "graph_embedding" };
+                format!("compares no targets: of `task = {task}`")
+            }
             LossKind::Task(kind) => {
                 let kinds = std::iter::once(kind)
                     .chain(loss.also_of().iter().copied())

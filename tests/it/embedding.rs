@@ -295,7 +295,7 @@ fn vectors_are_trained_measured_and_written() {
 }
 
 #[test]
-fn a_run_goes_on_with_the_same_bytes_and_any_number_of_threads() {
+fn a_run_has_the_same_bytes_on_any_number_of_threads() {
     let short = CLUB.replace("epochs = 30", "epochs = 3, batch_size = 10");
     let folder = folder_with(&short);
     let path = folder.path();
