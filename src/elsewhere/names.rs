@@ -29,7 +29,6 @@ const fn is(op: &'static str) -> Here {
 const EDGES: &str = "no operator reads edge features in its way";
 const POSITIONS: &str = "no stage reads positions of nodes";
 const HYPERGRAPHS: &str = "graphs have no hyperedges";
-const MANY_KINDS: &str = "graphs have one kind of nodes and edges";
 const OPERATOR: &str = "the language has no such operator";
 
 /// Layers, poolings, readouts, norms and functions: what can stand in a pipeline.
@@ -239,21 +238,40 @@ pub static STAGES: &[Word] = &[
         &["in_channels", "out_channels", "num_relations", "num_bases", "num_blocks"],
         is("rgcn"),
     ),
+    word(&["HGTConv", "HGT"], Pyg, &["in_channels", "out_channels", "metadata", "heads"], is("hgt")),
+    word(&["HANConv", "HAN"], Pyg, &["in_channels", "out_channels", "metadata", "heads"], is("han")),
     word(
-        &[
-            "HeteroConv",
-            "HANConv",
-            "HAN",
-            "HGTConv",
-            "HGT",
-            "HypergraphHeteroConv",
-            "HeteroLinear",
-            "HeteroGraphConv",
-            "to_hetero",
-        ],
+        &["HeteroConv", "HeteroGraphConv", "to_hetero", "HypergraphHeteroConv"],
+        Pyg,
+        &["convs", "aggr"],
+        Write { text: "hetero(sage(64))", why: "a pipeline is lifted to the relations of the data" },
+    ),
+    word(
+        &["HeteroLinear", "HeteroDictLinear"],
         Pyg,
         WIDTHS,
-        NotYet { why: MANY_KINDS, nearest: "sage" },
+        Write {
+            text: "hetero(linear(64))",
+            why: "inside `hetero` each type of nodes has a layer of its own",
+        },
+    ),
+    word(
+        &["HeteroBatchNorm"],
+        Pyg,
+        &["in_channels", "num_types", "eps", "momentum"],
+        Write {
+            text: "hetero(batch_norm)",
+            why: "inside `hetero` each type of nodes has statistics of its own",
+        },
+    ),
+    word(
+        &["HeteroLayerNorm"],
+        Pyg,
+        &["in_channels", "num_types", "mode", "affine", "eps"],
+        Write {
+            text: "hetero(layer_norm)",
+            why: "inside `hetero` each type of nodes has weights of its own",
+        },
     ),
     word(
         &["SignedConv", "SignedGCN", "SGCN"],
@@ -571,18 +589,12 @@ pub static STAGES: &[Word] = &[
             "SyncBatchNorm",
             "bn",
             "DenseBatchNorm",
-            "HeteroBatchNorm",
         ],
         Pyg,
         &["in_channels", "eps", "momentum"],
         is("batch_norm"),
     ),
-    word(
-        &["LayerNorm", "LayerNormalization", "HeteroLayerNorm", "ln"],
-        Pyg,
-        &["in_channels", "eps"],
-        is("layer_norm"),
-    ),
+    word(&["LayerNorm", "LayerNormalization", "ln"], Pyg, &["in_channels", "eps"], is("layer_norm")),
     word(
         &["GroupNorm", "RMSNorm", "L2Norm", "normalize"],
         Pyg,
@@ -1102,6 +1114,15 @@ pub static SOURCES: &[Word] = &[
         Pyg,
         &["root", "name"],
         is("tu"),
+    ),
+    word(
+        &["HeteroData", "heterograph", "DBLP", "IMDB", "OGB_MAG", "AMiner"],
+        Pyg,
+        &["root"],
+        NotYet {
+            why: "no set with several types of nodes is known by a name; tables of types and relations are read by their folder",
+            nearest: "hetero_tables",
+        },
     ),
     word(
         &["KarateClub", "karate_club", "karate_club_graph", "zachary", "KarateClubDataset"],
@@ -1740,6 +1761,11 @@ pub static ARGUMENTS: &[Argument] = &[
         &["num_relations", "edge_type", "edge_types", "relations", "n_relations", "num_rels", "etypes"],
         Pyg,
         Meaning::OfEdges(EdgeValue::Kind),
+    ),
+    argument(
+        &["metadata", "node_types", "num_types", "ntypes"],
+        Pyg,
+        NoEffect("types of nodes and relations are those of the data"),
     ),
     argument(&["deg"], Pyg, NoEffect("degrees are counted in the training data")),
     argument(&["n_bases"], Dgl, Called(&["bases"])),
