@@ -556,6 +556,10 @@ impl Dataset {
             name: self.name.clone(),
             n_graphs,
             n_features: self.n_features(),
+            n_feature_entries: match &self.features {
+                Features::Sparse(rows) => rows.columns.len(),
+                Features::Dense { .. } | Features::OneHot { .. } => 0,
+            },
             n_outputs,
             task: self.task,
             class_counts,

@@ -177,7 +177,14 @@ pub fn batch_bytes(dataset: &Dataset, reads: EdgeReads, graphs: &Graphs) -> f64 
     let carried = 4.0 * edges * of_edge as f64;
     // Pairs are a graph of their own, with its transpose.
     let pairs = if graphs.pairs > 0.0 { 8.0 * (nodes + 1.0) + 16.0 * graphs.pairs } else { 0.0 };
-    4.0 * nodes * dataset.n_features() as f64 + copies * adjacency + carried + pairs + 20.0 * n_graphs
+    let features = match &dataset.features {
+        // A column and a value for each number, and where each row begins.
+        Features::Sparse(rows) if dataset.n_nodes() > 0 => {
+            nodes * (4.0 + 8.0 * rows.columns.len() as f64 / dataset.n_nodes() as f64)
+        }
+        features => 4.0 * nodes * features.width() as f64,
+    };
+    features + copies * adjacency + carried + pairs + 20.0 * n_graphs
 }
 
 /// Bytes of the data set as it is held in memory.

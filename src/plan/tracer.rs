@@ -23,6 +23,8 @@ pub struct Tracer {
     plan: Plan,
     is_symmetric: bool,
     has_loops: bool,
+    /// See [`Matrix::density`], of the features.
+    density: f64,
     schema: Option<Rc<Schema>>,
     n_kinds: usize,
     programs: Programs,
@@ -45,6 +47,10 @@ impl Tracer {
             plan,
             is_symmetric,
             has_loops: data.n_loops > 0,
+            density: match data.n_feature_entries {
+                0 => 1.0,
+                n => n as f64 / (data.total_nodes * data.n_features).max(1) as f64,
+            },
             schema: data.schema.clone().map(Rc::new),
             n_kinds: data.edge_kinds,
             programs: Programs::default(),
@@ -85,7 +91,7 @@ impl Tracer {
         trace.graph_rows = graphs.rows_around_a_node();
         let graphs = Rc::new(graphs);
         let n_features = self.model.graph[self.model.input].ty.width.known().unwrap_or(0) as f64;
-        let x = trace.given(graphs.n_nodes(), n_features);
+        let x = Matrix { density: self.density, ..trace.given(graphs.n_nodes(), n_features) };
         let input = Value { x, structure: Structure::Sparse(graphs.clone()) };
         let mut values: Vec<Value> = Vec::with_capacity(self.plan.steps.len());
         for step in &self.plan.steps {

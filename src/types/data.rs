@@ -10,6 +10,9 @@ pub struct DataFacts {
     pub n_graphs: usize,
     /// Width of the node features after the reader's `features` choice; 0 where there are none.
     pub n_features: usize,
+    /// Numbers of the node features that are not zero, where zeros are left out; 0 where all are written out.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_feature_entries: usize,
     /// What they are, where they are of several kinds: `3 node labels (0, 1, 2) and 8 Laplacian eigenvectors`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub feature_columns: String,
@@ -74,6 +77,10 @@ pub struct DataFacts {
     /// Types of nodes and of edges; `None` where all nodes are of one type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Schema>,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 impl DataFacts {

@@ -10,6 +10,9 @@ const MOVED: f64 = 10.0;
 impl Trace {
     /// `kernels::linear`
     pub fn linear(&mut self, x: Matrix, width: f64, has_bias: bool, activation: Activation) -> Matrix {
+        if x.density < 1.0 {
+            return self.sparse_layer(x, 0.0, width, 1.0, has_bias, activation);
+        }
         let (rows, n_in) = (x.rows, x.width);
         let (inside, after) = split(activation);
         let y = self.kernel("linear", &[x], true, [rows, width], |kernel| {
@@ -62,6 +65,10 @@ impl Trace {
 
     /// `kernels::dropout`
     pub fn dropout(&mut self, x: Matrix) -> Matrix {
+        // The same places with other values, made between the kernels.
+        if x.density < 1.0 {
+            return x;
+        }
         // The mask is mixed from the place, both ways.
         let work = Work { dropped: x.numbers(), ..Work::elementwise(x.numbers(), 0.0) };
         self.kernel("dropout", &[x], false, [x.rows, x.width], |kernel| {

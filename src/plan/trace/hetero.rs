@@ -1,6 +1,6 @@
 //! Stages with weights for each relation or type of nodes: their kernels once for each part, as `lower::hetero` runs them.
 
-use super::{Graphs, Kernel, Matrix, Structure, Trace, Value, Work};
+use super::{FLOAT_BYTES, Graphs, Kernel, Matrix, Structure, Trace, Value, Work};
 use crate::ops::hetero::{Combine, Lifted};
 use std::rc::Rc;
 
@@ -49,6 +49,12 @@ pub(super) fn stage(
     let parts = parts(by, graphs, step);
     let rows: Vec<f64> = parts.iter().map(|part| part.rows).collect();
     let edges: Vec<f64> = parts.iter().map(|part| part.edges).collect();
+    // The parts are cut once for each batch: rows, places of results, adjacency and transpose with the entries that they are.
+    let place = usize::from(by == Lifted::Types);
+    let mut kept = match std::mem::replace(&mut step.has_parts[place], true) {
+        true => 0.0,
+        false => 5.0 * FLOAT_BYTES * rows.iter().sum::<f64>() + 4.0 * FLOAT_BYTES * edges.iter().sum::<f64>(),
+    };
     let of_parts: Vec<Rc<Graphs>> = parts
         .iter()
         .map(|part| Rc::new(Graphs { nodes: vec![part.rows], edges: vec![part.edges], ..Graphs::default() }))
@@ -58,8 +64,21 @@ pub(super) fn stage(
         .map(|input| {
             let of_edges = matches!(input.structure, Structure::Edges(_));
             let counts = if of_edges { &edges } else { &rows };
-            let gathered = step.gather_rows(input.x, counts.iter().sum());
-            let split = step.split_rows(gathered, counts);
+            let split = match input.x.density < 1.0 {
+                // Most numbers are zeros, and stay so.
+                true => {
+                    let stored = input.x.density * input.x.width;
+                    // Rows of each part, and by columns what its gradients read.
+                    kept += counts.iter().map(|rows| FLOAT_BYTES * rows * (1.0 + 4.0 * stored)).sum::<f64>();
+                    let part =
+                        |&rows: &f64| Matrix { density: input.x.density, ..step.given(rows, input.x.width) };
+                    counts.iter().map(part).collect()
+                }
+                false => {
+                    let gathered = step.gather_rows(input.x, counts.iter().sum());
+                    step.split_rows(gathered, counts)
+                }
+            };
             let structure = |graphs: &Rc<Graphs>| match of_edges {
                 true => Structure::Edges(graphs.clone()),
                 false => Structure::Sparse(graphs.clone()),
@@ -81,6 +100,9 @@ pub(super) fn stage(
         }
     }
     let joined = step.join_rows(&results);
+    if let Some(kernel) = step.kernels.last_mut() {
+        kernel.kept_bytes += kept;
+    }
     let x = match by {
         Lifted::Relations(Combine::Max) => step.max_rows(joined, graphs.n_nodes()),
         Lifted::Relations(Combine::Sum | Combine::Mean) | Lifted::Types => {

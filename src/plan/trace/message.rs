@@ -19,6 +19,16 @@ impl Trace {
     ) -> Matrix {
         let (rows, n_in) = (x.rows, x.width);
         let entries = graphs.n_edges() + if loops { rows } else { 0.0 };
+        if x.density < 1.0 {
+            return self.sparse_layer(
+                x,
+                entries,
+                width,
+                if has_root { 2.0 } else { 1.0 },
+                has_bias,
+                activation,
+            );
+        }
         let (inside, after) = split(activation);
         let sums = self.sums(Work::by_rows(rows), entries, n_in.min(width));
         let y = self.kernel("convolution", &[x], true, [rows, width], |kernel| {
@@ -64,6 +74,48 @@ impl Trace {
             kernel.backward = back;
             kernel.backward_scratch_bytes += FLOAT_BYTES * (weights + bias) * (blocks - 1.0).max(0.0);
             kernel.weight_gradients = weights + bias;
+            kernel.reads_result = inside != Activation::Identity;
+        });
+        self.activate(y, after)
+    }
+
+    /// `kernels::sparse::linear`, and with entries that rows are gathered along `kernels::sparse::convolution`: a row of the weight for
+    /// each number that is not zero, `parts` times.
+    pub fn sparse_layer(
+        &mut self,
+        x: Matrix,
+        entries: f64,
+        width: f64,
+        parts: f64,
+        has_bias: bool,
+        activation: Activation,
+    ) -> Matrix {
+        let stored = x.density * x.numbers();
+        let x = Matrix { density: 1.0, ..x };
+        let (inside, after) = split(activation);
+        let (numbers, weights) = (x.rows * width, parts * x.width * width);
+        let sums = self.sums(Work::by_rows(x.rows), entries, width);
+        let y = self.kernel("sparse_layer", &[x], true, [x.rows, width], |kernel| {
+            kernel.forward = sums
+                .gather(parts * stored, width)
+                .stream(0.0, (1.0 + parts) * numbers)
+                .exponentials(numbers * exponentials(inside));
+            kernel.backward =
+                Work::by_rows(x.width).gather(entries + parts * stored, width).stream(0.0, numbers + weights);
+            // What is gathered comes behind the product, and before it on the way back.
+            if entries > 0.0 {
+                kernel.scratch_bytes = FLOAT_BYTES * parts * numbers;
+                kernel.backward_scratch_bytes = FLOAT_BYTES * numbers;
+            }
+            if inside != Activation::Identity {
+                kernel.backward_scratch_bytes += FLOAT_BYTES * numbers;
+            }
+            // Both parts of the gradient, before they are one.
+            if parts > 1.0 {
+                kernel.backward_scratch_bytes += FLOAT_BYTES * weights;
+            }
+            kernel.weight_gradients = weights + if has_bias { width } else { 0.0 };
+            kernel.reads_nothing();
             kernel.reads_result = inside != Activation::Identity;
         });
         self.activate(y, after)

@@ -60,6 +60,8 @@ pub struct Matrix {
     pub width: f64,
     /// Whether a weight stands behind it, so that it has a gradient.
     pub is_tracked: bool,
+    /// Share of the numbers that is stored, where zeros are left out; 1 where all are.
+    pub density: f64,
 }
 
 impl Matrix {
@@ -464,6 +466,10 @@ pub struct Trace {
     mapped: Vec<f64>,
     /// Auxiliary losses of the step, in the order of the stages.
     pub losses: Vec<Reported>,
+    /// Whether the batch was cut into its relations, and into its types of nodes.
+    has_parts: [bool; 2],
+    /// Matrices without their zeros that some kernel has had written out.
+    written_out: HashSet<usize>,
     /// Types of nodes and relations of the data, for stages that have weights for each.
     pub schema: Option<Rc<Schema>>,
     /// Kinds of edges of the data, where its nodes are of one type.
@@ -489,6 +495,8 @@ impl Trace {
             computed: Vec::new(),
             mapped: Vec::new(),
             losses: Vec::new(),
+            has_parts: [false; 2],
+            written_out: HashSet::new(),
             schema: None,
             n_kinds: 0,
             programs: Programs::default(),
@@ -587,7 +595,7 @@ impl Trace {
 
     fn matrix(&mut self, rows: f64, width: f64, is_tracked: bool) -> Matrix {
         self.n_matrices += 1;
-        Matrix { id: self.n_matrices - 1, rows, width, is_tracked }
+        Matrix { id: self.n_matrices - 1, rows, width, is_tracked, density: 1.0 }
     }
 
     /// As [`crate::lower::ForwardCx::shared`]: recorded once for the same matrices.
@@ -638,6 +646,11 @@ impl Trace {
             program: None,
         };
         fill(&mut kernel);
+        for arg in args.iter().filter(|arg| arg.density < 1.0) {
+            if self.written_out.insert(arg.id) {
+                kernel.kept_bytes += FLOAT_BYTES * arg.numbers();
+            }
+        }
         if !is_tracked {
             kernel.backward = Work::default();
             kernel.backward_phases.clear();
