@@ -200,7 +200,7 @@ fn features_without_zeros_take_what_is_stored() {
     for node in 0..dense.n_nodes() {
         let mut row = Vec::new();
         dense.features.each_of_row(node, |column, value| {
-            if (column as usize + node) % 50 == 0 {
+            if (column as usize + node).is_multiple_of(50) {
                 row.push((column, value));
             }
         });

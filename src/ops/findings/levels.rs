@@ -35,9 +35,9 @@ pub fn needs_edges(cx: &InferCx) -> Diagnostic {
 pub fn needs_relations(cx: &InferCx, why: &str) -> Diagnostic {
     let name = cx.op.name();
     let message = format!("`hetero` gives `{name}` weights for each relation or type of nodes, but {why}");
-    Diagnostic::error("levels::needs_relations", message)
-        .label(cx.span, "inside `hetero`")
-        .help(format!("write `{name}` without `hetero`, or take data with several types of nodes"))
+    Diagnostic::error("levels::needs_relations", message).label(cx.span, "inside `hetero`").help(
+        "leave `hetero` out, or take data with several types of nodes and have the stage before any pooling",
+    )
 }
 
 /// A readout or pooling gets a graph vector, which has nothing left to gather.
