@@ -14,8 +14,8 @@ use petgraph::graph::{DiGraph, NodeIndex};
 /// The key of `train` that has an effect without a network: it decides the splits.
 const SEED: &str = "seed";
 
-/// The key of `train` that only tasks on links read.
-const NEGATIVES: &str = "negatives";
+/// The keys of `train` that only tasks on links read.
+const OF_LINKS: [&str; 2] = ["negatives", "disjoint"];
 
 /// The key of `train` that only tasks on values read.
 const SCALE_TARGETS: &str = "scale_targets";
@@ -156,8 +156,8 @@ pub fn reads_features(model: &Model) -> bool {
 /// Whether a key of `train` matters to a model.
 pub fn has_effect(model: &Model, key: &str) -> bool {
     match key {
-        NEGATIVES => model.task.kind == TargetKind::Links,
         SCALE_TARGETS => model.task.kind == TargetKind::Regression && model.machine().is_none(),
+        key if OF_LINKS.contains(&key) => model.task.kind == TargetKind::Links,
         _ => key == SEED || model.machine().is_none(),
     }
 }

@@ -4,7 +4,7 @@ use crate::args::{BoundCall, listed};
 use crate::diagnostic::Diagnostic;
 use crate::ir::Model;
 use crate::ops::loss::Contrast;
-use crate::settings::{early_stop, metric, monitor, optimizer, protocol, schedule};
+use crate::settings::{early_stop, metric, monitor, negatives, optimizer, protocol, schedule};
 use crate::source::Span;
 use crate::types::{DataFacts, TargetKind};
 use std::collections::BTreeSet;
@@ -30,16 +30,16 @@ pub fn fits(model: &Model, data: Option<&DataFacts>) -> Vec<Diagnostic> {
         }));
         findings.extend(watching.map(|watching| no_validation(watching, call)));
     }
-    if model.task.kind != TargetKind::Links
-        && let Some(place) = model.train.get("negatives").and_then(|arg| arg.span)
-    {
+    findings.extend(model.train.call("negatives").and_then(negatives::check));
+    for key in ["negatives", "disjoint"].into_iter().filter(|_| model.task.kind != TargetKind::Links) {
+        let Some(place) = model.train.get(key).and_then(|arg| arg.span) else { continue };
         findings.push(
             Diagnostic::error(
                 "args::no_effect",
-                "`negatives` of `train` has no effect here: the task is not about links",
+                format!("`{key}` of `train` has no effect here: the task is not about links"),
             )
             .label(place, "changes nothing")
-            .help("leave `negatives` out, or write `task = link_prediction`")
+            .help(format!("leave `{key}` out, or write `task = link_prediction`"))
             .fix(place, ""),
         );
     }

@@ -52,7 +52,7 @@ impl Parts {
             .into_iter()
             .map(|unit| {
                 let split = &unit.split;
-                let parts = (part(&split.train), part(&split.validation), part(&split.test));
+                let parts = (part(&unit.supervised(settings)), part(&split.validation), part(&split.test));
                 match &of_views {
                     Some(all) => (unit, all.clone(), Part::default(), Part::default()),
                     None => (unit, parts.0, parts.1, parts.2),

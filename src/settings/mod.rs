@@ -85,6 +85,13 @@ pub static TRAIN_SECTION: &[ArgSpec] = &[
         doc: "Of tasks on links, how pairs are drawn that links are told from.",
     },
     ArgSpec {
+        name: "disjoint",
+        kind: ArgKind::Float(Range::open(0.0, 1.0)),
+        default: Default::Inferred("every link of the training part passes messages and is asked about"),
+        positional: false,
+        doc: "Of tasks on links, the share of the training part that is asked about in training and passes no messages there; the rest passes messages and is not asked about. Drawn by the seed. PyG: `RandomLinkSplit(disjoint_train_ratio = …)`.",
+    },
+    ArgSpec {
         name: "clip_norm",
         kind: ArgKind::Float(Range::open(0.0, f64::INFINITY)),
         default: Default::Inferred("no clipping"),

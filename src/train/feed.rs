@@ -189,6 +189,20 @@ impl<'a> Feed<'a> {
         Ok(Step { batch, items, rows, beside: 1, views: None, targets })
     }
 
+    /// The same for training, where what stands beside a link may depend on what the network takes for one.
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    pub fn training_step(&self, graphs: &[u32], seed: Option<u64>, network: &Network) -> Result<Step> {
+        match &self.links {
+            Some(links) => {
+                let reading = Reading { edges: self.reads, scaling: self.scaling, sign_seed: seed };
+                links.hard_step(&reading, graphs, seed, network, self.device)
+            }
+            None => self.step_with(graphs, seed),
+        }
+    }
+
     /// The step over these graphs, to be run again and again.
     ///
     /// # Errors

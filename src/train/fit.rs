@@ -45,6 +45,7 @@ const SHUFFLE: u64 = 11;
 const DROPOUT: u64 = 12;
 const WEIGHTS: u64 = 13;
 const SIGNS: u64 = 14;
+const DISJOINT: u64 = 15;
 
 /// One run of a protocol.
 pub(crate) struct Unit {
@@ -65,6 +66,17 @@ impl Unit {
     fn derived_seed(&self, purpose: u64, places: [u64; 2]) -> u64 {
         let fold = self.fold.filter(|_| !self.is_shared).unwrap_or(0);
         seed::derive(self.seed, &[fold as u64, purpose, places[0], places[1]])
+    }
+
+    /// The items of the training part that are asked about: of links a share, where the file says so, by the seed.
+    pub(crate) fn supervised(&self, settings: &Settings) -> Cow<'_, [u32]> {
+        let train = &self.split.train;
+        let Some(share) = settings.disjoint.filter(|_| train.len() > 1) else { return Cow::Borrowed(train) };
+        let mut drawn = train.clone();
+        rng::shuffle(&mut rng::generator(self.derived_seed(DISJOINT, [0, 0]), DISJOINT), &mut drawn);
+        drawn.truncate(((share * train.len() as f64).round() as usize).clamp(1, train.len() - 1));
+        drawn.sort_unstable();
+        Cow::Owned(drawn)
     }
 
     /// The training graphs, ascending in `graphs`, in the order of an epoch (counted from 0). One batch that holds them
@@ -271,15 +283,17 @@ fn is_of_vectors(cx: &FitCx) -> bool {
 /// Weighs the classes by how often they occur in the training part, counts the degrees there, and takes down what a step's loss is divided by.
 fn loss_weights(network: &Network, cx: &FitCx, unit: &Unit) -> Result<LossWeights> {
     let task = cx.model.get().task;
-    let train = Feed::new(cx.dataset, task, EdgeReads::NOTHING, &unit.split.train, cx.device);
+    let supervised = unit.supervised(cx.settings);
+    let train = Feed::new(cx.dataset, task, EdgeReads::NOTHING, &supervised, cx.device);
     let train = train.of_views(cx.model.get());
     // Of a task on links the units are links, between the nodes of all graphs, and without targets all graphs are learned from.
-    let is_of_all = matches!(task.kind, TargetKind::Links | TargetKind::Embedding);
+    let is_of_links = task.kind == TargetKind::Links;
+    let is_of_all = is_of_links || task.kind == TargetKind::Embedding;
     let graphs = if is_of_all { (0..cx.dataset.n_graphs() as u32).collect() } else { train.graphs.clone() };
     let mut of_items = Vec::new();
     if let Targets::Classes(classes) = &cx.dataset.targets {
         let mut counts = vec![0; cx.facts.n_outputs.max(1)];
-        of_items = unit.split.train.iter().map(|&item| classes[item as usize] as u32).collect();
+        of_items = supervised.iter().map(|&item| classes[item as usize] as u32).collect();
         of_items.iter().for_each(|&class| counts[class as usize] += 1);
         network.count_classes(&counts)?;
     }
@@ -289,10 +303,10 @@ fn loss_weights(network: &Network, cx: &FitCx, unit: &Unit) -> Result<LossWeight
         (Targets::Values { values, n_values }, TargetKind::MultiLabel) => {
             let of_item =
                 |&item: &u32| labelled_items(&values[item as usize * n_values..][..*n_values], *n_values);
-            unit.split.train.iter().map(of_item).sum()
+            supervised.iter().map(of_item).sum()
         }
         (_, TargetKind::Embedding) => train.items(&train.graphs).len() as f64,
-        _ => unit.split.train.len() as f64,
+        _ => supervised.len() as f64,
     };
     let of_part = network.loss_weights(n_items, &of_items, n_graphs)?;
     Ok(of_part.share(cx.settings.batch_size, n_graphs))
@@ -329,7 +343,8 @@ impl Fit<'_> {
             let feed = feed.with_targets(targets.as_ref());
             feed.of_links(task, Some(&unit.split), cx.settings.negatives.as_ref())
         };
-        let train = feed(&unit.split.train).of_views(cx.model.get());
+        let supervised = unit.supervised(cx.settings);
+        let train = feed(&*supervised).of_views(cx.model.get());
         let validation = feed(if is_of_vectors(cx) { &[] } else { &unit.split.validation });
         // The validation part is the same in every epoch, so its batches are made once.
         let validation_steps =
@@ -388,7 +403,7 @@ impl Fit<'_> {
                     let has_signs = !self.cx.dataset.random_signs.is_empty();
                     let places = [self.place.epoch as u64, idx as u64];
                     let seed = (has_signs || train.draws()).then(|| self.unit.derived_seed(SIGNS, places));
-                    Cow::Owned(train.step_with(graphs, seed)?)
+                    Cow::Owned(train.training_step(graphs, seed, &self.network)?)
                 }
             };
             let loss = self.train_step(&step, lr, (idx, n_batches), order.len(), wants_pooling_stats)?;
@@ -663,7 +678,7 @@ impl Fit<'_> {
                 let loss = kept.and_then(|record| record.train.get("loss").copied().flatten());
                 summary.train.insert("loss".to_owned(), loss);
             } else {
-                summary.train = self.measure_part(&split.train, false)?;
+                summary.train = self.measure_part(&self.unit.supervised(self.cx.settings), false)?;
                 summary.validation = self.measure_part(&split.validation, true)?;
                 summary.test = self.measure_part(&split.test, true)?;
             }

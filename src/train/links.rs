@@ -45,14 +45,13 @@ impl<'a> LinkPart<'a> {
     ) -> Self {
         let links = dataset.links.clone().expect("a data set with links");
         let mut passes = vec![split.is_none(); links.len()];
+        // All of the training part, or a share of it.
+        let is_trained =
+            split.is_some_and(|split| items.first().is_some_and(|first| split.train.contains(first)));
         if let Some(split) = split {
-            let is_test = items != split.train && items != split.validation;
+            let is_test = !is_trained && items != split.validation;
             let messages = split.train.iter().chain(split.validation.iter().filter(|_| is_test));
             messages.for_each(|&link| passes[link as usize] = true);
-        }
-        let is_trained = split.is_some_and(|split| items == split.train);
-        if !is_trained {
-            items.iter().for_each(|&link| passes[link as usize] = false);
         }
         let sampler = match negatives.filter(|_| is_trained) {
             Some(call) => Sampler::new(call, &links, &passes),
@@ -60,6 +59,10 @@ impl<'a> LinkPart<'a> {
         };
         // While training, nothing is known of links that are measured later.
         let is_known = if is_trained { passes.clone() } else { vec![true; links.len()] };
+        // What is asked about passes no messages, unless it is all there is.
+        if split.is_none_or(|split| items != split.train) {
+            items.iter().for_each(|&link| passes[link as usize] = false);
+        }
         Self { dataset, links, passes, is_known, sampler, messages: Mutex::new(None) }
     }
 
@@ -96,10 +99,48 @@ impl<'a> LinkPart<'a> {
     /// # Errors
     /// Where Candle cannot allocate.
     pub fn step(&self, reading: &Reading, items: &[u32], seed: Option<u64>, device: &Device) -> Result<Step> {
-        let links = &self.links;
         let draws_signs = !self.dataset.random_signs.is_empty();
         let reading = Reading { sign_seed: seed.filter(|_| draws_signs), ..*reading };
-        let mut batch = self.messages(&reading, device)?;
+        let batch = self.messages(&reading, device)?;
+        let (ends, kinds) = self.drawn(items, seed);
+        self.step_of(batch, items, &ends, &kinds, device)
+    }
+
+    /// The same with those of the drawn pairs that the network scores highest, where the file asks for them.
+    ///
+    /// # Errors
+    /// Where Candle fails.
+    pub fn hard_step(
+        &self,
+        reading: &Reading,
+        items: &[u32],
+        seed: Option<u64>,
+        network: &Network,
+        device: &Device,
+    ) -> Result<Step> {
+        let Some(n_hardest) = self.sampler.n_hardest else { return self.step(reading, items, seed, device) };
+        let draws_signs = !self.dataset.random_signs.is_empty();
+        let reading = Reading { sign_seed: seed.filter(|_| draws_signs), ..*reading };
+        let batch = self.messages(&reading, device)?;
+        let (mut ends, mut kinds) = self.drawn(items, seed);
+        let scores = self.scores(network, &network.encode(&batch)?, &batch, &ends, &kinds)?;
+        let beside = 1 + self.sampler.count;
+        let mut chosen = Vec::with_capacity(items.len() * (1 + n_hardest));
+        for first in (0..ends.len()).step_by(beside) {
+            // Pairs that tie stay in the order in which they were drawn.
+            let mut others: Vec<usize> = (first + 1..first + beside).collect();
+            others.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+            chosen.push(first);
+            chosen.extend(&others[..n_hardest]);
+        }
+        ends = chosen.iter().map(|&pair| ends[pair]).collect();
+        kinds = if kinds.is_empty() { kinds } else { chosen.iter().map(|&pair| kinds[pair]).collect() };
+        self.step_of(batch, items, &ends, &kinds, device)
+    }
+
+    /// Each link with the pairs that are drawn for it behind it, and the kinds of all.
+    fn drawn(&self, items: &[u32], seed: Option<u64>) -> (Vec<[u32; 2]>, Vec<u32>) {
+        let links = &self.links;
         let beside = 1 + self.sampler.count;
         let mut ends = Vec::with_capacity(items.len() * beside);
         let mut kinds = Vec::with_capacity(if links.kinds.is_empty() { 0 } else { ends.capacity() });
@@ -111,7 +152,18 @@ impl<'a> LinkPart<'a> {
                 kinds.resize(ends.len(), links.kind(link));
             }
         }
-        let (pairs, order) = links.pairs(&ends, &kinds, &batch.graph.graph_offsets);
+        (ends, kinds)
+    }
+
+    fn step_of(
+        &self,
+        mut batch: GraphBatch,
+        items: &[u32],
+        ends: &[[u32; 2]],
+        kinds: &[u32],
+        device: &Device,
+    ) -> Result<Step> {
+        let (pairs, order) = self.links.pairs(ends, kinds, &batch.graph.graph_offsets);
         let mut rows = vec![0u32; order.len()];
         (0u32..).zip(&order).for_each(|(row, &pair)| rows[pair as usize] = row);
         batch.pairs = Some(Arc::new(pairs));

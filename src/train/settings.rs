@@ -39,6 +39,8 @@ pub struct Settings {
     pub batch_size: usize,
     /// How pairs are drawn, of tasks on links.
     pub negatives: Option<BoundCall>,
+    /// The share of the training links that are asked about and pass no messages.
+    pub disjoint: Option<f64>,
     pub clip_norm: Option<f64>,
     pub scale_targets: Option<Scale>,
     pub early_stop: BoundCall,
@@ -77,6 +79,7 @@ impl Settings {
             },
             negatives: (model.task.kind == TargetKind::Links)
                 .then(|| train.call("negatives").cloned().unwrap_or_else(negatives::usual)),
+            disjoint: train.opt_float("disjoint"),
             clip_norm: train.opt_float("clip_norm"),
             scale_targets: match train.get("scale_targets").map(|arg| &arg.value) {
                 Some(ArgValue::Choice("standard")) => Some(Scale::Standard),

@@ -3,6 +3,7 @@ use crate::args::{ArgValue, BoundCall, default_args};
 use crate::data::{DatasetParts, Features, Vocabulary};
 use crate::settings::negatives;
 use crate::source::Span;
+use std::collections::BTreeSet;
 
 fn data(edges: &[(u32, u32)], kinds: Option<(&[u32], usize)>, n_nodes: u32) -> Dataset {
     Dataset::new(DatasetParts {
@@ -177,4 +178,42 @@ fn a_node_that_is_linked_to_all_others_leaves_no_pair_but_its_links() {
     let mut out = Vec::new();
     sampler("uniform", &[("count", ArgValue::Int(2))], &links).draw(&data, &links, 0, 1, &|_| true, &mut out);
     assert_eq!(out.len(), 2);
+}
+
+/// People live in cities: the second end of that relation is a city.
+#[test]
+fn in_range_draws_what_stands_at_that_end_of_the_relation() {
+    let triples = [(0, 6), (1, 7), (2, 6), (3, 8), (0, 1), (1, 2)];
+    let mut data = data(&triples, Some((&[0, 0, 0, 0, 1, 1], 2)), 9);
+    data.n_own_kinds = Some(2);
+    let links = Links::of(&data);
+    let drawn = |name: &str, word: &'static str| {
+        let sampler = sampler(name, &[("count", ArgValue::Int(60)), end(word)], &links);
+        let mut all = Vec::new();
+        for link in (0..links.len() as u32).filter(|&link| links.kind(link) == 0) {
+            let mut out = Vec::new();
+            sampler.draw(&data, &links, link, 4, &|_| true, &mut out);
+            let own = links.ends[link as usize];
+            assert!(out.iter().all(|ends| links.find(&data, ends[0], ends[1], 0).is_none() && *ends != own));
+            all.extend(out);
+        }
+        all
+    };
+    let of = |pairs: &[[u32; 2]], end: usize| pairs.iter().map(|ends| ends[end]).collect::<BTreeSet<_>>();
+    assert_eq!(of(&drawn("in_range", "tail"), 1), BTreeSet::from([6, 7, 8]));
+    assert_eq!(of(&drawn("in_range", "head"), 0), BTreeSet::from([0, 1, 2, 3]));
+    assert!(of(&drawn("uniform", "tail"), 1).len() > 3);
+}
+
+/// All ends that are in range are linked, so that any node is drawn.
+#[test]
+fn where_all_in_range_are_linked_any_node_is_drawn() {
+    let triples = [(0, 4), (1, 4), (0, 5), (1, 5)];
+    let mut data = data(&triples, Some((&[0; 4], 1)), 8);
+    data.n_own_kinds = Some(1);
+    let links = Links::of(&data);
+    let mut out = Vec::new();
+    let sampler = sampler("in_range", &[FIVE, end("tail")], &links);
+    sampler.draw(&data, &links, 0, 2, &|_| true, &mut out);
+    assert!(out.iter().all(|ends| ends[1] != 4 && ends[1] != 5), "{out:?}");
 }

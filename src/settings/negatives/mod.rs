@@ -1,13 +1,21 @@
 //! How pairs that are no links are drawn in training on links: one file each, entered in [`SPECS`]. [`crate::data::links`] draws them.
 
 mod by_degree;
+pub mod hard;
+pub mod in_range;
 mod uniform;
 
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, default_args};
+use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 
 /// Every way that `negatives = …` can name.
-pub static SPECS: &[&CallSpec] = &[&uniform::SPEC, &by_degree::SPEC];
+pub static SPECS: &[&CallSpec] = &[&uniform::SPEC, &by_degree::SPEC, &in_range::SPEC, &hard::SPEC];
+
+/// What is wrong with a call, whatever the data is.
+pub fn check(call: &BoundCall) -> Option<Diagnostic> {
+    (call.name == hard::SPEC.name).then(|| hard::check(call)).flatten()
+}
 
 /// What is drawn where a file says nothing.
 pub fn usual() -> BoundCall {

@@ -148,3 +148,56 @@ fn steps_put_each_link_beside_its_own_pairs() {
     let again = part.step(&reading, items, None, &Device::Cpu).unwrap();
     assert_eq!(again.batch.pairs.unwrap().adjacency, pairs.adjacency);
 }
+
+#[test]
+fn of_a_disjoint_share_what_is_asked_about_passes_no_messages_and_the_rest_does() {
+    let data = graph(false);
+    let mut split = parts(&data);
+    split.train.sort_unstable();
+    let asked: Vec<u32> = split.train.iter().copied().step_by(3).collect();
+    let part = LinkPart::new(&data, &asked, Some(&split), None);
+    for link in 0..part.links.len() as u32 {
+        let passes = split.train.contains(&link) && !asked.contains(&link);
+        assert_eq!(part.passes[link as usize], passes, "{link}");
+        // A pair that is any link of the training part is drawn again.
+        assert_eq!(part.is_known[link as usize], split.train.contains(&link), "{link}");
+    }
+}
+
+/// The call that a file writes.
+fn negatives(text: &str) -> BoundCall {
+    let text =
+        format!("task = link_prediction\nmodel = gcn(2) -> inner_product\ntrain {{ negatives = {text} }}");
+    compile(&text, None).get().train.call("negatives").unwrap().clone()
+}
+
+#[test]
+fn the_hardest_pairs_are_those_that_the_network_scores_highest_of_all_that_are_drawn() {
+    for (has_kinds, text) in [
+        (false, "task = link_prediction\nmodel = gcn(6) -> inner_product"),
+        (true, "task = link_prediction\nmodel = embedding(4) -> distmult(relation = edge_labels)"),
+    ] {
+        let data = graph(has_kinds);
+        let mut split = parts(&data);
+        split.train.sort_unstable();
+        let model = compile(text, Some(&data.facts()));
+        let network = Network::build(&model, &data.facts(), DType::F32, &Device::Cpu, 3).unwrap();
+        let reading = Reading::of(EdgeReads::of(model.get()));
+        let all = LinkPart::new(&data, &split.train, Some(&split), Some(&negatives("uniform(7)")));
+        let hard = LinkPart::new(&data, &split.train, Some(&split), Some(&negatives("hard(2, of = 7)")));
+        let scores = |step: &Step| -> Vec<Vec<f32>> {
+            let encoded = network.encode(&step.batch).unwrap();
+            let pairs = step.batch.pairs.clone().unwrap();
+            step.pick(&network.decode(&encoded, &step.batch, &pairs).unwrap()).unwrap().to_vec2().unwrap()
+        };
+        let items = &split.train[..5];
+        let drawn = scores(&all.step(&reading, items, Some(11), &Device::Cpu).unwrap());
+        let chosen = scores(&hard.hard_step(&reading, items, Some(11), &network, &Device::Cpu).unwrap());
+        for (drawn, chosen) in drawn.iter().zip(&chosen) {
+            assert_eq!((drawn.len(), chosen.len()), (8, 3));
+            let mut others = drawn[1..].to_vec();
+            others.sort_by(|a, b| b.total_cmp(a));
+            assert_eq!(chosen.as_slice(), [drawn[0], others[0], others[1]], "{text}");
+        }
+    }
+}
