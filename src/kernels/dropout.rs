@@ -77,6 +77,16 @@ impl EdgeDropout {
     }
 }
 
+/// A number of mean 0 and variance 1, nearly normal: twelve uniform ones less six, which is the same bits on every system, where
+/// logarithms and cosines are not. A function of the seed, the row and the column.
+pub fn noise(seed: u64, row: usize, col: usize) -> f64 {
+    let place = mix_64(seed ^ (row as u64) << 32 ^ (col as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let words = [1, 2, 3].map(|word| mix_64(place ^ mix_64(word)));
+    let uniform = |word: u64, part: u32| ((word >> (16 * part)) as u16 as f64 + 0.5) / 65_536.0;
+    let sum: f64 = words.iter().flat_map(|&word| (0..4).map(move |part| uniform(word, part))).sum();
+    sum - 6.0
+}
+
 /// `first` is the place of `x[0]` in the whole tensor. Blocks start at multiples of 2¹⁴, so the high half of the
 /// place is the same throughout a block.
 #[multiversion(targets("x86_64+avx2+fma+avx512f+avx512bw+avx512dq+avx512vl", "x86_64+avx2+fma"))]

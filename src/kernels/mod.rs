@@ -77,7 +77,7 @@ pub use convolve::{gcn_layer, sage_layer};
 pub use dense::{dense_product, dense_propagate, dense_propagate_beside};
 #[cfg(test)]
 pub(crate) use device::pretending;
-pub use dropout::{EdgeDropout, dropout};
+pub use dropout::{EdgeDropout, dropout, noise};
 pub use fields::fields;
 pub use float::Float;
 pub use gamma::ln_gamma_draws;

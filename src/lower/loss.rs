@@ -32,6 +32,17 @@ pub struct StepLoss {
 pub struct LossWeights(Vec<f64>);
 
 impl LossWeights {
+    /// With auxiliary terms divided by this number of graphs, whatever share of the part a step is about: a step over links runs over
+    /// all graphs.
+    #[must_use]
+    pub fn over_graphs(&self, network: &Network, n_graphs: usize) -> Self {
+        let weight = |(&weight, term): (&f64, &LossTerm)| match term.loss.kind() {
+            LossKind::Task(_) => weight,
+            LossKind::Auxiliary => n_graphs as f64,
+        };
+        Self(self.0.iter().zip(&network.losses).map(weight).collect())
+    }
+
     /// Those of a share of the part: `b / G` of it, at most all.
     #[must_use]
     pub fn share(&self, n_graphs: usize, of: usize) -> Self {

@@ -6,11 +6,11 @@ use super::hetero::{PerPart, part_names};
 use super::parameters::{Parameter, Parameters, initialise};
 use super::{ForwardCx, LowerCx, Module, NodeWeights, Structure, Value};
 use crate::check::Checked;
-use crate::data::GraphBatch;
+use crate::data::{GraphBatch, links};
 use crate::ir::{LossTerm, Model, misfit};
-use crate::kernels::graph::SparseGraph;
+use crate::kernels::graph::{Csr, SparseGraph};
 use crate::kernels::sparse::StandIns;
-use crate::kernels::tape;
+use crate::kernels::{self, tape};
 use crate::ops::hetero::Lifted;
 use crate::ops::loss::balanced_weights;
 use crate::ops::{self, FactCx, Init, LossKind};
@@ -62,6 +62,8 @@ pub struct Network {
     is_of_types: Vec<bool>,
     /// By step: whether its result has a row for each pair that the task asks about.
     is_of_pairs: Vec<bool>,
+    /// The step whose rows the score is a product of, where it is one: see [`Network::factors`].
+    product_of: Option<usize>,
     n_edge_features: Option<usize>,
     n_edge_kinds: Option<usize>,
     /// The loss, where it compares with no targets.
@@ -75,6 +77,15 @@ pub struct Encoded {
     /// By step of the plan.
     values: Vec<Option<Value>>,
     stand_ins: Arc<StandIns>,
+}
+
+/// What scores are the products of: see [`Network::factors`].
+#[derive(Debug)]
+pub struct Factors {
+    /// A row for each end that was asked about.
+    pub of_ends: Tensor,
+    /// A row for each node.
+    pub of_nodes: Tensor,
 }
 
 impl std::fmt::Debug for Network {
@@ -241,6 +252,7 @@ impl Network {
                 .iter()
                 .map(|step| model.graph[step.node].op.name() == ops::NODE_TYPES.name())
                 .collect(),
+            product_of: product_of(&model, &plan),
             is_of_pairs: plan
                 .steps
                 .iter()
@@ -380,6 +392,53 @@ impl Network {
             Some(value) => Ok(value.x),
             None => candle_core::bail!("the model has no stage on pairs"),
         }
+    }
+
+    /// The rows whose products are the scores of all nodes as the other end of some ends with kinds (`n_kinds` of 0 where there are none),
+    /// where the model ends in a score that is linear in the rows of either end; `None` for other models.
+    ///
+    /// What is linear is known by what it is of unit rows: each end is scored beside one for each column.
+    ///
+    /// # Errors
+    /// As [`Network::forward`].
+    pub fn factors(
+        &self,
+        encoded: &Encoded,
+        batch: &GraphBatch,
+        keys: &[(u32, u32)],
+        n_kinds: usize,
+        is_tail: bool,
+    ) -> Result<Option<Factors>> {
+        let Some(nodes) = self.product_of else { return Ok(None) };
+        let Some(Value { x, structure: Structure::Sparse(_) }) = &encoded.values[nodes] else {
+            return Ok(None);
+        };
+        let x = encoded.stand_ins.written_out(x.clone())?;
+        let (n_nodes, width) = x.dims2()?;
+        let units = Tensor::eye(width, x.dtype(), x.device())?;
+        let mut ends = Vec::with_capacity(keys.len() * width);
+        let mut kinds = Vec::with_capacity(if n_kinds > 0 { ends.capacity() } else { 0 });
+        for &(end, kind) in keys {
+            for unit in 0..width {
+                let unit = (n_nodes + unit) as u32;
+                ends.push(if is_tail { [end, unit] } else { [unit, end] });
+            }
+            kinds.extend(std::iter::repeat_n(kind, if n_kinds > 0 { width } else { 0 }));
+        }
+        let n_rows = n_nodes + width;
+        let offsets = Arc::new(vec![0, n_rows as u32]);
+        let (pairs, order) = links::pairs(n_rows, n_kinds, &ends, &kinds, &offsets);
+        let empty = Arc::new(Csr { offsets: vec![0; n_rows + 1], indices: Vec::new(), n_cols: n_rows });
+        let alone = SparseGraph::new(empty.clone(), empty, offsets);
+        let mut values = encoded.values.clone();
+        let beside = Tensor::cat(&[&x, &units], 0)?;
+        values[nodes] = Some(Value { x: beside, structure: Structure::Sparse(Arc::new(alone)) });
+        let with_units = Encoded { values, stand_ins: encoded.stand_ins.clone() };
+        let scores = self.decode(&with_units, batch, &Arc::new(pairs))?;
+        let mut places = vec![0u32; order.len()];
+        (0u32..).zip(&order).for_each(|(row, &pair)| places[pair as usize] = row);
+        let of_ends = kernels::gather_rows(&scores, &Arc::new(places))?.reshape((keys.len(), width))?;
+        Ok(Some(Factors { of_ends, of_nodes: x }))
     }
 
     /// Runs some steps of the plan on what is there of the values; the last one that ran.
@@ -592,6 +651,16 @@ impl Value {
             }
         }
     }
+}
+
+/// The step that makes the rows of nodes, where the last step is a score that is linear in them and the only one on pairs.
+fn product_of(model: &Model, plan: &Plan) -> Option<usize> {
+    let last = plan.steps.last()?;
+    let node = &model.graph[last.node];
+    let of_pairs = plan.steps.iter().filter(|step| model.graph[step.result].ty.entity == Entity::Pairs);
+    let is_product = node.op.is_linear_in_ends() && last.activation.is_none() && of_pairs.count() == 1;
+    let &made_by = last.inputs.first().filter(|_| is_product)?;
+    (model.graph[plan.steps[made_by].result].ty.entity == Entity::Nodes).then_some(made_by)
 }
 
 /// `3.sage.weight`

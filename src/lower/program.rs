@@ -147,8 +147,11 @@ impl Variant {
                     _ => continue,
                 },
                 Step::Primitives { part, .. } => {
-                    let is_drawn =
-                        part.program.values.iter().any(|value| matches!(value.op, Op::Random { .. }));
+                    let is_drawn = part
+                        .program
+                        .values
+                        .iter()
+                        .any(|value| matches!(value.op, Op::Random { .. } | Op::Noise { .. }));
                     if !part.weights.is_empty() || is_drawn || part.is_of_kept || part.inputs.is_empty() {
                         continue;
                     }

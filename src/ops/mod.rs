@@ -233,6 +233,8 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &structure::virtual_node::VirtualNode,
     &structure::wl::Wl,
     &structure::self_attention::SelfAttention,
+    &structure::variational::Variational,
+    &structure::adversarial::Adversarial,
     // Graph kernels and their machine.
     &kernel::wl_kernel::WlKernel,
     &kernel::wl_oa::WlOa,
@@ -275,6 +277,8 @@ pub static LOSSES: &[&dyn Loss] = &[
     &loss::auxiliary::STICK_BREAKING_LOSS,
     &loss::auxiliary::CONNECTIVITY_LOSS,
     &loss::auxiliary::ATTENTION_LOSS,
+    &loss::auxiliary::PRIOR_LOSS,
+    &loss::auxiliary::ADVERSARIAL_LOSS,
 ];
 
 /// The operators that networks of any graphs are made of: without graph kernels and their machine, and without what learns about the
@@ -642,6 +646,10 @@ pub trait Operator: std::any::Any + Send + Sync + std::fmt::Debug {
     /// largest number, than two values do, times the largest sum of absolute values that leads to one feature, matrix by
     /// matrix.
     fn averages(&self, _args: &Args) -> bool {
+        false
+    }
+    /// Of a decoder, whether its score is linear in the row of either end, so that the scores of all nodes are a product of matrices.
+    fn is_linear_in_ends(&self) -> bool {
         false
     }
     /// What it does to the rows, with these arguments.

@@ -909,6 +909,12 @@ impl<'b> V<'b> {
         if index == Index::All { self } else { self.gather(index) }
     }
 
+    /// Numbers of mean 0 and variance 1 beside these, drawn in training; else zeros.
+    pub fn noise(self) -> Self {
+        let site = self.b.site();
+        self.b.push(Op::Noise { site }, self.space(), self.axes())
+    }
+
     /// In training each number is 0 with the probability `p`, else divided by `1 − p`; nothing for `p = 0`.
     pub fn dropout(self, p: f64) -> Self {
         if p == 0.0 {

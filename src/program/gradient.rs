@@ -78,7 +78,8 @@ pub fn differentiate(forward: &Program, wanted: &[bool]) -> Differentiated {
             | Op::Count(_)
             | Op::IsLoop
             | Op::Below { .. }
-            | Op::Random { .. } => {}
+            | Op::Random { .. }
+            | Op::Noise { .. } => {}
             Op::Map(f, args) => {
                 for (k, &arg) in args.iter().enumerate().filter(|&(_, &arg)| wants(arg)) {
                     let operands: Vec<V> = args.iter().map(|&arg| b.at(arg)).collect();

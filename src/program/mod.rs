@@ -126,6 +126,10 @@ pub enum Op {
         site: usize,
         p: f64,
     },
+    /// A number of mean 0 and variance 1 in training, else 0; a function of the step's seed, the site, the row and the column.
+    Noise {
+        site: usize,
+    },
     /// A function of numbers at the same place. An operand of [`Space::One`], or with an axis of 1, or with fewer
     /// axes (the last ones), is repeated.
     Map(Fun, Vec<Id>),
@@ -232,7 +236,8 @@ impl Op {
             | Op::Iota
             | Op::Count(_)
             | Op::IsLoop
-            | Op::Random { .. } => Vec::new(),
+            | Op::Random { .. }
+            | Op::Noise { .. } => Vec::new(),
             Op::Map(_, args) | Op::Call { args, .. } => args.clone(),
             Op::Linear { x, w, .. } => vec![*x, *w],
             Op::Typed { x: a, w: b, kind, .. } | Op::OuterOfKinds { a, b, kind } => {
@@ -264,7 +269,8 @@ impl Op {
             | Op::Iota
             | Op::Count(_)
             | Op::IsLoop
-            | Op::Random { .. } => {}
+            | Op::Random { .. }
+            | Op::Noise { .. } => {}
             Op::Map(_, args) | Op::Call { args, .. } | Op::Concat { parts: args, .. } => {
                 args.iter_mut().for_each(|arg| *arg = of(*arg));
             }

@@ -82,6 +82,10 @@ pub(crate) fn run(
             Op::Random { site, p } => {
                 out.extend((0..rows * width).map(|i| random(*site, *p, i / width, i % width)));
             }
+            // Two factors of a coin: −1 and 1, of mean 0 and variance 1.
+            Op::Noise { site } => {
+                out.extend((0..rows * width).map(|i| random(*site, 0.5, i / width, i % width) - 1.0));
+            }
             Op::Map(f, args) => {
                 for row in 0..rows {
                     for place in &places {

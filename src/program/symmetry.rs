@@ -46,7 +46,7 @@ pub fn symmetry(program: &Program) -> Vec<Moves> {
                 of_space(value.space)
             }
             // Keyed by the row's own key, so it moves with it.
-            Op::Random { .. } => of_space(value.space),
+            Op::Random { .. } | Op::Noise { .. } => of_space(value.space),
             // A value of one row stands beside each row.
             Op::Map(..)
             | Op::Linear { .. }

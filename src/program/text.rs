@@ -84,6 +84,7 @@ pub fn step(program: &Program, id: Id, words: &Words) -> String {
         Op::Count(index) => format!("count({})", index.word()),
         Op::IsLoop => "is_loop".to_owned(),
         Op::Random { p, .. } => format!("random(drop = {p})"),
+        Op::Noise { .. } => "noise".to_owned(),
         Op::Map(f, args) => {
             let mut words: Vec<String> = args.iter().map(v).collect();
             words.extend(f.parameter().map(number));

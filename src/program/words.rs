@@ -46,6 +46,7 @@ pub static MEANINGS: &[(&str, &str)] = &[
     ("count", "how many rows lead to each"),
     ("is_loop", "1 for an edge from a row to itself, else 0"),
     ("random", "0 with the given probability p in training, else 1/(1 − p)"),
+    ("noise", "a number of mean 0 and variance 1 in training, else 0"),
     ("linear", "x W, row by row"),
     ("typed_linear", "x W, with the matrix of the kind that an edge has or a number says"),
     (

@@ -309,7 +309,8 @@ fn loss_weights(network: &Network, cx: &FitCx, unit: &Unit) -> Result<LossWeight
         _ => supervised.len() as f64,
     };
     let of_part = network.loss_weights(n_items, &of_items, n_graphs)?;
-    Ok(of_part.share(cx.settings.batch_size, n_graphs))
+    let of_step = of_part.share(cx.settings.batch_size, n_graphs);
+    Ok(if is_of_links { of_step.over_graphs(network, cx.dataset.n_graphs()) } else { of_step })
 }
 
 impl Fit<'_> {

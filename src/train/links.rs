@@ -9,7 +9,8 @@ use crate::data::batch::Reading;
 use crate::data::links::{Links, Sampler};
 use crate::data::{Dataset, EdgeReads, GraphBatch, Split};
 use crate::kernels::graph::{Csr, EdgeKinds, SparseGraph};
-use crate::lower::{Encoded, Network};
+use crate::kernels::{self, Activation, Summation};
+use crate::lower::{Encoded, Factors, Network};
 use crate::settings::metric::Rank;
 use candle_core::{DType, Device, Result, Tensor};
 use std::collections::BTreeMap;
@@ -196,10 +197,8 @@ impl<'a> LinkPart<'a> {
             let n_nodes = self.links.nodes_at(usize::from(is_tail)).len();
             for part in questions.chunks((PAIRS_AT_ONCE / n_nodes.max(1)).max(1)) {
                 let keys: Vec<(u32, u32)> = part.iter().map(|(key, _)| *key).collect();
-                let pairs = Arc::new(self.candidates(&keys, is_tail, &batch.graph.graph_offsets));
-                let scores = network.decode(encoded, batch, &pairs)?;
-                let scores: Vec<f32> = scores.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-                self.rank(part, is_tail, &scores, &known, &mut ranks);
+                let (scores, places) = self.scores_of_all(network, encoded, batch, &keys, is_tail)?;
+                self.rank(part, is_tail, &scores, &places, &known, &mut ranks);
             }
         }
         Ok(ranks)
@@ -231,16 +230,14 @@ impl<'a> LinkPart<'a> {
         let nodes = links.nodes_at(1);
         for part in questions.chunks((PAIRS_AT_ONCE / nodes.len().max(1)).max(1)) {
             let keys: Vec<(u32, u32)> = part.iter().map(|(key, _)| *key).collect();
-            let pairs = Arc::new(self.candidates(&keys, true, &batch.graph.graph_offsets));
-            let scores = network.decode(encoded, batch, &pairs)?;
-            let scores: Vec<f32> = scores.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-            for (place, ((first, kind), known)) in part.iter().enumerate() {
+            let (scores, places) = self.scores_of_all(network, encoded, batch, &keys, true)?;
+            for ((start, step), ((first, kind), known)) in places.into_iter().zip(part) {
                 let mut is_out = vec![false; nodes.len()];
                 known.iter().for_each(|&node| is_out[(node - nodes.start) as usize] = true);
                 if links.kinds.is_empty() && nodes.contains(first) {
                     is_out[(first - nodes.start) as usize] = true;
                 }
-                let score = |node: u32| scores[(node - nodes.start) as usize * part.len() + place];
+                let score = |node: u32| scores[start + (node - nodes.start) as usize * step];
                 let mut best: Vec<u32> =
                     nodes.clone().filter(|node| !is_out[(node - nodes.start) as usize]).collect();
                 let by_score = |a: &u32, b: &u32| score(*b).total_cmp(&score(*a)).then(a.cmp(b));
@@ -278,6 +275,41 @@ impl<'a> LinkPart<'a> {
             order.iter().zip(found).for_each(|(&pair, score)| scores[start + pair as usize] = score);
         }
         Ok(scores)
+    }
+
+    /// The scores of all nodes as the other end of some ends with kinds, which ascend; and for each of these where its scores begin, and how
+    /// far they are apart. Where the score is a product of both ends, a product of matrices has them all.
+    fn scores_of_all(
+        &self,
+        network: &Network,
+        encoded: &Encoded,
+        batch: &GraphBatch,
+        keys: &[(u32, u32)],
+        is_tail: bool,
+    ) -> Result<(Vec<f32>, Vec<(usize, usize)>)> {
+        let nodes = self.links.nodes_at(usize::from(is_tail));
+        let by_node = (0..keys.len()).map(|question| (question, keys.len())).collect();
+        let numbers = |scores: Tensor| scores.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
+        if let Some(Factors { of_ends, of_nodes }) =
+            network.factors(encoded, batch, keys, self.links.n_kinds, is_tail)?
+        {
+            let of_nodes = of_nodes.narrow(0, nodes.start as usize, nodes.len())?.contiguous()?;
+            let of_ends = of_ends.t()?.contiguous()?;
+            // Nodes with equal rows tie, wherever they stand.
+            let product = || kernels::linear(&of_nodes, &of_ends, None, Activation::Identity);
+            return Ok((numbers(Summation::Reproducible.during(product)?)?, by_node));
+        }
+        let pairs = Arc::new(self.candidates(keys, is_tail, &batch.graph.graph_offsets));
+        let scores = numbers(network.decode(encoded, batch, &pairs)?)?;
+        if is_tail {
+            return Ok((scores, by_node));
+        }
+        let (mut places, mut start) = (Vec::with_capacity(keys.len()), 0);
+        for alike in keys.chunk_by(|a, b| a.0 == b.0) {
+            places.extend((0..alike.len()).map(|place| (start + place, alike.len())));
+            start += alike.len() * nodes.len();
+        }
+        Ok((scores, places))
     }
 
     /// The end of a link that stays, and its kind.
@@ -328,23 +360,13 @@ impl<'a> LinkPart<'a> {
         part: &[((u32, u32), Vec<u32>)],
         is_tail: bool,
         scores: &[f32],
+        places: &[(usize, usize)],
         known: &Answers,
         ranks: &mut Vec<Rank>,
     ) {
         let nodes = self.links.nodes_at(usize::from(is_tail));
-        let (n_questions, n_nodes) = (part.len(), nodes.len());
-        // Where the entries of a question begin, and how far they are apart.
-        let mut places = Vec::with_capacity(n_questions);
-        if is_tail {
-            places.extend((0..n_questions).map(|question| (question, n_questions)));
-        } else {
-            let mut start = 0;
-            for alike in part.chunk_by(|a, b| a.0.0 == b.0.0) {
-                places.extend((0..alike.len()).map(|place| (start + place, alike.len())));
-                start += alike.len() * n_nodes;
-            }
-        }
-        for ((key, links), (start, step)) in part.iter().zip(places) {
+        let n_nodes = nodes.len();
+        for ((key, links), &(start, step)) in part.iter().zip(places) {
             let score = |node: u32| scores[start + (node - nodes.start) as usize * step];
             for &link in links {
                 let node = self.links.ends[link as usize][usize::from(is_tail)];

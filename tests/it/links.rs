@@ -328,3 +328,178 @@ fn triples_are_looked_at_learned_and_completed_from_the_command_line() {
     let (code, out, err) = run(&["predict", "run", "--pairs", "pairs.csv"]);
     assert!(code != Some(0) && err.contains("pairs.csv:2: family has no relation `sister_of`"), "{out}{err}");
 }
+
+/// A graph without edges whose nodes have these columns.
+fn rows(columns: &[&[f64]], width: usize) -> Dataset {
+    let n = columns[0].len() / width;
+    let values = (0..n)
+        .flat_map(|row| columns.iter().flat_map(move |column| &column[row * width..(row + 1) * width]))
+        .map(|&value| value as f32)
+        .collect();
+    Dataset::new(DatasetParts {
+        name: "rows".into(),
+        task: hgnn::types::Task::from_name("node_regression"),
+        node_offsets: vec![0, n as u32],
+        edges: Vec::new(),
+        edge_features: None,
+        edge_kinds: None,
+        features: Features::Dense { values, width: columns.len() * width },
+        targets: Targets::Values { values: vec![0.0; n * width], n_values: width },
+        class_names: Vec::new(),
+        fixed_split: None,
+        graph_ids: vec![1],
+        vocabulary: Vocabulary::default(),
+    })
+}
+
+/// The one auxiliary loss that a model reports in evaluation, and its result.
+fn reported(text: &str, data: &Dataset, set: impl Fn(&Network)) -> (f64, Vec<f64>) {
+    let network =
+        Network::build(&compile(text, &data.facts()), &data.facts(), DType::F64, &Device::Cpu, 1).unwrap();
+    set(&network);
+    let batch = data.batch(&[0], DType::F64, &Device::Cpu).unwrap();
+    let mut cx = ForwardCx { wanted_losses: network.wanted_losses(), ..ForwardCx::evaluation() };
+    let output = network.forward(&batch, &mut cx).unwrap();
+    (flat(&cx.losses[0].of_graphs)[0], flat(&output.x))
+}
+
+#[test]
+fn the_prior_of_a_variational_autoencoder_is_pygs() {
+    let case = load("vgae_kl_loss");
+    let (mean, log) = (&case.inputs["mu"].data, &case.inputs["logstd"].data);
+    let data = rows(&[mean, log], 4);
+    let text = "model = columns(0, 4) -> variational(input -> columns(4, 4))\nloss = mse + prior";
+    let (prior, z) = reported(text, &data, |_| ());
+    close("prior", &[prior], &case.outputs["loss"].data, 1e-6);
+    // Outside of training the means stay as they are.
+    close("z", &z, mean, 1e-6);
+    // The logarithm of a deviation is cut at 10: of 50 it is that of 10, 0.5 (e²⁰ − 1 − 20).
+    let far = rows(&[&[0.0], &[50.0]], 1);
+    let text = "model = columns(0, 1) -> variational(input -> columns(1, 1))\nloss = mse + prior";
+    close("cut", &[reported(text, &far, |_| ()).0], &[0.5 * (20f64.exp() - 21.0)], 1e-6);
+}
+
+/// In training rows are drawn: of means 0 and deviations e they have those over many nodes, and other ones in another step.
+#[test]
+fn variational_rows_are_drawn_by_the_seed_of_the_step() {
+    let n = 4_000;
+    let data = rows(&[&vec![0.25; n], &vec![1.0; n]], 1);
+    let text = "model = columns(0, 1) -> variational(input -> columns(1, 1))\nloss = mse + prior";
+    let network =
+        Network::build(&compile(text, &data.facts()), &data.facts(), DType::F64, &Device::Cpu, 1).unwrap();
+    let batch = data.batch(&[0], DType::F64, &Device::Cpu).unwrap();
+    let drawn = |seed: u64| flat(&network.forward(&batch, &mut network.training_cx(seed)).unwrap().x);
+    let z = drawn(3);
+    assert_eq!(z, drawn(3));
+    assert_ne!(z, drawn(4));
+    let mean = z.iter().sum::<f64>() / n as f64;
+    let deviation = (z.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / n as f64).sqrt();
+    assert!((mean - 0.25).abs() < 0.15, "{mean}");
+    assert!((deviation / 1f64.exp() - 1.0).abs() < 0.05, "{deviation}");
+}
+
+#[test]
+fn the_adversarial_loss_is_pygs_with_that_of_the_discriminator() {
+    let case = load("arga_reg_loss");
+    let z = &case.inputs["z"];
+    let (n, width) = (z.shape[0], z.shape[1]);
+    let data = rows(&[&z.data], width);
+    let hidden = case.params["discriminator.0.bias"].data.len();
+    let text = format!("model = adversarial(hidden = [{hidden}])\nloss = mse + adversarial");
+    let set = |network: &Network| {
+        for (ours, theirs) in
+            [("weight_0", "0.weight"), ("weight_1", "2.weight"), ("bias_0", "0.bias"), ("bias_1", "2.bias")]
+        {
+            let theirs = &case.params[format!("discriminator.{theirs}").as_str()];
+            let tensor =
+                Tensor::from_vec(theirs.data.clone(), theirs.shape.as_slice(), &Device::Cpu).unwrap();
+            let tensor =
+                if theirs.shape.len() == 2 { tensor.t().unwrap().contiguous().unwrap() } else { tensor };
+            variable(network, &format!("adversarial.{ours}")).set(&tensor).unwrap();
+        }
+    };
+    let (loss, same) = reported(&text, &data, set);
+    close("rows", &same, &z.data, 1e-6);
+    // The discriminator by hand: of PyG's `discriminator_loss` against rows of zeros, what is drawn outside of training.
+    let of = |name: &str| &case.params[name].data;
+    let score = |row: &[f64]| -> f64 {
+        let layer = |unit: usize| -> f64 {
+            let weights = &of("discriminator.0.weight")[unit * width..(unit + 1) * width];
+            let sum: f64 = weights.iter().zip(row).map(|(w, x)| w * x).sum();
+            (sum + of("discriminator.0.bias")[unit]).max(0.0)
+        };
+        let out: f64 = (0..hidden).map(|unit| layer(unit) * of("discriminator.2.weight")[unit]).sum();
+        out + of("discriminator.2.bias")[0]
+    };
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let fake: f64 = z.data.chunks(width).map(|row| -(1.0 - sigmoid(score(row))).ln()).sum::<f64>() / n as f64;
+    let real = -sigmoid(score(&vec![0.0; width])).ln();
+    close("loss", &[loss], &[case.outputs["loss"].data[0] + fake + real], 1e-6);
+}
+
+/// Each side learns by its own part: rows by how well they pass, the discriminator by how well it tells.
+#[test]
+fn rows_and_discriminator_take_the_gradients_of_their_own_parts() {
+    let data = rows(&[&[0.5, -1.0, 2.0, 0.3, 0.8, -0.6]], 2);
+    let text = "model = linear(2, bias = false) -> adversarial(hidden = [3])\nloss = mse + adversarial";
+    let network =
+        Network::build(&compile(text, &data.facts()), &data.facts(), DType::F64, &Device::Cpu, 5).unwrap();
+    let batch = data.batch(&[0], DType::F64, &Device::Cpu).unwrap();
+    let mut cx = network.training_cx(7);
+    network.forward(&batch, &mut cx).unwrap();
+    let total = hgnn::kernels::sum_over_graphs(&cx.losses[0].of_graphs, 1.0).unwrap();
+    let gradients = hgnn::kernels::tape::backward(&total).unwrap();
+    let weight = variable(&network, "linear.weight");
+    // −log σ(D(z)) by differences, with D as it is.
+    let passes = || -> f64 {
+        let x: Vec<f64> = vec![0.5, -1.0, 2.0, f64::from(0.3f32), f64::from(0.8f32), f64::from(-0.6f32)];
+        let w = flat(weight);
+        let (a, b) = (
+            flat(variable(&network, "adversarial.weight_0")),
+            flat(variable(&network, "adversarial.bias_0")),
+        );
+        let (c, d) = (
+            flat(variable(&network, "adversarial.weight_1")),
+            flat(variable(&network, "adversarial.bias_1")),
+        );
+        let of_row = |x: &[f64]| -> f64 {
+            let z = [x[0] * w[0] + x[1] * w[2], x[0] * w[1] + x[1] * w[3]];
+            let hidden = (0..3).map(|unit| (z[0] * a[unit] + z[1] * a[3 + unit] + b[unit]).max(0.0));
+            let score: f64 = hidden.zip(&c).map(|(h, c)| h * c).sum::<f64>() + d[0];
+            (1.0 + (-score).exp()).ln()
+        };
+        x.chunks(2).map(of_row).sum::<f64>() / 3.0
+    };
+    let own = flat(gradients.get(weight).unwrap());
+    let before = flat(weight);
+    for place in 0..4 {
+        let shifted = |by: f64| {
+            let mut values = before.clone();
+            values[place] += by;
+            weight.set(&Tensor::from_vec(values, (2, 2), &Device::Cpu).unwrap()).unwrap();
+            passes()
+        };
+        let expected = (shifted(1e-5) - shifted(-1e-5)) / 2e-5;
+        assert!((own[place] - expected).abs() < 1e-6, "{place}: {} is not {expected}", own[place]);
+    }
+    // The discriminator has a gradient of its own.
+    let of_discriminator = flat(gradients.get(variable(&network, "adversarial.weight_1")).unwrap());
+    assert!(of_discriminator.iter().any(|value| value.abs() > 1e-6));
+}
+
+/// The layers of LightGCN: `(e₀ + e₁ + e₂) / 3` of three columns.
+#[test]
+fn layers_come_together_by_their_mean() {
+    let data = rows(&[&[1.0, -2.0], &[4.0, 0.5], &[7.0, 3.0]], 1);
+    let parts = "columns(0, 1), input -> columns(1, 1), input -> columns(2, 1)";
+    let text = format!("task = node_regression\nmodel = jump({parts}, mode = mean)");
+    let network =
+        Network::build(&compile(&text, &data.facts()), &data.facts(), DType::F64, &Device::Cpu, 1).unwrap();
+    let batch = data.batch(&[0], DType::F64, &Device::Cpu).unwrap();
+    close(
+        "mean",
+        &flat(&network.forward(&batch, &mut ForwardCx::evaluation()).unwrap().x),
+        &[4.0, 0.5],
+        1e-12,
+    );
+}

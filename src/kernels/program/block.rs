@@ -431,6 +431,18 @@ impl<T: Float> Run<'_, T> {
                     }
                 }
             }
+            Op::Noise { site } => {
+                for row in 0..n {
+                    let key = match (is_edges, frame.entries) {
+                        (true, Some(entries)) => entries[row] as usize,
+                        (true, None) => frame.edges.start + row,
+                        (false, _) => frame.rows.start + row,
+                    };
+                    for (col, out) in out[row * step.width..][..step.width].iter_mut().enumerate() {
+                        *out = self.random.noise(*site, key, col);
+                    }
+                }
+            }
             Op::Reduce { how: Reduce::Sum, x, index: Index::Target | Index::Source } => {
                 let base = frame.offsets[0];
                 let degrees = frame.offsets.windows(2).map(|pair| (pair[1] - pair[0]) as usize);

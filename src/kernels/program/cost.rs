@@ -429,6 +429,11 @@ impl Counting<'_> {
                         launch.flops += 8.0 * own;
                         launch.random += own;
                     }
+                    // Three random words make twelve numbers, which are added up.
+                    Op::Noise { .. } => {
+                        launch.flops += 24.0 * own;
+                        launch.random += 3.0 * own;
+                    }
                     Op::IsLoop => launch.elements += own,
                     _ => {}
                 },

@@ -53,6 +53,15 @@ impl Random {
         let dropout = crate::kernels::EdgeDropout { p, seed: seed.wrapping_add(site as u64) };
         dropout.factor(row, col, 0, site)
     }
+
+    /// Of mean 0 and variance 1.
+    #[inline]
+    fn noise<T: Float>(&self, site: usize, row: usize, col: usize) -> T {
+        match self.seed {
+            Some(seed) => T::of(crate::kernels::noise(seed.wrapping_add(site as u64), row, col)),
+            None => T::ZERO,
+        }
+    }
 }
 
 /// A program that is ready to run.

@@ -72,6 +72,9 @@ impl Operator for Bilinear {
             note: "Without a bias, and of one output.",
         }
     }
+    fn is_linear_in_ends(&self) -> bool {
+        true
+    }
     fn action(&self, _: &Args) -> Action {
         Action::Decoder
     }

@@ -55,6 +55,9 @@ impl Operator for InnerProduct {
             note: "Scores are logits: the loss and `predict` take the sigmoid.",
         }
     }
+    fn is_linear_in_ends(&self) -> bool {
+        true
+    }
     fn action(&self, _: &Args) -> Action {
         Action::Decoder
     }

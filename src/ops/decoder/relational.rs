@@ -281,6 +281,9 @@ impl Operator for Relational {
             note,
         }
     }
+    fn is_linear_in_ends(&self) -> bool {
+        [DISTMULT.name, COMPLEX.name].contains(&self.name)
+    }
     fn action(&self, _: &Args) -> Action {
         Action::Decoder
     }

@@ -1,8 +1,9 @@
 //! Losses that poolings and convolutions report beside their result: one table.
 
 use super::{
-    ASYMMETRIC_NORM, ATTENTION, BALANCE, CLUSTER, CONNECTIVITY, ENTROPY, HOSC, KL, LINK_PREDICTION, MAX_CUT,
-    MINCUT, ORTHOGONALITY, RECONSTRUCTION, SPECTRAL, STICK_BREAKING, TOTAL_VARIATION,
+    ADVERSARIAL, ASYMMETRIC_NORM, ATTENTION, BALANCE, CLUSTER, CONNECTIVITY, ENTROPY, HOSC, KL,
+    LINK_PREDICTION, MAX_CUT, MINCUT, ORTHOGONALITY, PRIOR, RECONSTRUCTION, SPECTRAL, STICK_BREAKING,
+    TOTAL_VARIATION,
 };
 use crate::args::{ArgKind, ArgSpec, Args, Default};
 use crate::ops::{Doc, Loss, LossKind, Pyg};
@@ -382,6 +383,41 @@ pub static ATTENTION_LOSS: Auxiliary = Auxiliary {
         "its `get_attention_loss`, which of a batch is one mean, draws for each graph as many pairs as for the whole batch, and is 0 \
          in evaluation",
     ],
+};
+
+/// How far the distributions of rows are from the standard normal one: `1/n Σ_i KL(N(μ_i, σ_i²) ‖ N(0, 1))` of each graph, averaged over
+/// graphs and summed over stages.
+///
+/// Paper: Kipf and Welling 2016, "Variational Graph Auto-Encoders", section 1. PyG: `torch_geometric.nn.VGAE.kl_loss`.
+pub static PRIOR_LOSS: Auxiliary = Auxiliary {
+    name: PRIOR,
+    doc: Doc {
+        summary: "How far rows as distributions are from the standard normal one, averaged over graphs, summed over stages.",
+        formula: "1/n Σ_i Σ_f ½ (μ_if² + σ_if² − 1 − 2 log σ_if)",
+        paper: "Kipf and Welling 2016, \"Variational Graph Auto-Encoders\"",
+        example: "model = gcn(32) -> relu as hidden -> gcn(16) -> variational(hidden -> gcn(16)) -> mean -> linear\n\
+                  loss = cross_entropy + 0.01 * prior",
+    },
+    reported_by: &["variational"],
+    pyg: ["torch_geometric.nn.VGAE", "its `kl_loss`, of which its examples take `1 / n`"],
+};
+
+/// How well rows pass for draws of the standard normal distribution, and how well a discriminator tells them from such, added up: the mean
+/// over the rows of each graph, averaged over graphs and summed over stages. Each of the two is lowered by its own weights alone.
+///
+/// Paper: Pan et al. 2018, "Adversarially Regularized Graph Autoencoder for Graph Embedding", eqs. 6 and 7.
+/// PyG: `torch_geometric.nn.ARGA`, `reg_loss` and `discriminator_loss`.
+pub static ADVERSARIAL_LOSS: Auxiliary = Auxiliary {
+    name: ADVERSARIAL,
+    doc: Doc {
+        summary: "How well rows pass for normal ones and a discriminator tells them apart, averaged over graphs, summed over stages.",
+        formula: "1/n Σ_i −log σ(D(z_i)) − log(1 − σ(D(z_i))) − log σ(D(ε_i))",
+        paper: "Pan et al. 2018, \"Adversarially Regularized Graph Autoencoder for Graph Embedding\"",
+        example: "model = gcn(32) -> relu -> gcn(16) -> adversarial(hidden = [32]) -> mean -> linear\n\
+                  loss = cross_entropy + 0.1 * adversarial",
+    },
+    reported_by: &["adversarial"],
+    pyg: ["torch_geometric.nn.ARGA", "its `reg_loss` and `discriminator_loss`, which PyG lowers in turns"],
 };
 
 impl Loss for Auxiliary {

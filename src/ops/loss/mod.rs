@@ -89,6 +89,12 @@ pub const CONNECTIVITY: &str = "connectivity";
 /// The name under which attention reports how well its scores tell edges from other pairs.
 pub const ATTENTION: &str = "attention";
 
+/// The name under which distributions report how far they are from the standard normal one.
+pub const PRIOR: &str = "prior";
+
+/// The name under which rows report how well they are told from normal ones, and how well they pass for such.
+pub const ADVERSARIAL: &str = "adversarial";
+
 /// The name under which poolings report how alike the scores of neighbours are.
 pub const MAX_CUT: &str = "max_cut";
 

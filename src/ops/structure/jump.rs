@@ -12,18 +12,18 @@ use crate::program::composite::Composite;
 use crate::types::{Dim, Size, Type};
 
 /// Jumping knowledge: each row reads all of its layers, which stages named with `as` give: side by side (`concat`), the largest of
-/// each feature (`max`), or weighed by attention that an LSTM computes from them in both directions (`lstm`):
+/// each feature (`max`), its mean (`mean`), or weighed by attention that an LSTM computes from them in both directions (`lstm`):
 /// `Σ_l α_l x_l`, `α = softmax_l(w · [→h_l ∥ ←h_l])`.
 ///
 /// Paper: Xu et al. 2018, "Representation Learning on Graphs with Jumping Knowledge Networks", section 4.
 /// PyG: `torch_geometric.nn.JumpingKnowledge`.
 ///
 /// # Shapes
-/// - branches: the same rows; of `max` and `lstm` the same width
+/// - branches: the same rows; but for `concat` the same width
 /// - result: those rows; the sum of the widths for `concat`, else the width
 ///
 /// # Errors
-/// `levels::mixed_levels` if the branches end on different levels, `shape::widths_differ` for `max` and `lstm` if their widths
+/// `levels::mixed_levels` if the branches end on different levels, `shape::widths_differ` but for `concat` if their widths
 /// differ, `args::no_effect` for `hidden` without the LSTM.
 #[derive(Debug)]
 pub struct Jump;
@@ -31,10 +31,11 @@ pub struct Jump;
 static ARGS: &[ArgSpec] = &[
     ArgSpec {
         name: "mode",
-        kind: ArgKind::Choice(&["concat", "max", "lstm"]),
+        kind: ArgKind::Choice(&["concat", "max", "lstm", "mean"]),
         default: Default::Choice("max"),
         positional: false,
-        doc: "How the layers come together. `lstm` reads them in the order in which they are written.",
+        doc: "How the layers come together. `lstm` reads them in the order in which they are written; `mean` is how LightGCN combines \
+              layers (He et al. 2020).",
     },
     ArgSpec {
         name: "hidden",
@@ -106,6 +107,7 @@ impl Operator for Jump {
                 let axes = [Size::Known(layers.len()), cx.output.width.size.clone()];
                 cx.b.concat(&layers).view(&axes).fold_max(0)
             }
+            "mean" => cx.b.call(Composite::Plus, &layers).scale(1.0 / layers.len() as f64),
             _ => attention(cx, &layers),
         }))
     }
@@ -125,7 +127,7 @@ impl Operator for Jump {
                 ("att.weight", "attention_weight", Transposed),
             ],
             arguments: &[],
-            note: "PyG's mode `cat` is `concat`, which is also an operator of its own; its attention has a bias, which the softmax takes \
+            note: "It has no `mean`. PyG's mode `cat` is `concat`, which is also an operator of its own; its attention has a bias, which the softmax takes \
                    away.",
         }
     }

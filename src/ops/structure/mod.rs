@@ -1,6 +1,7 @@
 //! Joining and passing on values.
 
 pub mod add;
+pub mod adversarial;
 pub mod columns;
 pub mod concat;
 pub mod drop_edge;
@@ -10,6 +11,7 @@ pub mod identity;
 pub mod jump;
 pub mod lift;
 pub mod self_attention;
+pub mod variational;
 pub mod virtual_node;
 pub mod wl;
 

@@ -66,7 +66,14 @@ fn edges_of_a_part_that_is_measured_pass_no_messages() {
 fn ranks_are_those_of_all_pairs_one_by_one() {
     for (has_kinds, text) in [
         (false, "task = link_prediction\nmodel = gcn(6) -> inner_product"),
+        (false, "task = link_prediction\nmodel = gcn(6) -> bilinear(symmetric = true)"),
+        (false, "task = link_prediction\nmodel = gcn(6) -> pairs -> mlp"),
+        (true, "task = link_prediction\nmodel = gcn(6) -> bilinear"),
         (true, "task = link_prediction\nmodel = embedding(4) -> distmult(relation = edge_labels)"),
+        (
+            true,
+            "task = link_prediction\nmodel = rgcn(4, relation = edge_labels) -> complex(relation = edge_labels)",
+        ),
         (true, "task = link_prediction\nmodel = embedding(4) -> transe(relation = edge_labels)"),
     ] {
         let data = graph(has_kinds);
@@ -109,12 +116,17 @@ fn ranks_are_those_of_all_pairs_one_by_one() {
                 expected.push(Rank { question, n_above, n_ties, score: own });
             }
         }
-        let key = |rank: &Rank| (rank.question.2, rank.question, rank.score.to_bits(), rank.n_above);
         let sorted = |mut ranks: Vec<Rank>| {
-            ranks.sort_by_key(key);
+            ranks.sort_by_key(|rank| (rank.question.2, rank.question, rank.n_above, rank.n_ties));
             ranks
         };
-        assert_eq!(sorted(ranks), sorted(expected), "{text}");
+        for (found, expected) in sorted(ranks).iter().zip(&sorted(expected)) {
+            let places = |rank: &Rank| (rank.question, rank.n_above, rank.n_ties);
+            assert_eq!(places(found), places(expected), "{text}");
+            // A product of matrices adds in another order.
+            let is_close = (found.score - expected.score).abs() <= 1e-5 * expected.score.abs().max(1e-3);
+            assert!(is_close, "{text}: {} is not {}", found.score, expected.score);
+        }
     }
 }
 
@@ -200,4 +212,43 @@ fn the_hardest_pairs_are_those_that_the_network_scores_highest_of_all_that_are_d
             assert_eq!(chosen.as_slice(), [drawn[0], others[0], others[1]], "{text}");
         }
     }
+}
+
+/// Which models are ranked by a product of matrices, and that nodes with equal rows tie wherever they stand.
+#[test]
+fn scores_that_are_products_are_found_and_equal_nodes_tie() {
+    let data = graph(true);
+    let factors = |text: &str| {
+        let text = format!("task = link_prediction\nmodel = {text}");
+        let model = compile(&text, Some(&data.facts()));
+        let network = Network::build(&model, &data.facts(), DType::F32, &Device::Cpu, 3).unwrap();
+        let batch = data.batch(&[0], DType::F32, &Device::Cpu).unwrap();
+        let encoded = network.encode(&batch).unwrap();
+        let keys: Vec<(u32, u32)> = (0..4).map(|node| (node, node % 3)).collect();
+        network.factors(&encoded, &batch, &keys, 3, true).unwrap().map(|found| found.of_ends.dims().to_vec())
+    };
+    for (text, is_product) in [
+        ("gcn(6) -> inner_product", true),
+        ("gcn(6) -> bilinear", true),
+        ("embedding(6) -> distmult(relation = edge_labels)", true),
+        ("embedding(6) -> complex(relation = edge_labels)", true),
+        ("embedding(6) -> rotate(relation = edge_labels)", false),
+        ("gcn(6) -> pairs -> mlp", false),
+        ("gcn(6) -> pairs(sum) -> linear(1)", false),
+    ] {
+        assert_eq!(factors(text), is_product.then(|| vec![4, 6]), "{text}");
+    }
+    // All nodes of a graph without features of its own are one and the same.
+    let data = graph(false);
+    let mut same = data.clone();
+    same.features = crate::data::Features::Dense { values: vec![0.37; 20 * 3], width: 3 };
+    let split = parts(&same);
+    let model = compile("task = link_prediction\nmodel = linear(5) -> inner_product", Some(&same.facts()));
+    let network = Network::build(&model, &same.facts(), DType::F32, &Device::Cpu, 3).unwrap();
+    let feed = Feed::new(&same, model.get().task, EdgeReads::of(model.get()), &split.test, &Device::Cpu)
+        .of_links(model.get().task, Some(&split), None);
+    let part = feed.links().unwrap();
+    let batch = feed.messages(part).unwrap();
+    let ranks = part.ranks(&network, &network.encode(&batch).unwrap(), &batch, &split.test).unwrap();
+    assert!(ranks.iter().all(|rank| rank.n_above == 0 && rank.n_ties > 10), "{ranks:?}");
 }
