@@ -22,6 +22,9 @@ const PAIRS_AT_ONCE: usize = 1 << 20;
 /// The seed of the pairs that a part is measured with: the same after every epoch and in every run.
 const MEASURED: u64 = 0x6c69_6e6b;
 
+/// Where the scores of each question begin, and how far they are apart.
+type Places = Vec<(usize, usize)>;
+
 /// One part of the links of a data set.
 pub struct LinkPart<'a> {
     dataset: &'a Dataset,
@@ -286,7 +289,7 @@ impl<'a> LinkPart<'a> {
         batch: &GraphBatch,
         keys: &[(u32, u32)],
         is_tail: bool,
-    ) -> Result<(Vec<f32>, Vec<(usize, usize)>)> {
+    ) -> Result<(Vec<f32>, Places)> {
         let nodes = self.links.nodes_at(usize::from(is_tail));
         let by_node = (0..keys.len()).map(|question| (question, keys.len())).collect();
         let numbers = |scores: Tensor| scores.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
