@@ -274,6 +274,42 @@ pub static STAGES: &[Word] = &[
         },
     ),
     word(
+        &["Node2Vec", "DeepWalk"],
+        Pyg,
+        &["edge_index", "embedding_dim", "walk_length", "context_size"],
+        Write {
+            text: "embedding(128)",
+            why: "walks are those of `loss = skip_gram(…)`, with `task = node_embedding`",
+        },
+    ),
+    word(
+        &["DeepGraphInfomax", "DGI"],
+        Pyg,
+        &["hidden_channels", "encoder", "summary", "corruption"],
+        Write {
+            text: "gcn(512) -> prelu",
+            why: "two views are compared by `loss = dgi`, with `task = node_embedding`",
+        },
+    ),
+    word(
+        &["InfoGraph", "GraphCL"],
+        Common,
+        &[],
+        Write {
+            text: "repeat(3, gin(32) -> relu) -> sum",
+            why: "what tells graphs apart is the loss, `infograph` or `graphcl`, with `task = graph_embedding`",
+        },
+    ),
+    word(
+        &["GAE", "VGAE", "ARGA", "ARGVA"],
+        Pyg,
+        &["encoder", "decoder"],
+        Write {
+            text: "gcn(32) -> relu -> gcn(16) -> inner_product",
+            why: "an autoencoder is its encoder with a decoder; `hgnnc new NAME --from links/vgae` begins with a variational one",
+        },
+    ),
+    word(
         &["SignedConv", "SignedGCN", "SGCN"],
         Pyg,
         &["in_channels", "out_channels", "first_aggr"],
@@ -868,6 +904,21 @@ pub static LOSSES: &[Word] = &[
         &[],
         is("cross_entropy"),
     ),
+    word(
+        &["DeepGraphInfomax", "DGI"],
+        Pyg,
+        &["hidden_channels", "encoder", "summary", "corruption"],
+        is("dgi"),
+    ),
+    word(&["InfoGraph"], Common, &[], is("infograph")),
+    word(&["GraphCL", "NTXentLoss"], Common, &["temperature"], is("graphcl")),
+    word(
+        &["Node2Vec", "DeepWalk", "SkipGram"],
+        Pyg,
+        &["edge_index", "embedding_dim", "walk_length", "context_size"],
+        is("skip_gram"),
+    ),
+    word(&["kl_loss", "KLDivergence"], Pyg, &[], is("prior")),
     word(&["NLLLoss", "nll_loss"], PyTorch, &[], is("cross_entropy")),
     word(
         &[
