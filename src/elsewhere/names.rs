@@ -919,6 +919,15 @@ pub static LOSSES: &[Word] = &[
         is("skip_gram"),
     ),
     word(&["kl_loss", "KLDivergence"], Pyg, &[], is("prior")),
+    word(
+        &["InfoNCE"],
+        Common,
+        &["temperature"],
+        Write {
+            text: "graphcl(temperature = 0.5)",
+            why: "that is between two views of each graph; of a link and drawn pairs it is `cross_entropy`",
+        },
+    ),
     word(&["NLLLoss", "nll_loss"], PyTorch, &[], is("cross_entropy")),
     word(
         &[
@@ -973,7 +982,6 @@ pub static LOSSES: &[Word] = &[
             "CosineEmbeddingLoss",
             "TripletMarginLoss",
             "ContrastiveLoss",
-            "InfoNCE",
         ],
         PyTorch,
         &[],
