@@ -105,6 +105,11 @@ shipped! {
     "relational/rgcn",
     "relational/rgdcn",
     "relational/rgin",
+    "unsupervised/deepwalk",
+    "unsupervised/dgi",
+    "unsupervised/graphcl",
+    "unsupervised/infograph",
+    "unsupervised/node2vec",
 }
 
 /// The shipped model of a name, which may leave the folder out: `pooling/asap`, `asap`.

@@ -151,6 +151,17 @@ fn every_loss_and_every_setting_of_training_is_answered_in_one_message() {
             "cross_entropy" | "bce" | "hinge" | "focal" => {
                 format!("model = gcn(32) -> relu -> mean -> mlp\nloss = {name}()")
             }
+            "dgi" | "skip_gram" => {
+                format!("task = node_embedding\nmodel = gcn(32) -> relu\nloss = {name}()")
+            }
+            // Written in another way: with a word of its own.
+            "infograph" | "graphcl" | "" => {
+                format!("task = graph_embedding\nmodel = gin(32) -> relu -> sum\nloss = {name}()")
+            }
+            "prior" => format!(
+                "task = link_prediction\nmodel = gcn(32) -> relu as h -> gcn(16) -> variational(log_deviation = h -> gcn(16)) \
+                 -> inner_product\nloss = bce + {name}"
+            ),
             loss => {
                 let pooling = hgnn::ops::find_loss(loss).unwrap().reported_by()[0];
                 format!(

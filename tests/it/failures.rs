@@ -88,6 +88,7 @@ const FAILURES: &[(&[&str], &str)] = &[
     (&["eval", "run", "--data", "PROTEINS"], "data::not_here"),
     (&["predict", "nosuch"], "run"),
     (&["predict", "damaged"], "run"),
+    (&["embed", "nosuch"], "run"),
     (&["hash", "missing.hgnn"], "file"),
     (&["diff", "right.hgnn", "missing.hgnn"], "file"),
     (&["diff", "right.hgnn", "wrong.hgnn"], "model"),
