@@ -2,6 +2,7 @@
 //! and whole runs.
 
 use crate::golden::{Case, assert_close, load};
+use crate::nodes::hgnnc;
 use candle_core::{DType, Device, Tensor};
 use hgnn::check::{Checked, check};
 use hgnn::data::synthetic::renumber;
@@ -585,4 +586,62 @@ fn hetero_is_refused_where_there_is_one_relation() {
     for model in ["hetero(sage(4)) -> mean -> linear", "hetero(linear(4)) -> mean -> linear"] {
         assert_eq!(codes(model, &other), ["levels::needs_relations"], "{model}");
     }
+}
+
+/// Tables of authors and papers: a run, its weights by relation, the figures of a saved network, and predictions of the one type that has
+/// a target.
+#[test]
+fn a_run_on_tables_names_its_relations_and_predicts_one_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    for part in ["nodes", "edges"] {
+        std::fs::create_dir_all(path.join("library").join(part)).unwrap();
+    }
+    let write = |name: &str, text: String| std::fs::write(path.join(name), text).unwrap();
+    let rows = |header: &str, n: u32, row: &dyn Fn(u32) -> String| -> String {
+        std::iter::once(header.to_owned()).chain((0..n).map(row)).collect::<Vec<_>>().join("\n")
+    };
+    let part = |author: u32| ["train", "train", "validation", "test"][author as usize % 4];
+    let authors =
+        rows("id,field,split", 24, &|author| format!("a{author},f{},{}", author / 4 % 2, part(author)));
+    write("library/nodes/author.csv", authors);
+    write("library/nodes/paper.csv", rows("id,year", 12, &|paper| format!("p{paper},{}", paper % 2)));
+    // An author writes a paper of the year of the field.
+    let writes =
+        rows("source,target", 24, &|author| format!("a{author},p{}", 2 * (author % 6) + author / 4 % 2));
+    write("library/edges/author__writes__paper.csv", writes);
+    write(
+        "model.hgnn",
+        "data = hetero_tables(\"library\", target = \"author.field\")\n\
+         model = linear(8) -> hetero(sage(8) -> layer_norm) -> relu -> linear\n\
+         train { optimizer = adam(lr = 1e-2), epochs = 60 }\n"
+            .to_owned(),
+    );
+    let (code, out, err) = hgnnc(path, &["train", "model.hgnn", "--out", "run"]);
+    assert_eq!(code, Some(0), "{out}{err}");
+    let checkpoint = std::fs::read(path.join("run/checkpoint.safetensors")).unwrap();
+    let names = String::from_utf8_lossy(&checkpoint).into_owned();
+    for name in [
+        "sage.author__writes__paper.weight",
+        "sage.paper__rev_writes__author.bias",
+        "layer_norm.paper.weight",
+    ] {
+        assert!(names.contains(name), "no {name}");
+    }
+    let (code, out, err) = hgnnc(path, &["eval", "run"]);
+    let test = out.lines().find(|line| line.trim_start().starts_with("accuracy")).unwrap_or_default();
+    assert!(code == Some(0) && test.trim_end().ends_with("1.0000"), "{out}{err}");
+    let (code, out, err) = hgnnc(path, &["predict", "run"]);
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(code == Some(0) && lines.len() == 25, "{out}{err}");
+    let columns: Vec<&str> = lines[0].split(',').collect();
+    let [name, class] =
+        ["name", "class"].map(|wanted| columns.iter().position(|column| *column == wanted).unwrap());
+    for (author, line) in lines[1..].iter().enumerate() {
+        let values: Vec<&str> = line.split(',').collect();
+        let field = format!("f{}", author / 4 % 2);
+        assert_eq!((values[name], values[class]), (format!("a{author}").as_str(), field.as_str()), "{line}");
+    }
+    let (_, out, _) = hgnnc(path, &["data", "hetero_tables(\"library\", target = \"author.field\")"]);
+    assert!(out.contains("author -writes-> paper (24)") && out.contains("paper (12, 1 feature)"), "{out}");
 }

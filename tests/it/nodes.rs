@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-fn hgnnc(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn hgnnc(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hgnnc"));
     command.current_dir(folder).env("HGNN_DATA", folder).env_remove("COLUMNS").env("HGNN_OFFLINE", "1");
     let output = command.args(args).output().expect("the command starts");
