@@ -46,7 +46,7 @@ shipped! {
     "hetero/han",
     "hetero/hgt",
     "hetero/homogeneous",
-    "hetero/rgcn",
+    "hetero/rgcn_typed",
     "hetero/sage",
     "karate_gat",
     "kernels/graphlet",
