@@ -35,7 +35,7 @@ fn is_table(name: &str) -> bool {
 /// The tables of a folder, in the order of their names.
 fn tables(folder: &Path) -> Vec<PathBuf> {
     let mut all: Vec<String> = entries(folder).into_iter().filter(|name| is_table(name)).collect();
-    all.sort();
+    all.sort_by_key(|name| (stem(Path::new(name)), name.clone()));
     all.into_iter().map(|name| folder.join(name)).collect()
 }
 
@@ -87,6 +87,15 @@ impl Source for HeteroTables {
             let all = text.split(',').map(str::trim).filter(|name| !name.is_empty());
             all.map(|name| (name.to_owned(), false)).collect()
         });
+        // A table that lies here plain and packed would be read twice.
+        for files in [&node_files, &edge_files] {
+            if let Some(pair) = files.windows(2).find(|pair| stem(&pair[0]) == stem(&pair[1])) {
+                let message = format!("there are two tables of `{}`", stem(&pair[0]));
+                return Err(DataError::new("data::ambiguous", message)
+                    .file(pair[1].display().to_string())
+                    .help(format!("delete it, or {}", pair[0].display())));
+            }
+        }
         let mut known = Vec::new();
         for path in &node_files {
             known.push(Nodes::read(path, max_bytes)?);
