@@ -911,7 +911,7 @@ pub static LOSSES: &[Word] = &[
         is("dgi"),
     ),
     word(&["InfoGraph"], Common, &[], is("infograph")),
-    word(&["GraphCL", "NTXentLoss"], Common, &["temperature"], is("graphcl")),
+    word(&["GraphCL", "NTXentLoss", "InfoNCE"], Common, &["temperature"], is("graphcl")),
     word(
         &["Node2Vec", "DeepWalk", "SkipGram"],
         Pyg,
@@ -919,15 +919,6 @@ pub static LOSSES: &[Word] = &[
         is("skip_gram"),
     ),
     word(&["kl_loss", "KLDivergence"], Pyg, &[], is("prior")),
-    word(
-        &["InfoNCE"],
-        Common,
-        &["temperature"],
-        Write {
-            text: "graphcl(temperature = 0.5)",
-            why: "that is between two views of each graph; of a link and drawn pairs it is `cross_entropy`",
-        },
-    ),
     word(&["NLLLoss", "nll_loss"], PyTorch, &[], is("cross_entropy")),
     word(
         &[

@@ -154,8 +154,7 @@ fn every_loss_and_every_setting_of_training_is_answered_in_one_message() {
             "dgi" | "skip_gram" => {
                 format!("task = node_embedding\nmodel = gcn(32) -> relu\nloss = {name}()")
             }
-            // Written in another way: with a word of its own.
-            "infograph" | "graphcl" | "" => {
+            "infograph" | "graphcl" => {
                 format!("task = graph_embedding\nmodel = gin(32) -> relu -> sum\nloss = {name}()")
             }
             "prior" => format!(

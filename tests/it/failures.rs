@@ -88,7 +88,7 @@ const FAILURES: &[(&[&str], &str)] = &[
     (&["eval", "run", "--data", "PROTEINS"], "data::not_here"),
     (&["predict", "nosuch"], "run"),
     (&["predict", "damaged"], "run"),
-    (&["embed", "nosuch"], "run"),
+    (&["embed", "nosuch", "-o", "v.npy"], "run"),
     (&["hash", "missing.hgnn"], "file"),
     (&["diff", "right.hgnn", "missing.hgnn"], "file"),
     (&["diff", "right.hgnn", "wrong.hgnn"], "model"),
