@@ -12,7 +12,7 @@ use crate::data::dataset::{Dataset, DatasetParts, Features, SparseRows, Targets,
 use crate::kernels::graph::EdgeKinds;
 use crate::settings::data::hetero_tables::IDENTITY;
 use crate::settings::protocol::Split;
-use crate::types::{Entity, NodeType, Relation, Schema, TargetKind, Task};
+use crate::types::{Entity, NodeType, Relation, Schema, Task};
 use std::sync::Arc;
 
 /// Nodes of one type, as a source found them.
@@ -214,15 +214,6 @@ fn drawn_split(n: usize, seed: u64) -> Split {
         part
     };
     Split { train: part(0..first), validation: part(first..second), test: part(second..n) }
-}
-
-/// What a task on nodes of one type predicts, as a kind of target.
-fn kind_of(targets: &Targets) -> Option<TargetKind> {
-    match targets {
-        Targets::Classes(_) => Some(TargetKind::Classification),
-        Targets::Values { .. } => Some(TargetKind::Regression),
-        Targets::None => None,
-    }
 }
 
 #[cfg(test)]

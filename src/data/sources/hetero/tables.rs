@@ -1,6 +1,6 @@
 //! `hetero_tables("folder")`: a table of nodes for each type, and a table of edges for each relation.
 
-use super::{Assembly, TypedEdges, TypedNodes, TypedTarget, kind_of};
+use super::{Assembly, TypedEdges, TypedNodes, TypedTarget};
 use crate::args::BoundCall;
 use crate::data::columns::{Columns, Target};
 use crate::data::dataset::{Dataset, SparseRows, Targets};
@@ -13,7 +13,6 @@ use crate::data::sources::tables::{ENDS, IDS};
 use crate::data::{DataError, DataOptions, Source, locate};
 use crate::settings::protocol::Split;
 use crate::settings::{self, data::SourceFacts};
-use crate::types::TargetKind;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -291,7 +290,6 @@ fn take_target(nodes: &mut [Nodes], call: &BoundCall) -> Result<Option<TypedTarg
             Some(Split { train, validation, test })
         }
     };
-    debug_assert!(matches!(kind_of(&targets), Some(TargetKind::Classification | TargetKind::Regression)));
     Ok(Some(TypedTarget { of_type, targets, class_names, meaning, split }))
 }
 
