@@ -54,12 +54,12 @@ pub fn workload(
         task: Some(Task { entity: Entity::Nodes, kind: TargetKind::Classification }),
         node_offsets,
         edge_features: Some(Features::Dense {
-            values: random(edges.len() * EDGE_WIDTH, rng),
+            values: random(edges.len() * EDGE_WIDTH, rng).into(),
             width: EDGE_WIDTH,
         }),
         edge_kinds: Some(EdgeKinds { of_entry: kinds, n_kinds: N_KINDS }),
         edges,
-        features: Features::Dense { values: random(n_nodes * WIDTH, rng), width: WIDTH },
+        features: Features::Dense { values: random(n_nodes * WIDTH, rng).into(), width: WIDTH },
         targets: Targets::Classes((0..n_nodes).map(|node| (node % WIDTH) as i64).collect()),
         class_names: (0..WIDTH).map(|class| class.to_string()).collect(),
         fixed_split: None,
@@ -86,7 +86,7 @@ pub fn proteins() -> Option<Workload> {
     let edges = targets
         .flat_map(|target| data.adjacency.row(target as usize).iter().map(move |&source| (source, target)));
     let edges = edges.collect();
-    Some(workload("proteins", data.node_offsets, edges, 64, &mut ChaCha8Rng::seed_from_u64(1)))
+    Some(workload("proteins", data.node_offsets.to_vec(), edges, 64, &mut ChaCha8Rng::seed_from_u64(1)))
 }
 
 /// One graph of 100,000 nodes and 1,000,000 random distinct edges.

@@ -139,8 +139,9 @@ impl Data {
             }
             Err(error) => return Err(error.into()),
         };
-        let summary = Summary::of(&data);
-        let report = (global.format != Format::Short || self.html.is_some()).then(|| Report::of(&data));
+        let summary = Summary::with_facts(&data, &data::facts_of(&call, &options, &data));
+        let report = (global.format != Format::Short || self.html.is_some())
+            .then(|| Report::of_call(&call, &options, &data));
         if let (Some(path), Some(report)) = (&self.html, &report) {
             let page = data_report::page::html(&data, &summary, report);
             write_file(path, |out| out.write_all(page.as_bytes()))?;

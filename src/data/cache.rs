@@ -1,25 +1,32 @@
-//! Large data sets as they are after reading, kept in the cache folder: the second start with COLLAB copies a hundred
-//! megabytes of numbers and parses no text.
+//! Large data sets as they are after reading, kept in the cache folder: the second start with COLLAB parses no text and copies none
+//! of its hundred megabytes of numbers.
 //!
 //! The place is behind all sources, in [`load`](super::load): an entry is a whole [`Dataset`], whatever it was read of, so a new source
-//! has it without a line of its own. An entry holds for one call, the size and times of the files that it reads and one build of
-//! this program, as that of the facts does; whatever of these changes names another entry. It begins with a sealed header
-//! (JSON: everything that is small, and how many numbers of which kind follow), and the numbers stand behind it in the order of
-//! the header, little-endian, with a checksum over all of them. Processes that read it at once share the system's copy of the file.
+//! has it without a line of its own. An entry holds for one call, the content of the files that it reads and one build of this
+//! program; whatever of these changes names another entry. It begins with a sealed header (JSON: everything that is small, and how
+//! many numbers of which kind follow), and the numbers stand behind it in the order of the header, each array from a multiple
+//! of 64 bytes on, in the order of bytes of this machine, with a checksum over all of them.
+//!
+//! An entry is mapped, so the arrays of a set are the system's own copy of the file, and processes that read one set share it.
+//! Only entries are mapped, never the files of people: who edits those gets another entry. An entry is written aside,
+//! renamed into its place and never touched again, and one that is deleted stays for those who have mapped it.
 
 use super::columns::Vocabulary;
 use super::dataset::{Dataset, EdgeEdits, Features, Names, PartedBy, SparseRows, Targets, Types, Unread};
 use super::features::scaling::Scale;
+use super::report::Report;
 use super::{DataOptions, EdgeItems, Links, facts_cache};
 use crate::args::BoundCall;
-use crate::files::{self, sealed};
+use crate::files::array::Content;
+use crate::files::{self, Array, sealed};
 use crate::kernels::graph::{Csr, EdgeKinds};
+use crate::kernels::parallel;
 use crate::regular;
 use crate::settings::protocol::Split;
 use crate::types::{NoKinds, Schema, Task};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Seek};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,7 +40,13 @@ const MAX_BYTES: u64 = 4 << 30;
 /// Bytes of a header.
 const MAX_HEADER_BYTES: u64 = 64 << 20;
 
-const MAGIC: &[u8; 8] = b"hgnnset1";
+const MAGIC: &[u8; 8] = b"hgnnset2";
+
+/// Where an array begins is a multiple of so many bytes: a line of the processor's cache.
+const ALIGNMENT: usize = 64;
+
+/// Bytes with a checksum of their own, so that several threads can compute it.
+const SUM_BLOCK_BYTES: usize = 1 << 20;
 
 /// Everything that is small, and what follows.
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,7 +78,7 @@ struct Header {
     structure_fingerprint: String,
     /// Numbers of each array behind the header, in their order.
     lengths: Vec<u64>,
-    /// SHA-256 of all of them.
+    /// SHA-256 over the SHA-256 of each [`SUM_BLOCK_BYTES`] of them, with what stands between.
     sum: String,
 }
 
@@ -102,27 +115,49 @@ const SETTINGS: [&str; 7] = [
     "parallel = drop",
 ];
 
-/// The set that this call makes, where it is kept; whatever is wrong with an entry, it is not.
-pub fn read(call: &BoundCall, options: &DataOptions) -> Option<Dataset> {
-    open(&entry_of(call, options)?)
-}
+/// Where a set is kept, or would be.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Entry(PathBuf);
 
-/// Keeps a set that took some reading. A cache that cannot be written costs time and nothing else.
-pub fn write(call: &BoundCall, options: &DataOptions, dataset: &Dataset) {
-    let is_made = super::find(call.name)
-        .is_none_or(|source| source.files(call, options).is_none_or(|files| files.is_empty()));
-    if is_made || n_numbers(dataset) < MIN_NUMBERS {
-        return;
+impl Entry {
+    /// The entry of this call and its files as they are now; `None` for data that is made, and where nothing can be kept.
+    pub fn of(call: &BoundCall, options: &DataOptions) -> Option<Self> {
+        super::find(call.name)?.files(call, options).filter(|files| !files.is_empty())?;
+        let key = facts_cache::content_key_of(call, options)?;
+        Some(Self(options.cache_dir.as_ref()?.join("sets").join(key + ".set")))
     }
-    let Some(entry) = entry_of(call, options) else { return };
-    if save(&entry, dataset).is_ok() {
-        clear(entry.parent().unwrap_or(Path::new(".")), MAX_BYTES);
-    }
-}
 
-fn entry_of(call: &BoundCall, options: &DataOptions) -> Option<PathBuf> {
-    let key = facts_cache::key_of(call, options)?;
-    Some(options.cache_dir.as_ref()?.join("sets").join(key + ".set"))
+    /// The set, where it is kept; whatever is wrong with an entry, it is not.
+    pub fn read(&self) -> Option<Dataset> {
+        open(&self.0)
+    }
+
+    /// The figures of this set: those that are kept, else those that `make` computes, which are kept of a large set.
+    pub fn report(&self, dataset: &Dataset, make: impl FnOnce() -> Report) -> Report {
+        if n_numbers(dataset) < MIN_NUMBERS {
+            return make();
+        }
+        let name = self.0.file_name().unwrap_or_default();
+        let folder = self.0.parent().and_then(Path::parent).unwrap_or(Path::new("."));
+        let path = folder.join("reports").join(name).with_extension("json");
+        if let Some(known) = facts_cache::read(&path) {
+            return known;
+        }
+        let report = make();
+        let _ = facts_cache::write(&path, &report);
+        report
+    }
+
+    /// Keeps a set that took some reading, unless its files have changed since this entry was named. A cache that cannot be
+    /// written costs time and nothing else.
+    pub fn write(&self, call: &BoundCall, options: &DataOptions, dataset: &Dataset) {
+        if n_numbers(dataset) < MIN_NUMBERS || Self::of(call, options).as_ref() != Some(self) {
+            return;
+        }
+        if save(&self.0, dataset).is_ok() {
+            clear(self.0.parent().unwrap_or(Path::new(".")), MAX_BYTES);
+        }
+    }
 }
 
 fn n_numbers(dataset: &Dataset) -> usize {
@@ -134,65 +169,81 @@ fn n_numbers(dataset: &Dataset) -> usize {
     dataset.n_edges() + features
 }
 
-/// Numbers of four or eight bytes, as they stand in an entry.
-enum Numbers<'a> {
-    Words(&'a [u32]),
-    Floats(&'a [f32]),
-    Long(&'a [i64]),
+/// An array of a set, and how many numbers it has.
+struct Numbers<'a> {
+    bytes: &'a [u8],
+    n: usize,
 }
 
-impl Numbers<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Numbers::Words(words) => words.len(),
-            Numbers::Floats(floats) => floats.len(),
-            Numbers::Long(long) => long.len(),
+impl<'a> Numbers<'a> {
+    fn of<T: bytemuck::Pod>(numbers: &'a [T]) -> Self {
+        Self { bytes: bytemuck::cast_slice(numbers), n: numbers.len() }
+    }
+}
+
+/// The checksum of everything behind a header.
+fn sum_of(bytes: &[u8]) -> String {
+    let blocks: Vec<&[u8]> = bytes.chunks(SUM_BLOCK_BYTES).collect();
+    let sums = parallel::map_each(blocks.len(), bytes.len(), |block| Sha256::digest(blocks[block]));
+    let mut sum = Sha256::new();
+    sums.iter().for_each(|of_block| sum.update(of_block));
+    sealed::hex(sum)
+}
+
+/// The same of bytes that come one after the other.
+#[derive(Default)]
+struct Summing {
+    sum: Sha256,
+    block: Sha256,
+    n_of_block: usize,
+}
+
+impl Summing {
+    fn update(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (part, rest) = bytes.split_at(bytes.len().min(SUM_BLOCK_BYTES - self.n_of_block));
+            self.block.update(part);
+            self.n_of_block += part.len();
+            bytes = rest;
+            if self.n_of_block == SUM_BLOCK_BYTES {
+                self.end_block();
+            }
         }
     }
 
-    /// Gives the bytes to `each`, some at a time.
-    fn bytes(&self, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-        const AT_ONCE: usize = 64 << 10;
-        let mut buffer: Vec<u8> = Vec::with_capacity(8 * AT_ONCE);
-        let mut start = 0;
-        while start < self.len() {
-            let range = start..self.len().min(start + AT_ONCE);
-            buffer.clear();
-            match self {
-                Numbers::Words(words) => {
-                    words[range.clone()].iter().for_each(|word| buffer.extend_from_slice(&word.to_le_bytes()))
-                }
-                Numbers::Floats(floats) => {
-                    floats[range.clone()]
-                        .iter()
-                        .for_each(|float| buffer.extend_from_slice(&float.to_le_bytes()));
-                }
-                Numbers::Long(long) => {
-                    long[range.clone()].iter().for_each(|long| buffer.extend_from_slice(&long.to_le_bytes()))
-                }
-            }
-            each(&buffer)?;
-            start = range.end;
-        }
-        Ok(())
+    fn end_block(&mut self) {
+        self.sum.update(self.block.finalize_reset());
+        self.n_of_block = 0;
     }
+
+    fn finish(mut self) -> String {
+        if self.n_of_block > 0 {
+            self.end_block();
+        }
+        sealed::hex(self.sum)
+    }
+}
+
+/// Zeros up to where the next array begins.
+fn padding(n_bytes: usize) -> &'static [u8] {
+    &[0; ALIGNMENT][..n_bytes.next_multiple_of(ALIGNMENT) - n_bytes]
 }
 
 fn of_features<'a>(features: &'a Features, arrays: &mut Vec<Numbers<'a>>) -> Kept {
     match features {
         Features::Dense { values, width } => {
-            arrays.push(Numbers::Floats(values));
+            arrays.push(Numbers::of(values));
             Kept::Dense(*width)
         }
         Features::OneHot { columns, width } => {
-            arrays.push(Numbers::Words(columns));
+            arrays.push(Numbers::of(columns));
             Kept::OneHot(*width)
         }
         Features::Sparse(rows) => {
             arrays.extend([
-                Numbers::Words(&rows.offsets),
-                Numbers::Words(&rows.columns),
-                Numbers::Floats(&rows.values),
+                Numbers::of(&rows.offsets),
+                Numbers::of(&rows.columns),
+                Numbers::of(&rows.values),
             ]);
             Kept::Sparse(rows.width)
         }
@@ -201,46 +252,41 @@ fn of_features<'a>(features: &'a Features, arrays: &mut Vec<Numbers<'a>>) -> Kep
 
 fn save(entry: &Path, dataset: &Dataset) -> io::Result<()> {
     let mut arrays = vec![
-        Numbers::Words(&dataset.node_offsets),
-        Numbers::Words(&dataset.graph_ids),
-        Numbers::Words(&dataset.adjacency.offsets),
-        Numbers::Words(&dataset.adjacency.indices),
+        Numbers::of(&dataset.node_offsets),
+        Numbers::of(&dataset.graph_ids),
+        Numbers::of(&dataset.adjacency.offsets),
+        Numbers::of(&dataset.adjacency.indices),
     ];
     if let Some(reverse) = &dataset.reverse {
-        arrays.extend([Numbers::Words(&reverse.offsets), Numbers::Words(&reverse.indices)]);
+        arrays.extend([Numbers::of(&reverse.offsets), Numbers::of(&reverse.indices)]);
     }
     let features = of_features(&dataset.features, &mut arrays);
     let edge_features = dataset.edge_features.as_ref().map(|features| of_features(features, &mut arrays));
     if let Some(kinds) = &dataset.edge_kinds {
-        arrays.push(Numbers::Words(&kinds.of_entry));
+        arrays.push(Numbers::of(&kinds.of_entry));
     }
     let targets = match &dataset.targets {
         Targets::Classes(classes) => {
-            arrays.push(Numbers::Long(classes));
+            arrays.push(Numbers::of(classes));
             KeptTargets::Classes
         }
         Targets::Values { values, n_values } => {
-            arrays.push(Numbers::Floats(values));
+            arrays.push(Numbers::of(values));
             KeptTargets::Values(*n_values)
         }
         Targets::None => KeptTargets::None,
     };
     let of_items = dataset.edge_items.as_ref();
-    let pairs = |pairs: &Vec<[u32; 2]>| pairs.concat();
-    let (ends, entries) =
-        (of_items.map(|items| pairs(&items.ends)), of_items.map(|items| pairs(&items.entries)));
-    for array in [ends.as_deref(), entries.as_deref(), of_items.map(|items| items.offsets.as_slice())] {
-        arrays.extend(array.map(Numbers::Words));
+    if let Some(items) = of_items {
+        arrays.extend([Numbers::of(&items.ends), Numbers::of(&items.entries), Numbers::of(&items.offsets)]);
     }
     if let Some(types) = &dataset.types {
-        arrays.push(Numbers::Words(&types.of_node));
+        arrays.push(Numbers::of(&types.of_node));
     }
-    let mut sum = Sha256::new();
+    let mut sum = Summing::default();
     for array in &arrays {
-        array.bytes(&mut |bytes| {
-            sum.update(bytes);
-            Ok(())
-        })?;
+        sum.update(array.bytes);
+        sum.update(padding(array.bytes.len()));
     }
     let unread = dataset.unread.iter().map(|unread| KeptUnread {
         what: unread.what.clone(),
@@ -273,75 +319,55 @@ fn save(entry: &Path, dataset: &Dataset) -> io::Result<()> {
         parted_by: dataset.parted_by.clone(),
         fingerprint: dataset.fingerprint.clone(),
         structure_fingerprint: dataset.structure_fingerprint.clone(),
-        lengths: arrays.iter().map(|array| array.len() as u64).collect(),
-        sum: sealed::hex(sum),
+        lengths: arrays.iter().map(|array| array.n as u64).collect(),
+        sum: sum.finish(),
     };
     let header = sealed::seal(&header);
     std::fs::create_dir_all(entry.parent().unwrap_or(Path::new(".")))?;
     files::replace(entry, |out| {
-        let mut out = BufWriter::new(out);
         out.write_all(MAGIC)?;
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(header.as_bytes())?;
-        arrays.iter().try_for_each(|array| array.bytes(&mut |bytes| out.write_all(bytes)))?;
-        out.flush()
+        out.write_all(padding(MAGIC.len() + 8 + header.len()))?;
+        arrays.iter().try_for_each(|array| {
+            out.write_all(array.bytes)?;
+            out.write_all(padding(array.bytes.len()))
+        })
     })
 }
 
 /// Arrays out of an entry, in their order.
-struct Arrays<R> {
-    file: R,
-    sum: Sha256,
+struct Arrays {
+    content: Arc<Content>,
     lengths: std::vec::IntoIter<u64>,
-    /// Bytes that are left: no array is longer, whatever a header says.
-    left: u64,
+    /// Where the next one begins.
+    at: usize,
 }
 
-impl<R: Read> Arrays<R> {
-    fn next<T, const N: usize>(&mut self, of: impl Fn([u8; N]) -> T) -> Option<Vec<T>> {
-        let n = self.lengths.next()?;
-        let n_bytes = n.checked_mul(N as u64).filter(|&bytes| bytes <= self.left)?;
-        self.left -= n_bytes;
-        let mut values = Vec::with_capacity(usize::try_from(n).ok()?);
-        let mut buffer = vec![0u8; (256 << 10).min(n_bytes as usize)];
-        let mut left = n_bytes as usize;
-        while left > 0 {
-            let part = &mut buffer[..left.min(256 << 10)];
-            self.file.read_exact(part).ok()?;
-            self.sum.update(&*part);
-            values.extend(part.chunks_exact(N).map(|bytes| of(bytes.try_into().expect("of this length"))));
-            left -= part.len();
-        }
-        Some(values)
-    }
-
-    fn words(&mut self) -> Option<Vec<u32>> {
-        self.next(u32::from_le_bytes)
-    }
-
-    fn pairs(&mut self) -> Option<Vec<[u32; 2]>> {
-        let words = self.words()?;
-        Some(words.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect())
+impl Arrays {
+    fn next<T: bytemuck::Pod>(&mut self) -> Option<Array<T>> {
+        let n = usize::try_from(self.lengths.next()?).ok()?;
+        let end = self.at.checked_add(n.checked_mul(size_of::<T>())?)?;
+        let array = self.content.array(self.at..end)?;
+        self.at = end.checked_next_multiple_of(ALIGNMENT)?;
+        Some(array)
     }
 
     fn features(&mut self, kept: Kept) -> Option<Features> {
         Some(match kept {
-            Kept::Dense(width) => Features::Dense { values: self.next(f32::from_le_bytes)?, width },
-            Kept::OneHot(width) => Features::OneHot { columns: self.words()?, width },
-            Kept::Sparse(width) => {
-                let (offsets, columns) = (self.words()?, self.words()?);
-                Features::Sparse(SparseRows {
-                    offsets,
-                    columns,
-                    values: self.next(f32::from_le_bytes)?,
-                    width,
-                })
-            }
+            Kept::Dense(width) => Features::Dense { values: self.next()?, width },
+            Kept::OneHot(width) => Features::OneHot { columns: self.next()?, width },
+            Kept::Sparse(width) => Features::Sparse(SparseRows {
+                offsets: self.next()?,
+                columns: self.next()?,
+                values: self.next()?,
+                width,
+            }),
         })
     }
 
-    fn csr(&mut self) -> Option<Csr> {
-        let (offsets, indices) = (self.words()?, self.words()?);
+    fn csr(&mut self) -> Option<Csr<Array<u32>>> {
+        let (offsets, indices): (Array<u32>, _) = (self.next()?, self.next()?);
         let n_cols = offsets.len().checked_sub(1)?;
         Some(Csr { offsets, indices, n_cols })
     }
@@ -350,20 +376,23 @@ impl<R: Read> Arrays<R> {
 /// `None` where the entry is not there, or its checksums do not confirm it.
 fn open(entry: &Path) -> Option<Dataset> {
     let mut file = regular::open(entry).ok()?;
-    let size = file.metadata().ok()?.len();
     let mut start = [0u8; 16];
     file.read_exact(&mut start).ok()?;
+    file.rewind().ok()?;
     let (magic, length) = start.split_at(8);
     let length = u64::from_le_bytes(length.try_into().ok()?);
-    if magic != MAGIC || length > MAX_HEADER_BYTES.min(size) {
+    if magic != MAGIC || length > MAX_HEADER_BYTES {
         return None;
     }
-    let mut header = vec![0u8; length as usize];
-    file.read_exact(&mut header).ok()?;
-    let header: Header = sealed::open(&header).ok()?.sealed().ok()?;
-    let left = size.checked_sub(16 + length)?;
-    let mut arrays = Arrays { file, sum: Sha256::new(), lengths: header.lengths.into_iter(), left };
-    let (node_offsets, graph_ids, adjacency) = (arrays.words()?, arrays.words()?, arrays.csr()?);
+    let content = Arc::new(Content::of_replaced(&mut file).ok()?);
+    let end = start.len() + length as usize;
+    let header: Header = sealed::open(content.get(start.len()..end)?).ok()?.sealed().ok()?;
+    let at = end.next_multiple_of(ALIGNMENT);
+    if content.get(end..at)? != padding(end) || sum_of(content.get(at..)?) != header.sum {
+        return None;
+    }
+    let mut arrays = Arrays { content, lengths: header.lengths.into_iter(), at };
+    let (node_offsets, graph_ids, adjacency) = (arrays.next()?, arrays.next()?, arrays.csr()?);
     let reverse = if header.has_reverse { Some(arrays.csr()?) } else { None };
     let features = arrays.features(header.features)?;
     let edge_features = match header.edge_features {
@@ -371,28 +400,29 @@ fn open(entry: &Path) -> Option<Dataset> {
         None => None,
     };
     let edge_kinds = match header.n_kinds {
-        Some(n_kinds) => Some(EdgeKinds { of_entry: Arc::new(arrays.words()?), n_kinds }),
+        Some(n_kinds) => Some(EdgeKinds { of_entry: arrays.next()?, n_kinds }),
         None => None,
     };
+    // One number an item: the little that is copied.
     let targets = match header.targets {
-        KeptTargets::Classes => Targets::Classes(arrays.next(i64::from_le_bytes)?),
-        KeptTargets::Values(n_values) => {
-            Targets::Values { values: arrays.next(f32::from_le_bytes)?, n_values }
-        }
+        KeptTargets::Classes => Targets::Classes(arrays.next()?.to_vec()),
+        KeptTargets::Values(n_values) => Targets::Values { values: arrays.next()?.to_vec(), n_values },
         KeptTargets::None => Targets::None,
     };
     let edge_items = match header.has_directed_items {
-        Some(is_directed) => {
-            let (ends, entries) = (arrays.pairs()?, arrays.pairs()?);
-            Some(Arc::new(EdgeItems { ends, entries, offsets: arrays.words()?, is_directed }))
-        }
+        Some(is_directed) => Some(Arc::new(EdgeItems {
+            ends: arrays.next()?,
+            entries: arrays.next()?,
+            offsets: arrays.next()?,
+            is_directed,
+        })),
         None => None,
     };
     let types = match header.schema {
-        Some(schema) => Some(Types { schema, of_node: arrays.words()? }),
+        Some(schema) => Some(Types { schema, of_node: arrays.next()? }),
         None => None,
     };
-    if arrays.left > 0 || sealed::hex(arrays.sum) != header.sum {
+    if arrays.at != arrays.content.len() {
         return None;
     }
     let unread = header.unread.into_iter().map(|unread| {
@@ -516,16 +546,50 @@ mod tests {
         let mut values = karate.clone();
         values.targets = Targets::Values { values: vec![0.5; 68], n_values: 2 };
         values.features = Features::Sparse(SparseRows {
-            offsets: vec![0; 35],
-            columns: Vec::new(),
-            values: Vec::new(),
+            offsets: vec![0; 35].into(),
+            columns: Array::default(),
+            values: Array::default(),
             width: 3,
         });
         for set in [full(folder.path()), karate, values] {
             let entry = folder.path().join("kept.set");
             save(&entry, &set).expect("writable");
-            expect_same(&open(&entry).expect("whole"), &set);
+            let kept = open(&entry).expect("whole");
+            expect_same(&kept, &set);
+            // The numbers lie in the file.
+            assert!(kept.adjacency.indices.is_mapped() && kept.node_offsets.is_mapped());
         }
+    }
+
+    #[test]
+    fn a_set_in_use_stays_as_it_is_when_its_entry_is_replaced_or_deleted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (entry, set) = (folder.path().join("kept.set"), full(folder.path()));
+        save(&entry, &set).expect("writable");
+        let kept = open(&entry).expect("whole");
+        let karate = load(&call("karate", &[]), &DataOptions::folder("")).expect("built in");
+        save(&entry, &karate).expect("writable");
+        expect_same(&kept, &set);
+        expect_same(&open(&entry).expect("whole"), &karate);
+        clear(folder.path(), 0);
+        assert!(!entry.exists());
+        expect_same(&kept, &set);
+    }
+
+    #[test]
+    fn batches_of_a_mapped_set_have_the_bits_of_one_that_was_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (entry, set) = (folder.path().join("kept.set"), full(folder.path()));
+        save(&entry, &set).expect("writable");
+        let batch = |set: &Dataset| {
+            let batch =
+                set.batch(&[1, 0], candle_core::DType::F32, &candle_core::Device::Cpu).expect("a batch");
+            let rows = |x: &candle_core::Tensor| x.to_vec2::<f32>().expect("a matrix").concat();
+            let bits = |x: &candle_core::Tensor| rows(x).into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            let edges = batch.edge_x.as_ref().map(bits);
+            (bits(&batch.x), edges, batch.graph.adjacency.clone(), batch.graph.kinds.clone())
+        };
+        assert_eq!(batch(&open(&entry).expect("whole")), batch(&set));
     }
 
     #[test]
@@ -593,5 +657,59 @@ mod tests {
         write_set(1);
         assert_eq!(load(&call, &options).expect("whole").n_edges(), 1);
         assert_eq!(entries(), 2);
+    }
+
+    #[test]
+    fn an_entry_is_named_by_what_the_files_hold() {
+        let (folder, cache) =
+            (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let options = DataOptions { cache_dir: Some(cache.path().into()), ..DataOptions::folder("nowhere") };
+        let path = folder.path().join("x.txt");
+        let call = call("graph_text", &[("name", ArgValue::Text(path.display().to_string()))]);
+        // Written a minute ago, so that what is known of the content is kept.
+        let write_set = |text: &str, age_s: u64| {
+            std::fs::write(&path, text).expect("writable");
+            let time = std::time::SystemTime::now() - std::time::Duration::from_secs(age_s);
+            std::fs::File::options()
+                .write(true)
+                .open(&path)
+                .and_then(|file| file.set_modified(time))
+                .expect("writable");
+            Entry::of(&call, &options).expect("files")
+        };
+        let text = |neighbour: u32| format!("1\n2 0\n0 1000{}\n1 0\n", format!(" {neighbour}").repeat(1000));
+        let (one, other) = (text(1), text(0));
+        let first = write_set(&one, 60);
+        // Another time, the same content; then another content of the same length.
+        assert_eq!(write_set(&one, 50), first);
+        assert_ne!(write_set(&other, 50), first);
+        assert_ne!(write_set(&other, 0), first);
+        assert_eq!(write_set(&one, 0), first);
+        // A set is not kept under the name of a content that it was not read of.
+        let stale = write_set(&other, 0);
+        write_set(&one, 0);
+        stale.write(&call, &options, &load(&call, &DataOptions::folder("nowhere")).expect("whole"));
+        assert!(stale.read().is_none());
+    }
+
+    #[test]
+    fn the_figures_of_a_large_set_are_computed_once() {
+        let (folder, cache) =
+            (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let options = DataOptions { cache_dir: Some(cache.path().into()), ..DataOptions::folder("nowhere") };
+        let path = folder.path().join("x.txt");
+        let call = call("graph_text", &[("name", ArgValue::Text(path.display().to_string()))]);
+        std::fs::write(&path, format!("1\n2 0\n0 1000{}\n1 0\n", " 1".repeat(1000))).expect("writable");
+        let data = load(&call, &options).expect("whole");
+        let report = Report::of(&data);
+        let entry = Entry::of(&call, &options).expect("files");
+        assert_eq!(entry.report(&data, || Report::of(&data)), report);
+        assert_eq!(entry.report(&data, || unreachable!("they are kept")), report);
+        let kept = cache.path().join("reports");
+        let file = std::fs::read_dir(&kept).expect("written").next().expect("one").expect("readable").path();
+        let mut damaged = std::fs::read(&file).expect("readable");
+        damaged[20] ^= 1;
+        std::fs::write(&file, damaged).expect("writable");
+        assert_eq!(entry.report(&data, || Report::of(&data)), report);
     }
 }

@@ -5,6 +5,7 @@ use super::columns::Vocabulary;
 use super::features::parts;
 use super::features::scaling::{Scale, Scaling};
 use crate::diagnostic::count;
+use crate::files::Array;
 use crate::kernels::graph::{Csr, EdgeKinds, NodeTypes, SparseGraph};
 use crate::kernels::sparse::SparseMatrix;
 use crate::rng::{below, generator};
@@ -23,16 +24,16 @@ pub struct Dataset {
     pub name: String,
     pub task: Option<Task>,
     /// `[n_graphs + 1]`
-    pub node_offsets: Vec<u32>,
+    pub node_offsets: Array<u32>,
     pub features: Features,
     /// Adjacency over all nodes: row `i` is a target, its entries the sources of its incoming edges, ascending.
-    pub adjacency: Csr,
+    pub adjacency: Csr<Array<u32>>,
     /// Rows in the order of the entries of `adjacency`; `None` where edges have no features.
     pub edge_features: Option<Features>,
     /// Of each entry of `adjacency`; `None` where the data names no kinds of edges.
-    pub edge_kinds: Option<EdgeKinds>,
+    pub edge_kinds: Option<EdgeKinds<Array<u32>>>,
     /// The reverse edges; `None` where every edge has its reverse, so that the transpose is `adjacency` itself.
-    pub reverse: Option<Csr>,
+    pub reverse: Option<Csr<Array<u32>>>,
     pub targets: Targets,
     /// Of a task without targets, the classes that its vectors are measured by, one an item, −1 where there is none. Training reads none of
     /// them.
@@ -42,7 +43,7 @@ pub struct Dataset {
     /// Splits that come with the data (node classification): node indices.
     pub fixed_split: Option<Split>,
     /// Number of each graph as its source counts them (TU: from 1), for `predict` and messages.
-    pub graph_ids: Vec<u32>,
+    pub graph_ids: Array<u32>,
     pub vocabulary: Vocabulary,
     /// What its source calls its nodes and graphs, where it names them.
     pub names: Names,
@@ -81,7 +82,7 @@ pub struct Dataset {
 pub struct Types {
     pub schema: Schema,
     /// Of each node, its place in the schema.
-    pub of_node: Vec<u32>,
+    pub of_node: Array<u32>,
 }
 
 /// Names out of files, for predictions: models see none of them.
@@ -128,9 +129,9 @@ pub struct DatasetParts {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Features {
     /// Row-major `[n_rows, width]`.
-    Dense { values: Vec<f32>, width: usize },
+    Dense { values: Array<f32>, width: usize },
     /// Row `i` has a one in column `columns[i]` and zeros elsewhere.
-    OneHot { columns: Vec<u32>, width: usize },
+    OneHot { columns: Array<u32>, width: usize },
     /// What is not zero: words of a text, of which each text has few. Written out, the 18,333 authors of the set
     /// Coauthor CS with their 6,805 words would take 499 MB in place of 9 MB.
     Sparse(SparseRows),
@@ -141,16 +142,16 @@ pub enum Features {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SparseRows {
     /// `[n_rows + 1]`
-    pub offsets: Vec<u32>,
-    pub columns: Vec<u32>,
-    pub values: Vec<f32>,
+    pub offsets: Array<u32>,
+    pub columns: Array<u32>,
+    pub values: Array<f32>,
     pub width: usize,
 }
 
 impl SparseRows {
     /// No rows yet.
     pub fn new(width: usize) -> Self {
-        Self { offsets: vec![0], columns: Vec::new(), values: Vec::new(), width }
+        Self { offsets: vec![0].into(), columns: Array::default(), values: Array::default(), width }
     }
 
     pub fn n_rows(&self) -> usize {
@@ -165,11 +166,12 @@ impl SparseRows {
 
     /// Appends a row; columns ascend, and zeros are left out.
     pub fn push_row(&mut self, entries: impl Iterator<Item = (u32, f32)>) {
+        let (columns, values) = (self.columns.make_mut(), self.values.make_mut());
         for (column, value) in entries.filter(|(_, value)| *value != 0.0) {
-            self.columns.push(column);
-            self.values.push(value);
+            columns.push(column);
+            values.push(value);
         }
-        self.offsets.push(self.columns.len() as u32);
+        self.offsets.make_mut().push(columns.len() as u32);
     }
 }
 
@@ -238,7 +240,7 @@ impl Features {
                 for &row in rows {
                     picked.extend_from_slice(&values[row as usize * width..][..*width]);
                 }
-                Features::Dense { values: picked, width: *width }
+                Features::Dense { values: picked.into(), width: *width }
             }
             Features::OneHot { columns, width } => Features::OneHot {
                 columns: rows.iter().map(|&row| columns[row as usize]).collect(),
@@ -362,17 +364,17 @@ impl Dataset {
         Self {
             name: parts.name,
             task: parts.task,
-            node_offsets: parts.node_offsets,
+            node_offsets: parts.node_offsets.into(),
             features: parts.features,
-            adjacency,
+            adjacency: adjacency.held_as(),
             edge_features,
-            edge_kinds,
-            reverse,
+            edge_kinds: edge_kinds.map(EdgeKinds::held_as),
+            reverse: reverse.map(Csr::held_as),
             targets: parts.targets,
             labels: None,
             class_names: parts.class_names,
             fixed_split: parts.fixed_split,
-            graph_ids: parts.graph_ids,
+            graph_ids: parts.graph_ids.into(),
             vocabulary: parts.vocabulary,
             names: Names::default(),
             unread: Vec::new(),
@@ -903,7 +905,7 @@ impl Dataset {
         SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets))
     }
 
-    fn union_of(&self, csr: &Csr, graphs: &[u32], n_nodes: usize) -> Csr {
+    fn union_of(&self, csr: &Csr<Array<u32>>, graphs: &[u32], n_nodes: usize) -> Csr {
         let entries =
             |nodes: &Range<usize>| csr.offsets[nodes.start] as usize..csr.offsets[nodes.end] as usize;
         let n_entries = graphs.iter().map(|&g| entries(&self.graph_nodes(g as usize)).len()).sum();

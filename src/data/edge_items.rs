@@ -6,6 +6,7 @@
 
 use super::dataset::Targets;
 use super::{Dataset, DatasetParts, GraphBatch, Split, links};
+use crate::files::Array;
 use crate::kernels::graph::Csr;
 use crate::types::{Entity, Task};
 use std::sync::Arc;
@@ -17,21 +18,20 @@ pub const NO_ROW: u32 = u32::MAX;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EdgeItems {
     /// First and second end of each: where it leads from and to, or the lower and the higher node.
-    pub ends: Vec<[u32; 2]>,
+    pub ends: Array<[u32; 2]>,
     /// The entries of the adjacency that each is: that of the edge and that of its reverse, twice the same where there is one alone.
-    pub entries: Vec<[u32; 2]>,
+    pub entries: Array<[u32; 2]>,
     /// `[n_graphs + 1]`, where the items of each graph begin.
-    pub offsets: Vec<u32>,
+    pub offsets: Array<u32>,
     /// Whether an item leads from one end to the other.
     pub is_directed: bool,
 }
 
 impl EdgeItems {
     /// The items of edges with targets in these rows, one for each entry.
-    fn of(adjacency: &Csr, node_offsets: &[u32], rows: &[u32], targets: &Targets) -> Self {
+    fn of(adjacency: &Csr<Array<u32>>, node_offsets: &[u32], rows: &[u32], targets: &Targets) -> Self {
         let reverses = reverses(adjacency, rows, targets);
-        let mut items =
-            Self { ends: Vec::new(), entries: Vec::new(), offsets: vec![0], is_directed: reverses.is_none() };
+        let (mut ends, mut entries, mut offsets) = (Vec::new(), Vec::new(), vec![0]);
         for nodes in node_offsets.windows(2) {
             for second in nodes[0]..nodes[1] {
                 let first_entry = adjacency.offsets[second as usize];
@@ -43,13 +43,18 @@ impl EdgeItems {
                         Some(reverses) if first != second => reverses[entry as usize],
                         _ => entry,
                     };
-                    items.ends.push([first, second]);
-                    items.entries.push([entry, reverse]);
+                    ends.push([first, second]);
+                    entries.push([entry, reverse]);
                 }
             }
-            items.offsets.push(items.ends.len() as u32);
+            offsets.push(ends.len() as u32);
         }
-        items
+        Self {
+            ends: ends.into(),
+            entries: entries.into(),
+            offsets: offsets.into(),
+            is_directed: reverses.is_none(),
+        }
     }
 
     /// Every edge as an item, whatever is known of it: an edge and its reverse are one where every edge has one, unless edges are to
@@ -85,7 +90,7 @@ impl EdgeItems {
 
 /// The reverse of each entry with the same target, of parallel edges each with one of its own; `None` where some entry has none, so
 /// that edges lead from one end to the other.
-fn reverses(adjacency: &Csr, rows: &[u32], targets: &Targets) -> Option<Vec<u32>> {
+fn reverses(adjacency: &Csr<Array<u32>>, rows: &[u32], targets: &Targets) -> Option<Vec<u32>> {
     let key = |entry: u32| -> Vec<u64> {
         match (rows[entry as usize], targets) {
             (NO_ROW, _) => vec![0],

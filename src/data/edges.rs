@@ -164,7 +164,7 @@ impl EdgeList {
                 check_size(groups.len(), width, max_bytes)?;
                 let mut values = Vec::with_capacity(groups.len() * width);
                 groups.iter().for_each(|edges| how.put_together(features, edges, &mut values));
-                Some(Features::Dense { values, width })
+                Some(Features::Dense { values: values.into(), width })
             }
             _ => None,
         };
@@ -225,7 +225,7 @@ impl EdgeList {
                     incoming.offsets[node as usize] as usize..incoming.offsets[node as usize + 1] as usize;
                 Merge::Mean.put_together(features, &order[entries], &mut values);
             }
-            self.features = Some(Features::Dense { values, width });
+            self.features = Some(Features::Dense { values: values.into(), width });
         }
         self.pairs.extend(without.iter().map(|&node| (node, node)));
         if let Some(rows) = &mut self.rows {
@@ -288,7 +288,7 @@ mod tests {
         EdgeList {
             pairs: vec![(0, 1), (1, 1), (0, 1), (1, 0), (2, 1)],
             features: Some(Features::Dense {
-                values: vec![1.0, -1.0, 2.0, 2.0, 5.0, -3.0, 7.0, 0.5, 4.0, 4.0],
+                values: vec![1.0, -1.0, 2.0, 2.0, 5.0, -3.0, 7.0, 0.5, 4.0, 4.0].into(),
                 width: 2,
             }),
             kinds: Some(EdgeKinds { of_entry: Arc::new(vec![0, 1, 1, 0, 1]), n_kinds: 2 }),

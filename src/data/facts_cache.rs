@@ -4,15 +4,18 @@
 //! An entry holds for one call, the size and times of the files it reads, and one build of this program. Whatever
 //! of these changes names another entry, so nothing has to be cleared; a damaged entry is made again.
 
-use super::{DataError, DataOptions, find, load};
+use super::{DataError, DataOptions, Dataset, find, load};
 use crate::args::BoundCall;
 use crate::files::{self, sealed};
 use crate::ir::canonical;
 use crate::regular;
 use crate::settings::data::check_call;
 use crate::types::DataFacts;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What [`load`] would find, without reading the data where its facts are known.
 ///
@@ -28,10 +31,21 @@ pub fn facts(call: &BoundCall, options: &DataOptions) -> Result<DataFacts, DataE
     }
     let facts = load(call, options)?.facts();
     if let Some(entry) = &entry {
-        // A cache that cannot be written costs time and nothing else.
         let _ = write(entry, &facts);
     }
     Ok(facts)
+}
+
+/// The facts of the set that a call has made: those that are known, else it is gone over for them.
+pub fn facts_of(call: &BoundCall, options: &DataOptions, data: &Dataset) -> DataFacts {
+    let entry = entry_of(call, options);
+    entry.as_deref().and_then(read).unwrap_or_else(|| {
+        let facts = data.facts();
+        if let Some(entry) = &entry {
+            let _ = write(entry, &facts);
+        }
+        facts
+    })
 }
 
 /// Where the facts of this call are kept; `None` where the data is absent, or cannot be distinguished from others.
@@ -40,7 +54,26 @@ fn entry_of(call: &BoundCall, options: &DataOptions) -> Option<PathBuf> {
 }
 
 /// What names an entry for this call: it, the state of its files, and the build of this program.
-pub(super) fn key_of(call: &BoundCall, options: &DataOptions) -> Option<String> {
+fn key_of(call: &BoundCall, options: &DataOptions) -> Option<String> {
+    key_with(call, options, stamp)
+}
+
+/// The same with what the files hold in place of their sizes and times.
+pub(super) fn content_key_of(call: &BoundCall, options: &DataOptions) -> Option<String> {
+    let cache_dir = options.cache_dir.as_deref()?;
+    key_with(call, options, |key, file| {
+        // Messages of a set name its files, wherever the same content lies.
+        key.update(file.canonicalize().ok()?.as_os_str().as_encoded_bytes());
+        key.update(format!("\n{}\n", content_of(file, cache_dir)?));
+        Some(())
+    })
+}
+
+fn key_with(
+    call: &BoundCall,
+    options: &DataOptions,
+    mut of_file: impl FnMut(&mut Sha256, &Path) -> Option<()>,
+) -> Option<String> {
     if options.vocabulary.is_some() || options.cache_dir.is_none() {
         return None;
     }
@@ -54,9 +87,45 @@ pub(super) fn key_of(call: &BoundCall, options: &DataOptions) -> Option<String> 
     // The program's own build: a reader that reads differently makes other facts.
     stamp(&mut key, &std::env::current_exe().ok()?)?;
     for file in source.files(call, options)? {
-        stamp(&mut key, &file)?;
+        of_file(&mut key, &file)?;
     }
-    Some(key.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(sealed::hex(key))
+}
+
+/// Files of so many bytes are read once for their checksum, smaller ones each time.
+const MIN_KNOWN_BYTES: u64 = if cfg!(test) { 1_000 } else { 16 << 20 };
+
+/// A file that was changed so short a time ago may be changed again without its time telling.
+const MIN_AGE: Duration = Duration::from_secs(2);
+
+/// What is known of a file's content, under its size and times.
+#[derive(Debug, Serialize, Deserialize)]
+struct Known {
+    sha256: String,
+}
+
+/// The SHA-256 of a file's content.
+fn content_of(file: &Path, cache_dir: &Path) -> Option<String> {
+    let facts = file.metadata().ok()?;
+    let is_settled = || facts.modified().ok()?.elapsed().ok().filter(|&age| age >= MIN_AGE);
+    let known = match facts.len() >= MIN_KNOWN_BYTES && is_settled().is_some() {
+        true => {
+            let mut key = Sha256::new();
+            stamp(&mut key, file)?;
+            Some(cache_dir.join("contents").join(sealed::hex(key) + ".json"))
+        }
+        false => None,
+    };
+    if let Some(Known { sha256 }) = known.as_deref().and_then(read) {
+        return Some(sha256);
+    }
+    let mut sum = Sha256::new();
+    std::io::copy(&mut regular::open(file).ok()?, &mut sum).ok()?;
+    let content = Known { sha256: sealed::hex(sum) };
+    if let Some(entry) = &known {
+        let _ = write(entry, &content);
+    }
+    Some(content.sha256)
 }
 
 /// Distinguishes one state of a file from the next.
@@ -78,11 +147,12 @@ fn stamp(key: &mut Sha256, file: &Path) -> Option<()> {
 const MAX_BYTES: u64 = 64 << 20;
 
 /// `None` where the entry is not there, or its checksum does not confirm it.
-fn read(entry: &Path) -> Option<DataFacts> {
+pub(super) fn read<T: DeserializeOwned>(entry: &Path) -> Option<T> {
     sealed::open(&regular::read(entry, MAX_BYTES).ok()?).ok()?.sealed().ok()
 }
 
-fn write(entry: &Path, facts: &DataFacts) -> std::io::Result<()> {
+/// A cache that cannot be written costs time and nothing else, so callers may pass over the error.
+pub(super) fn write(entry: &Path, facts: &impl Serialize) -> std::io::Result<()> {
     let folder = entry.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     files::replace(entry, |out| out.write_all(sealed::seal(facts).as_bytes()))
@@ -111,6 +181,7 @@ mod tests {
         let loaded = load(&call, &options).unwrap().facts();
         for _ in 0..2 {
             assert_eq!(facts(&call, &options).unwrap(), loaded);
+            assert_eq!(facts_of(&call, &options, &load(&call, &options).unwrap()), loaded);
         }
         let entry = entry_of(&call, &options).unwrap();
         assert!(entry.is_file());
@@ -120,7 +191,7 @@ mod tests {
             let mut changed = whole.clone();
             changed[bit / 8] ^= 1 << (bit % 8);
             std::fs::write(&entry, &changed).unwrap();
-            assert_eq!(read(&entry), None, "bit {bit}");
+            assert_eq!(read::<DataFacts>(&entry), None, "bit {bit}");
         }
         assert_eq!(facts(&call, &options).unwrap(), loaded);
         assert_eq!(read(&entry), Some(loaded.clone()));

@@ -43,7 +43,7 @@ pub use dataset::{
 };
 pub use edge_items::EdgeItems;
 pub use error::DataError;
-pub use facts_cache::facts;
+pub use facts_cache::{facts, facts_of};
 use features::scaling::Scale;
 pub use links::Links;
 use recognise::{Look, Recognised};
@@ -180,7 +180,8 @@ pub fn load(call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataErro
         });
     }
     let file_folder = options.file_folder.clone().or_else(|| options.base.clone());
-    if let Some(kept) = cache::read(call, options) {
+    let entry = cache::Entry::of(call, options);
+    if let Some(kept) = entry.as_ref().and_then(cache::Entry::read) {
         return Ok(Dataset { file_folder, ..kept });
     }
     let mut dataset = source.load(call, options)?;
@@ -189,7 +190,9 @@ pub fn load(call: &BoundCall, options: &DataOptions) -> Result<Dataset, DataErro
         ArgValue::Choice("minmax") => Some(Scale::MinMax),
         _ => None,
     });
-    cache::write(call, options, &dataset);
+    if let Some(entry) = entry {
+        entry.write(call, options, &dataset);
+    }
     dataset.file_folder = file_folder;
     Ok(dataset)
 }

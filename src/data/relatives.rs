@@ -2,6 +2,7 @@
 
 use super::report::copies;
 use super::{Columns, Dataset, DatasetParts, Features, SparseRows, Targets, Vocabulary};
+use crate::files::Array;
 use crate::kernels::graph::EdgeKinds;
 use std::ops::Range;
 use std::sync::Arc;
@@ -62,7 +63,7 @@ fn scaffolds_of(data: &Dataset) -> Dataset {
             }
         }
     }
-    let of_entries = |kinds: &EdgeKinds| EdgeKinds {
+    let of_entries = |kinds: &EdgeKinds<Array<u32>>| EdgeKinds {
         of_entry: Arc::new(entries.iter().map(|&entry| kinds.of_entry[entry as usize]).collect()),
         n_kinds: kinds.n_kinds,
     };
@@ -79,7 +80,7 @@ fn scaffolds_of(data: &Dataset) -> Dataset {
         targets: Targets::None,
         class_names: Vec::new(),
         fixed_split: None,
-        graph_ids: data.graph_ids.clone(),
+        graph_ids: data.graph_ids.to_vec(),
         vocabulary: Vocabulary::default(),
     })
 }

@@ -2,7 +2,7 @@
 
 use super::columns::KindLabels;
 use super::dataset::{Dataset, EdgeEdits, Targets, Unread};
-use crate::types::{Schema, TargetKind};
+use crate::types::{DataFacts, Schema, TargetKind};
 use serde::Serialize;
 
 /// The edges that a task is about.
@@ -124,16 +124,17 @@ impl Quantiles {
 
 impl Summary {
     pub fn of(data: &Dataset) -> Self {
+        Self::with_facts(data, &data.facts())
+    }
+
+    /// The same with the set's facts, which are known of data that was read before.
+    pub fn with_facts(data: &Dataset, facts: &DataFacts) -> Self {
         let adjacency = &data.adjacency;
-        let mut has_edge = vec![false; data.n_nodes()];
-        for target in 0..data.n_nodes() {
-            for &source in adjacency.row(target) {
-                has_edge[target] = true;
-                has_edge[source as usize] = true;
-            }
+        let mut has_edge: Vec<bool> = adjacency.offsets.windows(2).map(|pair| pair[0] < pair[1]).collect();
+        if !data.is_symmetric() {
+            adjacency.indices.iter().for_each(|&source| has_edge[source as usize] = true);
         }
         let graphs = || (0..data.n_graphs()).map(|graph| data.graph_nodes(graph));
-        let facts = data.facts();
         let mut classes: Vec<ClassCount> = data
             .class_names
             .iter()

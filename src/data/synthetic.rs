@@ -86,7 +86,7 @@ pub fn random_graphs(wanted: &RandomGraphs) -> Dataset {
     let values = normal(&mut rng, n_nodes * wanted.n_features);
     let classes = (0..wanted.n_graphs).map(|_| below(&mut rng, wanted.n_classes) as i64).collect();
     let edge_features = (wanted.n_edge_features > 0).then(|| Features::Dense {
-        values: normal(&mut rng, edges.len() * wanted.n_edge_features),
+        values: normal(&mut rng, edges.len() * wanted.n_edge_features).into(),
         width: wanted.n_edge_features,
     });
     let edge_kinds = (wanted.n_edge_kinds > 0).then(|| EdgeKinds {
@@ -100,7 +100,7 @@ pub fn random_graphs(wanted: &RandomGraphs) -> Dataset {
         edges,
         edge_features,
         edge_kinds,
-        features: Features::Dense { values, width: wanted.n_features },
+        features: Features::Dense { values: values.into(), width: wanted.n_features },
         targets: Targets::Classes(classes),
         class_names: (0..wanted.n_classes).map(|class| class.to_string()).collect(),
         fixed_split: None,
@@ -170,7 +170,7 @@ pub fn twin_graphs(wanted: &RandomGraphs) -> Dataset {
         targets: data.targets.clone(),
         class_names: data.class_names.clone(),
         fixed_split: None,
-        graph_ids: data.graph_ids.clone(),
+        graph_ids: data.graph_ids.to_vec(),
         vocabulary: Vocabulary::default(),
     })
 }
@@ -235,15 +235,15 @@ pub fn renumber_by(data: &Dataset, moved: &[u32]) -> Dataset {
     let parts = DatasetParts {
         name: data.name.clone(),
         task: data.task,
-        node_offsets: data.node_offsets.clone(),
+        node_offsets: data.node_offsets.to_vec(),
         edges,
         edge_features: data.edge_features.clone(),
-        edge_kinds: data.edge_kinds.clone(),
+        edge_kinds: data.edge_kinds.clone().map(EdgeKinds::held_as),
         features,
         targets,
         class_names: data.class_names.clone(),
         fixed_split,
-        graph_ids: data.graph_ids.clone(),
+        graph_ids: data.graph_ids.to_vec(),
         vocabulary: data.vocabulary.clone(),
     };
     let mut renumbered = match &data.edge_items {
@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn one_hot_columns_become_rows_with_a_single_one() {
-        let features = Features::OneHot { columns: vec![2, 0, 1], width: 3 };
+        let features = Features::OneHot { columns: vec![2, 0, 1].into(), width: 3 };
         let mut rows = vec![9.0];
         features.write_rows(1..3, &mut rows);
         assert_eq!(rows, [9.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);

@@ -189,7 +189,9 @@ pub fn batch_bytes(dataset: &Dataset, reads: EdgeReads, graphs: &Graphs) -> f64 
 
 /// Bytes of the data set as it is held in memory.
 pub fn dataset_bytes(dataset: &Dataset) -> f64 {
-    let csr = |csr: &crate::kernels::graph::Csr| 4 * (csr.offsets.len() + csr.indices.len());
+    let csr = |csr: &crate::kernels::graph::Csr<crate::files::Array<u32>>| {
+        4 * (csr.offsets.len() + csr.indices.len())
+    };
     let carried = dataset.edge_features.as_ref().map_or(0, Features::n_bytes)
         + dataset.edge_kinds.as_ref().map_or(0, |kinds| 4 * kinds.of_entry.len());
     let features = dataset.features.n_bytes();

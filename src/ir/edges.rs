@@ -159,8 +159,8 @@ fn values_of_edges_move_with_them_through_selections_and_renumberings() {
 #[test]
 fn below_a_selection_a_node_sums_the_edges_that_remain() {
     let mut data = nodes(4, &[(0, 1), (1, 2), (2, 3)]);
-    data.features = Features::Dense { values: vec![-1.0, 1.0, 2.0, 3.0], width: 1 };
-    data.edge_features = Some(Features::Dense { values: vec![1.0, 10.0, 100.0], width: 1 });
+    data.features = Features::Dense { values: vec![-1.0, 1.0, 2.0, 3.0].into(), width: 1 };
+    data.edge_features = Some(Features::Dense { values: vec![1.0, 10.0, 100.0].into(), width: 1 });
     let text =
         "model = topk(k = 3) -> edge_sum(edge = edges) -> topk(k = 2) -> edge_sum(edge = edges) -> sum";
     let model = compile(text, None);

@@ -1,19 +1,21 @@
 //! Sparse graphs as kernels read them.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// Sparse adjacency in CSR. Row `i` is a target node, its entries are the sources of its incoming edges, ascending.
 /// Parallel edges are entries of their own, beside each other; a self-loop is an entry on the diagonal.
+/// `W` holds the numbers: a vector, or an [`Array`](crate::files::Array) where they may lie in a mapped file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Csr {
+pub struct Csr<W = Vec<u32>> {
     /// `[n_rows + 1]`
-    pub offsets: Vec<u32>,
+    pub offsets: W,
     /// Column of each entry.
-    pub indices: Vec<u32>,
+    pub indices: W,
     pub n_cols: usize,
 }
 
-impl Csr {
+impl<W: Deref<Target = [u32]>> Csr<W> {
     pub fn n_rows(&self) -> usize {
         self.offsets.len() - 1
     }
@@ -29,6 +31,53 @@ impl Csr {
         let row = self.row(node);
         let first = row.partition_point(|&source| (source as usize) < node);
         row[first..].iter().take_while(|&&source| source as usize == node).count()
+    }
+
+    /// The reverse edges, rows ascending.
+    pub fn transpose(&self) -> Csr {
+        let mut offsets = vec![0u32; self.n_cols + 1];
+        for &col in self.indices.iter() {
+            offsets[col as usize + 1] += 1;
+        }
+        for col in 0..self.n_cols {
+            offsets[col + 1] += offsets[col];
+        }
+        let mut next = offsets.clone();
+        let mut indices = vec![0u32; self.indices.len()];
+        for row in 0..self.n_rows() {
+            for &col in self.row(row) {
+                let place = &mut next[col as usize];
+                indices[*place as usize] = row as u32;
+                *place += 1;
+            }
+        }
+        Csr { offsets, indices, n_cols: self.n_rows() }
+    }
+
+    /// The entry of `self` that each entry of [`Csr::transpose`] is: a bijection that maps the k-th of several parallel
+    /// edges to the k-th of their reverses. Linear in the entries.
+    pub fn transpose_entries(&self) -> Vec<u32> {
+        let mut next = vec![0u32; self.n_cols + 1];
+        for &col in self.indices.iter() {
+            next[col as usize + 1] += 1;
+        }
+        for col in 0..self.n_cols {
+            next[col + 1] += next[col];
+        }
+        let mut entries = vec![0u32; self.indices.len()];
+        for (entry, &col) in (0u32..).zip(self.indices.iter()) {
+            let place = &mut next[col as usize];
+            entries[*place as usize] = entry;
+            *place += 1;
+        }
+        entries
+    }
+}
+
+impl Csr {
+    /// The same with its numbers held in another way.
+    pub fn held_as<W: From<Vec<u32>>>(self) -> Csr<W> {
+        Csr { offsets: self.offsets.into(), indices: self.indices.into(), n_cols: self.n_cols }
     }
 
     /// Sorts directed edges (source, target) into rows by target, sources ascending.
@@ -83,46 +132,6 @@ impl Csr {
         let indices = order.iter().map(|&edge| edges[edge as usize].0).collect();
         (Csr { offsets, indices, n_cols: n_nodes }, order)
     }
-
-    /// The reverse edges, rows ascending.
-    pub fn transpose(&self) -> Csr {
-        let mut offsets = vec![0u32; self.n_cols + 1];
-        for &col in &self.indices {
-            offsets[col as usize + 1] += 1;
-        }
-        for col in 0..self.n_cols {
-            offsets[col + 1] += offsets[col];
-        }
-        let mut next = offsets.clone();
-        let mut indices = vec![0u32; self.indices.len()];
-        for row in 0..self.n_rows() {
-            for &col in self.row(row) {
-                let place = &mut next[col as usize];
-                indices[*place as usize] = row as u32;
-                *place += 1;
-            }
-        }
-        Csr { offsets, indices, n_cols: self.n_rows() }
-    }
-
-    /// The entry of `self` that each entry of [`Csr::transpose`] is: a bijection that maps the k-th of several parallel
-    /// edges to the k-th of their reverses. Linear in the entries.
-    pub fn transpose_entries(&self) -> Vec<u32> {
-        let mut next = vec![0u32; self.n_cols + 1];
-        for &col in &self.indices {
-            next[col as usize + 1] += 1;
-        }
-        for col in 0..self.n_cols {
-            next[col + 1] += next[col];
-        }
-        let mut entries = vec![0u32; self.indices.len()];
-        for (entry, &col) in (0u32..).zip(&self.indices) {
-            let place = &mut next[col as usize];
-            entries[*place as usize] = entry;
-            *place += 1;
-        }
-        entries
-    }
 }
 
 /// SplitMix64 of one number.
@@ -152,12 +161,19 @@ fn counting_sort(items: &[u32], n_keys: usize, key: impl Fn(u32) -> u32) -> (Vec
     (sorted, offsets)
 }
 
-/// What kind of edge (which relation) each entry of an adjacency is.
+/// What kind of edge (which relation) each entry of an adjacency is; `W` holds the numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EdgeKinds {
+pub struct EdgeKinds<W = Arc<Vec<u32>>> {
     /// Below `n_kinds`, in the order of the entries.
-    pub of_entry: Arc<Vec<u32>>,
+    pub of_entry: W,
     pub n_kinds: usize,
+}
+
+impl<W> EdgeKinds<W> {
+    /// The same with its numbers held in another way.
+    pub fn held_as<V: From<W>>(self) -> EdgeKinds<V> {
+        EdgeKinds { of_entry: self.of_entry.into(), n_kinds: self.n_kinds }
+    }
 }
 
 /// Which type each node is of, and which types the kinds of edges join.

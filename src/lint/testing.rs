@@ -74,7 +74,7 @@ pub fn dataset(graphs: &[(u32, &[(u32, u32)])], features: &[u32], classes: &[i64
         edge_features: None,
         edge_kinds: None,
         features: Features::OneHot {
-            columns: features.to_vec(),
+            columns: features.to_vec().into(),
             width: features.iter().max().map_or(1, |&column| column as usize + 1),
         },
         targets: Targets::Classes((0..graphs.len()).map(class).collect()),

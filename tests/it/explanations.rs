@@ -9,7 +9,6 @@ use hgnn::source::SourceMap;
 use hgnn::types::{Entity, TargetKind, Task};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Pages about files and machines, which no model text can show.
 fn needs_no_model(code: &str) -> bool {
@@ -92,7 +91,7 @@ pub fn small_data(name: &str) -> Dataset {
     }
     if name == "kinds" {
         let of_entry = (0..dataset.n_edges() as u32).map(|entry| entry % 2).collect();
-        dataset.edge_kinds = Some(EdgeKinds { of_entry: Arc::new(of_entry), n_kinds: 2 });
+        dataset.edge_kinds = Some(EdgeKinds { of_entry, n_kinds: 2 });
     }
     dataset
 }

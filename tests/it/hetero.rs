@@ -73,13 +73,13 @@ fn typed(
         edges: relations.iter().flat_map(|of| of.edges.iter().copied()).collect(),
         edge_features: None,
         edge_kinds: (n_kinds > 0).then(|| EdgeKinds { of_entry: Arc::new(kinds), n_kinds }),
-        features: Features::Dense { values, width },
+        features: Features::Dense { values: values.into(), width },
         targets: Targets::Classes(vec![0; of_node.len()]),
         class_names: ["a", "b", "c", "d"].map(str::to_owned).to_vec(),
         fixed_split: None,
         vocabulary: Vocabulary::default(),
     });
-    data.set_types(Types { schema, of_node });
+    data.set_types(Types { schema, of_node: of_node.into() });
     data
 }
 

@@ -43,7 +43,7 @@ fn dataset(graphs: &[Drawn]) -> Dataset {
         edges,
         edge_features: None,
         edge_kinds: None,
-        features: Features::OneHot { columns, width: 3 },
+        features: Features::OneHot { columns: columns.into(), width: 3 },
         targets: Targets::Classes((0..n_graphs as i64).map(|graph| graph % 2).collect()),
         class_names: vec!["0".into(), "1".into()],
         fixed_split: None,
@@ -210,7 +210,7 @@ fn labels_do_not_depend_on_how_features_are_kept() {
     let mut written = data.clone();
     let mut values = Vec::new();
     data.features.write_rows(0..data.n_nodes(), &mut values);
-    written.features = Features::Dense { values, width: 3 };
+    written.features = Features::Dense { values: values.into(), width: 3 };
     assert_eq!(alike("wl_kernel(3)", &written), alike("wl_kernel(3)", &data));
 }
 

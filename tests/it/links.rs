@@ -33,7 +33,7 @@ fn triples(n_nodes: u32, n_kinds: usize, triples: &[[u32; 3]]) -> Dataset {
             of_entry: Arc::new(triples.iter().map(|triple| triple[2]).collect()),
             n_kinds,
         }),
-        features: Features::Dense { values: Vec::new(), width: 0 },
+        features: Features::Dense { values: Vec::new().into(), width: 0 },
         targets: Targets::None,
         class_names: Vec::new(),
         fixed_split: None,
@@ -148,7 +148,8 @@ fn decoders_of_triples_and_their_losses_are_pygs() {
                 of_kind.extend(kinds.clone());
             }
             let mut batch = data.batch(&[0], dtype, &Device::Cpu).unwrap();
-            batch.graph = Arc::new((*batch.graph).clone().with_kinds(data.edge_kinds.clone()));
+            batch.graph =
+                Arc::new((*batch.graph).clone().with_kinds(data.edge_kinds.clone().map(EdgeKinds::held_as)));
             let (pairs, order) = links::pairs(n_nodes, n_kinds, &ends, &of_kind, &batch.graph.graph_offsets);
             batch.pairs = Some(Arc::new(pairs));
             let mut cx = network.training_cx(0);

@@ -217,14 +217,16 @@ fn rings(model: &Model) -> Dataset {
             nodes: vec![node_type("even"), node_type("odd")],
             relations: (0..4).map(relation).collect(),
         };
-        Types { schema, of_node }
+        Types { schema, of_node: of_node.into() }
     });
     let typed_kinds: Vec<u32> = edges.iter().map(kind).collect();
     let parts = DatasetParts {
         name: "rings".into(),
         task: Some(model.task),
-        features: Features::Dense { values: values(n_nodes, 4), width: 4 },
-        edge_features: reads.features.then(|| Features::Dense { values: values(edges.len(), 3), width: 3 }),
+        features: Features::Dense { values: values(n_nodes, 4).into(), width: 4 },
+        edge_features: reads
+            .features
+            .then(|| Features::Dense { values: values(edges.len(), 3).into(), width: 3 }),
         edge_kinds: reads.kinds.then(|| match is_typed {
             true => EdgeKinds { of_entry: Arc::new(typed_kinds), n_kinds: 4 },
             false => EdgeKinds {

@@ -16,7 +16,7 @@ fn dataset(edges: &[(u32, u32)], targets: Targets, split: Option<Split>) -> Resu
             width: 1,
         }),
         edge_kinds: None,
-        features: Features::Dense { values: vec![1.0; 5], width: 1 },
+        features: Features::Dense { values: vec![1.0; 5].into(), width: 1 },
         targets,
         class_names: ["a", "b", "c"].map(str::to_owned).to_vec(),
         fixed_split: split,
@@ -62,7 +62,7 @@ fn of_parallel_edges_each_has_a_reverse_of_its_own_target() {
     let edges = [(0, 1), (0, 1), (1, 0), (1, 0), (2, 2)];
     let data = dataset(&edges, Targets::Classes(vec![0, 1, 1, 0, 2]), None).unwrap();
     let items = data.edge_items.clone().unwrap();
-    assert_eq!((items.ends.clone(), data.n_items()), (vec![[0, 1], [0, 1], [2, 2]], 3));
+    assert_eq!((items.ends.as_slice(), data.n_items()), (&[[0, 1], [0, 1], [2, 2]][..], 3));
     // Entries of node 0 come first: those from node 1 in the order of the file, of classes 1 and 0.
     assert_eq!(items.entries, [[2, 1], [3, 0], [4, 4]]);
     let other = dataset(&edges, Targets::Classes(vec![0, 1, 1, 1, 2]), None).unwrap();

@@ -115,7 +115,7 @@ impl Block {
     fn computed(values: Vec<f32>, width: usize, [one, several]: [&str; 2]) -> Self {
         let what = if width == 1 { one } else { several }.to_owned();
         Self {
-            features: Features::Dense { values, width },
+            features: Features::Dense { values: values.into(), width },
             columns: vec![Columns::Named { what, count: width }],
         }
     }
@@ -201,7 +201,7 @@ pub fn read(
     for node in 0..n_nodes {
         blocks.iter().for_each(|block| block.features.write_rows(node..node + 1, &mut values));
     }
-    Ok(Prepared { features: Features::Dense { values, width }, columns, random_signs })
+    Ok(Prepared { features: Features::Dense { values: values.into(), width }, columns, random_signs })
 }
 
 /// The rows of several blocks, each without its zeros.
@@ -253,7 +253,7 @@ pub fn of_made(
 /// A single 1 on each node.
 pub fn ones(n_nodes: usize) -> Block {
     Block {
-        features: Features::Dense { values: vec![1.0; n_nodes], width: 1 },
+        features: Features::Dense { values: vec![1.0; n_nodes].into(), width: 1 },
         columns: vec![Columns::Constant],
     }
 }
@@ -281,15 +281,16 @@ pub fn with_rows_normalized(features: Features, n_rows: usize, call: &BoundCall)
         }
     };
     if let Features::Sparse(mut rows) = features {
-        for row in 0..rows.n_rows() {
-            divide(&mut rows.values[rows.offsets[row] as usize..rows.offsets[row + 1] as usize]);
+        let values = rows.values.make_mut();
+        for row in 0..rows.offsets.len() - 1 {
+            divide(&mut values[rows.offsets[row] as usize..rows.offsets[row + 1] as usize]);
         }
         return Features::Sparse(rows);
     }
     let mut values = Vec::with_capacity(n_rows * width);
     features.write_rows(0..n_rows, &mut values);
     values.chunks_exact_mut(width).for_each(divide);
-    Features::Dense { values, width }
+    Features::Dense { values: values.into(), width }
 }
 
 fn constant(call: &BoundCall, graphs: &Graphs, _: Option<&Vocabulary>) -> Result<Block, DataError> {

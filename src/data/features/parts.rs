@@ -1,11 +1,15 @@
 //! Connected parts of graphs, whatever the direction of the edges.
 
 use crate::kernels::graph::Csr;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 /// The part of each node of a graph, counted from 0 in the order of their first nodes, and how many there are.
 /// `outgoing` is `None` where every edge has its reverse.
-pub fn of_graph(nodes: &Range<usize>, incoming: &Csr, outgoing: Option<&Csr>) -> (Vec<u32>, usize) {
+pub fn of_graph<W: Deref<Target = [u32]>>(
+    nodes: &Range<usize>,
+    incoming: &Csr<W>,
+    outgoing: Option<&Csr<W>>,
+) -> (Vec<u32>, usize) {
     const NONE: u32 = u32::MAX;
     let mut part_of = vec![NONE; nodes.len()];
     let mut n_parts = 0;

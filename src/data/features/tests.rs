@@ -124,7 +124,7 @@ fn encodings_are_those_of_pytorch_geometric() {
         let call =
             parse_call("karate(features = [degree(raw)], normalize = rows)", &mut SourceMap::default())
                 .unwrap();
-        let values: Vec<f32> = (0..3 * n_nodes).map(|value| value as f32).collect();
+        let values = (0..3 * n_nodes).map(|value| value as f32).collect();
         let normalized = with_rows_normalized(Features::Dense { values, width: 3 }, n_nodes as usize, &call);
         let Features::Dense { values, .. } = normalized else { panic!("dense") };
         assert_close(name, &values, &table(&graph["normalized"]).concat());
@@ -276,7 +276,7 @@ fn dataset(list: &str) -> Dataset {
         edges,
         edge_features: None,
         edge_kinds: None,
-        features: Features::Dense { values: rows.values, width: rows.width },
+        features: Features::Dense { values: rows.values.into(), width: rows.width },
         targets: Targets::Classes(vec![0, 1, 0, 1]),
         class_names: vec!["0".into(), "1".into()],
         fixed_split: None,

@@ -8,6 +8,7 @@ mod negatives;
 pub use negatives::Sampler;
 
 use super::{Dataset, PartedBy, Split, Targets};
+use crate::files::Array;
 use crate::kernels::graph::{Csr, EdgeKinds, SparseGraph};
 use crate::types::{TargetKind, Task};
 use std::sync::Arc;
@@ -107,8 +108,8 @@ impl Links {
     /// The link of the entry from `first` to `second` of a kind.
     fn place_of(
         &self,
-        csr: &Csr,
-        kinds: Option<&EdgeKinds>,
+        csr: &Csr<Array<u32>>,
+        kinds: Option<&EdgeKinds<Array<u32>>>,
         first: u32,
         second: u32,
         kind: u32,
@@ -172,7 +173,7 @@ impl Links {
             of_entry: Arc::new(entries.iter().map(|&entry| of_entry[entry as usize]).collect()),
             n_kinds: *n_kinds,
         });
-        let graph = SparseGraph::new(adjacency, transpose, Arc::new(data.node_offsets.clone()));
+        let graph = SparseGraph::new(adjacency, transpose, Arc::new(data.node_offsets.to_vec()));
         (graph.with_kinds(kinds), entries)
     }
 

@@ -13,7 +13,7 @@ fn data(edges: &[(u32, u32)], kinds: Option<(&[u32], usize)>, n_nodes: u32) -> D
         edges: edges.to_vec(),
         edge_features: None,
         edge_kinds: kinds.map(|(kinds, n_kinds)| EdgeKinds { of_entry: Arc::new(kinds.to_vec()), n_kinds }),
-        features: Features::Dense { values: vec![1.0; n_nodes as usize], width: 1 },
+        features: Features::Dense { values: vec![1.0; n_nodes as usize].into(), width: 1 },
         targets: Targets::None,
         class_names: Vec::new(),
         fixed_split: None,
@@ -76,7 +76,7 @@ fn triples_are_links_and_their_reverses_belong_to_them() {
 #[test]
 fn pairs_keep_their_order_and_kinds() {
     let data = data(&both(&[(0, 1)]), None, 4);
-    let offsets = Arc::new(data.node_offsets.clone());
+    let offsets = Arc::new(data.node_offsets.to_vec());
     let (graph, order) = pairs(4, 2, &[[3, 0], [0, 3], [1, 0], [2, 3]], &[1, 0, 0, 1], &offsets);
     assert_eq!(graph.adjacency.row(0), [1, 3]);
     assert_eq!(graph.adjacency.row(3), [0, 2]);

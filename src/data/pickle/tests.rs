@@ -68,12 +68,12 @@ fn dictionaries_arrays_and_matrices_are_read() {
     assert_eq!(read_array(&array(&[2], b"f8", &real)).values, [0.5, -1.25]);
     let rows = read(&matrix(&[1, 0, 2]), MAX).unwrap().sparse().unwrap();
     assert_eq!(
-        (rows.offsets, rows.columns, rows.values, rows.width),
-        (vec![0, 1, 3], vec![1, 0, 2], vec![2.0, 1.0, 4.0], 3)
+        (&rows.offsets[..], &rows.columns[..], &rows.values[..], rows.width),
+        (&[0, 1, 3][..], &[1, 0, 2][..], &[2.0, 1.0, 4.0][..], 3)
     );
     // Columns in any order; two values of one place are added up.
     let rows = read(&matrix(&[1, 2, 2]), MAX).unwrap().sparse().unwrap();
-    assert_eq!((rows.columns, rows.values), (vec![1, 2], vec![2.0, 5.0]));
+    assert_eq!((&rows.columns[..], &rows.values[..]), (&[1, 2][..], &[2.0, 5.0][..]));
 }
 
 #[test]

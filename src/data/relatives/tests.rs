@@ -28,7 +28,7 @@ fn molecules(list: &[(&str, &[Bond])]) -> Dataset {
         edges,
         edge_features: None,
         edge_kinds: Some(EdgeKinds { of_entry: Arc::new(kinds), n_kinds: 3 }),
-        features: Features::OneHot { columns, width: 3 },
+        features: Features::OneHot { columns: columns.into(), width: 3 },
         targets: Targets::None,
         class_names: Vec::new(),
         fixed_split: None,

@@ -2,7 +2,7 @@
 
 use crate::data::dataset::{Dataset, Targets};
 use crate::settings::protocol::split::k_fold;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ const MAX_STEPS: usize = 20_000;
 /// Comparisons of two graphs, over the whole set.
 const MAX_COMPARISONS: usize = 200_000;
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Copies {
     /// Groups of graphs that are the same, with features and what edges carry.
     pub n_groups: usize,

@@ -1,7 +1,7 @@
 //! How many edges lie between the two nodes of a graph that are farthest apart.
 
 use crate::data::dataset::Dataset;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Searches from one node are made from every node of graphs up to this size.
@@ -14,7 +14,7 @@ const N_SWEEPS: usize = 4;
 const MAX_STEPS: usize = 400_000_000;
 
 /// Over all graphs, along edges in either direction; parts that no path joins are looked at each by itself.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Diameter {
     pub largest: usize,
     pub mean: f64,

@@ -2,10 +2,10 @@
 
 use crate::data::dataset::{Dataset, Targets};
 use crate::types::Entity;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Over the edges whose two ends have a class and differ.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Homophily {
     /// Share of these edges whose ends are of one class (Zhu et al. 2020).
     pub edge: f64,

@@ -8,7 +8,9 @@ pub mod page;
 
 use super::columns::Columns;
 use super::dataset::{Dataset, Features};
-use serde::Serialize;
+use super::{DataOptions, cache};
+use crate::args::BoundCall;
+use serde::{Deserialize, Serialize};
 
 pub use copies::Copies;
 pub use diameter::Diameter;
@@ -18,7 +20,7 @@ pub use homophily::Homophily;
 const MAX_COLUMNS: usize = 2_000;
 
 /// The figures of `hgnnc data` that take more than one look at the data.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     pub diameter: Diameter,
     /// Columns of the node features, the first of many.
@@ -34,7 +36,7 @@ pub struct Report {
 }
 
 /// One column of features.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ColumnFacts {
     /// What the data calls it, else its place from 1.
     pub name: String,
@@ -46,7 +48,7 @@ pub struct ColumnFacts {
 }
 
 /// The graph with most nodes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Largest {
     /// Its number as its source counts, and its name where it has one.
     pub id: u32,
@@ -57,6 +59,12 @@ pub struct Largest {
 }
 
 impl Report {
+    /// Of the set that a call has made: the figures of a large one are kept with it, and computed once.
+    pub fn of_call(call: &BoundCall, options: &DataOptions, data: &Dataset) -> Self {
+        cache::Entry::of(call, options)
+            .map_or_else(|| Self::of(data), |entry| entry.report(data, || Self::of(data)))
+    }
+
     pub fn of(data: &Dataset) -> Self {
         let largest = (0..data.n_graphs()).rev().max_by_key(|&graph| data.graph_nodes(graph).len());
         Self {
@@ -232,12 +240,10 @@ mod tests {
     #[test]
     fn columns_are_described_alike_however_they_are_kept() {
         use crate::data::SparseRows;
-        let dense = Features::Dense { values: vec![1.0, 0.0, -2.0, 0.0, 0.5, 0.0], width: 2 };
+        let dense = Features::Dense { values: vec![1.0, 0.0, -2.0, 0.0, 0.5, 0.0].into(), width: 2 };
         let mut rows = SparseRows::new(2);
         for value in [1.0, -2.0, 0.5] {
-            rows.columns.push(0);
-            rows.values.push(value);
-            rows.offsets.push(rows.columns.len() as u32);
+            rows.push_row(std::iter::once((0, value)));
         }
         let (dense, sparse) = (columns(&dense, 3, &[]), columns(&Features::Sparse(rows), 3, &[]));
         assert_eq!(dense, sparse);
@@ -265,7 +271,7 @@ mod tests_support {
                 .collect(),
             edge_features: None,
             edge_kinds: None,
-            features: Features::Dense { values: Vec::new(), width: 0 },
+            features: Features::Dense { values: Vec::new().into(), width: 0 },
             targets: Targets::None,
             class_names: Vec::new(),
             fixed_split: None,

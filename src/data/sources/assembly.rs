@@ -372,7 +372,7 @@ impl<'a> Asked<'a> {
         if let (Some(known), 0) = (known, n_items) {
             let width = known.iter().map(Columns::width).sum();
             return Ok(Block {
-                features: Features::Dense { values: Vec::new(), width },
+                features: Features::Dense { values: Vec::new().into(), width },
                 columns: known.clone(),
             });
         }
@@ -617,7 +617,7 @@ fn put_together(
     let columns: Vec<Columns> = parts.iter().map(|(_, block)| block.clone()).collect();
     if let [(Part::OneHot(places), _)] = parts.as_mut_slice() {
         let places = std::mem::take(places);
-        return Ok(Block { features: Features::OneHot { columns: places, width }, columns });
+        return Ok(Block { features: Features::OneHot { columns: places.into(), width }, columns });
     }
     if let [(Part::Numbers(numbers), _)] = parts.as_slice()
         && let [Column { cells: Cells::Sparse(rows), .. }] = numbers.as_slice()
@@ -675,7 +675,7 @@ fn put_together(
         }
         first += block.width();
     }
-    Ok(Block { features: Features::Dense { values, width }, columns })
+    Ok(Block { features: Features::Dense { values: values.into(), width }, columns })
 }
 
 /// The features of the nodes that the call asks for; where it leaves them open, those of the model.

@@ -406,7 +406,7 @@ mod tests {
         let set = load(SET, &[]).expect("whole");
         assert_eq!((set.name.as_str(), set.n_graphs(), set.n_nodes(), set.n_edges()), ("SET", 2, 5, 8));
         assert!(set.is_symmetric());
-        assert_eq!(set.features, Features::OneHot { columns: vec![0, 0, 4, 0, 0], width: 5 });
+        assert_eq!(set.features, Features::OneHot { columns: vec![0, 0, 4, 0, 0].into(), width: 5 });
         assert_eq!(set.targets, Targets::Classes(vec![1, 0]));
         assert_eq!(set.class_names, ["-1", "0"]);
         let windows = load(&SET.replace('\n', "\r\n").replace(' ', "\t"), &[]).expect("the same");
@@ -427,7 +427,7 @@ mod tests {
     fn values_behind_the_neighbours_are_attributes() {
         let set = load("1\n2 0\n0 1 1 0.5 -2\n1 1 0 1e3 4\n", &[]).expect("whole");
         let rows = vec![0.5, -2.0, 1.0, 0.0, 1000.0, 4.0, 0.0, 1.0];
-        assert_eq!(set.features, Features::Dense { values: rows, width: 4 });
+        assert_eq!(set.features, Features::Dense { values: rows.into(), width: 4 });
     }
 
     #[test]

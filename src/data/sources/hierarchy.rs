@@ -77,7 +77,7 @@ impl Source for Hierarchy {
             node_offsets.push(base + graph.colours.len() as u32);
         }
         let own = Block {
-            features: Features::OneHot { columns, width: shape.communities },
+            features: Features::OneHot { columns: columns.into(), width: shape.communities },
             columns: vec![Columns::Named { what: "colours of hierarchy()".into(), count: shape.communities }],
         };
         let prepared = features::of_made(call, options, (&node_offsets, &edges), own)?;

@@ -156,8 +156,8 @@ mod tests {
              \"target\": [0.7, 1]}",
         )
         .expect("whole");
-        assert_eq!(set.features, Features::Dense { values: vec![0.5, 1.0, 0.0, 1.0], width: 2 });
-        assert_eq!(set.edge_features, Some(Features::Dense { values: vec![2.5, 2.5], width: 1 }));
+        assert_eq!(set.features, Features::Dense { values: vec![0.5, 1.0, 0.0, 1.0].into(), width: 2 });
+        assert_eq!(set.edge_features, Some(Features::Dense { values: vec![2.5, 2.5].into(), width: 1 }));
         assert!(set.is_symmetric());
         assert_eq!(set.targets, Targets::Values { values: vec![0.7, 1.0], n_values: 2 });
     }
@@ -222,7 +222,7 @@ mod tests {
     fn labels_of_nodes_and_edges_are_one_hot_and_edges_have_kinds() {
         let set = load("{\"node_labels\": [4, 6], \"edges\": [[0, 1], [1, 0]], \"edge_labels\": [\"b\", \"a\"], \"label\": 1}")
             .expect("whole");
-        assert_eq!(set.features, Features::OneHot { columns: vec![0, 2], width: 3 });
+        assert_eq!(set.features, Features::OneHot { columns: vec![0, 2].into(), width: 3 });
         assert_eq!((set.n_edge_kinds(), set.n_edge_features()), (2, 2));
         assert_eq!(set.vocabulary.edge_kinds.expect("kinds").names, ["a", "b"]);
     }

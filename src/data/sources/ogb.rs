@@ -395,7 +395,7 @@ impl Set {
             let table = text.reals(pairs.len(), "features of an edge (real numbers)")?;
             expect_rows(&name, table.n_rows, pairs.len(), "edge")?;
             if table.n_rows > 0 {
-                edge_features = Some(Features::Dense { values: table.values, width: table.width });
+                edge_features = Some(Features::Dense { values: table.values.into(), width: table.width });
             }
         }
         Ok(EdgeList { pairs, features: edge_features, kinds: None, rows: None })
@@ -408,14 +408,14 @@ impl Set {
             expect_rows(&name, table.n_rows, n_nodes, "node")?;
             let width = table.width;
             return Ok(Block {
-                features: Features::Dense { values: table.values, width },
+                features: Features::Dense { values: table.values.into(), width },
                 columns: vec![Columns::Attributes { count: width }],
             });
         }
         let stated = self.meta("num_features")?;
         let Some(text) = self.files.open("node-feat-sparse.csv")? else {
             return Ok(Block {
-                features: Features::Dense { values: Vec::new(), width: 0 },
+                features: Features::Dense { values: Vec::new().into(), width: 0 },
                 columns: Vec::new(),
             });
         };

@@ -523,7 +523,7 @@ mod tests {
         );
         assert_eq!(
             set.features,
-            Features::Dense { values: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.0, 0.0], width: 2 }
+            Features::Dense { values: vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.0, 0.0].into(), width: 2 }
         );
         assert_eq!((set.n_edge_features(), set.n_edge_kinds(), set.names.nodes.len()), (3, 2, 0));
         assert_eq!(set.vocabulary.edge_kinds.expect("kinds").names, ["7", "9"]);
@@ -553,7 +553,7 @@ mod tests {
         assert_eq!(set.vocabulary.columns, trained.columns);
         assert_eq!(
             set.features,
-            Features::Dense { values: vec![2.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0], width: 4 }
+            Features::Dense { values: vec![2.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0].into(), width: 4 }
         );
         assert_eq!(again("charge,id,atom\n2,b,O\n1,a,Xe\n").expect_err("unseen").line, Some(3));
         assert_eq!(again("id,atom\nb,O\na,C\n").expect_err("no charge").code, "data::other_columns");

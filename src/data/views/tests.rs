@@ -53,7 +53,8 @@ fn a_walk_that_finds_no_way_on_stays() {
 #[test]
 fn walks_go_along_edges_of_the_data() {
     let data = graphs();
-    let one = Dataset { node_offsets: vec![0, data.n_nodes() as u32], graph_ids: vec![1], ..data };
+    let one =
+        Dataset { node_offsets: vec![0, data.n_nodes() as u32].into(), graph_ids: vec![1].into(), ..data };
     let all: Vec<u32> = (0..one.n_nodes() as u32).collect();
     let some = Walks { length: 6, context: 4, per_node: 2, p: 0.5, q: 2.0, negatives: 3 };
     let pairs = some.pairs(&one, &all, 5, &Device::Cpu).unwrap();

@@ -6,11 +6,13 @@
 use super::{Pairs, seed_of};
 use crate::args::Args;
 use crate::data::{Dataset, links};
+use crate::files::Array;
 use crate::kernels::graph::Csr;
 use crate::kernels::map_each;
 use crate::rng::{below, generator, unit};
 use candle_core::{DType, Device, Result, Tensor};
 use rand_chacha::ChaCha8Rng;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// How walks are drawn and cut into windows: the arguments of `skip_gram`.
@@ -47,7 +49,12 @@ impl Walks {
     }
 
     /// A walk from a node: `length + 1` nodes, the first included.
-    pub fn walk(&self, edges: &Csr, start: u32, rng: &mut ChaCha8Rng) -> Vec<u32> {
+    pub fn walk<W: Deref<Target = [u32]>>(
+        &self,
+        edges: &Csr<W>,
+        start: u32,
+        rng: &mut ChaCha8Rng,
+    ) -> Vec<u32> {
         let mut walk = Vec::with_capacity(self.length + 1);
         walk.push(start);
         let most = (1.0 / self.p).max(1.0).max(1.0 / self.q);
@@ -89,7 +96,7 @@ impl Walks {
     }
 
     /// The pairs of one node: those of its walks, then those that were drawn.
-    fn of_node(&self, edges: &Csr, node: u32, seed: u64) -> Vec<[u32; 2]> {
+    fn of_node(&self, edges: &Csr<Array<u32>>, node: u32, seed: u64) -> Vec<[u32; 2]> {
         let mut rng = generator(seed_of(seed, u64::from(node)), 0);
         let mut pairs = Vec::with_capacity(self.n_pairs() * (1 + self.negatives));
         for _ in 0..self.per_node {

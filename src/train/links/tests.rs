@@ -241,7 +241,7 @@ fn scores_that_are_products_are_found_and_equal_nodes_tie() {
     // All nodes of a graph without features of its own are one and the same.
     let data = graph(false);
     let mut same = data.clone();
-    same.features = crate::data::Features::Dense { values: vec![0.37; 20 * 3], width: 3 };
+    same.features = crate::data::Features::Dense { values: vec![0.37; 20 * 3].into(), width: 3 };
     let split = parts(&same);
     let model = compile("task = link_prediction\nmodel = linear(5) -> inner_product", Some(&same.facts()));
     let network = Network::build(&model, &same.facts(), DType::F32, &Device::Cpu, 3).unwrap();

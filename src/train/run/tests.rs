@@ -40,7 +40,7 @@ pub(super) fn cycles(kind: TargetKind) -> Dataset {
         edges,
         edge_features: None,
         edge_kinds: None,
-        features: Features::Dense { values, width: 2 },
+        features: Features::Dense { values: values.into(), width: 2 },
         targets: match kind {
             TargetKind::Classification => Targets::Classes(classes),
             // Whether a graph is even, and the same where it is known.
@@ -485,8 +485,10 @@ fn a_checkpoint_says_what_differs_from_the_file_and_the_data() {
     let checkpoint = path.join("checkpoint.safetensors");
     let open = || SavedModel::open(&checkpoint, &Device::Cpu);
 
-    let narrow =
-        Dataset { features: Features::Dense { values: vec![1.0; dataset.n_nodes()], width: 1 }, ..dataset };
+    let narrow = Dataset {
+        features: Features::Dense { values: vec![1.0; dataset.n_nodes()].into(), width: 1 },
+        ..dataset
+    };
     let error = open().unwrap().check_data(&narrow, false).unwrap_err();
     assert!(error.to_string().contains("2 node features, but cycles has 1"), "{error}");
     let renamed = Dataset { class_names: vec!["even".into(), "other".into()], ..classes() };

@@ -37,7 +37,7 @@ fn skewed(entity: Entity, kind: TargetKind) -> Dataset {
     Dataset::new(DatasetParts {
         name: "skewed".into(),
         task: dataset.task,
-        node_offsets: dataset.node_offsets.clone(),
+        node_offsets: dataset.node_offsets.to_vec(),
         edges: (0..dataset.n_nodes())
             .flat_map(|node| dataset.adjacency.row(node).iter().map(move |&source| (source, node as u32)))
             .collect(),
@@ -47,7 +47,7 @@ fn skewed(entity: Entity, kind: TargetKind) -> Dataset {
         targets: dataset.targets,
         class_names: dataset.class_names,
         fixed_split: None,
-        graph_ids: dataset.graph_ids,
+        graph_ids: dataset.graph_ids.to_vec(),
         vocabulary: dataset.vocabulary,
     })
 }

@@ -347,7 +347,7 @@ impl Named {
                         .whole("data::too_large", "has more rows than fit the limit")
                         .help("allow more with `--max-data-size`"));
                 }
-                let mut rows = SparseRows::new(matrix.n_columns);
+                let (mut offsets, mut columns, mut values) = (vec![0u32], Vec::new(), Vec::new());
                 let mut before = None;
                 for entry in order {
                     let (row, column) = matrix.entries[entry as usize];
@@ -358,16 +358,18 @@ impl Named {
                             .help("call `matrix.sum_duplicates()` before it is written"));
                     }
                     before = Some((row, column));
-                    while rows.offsets.len() <= row as usize {
-                        rows.offsets.push(rows.columns.len() as u32);
+                    while offsets.len() <= row as usize {
+                        offsets.push(columns.len() as u32);
                     }
-                    rows.columns.push(column);
-                    rows.values.push(matrix.values[entry as usize]);
+                    columns.push(column);
+                    values.push(matrix.values[entry as usize]);
                 }
-                while rows.offsets.len() <= matrix.n_rows {
-                    rows.offsets.push(rows.columns.len() as u32);
+                while offsets.len() <= matrix.n_rows {
+                    offsets.push(columns.len() as u32);
                 }
                 matrix.entries.clear();
+                let (offsets, columns, values) = (offsets.into(), columns.into(), values.into());
+                let rows = SparseRows { offsets, columns, values, width: matrix.n_columns };
                 return Ok(Some((Cells::Sparse(rows), matrix.n_rows, matrix.file)));
             }
         }

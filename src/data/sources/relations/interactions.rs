@@ -98,7 +98,8 @@ impl Source for Interactions {
         let edges: Vec<(u32, u32)> =
             all().flat_map(|&[user, item, _]| [(user, item), (item, user)]).collect();
         let node_offsets = vec![0, n_users + items.all.len() as u32];
-        let own = Block { features: Features::Dense { values: Vec::new(), width: 0 }, columns: Vec::new() };
+        let own =
+            Block { features: Features::Dense { values: Vec::new().into(), width: 0 }, columns: Vec::new() };
         let prepared = features::of_made(call, options, (&node_offsets, &edges), own)?;
         let mut dataset = Dataset::new(DatasetParts {
             name: place.name.clone(),

@@ -82,7 +82,8 @@ impl Source for Triples {
         }
         let n_kinds = if has_inverse { 2 * n_relations } else { n_relations };
         let node_offsets = vec![0, entities.all.len() as u32];
-        let own = Block { features: Features::Dense { values: Vec::new(), width: 0 }, columns: Vec::new() };
+        let own =
+            Block { features: Features::Dense { values: Vec::new().into(), width: 0 }, columns: Vec::new() };
         let prepared = features::of_made(call, options, (&node_offsets, &edges), own)?;
         let reverses = relations.all.iter().filter(|_| has_inverse).map(|name| format!("reverse of {name}"));
         let labels = KindLabels {

@@ -55,7 +55,7 @@ pub fn read(
         (Some(Features::OneHot { columns, .. }), [Columns::Labels { values, unseen }])
             if known.is_none_or(|known| known.values == *values) =>
         {
-            Some((columns.clone(), values.clone(), unseen.clone()))
+            Some((columns.to_vec(), values.clone(), unseen.clone()))
         }
         _ if target == "edge_labels" => None,
         _ => match read_labels(files, Item::Edge, n_edges)? {

@@ -231,14 +231,14 @@ pub fn of_files(
     }
     let table = if wants_labels { read_labels(files, item, n_items)? } else { None };
     let Some((name, table)) = table else {
-        return Ok((Features::Dense { values: attributes.values, width: attributes.width }, columns));
+        return Ok((Features::Dense { values: attributes.values.into(), width: attributes.width }, columns));
     };
     let known = known.map(|known| item.known_labels(known)).filter(|known| !known.is_empty());
     let (places, labels) = label_columns(&name, &table, item, known.as_deref())?;
     let width = labels.iter().map(Columns::width).sum();
     columns.extend(labels);
     if !wants_attributes && table.width == 1 {
-        return Ok((Features::OneHot { columns: places, width }, columns));
+        return Ok((Features::OneHot { columns: places.into(), width }, columns));
     }
     let total = attributes.width + width;
     // A small file can ask for many columns of many nodes, most of them zeros.
@@ -269,7 +269,7 @@ pub fn of_files(
             out[attributes.width + column as usize] = 1.0;
         }
     }
-    Ok((Features::Dense { values, width: total }, columns))
+    Ok((Features::Dense { values: values.into(), width: total }, columns))
 }
 
 /// The labels of all nodes or edges as they stand in the file; `None` where there is none.

@@ -156,7 +156,7 @@ fn a_directed_set_keeps_its_directions() {
     assert!(!data.is_symmetric());
     // A line is `source, target`, as in PyG: node 2 (row 1) hears node 1.
     assert_eq!((data.adjacency.row(0), data.adjacency.row(1)), (&[][..], &[0][..]));
-    assert_eq!(data.reverse, Some(data.adjacency.transpose()));
+    assert_eq!(data.reverse, Some(data.adjacency.transpose().held_as()));
 }
 
 #[test]
