@@ -28,7 +28,6 @@ const fn is(op: &'static str) -> Here {
 /// Why something has no counterpart, in words that follow "has no counterpart here yet: ".
 const EDGES: &str = "no operator reads edge features in its way";
 const POSITIONS: &str = "no stage reads positions of nodes";
-const HYPERGRAPHS: &str = "graphs have no hyperedges";
 const OPERATOR: &str = "the language has no such operator";
 
 /// Layers, poolings, readouts, norms and functions: what can stand in a pipeline.
@@ -347,7 +346,22 @@ pub static STAGES: &[Word] = &[
         &[],
         is("svm"),
     ),
-    word(&["HypergraphConv"], Pyg, WIDTHS, NotYet { why: HYPERGRAPHS, nearest: "gcn" }),
+    word(
+        &["HypergraphConv", "HyperConv", "HGNNConv", "HypergraphAttention"],
+        Pyg,
+        &[
+            "in_channels",
+            "out_channels",
+            "use_attention",
+            "attention_mode",
+            "heads",
+            "concat",
+            "negative_slope",
+            "dropout",
+            "bias",
+        ],
+        is("hypergraph"),
+    ),
     word(
         &["SchNet", "DimeNet", "EGNN", "EGNNConv", "ViSNet", "EquivariantConv", "CFConv", "PaiNN"],
         Pyg,
@@ -1607,6 +1621,7 @@ pub static ARGUMENTS: &[Argument] = &[
         Dgl,
         Called(&["heads"]),
     ),
+    argument(&["use_attention", "attention_mode"], Pyg, Called(&["attention"])),
     argument(&["concat_heads", "concatenate", "merge"], Keras, Called(&["concat"])),
     argument(
         &["alpha", "slope", "leaky_slope", "negative_slope", "leakyrelu_slope"],

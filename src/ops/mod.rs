@@ -126,6 +126,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &conv::x_conv::XConv,
     &conv::hgt::Hgt,
     &conv::han::Han,
+    &conv::hypergraph::Hypergraph,
     // Poolings.
     &pool::diffpool::DiffPool,
     &pool::topk::TopK,

@@ -71,6 +71,7 @@ shipped! {
     "nodes/gat",
     "nodes/gcn",
     "nodes/gcn2",
+    "nodes/hypergraph",
     "nodes/sgc",
     "nodes/ssgc",
     "nodes/supergat",

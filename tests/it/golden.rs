@@ -740,8 +740,8 @@ fn check_padded(name: &str, op: &str) {
 }
 
 /// Convolutions whose counterpart runs nowhere here (`spline`), or follows another convention (`pan`), and those of nodes of several
-/// types, which `hetero.rs` compares.
-const WITHOUT_FILES: [&str; 4] = ["spline", "pan", "hgt", "han"];
+/// types, which `hetero.rs` compares; hyperedges are rows of their own in `hypergraphs_are_pygs`.
+const WITHOUT_FILES: [&str; 5] = ["spline", "pan", "hgt", "han", "hypergraph"];
 
 /// Every file of a class that a convolution names as its counterpart.
 #[test]
@@ -763,6 +763,76 @@ fn convolutions_are_pygs() {
         }
     }
     assert!(failed.is_empty(), "{failed:?}");
+}
+
+/// Nodes and hyperedges as rows of one graph, whose edges lead from members to hyperedges, or both ways: the rows of the nodes are PyG's.
+#[test]
+fn hypergraphs_are_pygs() {
+    let op = operator::find("hypergraph");
+    let map = weight_map(op);
+    let cases = cases_of(op.pyg().class);
+    assert_eq!(cases.len(), 4);
+    for (name, tolerance, goes_back) in cases.iter().flat_map(|name| {
+        TOLERANCES.iter().flat_map(move |tolerance| [false, true].map(move |back| (name, tolerance, back)))
+    }) {
+        let case = load(name);
+        let (n, width) = (case.inputs["x"].shape[0], case.inputs["x"].shape[1]);
+        let members = edges(&case.inputs["hyperedge_index"]);
+        let n_hyperedges = members.iter().map(|member| member.1 as usize + 1).max().unwrap();
+        let zeros = Stored { shape: vec![n_hyperedges, width], data: vec![0.0; n_hyperedges * width] };
+        let of_hyperedges = case.inputs.get("hyperedge_attr").unwrap_or(&zeros);
+        assert_eq!(of_hyperedges.shape, zeros.shape);
+        let rows = Stored {
+            shape: vec![n + n_hyperedges, width],
+            data: [&case.inputs["x"].data[..], &of_hyperedges.data].concat(),
+        };
+        let there = members.iter().map(|&(node, hyperedge)| (node, n as u32 + hyperedge));
+        let back = there.clone().filter(|_| goes_back).map(|(node, hyperedge)| (hyperedge, node));
+        let edges: Vec<(u32, u32)> = there.clone().chain(back).collect();
+        let graph = sparse_graph(&edges, &[n + n_hyperedges]);
+        let variable = |stored: &Stored| Var::from_tensor(&stored.tensor(tolerance.dtype)).unwrap();
+        let value = |x: &Var| Value { x: x.as_tensor().clone(), structure: Structure::Sparse(graph.clone()) };
+        let x = variable(&rows);
+        // Numbers of nodes are those of no hyperedge.
+        let weight = case.inputs.get("hyperedge_weight").map(|weight| {
+            let data = [vec![7.0; n], weight.data.clone()].concat();
+            variable(&Stored { shape: vec![n + n_hyperedges, 1], data })
+        });
+        let mut given = written(&case, op);
+        if weight.is_some() {
+            given.push(("hyperedge_weight", ArgValue::Pipeline));
+            given.push(("weighted_messages", ArgValue::Bool(false)));
+        }
+        let mut types = vec![ty(Entity::Nodes, 0, None, width)];
+        types.extend(weight.is_some().then(|| ty(Entity::Nodes, 0, None, 1)));
+        let types: Vec<&Type> = types.iter().collect();
+        let lone =
+            Lone::build(op, &args(op, &given), &types, tolerance.dtype, |spec| from_pyg(&case, &map, spec));
+        let values: Vec<Value> = [&x].into_iter().chain(&weight).map(value).collect();
+        let made = lone.run(&values.iter().collect::<Vec<_>>(), &mut following()).unwrap();
+        let made = made.x.narrow(0, 0, n).unwrap();
+        let what = format!("{name} {:?}, way back: {goes_back}", tolerance.dtype);
+        assert_close(&what, &numbers(&made), &case.outputs["out"].data, tolerance.values);
+        let cotangent = case.cotangents["out"].tensor(tolerance.dtype);
+        let gradients = (made * cotangent).unwrap().sum_all().unwrap().backward().unwrap();
+        for (of, theirs) in &case.grads {
+            let of_rows = |var: &Var, start: usize, len: usize| {
+                gradients.get(var).unwrap().narrow(0, start, len).unwrap()
+            };
+            let ours = match of.as_str() {
+                "x" => of_rows(&x, 0, n),
+                "hyperedge_attr" => of_rows(&x, n, n_hyperedges),
+                "hyperedge_weight" => of_rows(weight.as_ref().unwrap(), n, n_hyperedges),
+                param => {
+                    let param = param.strip_prefix("param:").unwrap();
+                    let (_, ours, how) = map.iter().find(|(theirs, ..)| *theirs == param).unwrap();
+                    to_pyg(gradients.get(lone.weights.get(ours)).unwrap(), *how, &theirs.shape)
+                }
+            };
+            let what = format!("{what}, gradient of {of}");
+            assert_close(&what, &numbers(&ours), &theirs.data, tolerance.gradients);
+        }
+    }
 }
 
 /// The loss of attention. Which pairs are drawn is given there, and here a graph that links all others leaves one: the term of that pair

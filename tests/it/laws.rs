@@ -300,8 +300,8 @@ fn inputs_for(op: &'static dyn Operator, args: &Args, entity: Entity) -> Option<
         }
     }
     let is_accepted = |inputs: &[Type]| infer(op, args, &inputs.iter().collect::<Vec<_>>()).is_ok();
-    // What stands beside the input may have to be as wide, or to lie in space.
-    for width in [WIDTH, 3] {
+    // What stands beside the input may have to be as wide, to lie in space, or to be one number.
+    for width in [WIDTH, 3, 1] {
         if is_accepted(&inputs) {
             break;
         }
@@ -862,6 +862,19 @@ fn convolutions_read_the_sources_of_incoming_edges() {
                 reads[pair] = turned || (direction == "both" && along[pair]);
             }
         }
+        // Members of a hyperedge read each other, and what is a member of none reads its own.
+        if setting.op.name() == "hypergraph" {
+            let leads = reads.clone();
+            let leads = |from: usize, to: usize| leads[to * n + from];
+            for pair in 0..n * n {
+                let (row, other) = (pair / n, pair % n);
+                let is_in_none = !(0..n).any(|hyperedge| leads(row, hyperedge));
+                reads[pair] = match is_in_none {
+                    true => leads(other, row),
+                    false => (0..n).any(|hyperedge| leads(row, hyperedge) && leads(other, hyperedge)),
+                };
+            }
+        }
         // What several steps of messages reach.
         let n_steps = match setting.op.name() {
             "gated_graph" | "mpnn" | "antisymmetric" => setting.args.int("steps"),
@@ -883,6 +896,11 @@ fn convolutions_read_the_sources_of_incoming_edges() {
         }
         // How much a relation counts depends on all nodes of a graph.
         if setting.op.name() == "han" {
+            reached.fill(true);
+        }
+        // Attention reads the row of the hyperedge, too, and those of the others that a member is in.
+        let attends = setting.args.get("attention").is_some_and(|of| of.value != ArgValue::Choice("none"));
+        if setting.op.name() == "hypergraph" && (attends || setting.inputs.len() > 1) {
             reached.fill(true);
         }
         let place = (setting.op.name(), format!("{:?} {direction}", setting.inputs[0].entity));

@@ -33,6 +33,7 @@ pub mod graph_conv;
 pub mod gravnet;
 pub mod han;
 pub mod hgt;
+pub mod hypergraph;
 pub mod le;
 pub mod lg;
 pub mod mf;

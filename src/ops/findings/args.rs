@@ -17,6 +17,12 @@ pub fn no_effect(cx: &InferCx, arg: &str, why: &str) -> Diagnostic {
         .fix(place(cx, arg), "")
 }
 
+/// A convolution inside `hetero` that cannot be computed relation by relation. `why` completes "… does not work inside `hetero`: ".
+pub fn in_hetero(cx: &InferCx, why: &str, help: &str) -> Diagnostic {
+    let message = format!("`{}` does not work inside `hetero`: {why}", cx.op.name());
+    Diagnostic::error("args::does_not_fit", message).label(cx.span, "inside `hetero`").help(help)
+}
+
 /// Two arguments say the same thing in two ways (`k` and `ratio`).
 pub fn conflict(cx: &InferCx, first: &str, second: &str) -> Diagnostic {
     Diagnostic::error("args::conflict", format!("`{}` takes `{first}` or `{second}`, not both", cx.op.name()))

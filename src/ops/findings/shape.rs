@@ -120,6 +120,25 @@ pub fn one_column(cx: &InferCx, arg: &str, port: usize, place: Span) -> Diagnost
         .guess(Span { start: place.end, ..place }, " -> linear(1) -> sigmoid")
 }
 
+/// A value of the rows with more than one feature, where each row is asked for one number.
+pub fn one_number(cx: &InferCx, arg: &str, port: usize) -> Diagnostic {
+    let (width, place) = (&cx.inputs[port].width, cx.input_spans[port]);
+    let finding = Diagnostic::error(
+        "shape::width_mismatch",
+        format!(
+            "`{arg}` of `{}` expects one number for each row, but gets {}",
+            cx.op.name(),
+            cx.inputs[port]
+        ),
+    )
+    .label(place, format!("this has {}", counted(&width.size, "feature")));
+    with_origin(finding, width, place)
+        .help(format!(
+            "make one of them, `-> linear(1) -> sigmoid`, or take one, `{arg} = input -> columns(0)`"
+        ))
+        .guess(Span { start: place.end, ..place }, " -> linear(1) -> sigmoid")
+}
+
 /// Inputs that are combined element by element (`add`, `residual`) have different widths.
 /// `port` is the first that differs from port 0.
 pub fn widths_differ(cx: &InferCx, port: usize) -> Diagnostic {
