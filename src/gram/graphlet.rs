@@ -1,11 +1,12 @@
 //! Connected subgraphs of a few nodes.
 
 use super::counts::{Graph, hashed};
+use super::four;
 use crate::kernels::mixed;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-const MAX_K: usize = 5;
+pub(super) const MAX_K: usize = 5;
 
 /// Pairs of `MAX_K` nodes.
 const MAX_PAIRS: usize = MAX_K * (MAX_K - 1) / 2;
@@ -25,9 +26,23 @@ pub(super) fn counts(graph: &Graph, k: usize) -> Vec<(u64, u64)> {
         list.dedup();
     }
     let (labels, ranks) = graph.ranked_labels();
+    let counts = match k {
+        four::K => four::counts(&neighbours, &ranks, forms(k)),
+        _ => enumerated(&neighbours, &ranks, k),
+    };
+    let of_key = |(form, of_nodes): &Key| {
+        let first = mixed(mixed(4, k as u64), u64::from(*form));
+        of_nodes[..k].iter().fold(first, |hash, &rank| mixed(hash, labels[rank as usize]))
+    };
+    hashed(counts, of_key)
+}
+
+/// [`counts`], every set by itself.
+fn enumerated(neighbours: &[Vec<u32>], ranks: &[u32], k: usize) -> HashMap<Key, u64> {
+    let n = neighbours.len();
     let mut search = Search {
-        neighbours: &neighbours,
-        ranks: &ranks,
+        neighbours,
+        ranks,
         forms: forms(k),
         k,
         chosen: Vec::with_capacity(k),
@@ -35,15 +50,11 @@ pub(super) fn counts(graph: &Graph, k: usize) -> Vec<(u64, u64)> {
         counts: HashMap::new(),
     };
     (0..n as u32).for_each(|first| search.begin(first));
-    let of_key = |(form, of_nodes): &Key| {
-        let first = mixed(mixed(4, k as u64), u64::from(*form));
-        of_nodes[..k].iter().fold(first, |hash, &rank| mixed(hash, labels[rank as usize]))
-    };
-    hashed(search.counts, of_key)
+    search.counts
 }
 
 /// The smallest picture of the edges, and the labels in its order.
-type Key = (u16, [u32; MAX_K]);
+pub(super) type Key = (u16, [u32; MAX_K]);
 
 /// The enumeration of Wernicke 2006 (ESU): each connected set of nodes is met once, from its smallest node.
 struct Search<'a> {
@@ -100,21 +111,28 @@ impl Search<'_> {
         let is_edge =
             |a: usize, b: usize| self.neighbours[nodes[a] as usize].binary_search(&nodes[b]).is_ok();
         let picture = picture(self.k, is_edge);
-        let form = &self.forms[picture as usize];
-        let labels = |order: &[u8; MAX_K]| {
-            let mut labels = [0u32; MAX_K];
-            for (label, &place) in labels[..self.k].iter_mut().zip(order) {
-                *label = self.ranks[nodes[place as usize] as usize];
-            }
-            labels
-        };
-        let smallest = form.orders.iter().map(labels).min().expect("some order makes the smallest picture");
-        *self.counts.entry((form.smallest, smallest)).or_insert(0) += 1;
+        let mut labels = [0; MAX_K];
+        labels[..self.k].iter_mut().zip(nodes).for_each(|(to, node)| *to = self.ranks[node as usize]);
+        *self.counts.entry(key(self.forms, self.k, picture, &labels)).or_insert(0) += 1;
     }
 }
 
+/// The key of `k` nodes with this picture and these labels.
+pub(super) fn key(forms: &[Form], k: usize, picture: u16, labels: &[u32; MAX_K]) -> Key {
+    let form = &forms[picture as usize];
+    let of_order = |order: &[u8; MAX_K]| {
+        let mut of_order = [0u32; MAX_K];
+        for (label, &place) in of_order[..k].iter_mut().zip(order) {
+            *label = labels[place as usize];
+        }
+        of_order
+    };
+    let smallest = form.orders.iter().map(of_order).min().expect("some order makes the smallest picture");
+    (form.smallest, smallest)
+}
+
 /// Edges between `k` nodes as bits, pairs in the order (0, 1), (0, 2), (1, 2), …
-fn picture(k: usize, is_edge: impl Fn(usize, usize) -> bool) -> u16 {
+pub(super) fn picture(k: usize, is_edge: impl Fn(usize, usize) -> bool) -> u16 {
     let mut bits = 0;
     let mut place = 0;
     for b in 1..k {
@@ -127,14 +145,14 @@ fn picture(k: usize, is_edge: impl Fn(usize, usize) -> bool) -> u16 {
 }
 
 /// Of a picture: the smallest that its nodes can have in any order, and the orders in which they have it.
-struct Form {
+pub(super) struct Form {
     smallest: u16,
     /// Which node comes at each place.
     orders: Vec<[u8; MAX_K]>,
 }
 
 /// Of every picture of `k` nodes.
-fn forms(k: usize) -> &'static [Form] {
+pub(super) fn forms(k: usize) -> &'static [Form] {
     static FORMS: [OnceLock<Vec<Form>>; MAX_K + 1] = [const { OnceLock::new() }; MAX_K + 1];
     FORMS[k].get_or_init(|| {
         let orders = orders(k);

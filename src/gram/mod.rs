@@ -5,6 +5,7 @@
 //! same ones in every data set and every numbering, and counts are sorted by them: whatever is summed is summed in one order.
 
 pub mod counts;
+mod four;
 mod graphlet;
 pub mod machine;
 pub mod matrix;

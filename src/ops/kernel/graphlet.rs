@@ -11,12 +11,14 @@ use crate::types::Type;
 /// the labels of `g`. Counted are the connected graphs of `k` nodes, each set exactly once (Wernicke 2006): two for `k = 3`, six for 4
 /// and 21 for 5 without labels.
 ///
-/// Edges count without their direction, and each pair of nodes once; self-loops do not count. Time grows with the number of such sets:
-/// about `N d^(k-1)` for `d` neighbours a node, hours for `k = 5` on dense sets such as COLLAB. Shervashidze et al. count sets that are
-/// not connected too and draw some of them; an exact count has no seed, and the same graph has the same counts in every numbering.
+/// Edges count without their direction, and each pair of nodes once; self-loops do not count. Of `k = 3` and 5 every set is met by itself,
+/// about `N d^(k-1)` steps for `d` neighbours a node, hours for `k = 5` on dense sets such as COLLAB; of `k = 4` most are counted by
+/// formulas from neighbours, triangles and four-cycles, so that a node with thousands of neighbours takes no more than its labels ask for.
+/// Shervashidze et al. count sets that are not connected too and draw some of them; an exact count has no seed, and the same graph has
+/// the same counts in every numbering.
 ///
 /// Papers: Shervashidze et al. 2009, "Efficient Graphlet Kernels for Large Graph Comparison"; Wernicke 2006, "Efficient Detection of
-/// Network Motifs", for the enumeration.
+/// Network Motifs", for the enumeration; Ahmed et al. 2015, "Efficient Graphlet Counting for Large Networks", for the formulas.
 /// GraKeL: `GraphletSampling(k)`, which draws sets and ignores labels.
 ///
 /// # Shapes
