@@ -460,6 +460,7 @@ fn open(entry: &Path) -> Option<Dataset> {
         edge_items,
         parted_by: header.parted_by,
         file_folder: None,
+        kept: Default::default(),
         fingerprint: header.fingerprint,
         structure_fingerprint: header.structure_fingerprint,
     };

@@ -7,6 +7,7 @@ use super::features::scaling::{Scale, Scaling};
 use crate::diagnostic::count;
 use crate::files::Array;
 use crate::kernels::graph::{Csr, EdgeKinds, NodeTypes, SparseGraph};
+use crate::kernels::per_graph::KeptOfGraphs;
 use crate::kernels::sparse::SparseMatrix;
 use crate::rng::{below, generator};
 use crate::settings::protocol::Split;
@@ -71,6 +72,8 @@ pub struct Dataset {
     pub parted_by: PartedBy,
     /// The folder of the model file, from which the paths of its protocol start; the current one where absent.
     pub file_folder: Option<PathBuf>,
+    /// What follows from its graphs alone, found in training; nothing of it is stored.
+    pub kept: KeptOfGraphs,
     /// SHA-256 of the content, in hex.
     pub fingerprint: String,
     /// The same without what edges carry: the fingerprint that versions gave which did not read it.
@@ -389,6 +392,7 @@ impl Dataset {
             edge_items: None,
             parted_by: PartedBy::default(),
             file_folder: None,
+            kept: KeptOfGraphs::default(),
             fingerprint: String::new(),
             structure_fingerprint: String::new(),
         }
@@ -902,7 +906,8 @@ impl Dataset {
             None => Arc::clone(&adjacency),
             Some(reverse) => Arc::new(self.union_of(reverse, graphs, n_nodes as usize)),
         };
-        SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets))
+        let union = SparseGraph::new(adjacency, transpose, Arc::new(graph_offsets));
+        SparseGraph { of_data: Some(self.kept.of(graphs)), ..union }
     }
 
     fn union_of(&self, csr: &Csr<Array<u32>>, graphs: &[u32], n_nodes: usize) -> Csr {

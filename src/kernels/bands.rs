@@ -5,7 +5,8 @@ use super::eigen::symmetric;
 use super::float::Float;
 use super::graph::{Csr, SparseGraph};
 use super::parallel::{each, map_each};
-use super::spectral::links;
+use super::per_graph::Wanted;
+use super::spectral::{Links, links};
 use super::summation::{self, Summation};
 use super::tape::Reads;
 use candle_core::{Result, Shape, Tensor};
@@ -17,7 +18,8 @@ use std::sync::Arc;
 /// depends neither on signs nor on a choice among vectors of one eigenvalue.
 ///
 /// The Laplacian is that of the links inside of the part, `I − D^-½ A D^-½` where `normalized`, and else
-/// `D − A`. No gradient leads to the weights.
+/// `D − A`. No gradient leads to the weights. Without weights the eigenspaces of a graph of a data set are found once, and again only
+/// where it is in other parts.
 ///
 /// # Shapes
 /// - `x`: `[N, F]`; `parts`: lists of rows, each row in one; `weights`: `[E, 1]`, 1 without; result: `[N, modes · F]`
@@ -32,33 +34,82 @@ pub fn bands(
     modes: usize,
     normalized: bool,
 ) -> Result<Tensor> {
-    let links = links(graph, weights)?;
-    let work = (0..parts.n_rows()).map(|part| 9 * parts.row(part).len().pow(3)).sum();
-    let spaces = map_each(parts.n_rows(), work, |part| {
-        let rows = parts.row(part);
-        let at: HashMap<u32, usize> = rows.iter().enumerate().map(|(at, &row)| (row, at)).collect();
-        let n = rows.len();
-        let mut matrix = vec![0.0; n * n];
-        for (from, &row) in rows.iter().enumerate() {
-            for (other, &weight) in &links[row as usize] {
-                if let Some(&to) = at.get(other) {
-                    matrix[from * n + to] = -weight;
-                }
-            }
+    // Weights are of the step; without them spaces follow from the graph and its parts.
+    let of_data = graph.of_data.as_ref().filter(|_| weights.is_none());
+    let wanted = Wanted::Spaces { modes, normalized };
+    let mut of_graphs: Vec<Vec<usize>> = vec![Vec::new(); graph.n_graphs()];
+    for part in (0..parts.n_rows()).filter(|&part| !parts.row(part).is_empty()) {
+        let first = parts.row(part)[0];
+        let graph_idx = graph.graph_offsets.partition_point(|&start| start <= first) - 1;
+        of_graphs[graph_idx].push(part);
+    }
+    let rows_of = |graph_idx: usize, part: usize| {
+        let first = graph.graph_offsets[graph_idx];
+        parts.row(part).iter().map(move |&row| row - first)
+    };
+    let mut spaces: Vec<Option<Arc<Spaces>>> = vec![None; parts.n_rows()];
+    for (graph_idx, of_graph) in of_graphs.iter().enumerate() {
+        let Some(known) = of_data.and_then(|of_data| of_data.get::<OfGraph>(wanted, graph_idx)) else {
+            continue;
+        };
+        let are_same = known.len() == of_graph.len()
+            && (known.iter().zip(of_graph))
+                .all(|((rows, _), &part)| rows_of(graph_idx, part).eq(rows.iter().copied()));
+        if are_same {
+            known.iter().zip(of_graph).for_each(|((_, found), &part)| spaces[part] = Some(found.clone()));
         }
-        let degrees: Vec<f64> = (0..n).map(|row| -matrix[row * n..][..n].iter().sum::<f64>()).collect();
-        for row in 0..n {
-            for other in 0..n {
-                if normalized && matrix[row * n + other] != 0.0 {
-                    matrix[row * n + other] /= (degrees[row] * degrees[other]).sqrt();
-                }
-            }
-            matrix[row * n + row] = if normalized { 1.0 } else { degrees[row] };
+    }
+    let missing: Vec<usize> = (0..parts.n_rows()).filter(|&part| spaces[part].is_none()).collect();
+    if !missing.is_empty() {
+        let links = links(graph, weights)?;
+        let work = missing.iter().map(|&part| 9 * parts.row(part).len().pow(3)).sum();
+        let found = map_each(missing.len(), work, |at| {
+            let rows = parts.row(missing[at]);
+            let matrix = laplacian(rows, &links, normalized);
+            Arc::new(spaces_of(rows.len(), matrix, modes))
+        });
+        missing.iter().zip(found).for_each(|(&part, found)| spaces[part] = Some(found));
+    }
+    let spaces: Vec<Arc<Spaces>> = spaces.into_iter().flatten().collect();
+    if let Some(of_data) = of_data {
+        let is_new =
+            |(_, of): &(usize, &Vec<usize>)| of.iter().any(|part| missing.binary_search(part).is_ok());
+        for (graph_idx, of_graph) in of_graphs.iter().enumerate().filter(is_new) {
+            let known: OfGraph = (of_graph.iter())
+                .map(|&part| (rows_of(graph_idx, part).collect(), spaces[part].clone()))
+                .collect();
+            of_data.set(wanted, graph_idx, Arc::new(known));
         }
-        spaces_of(n, matrix, modes)
-    });
+    }
     let is_exact = Summation::current().is_reproducible();
     apply1(Bands { parts: parts.clone(), spaces: Arc::new(spaces), modes, is_exact }, x)
+}
+
+/// The parts of one graph, their nodes counted from 0, with the spaces of each.
+type OfGraph = Vec<(Vec<u32>, Arc<Spaces>)>;
+
+/// The Laplacian of the links inside of a part, row-major.
+fn laplacian(rows: &[u32], links: &Links, normalized: bool) -> Vec<f64> {
+    let at: HashMap<u32, usize> = rows.iter().enumerate().map(|(at, &row)| (row, at)).collect();
+    let n = rows.len();
+    let mut matrix = vec![0.0; n * n];
+    for (from, &row) in rows.iter().enumerate() {
+        for (other, &weight) in &links[row as usize] {
+            if let Some(&to) = at.get(other) {
+                matrix[from * n + to] = -weight;
+            }
+        }
+    }
+    let degrees: Vec<f64> = (0..n).map(|row| -matrix[row * n..][..n].iter().sum::<f64>()).collect();
+    for row in 0..n {
+        for other in 0..n {
+            if normalized && matrix[row * n + other] != 0.0 {
+                matrix[row * n + other] /= (degrees[row] * degrees[other]).sqrt();
+            }
+        }
+        matrix[row * n + row] = if normalized { 1.0 } else { degrees[row] };
+    }
+    matrix
 }
 
 /// The grid that entries of a projection are rounded to where sums have the same bits in any order: far coarser than the rounding of
@@ -97,7 +148,7 @@ fn spaces_of(n: usize, matrix: Vec<f64>, modes: usize) -> Spaces {
 /// Each projection is its own transpose, so the gradient is projected and summed up.
 struct Bands {
     parts: Arc<Csr>,
-    spaces: Arc<Vec<Spaces>>,
+    spaces: Arc<Vec<Arc<Spaces>>>,
     modes: usize,
     /// Whether the result has the same bits in every numbering.
     is_exact: bool,
@@ -105,7 +156,7 @@ struct Bands {
 
 impl Bands {
     fn work(&self, width: usize) -> usize {
-        let of_part = |(part, spaces): (usize, &Spaces)| {
+        let of_part = |(part, spaces): (usize, &Arc<Spaces>)| {
             self.parts.row(part).len() * spaces.iter().map(Vec::len).sum::<usize>()
         };
         4 * width * self.spaces.iter().enumerate().map(of_part).sum::<usize>()
@@ -222,6 +273,7 @@ impl Kernel<1> for BandsGrad {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::per_graph::OfData;
     use crate::kernels::testkit::{assert_gradients, graph, random};
 
     fn lists(of: &[&[u32]], n: usize) -> Arc<Csr> {
@@ -238,6 +290,32 @@ mod tests {
         let links = [(0, 1), (0, 2), (0, 3), (3, 4), (5, 6)];
         let edges: Vec<(u32, u32)> = links.iter().flat_map(|&(a, b)| [(a, b), (b, a)]).collect();
         (graph(&[7], &edges), lists(&[&[0, 1, 2, 3], &[4], &[5, 6]], 7))
+    }
+
+    #[test]
+    fn eigenspaces_of_a_graph_of_the_data_are_found_once_for_its_parts() {
+        let (plain, parts) = example();
+        let kept = Arc::default();
+        let of_data =
+            |graph: &SparseGraph| SparseGraph { of_data: Some(OfData::new(&kept, &[4])), ..graph.clone() };
+        let graph_of_data = of_data(&plain);
+        let x = random(&[7, 2], 3);
+        let bits = |graph: &SparseGraph, parts: &Arc<Csr>, weights: Option<&Tensor>| -> Vec<u64> {
+            let found = bands(&x, parts, graph, weights, 3, true).unwrap();
+            let found: Vec<f64> = found.flatten_all().unwrap().to_vec1().unwrap();
+            found.into_iter().map(f64::to_bits).collect()
+        };
+        let expected = bits(&plain, &parts, None);
+        assert_eq!(bits(&graph_of_data, &parts, None), expected);
+        // Whatever has the number of the graph is taken for it, so nothing is worked out again.
+        let other = of_data(&graph(&[7], &[(0, 1), (1, 0)]));
+        assert_eq!(bits(&other, &parts, None), expected);
+        // In other parts, or with weights, it is.
+        let others = lists(&[&[0, 1, 2], &[3, 4], &[5, 6]], 7);
+        assert_eq!(bits(&graph_of_data, &others, None), bits(&plain, &others, None));
+        let weights = random(&[plain.n_edges(), 1], 5).abs().unwrap();
+        assert_eq!(bits(&graph_of_data, &others, Some(&weights)), bits(&plain, &others, Some(&weights)));
+        assert_eq!(bits(&graph_of_data, &parts, None), expected);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::custom::{Kernel, Shared, apply1, plain1, where_needed};
 use super::float::Float;
 use super::graph::{Csr, SparseGraph};
 use super::parallel::{each, map_each};
+use super::per_graph::Wanted;
 use super::tape::Reads;
 use candle_core::{Result, Shape, Tensor};
 use std::ops::Range;
@@ -130,58 +131,82 @@ impl Kernel<1> for FieldsGrad {
 
 /// The nodes of each place of each field, and the fields of each place of each graph.
 fn lists(graph: &SparseGraph, w: usize, k: usize, stride: usize, order: Order) -> (Arc<Csr>, Arc<Csr>) {
-    let near: Vec<Vec<u32>> = (0..graph.n_nodes())
-        .map(|row| {
-            let both = [&graph.adjacency, &graph.transpose];
-            let mut near: Vec<u32> = both.iter().flat_map(|csr| csr.row(row)).copied().collect();
-            near.sort_unstable();
-            near.dedup();
-            near.retain(|&other| other as usize != row);
-            near
-        })
-        .collect();
     let bounds = |graph_idx: usize| {
         graph.graph_offsets[graph_idx] as usize..graph.graph_offsets[graph_idx + 1] as usize
     };
-    let work = 64 * (graph.n_nodes() + near.iter().map(Vec::len).sum::<usize>());
+    let work = 64 * (graph.n_nodes() + 2 * graph.n_edges());
+    let wanted = Wanted::Fields { w, k, stride, order };
     let graphs = map_each(graph.n_graphs(), work, |graph_idx| {
-        let rows = bounds(graph_idx);
-        let ranks = ranks(&near, rows.clone(), order);
-        let mut sorted: Vec<u32> = rows.clone().map(|row| row as u32).collect();
-        let rank = |row: u32| ranks[row as usize - rows.start];
-        sorted.sort_by_key(|&row| rank(row));
-        let classes: Vec<&[u32]> = sorted.chunk_by(|&a, &b| rank(a) == rank(b)).collect();
-        // Of each place in the order, its class.
-        let at: Vec<usize> = classes.iter().enumerate().flat_map(|(idx, of)| vec![idx; of.len()]).collect();
-        let wanted: Vec<Option<usize>> = (0..w).map(|place| at.get(place * stride).copied()).collect();
-        let mut used: Vec<usize> = wanted.iter().flatten().copied().collect();
-        used.dedup();
-        let roots: Vec<(usize, u32)> =
-            used.iter().flat_map(|&class| classes[class].iter().map(move |&root| (class, root))).collect();
-        let fields: Vec<Vec<Vec<u32>>> = roots.iter().map(|&(_, root)| field(&near, root, k, rank)).collect();
-        let slots: Vec<Vec<u32>> = wanted
-            .iter()
-            .map(|class| {
-                let is_of = |(_, root): &(usize, &(usize, u32))| Some(root.0) == *class;
-                roots.iter().enumerate().filter(is_of).map(|(idx, _)| idx as u32).collect()
-            })
-            .collect();
-        (fields, slots)
+        graph.known(wanted, graph_idx, || of_graph(graph, bounds(graph_idx), w, k, stride, order))
     });
     let mut places = Csr { offsets: vec![0], indices: Vec::new(), n_cols: graph.n_nodes() };
     let mut roots = Csr { offsets: vec![0], indices: Vec::new(), n_cols: 0 };
-    for (fields, slots) in graphs {
-        for slot in slots {
-            roots.indices.extend(slot.iter().map(|&root| root + roots.n_cols as u32));
-            roots.offsets.push(roots.indices.len() as u32);
-        }
-        roots.n_cols += fields.len();
-        for place in fields.into_iter().flatten() {
-            places.indices.extend(place);
-            places.offsets.push(places.indices.len() as u32);
-        }
+    for (graph_idx, of) in graphs.iter().enumerate() {
+        let [first, n_fields] = [bounds(graph_idx).start as u32, roots.n_cols as u32];
+        push(&mut roots, &of.roots, n_fields);
+        roots.n_cols += of.places.n_rows() / k;
+        push(&mut places, &of.places, first);
     }
     (Arc::new(places), Arc::new(roots))
+}
+
+/// Appends lists, whose items are counted from `first`.
+fn push(all: &mut Csr, lists: &Csr, first: u32) {
+    let n_before = all.indices.len() as u32;
+    all.indices.extend(lists.indices.iter().map(|&item| item + first));
+    all.offsets.extend(lists.offsets[1..].iter().map(|&end| end + n_before));
+}
+
+/// [`lists`] of one graph, with nodes and fields counted from 0.
+struct OfGraph {
+    places: Csr,
+    roots: Csr,
+}
+
+fn of_graph(
+    graph: &SparseGraph,
+    rows: Range<usize>,
+    w: usize,
+    k: usize,
+    stride: usize,
+    order: Order,
+) -> OfGraph {
+    let n = rows.len();
+    let near: Vec<Vec<u32>> = (0..n)
+        .map(|node| {
+            let both = [&graph.adjacency, &graph.transpose];
+            let others = both.iter().flat_map(|csr| csr.row(rows.start + node));
+            let mut near: Vec<u32> = others.map(|&other| other - rows.start as u32).collect();
+            near.sort_unstable();
+            near.dedup();
+            near.retain(|&other| other as usize != node);
+            near
+        })
+        .collect();
+    let ranks = ranks(&near, order);
+    let mut sorted: Vec<u32> = (0..n as u32).collect();
+    let rank = |node: u32| ranks[node as usize];
+    sorted.sort_by_key(|&node| rank(node));
+    let classes: Vec<&[u32]> = sorted.chunk_by(|&a, &b| rank(a) == rank(b)).collect();
+    // Of each place in the order, its class.
+    let at: Vec<usize> = classes.iter().enumerate().flat_map(|(idx, of)| vec![idx; of.len()]).collect();
+    let wanted: Vec<Option<usize>> = (0..w).map(|place| at.get(place * stride).copied()).collect();
+    let mut used: Vec<usize> = wanted.iter().flatten().copied().collect();
+    used.dedup();
+    let fields: Vec<(usize, u32)> =
+        used.iter().flat_map(|&class| classes[class].iter().map(move |&root| (class, root))).collect();
+    let mut places = Csr { offsets: vec![0], indices: Vec::new(), n_cols: n };
+    for nodes in fields.iter().flat_map(|&(_, root)| field(&near, root, k, rank)) {
+        places.indices.extend(nodes);
+        places.offsets.push(places.indices.len() as u32);
+    }
+    let mut roots = Csr { offsets: vec![0], indices: Vec::new(), n_cols: fields.len() };
+    for class in &wanted {
+        let is_of = |(_, field): &(usize, &(usize, u32))| Some(field.0) == *class;
+        roots.indices.extend(fields.iter().enumerate().filter(is_of).map(|(idx, _)| idx as u32));
+        roots.offsets.push(roots.indices.len() as u32);
+    }
+    OfGraph { places, roots }
 }
 
 /// The nodes of each of `k` places around a root.
@@ -208,22 +233,21 @@ fn field(near: &[Vec<u32>], root: u32, k: usize, rank: impl Fn(u32) -> u32) -> V
 }
 
 /// The place of each node's class in the order, from 0.
-fn ranks(near: &[Vec<u32>], rows: Range<usize>, order: Order) -> Vec<u32> {
-    let n = rows.len();
+fn ranks(near: &[Vec<u32>], order: Order) -> Vec<u32> {
+    let n = near.len();
     let of_row = |row: usize| match order {
         Order::Degree => near[row].len() as f64,
-        Order::Closeness => closeness(near, row, rows.start, n),
+        Order::Closeness => closeness(near, row),
         Order::Colours => 0.0,
     };
-    let keys: Vec<f64> = rows.clone().map(of_row).collect();
+    let keys: Vec<f64> = (0..n).map(of_row).collect();
     let mut ranks = dense_ranks(n, |a, b| keys[b].total_cmp(&keys[a]));
     loop {
         // What the neighbours are is compared from the most central one on; more of them come first.
-        let signatures: Vec<Vec<u32>> = rows
-            .clone()
-            .map(|row| {
-                let mut of: Vec<u32> =
-                    near[row].iter().map(|&other| ranks[other as usize - rows.start]).collect();
+        let signatures: Vec<Vec<u32>> = near
+            .iter()
+            .map(|near| {
+                let mut of: Vec<u32> = near.iter().map(|&other| ranks[other as usize]).collect();
                 of.sort_unstable();
                 of.push(u32::MAX);
                 of
@@ -253,9 +277,9 @@ fn dense_ranks(n: usize, compare: impl Fn(usize, usize) -> std::cmp::Ordering) -
 
 /// `Σ 1 / d` over the other nodes, with `d` edges between: a number of nodes at each distance, so that the sum has the same bits in
 /// any numbering.
-fn closeness(near: &[Vec<u32>], row: usize, first: usize, n: usize) -> f64 {
-    let mut seen = vec![false; n];
-    seen[row - first] = true;
+fn closeness(near: &[Vec<u32>], row: usize) -> f64 {
+    let mut seen = vec![false; near.len()];
+    seen[row] = true;
     let (mut level, mut distance, mut sum) = (vec![row as u32], 0.0, 0.0);
     while !level.is_empty() {
         if distance > 0.0 {
@@ -263,7 +287,7 @@ fn closeness(near: &[Vec<u32>], row: usize, first: usize, n: usize) -> f64 {
         }
         distance += 1.0;
         let around = level.iter().flat_map(|&row| &near[row as usize]).copied();
-        level = around.filter(|&row| !std::mem::replace(&mut seen[row as usize - first], true)).collect();
+        level = around.filter(|&row| !std::mem::replace(&mut seen[row as usize], true)).collect();
     }
     sum
 }
@@ -271,6 +295,7 @@ fn closeness(near: &[Vec<u32>], row: usize, first: usize, n: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::per_graph::OfData;
     use crate::kernels::testkit::{assert_gradients, graph, random};
 
     fn both(links: &[(u32, u32)]) -> Vec<(u32, u32)> {
@@ -308,6 +333,30 @@ mod tests {
         for row in found {
             assert!(row.iter().zip(&mean).all(|(a, b)| (a - b).abs() < 1e-12), "{row:?}");
         }
+    }
+
+    #[test]
+    fn fields_of_a_graph_of_the_data_are_found_once() {
+        let kept = Arc::default();
+        let of_data = |graph: Arc<SparseGraph>, graphs: &[u32]| SparseGraph {
+            of_data: Some(OfData::new(&kept, graphs)),
+            ..(*graph).clone()
+        };
+        let found = |graph: &SparseGraph| {
+            let (places, roots) = lists(graph, 3, 4, 1, Order::Closeness);
+            (rows(&places), rows(&roots))
+        };
+        let five = [(0, 1), (1, 2), (1, 3), (3, 4)];
+        let first = graph(&[5, 1], &both(&five));
+        assert_eq!(found(&of_data(first.clone(), &[7, 3])), found(&first));
+        // The same graphs in another order, and one more.
+        let moved: Vec<(u32, u32)> = five.iter().map(|&(a, b)| (a + 1, b + 1)).chain([(6, 7)]).collect();
+        let second = graph(&[1, 5, 2], &both(&moved));
+        assert_eq!(found(&of_data(second.clone(), &[3, 7, 0])), found(&second));
+        // Whatever has their numbers is taken for them, so nothing was worked out again.
+        let other = graph(&[1, 5, 2], &both(&[(1, 5), (6, 7)]));
+        assert_eq!(found(&of_data(other.clone(), &[3, 7, 0])), found(&second));
+        assert_ne!(found(&other), found(&second));
     }
 
     #[test]

@@ -225,6 +225,8 @@ pub struct SparseGraph {
     pub(crate) maps: crate::kernels::program::MapCache,
     /// The graph cut into its relations and into its types of nodes, by the first stage that asks.
     pub(crate) parts: super::parts::PartsCache,
+    /// Where its graphs are those of a data set as they are: what follows from each alone. Whatever changes edges has none.
+    pub(crate) of_data: Option<super::per_graph::OfData>,
     /// Adjacency and transpose on the device, uploaded by the first kernel that asks.
     #[cfg(feature = "cuda")]
     pub(crate) on_device: Arc<[crate::kernels::device::cuda::DeviceCsr; 2]>,
@@ -244,6 +246,7 @@ impl SparseGraph {
             degrees: Default::default(),
             maps: Default::default(),
             parts: Default::default(),
+            of_data: None,
             #[cfg(feature = "cuda")]
             on_device: Default::default(),
         }

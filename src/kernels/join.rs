@@ -2,12 +2,14 @@
 
 use super::contract::{Chosen, Contraction, Joined, contraction, targets_of};
 use super::custom::values_f64;
+use super::per_graph::Wanted;
 use super::select::best_rows;
 use crate::kernels::graph::SparseGraph;
 use crate::program::composite::{Join, Keep};
 use candle_core::{Result, Tensor, bail};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Joins nodes as the rule says. No choice depends on how the nodes are numbered: where numbers tie, to the last bit, nodes that
 /// could be chosen among become one together. Not differentiable. Without `self_loops` edges inside of what became one go.
@@ -30,6 +32,8 @@ pub fn join(x: &Tensor, graph: &SparseGraph, rule: Join, self_loops: bool) -> Re
     }
     let targets = targets_of(graph);
     let mut nodes = Joined::new(graph.n_nodes());
+    // What is made of the graph alone is known for every batch that a graph of the data is in.
+    let mut of_data = None;
     let chosen = match rule {
         Join::Above(least) => {
             let mut items = Vec::new();
@@ -46,7 +50,16 @@ pub fn join(x: &Tensor, graph: &SparseGraph, rule: Join, self_loops: bool) -> Re
             Chosen { items: Vec::new(), n_items: graph.n_nodes() }
         }
         Join::Balanced(keep) => {
-            balanced(&numbers, keep, graph, &mut nodes);
+            let wanted = Wanted::Balanced(keep.into());
+            let is_plain = numbers.iter().all(|&weight| weight == 1.0);
+            of_data = graph.of_data.as_ref().filter(|_| is_plain).map(|of| of.level(wanted, self_loops));
+            for (graph_idx, bounds) in graph.graph_offsets.windows(2).enumerate() {
+                let parts = || balanced(&numbers, keep, graph, [bounds[0], bounds[1]]);
+                let parts = if is_plain { graph.known(wanted, graph_idx, parts) } else { Arc::new(parts()) };
+                for (node, &of) in (bounds[0]..).zip(parts.iter()) {
+                    nodes.join(node, bounds[0] + of);
+                }
+            }
             Chosen { items: Vec::new(), n_items: graph.n_nodes() }
         }
         Join::Votes(keep) => {
@@ -58,7 +71,12 @@ pub fn join(x: &Tensor, graph: &SparseGraph, rule: Join, self_loops: bool) -> Re
             Chosen { items: around(&numbers, hops, graph, &mut nodes), n_items: graph.n_nodes() }
         }
     };
-    Ok(contraction(graph, &targets, nodes, &chosen, self_loops))
+    let made = contraction(graph, &targets, nodes, &chosen, self_loops);
+    if of_data.is_none() {
+        return Ok(made);
+    }
+    let level = SparseGraph { of_data, ..(*made.graph).clone() };
+    Ok(Contraction { graph: Arc::new(level), ..made })
 }
 
 /// Joins nodes into about as many parts as `keep` says, of at most the nodes that would be their equal share. In rounds, two parts become
@@ -67,84 +85,82 @@ pub fn join(x: &Tensor, graph: &SparseGraph, rule: Join, self_loops: bool) -> Re
 ///
 /// Paper: Karypis and Kumar 1998, "A Fast and High Quality Multilevel Scheme for Partitioning Irregular Graphs", section 3.1, for the
 /// rounds of matchings; Clauset et al. 2004, "Finding community structure in very large networks", eq. 8, for what a link counts.
-fn balanced(weights: &[f64], keep: Keep, graph: &SparseGraph, nodes: &mut Joined) {
+///
+/// Of each node of a graph, the first one of its part, both counted from 0.
+fn balanced(weights: &[f64], keep: Keep, graph: &SparseGraph, [first, end]: [u32; 2]) -> Vec<u32> {
     let csr = &graph.adjacency;
-    for bounds in graph.graph_offsets.windows(2) {
-        let (first, n) = (bounds[0], (bounds[1] - bounds[0]) as usize);
-        let n_wanted = match keep {
-            Keep::Ratio(ratio) => (ratio * n as f64 - 1e-9).ceil() as usize,
-            Keep::Count(k) => k,
-            Keep::MinScore(_) => n,
+    let n = (end - first) as usize;
+    let n_wanted = match keep {
+        Keep::Ratio(ratio) => (ratio * n as f64 - 1e-9).ceil() as usize,
+        Keep::Count(k) => k,
+        Keep::MinScore(_) => n,
+    };
+    let n_wanted = n_wanted.clamp(1, n.max(1));
+    let most = n.div_ceil(n_wanted);
+    // By node, and by part: the first node of the part.
+    let mut part: Vec<usize> = (0..n).collect();
+    let mut n_parts = n;
+    loop {
+        let mut sizes = vec![0usize; n];
+        part.iter().for_each(|&of| sizes[of] += 1);
+        let mut links: BTreeMap<(usize, usize), f64> = BTreeMap::new();
+        let mut degrees = vec![0.0; n];
+        for node in 0..n {
+            let row = first as usize + node;
+            for entry in csr.offsets[row] as usize..csr.offsets[row + 1] as usize {
+                let (a, b) = (part[node], part[(csr.indices[entry] - first) as usize]);
+                degrees[a] += weights[entry];
+                degrees[b] += weights[entry];
+                if a != b {
+                    *links.entry((a.min(b), a.max(b))).or_insert(0.0) += weights[entry];
+                }
+            }
+        }
+        let total: f64 = degrees.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        // Sums that differ by a rounding count as the same.
+        let key = |(a, b): (usize, usize), weight: f64| {
+            [weight - degrees[a] * degrees[b] / total, -((sizes[a] + sizes[b]) as f64)].map(|x| x as f32)
         };
-        let n_wanted = n_wanted.clamp(1, n.max(1));
-        let most = n.div_ceil(n_wanted);
-        // By node, and by part: the first node of the part.
-        let mut part: Vec<usize> = (0..n).collect();
-        let mut n_parts = n;
-        loop {
-            let mut sizes = vec![0usize; n];
-            part.iter().for_each(|&of| sizes[of] += 1);
-            let mut links: BTreeMap<(usize, usize), f64> = BTreeMap::new();
-            let mut degrees = vec![0.0; n];
-            for node in 0..n {
-                let row = first as usize + node;
-                for entry in csr.offsets[row] as usize..csr.offsets[row + 1] as usize {
-                    let (a, b) = (part[node], part[(csr.indices[entry] - first) as usize]);
-                    degrees[a] += weights[entry];
-                    degrees[b] += weights[entry];
-                    if a != b {
-                        *links.entry((a.min(b), a.max(b))).or_insert(0.0) += weights[entry];
-                    }
-                }
-            }
-            let total: f64 = degrees.iter().sum::<f64>().max(f64::MIN_POSITIVE);
-            // Sums that differ by a rounding count as the same.
-            let key = |(a, b): (usize, usize), weight: f64| {
-                [weight - degrees[a] * degrees[b] / total, -((sizes[a] + sizes[b]) as f64)].map(|x| x as f32)
-            };
-            let mut order: Vec<([f32; 2], [usize; 2])> = (links.iter())
-                .filter(|((a, b), _)| sizes[*a] + sizes[*b] <= most)
-                .map(|(&ends, &weight)| (key(ends, weight), [ends.0, ends.1]))
-                .collect();
-            let compare = |a: &[f32; 2], b: &[f32; 2]| b[0].total_cmp(&a[0]).then(b[1].total_cmp(&a[1]));
-            order.sort_by(|a, b| compare(&a.0, &b.0));
-            let mut best: Vec<Option<[f32; 2]>> = vec![None; n];
-            for (key, ends) in &order {
-                ends.iter().for_each(|&end| best[end] = best[end].or(Some(*key)));
-            }
-            let mut sets = Joined::new(n);
-            let before = n_parts;
-            for tied in order.chunk_by(|a, b| compare(&a.0, &b.0).is_eq()) {
-                if n_parts <= n_wanted {
-                    break;
-                }
-                let is_best =
-                    |(key, ends): &&([f32; 2], [usize; 2])| ends.iter().all(|&end| best[end] == Some(*key));
-                let ends: Vec<[usize; 2]> = tied.iter().filter(is_best).map(|(_, ends)| *ends).collect();
-                let mut alike = Joined::new(n);
-                ends.iter().for_each(|&[a, b]| alike.join(a as u32, b as u32));
-                let of_ties: BTreeSet<usize> = ends.into_iter().flatten().collect();
-                let mut whole: BTreeMap<u32, usize> = BTreeMap::new();
-                for &end in &of_ties {
-                    *whole.entry(alike.root(end as u32)).or_insert(0) += sizes[end];
-                }
-                for &end in &of_ties {
-                    let root = alike.root(end as u32);
-                    if whole[&root] <= most {
-                        sets.join(root, end as u32);
-                        n_parts -= usize::from(root as usize != end);
-                    }
-                }
-            }
-            if n_parts == before {
+        let mut order: Vec<([f32; 2], [usize; 2])> = (links.iter())
+            .filter(|((a, b), _)| sizes[*a] + sizes[*b] <= most)
+            .map(|(&ends, &weight)| (key(ends, weight), [ends.0, ends.1]))
+            .collect();
+        let compare = |a: &[f32; 2], b: &[f32; 2]| b[0].total_cmp(&a[0]).then(b[1].total_cmp(&a[1]));
+        order.sort_by(|a, b| compare(&a.0, &b.0));
+        let mut best: Vec<Option<[f32; 2]>> = vec![None; n];
+        for (key, ends) in &order {
+            ends.iter().for_each(|&end| best[end] = best[end].or(Some(*key)));
+        }
+        let mut sets = Joined::new(n);
+        let before = n_parts;
+        for tied in order.chunk_by(|a, b| compare(&a.0, &b.0).is_eq()) {
+            if n_parts <= n_wanted {
                 break;
             }
-            part.iter_mut().for_each(|of| *of = sets.root(*of as u32) as usize);
+            let is_best =
+                |(key, ends): &&([f32; 2], [usize; 2])| ends.iter().all(|&end| best[end] == Some(*key));
+            let ends: Vec<[usize; 2]> = tied.iter().filter(is_best).map(|(_, ends)| *ends).collect();
+            let mut alike = Joined::new(n);
+            ends.iter().for_each(|&[a, b]| alike.join(a as u32, b as u32));
+            let of_ties: BTreeSet<usize> = ends.into_iter().flatten().collect();
+            let mut whole: BTreeMap<u32, usize> = BTreeMap::new();
+            for &end in &of_ties {
+                *whole.entry(alike.root(end as u32)).or_insert(0) += sizes[end];
+            }
+            for &end in &of_ties {
+                let root = alike.root(end as u32);
+                if whole[&root] <= most {
+                    sets.join(root, end as u32);
+                    n_parts -= usize::from(root as usize != end);
+                }
+            }
         }
-        for (node, &of) in part.iter().enumerate() {
-            nodes.join(first + node as u32, first + of as u32);
+        if n_parts == before {
+            break;
         }
+        part.iter_mut().for_each(|of| *of = sets.root(*of as u32) as usize);
     }
+    part.into_iter().map(|of| of as u32).collect()
 }
 
 /// Joins each node to the centre that most of the edges to it come from nodes of, step by step from the centres on.
@@ -250,6 +266,7 @@ fn around(numbers: &[f64], hops: usize, graph: &SparseGraph, nodes: &mut Joined)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::per_graph::OfData;
     use crate::kernels::testkit::graph;
     use candle_core::Device;
 
@@ -291,6 +308,38 @@ mod tests {
         // Leaves of a star that nothing tells apart do not fit into one part, and stay as they are.
         let star = undirected(&[5], &[(0, 1), (0, 2), (0, 3), (0, 4)]);
         assert_eq!(of(&star, Keep::Count(2)).len(), 5);
+    }
+
+    #[test]
+    fn parts_and_levels_of_a_graph_of_the_data_are_found_once() {
+        let path = undirected(&[6, 1], &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)]);
+        let kept = std::sync::Arc::default();
+        let of_data =
+            |graph: &SparseGraph| SparseGraph { of_data: Some(OfData::new(&kept, &[2, 0])), ..graph.clone() };
+        let parts = |graph: &SparseGraph, keep: usize, weights: &[f64]| {
+            let x = Tensor::from_slice(weights, (weights.len(), 1), &Device::Cpu).unwrap();
+            let made = join(&x, graph, Join::Balanced(Keep::Count(keep)), false).unwrap();
+            let rows: Vec<Vec<u32>> =
+                (0..made.members.n_rows()).map(|row| made.members.row(row).to_vec()).collect();
+            (rows, made.graph)
+        };
+        let ones = vec![1.0; path.n_edges()];
+        let (expected, plain) = parts(&path, 3, &ones);
+        assert!(plain.of_data.is_none());
+        let (found, level) = parts(&of_data(&path), 3, &ones);
+        assert_eq!(found, expected);
+        // Of other edges with the numbers of these graphs the same is taken, and a level below has its own.
+        let other = of_data(&undirected(&[6, 1], &[(0, 5), (1, 4), (2, 3), (3, 4), (4, 5)]));
+        assert_eq!(parts(&other, 3, &ones).0, expected);
+        assert_eq!(
+            parts(&level, 2, &vec![1.0; level.n_edges()]).0,
+            parts(&plain, 2, &vec![1.0; plain.n_edges()]).0
+        );
+        // What edges weigh is of the step.
+        let weights: Vec<f64> = (0..path.n_edges()).map(|edge| 1.0 + (edge / 2) as f64).collect();
+        let (found, level) = parts(&of_data(&path), 3, &weights);
+        assert_eq!(found, parts(&path, 3, &weights).0);
+        assert!(level.of_data.is_none());
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub mod norm;
 pub mod pairs;
 pub(crate) mod parallel;
 pub mod parts;
+pub(crate) mod per_graph;
 mod product;
 pub(crate) mod program;
 pub mod propagate;

@@ -53,7 +53,7 @@ pub enum Join {
 }
 
 /// What the nodes of a graph are put in order by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Order {
     Degree,
     Closeness,

@@ -21,8 +21,8 @@ use crate::types::{Dim, Size, Type};
 /// eigenvalues that differ has zeros behind them.
 ///
 /// Parts are `balanced` ones as `coarsen` makes them, about as many as `ratio` or `k` says, or those of equal values of `by`; the paper
-/// parts graphs by spectral clustering, from random starts. All eigenvectors of a part are worked out at every step, in the cube of its
-/// nodes, so that parts are to be small.
+/// parts graphs by spectral clustering, from random starts. Eigenvectors of a part take the cube of its nodes: those of a graph of the data are
+/// worked out once for all epochs, unless `weight`, `by` or a selection before makes others of them at every step.
 ///
 /// Paper: Ma et al. 2019, "Graph Convolutional Networks with EigenPooling", section 3.2. tgp: `tgp.poolers.EigenPooling`.
 ///

@@ -293,20 +293,34 @@ impl Trace {
     }
 
     /// `kernels::bands`, of parts of one size each.
-    pub fn bands(&mut self, x: Matrix, graphs: &Graphs, parts: f64, modes: f64) -> Matrix {
+    pub fn bands(
+        &mut self,
+        x: Matrix,
+        graphs: &Graphs,
+        [parts, modes]: [f64; 2],
+        has_weights: bool,
+    ) -> Matrix {
         let (rows, width) = (x.rows, x.width);
         let size = rows / parts.max(1.0);
         let entries = graphs.n_edges();
         let jobs = Work { jobs: parts.max(1.0), longest: 1.0 / parts.max(1.0), ..Work::default() };
         self.kernel("bands", &[x], false, [rows, modes * width], |kernel| {
-            // Nine operations for each number of a matrix, row by row, find all eigenvectors of a part.
-            let solving = 9.0 * parts * size.powi(3);
             let products = 4.0 * rows * modes * width;
-            kernel.forward =
-                jobs.single(solving).stream(products, products).and(Work::serial().single(30.0 * entries));
+            kernel.forward = jobs.stream(products, products);
             kernel.backward = jobs.stream(products, products);
-            kernel.kept_bytes = 2.0 * FLOAT_BYTES * rows * modes;
-            kernel.scratch_bytes = 2.0 * FLOAT_BYTES * (2.0 * size * size + 12.0 * entries + rows * width);
+            kernel.kept_bytes = 2.0 * FLOAT_BYTES * parts;
+            kernel.scratch_bytes = 2.0 * FLOAT_BYTES * rows * width;
+            // Without weights what follows is done once for all epochs.
+            if has_weights {
+                // Nine operations for each number of a matrix, row by row, find all eigenvectors of a part.
+                let solving = 9.0 * parts * size.powi(3);
+                kernel.forward = jobs
+                    .single(solving)
+                    .stream(products, products)
+                    .and(Work::serial().single(30.0 * entries));
+                kernel.kept_bytes += 2.0 * FLOAT_BYTES * rows * modes;
+                kernel.scratch_bytes += 2.0 * FLOAT_BYTES * (2.0 * size * size + 12.0 * entries);
+            }
             kernel.backward_scratch_bytes = 2.0 * FLOAT_BYTES * rows * width;
             kernel.reads_nothing();
         })
@@ -341,19 +355,15 @@ impl Trace {
     pub fn fields(&mut self, x: Matrix, of: &Structure, w: f64, k: f64) -> Matrix {
         let rows = of.rows();
         let roots: f64 = rows.iter().map(|&rows| rows.min(w)).sum();
-        let entries = match of {
-            Structure::Sparse(graphs) => 2.0 * graphs.n_edges(),
-            _ => 0.0,
-        };
         let jobs = Work::by_graph(&rows);
         self.kernel("fields", &[x], false, [of.n_graphs() * w * k, x.width], |kernel| {
             let numbers = roots * k * x.width;
-            // Nodes are put in order, by their neighbours some times over, and fields are searched.
-            let searching = 80.0 * (x.rows + entries + roots * k);
-            kernel.forward = jobs.stream(2.0 * numbers, 2.0 * numbers).single(searching);
+            // Fields are found once for all epochs, and laid beside each other for a batch.
+            let laying = 4.0 * roots * k;
+            kernel.forward = jobs.stream(2.0 * numbers, 2.0 * numbers).single(laying);
             kernel.backward = jobs.stream(2.0 * numbers, 2.0 * numbers);
             kernel.kept_bytes = FLOAT_BYTES * (2.0 * roots * k + 2.0 * roots);
-            kernel.scratch_bytes = FLOAT_BYTES * (2.0 * numbers + 2.0 * entries + 6.0 * roots * k);
+            kernel.scratch_bytes = FLOAT_BYTES * 2.0 * numbers;
             kernel.backward_scratch_bytes = 2.0 * FLOAT_BYTES * x.numbers();
             kernel.reads_nothing();
         })

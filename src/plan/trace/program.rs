@@ -206,8 +206,8 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
                     (Composite::Bands { modes, .. }, Structure::Sparse(graphs)) => step.bands(
                         x,
                         graphs,
-                        kept.as_ref().map_or(x.rows, |kept| kept.n_nodes()),
-                        *modes as f64,
+                        [kept.as_ref().map_or(x.rows, |kept| kept.n_nodes()), *modes as f64],
+                        args.len() > 2,
                     ),
                     (Composite::Kept, _) => {
                         step.gather_rows(x, kept.as_ref().map_or(x.rows, |kept| kept.n_nodes()))
