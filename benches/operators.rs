@@ -3,6 +3,7 @@
 //! ```text
 //! HGNN_DATA=… cargo bench --bench operators              every case
 //! HGNN_DATA=… cargo bench --bench operators -- gine      cases whose name contains a word
+//! HGNN_DATA=… cargo bench --bench operators -- --memory  bytes in place of times
 //! ```
 //!
 //! Poolings are followed by a sum over each graph. Left out: soft assignments, whose losses and adjacencies PyG's figures
@@ -16,13 +17,14 @@
 
 mod layer;
 
+use hgnn::lower::Network;
 use hgnn::types::Entity;
 use layer::{WIDTH, Workload, is_wanted, median, network, network_of, pass, rounds, timed};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 #[global_allocator]
-static ALLOCATOR: hgnn::memory::Allocator = hgnn::memory::Allocator::new();
+static ALLOCATOR: layer::memory::Counting = layer::memory::Counting::new();
 
 /// A name, the call, the width of its result, and PyG's milliseconds on PROTEINS and on the other workload: forward, and
 /// with gradients.
@@ -221,8 +223,17 @@ fn aggregations(workload: &Workload) {
 fn main() {
     hgnn::memory::keep_pages();
     hgnn::cli::threads::set_up(None);
-    println!("| operator | workload | forward ms | with gradients ms | of PyG's |");
-    println!("|---|---|---|---|---|");
+    let is_of_memory = std::env::args().any(|arg| arg == "--memory");
+    match is_of_memory {
+        true => {
+            println!("| operator | workload | peak MB | of what it needs | PyG's MB | of PyG's | |");
+            println!("|---|---|---|---|---|---|---|");
+        }
+        false => {
+            println!("| operator | workload | forward ms | with gradients ms | of PyG's |");
+            println!("|---|---|---|---|---|");
+        }
+    }
     let (proteins, random, rows) = (layer::proteins(), layer::random100k(), rows100k());
     let (nodes, graphs) = (Entity::Nodes, Entity::Graph);
     // A pooling needs edges, and the random graph is one graph.
@@ -234,24 +245,53 @@ fn main() {
     ];
     for (cases, of, other) in families {
         for case in cases {
-            for (workload, pyg) in [proteins.as_ref(), other].into_iter().zip(case.3) {
-                if let Some(workload) = workload {
-                    measure(case, of, workload, pyg);
+            for (place, (workload, pyg)) in [proteins.as_ref(), other].into_iter().zip(case.3).enumerate() {
+                let Some(workload) = workload else { continue };
+                match is_of_memory {
+                    true => weigh(case, of, workload, place),
+                    false => measure(case, of, workload, pyg),
                 }
             }
         }
     }
-    aggregations(&random);
+    if !is_of_memory {
+        aggregations(&random);
+    }
 }
 
-fn measure(&(name, call, width, _): &Case, of: Entity, workload: &Workload, pyg: Option<[f64; 2]>) {
+/// The network of a case; `None` where it was not asked for.
+fn wanted(&(name, call, width, _): &Case, of: Entity, workload: &Workload) -> Option<Network> {
     // Matrices of all edges of the random graph would take 16 GB, and attention of all its rows to each other hours.
     let is_too_large = matches!(name, "nn_conv" | "gps") && workload.name == "random100k";
     if is_too_large || !is_wanted(&format!("{name} {}", workload.name)) {
-        return;
+        return None;
     }
     let before = if call.contains("place") { PLACES } else { "" };
-    let network = network_of(before, call, &workload.facts, of, width);
+    Some(network_of(before, call, &workload.facts, of, width))
+}
+
+/// Bytes of one pass with gradients, which are the same in every build and on a busy machine.
+fn weigh(case: &Case, of: Entity, workload: &Workload, place: usize) {
+    let Some(network) = wanted(case, of, workload) else { return };
+    let used = layer::memory::used(&network, workload, case.1);
+    let pyg = layer::memory::PYG.iter().find(|(name, _)| *name == case.0).and_then(|(_, mb)| mb[place]);
+    let of_needed = used.peak / used.needed;
+    let of_pyg = pyg.map(|pyg| used.peak / f64::from(pyg));
+    let is_within = of_needed <= 1.2 || of_pyg.is_some_and(|of| of <= 1.0 / 3.0);
+    println!(
+        "| {} | {} | {:.1} | {of_needed:.2} | {} | {} | {} |",
+        case.0,
+        workload.name,
+        used.peak,
+        pyg.map_or_else(String::new, |pyg| pyg.to_string()),
+        of_pyg.map_or_else(String::new, |of| format!("{of:.2}")),
+        if is_within { "" } else { "above" }
+    );
+}
+
+fn measure(case: &Case, of: Entity, workload: &Workload, pyg: Option<[f64; 2]>) {
+    let Some(network) = wanted(case, of, workload) else { return };
+    let name = case.0;
     let [forward, both] = [false, true].map(|has_gradients| {
         let run = || pass(&network, workload, has_gradients).expect("runs");
         median(rounds(1.0, || timed(run)).into_iter().map(|[wall, _]| wall * 1e3))

@@ -1,5 +1,8 @@
 //! One layer on the workloads of the benches: compiled from text as a user's model is, run forward and with gradients.
 
+#[allow(dead_code)] // One bench counts bytes.
+pub mod memory;
+
 use candle_core::{DType, Device, Result, Tensor, Var};
 use hgnn::args::ArgValue;
 use hgnn::data::{self, DataOptions, Dataset, DatasetParts, Features, GraphBatch, Targets};
