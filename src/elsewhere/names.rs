@@ -403,6 +403,7 @@ pub static STAGES: &[Word] = &[
         NotYet { why: OPERATOR, nearest: "topk" },
     ),
     word(&["LaPooling", "LaPool", "lapool", "laplacian_pool"], Pyg, &[], is("la_pool")),
+    word(&["SPAPooling", "soft_partition_assignment_pool"], Common, &["ratio"], is("spa_pool")),
     word(
         &["GraphUNet", "graph_unet", "GraphUNets", "gUNet"],
         Pyg,

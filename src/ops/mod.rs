@@ -145,6 +145,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &pool::max_cut::MaxCut,
     &pool::asym_cheeger::AsymCheeger,
     &pool::la_pool::LaPool,
+    &pool::spa_pool::SpaPool,
     &pool::bn_pool::BnPool,
     &pool::ndp::Ndp,
     &pool::nmf::Nmf,

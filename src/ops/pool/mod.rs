@@ -24,6 +24,7 @@ pub mod pan_pool;
 pub mod partition;
 pub mod sag;
 pub mod selection;
+pub mod spa_pool;
 pub mod topk;
 
 use crate::args::{ArgKind, ArgSpec, Default, Range};
