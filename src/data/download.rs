@@ -334,7 +334,7 @@ fn verify(known: &Published, path: &Path, max_bytes: u64, url: &str, manual: &st
 }
 
 fn matches(text: Text, checksum: Checksum) -> Result<bool, DataError> {
-    let sha = |bytes: &[u8]| super::dataset::hex(&Sha256::digest(bytes));
+    let sha = |bytes: &[u8]| super::fingerprint::hex(&Sha256::digest(bytes));
     match checksum {
         Checksum::Bytes(expected) => Ok(sha(&text.bytes()?) == expected),
         Checksum::SortedEdges(expected) => {
@@ -442,7 +442,7 @@ mod tests {
     /// The set that the tests publish; its edges are known in any order.
     fn published(indicator: &'static str) -> Vec<Published> {
         let sum =
-            |bytes: &[u8]| -> &'static str { super::super::dataset::hex(&Sha256::digest(bytes)).leak() };
+            |bytes: &[u8]| -> &'static str { super::super::fingerprint::hex(&Sha256::digest(bytes)).leak() };
         let parts = vec![
             ("A", Checksum::SortedEdges(sum(&[1, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0]))),
             ("graph_indicator", Checksum::Bytes(sum(indicator.as_bytes()))),

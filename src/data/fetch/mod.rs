@@ -294,7 +294,7 @@ fn sum_of(path: &Path) -> io::Result<String> {
     let mut buffer = vec![0u8; 1 << 16];
     loop {
         match file.read(&mut buffer)? {
-            0 => return Ok(super::dataset::hex(&hash.finalize())),
+            0 => return Ok(super::fingerprint::hex(&hash.finalize())),
             n => hash.update(&buffer[..n]),
         }
     }

@@ -20,7 +20,7 @@ pub struct Gexf;
 
 impl Source for Gexf {
     fn facts(&self) -> &'static dyn SourceFacts {
-        &settings::data::gexf::Gexf
+        &settings::data::gexf::GEXF
     }
 
     fn files(&self, call: &BoundCall, options: &DataOptions) -> Option<Vec<PathBuf>> {

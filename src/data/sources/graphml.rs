@@ -21,7 +21,7 @@ pub struct GraphMl;
 
 impl Source for GraphMl {
     fn facts(&self) -> &'static dyn SourceFacts {
-        &settings::data::graphml::GraphMl
+        &settings::data::graphml::GRAPHML
     }
 
     fn files(&self, call: &BoundCall, options: &DataOptions) -> Option<Vec<PathBuf>> {

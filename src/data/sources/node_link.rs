@@ -16,7 +16,7 @@ pub struct NodeLink;
 
 impl Source for NodeLink {
     fn facts(&self) -> &'static dyn SourceFacts {
-        &settings::data::node_link::NodeLink
+        &settings::data::node_link::NODE_LINK
     }
 
     fn files(&self, call: &BoundCall, options: &DataOptions) -> Option<Vec<PathBuf>> {

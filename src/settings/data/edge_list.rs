@@ -4,7 +4,7 @@ use super::columns::{
     self, CATEGORIES, EDGE_FEATURES, GROUPS, IGNORE, KINDS, SPLIT, TARGET, TARGET_AS, TIME,
 };
 use super::edges::{LOOPS, PARALLEL, UNDIRECTED};
-use super::{SourceFacts, features};
+use super::{SourceFacts, features, graph_file};
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default};
 use crate::diagnostic::Diagnostic;
 
@@ -14,13 +14,7 @@ pub static SPEC: CallSpec = CallSpec {
           beside it has their columns. Classification or regression of nodes.",
     example: "edge_list(\"karate.edgelist\")",
     args: &[
-        ArgSpec {
-            name: "path",
-            kind: ArgKind::Text,
-            default: Default::Required,
-            positional: true,
-            doc: "The file, plain or packed with gzip, in a file relative to that file.",
-        },
+        graph_file::PATH,
         ArgSpec {
             name: "layout",
             kind: ArgKind::Choice(&["auto", "edges", "adjacency"]),

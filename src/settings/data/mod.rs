@@ -8,6 +8,7 @@ pub mod edge_list;
 pub mod edges;
 pub mod features;
 pub mod gexf;
+pub mod graph_file;
 pub mod graph_text;
 pub mod graphml;
 pub mod hetero_tables;
@@ -51,9 +52,9 @@ pub static SOURCES: &[&dyn SourceFacts] = &[
     &tables::Tables,
     &graph_text::GraphText,
     &json_lines::JsonLines,
-    &node_link::NodeLink,
-    &graphml::GraphMl,
-    &gexf::Gexf,
+    &node_link::NODE_LINK,
+    &graphml::GRAPHML,
+    &gexf::GEXF,
     &edge_list::EdgeList,
     &npz::Npz,
     &arrays::Arrays,

@@ -1,8 +1,8 @@
 //! Molecules parted by their scaffolds.
 
 use super::together::{self, Relatives};
-use super::{Need, ProtocolKind, Refusal, Split, Strata, grouped, holdout};
-use crate::args::{ArgKind, ArgSpec, Args, BoundCall, CallSpec, Default, Range};
+use super::{Need, ProtocolKind, Refusal, Split, Strata, TEST, VALIDATION, grouped, holdout};
+use crate::args::{Args, BoundCall, CallSpec};
 use crate::diagnostic::Diagnostic;
 use crate::types::DataFacts;
 
@@ -12,22 +12,7 @@ pub static SPEC: CallSpec = CallSpec {
           rest validates and tests, as MoleculeNet, DeepChem and OGB part molecules. Nothing is drawn. Bemis and Murcko 1996, \
           \"The Properties of Known Drugs\"",
     example: "by_scaffold(validation = 0.1, test = 0.1)",
-    args: &[
-        ArgSpec {
-            name: "validation",
-            kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
-            default: Default::Float(0.1),
-            positional: false,
-            doc: "Share kept for validation.",
-        },
-        ArgSpec {
-            name: "test",
-            kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
-            default: Default::Float(0.1),
-            positional: false,
-            doc: "Share kept for the test.",
-        },
-    ],
+    args: &[VALIDATION, TEST],
 };
 
 pub struct ByScaffold;

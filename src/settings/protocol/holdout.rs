@@ -1,8 +1,10 @@
 //! One split, drawn by the seed.
 
 use super::together::{self, Relatives};
-use super::{BY, Need, ProtocolKind, Refusal, Split, Strata, TOGETHER, grouped, idle_choice, split};
-use crate::args::{ArgKind, ArgSpec, Args, BoundCall, CallSpec, Default, Range};
+use super::{
+    BY, Need, ProtocolKind, Refusal, Split, Strata, TEST, TOGETHER, VALIDATION, grouped, idle_choice, split,
+};
+use crate::args::{Args, BoundCall, CallSpec};
 use crate::diagnostic::Diagnostic;
 use crate::types::DataFacts;
 
@@ -10,24 +12,7 @@ pub static SPEC: CallSpec = CallSpec {
     name: "holdout",
     doc: "One stratified split, drawn by the seed: a part for validation, a part for the test, the rest to train on.",
     example: "holdout(validation = 0.1, test = 0.1)",
-    args: &[
-        ArgSpec {
-            name: "validation",
-            kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
-            default: Default::Float(0.1),
-            positional: false,
-            doc: "Share kept for validation.",
-        },
-        ArgSpec {
-            name: "test",
-            kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
-            default: Default::Float(0.1),
-            positional: false,
-            doc: "Share kept for the test.",
-        },
-        BY,
-        TOGETHER,
-    ],
+    args: &[VALIDATION, TEST, BY, TOGETHER],
 };
 
 pub struct Holdout;

@@ -11,7 +11,7 @@ mod published_folds;
 pub mod split;
 mod together;
 
-use crate::args::{ArgKind, ArgSpec, ArgValue, Args, BoundCall, CallSpec, Default};
+use crate::args::{ArgKind, ArgSpec, ArgValue, Args, BoundCall, CallSpec, Default, Range};
 use crate::diagnostic::{Diagnostic, count};
 use crate::types::{DataFacts, Entity};
 pub use split::Split;
@@ -100,6 +100,18 @@ pub struct Strata<'a> {
     /// Folds out of a file, where the protocol names one.
     pub folds: Option<Vec<Split>>,
 }
+
+/// Of a protocol that cuts once: what is kept for validation.
+pub(super) const VALIDATION: ArgSpec = ArgSpec {
+    name: "validation",
+    kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
+    default: Default::Float(0.1),
+    positional: false,
+    doc: "Share kept for validation.",
+};
+
+/// The same of the test.
+pub(super) const TEST: ArgSpec = ArgSpec { name: "test", doc: "Share kept for the test.", ..VALIDATION };
 
 /// Whether whole graphs are parted, or single nodes or edges, where those of several graphs are predicted.
 pub(super) const BY: ArgSpec = ArgSpec {
