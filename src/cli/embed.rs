@@ -97,7 +97,7 @@ impl Embed {
         model.check_data(&data, false)?;
         let graphs: Vec<u32> = (0..data.n_graphs() as u32).collect();
         let what = format!("making vectors of {}", data.name);
-        self.memory.judge_use(&what, &model, &data, &[graphs], base_bytes)?;
+        self.memory.judge_use(&what, &model, &data, &[graphs], &[], base_bytes)?;
         let vectors = model.predict(&data)?;
         let columns = Columns::new(&model, &data)?;
         match form {

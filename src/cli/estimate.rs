@@ -231,7 +231,9 @@ impl EstimateCommand {
             return Err(Failure::new(format!("`{}` defines no model to estimate", self.file))
                 .help("estimate a file that uses it"));
         };
-        Ok(Some(Ready { model, dataset, missing }))
+        // As training sees it: its links, say, where the task is about them.
+        let task = model.get().task;
+        Ok(Some(Ready { dataset: dataset.map(|dataset| dataset.for_task(task)), model, missing }))
     }
 
     /// What can be said without data.

@@ -147,7 +147,16 @@ impl Eval {
             model.check_data(&data, true)?;
             let parts: Vec<(&'static str, Vec<u32>)> = match model.split(&data)? {
                 Some(split) => {
-                    vec![("train", split.train), ("validation", split.validation), ("test", split.test)]
+                    let asked = model.supervised(&split).into_owned();
+                    if asked.len() < split.train.len() {
+                        note(&format!(
+                            "of the {} links of the training part the {} are measured that training asked about \
+                             (`disjoint`); the others pass messages",
+                            split.train.len(),
+                            asked.len()
+                        ));
+                    }
+                    vec![("train", asked), ("validation", split.validation), ("test", split.test)]
                 }
                 None => {
                     if data.has_fingerprint(&model.checkpoint.facts.data_fingerprint) {
@@ -161,16 +170,29 @@ impl Eval {
             };
             let graphs: Vec<Vec<u32>> =
                 parts.iter().map(|(_, items)| model.graphs_of(&data, items)).collect();
+            // Links that were learned are not ranked.
+            let ranked = || {
+                graphs
+                    .iter()
+                    .zip(&parts)
+                    .filter(|(_, (name, _))| *name != "train")
+                    .map(|(part, _)| part.clone())
+            };
+            let ranked: Vec<Vec<u32>> = if model.ranks_links() { ranked().collect() } else { Vec::new() };
             self.memory.judge_use(
                 &format!("measuring {}", path.display()),
                 &model,
                 &data,
                 &graphs,
+                &ranked,
                 base_bytes,
             )?;
             let mut scored = Scored { checkpoint: path, parts: Vec::new() };
             for (name, items) in parts.into_iter().filter(|(_, items)| !items.is_empty()) {
-                let figures = model.score(&data, &items)?;
+                let figures = match name {
+                    "train" => model.score_training(&data, &items)?,
+                    _ => model.score(&data, &items)?,
+                };
                 let absent_classes = absent_classes(&data, &items);
                 scored.parts.push(Part { name, n_items: items.len(), figures, absent_classes });
             }

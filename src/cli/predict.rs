@@ -166,6 +166,7 @@ impl Predict {
                 &model,
                 &data,
                 &[graphs],
+                &[],
                 base_bytes,
             )?;
             let embedded = model.embed(&data, Some(name.as_str()).filter(|name| !name.is_empty()))?;
@@ -184,6 +185,10 @@ impl Predict {
                 )
                 .help("name the folder of one of the runs"));
             }
+            let all = || (0..data.n_items() as u32).collect();
+            let ranked: Vec<Vec<u32>> = self.pairs.is_none().then(all).into_iter().collect();
+            let what = format!("predicting links of {}", data.name);
+            self.memory.judge_use(&what, &model, &data, &[], &ranked, base_bytes)?;
             return self.predict_links(&model, &data, written);
         }
         if self.pairs.is_some() {
@@ -194,7 +199,7 @@ impl Predict {
         }
         let graphs: Vec<u32> = (0..data.n_graphs() as u32).collect();
         let what = format!("predicting for {}", data.name);
-        self.memory.judge_use(&what, &model, &data, &[graphs], base_bytes)?;
+        self.memory.judge_use(&what, &model, &data, &[graphs], &[], base_bytes)?;
         let mut outputs = model.predict(&data)?;
         if !averaged.is_empty() {
             let mut sums: Vec<f64> = outputs.values.iter().map(|&value| f64::from(value)).collect();

@@ -39,7 +39,7 @@ impl MemoryArgs {
 }
 
 impl MemoryArgs {
-    /// The same of measuring with a saved model, or predicting with it, for the graphs of some parts. `base_bytes` is what the
+    /// The same of measuring with a saved model, or predicting with it, for the graphs of some parts, and of ranking some links. `base_bytes` is what the
     /// process had taken before it read anything.
     ///
     /// # Errors
@@ -50,11 +50,13 @@ impl MemoryArgs {
         model: &SavedModel,
         data: &Dataset,
         parts: &[Vec<u32>],
+        ranked: &[Vec<u32>],
         base_bytes: Option<u64>,
     ) -> Result<(), Failure> {
         let Some(room) = memory::room::room().filter(|_| model.is_on_cpu()) else { return Ok(()) };
         let process = ProcessMemory::new(base_bytes, memory::resident_bytes());
-        let shortage = fits::evaluation(model.model.get(), data, parts, model.batch_size(), process, room);
+        let (what_model, size) = (model.model.get(), model.batch_size());
+        let shortage = fits::evaluation(what_model, data, parts, ranked, size, process, room);
         self.judge(what, shortage.as_ref())
     }
 }

@@ -108,6 +108,11 @@ impl Parts {
         self.units.iter().flat_map(|(_, train, validation, test)| [train, validation, test])
     }
 
+    /// Those of the first run whose links are ranked, where links are: what was learned is not. Other runs cut parts of the same sizes.
+    pub fn ranked(&self) -> impl Iterator<Item = &Part> {
+        self.units.iter().take(1).flat_map(|(_, _, validation, test)| [validation, test])
+    }
+
     /// Sizes of these graphs.
     pub fn sizes(&self, graphs: &[u32]) -> Graphs {
         if let Some(pairs) = self.pairs_a_link.or(self.pairs_a_node) {

@@ -3,14 +3,17 @@
 use crate::check::Checked;
 use crate::data::batch::EdgeReads;
 use crate::data::synthetic::{RandomGraphs, random_graphs};
-use crate::data::{DataOptions, Dataset, Features, SparseRows, Targets};
-use crate::estimate::replay;
+use crate::data::{DataOptions, Dataset, Features, SparseRows, Split, Targets};
+use crate::estimate::batches::around_links;
+use crate::estimate::{ranking, replay};
 use crate::ir::Model;
 use crate::kernels::threads;
 use crate::lower::Network;
+use crate::lower::testing::compile;
 use crate::plan::Tracer;
 use crate::plan::trace::{Graphs, Trace};
 use crate::source::SourceMap;
+use crate::train::Feed;
 use crate::types::{DataFacts, Entity, Task};
 use candle_core::{DType, Device};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -231,6 +234,73 @@ fn features_without_zeros_take_what_is_stored() {
         "hetero(gcn(16), aggregate = max) -> relu -> hetero(linear(16)) -> linear",
     ] {
         lines.extend(compare(text, text, &typed, HELD_OUT));
+    }
+    assert!(lines.is_empty(), "{}", lines.join("\n"));
+}
+
+/// The most that measuring some links takes from the vectors of the nodes on, on one thread.
+fn used_by_ranking(model: &Checked<Model>, data: &Dataset, items: &[u32]) -> f64 {
+    let network = Network::build(model, &data.facts(), DType::F32, &Device::Cpu, 1).unwrap();
+    let others = (0..data.n_items() as u32).filter(|link| !items.contains(link)).collect();
+    let split = Split { train: others, validation: Vec::new(), test: items.to_vec() };
+    let feed = Feed::new(data, model.get().task, EdgeReads::of(model.get()), items, &Device::Cpu);
+    let feed = feed.of_links(model.get().task, Some(&split), None);
+    let links = feed.links().unwrap();
+    let batch = feed.messages(links).unwrap();
+    threads::with_count(1, || {
+        // What a graph keeps of itself is made by whoever asks first.
+        drop(network.encode(&batch).unwrap());
+        let before = IN_USE.get();
+        MOST.set(before);
+        let encoded = network.encode(&batch).unwrap();
+        let ranks = links.ranks(&network, &encoded, &batch, items).unwrap();
+        assert!(ranks.len() >= items.len());
+        (MOST.get() - before) as f64
+    })
+}
+
+/// Share by which the peak of ranking may differ from its estimate, which takes the copy of the scores to be made while the decoder's own
+/// numbers are there.
+const RANKING: f64 = 0.25;
+
+#[test]
+fn ranking_links_takes_what_its_sizes_say() {
+    let graph = |n_nodes: usize, n_edge_kinds: usize| {
+        let data = random_graphs(&RandomGraphs {
+            n_graphs: 1,
+            min_nodes: n_nodes,
+            max_nodes: n_nodes,
+            mean_degree: 6.0,
+            directed: n_edge_kinds > 0,
+            n_edge_kinds,
+            ..RandomGraphs::default()
+        });
+        data.for_task(Task::from_name("link_prediction").unwrap())
+    };
+    let mut lines = Vec::new();
+    for (n_nodes, n_kinds, text) in [
+        // A product of matrices: all questions at once, and some at a time.
+        (400, 0, "gcn(32) -> relu -> gcn(16) -> inner_product"),
+        (2500, 0, "gcn(32) -> relu -> gcn(16) -> inner_product"),
+        (900, 3, "embedding(32) -> distmult(relation = edge_labels)"),
+        // One pair at a time.
+        (400, 3, "embedding(16) -> transe(relation = edge_labels)\nloss = margin_ranking"),
+        (2500, 3, "embedding(16) -> rotate(relation = edge_labels)"),
+        (700, 0, "gcn(16) -> pairs -> mlp(hidden = [16])"),
+    ] {
+        let data = graph(n_nodes, n_kinds);
+        let model = compile(&format!("task = link_prediction\nmodel = {text}"), Some(&data.facts()));
+        let items: Vec<u32> = (0..data.n_items() as u32).filter(|link| link % 4 == 0).collect();
+        let tracer = Tracer::new(model.get(), &data.facts(), data.is_symmetric()).unwrap();
+        let messages = around_links(&[data.n_nodes() as f64], &[data.n_edges() as f64], 0);
+        let estimated = ranking::bytes(&tracer, &data, &messages, &items);
+        let found = used_by_ranking(&model, &data, &items);
+        if estimated < found / (1.0 + RANKING) || estimated > found * (1.0 + RANKING) {
+            lines.push(format!(
+                "{n_nodes} nodes, {text}: estimated {estimated:.0}, found {found:.0}, ratio {:.2}",
+                estimated / found
+            ));
+        }
     }
     assert!(lines.is_empty(), "{}", lines.join("\n"));
 }

@@ -3,7 +3,7 @@
 use super::batches::{around_links, batch_bytes};
 use super::{
     EstimateError, Estimator, FLOAT_BYTES, Graphs, ProcessMemory, Request, dataset_bytes, forward_bytes,
-    weight_counts,
+    ranking, weight_counts,
 };
 use crate::args::{ArgValue, Args};
 use crate::data::{Dataset, EdgeReads};
@@ -78,11 +78,12 @@ pub fn training(request: &Request, room: Room) -> Result<Option<Shortage>, Estim
 }
 
 /// Whether measuring parts of the data with a trained model, or predicting for them, fits; `None` where it does. Parts
-/// are lists of graphs, in the order in which batches are cut from them.
+/// are lists of graphs, in the order in which batches are cut from them; `ranked` are lists of links that are ranked.
 pub fn evaluation(
     model: &Model,
     dataset: &Dataset,
     parts: &[Vec<u32>],
+    ranked: &[Vec<u32>],
     batch_size: usize,
     process: ProcessMemory,
     room: Room,
@@ -105,6 +106,14 @@ pub fn evaluation(
         let peak = peak(&sizes);
         if worst.as_ref().is_none_or(|(most, _)| peak > *most) {
             worst = Some((peak, sizes));
+        }
+    }
+    for links in ranked {
+        let messages = sizes(dataset, &[]);
+        let step = ranking::bytes(&tracer, dataset, &messages, links)
+            + batch_bytes(dataset, EdgeReads::of(model), &messages);
+        if worst.as_ref().is_none_or(|(most, _)| lasting + step > *most) {
+            worst = Some((lasting + step, messages));
         }
     }
     let (peak_bytes, graphs) = worst.filter(|(peak, _)| *peak > allowed_bytes)?;

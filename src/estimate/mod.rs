@@ -12,6 +12,7 @@ pub mod kernels;
 pub mod limit;
 pub mod machine;
 pub mod pages;
+pub mod ranking;
 pub mod replay;
 
 use crate::data::{Dataset, EdgeReads};
@@ -449,8 +450,21 @@ impl<'a> Estimator<'a> {
             + training.kept_weights_bytes
             + training.validation_bytes;
         let gaps = gaps.max(training.gaps_bytes);
-        let peak = training.process_bytes + training.dataset_bytes + lasting + step + gaps;
+        let peak =
+            training.process_bytes + training.dataset_bytes + lasting + step.max(self.ranking()) + gaps;
         (graphs, peak)
+    }
+
+    /// What ranking the links of a part takes, the messages with it; 0 where no metric asks for ranks.
+    fn ranking(&self) -> f64 {
+        let (dataset, settings) = (self.request.dataset, self.request.settings);
+        if dataset.links.is_none() || !settings.all_metrics().iter().any(|metric| metric.is_of_ranks()) {
+            return 0.0;
+        }
+        let messages = self.parts.sizes(&[]);
+        let of_parts =
+            self.parts.ranked().map(|part| ranking::bytes(&self.tracer, dataset, &messages, &part.graphs));
+        of_parts.fold(0.0, f64::max) + batch_bytes(dataset, self.reads(), &messages)
     }
 
     /// Seconds of one training step with its update.

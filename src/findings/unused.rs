@@ -52,7 +52,10 @@ pub fn messages(name: &str, update: Span, message: Span) -> Diagnostic {
 pub fn stage_name(name: &str, place: Span) -> Diagnostic {
     Diagnostic::warning("unused::name", format!("the value named `{name}` is never used by its name"))
         .label(place, "nothing reads this name")
-        .help(format!("leave `as {name}` out, or begin a pipeline with `{name}`"))
+        .help(format!(
+            "leave `as {name}` out, or begin a pipeline with `{name}`; where it is there for `hgnnc predict RUN \
+             --embeddings={name}` alone, nothing has to change"
+        ))
         .fix(place, "")
 }
 

@@ -18,7 +18,7 @@ mod witness;
 pub use contrast::weights_of_loss;
 pub use fixed_point::FixedPointStats;
 pub use loss::{AuxiliaryLosses, LossWeights, PartLoss, StepLoss};
-pub use network::{BuildError, Encoded, Factors, Network};
+pub use network::{BuildError, Encoded, Factors, Network, width_of_product};
 pub use parameters::{Parameter, Parameters};
 pub use task_loss::labelled_items;
 pub use witness::{Change, ROUNDING, ROUNDING_F32, Witness, WitnessError, choice_witness, witness};

@@ -663,6 +663,12 @@ fn product_of(model: &Model, plan: &Plan) -> Option<usize> {
     (model.graph[plan.steps[made_by].result].ty.entity == Entity::Nodes).then_some(made_by)
 }
 
+/// How wide the rows are whose products are the scores of all pairs: see [`Network::factors`]; `None` where scores are none.
+pub fn width_of_product(model: &Model, plan: &Plan) -> Option<usize> {
+    let step = &plan.steps[product_of(model, plan)?];
+    model.graph[step.result].ty.width.size.known()
+}
+
 /// `3.sage.weight`
 fn parameter_name(node: NodeIndex, operator: &str, weight: &str) -> String {
     format!("{}.{operator}.{weight}", node.index())

@@ -76,6 +76,8 @@ pub struct Checkpoint {
     pub facts: CheckpointFacts,
     /// Seed of the run.
     pub seed: u64,
+    /// The fold of the run, counted from 1, where it has several.
+    pub fold: Option<usize>,
     /// The epoch, counted from 1, whose weights these are.
     pub epoch: usize,
     pub tensors: BTreeMap<String, Tensor>,
@@ -203,6 +205,10 @@ impl Checkpoint {
                     .completed(n_features),
             },
             seed: text("seed")?.parse().map_err(|_| damaged("seed"))?,
+            fold: match metadata.get("fold") {
+                Some(fold) => Some(fold.parse().map_err(|_| damaged("fold"))?),
+                None => None,
+            },
             epoch: text("epoch")?.parse().map_err(|_| damaged("epoch"))?,
             split: if is_first { None } else { Some(text("split")?) },
             scaling: match metadata.get("scaling") {

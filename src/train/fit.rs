@@ -70,13 +70,8 @@ impl Unit {
 
     /// The items of the training part that are asked about: of links a share, where the file says so, by the seed.
     pub(crate) fn supervised(&self, settings: &Settings) -> Cow<'_, [u32]> {
-        let train = &self.split.train;
-        let Some(share) = settings.disjoint.filter(|_| train.len() > 1) else { return Cow::Borrowed(train) };
-        let mut drawn = train.clone();
-        rng::shuffle(&mut rng::generator(self.derived_seed(DISJOINT, [0, 0]), DISJOINT), &mut drawn);
-        drawn.truncate(((share * train.len() as f64).round() as usize).clamp(1, train.len() - 1));
-        drawn.sort_unstable();
-        Cow::Owned(drawn)
+        let fold = self.fold.filter(|_| !self.is_shared);
+        supervised(&self.split.train, settings.disjoint, self.seed, fold)
     }
 
     /// The training graphs, ascending in `graphs`, in the order of an epoch (counted from 0). One batch that holds them
@@ -89,6 +84,22 @@ impl Unit {
         }
         order
     }
+}
+
+/// The items of a training part that are asked about, where a share of it is, by the seed and the fold of the run.
+pub(super) fn supervised(
+    train: &[u32],
+    disjoint: Option<f64>,
+    seed: u64,
+    fold: Option<usize>,
+) -> Cow<'_, [u32]> {
+    let Some(share) = disjoint.filter(|_| train.len() > 1) else { return Cow::Borrowed(train) };
+    let mut drawn = train.to_vec();
+    let seed = seed::derive(seed, &[fold.unwrap_or(0) as u64, DISJOINT, 0, 0]);
+    rng::shuffle(&mut rng::generator(seed, DISJOINT), &mut drawn);
+    drawn.truncate(((share * train.len() as f64).round() as usize).clamp(1, train.len() - 1));
+    drawn.sort_unstable();
+    Cow::Owned(drawn)
 }
 
 /// What all runs of a protocol share.

@@ -7,8 +7,10 @@ use super::checkpoint::Checkpoint;
 use super::error::{Result, TrainError};
 use super::fit::Unit;
 use super::folder::{self, Found, RunFolder};
+use super::settings::Settings;
 use super::tensors::{self, Named};
 use crate::check::Checked;
+use crate::data::features::scaling::Scaling;
 use crate::data::{Dataset, Split};
 use crate::diff::{self, Class, Side, WeightState};
 use crate::files::sealed::SealError;
@@ -58,7 +60,13 @@ impl Initial {
     ///
     /// # Errors
     /// Where one cannot be read, or no weight fits; then the message says how the models differ.
-    pub fn read(from: &Path, model: &Checked<Model>, dataset: &Dataset, units: &[Unit]) -> Result<Self> {
+    pub fn read(
+        from: &Path,
+        model: &Checked<Model>,
+        dataset: &Dataset,
+        settings: &Settings,
+        units: &[Unit],
+    ) -> Result<Self> {
         let Found { checkpoints: paths, mut notes } = folder::find(from)?;
         let all: Vec<Checkpoint> = paths.iter().map(|path| Checkpoint::read(path)).collect::<Result<_>>()?;
         notes.extend(all.iter().filter_map(Checkpoint::note));
@@ -103,6 +111,12 @@ impl Initial {
             notes.extend(other_meaning(&all[idx], dataset));
         }
         notes.dedup();
+        notes.extend(units.iter().zip(&of_run).find_map(|(unit, &idx)| {
+            let now = settings
+                .scale_targets
+                .and_then(|scale| Scaling::of_targets(dataset, &unit.split.train, scale));
+            other_scale(&all[idx], now.as_ref(), dataset)
+        }));
         let after = Side {
             name: "this model".into(),
             model: model.get().clone(),
@@ -259,6 +273,23 @@ fn other_meaning(checkpoint: &Checkpoint, dataset: &Dataset) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// How the values to be predicted were scaled for a checkpoint, where they are scaled otherwise now.
+fn other_scale(checkpoint: &Checkpoint, now: Option<&Scaling>, dataset: &Dataset) -> Option<String> {
+    let then = checkpoint.target_scaling.as_ref();
+    let column = Scaling::first_apart(then, now)?;
+    let n_values = [then, now].into_iter().flatten().map(Scaling::width).max().unwrap_or(1);
+    let which =
+        if n_values > 1 { format!("value {} of {n_values}", column + 1) } else { "the value y".into() };
+    Some(format!(
+        "targets are scaled otherwise (`scale_targets`): {which} was learned as {} on {}, and is learned as {} on {}; the last layer \
+         begins with outputs of the other scale",
+        Scaling::formula(then, column),
+        checkpoint.facts.data.name,
+        Scaling::formula(now, column),
+        dataset.name
+    ))
 }
 
 /// Sets the weights that are given; the others stay as they were initialised.

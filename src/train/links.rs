@@ -25,6 +25,16 @@ const MEASURED: u64 = 0x6c69_6e6b;
 /// Where the scores of each question begin, and how far they are apart.
 type Places = Vec<(usize, usize)>;
 
+/// How many questions are answered together, each by the scores of so many nodes.
+pub fn questions_at_once(n_nodes: usize) -> usize {
+    (PAIRS_AT_ONCE / n_nodes.max(1)).max(1)
+}
+
+/// The ends of a link that are exchanged when it is ranked, the second being `true`: between two parts items are ranked for users alone.
+pub fn ranked_ends(links: &Links) -> &'static [bool] {
+    if links.n_left > 0 { &[true] } else { &[false, true] }
+}
+
 /// One part of the links of a data set.
 pub struct LinkPart<'a> {
     dataset: &'a Dataset,
@@ -188,7 +198,7 @@ impl<'a> LinkPart<'a> {
         batch: &GraphBatch,
         items: &[u32],
     ) -> Result<Vec<Rank>> {
-        let sides: &[bool] = if self.links.n_left > 0 { &[true] } else { &[false, true] };
+        let sides = ranked_ends(&self.links);
         let mut ranks = Vec::with_capacity(items.len() * sides.len());
         for &is_tail in sides {
             let known = Answers::of(&self.links, is_tail);
@@ -198,7 +208,7 @@ impl<'a> LinkPart<'a> {
             }
             let questions: Vec<((u32, u32), Vec<u32>)> = questions.into_iter().collect();
             let n_nodes = self.links.nodes_at(usize::from(is_tail)).len();
-            for part in questions.chunks((PAIRS_AT_ONCE / n_nodes.max(1)).max(1)) {
+            for part in questions.chunks(questions_at_once(n_nodes)) {
                 let keys: Vec<(u32, u32)> = part.iter().map(|(key, _)| *key).collect();
                 let (scores, places) = self.scores_of_all(network, encoded, batch, &keys, is_tail)?;
                 self.rank(part, is_tail, &scores, &places, &known, &mut ranks);
@@ -231,7 +241,7 @@ impl<'a> LinkPart<'a> {
         }
         let questions: Vec<((u32, u32), Vec<u32>)> = answers.into_iter().collect();
         let nodes = links.nodes_at(1);
-        for part in questions.chunks((PAIRS_AT_ONCE / nodes.len().max(1)).max(1)) {
+        for part in questions.chunks(questions_at_once(nodes.len())) {
             let keys: Vec<(u32, u32)> = part.iter().map(|(key, _)| *key).collect();
             let (scores, places) = self.scores_of_all(network, encoded, batch, &keys, true)?;
             for ((start, step), ((first, kind), known)) in places.into_iter().zip(part) {

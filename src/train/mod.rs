@@ -38,6 +38,7 @@ pub(crate) use fit::Unit;
 pub use folder::{Found, RunFolder, RunRecord, find as find_run, kept_weights, run_of};
 pub use initial::InitialRecord;
 pub use links::Suggested;
+pub(crate) use links::{questions_at_once, ranked_ends};
 pub use presence::absent_classes;
 pub use progress::{Event, Progress, Silent};
 pub use record::{

@@ -5,6 +5,7 @@ use super::earlier;
 use super::embed::{self, Embedded};
 use super::error::{Result, TrainError};
 use super::feed::{Feed, predictions};
+use super::fit::supervised;
 use super::folder;
 use super::initial;
 use super::links::{LinkPart, Suggested};
@@ -13,6 +14,7 @@ use super::probe::{Probed, Vectors};
 use super::record::Figures;
 use super::settings::Settings;
 use super::source::ModelSource;
+use crate::args::BoundCall;
 use crate::check::Checked;
 use crate::data::batch::Reading;
 use crate::data::features::scaling::Scaling;
@@ -42,6 +44,10 @@ pub struct SavedModel {
     /// How many graphs pass through the network at once.
     batch_size: usize,
     metrics: Vec<&'static dyn Metric>,
+    /// Of links, the share of the training part that training asked about.
+    disjoint: Option<f64>,
+    /// Of links, the pairs that training told them from.
+    negatives: Option<BoundCall>,
 }
 
 /// What a checkpoint's tensors are.
@@ -134,8 +140,16 @@ impl SavedModel {
             }
         };
         let settings = Settings::new(model.get(), checkpoint.facts.overrides);
-        let (batch_size, metrics) = (settings.batch_size, settings.all_metrics());
-        Ok(Self { checkpoint, model, notes: Vec::new(), fitted, batch_size, metrics })
+        Ok(Self {
+            checkpoint,
+            model,
+            notes: Vec::new(),
+            fitted,
+            batch_size: settings.batch_size,
+            metrics: settings.all_metrics(),
+            disjoint: settings.disjoint,
+            negatives: settings.negatives,
+        })
     }
 
     /// Whether it computes in the memory of the machine, not in that of a GPU.
@@ -330,6 +344,31 @@ impl SavedModel {
     /// # Errors
     /// Where Candle fails.
     pub fn score(&self, dataset: &Dataset, items: &[u32]) -> Result<Figures> {
+        self.score_part(dataset, items, true)
+    }
+
+    /// Whether a metric asks where links stand among all others.
+    pub fn ranks_links(&self) -> bool {
+        self.model.get().task.kind == TargetKind::Links
+            && self.metrics.iter().any(|metric| metric.is_of_ranks())
+    }
+
+    /// The items of a training part that are measured as training did: of links those that it asked about, which are a share of the
+    /// part where the file says so (`disjoint`); the others pass messages.
+    pub fn supervised<'s>(&self, split: &'s Split) -> Cow<'s, [u32]> {
+        let Checkpoint { seed, fold, .. } = self.checkpoint;
+        supervised(&split.train, self.disjoint, seed, fold)
+    }
+
+    /// [`SavedModel::score`] of [`SavedModel::supervised`] items, as training measured them: links that were learned are not ranked.
+    ///
+    /// # Errors
+    /// As [`SavedModel::score`].
+    pub fn score_training(&self, dataset: &Dataset, items: &[u32]) -> Result<Figures> {
+        self.score_part(dataset, items, self.model.get().task.kind != TargetKind::Links)
+    }
+
+    fn score_part(&self, dataset: &Dataset, items: &[u32], wants_ranks: bool) -> Result<Figures> {
         let model = self.model.get();
         let network = match &self.fitted {
             Fitted::Network(network) => network,
@@ -350,10 +389,15 @@ impl SavedModel {
         let feed = Feed::new(dataset, model.task, reads, items, self.device());
         let feed =
             feed.scaled(self.scaling_for(dataset)).with_targets(self.checkpoint.target_scaling.as_ref());
-        let feed = feed.of_links(model.task, split.as_ref(), None);
+        let feed = feed.of_links(model.task, split.as_ref(), self.negatives.as_ref());
         let steps = feed.steps(self.batch_size).map(|step| step.map(Cow::Owned));
-        let Measured { loss, predictions, .. } =
-            measure(network, &feed, steps, false, self.metrics.iter().any(|metric| metric.is_of_ranks()))?;
+        let Measured { loss, predictions, .. } = measure(
+            network,
+            &feed,
+            steps,
+            false,
+            wants_ranks && self.metrics.iter().any(|metric| metric.is_of_ranks()),
+        )?;
         Ok(figures(loss, &predictions, &self.metrics))
     }
 

@@ -60,6 +60,30 @@ fn models(folder: &Path) -> Vec<String> {
     names
 }
 
+/// Of data whose own task is another one, and where a metric has links ranked.
+#[test]
+fn ranking_links_counts_in_the_peak() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let edges: String = (1..=4000).map(|node| format!("{node} {}\n", node * 7919 % 4001)).collect();
+    std::fs::write(folder.path().join("ring.edgelist"), edges).expect("writable");
+    let memory = |metrics: &str| {
+        let text = format!(
+            "data = edge_list(\"ring.edgelist\", features = constant)\ntask = link_prediction\n\
+             model = gcn(4) -> inner_product\ntrain {{ epochs = 1, batch_size = 64 }}\n\
+             evaluate {{ metrics = [{metrics}] }}\n"
+        );
+        std::fs::write(folder.path().join("m.hgnn"), text).expect("writable");
+        let (code, shown, errors) =
+            hgnnc(folder.path(), &["estimate", "m.hgnn", "--no-time", "--format", "json"]);
+        assert_eq!(code, Some(0), "{errors}");
+        let estimate: Value = serde_json::from_str(&shown).expect("JSON");
+        estimate["memory"]["evaluation_bytes"].as_f64().expect("a number")
+    };
+    // A million scores at a time, which are copied out of a product of matrices: more than a step of 64 links takes.
+    let (plain, ranked) = (memory("auc"), memory("mrr"));
+    assert!(ranked > plain + 1e6, "{plain} {ranked}");
+}
+
 /// The peak of a training run is within a quarter of what was said before it.
 #[test]
 fn peak_memory_is_as_estimated() {

@@ -118,6 +118,39 @@ impl Scaling {
         Self { deviation: deviation.collect(), mean }
     }
 
+    /// The first column that two runs scale so differently that what one has learned is wrong for the other, by more than a tenth of
+    /// the deviation; columns that are not scaled have the mean 0 and the deviation 1. Parts of one set, as the folds of a protocol, are
+    /// scaled almost alike.
+    pub fn first_apart(one: Option<&Self>, other: Option<&Self>) -> Option<usize> {
+        const SHARE: f64 = 0.1;
+        let width = [one, other].into_iter().flatten().map(Self::width).min()?;
+        let of = |scaling: Option<&Self>, column: usize| {
+            scaling.map_or((0.0, 1.0), |scaling| (scaling.mean[column], scaling.deviation[column]))
+        };
+        (0..width).find(|&column| {
+            let ((mean, deviation), (other_mean, other_deviation)) = (of(one, column), of(other, column));
+            let most = SHARE * f64::min(deviation, other_deviation);
+            (mean - other_mean).abs() > most || (deviation - other_deviation).abs() > most
+        })
+    }
+
+    /// What becomes of a column, as a formula: `(y - 2.31) / 0.814`.
+    pub fn formula(scaling: Option<&Self>, column: usize) -> String {
+        let text = |value: f64| {
+            format!("{:.3e}", value)
+                .parse::<f64>()
+                .map_or_else(|_| value.to_string(), |value| value.to_string())
+        };
+        match scaling {
+            None => "y".to_owned(),
+            Some(scaling) => {
+                let (mean, deviation) = (scaling.mean[column], scaling.deviation[column]);
+                let sign = if mean < 0.0 { '+' } else { '-' };
+                format!("(y {sign} {}) / {}", text(mean.abs()), text(deviation))
+            }
+        }
+    }
+
     /// Columns that it was made for.
     pub fn width(&self) -> usize {
         self.mean.len()

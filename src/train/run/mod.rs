@@ -93,7 +93,7 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
     let checkpoint = CheckpointFacts::new(request.source.clone(), model, dataset, request.overrides);
     let is_new = !matches!(request.out, Output::Resume(_));
     let mut initial = match request.init_from.as_ref().filter(|_| is_new) {
-        Some(from) => Some(Initial::read(from, request.model, dataset, &units)?),
+        Some(from) => Some(Initial::read(from, request.model, dataset, &settings, &units)?),
         None => None,
     };
     let folder = open_folder(request, &settings, &units, &checkpoint, initial.as_ref(), progress)?;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::data::features::scaling::Scale;
+use crate::data::synthetic::{RandomGraphs, random_graphs};
 use crate::data::{DatasetParts, Features, Vocabulary};
 use crate::train::progress::{Event, Silent};
 use crate::train::{Checkpoint, EpochRecord, Figures, SavedModel, checkpoints};
@@ -389,6 +390,71 @@ fn weights_that_saw_the_test_part_are_told() {
         "{record:?}"
     );
     assert!(record.notes[1].contains("20 test items were trained or validated on before"), "{record:?}");
+}
+
+#[test]
+fn weights_that_learned_targets_of_another_scale_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |more: &str| {
+        format!(
+            "model = sage(4) -> mean -> mlp\nloss = mse\ntrain {{ epochs = 1 {more} }}
+             evaluate {{ protocol = holdout(validation = 0.2, test = 0.2) }}"
+        )
+    };
+    let of_values = |value: &dyn Fn(usize) -> f32| {
+        let mut data = cycles(TargetKind::Regression);
+        data.targets = Targets::Values { values: (0..40).map(value).collect(), n_values: 1 };
+        data
+    };
+    // Ones and zeros in turn: both their mean and their deviation are about a half.
+    let near = of_values(&|graph| (graph % 2) as f32);
+    let far = of_values(&|graph| 100.0 + 8.0 * (graph % 2) as f32);
+    let (scaled, plain) = (text(", scale_targets = standard"), text(""));
+    let [first, unscaled] = ["first", "unscaled"].map(|name| folder.path().join(name));
+    train(&scaled, &near, at(&first), None).unwrap();
+    train(&plain, &near, at(&unscaled), None).unwrap();
+    let mut n_runs = 0;
+    let mut notes = |from: &Path, text: &str, data: &Dataset| {
+        n_runs += 1;
+        let path = folder.path().join(n_runs.to_string());
+        train_from(Some(from), text, data, at(&path), None).unwrap();
+        let notes = RunFolder::open(&path).unwrap().record().unwrap().init_from.unwrap().notes;
+        notes.into_iter().filter(|note| note.contains("scale_targets")).collect::<Vec<_>>()
+    };
+    let found = notes(&first, &scaled, &far);
+    assert!(found.len() == 1 && found[0].contains("and is learned as (y - 10"), "{found:?}");
+    let found = notes(&first, &plain, &near);
+    assert!(found.len() == 1 && found[0].contains("and is learned as y on"), "{found:?}");
+    let found = notes(&unscaled, &scaled, &near);
+    assert!(found.len() == 1 && found[0].contains("was learned as y on"), "{found:?}");
+    for (from, text) in [(&first, &scaled), (&unscaled, &plain)] {
+        assert_eq!(notes(from, text, &near), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn links_of_the_training_part_are_measured_again_as_training_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let data =
+        random_graphs(&RandomGraphs { n_graphs: 1, min_nodes: 30, max_nodes: 30, ..RandomGraphs::default() });
+    let data = data.for_task(Task::from_name("link_prediction").unwrap());
+    for (idx, more) in
+        ["", ", disjoint = 0.3", ", disjoint = 0.3, negatives = uniform(3)"].into_iter().enumerate()
+    {
+        let path = folder.path().join(idx.to_string());
+        let text = format!(
+            "task = link_prediction\nmodel = gcn(6) -> relu -> gcn(4) -> inner_product
+             train {{ epochs = 2, batch_size = 16 {more} }}
+             evaluate {{ protocol = holdout(validation = 0.2, test = 0.2), metrics = [auc, mrr] }}"
+        );
+        let trained = train(&text, &data, at(&path), None).unwrap();
+        let saved = SavedModel::open(&checkpoints(&path).unwrap()[0], &Device::Cpu).unwrap();
+        let split = saved.split(&data).unwrap().unwrap();
+        let asked = saved.supervised(&split);
+        assert_eq!(asked.len() < split.train.len(), more.contains("disjoint"));
+        assert_eq!(saved.score_training(&data, &asked).unwrap(), trained.units[0].train, "{more}");
+        assert_eq!(saved.score(&data, &split.test).unwrap(), trained.units[0].test, "{more}");
+    }
 }
 
 #[test]
