@@ -347,7 +347,7 @@ pub static STAGES: &[Word] = &[
         is("svm"),
     ),
     word(
-        &["HypergraphConv", "HyperConv", "HGNNConv", "HypergraphAttention"],
+        &["HypergraphConv", "HyperConv", "HypergraphAttention"],
         Pyg,
         &[
             "in_channels",
