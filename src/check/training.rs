@@ -2,7 +2,8 @@
 
 use crate::args::{BoundCall, listed};
 use crate::diagnostic::Diagnostic;
-use crate::ir::Model;
+use crate::ir::{LossTerm, Model};
+use crate::ops::LossKind;
 use crate::ops::loss::Contrast;
 use crate::settings::{early_stop, metric, monitor, negatives, optimizer, protocol, schedule};
 use crate::source::Span;
@@ -31,6 +32,7 @@ pub fn fits(model: &Model, data: Option<&DataFacts>) -> Vec<Diagnostic> {
         findings.extend(watching.map(|watching| no_validation(watching, call)));
     }
     findings.extend(model.train.call("negatives").and_then(negatives::check));
+    findings.extend(compares_drawn_pairs(model));
     for key in ["negatives", "disjoint"].into_iter().filter(|_| model.task.kind != TargetKind::Links) {
         let Some(place) = model.train.get(key).and_then(|arg| arg.span) else { continue };
         findings.push(
@@ -70,6 +72,26 @@ pub fn fits(model: &Model, data: Option<&DataFacts>) -> Vec<Diagnostic> {
         }
     }
     findings
+}
+
+/// A loss that compares a link with pairs drawn for it, where none are drawn: each label counts by itself.
+fn compares_drawn_pairs(model: &Model) -> Option<Diagnostic> {
+    let call = model.train.call("negatives").filter(|call| negatives::k_vs_all::is_it(call))?;
+    let right = negatives::k_vs_all::LOSS;
+    let is_other =
+        |term: &&LossTerm| matches!(term.loss.kind(), LossKind::Task(_)) && term.loss.name() != right;
+    let other = model.losses.iter().find(is_other).filter(|_| model.task.kind == TargetKind::Links)?;
+    let name = other.loss.name();
+    Some(
+        Diagnostic::error(
+            "task::wrong_loss",
+            format!("`{name}` compares a link with pairs that are drawn for it, but `k_vs_all` draws none"),
+        )
+        .label(other.span, "compares a link with pairs drawn for it")
+        .label(call.span, "scores every node for each query")
+        .help(format!("write `loss = {right}`, or `negatives = uniform(64)`"))
+        .guess(other.span, right),
+    )
 }
 
 /// Settings that cannot matter with this data.

@@ -12,7 +12,7 @@ use crate::diagnostic::Diagnostic;
 use crate::estimate::kernels::KernelEstimate;
 use crate::estimate::limit::Proposal;
 use crate::estimate::machine::Machine;
-use crate::estimate::{Estimate, EstimateError, Estimator, OF_WALKS, ProcessMemory, Request};
+use crate::estimate::{Estimate, EstimateError, Estimator, OF_QUERIES, OF_WALKS, ProcessMemory, Request};
 use crate::ir::Model;
 use crate::memory;
 use crate::plan;
@@ -333,6 +333,7 @@ fn print(
         if estimate.n_runs > 1 { format!(" (of each of {} runs)", estimate.n_runs) } else { String::new() };
     let unit = match items {
         "links" => "a link with what it is told from",
+        OF_QUERIES => "a query with every node",
         OF_WALKS => "the walks of a node",
         _ => "an average graph",
     };
@@ -345,6 +346,8 @@ fn print(
         count(flops.epoch)
     )?;
     let graphs = match (items, estimate.n_train_graphs) {
+        (OF_QUERIES, 1) => "query",
+        (OF_QUERIES, _) => "queries",
         ("links", 1) => "link",
         ("links", _) => "links",
         (OF_WALKS, _) => "nodes that walks begin at",
@@ -456,6 +459,7 @@ fn print(
 fn print_stages(out: &mut dyn Write, estimate: &Estimate, items: &str) -> io::Result<()> {
     let unit = match items {
         "links" => "an average link",
+        OF_QUERIES => "an average query",
         OF_WALKS => "the walks of a node",
         _ => "an average training graph",
     };

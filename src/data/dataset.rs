@@ -424,6 +424,7 @@ impl Dataset {
                 _ => self.vocabulary.edges_in_words(),
             },
             edge_kinds: self.n_edge_kinds(),
+            lacks_reverse_kinds: self.n_own_kinds.is_some_and(|n_own| n_own == self.n_edge_kinds()),
             feature_columns: match self.vocabulary.columns.len() {
                 0 | 1 => String::new(),
                 _ => self.vocabulary.features_in_words(),

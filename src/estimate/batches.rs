@@ -5,6 +5,7 @@ use crate::data::{Dataset, EdgeReads, Features};
 use crate::ir::Model;
 use crate::ops::loss::Contrast;
 use crate::plan::trace::Graphs;
+use crate::settings::negatives::k_vs_all;
 use crate::train::{Feed, Settings, TrainError, Unit, contrast_of, units};
 use crate::types::Entity;
 use candle_core::Device;
@@ -20,6 +21,8 @@ pub struct Parts {
     edge_items: Option<Vec<f64>>,
     /// Of a task on links, pairs that are scored for each.
     pairs_a_link: Option<usize>,
+    /// Whether every node is scored for each query, and no pair is drawn.
+    has_queries: bool,
     /// Of a loss without targets, pairs of nodes that are compared for each node.
     pairs_a_node: Option<usize>,
     /// Batches that pass through the network in a step.
@@ -42,6 +45,18 @@ impl Parts {
             graphs: Feed::new(dataset, model.task, EdgeReads::NOTHING, items, &Device::Cpu).graphs,
             n_items: items.len(),
         };
+        let asked = settings.negatives.as_ref().filter(|call| k_vs_all::is_it(call));
+        let trained = |unit: &Unit| {
+            let items = unit.supervised(settings);
+            let feed = Feed::new(dataset, model.task, EdgeReads::NOTHING, &items, &Device::Cpu);
+            match asked {
+                Some(_) => Part {
+                    graphs: feed.of_links(model.task, Some(&unit.split), asked).graphs,
+                    n_items: items.len(),
+                },
+                None => part(&items),
+            }
+        };
         // All is learned from, and nothing is measured before the end.
         let contrast = contrast_of(model);
         let of_views = contrast.map(|_| {
@@ -52,7 +67,7 @@ impl Parts {
             .into_iter()
             .map(|unit| {
                 let split = &unit.split;
-                let parts = (part(&unit.supervised(settings)), part(&split.validation), part(&split.test));
+                let parts = (trained(&unit), part(&split.validation), part(&split.test));
                 match &of_views {
                     Some(all) => (unit, all.clone(), Part::default(), Part::default()),
                     None => (unit, parts.0, parts.1, parts.2),
@@ -84,7 +99,12 @@ impl Parts {
                 _ => 1,
             },
             is_of_vectors: contrast.is_some(),
-            pairs_a_link: settings.negatives.as_ref().map(|call| 1 + call.args.int("count") as usize),
+            // Of a query all nodes are scored.
+            pairs_a_link: settings.negatives.as_ref().map(|call| match asked {
+                Some(_) => dataset.n_nodes() - dataset.n_left,
+                None => 1 + call.args.int("count") as usize,
+            }),
+            has_queries: asked.is_some(),
         })
     }
 
@@ -95,6 +115,11 @@ impl Parts {
     /// Whether steps are over nodes that walks begin at.
     pub fn is_of_walks(&self) -> bool {
         self.pairs_a_node.is_some()
+    }
+
+    /// Whether steps are over queries, each with every node.
+    pub fn has_queries(&self) -> bool {
+        self.has_queries
     }
 
     /// Training, validation and test part of the first run.
@@ -116,7 +141,8 @@ impl Parts {
     /// Sizes of these graphs.
     pub fn sizes(&self, graphs: &[u32]) -> Graphs {
         if let Some(pairs) = self.pairs_a_link.or(self.pairs_a_node) {
-            return around_links(&self.nodes, &self.edges, graphs.len() * pairs);
+            let sizes = around_links(&self.nodes, &self.edges, graphs.len() * pairs);
+            return Graphs { queries: if self.has_queries { graphs.len() as f64 } else { 0.0 }, ..sizes };
         }
         let passes = || (0..self.n_passes).flat_map(|_| graphs);
         Graphs {

@@ -214,6 +214,9 @@ pub struct Estimator<'a> {
 /// What a step of walks is over.
 pub const OF_WALKS: &str = "walks";
 
+/// What steps are over that score every node for a query.
+pub const OF_QUERIES: &str = "queries";
+
 /// How many numbers the weights are.
 #[derive(Debug, Clone, Copy, Default)]
 struct Numbers {
@@ -518,10 +521,13 @@ impl<'a> Estimator<'a> {
         self.request.machine.as_ref()
     }
 
-    /// What the task is about: "graphs", "nodes", "links".
+    /// What a step is over: "graphs", "nodes", "links", [`OF_QUERIES`], [`OF_WALKS`].
     pub fn items(&self) -> &'static str {
         if self.parts.is_of_walks() {
             return OF_WALKS;
+        }
+        if self.parts.has_queries() {
+            return OF_QUERIES;
         }
         self.tracer.model().task.ends_on().items
     }
@@ -586,7 +592,8 @@ fn graph_bytes(dataset: &Dataset, reads: EdgeReads, parts: &Parts, tracer: &Trac
     }
     if dataset.links.is_some() {
         // Links are alike.
-        return vec![bytes(0); dataset.n_items()];
+        // Queries are two a link at most, one for each end.
+        return vec![bytes(0); dataset.n_items() * if parts.has_queries() { 2 } else { 1 }];
     }
     let n_graphs = dataset.n_graphs();
     let n_steps = tracer.plan().steps.len();

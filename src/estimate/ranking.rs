@@ -46,9 +46,13 @@ fn side_bytes(tracer: &Tracer, links: &Links, graphs: &Graphs, items: &[u32], is
     let lists = (4.0 * items.len() as f64).max(LEAST_LIST_BYTES * n_questions as f64);
     let questions = 32.0 * n_questions as f64 + lists;
     let begin = known + (12.0 * n_links).max(QUESTION_BYTES * n_questions as f64 + questions);
-    let encoded = |n_pairs: f64| forward_bytes(tracer, &Graphs { pairs: n_pairs, ..graphs.clone() }).0;
-
     let at_once = questions_at_once(n_nodes).min(n_questions) as f64;
+    // What pairs of one question have in common is made once, where the second end is asked for.
+    let asks_second = is_tail || links.first_reverse.is_some();
+    let encoded = |n_pairs: f64| {
+        let queries = if asks_second { n_pairs.min(at_once) } else { n_pairs };
+        forward_bytes(tracer, &Graphs { pairs: n_pairs, queries, ..graphs.clone() }).0
+    };
     let n_pairs = at_once * n_nodes as f64;
     let (all_nodes, keys) = (links.n_nodes as f64, 8.0 * at_once);
     let has_kinds = if links.n_kinds > 0 { 1.0 } else { 0.0 };

@@ -38,6 +38,7 @@ pub(crate) mod per_graph;
 mod product;
 pub(crate) mod program;
 pub mod propagate;
+pub mod queries;
 #[cfg(test)]
 pub(crate) mod recorder;
 #[cfg(test)]
@@ -95,6 +96,7 @@ pub use pairs::pair_softplus;
 pub(crate) use parallel::{block_elements, block_rows, chunk_rows};
 pub(crate) use parallel::{each, map_each};
 pub use propagate::{DegreeCache, propagate, propagate_max};
+pub use queries::{Queries, answers};
 pub use rows::{add, concat_columns, gather_rows};
 pub use segment::{Reduce, segment_reduce};
 pub use select::{Selection, select_joined, select_top};

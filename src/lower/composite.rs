@@ -89,7 +89,15 @@ pub fn run(
         }
         Composite::BatchNorm { momentum, eps } => {
             let &[mean, var] = buffers else { bail!("batch norm has two buffers") };
-            kernels::batch_norm(x, args[1], args[2], (mean, var), *momentum, *eps, cx.train, then)
+            let (n, width) = (x.elem_count(), args[1].elem_count());
+            let norm = |x: &Tensor| {
+                kernels::batch_norm(x, args[1], args[2], (mean, var), *momentum, *eps, cx.train, then)
+            };
+            // Of an image each place is a row of channels.
+            match x.dims() {
+                &[_, of_row] if of_row == width => norm(x),
+                dims => tape::reshape(&norm(&tape::reshape(x, (n / width.max(1), width))?)?, dims),
+            }
         }
         Composite::RowNorm { eps } => kernels::layer_norm(x, args[1], args[2], *eps, then),
         Composite::GraphNorm { eps } => {
@@ -174,6 +182,7 @@ pub fn run(
         | Composite::Select(..)
         | Composite::Join { .. }
         | Composite::MergedMax
+        | Composite::Answers
         | Composite::Kept
         | Composite::Contract { .. }
         | Composite::Merged

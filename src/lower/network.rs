@@ -64,6 +64,8 @@ pub struct Network {
     is_of_pairs: Vec<bool>,
     /// The step whose rows the score is a product of, where it is one: see [`Network::factors`].
     product_of: Option<usize>,
+    /// Whether the first end of a pair is asked for as the second end of the reverse relation.
+    asks_by_reverse: bool,
     n_edge_features: Option<usize>,
     n_edge_kinds: Option<usize>,
     /// The loss, where it compares with no targets.
@@ -253,6 +255,7 @@ impl Network {
                 .map(|step| model.graph[step.node].op.name() == ops::NODE_TYPES.name())
                 .collect(),
             product_of: product_of(&model, &plan),
+            asks_by_reverse: nodes().any(|node| node.op.asks_by_reverse()),
             is_of_pairs: plan
                 .steps
                 .iter()
@@ -392,6 +395,11 @@ impl Network {
             Some(value) => Ok(value.x),
             None => candle_core::bail!("the model has no stage on pairs"),
         }
+    }
+
+    /// Whether the first end of a pair is asked for as the second end of the reverse relation, where the data has reverses.
+    pub fn asks_by_reverse(&self) -> bool {
+        self.asks_by_reverse
     }
 
     /// The rows whose products are the scores of all nodes as the other end of some ends with kinds (`n_kinds` of 0 where there are none),

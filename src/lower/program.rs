@@ -5,11 +5,11 @@ use super::{ForwardCx, LowerCx, Module, PoolingStats, Reported, Structure, Value
 use crate::kernels::graph::SparseGraph;
 use crate::kernels::program::{Arguments, Compiled, Random, Topology, run};
 use crate::kernels::sparse::{self, Constants, Made, StandIns};
-use crate::kernels::{self, Activation, Contraction, Selection, Summation, tape};
+use crate::kernels::{self, Activation, Contraction, Queries, Selection, Summation, tape};
 use crate::ops::FactCx;
 use crate::ops::program::{self, Described, Options, Place};
 use crate::program::composite::Composite;
-use crate::program::pieces::{Part, Piece};
+use crate::program::pieces::{Part, PartOf, Piece};
 use crate::program::{Id, Op, Space};
 use candle_core::{Result, Tensor, TensorId, Var, bail};
 use petgraph::graph::NodeIndex;
@@ -152,7 +152,11 @@ impl Variant {
                         .values
                         .iter()
                         .any(|value| matches!(value.op, Op::Random { .. } | Op::Noise { .. }));
-                    if !part.weights.is_empty() || is_drawn || part.is_of_kept || part.inputs.is_empty() {
+                    if !part.weights.is_empty()
+                        || is_drawn
+                        || part.of != PartOf::Level
+                        || part.inputs.is_empty()
+                    {
                         continue;
                     }
                     part.results.clone()
@@ -313,6 +317,10 @@ impl ProgramModule {
             is_known = true;
         }
         let mut newly_kept: Vec<(Id, Tensor)> = Vec::new();
+        // What pairs have in common is made once for all of them.
+        let has_queries = program.values.iter().any(|value| value.space == Space::Queries);
+        let queries = pairs.as_deref().filter(|_| has_queries).map(Queries::of);
+        let of_queries = queries.as_ref().map(|queries| Topology::sparse(&queries.graph));
         let mut topology = pairs.as_deref().map(Topology::sparse);
         let mut next: Option<NextLevel> = None;
         for (idx, (step, frees)) in variant.steps.iter().zip(&variant.frees).enumerate() {
@@ -368,6 +376,11 @@ impl ProgramModule {
                                 kernels::bands(&x, parts, level()?, weights.as_ref(), *modes, *normalized)?;
                             values.made[id.index()] = Some(x);
                         }
+                        (Composite::Answers, _) => {
+                            let Some(queries) = &queries else { bail!("pairs that ask nothing") };
+                            let (phi, x) = (values.get(args[0])?, values.get(args[1])?);
+                            values.made[id.index()] = Some(kernels::answers(&phi, &x, queries)?);
+                        }
                         (Composite::Kept, Some(NextLevel::Selected(selection))) => {
                             let x = kernels::gather_rows(&values.get(args[0])?, &selection.rows)?;
                             values.made[id.index()] = Some(x);
@@ -407,11 +420,12 @@ impl ProgramModule {
                 }
                 Step::Primitives { part, compiled } => {
                     let of_kept;
-                    let topology = match &next {
-                        Some(next) if part.is_of_kept => {
+                    let topology = match (&next, &of_queries, part.of) {
+                        (Some(next), _, PartOf::Kept) => {
                             of_kept = Topology::rows(next.graph().graph_offsets.clone());
                             &of_kept
                         }
+                        (_, Some(of_queries), PartOf::Queries) => of_queries,
                         _ => topology.get_or_insert_with(|| topology_of(structure).with_kinds(kinds.clone())),
                     };
                     let followed = |tensor: Tensor| if cx.wants_gradients { tensor } else { tensor.detach() };

@@ -224,6 +224,7 @@ pub static CATALOGUE: &[&dyn Operator] = &[
     &decoder::relational::TRANSE,
     &decoder::relational::COMPLEX,
     &decoder::relational::ROTATE,
+    &decoder::conve::ConvE,
     // Structure.
     &structure::concat::Concat,
     &structure::columns::Columns,
@@ -652,6 +653,10 @@ pub trait Operator: std::any::Any + Send + Sync + std::fmt::Debug {
     }
     /// Of a decoder, whether its score is linear in the row of either end, so that the scores of all nodes are a product of matrices.
     fn is_linear_in_ends(&self) -> bool {
+        false
+    }
+    /// Of a decoder, whether the first end of a pair is asked for as the second end of the reverse relation, where the data has reverses.
+    fn asks_by_reverse(&self) -> bool {
         false
     }
     /// What it does to the rows, with these arguments.

@@ -186,8 +186,8 @@ impl Build {
             return *only;
         }
         // Rows that are gathered along one map are put side by side before.
-        if let Some((index, inner)) = self.gathered_alike(parts) {
-            return self.concat(&inner).gather(index);
+        if let Some((index, space, inner)) = self.gathered_alike(parts) {
+            return self.concat(&inner).gather_to(index, space);
         }
         let space = parts.iter().map(|v| v.space()).max().expect("at least one part");
         let parts: Vec<V> = parts.iter().map(|v| v.in_space(space)).collect();
@@ -197,24 +197,24 @@ impl Build {
         self.push(Op::Concat { parts: parts.iter().map(|v| v.id).collect(), axis }, space, axes)
     }
 
-    /// Where every operand that is no number is gathered along the same map: the map, and the operands before it.
-    fn gathered_alike<'b>(&'b self, operands: &[V<'b>]) -> Option<(Index, Vec<V<'b>>)> {
+    /// Where every operand that is no number is gathered along the same map: the map, where it leads from, and the operands before it.
+    fn gathered_alike<'b>(&'b self, operands: &[V<'b>]) -> Option<(Index, Space, Vec<V<'b>>)> {
         let mut along = None;
         let mut inner = Vec::with_capacity(operands.len());
         for v in operands {
             let value = self.value(v.id);
             match value.op {
                 Op::Gather { x, index }
-                    if along.is_none_or(|known| known == index) && index != Index::All =>
+                    if along.is_none_or(|known| known == (index, value.space)) && index != Index::All =>
                 {
-                    along = Some(index);
+                    along = Some((index, value.space));
                     inner.push(self.at(x));
                 }
                 _ if value.space == Space::One => inner.push(*v),
                 _ => return None,
             }
         }
-        along.map(|index| (index, inner))
+        along.map(|(index, space)| (index, space, inner))
     }
 
     /// A function of numbers at the same place.
@@ -251,8 +251,8 @@ impl Build {
             let value = self.value(x.id);
             return self.push(Op::Call { what, args, then: Some(f) }, value.space, value.axes);
         }
-        if let Some((index, inner)) = self.gathered_alike(args) {
-            return self.map(f, &inner).gather(index);
+        if let Some((index, space, inner)) = self.gathered_alike(args) {
+            return self.map(f, &inner).gather_to(index, space);
         }
         if let (Fun::Mul, &[a, b]) = (f, args)
             && let Some(product) = self.factors_by_end(a, b).or_else(|| self.factors_by_end(b, a))
@@ -524,7 +524,7 @@ impl<'b> V<'b> {
         if let Op::Gather { x, index } = value.op
             && index != Index::All
         {
-            return self.b.at(x).linear_by(w, transposed).gather(index);
+            return self.b.at(x).linear_by(w, transposed).gather_to(index, value.space);
         }
         let (mut axes, shape) = (value.axes, w.axes());
         let (n_in, n_out) = if transposed {
@@ -553,7 +553,11 @@ impl<'b> V<'b> {
         let out = if transposed { &shape[1] } else { &shape[2] };
         let last = axes.len() - 1;
         axes[last] = out.clone();
-        let space = kind.map_or(Space::Edges, |kind| kind.space());
+        let space = match kind {
+            Some(kind) => kind.space(),
+            None if self.space() == Space::Queries => Space::Queries,
+            None => Space::Edges,
+        };
         assert!(kind.is_none() || self.space() == space, "kinds of other rows");
         let kind = kind.map(|kind| kind.id);
         self.b.push(Op::Typed { x: self.id, w: w.id, kind, transposed }, space, axes)
@@ -602,7 +606,7 @@ impl<'b> V<'b> {
         if let Op::Gather { x, index } = value.op
             && index != Index::All
         {
-            return self.b.at(x).fold(how, axis).gather(index);
+            return self.b.at(x).fold(how, axis).gather_to(index, value.space);
         }
         let mut axes = value.axes;
         if is_one(&axes[axis]) {
@@ -626,7 +630,9 @@ impl<'b> V<'b> {
         );
         match value.op {
             Op::View(x) => return self.b.at(x).view(axes),
-            Op::Gather { x, index } if index != Index::All => return self.b.at(x).view(axes).gather(index),
+            Op::Gather { x, index } if index != Index::All => {
+                return self.b.at(x).view(axes).gather_to(index, value.space);
+            }
             _ => {}
         }
         self.b.push(Op::View(self.id), value.space, axes.to_vec())
@@ -690,6 +696,14 @@ impl<'b> V<'b> {
         self.b.push(Op::Gather { x: self.id, index }, from, self.axes())
     }
 
+    /// [`V::gather`] to the space of a value that was gathered before: edges, or queries.
+    fn gather_to(self, index: Index, space: Space) -> Self {
+        match space {
+            Space::Queries => self.b.push(Op::Gather { x: self.id, index }, space, self.axes()),
+            _ => self.gather(index),
+        }
+    }
+
     /// Gathered as often as it takes to have a value for each row of `space`; the target's for edges.
     pub fn in_space(self, space: Space) -> Self {
         let mut v = self;
@@ -698,7 +712,7 @@ impl<'b> V<'b> {
                 Space::One => return v.b.push(Op::Expand(v.id), space, v.axes()),
                 Space::Graphs => v.gather(Index::Graph),
                 Space::Rows => v.gather(v.b.to()),
-                Space::Kept | Space::Edges => panic!("such a value has no other space"),
+                Space::Kept | Space::Edges | Space::Queries => panic!("such a value has no other space"),
             };
         }
         v
@@ -925,6 +939,17 @@ impl<'b> V<'b> {
     }
 }
 
+impl<'b> V<'b> {
+    /// [`V::dropout`] of whole columns: of `[p, F]` all places of a column, one draw for each column and row.
+    pub fn dropout_columns(self, p: f64) -> Self {
+        if p == 0.0 {
+            return self;
+        }
+        let (site, one) = (self.b.site(), [Size::Known(1), self.width()]);
+        self * self.b.push(Op::Random { site, p }, self.space(), one.to_vec())
+    }
+}
+
 impl<'b> Edges<'b> {
     /// What the source row of each edge has.
     pub fn source(self, x: V<'b>) -> V<'b> {
@@ -933,6 +958,20 @@ impl<'b> Edges<'b> {
     /// What the target row of each edge has.
     pub fn target(self, x: V<'b>) -> V<'b> {
         x.gather(self.to())
+    }
+    /// What the source row of each query has: of all edges with one source and one kind once.
+    pub fn queried(self, x: V<'b>) -> V<'b> {
+        assert!(!self.b.is_against.get(), "queries begin at sources");
+        self.b.push(Op::Gather { x: x.id, index: Index::Source }, Space::Queries, x.axes())
+    }
+    /// The product of each edge's query with what its target has: `[E, 1]` of `phi [F]` of the queries and `x [F]` of the rows.
+    pub fn answers(self, phi: V<'b>, x: V<'b>) -> V<'b> {
+        assert_eq!(
+            (phi.space(), x.space()),
+            (Space::Queries, Space::Rows),
+            "a query and rows that answer it"
+        );
+        self.b.call(Composite::Answers, &[phi, x])
     }
     /// What each edge counts, `[E, 1]`; `None` where each counts 1.
     pub fn weight(self) -> Option<V<'b>> {

@@ -125,7 +125,8 @@ pub enum Composite {
     Activate(Fun),
     /// Numbers set to 0 in training, with probability `p`; `place` tells the sites of one stage apart.
     Dropout { p: f64, place: usize },
-    /// Each feature by its statistics over all rows: `x`, `γ`, `β`, and the running mean and variance.
+    /// Each feature by its statistics over all rows: `x`, `γ`, `β`, and the running mean and variance. Of `x [p, F]` each place counts as a
+    /// row, as of the channels of an image.
     BatchNorm { momentum: f64, eps: f64 },
     /// Each row by its own statistics: `x`, `γ`, `β`.
     RowNorm { eps: f64 },
@@ -135,6 +136,8 @@ pub enum Composite {
     Beside,
     /// The arguments added up.
     Plus,
+    /// Of each edge the product of what its query has, `φ [F]`, with what its target has, `x [F]`.
+    Answers,
     /// Softmax over the features of each row.
     SoftmaxRows,
     /// The rows of each graph as one.
@@ -223,6 +226,7 @@ impl Composite {
             Composite::GraphNorm { .. } => "graph_norm",
             Composite::Beside => "beside",
             Composite::Plus => "plus",
+            Composite::Answers => "answers",
             Composite::SoftmaxRows => "softmax_rows",
             Composite::Readout(Over::Sum) => "graph_sum",
             Composite::Readout(Over::Mean) => "graph_mean",
@@ -342,6 +346,7 @@ impl Composite {
             | Composite::GraphNorm { .. }
             | Composite::Plus
             | Composite::SoftmaxRows => (space, axes),
+            Composite::Answers => (Space::Edges, vec![Size::Known(1)]),
             Composite::Beside => (space, vec![Size::sum(args.iter().map(|arg| arg.width()))]),
             Composite::SelfAttention { width, .. } => (space, vec![width.clone()]),
             Composite::Table => (Space::Rows, axes[1..].to_vec()),
@@ -383,6 +388,7 @@ impl Composite {
             Composite::SelfAttention { .. }
             | Composite::Nearest { .. }
             | Composite::Table
+            | Composite::Answers
             | Composite::GammaDraws { .. }
             | Composite::CutSides
             | Composite::Factors { .. }
@@ -451,9 +457,12 @@ impl Composite {
             Composite::Dropout { p, .. } => x.dropout(*p),
             Composite::BatchNorm { eps, .. } => {
                 let n = b.constant(1.0).in_space(x.space()).sum(Index::All).at_least(1.0);
-                let mean = x.sum(Index::All).div_rows(n);
-                let centred = x - mean;
-                let variance = centred.square().sum(Index::All).div_rows(n);
+                let mean = |x: V<'b>| {
+                    let of_places = x.sum(Index::All).div_rows(n);
+                    if of_places.axes().len() == 2 { of_places.fold_mean(0) } else { of_places }
+                };
+                let centred = x - mean(x);
+                let variance = mean(centred.square());
                 centred * variance.offset(*eps).sqrt().reciprocal() * args[1] + args[2]
             }
             Composite::RowNorm { eps } => {
@@ -489,6 +498,7 @@ impl Composite {
             | Composite::PropagateLstm
             | Composite::CutSides
             | Composite::Factors { .. }
+            | Composite::Answers
             | Composite::GammaDraws { .. }
             | Composite::PairSoftplus
             | Composite::UnlinkedSoftplus { .. }

@@ -40,6 +40,8 @@ pub enum Space {
     Kept,
     /// Edges, in the order *(target, source, kind)*; of clusters all pairs of a graph.
     Edges,
+    /// Of pairs that a task asks about, the distinct sources with their kinds: what several pairs have in common is made once.
+    Queries,
 }
 
 /// A map from the rows of one space to those of another.
@@ -68,7 +70,8 @@ impl Index {
     /// Whether rows of this space have the map.
     pub fn is_from(self, space: Space) -> bool {
         match self {
-            Index::Target | Index::Source => space == Space::Edges,
+            Index::Target => space == Space::Edges,
+            Index::Source => matches!(space, Space::Edges | Space::Queries),
             Index::Graph => space == Space::Rows,
             Index::All => space != Space::One,
         }
@@ -307,7 +310,8 @@ pub struct Value {
 impl Value {
     /// Whether it goes by the edges of the level: a value of edges, or a number of them.
     pub fn reads_edges(&self) -> bool {
-        self.space == Space::Edges || matches!(self.op, Op::Count(Index::Target | Index::Source))
+        matches!(self.space, Space::Edges | Space::Queries)
+            || matches!(self.op, Op::Count(Index::Target | Index::Source))
     }
 
     /// Numbers a row.

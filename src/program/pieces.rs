@@ -13,6 +13,17 @@ pub enum Piece {
     Primitives(Part),
 }
 
+/// What the rows and edges of a part are, which the part calls rows and edges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartOf {
+    /// Those of the level.
+    Level,
+    /// Rows that a selection keeps.
+    Kept,
+    /// Queries of pairs, as edges.
+    Queries,
+}
+
 /// A part of a program as a program of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
@@ -25,8 +36,7 @@ pub struct Part {
     pub weights: Vec<usize>,
     /// By result of the part: the value of the whole program that it is.
     pub results: Vec<Id>,
-    /// Whether its rows are those that a selection keeps; the part calls them rows.
-    pub is_of_kept: bool,
+    pub of: PartOf,
 }
 
 /// Cuts a program. Pieces stand after those whose values they read.
@@ -42,7 +52,7 @@ pub fn pieces(program: &Program) -> Vec<Piece> {
                 wanted: vec![true; program.inputs.len()],
                 weights: (0..program.weights.len()).collect(),
                 results: program.outputs.clone(),
-                is_of_kept: false,
+                of: PartOf::Level,
             })
         };
         return if is_trivial { Vec::new() } else { vec![whole()] };
@@ -72,16 +82,30 @@ pub fn pieces(program: &Program) -> Vec<Piece> {
             first_reader[arg.index()] = first_reader[arg.index()].min(depth[idx]);
         }
     }
+    // What is made of weights alone is a part of queries where nothing else reads it.
+    let mut part_of = vec![PartOf::Level; program.values.len()];
+    let mut is_of_queries = vec![true; program.values.len()];
+    for (idx, value) in program.values.iter().enumerate().rev() {
+        part_of[idx] = match value.space {
+            Space::Kept => PartOf::Kept,
+            Space::Queries => PartOf::Queries,
+            Space::One if is_of_queries[idx] && first_reader[idx] != usize::MAX => PartOf::Queries,
+            _ => PartOf::Level,
+        };
+        for arg in value.op.args().into_iter().filter(|_| is_live[idx]) {
+            is_of_queries[arg.index()] &= part_of[idx] == PartOf::Queries && !is_call(Id(idx as u32));
+        }
+    }
     let n_depths = depth.iter().zip(&is_live).filter(|(_, is_live)| **is_live).map(|(depth, _)| depth + 1);
     let mut pieces = Vec::new();
     for at in 0..n_depths.max().unwrap_or(0) {
         let here = |idx: &usize| is_live[*idx] && depth[*idx] == at && !is_given(&program.values[*idx].op);
         let of_depth: Vec<Id> = (0..program.values.len()).filter(here).map(|idx| Id(idx as u32)).collect();
         let (calls, primitives): (Vec<Id>, Vec<Id>) = of_depth.into_iter().partition(|&id| is_call(id));
-        for is_of_kept in [false, true] {
-            let of_space = |id: &&Id| (program.value(**id).space == Space::Kept) == is_of_kept;
+        for of in [PartOf::Level, PartOf::Kept, PartOf::Queries] {
+            let of_space = |id: &&Id| part_of[id.index()] == of;
             let members: Vec<Id> = primitives.iter().filter(of_space).copied().collect();
-            if let Some(part) = part(program, &is_live, &is_followed, &members, is_of_kept) {
+            if let Some(part) = part(program, &is_live, &is_followed, &members, of) {
                 pieces.push(Piece::Primitives(part));
             }
         }
@@ -96,7 +120,7 @@ fn part(
     is_live: &[bool],
     is_followed: &[bool],
     members: &[Id],
-    is_of_kept: bool,
+    of: PartOf,
 ) -> Option<Part> {
     let is_member = |id: &Id| members.binary_search(id).is_ok();
     let is_read = |id: &&Id| {
@@ -114,7 +138,7 @@ fn part(
         wanted: Vec::new(),
         weights: Vec::new(),
         results: results.clone(),
-        is_of_kept,
+        of,
     };
     // By value of the whole: its place in the part.
     let mut places: Vec<Option<Id>> = vec![None; program.values.len()];
@@ -126,9 +150,11 @@ fn part(
     for (idx, value) in program.values.iter().enumerate().filter(|&(idx, _)| wanted[idx]) {
         let id = Id(idx as u32);
         let mut value = value.clone();
-        if is_of_kept && value.space == Space::Kept {
-            value.space = Space::Rows;
-        }
+        value.space = match (of, value.space) {
+            (PartOf::Kept, Space::Kept) => Space::Rows,
+            (PartOf::Queries, Space::Queries) => Space::Edges,
+            (_, space) => space,
+        };
         let place = Id(part.program.values.len() as u32);
         value.op = match &value.op {
             Op::Weight(weight) => {

@@ -19,7 +19,7 @@ impl Maps {
             Space::One => 1,
             Space::Graphs => self.n_graphs,
             Space::Rows | Space::Kept => self.graph_of.len(),
-            Space::Edges => self.edges.len(),
+            Space::Edges | Space::Queries => self.edges.len(),
         }
     }
 

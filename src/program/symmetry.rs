@@ -32,7 +32,7 @@ impl Moves {
 pub fn symmetry(program: &Program) -> Vec<Moves> {
     let of_space = |space: Space| match space {
         Space::One | Space::Graphs => Moves::Invariant,
-        Space::Rows | Space::Kept | Space::Edges => Moves::Equivariant,
+        Space::Rows | Space::Kept | Space::Edges | Space::Queries => Moves::Equivariant,
     };
     let mut moves: Vec<Moves> = Vec::with_capacity(program.values.len());
     for value in &program.values {

@@ -26,6 +26,7 @@ impl Space {
             Space::Rows => "rows",
             Space::Kept => "kept",
             Space::Edges => "edges",
+            Space::Queries => "queries",
         }
     }
 }

@@ -86,6 +86,7 @@ pub static MEANINGS: &[(&str, &str)] = &[
     ("graph_norm", "all numbers of a graph by their statistics"),
     ("beside", "side by side"),
     ("plus", "the sum of all"),
+    ("answers", "the query of each pair times what its second end has"),
     ("softmax_rows", "softmax over the features of each row"),
     ("graph_sum", "the sum of the rows of each graph"),
     ("graph_mean", "the mean of the rows of each graph"),

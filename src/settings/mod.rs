@@ -75,7 +75,7 @@ pub static TRAIN_SECTION: &[ArgSpec] = &[
         kind: ArgKind::Int { min: 1, max: 10_000_000 },
         default: Default::Int(32),
         positional: false,
-        doc: "Graphs per step; the last batch of an epoch may be smaller, and its step is smaller with it. Of tasks on links, links per step: all of them where it is not written. Of `skip_gram`, nodes that walks begin at: 128 where it is not written.",
+        doc: "Graphs per step; the last batch of an epoch may be smaller, and its step is smaller with it. Of tasks on links, links per step, or queries with `k_vs_all`: all of them where it is not written. Of `skip_gram`, nodes that walks begin at: 128 where it is not written.",
     },
     ArgSpec {
         name: "negatives",

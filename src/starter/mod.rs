@@ -56,6 +56,7 @@ shipped! {
     "kernels/wl_oa",
     "links/arga",
     "links/complex",
+    "links/conve",
     "links/distmult",
     "links/gae",
     "links/light_gcn",

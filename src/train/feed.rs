@@ -43,6 +43,8 @@ pub struct Step {
     rows: Option<Arc<Vec<u32>>>,
     /// Rows of an item that stand beside each other once they are picked: a link and the pairs that it is told from.
     beside: usize,
+    /// Whether items are queries, whose rows have a label for each node: nothing of them is kept beside their loss.
+    pub is_of_queries: bool,
     /// What a loss without targets compares.
     views: Option<Views>,
     /// `[n_items]` classes or `[n_items, n_values]`; `None` where the data carries no labels.
@@ -85,14 +87,16 @@ impl<'a> Feed<'a> {
 
     /// The same of a task on links, with the edges that pass messages: those of the training part of `split`, and where the test part
     /// is measured those of the validation part too. Without a split all edges pass messages but those of the part itself. Pairs are drawn as
-    /// `negatives` says, or one for each link where nothing is trained. Without effect on other tasks.
+    /// `negatives` says, or one for each link where nothing is trained; where every node is scored, steps are over queries instead of links.
+    /// Without effect on other tasks.
     #[must_use]
     pub fn of_links(self, task: Task, split: Option<&Split>, negatives: Option<&BoundCall>) -> Self {
         if task.kind != TargetKind::Links {
             return self;
         }
         let links = LinkPart::new(self.dataset, &self.graphs, split, negatives);
-        Self { links: Some(links), ..self }
+        let graphs = links.n_queries().map_or(self.graphs, |n| (0..n as u32).collect());
+        Self { links: Some(links), graphs, ..self }
     }
 
     /// All of the data, as a loss without targets learns from it. Without effect on other losses.
@@ -186,7 +190,7 @@ impl<'a> Feed<'a> {
             _ => None,
         };
         let targets = self.dataset.scaled_targets(&items, self.targets, DType::F32, self.device)?;
-        Ok(Step { batch, items, rows, beside: 1, views: None, targets })
+        Ok(Step { batch, items, rows, beside: 1, is_of_queries: false, views: None, targets })
     }
 
     /// The same for training, where what stands beside a link may depend on what the network takes for one.
@@ -197,7 +201,7 @@ impl<'a> Feed<'a> {
         match &self.links {
             Some(links) => {
                 let reading = Reading { edges: self.reads, scaling: self.scaling, sign_seed: seed };
-                links.hard_step(&reading, graphs, seed, network, self.device)
+                links.training_step(&reading, graphs, seed, network, self.device)
             }
             None => self.step_with(graphs, seed),
         }
@@ -266,12 +270,26 @@ impl Step {
     /// A step over links: `rows` are those of each link and of the pairs that it is told from, beside each other.
     pub(super) fn of_links(batch: GraphBatch, items: Vec<u32>, rows: Vec<u32>, targets: Tensor) -> Self {
         let beside = rows.len() / items.len().max(1);
-        Self { batch, items, rows: Some(Arc::new(rows)), beside, views: None, targets: Some(targets) }
+        let rows = Some(Arc::new(rows));
+        Self { batch, items, rows, beside, is_of_queries: false, views: None, targets: Some(targets) }
+    }
+
+    /// A step over queries: `rows` are those of each query with every node, `labels` say which of them are links.
+    pub(super) fn of_queries(batch: GraphBatch, items: Vec<u32>, rows: Vec<u32>, labels: Tensor) -> Self {
+        Self { is_of_queries: true, ..Self::of_links(batch, items, rows, labels) }
     }
 
     /// A step of a loss without targets.
     pub(super) fn of_views(batch: GraphBatch, items: Vec<u32>, views: Views, targets: Tensor) -> Self {
-        Self { batch, items, rows: None, beside: 1, views: Some(views), targets: Some(targets) }
+        Self {
+            batch,
+            items,
+            rows: None,
+            beside: 1,
+            is_of_queries: false,
+            views: Some(views),
+            targets: Some(targets),
+        }
     }
 
     /// The network's output on this step, with the rows alone that are compared with targets: `[n_items, width]`. Of a loss without targets

@@ -6,6 +6,7 @@ use super::error::{Result, TrainError};
 use super::feed::{Feed, Step, scaled_values};
 use super::folder::Folder;
 use super::initial;
+use super::links::LinkPart;
 use super::measure::{FixedPointMean, Mean, Measured, PoolingMean, figures, items, measure, scalar, values};
 use super::optimizer::{self, Optimizer};
 use super::presence::absent_classes;
@@ -21,11 +22,12 @@ use crate::data::batch::EdgeReads;
 use crate::data::features::scaling::Scaling;
 use crate::data::{Dataset, Split, Targets};
 use crate::ir::Model;
-use crate::lower::{AuxiliaryLosses, LossWeights, Network, labelled_items};
+use crate::lower::{AuxiliaryLosses, LossWeights, Network, PartLoss, labelled_items};
 use crate::rng;
 use crate::settings::early_stop::{self, EarlyStop};
 use crate::settings::metric::{Metric, Predictions};
 use crate::settings::monitor;
+use crate::settings::negatives::k_vs_all;
 use crate::settings::optimizer::learning_rate;
 use crate::settings::schedule::{self, Schedule};
 use crate::types::{DataFacts, TargetKind};
@@ -156,6 +158,9 @@ pub(super) struct PartialEpoch {
     pooling: PoolingMean,
     #[serde(default)]
     fixed_points: FixedPointMean,
+    /// Of steps over queries the sum of their losses, and how many there were.
+    #[serde(default)]
+    of_queries: [f64; 2],
     train_s: f64,
     /// Kept as a tensor in a saved state.
     #[serde(skip)]
@@ -296,10 +301,12 @@ fn loss_weights(network: &Network, cx: &FitCx, unit: &Unit) -> Result<LossWeight
     let task = cx.model.get().task;
     let supervised = unit.supervised(cx.settings);
     let train = Feed::new(cx.dataset, task, EdgeReads::NOTHING, &supervised, cx.device);
-    let train = train.of_views(cx.model.get());
+    let train =
+        train.of_links(task, Some(&unit.split), cx.settings.negatives.as_ref()).of_views(cx.model.get());
     // Of a task on links the units are links, between the nodes of all graphs, and without targets all graphs are learned from.
     let is_of_links = task.kind == TargetKind::Links;
     let is_of_all = is_of_links || task.kind == TargetKind::Embedding;
+    let n_queries = train.links().and_then(LinkPart::n_queries);
     let graphs = if is_of_all { (0..cx.dataset.n_graphs() as u32).collect() } else { train.graphs.clone() };
     let mut of_items = Vec::new();
     if let Targets::Classes(classes) = &cx.dataset.targets {
@@ -316,6 +323,7 @@ fn loss_weights(network: &Network, cx: &FitCx, unit: &Unit) -> Result<LossWeight
                 |&item: &u32| labelled_items(&values[item as usize * n_values..][..*n_values], *n_values);
             supervised.iter().map(of_item).sum()
         }
+        _ if n_queries.is_some() => train.graphs.len() as f64,
         (_, TargetKind::Embedding) => train.items(&train.graphs).len() as f64,
         _ => supervised.len() as f64,
     };
@@ -329,7 +337,9 @@ impl Fit<'_> {
         let model = self.cx.model.get();
         let feed = Feed::new(self.cx.dataset, model.task, EdgeReads::of(model), items, self.cx.device);
         let feed = feed.scaled(self.scaling.as_ref()).with_targets(self.target_scaling.as_ref());
-        feed.of_links(model.task, Some(&self.unit.split), self.cx.settings.negatives.as_ref())
+        // Queries are for training: a part is measured by its links.
+        let negatives = self.cx.settings.negatives.as_ref().filter(|call| !k_vs_all::is_it(call));
+        feed.of_links(model.task, Some(&self.unit.split), negatives)
     }
 
     /// Takes the network of another fold, with what is written of its epochs.
@@ -403,7 +413,8 @@ impl Fit<'_> {
         let lr = self.schedule.lr(self.place.epoch);
         let n_batches = order.len().div_ceil(self.cx.settings.batch_size);
         let batches = order.chunks(self.cx.settings.batch_size).enumerate();
-        if self.epoch.items.is_empty() {
+        let is_of_queries = train.links().is_some_and(|links| links.n_queries().is_some());
+        if self.epoch.items.is_empty() && !is_of_queries {
             let done = (self.place.batch * self.cx.settings.batch_size).min(order.len());
             self.epoch.items = train.items(&order[..done]);
         }
@@ -481,9 +492,15 @@ impl Fit<'_> {
         epoch.gradient_norm.add(norm);
         epoch.pooling.add(&cx.pooling);
         epoch.fixed_points.add(&cx.fixed_points);
-        epoch.outputs.extend(outputs);
-        epoch.width = width;
-        epoch.items.extend_from_slice(&step.items);
+        if step.is_of_queries {
+            let [sum, n] = &mut epoch.of_queries;
+            let full = train_graphs.min(self.cx.settings.batch_size);
+            (*sum, *n) = (*sum + value * full as f64, *n + step.items.len() as f64);
+        } else {
+            epoch.outputs.extend(outputs);
+            epoch.width = width;
+            epoch.items.extend_from_slice(&step.items);
+        }
         // A last, smaller batch makes a smaller step; its loss is shown on the scale of the others.
         let n_graphs = step.batch.graphs.len();
         let full = train_graphs.min(self.cx.settings.batch_size);
@@ -528,7 +545,11 @@ impl Fit<'_> {
         }
         let mut trained = self.predictions(std::mem::take(&mut epoch.outputs), epoch.width, &epoch.items);
         let scaled = scaled_values(self.target_scaling.as_ref(), &trained);
-        let loss = self.network.part_loss(&items(&trained, scaled.as_deref()), &epoch.auxiliary)?;
+        let mut loss = self.network.part_loss(&items(&trained, scaled.as_deref()), &epoch.auxiliary)?;
+        let [sum_of_queries, n_queries] = epoch.of_queries;
+        if n_queries > 0.0 {
+            loss = PartLoss { total: sum_of_queries / n_queries, terms: Vec::new(), bad_item: None };
+        }
         if let Some(scaling) = &self.target_scaling {
             scaling.undo(&mut trained.outputs);
         }
@@ -538,7 +559,7 @@ impl Fit<'_> {
             train: figures(
                 Some(loss.total),
                 &trained,
-                if is_of_vectors(self.cx) { &[] } else { &self.metrics },
+                if is_of_vectors(self.cx) || n_queries > 0.0 { &[] } else { &self.metrics },
             ),
             validation: validation_figures,
             loss_terms: match loss.terms.len() {

@@ -4,6 +4,7 @@
 //! is measured, those of the validation part too while the test part is, and no edge of a part that is measured ever does.
 
 use super::feed::Step;
+use super::queries::Queries;
 use crate::args::BoundCall;
 use crate::data::batch::Reading;
 use crate::data::links::{Links, Sampler};
@@ -11,7 +12,9 @@ use crate::data::{Dataset, EdgeReads, GraphBatch, Split};
 use crate::kernels::graph::{Csr, EdgeKinds, SparseGraph};
 use crate::kernels::{self, Activation, Summation};
 use crate::lower::{Encoded, Factors, Network};
+use crate::rng::{below, generator};
 use crate::settings::metric::Rank;
+use crate::settings::negatives::k_vs_all;
 use candle_core::{DType, Device, Result, Tensor};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +24,9 @@ const PAIRS_AT_ONCE: usize = 1 << 20;
 
 /// The seed of the pairs that a part is measured with: the same after every epoch and in every run.
 const MEASURED: u64 = 0x6c69_6e6b;
+
+/// Tells the draws of which end a link is asked from apart from other draws of a step.
+const TURNED: u64 = 0x7475_726e_6564;
 
 /// Where the scores of each question begin, and how far they are apart.
 type Places = Vec<(usize, usize)>;
@@ -44,6 +50,8 @@ pub struct LinkPart<'a> {
     /// By link: whether a drawn pair must not be it.
     is_known: Vec<bool>,
     sampler: Sampler,
+    /// What a step asks where every node is scored instead of a draw.
+    queries: Option<Queries>,
     /// The edges that pass messages, made once.
     messages: Mutex<Option<GraphBatch>>,
 }
@@ -67,7 +75,9 @@ impl<'a> LinkPart<'a> {
             let messages = split.train.iter().chain(split.validation.iter().filter(|_| is_test));
             messages.for_each(|&link| passes[link as usize] = true);
         }
-        let sampler = match negatives.filter(|_| is_trained) {
+        let asked = negatives.filter(|call| is_trained && k_vs_all::is_it(call));
+        let queries = asked.map(|call| Queries::of(&links, items, &passes, call));
+        let sampler = match negatives.filter(|_| is_trained && queries.is_none()) {
             Some(call) => Sampler::new(call, &links, &passes),
             None => Sampler::for_measuring(&links),
         };
@@ -77,7 +87,12 @@ impl<'a> LinkPart<'a> {
         if split.is_none_or(|split| items != split.train) {
             items.iter().for_each(|&link| passes[link as usize] = false);
         }
-        Self { dataset, links, passes, is_known, sampler, messages: Mutex::new(None) }
+        Self { dataset, links, passes, is_known, sampler, queries, messages: Mutex::new(None) }
+    }
+
+    /// How many queries a step asks, where every node is scored instead of a draw.
+    pub fn n_queries(&self) -> Option<usize> {
+        self.queries.as_ref().map(Queries::len)
     }
 
     /// The edges that pass messages, with features of the nodes.
@@ -120,11 +135,12 @@ impl<'a> LinkPart<'a> {
         self.step_of(batch, items, &ends, &kinds, device)
     }
 
-    /// The same with those of the drawn pairs that the network scores highest, where the file asks for them.
+    /// The same of training, as the network has it: with those of the drawn pairs that it scores highest, where the file asks for them; with
+    /// links asked from either end where it has reverses of relations; and over queries where every node is scored.
     ///
     /// # Errors
     /// Where Candle fails.
-    pub fn hard_step(
+    pub fn training_step(
         &self,
         reading: &Reading,
         items: &[u32],
@@ -132,11 +148,27 @@ impl<'a> LinkPart<'a> {
         network: &Network,
         device: &Device,
     ) -> Result<Step> {
-        let Some(n_hardest) = self.sampler.n_hardest else { return self.step(reading, items, seed, device) };
         let draws_signs = !self.dataset.random_signs.is_empty();
         let reading = Reading { sign_seed: seed.filter(|_| draws_signs), ..*reading };
         let batch = self.messages(&reading, device)?;
+        let reverse = self.links.first_reverse.filter(|_| network.asks_by_reverse());
+        if let Some(queries) = &self.queries {
+            return self.query_step(batch, queries, items, reverse, device);
+        }
         let (mut ends, mut kinds) = self.drawn(items, seed);
+        if let (Some(first_reverse), Some(seed)) = (reverse, seed) {
+            let beside = 1 + self.sampler.count;
+            let pairs = ends.chunks_exact_mut(beside).zip(kinds.chunks_exact_mut(beside));
+            for (&link, (ends, kinds)) in items.iter().zip(pairs) {
+                if below(&mut generator(seed ^ TURNED, u64::from(link)), 2) == 1 {
+                    ends.iter_mut().for_each(|ends| ends.reverse());
+                    kinds.iter_mut().for_each(|kind| *kind += first_reverse);
+                }
+            }
+        }
+        let Some(n_hardest) = self.sampler.n_hardest else {
+            return self.step_of(batch, items, &ends, &kinds, device);
+        };
         let scores = self.scores(network, &network.encode(&batch)?, &batch, &ends, &kinds)?;
         let beside = 1 + self.sampler.count;
         let mut chosen = Vec::with_capacity(items.len() * (1 + n_hardest));
@@ -184,6 +216,53 @@ impl<'a> LinkPart<'a> {
         batch.graphs = items.to_vec();
         let targets = Tensor::zeros(items.len(), DType::I64, device)?;
         Ok(Step::of_links(batch, items.to_vec(), rows, targets))
+    }
+
+    /// The step over these queries: a row of scores for each, one for each node, and the labels of all nodes.
+    fn query_step(
+        &self,
+        mut batch: GraphBatch,
+        queries: &Queries,
+        items: &[u32],
+        reverse: Option<u32>,
+        device: &Device,
+    ) -> Result<Step> {
+        let links = &self.links;
+        let nodes = links.nodes_at(queries.end());
+        // The end of each query, its kind, and whether the second end is asked for.
+        let asked: Vec<(u32, u32, bool)> = items
+            .iter()
+            .map(|&item| match (queries.get(item), reverse) {
+                ((end, kind, false), Some(first_reverse)) => (end, kind + first_reverse, true),
+                (query, _) => query,
+            })
+            .collect();
+        let mut rows = vec![0u32; items.len() * nodes.len()];
+        let pairs = if asked.iter().all(|query| query.2) {
+            let mut order: Vec<usize> = (0..asked.len()).collect();
+            order.sort_unstable_by_key(|&place| asked[place]);
+            let keys: Vec<(u32, u32)> = order.iter().map(|&at| (asked[at].0, asked[at].1)).collect();
+            for (rank, &place) in order.iter().enumerate() {
+                let row = &mut rows[place * nodes.len()..][..nodes.len()];
+                row.iter_mut().enumerate().for_each(|(node, row)| *row = (node * keys.len() + rank) as u32);
+            }
+            self.candidates(&keys, true, &batch.graph.graph_offsets)
+        } else {
+            let (mut ends, mut kinds) = (Vec::with_capacity(rows.len()), Vec::new());
+            for &(end, kind, is_tail) in &asked {
+                ends.extend(nodes.clone().map(|node| if is_tail { [end, node] } else { [node, end] }));
+                if links.n_kinds > 0 {
+                    kinds.resize(ends.len(), kind);
+                }
+            }
+            let (pairs, order) = links.pairs(&ends, &kinds, &batch.graph.graph_offsets);
+            (0u32..).zip(&order).for_each(|(row, &pair)| rows[pair as usize] = row);
+            pairs
+        };
+        batch.pairs = Some(Arc::new(pairs));
+        batch.graphs = items.to_vec();
+        let labels = Tensor::from_vec(queries.labels(items, &nodes), (items.len(), nodes.len()), device)?;
+        Ok(Step::of_queries(batch, items.to_vec(), rows, labels))
     }
 
     /// Where each of these links stands among the pairs with another node at one of its ends, all other links left out. Between two
@@ -300,6 +379,15 @@ impl<'a> LinkPart<'a> {
         keys: &[(u32, u32)],
         is_tail: bool,
     ) -> Result<(Vec<f32>, Places)> {
+        let reverse = self.links.first_reverse.filter(|_| !is_tail && network.asks_by_reverse());
+        let turned: Vec<(u32, u32)>;
+        let (keys, is_tail) = match reverse {
+            Some(first_reverse) => {
+                turned = keys.iter().map(|&(end, kind)| (end, kind + first_reverse)).collect();
+                (&turned[..], true)
+            }
+            None => (keys, is_tail),
+        };
         let nodes = self.links.nodes_at(usize::from(is_tail));
         let by_node = (0..keys.len()).map(|question| (question, keys.len())).collect();
         let numbers = |scores: Tensor| scores.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();

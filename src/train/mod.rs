@@ -17,6 +17,7 @@ mod presence;
 mod probe;
 mod progress;
 pub mod protocol;
+mod queries;
 mod record;
 mod resume;
 mod run;

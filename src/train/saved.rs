@@ -28,6 +28,7 @@ use crate::lower::{Encoded, ForwardCx, Network, Value};
 use crate::ops::Action;
 use crate::plan::Step;
 use crate::settings::metric::Metric;
+use crate::settings::negatives::k_vs_all;
 use crate::types::{DataFacts, Entity, TargetKind};
 use candle_core::{DType, Device};
 use std::borrow::Cow;
@@ -148,7 +149,8 @@ impl SavedModel {
             batch_size: settings.batch_size,
             metrics: settings.all_metrics(),
             disjoint: settings.disjoint,
-            negatives: settings.negatives,
+            // Queries are for training: a part is measured by its links.
+            negatives: settings.negatives.filter(|call| !k_vs_all::is_it(call)),
         })
     }
 

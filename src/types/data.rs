@@ -45,6 +45,9 @@ pub struct DataFacts {
     /// Kinds of edges, which are the edge labels; 0 where the data names none.
     #[serde(default)]
     pub edge_kinds: usize,
+    /// Whether these are relations that could have reverses of their own and have none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lacks_reverse_kinds: bool,
     /// Why the edges have no kinds, where they have labels all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_kinds: Option<NoKinds>,

@@ -64,6 +64,11 @@ impl Case {
     pub fn buffer(&self, name: &str) -> &Stored {
         &self.buffers[name]
     }
+
+    /// After a call in training.
+    pub fn buffer_after(&self, name: &str) -> &Stored {
+        &self.buffers_after[name]
+    }
 }
 
 #[derive(serde::Deserialize, Clone)]

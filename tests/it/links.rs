@@ -3,7 +3,7 @@
 use crate::golden::load;
 use candle_core::{DType, Device, Tensor};
 use hgnn::check::{Checked, check};
-use hgnn::data::{Dataset, DatasetParts, Features, Targets, Vocabulary, links};
+use hgnn::data::{Dataset, DatasetParts, Features, GraphBatch, Targets, Vocabulary, links};
 use hgnn::ir::Model;
 use hgnn::kernels::graph::EdgeKinds;
 use hgnn::lower::{ForwardCx, Network, task_loss};
@@ -186,6 +186,144 @@ fn decoders_of_triples_and_their_losses_are_pygs() {
                     &expected,
                     gradients,
                 );
+            }
+        }
+    }
+}
+
+/// A tensor of PyTorch's ConvE as ours lies in memory. Its map reads channel by channel, ours place by place.
+fn of_conve(name: &str, stored: &crate::golden::Stored) -> Vec<f64> {
+    let data = &stored.data;
+    match name {
+        "conv.weight" => {
+            let (channels, window) = (stored.shape[0], data.len() / stored.shape[0]);
+            (0..window).flat_map(|at| (0..channels).map(move |channel| data[channel * window + at])).collect()
+        }
+        "fc.weight" => {
+            let ([width, n], channels) = ([stored.shape[0], stored.shape[1]], 4);
+            let places = n / channels;
+            let row = |place: usize, channel: usize| {
+                (0..width).map(move |out| data[out * n + channel * places + place])
+            };
+            (0..places).flat_map(|place| (0..channels).flat_map(move |channel| row(place, channel))).collect()
+        }
+        _ => data.clone(),
+    }
+}
+
+/// Scores, loss, gradients and running statistics of plain PyTorch (`tests/golden/conve.py`), of every entity for each query and of some pairs.
+#[test]
+fn conve_is_that_of_its_authors() {
+    const NAMES: [(&str, &str); 9] = [
+        ("relations", "conve.relation"),
+        ("conv.weight", "conve.filter"),
+        ("conv.bias", "conve.filter_bias"),
+        ("fc.weight", "conve.weight"),
+        ("fc.bias", "conve.hidden_bias"),
+        ("bn0.weight", "conve.image_norm.weight"),
+        ("bn1.bias", "conve.map_norm.bias"),
+        ("bn2.weight", "conve.norm.weight"),
+        ("bn2.bias", "conve.norm.bias"),
+    ];
+    const MORE: [(&str, &str); 2] =
+        [("bn0.bias", "conve.image_norm.bias"), ("bn1.weight", "conve.map_norm.weight")];
+    for file in ["conve_eval", "conve_train"] {
+        let case = load(file);
+        let ids = |name: &str| -> Vec<u32> { case.inputs[name].data.iter().map(|&id| id as u32).collect() };
+        let (ends_asked, kinds_asked) = (ids("entity"), ids("relation"));
+        let (n_nodes, n_own) = (6u32, 2usize);
+        let mut data = triples(n_nodes, 2 * n_own, &[[0, 1, 0], [1, 0, 2], [4, 2, 1], [2, 4, 3]]);
+        data.n_own_kinds = Some(n_own);
+        data.make_links();
+        let text = "task = link_prediction\nmodel = embedding(12) -> conve(relation = edge_labels, bias = input -> embedding(1), \
+                    height = 3, channels = 4, input_dropout = 0.0, feature_map_dropout = 0.0, hidden_dropout = 0.0)\nloss = bce";
+        for (dtype, values, gradients) in [(DType::F64, 1e-9, 1e-8f64), (DType::F32, 2e-5f64, 2e-4)] {
+            let network =
+                Network::build(&compile(text, &data.facts()), &data.facts(), dtype, &Device::Cpu, 1).unwrap();
+            let table = |width: usize| {
+                let mut all = network.parameters().iter();
+                let found = all.find(|parameter| parameter.var.dims() == [6, width]);
+                found.expect("a row for each entity").name.clone()
+            };
+            let (rows, bias) = (table(12), table(1));
+            let of_entities = [("entities", rows.as_str()), ("b", bias.as_str())];
+            let names: Vec<(&str, &str)> = NAMES.into_iter().chain(MORE).chain(of_entities).collect();
+            let set = |ours: &str, numbers: Vec<f64>| {
+                let var = variable(&network, ours);
+                let tensor = Tensor::from_vec(numbers, var.dims(), &Device::Cpu).unwrap();
+                var.set(&tensor.to_dtype(dtype).unwrap()).unwrap();
+            };
+            names.iter().for_each(|(theirs, ours)| set(ours, of_conve(theirs, &case.params[*theirs])));
+            let statistics = ["bn0", "bn1", "bn2"].iter().zip(["image_norm", "map_norm", "norm"]).flat_map(
+                |(theirs, ours)| {
+                    ["running_mean", "running_var"]
+                        .map(|kind| (format!("{theirs}.{kind}"), format!("conve.{ours}.{kind}")))
+                },
+            );
+            let statistics: Vec<(String, String)> = statistics.collect();
+            statistics.iter().for_each(|(theirs, ours)| set(ours, case.buffer(theirs).data.clone()));
+
+            let mut batch = data.batch(&[0], dtype, &Device::Cpu).unwrap();
+            batch.graph =
+                Arc::new((*batch.graph).clone().with_kinds(data.edge_kinds.clone().map(EdgeKinds::held_as)));
+            let ends: Vec<[u32; 2]> =
+                ends_asked.iter().flat_map(|&end| (0..n_nodes).map(move |node| [end, node])).collect();
+            let kinds: Vec<u32> = kinds_asked.iter().flat_map(|&kind| [kind; 6]).collect();
+            let offsets = batch.graph.graph_offsets.clone();
+            let scores = |keep: &dyn Fn(usize) -> bool, cx: &mut ForwardCx| {
+                let kept: Vec<usize> = (0..ends.len()).filter(|&pair| keep(pair)).collect();
+                let of = |pair: &usize| (ends[*pair], kinds[*pair]);
+                let (ends, kinds): (Vec<[u32; 2]>, Vec<u32>) = kept.iter().map(of).unzip();
+                let (pairs, order) = links::pairs(6, 2 * n_own, &ends, &kinds, &offsets);
+                let batch = GraphBatch { pairs: Some(Arc::new(pairs)), ..batch.clone() };
+                let output = network.forward(&batch, cx).unwrap();
+                let mut rows = vec![0u32; order.len()];
+                (0u32..).zip(&order).for_each(|(row, &pair)| rows[pair as usize] = row);
+                (hgnn::kernels::gather_rows(&output.x, &Arc::new(rows)).unwrap(), output.structure, kept)
+            };
+            let what = format!("{file} {dtype:?}");
+            if file == "conve_eval" {
+                let out = &case.outputs["out"].data;
+                let (found, ..) = scores(&|_| true, &mut ForwardCx::evaluation());
+                close(&what, &flat(&found), out, values);
+                let (found, _, kept) = scores(&|pair| pair % 3 == 1, &mut ForwardCx::evaluation());
+                let some: Vec<f64> = kept.iter().map(|&pair| out[pair]).collect();
+                close(&format!("{what}, some pairs"), &flat(&found), &some, values);
+                continue;
+            }
+            let mut cx = network.training_cx(0);
+            let (found, structure, _) = scores(&|_| true, &mut cx);
+            close(&what, &flat(&found), &case.outputs["out"].data, values);
+            let x = hgnn::kernels::tape::reshape(&found, (ends_asked.len(), 6)).unwrap();
+            let labels = case.inputs["labels"].data.iter().map(|y| (0.9 * y + 0.1 / 6.0) as f32).collect();
+            let labels: Vec<f32> = labels;
+            let labels = Tensor::from_vec(labels, (ends_asked.len(), 6), &Device::Cpu).unwrap();
+            let loss = network.loss(&hgnn::lower::Value { x, structure }, &labels, &cx, None).unwrap();
+            // Labels are f32.
+            let rounding = 2e-7f64;
+            close(&what, &flat(&loss.total), &case.outputs["loss"].data, values.max(rounding));
+            let found = loss.backward().unwrap();
+            for (theirs, ours) in &names {
+                let expected = of_conve(theirs, &case.grads[&format!("param:{theirs}")]);
+                // What batch norm follows has no slope of its own, and a factor before it one of 2e-6, through its `eps` alone.
+                let is_factor = dtype == DType::F32 && *theirs == "bn0.weight";
+                if is_factor || ["conv.bias", "fc.bias", "bn0.bias"].contains(theirs) {
+                    assert!(
+                        flat(found.get(variable(&network, ours)).unwrap()).iter().all(|g| g.abs() < 1e-5)
+                    );
+                    continue;
+                }
+                let what = format!("{what}, gradient of {ours}");
+                close(
+                    &what,
+                    &flat(found.get(variable(&network, ours)).unwrap()),
+                    &expected,
+                    gradients.max(2e-6),
+                );
+            }
+            for (theirs, ours) in &statistics {
+                let after = case.buffer_after(theirs);
+                close(&format!("{what}, {ours}"), &flat(variable(&network, ours)), &after.data, values);
             }
         }
     }

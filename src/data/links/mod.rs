@@ -29,6 +29,8 @@ pub struct Links {
     of_entry: Vec<u32>,
     /// Whether a link leads from one end to the other.
     pub is_directed: bool,
+    /// The kind of the reverses of the first relation, where those of each have a kind of their own, in the same order.
+    pub first_reverse: Option<u32>,
     /// Nodes of the first of two parts, between which all links are; 0 where there are none.
     pub n_left: usize,
     pub n_nodes: usize,
@@ -78,6 +80,10 @@ impl Links {
             n_kinds: data.n_edge_kinds(),
             of_entry: vec![NONE; csr.n_entries()],
             is_directed: are_directed(data),
+            first_reverse: data
+                .n_own_kinds
+                .filter(|&n_own| n_own > 0 && 2 * n_own == data.n_edge_kinds())
+                .map(|n_own| n_own as u32),
             n_left: data.n_left,
             n_nodes: data.n_nodes(),
         };

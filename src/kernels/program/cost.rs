@@ -22,7 +22,7 @@ impl Sizes {
             Space::One => 1.0,
             Space::Graphs => self.graphs,
             Space::Rows | Space::Kept => self.rows,
-            Space::Edges => self.edges,
+            Space::Edges | Space::Queries => self.edges,
         }
     }
 }

@@ -353,7 +353,7 @@ fn n_rows(topology: &Topology, space: Space) -> usize {
         Space::One => 1,
         Space::Graphs => topology.n_graphs(),
         Space::Rows | Space::Kept => topology.n_rows(),
-        Space::Edges => topology.n_edges(),
+        Space::Edges | Space::Queries => topology.n_edges(),
     }
 }
 

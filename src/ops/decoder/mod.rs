@@ -1,6 +1,7 @@
 //! From rows of nodes to a row for each pair of them: the decoders of tasks on links and on edges.
 
 pub mod bilinear;
+pub mod conve;
 pub mod inner_product;
 pub mod pairs;
 pub mod relational;

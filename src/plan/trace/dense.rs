@@ -200,6 +200,18 @@ impl Trace {
         })
     }
 
+    /// `kernels::answers`: a product of matrices where all queries have the same second ends, else a product for each pair.
+    pub fn answers(&mut self, phi: Matrix, x: Matrix, pairs: f64) -> Matrix {
+        self.kernel("answers", &[phi, x], false, [pairs, 1.0], |kernel| {
+            kernel.forward = Work::by_rows(x.rows).product(x.rows, x.width, pairs / x.rows.max(1.0));
+            kernel.backward = Work::by_rows(x.rows)
+                .product(x.rows, x.width, pairs / x.rows.max(1.0))
+                .product(x.rows, pairs / x.rows.max(1.0), x.width)
+                .stream(0.0, x.numbers() + phi.numbers());
+            kernel.kept_bytes = FLOAT_BYTES * 2.0 * pairs;
+        })
+    }
+
     /// `kernels::scaled`
     pub fn scaled(&mut self, x: Matrix) -> Matrix {
         self.kernel("scaled", &[x], false, [x.rows, x.width], |kernel| {

@@ -34,6 +34,8 @@ pub struct Graphs {
     pub is_merged: bool,
     /// Pairs of nodes that the task asks about.
     pub pairs: f64,
+    /// First ends with their kinds among these pairs, each counted once; 0 where as many as pairs.
+    pub queries: f64,
 }
 
 impl Graphs {

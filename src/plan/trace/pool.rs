@@ -452,7 +452,7 @@ impl Trace {
             }
         });
         let edges: Vec<f64> = shares.zip(reached).map(|(share, edges)| share * share * edges).collect();
-        let selected = Graphs { nodes, edges, is_merged: graphs.is_merged, pairs: 0.0 };
+        let selected = Graphs { nodes, edges, is_merged: graphs.is_merged, ..Graphs::default() };
         let sorted: f64 = graphs.nodes.iter().map(|rows| rows * rows.max(2.0).log2()).sum();
         let kept_bytes = FLOAT_BYTES * (2.0 * selected.n_nodes() + selected.n_edges());
         // A step of its own, without a tensor: the selection is not differentiated.
@@ -498,8 +498,12 @@ impl Trace {
     /// The graph of nodes so many of which are gone in each graph, each with an edge.
     fn merge(&mut self, score: Matrix, graphs: &Graphs, pairs: &[f64]) -> Graphs {
         let less = |all: &[f64]| all.iter().zip(pairs).map(|(all, pairs)| all - pairs).collect();
-        let made =
-            Graphs { nodes: less(&graphs.nodes), edges: less(&graphs.edges), is_merged: true, pairs: 0.0 };
+        let made = Graphs {
+            nodes: less(&graphs.nodes),
+            edges: less(&graphs.edges),
+            is_merged: true,
+            ..Graphs::default()
+        };
         let sorted: f64 = graphs.edges.iter().map(|edges| edges * edges.max(2.0).log2()).sum();
         let (n_nodes, n_edges) = (graphs.n_nodes(), graphs.n_edges());
         // The lists of members and of contracted edges, the new graph, and what each of its edges was.

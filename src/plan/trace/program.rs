@@ -7,7 +7,7 @@ use crate::ops::hetero::Lifted;
 use crate::ops::program::{self, Described, Options, Place};
 use crate::ops::{Action, FactCx, Operator};
 use crate::program::composite::{Composite, Keep, Norm};
-use crate::program::pieces::Piece;
+use crate::program::pieces::{PartOf, Piece};
 use crate::program::{Id, Op, Space, WeightSpec};
 use crate::types::Size;
 use std::cell::RefCell;
@@ -154,6 +154,10 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
         Structure::Sparse(graphs) if described.place == Place::Pairs => graphs.pairs,
         _ => n_edges,
     };
+    let n_queries = match structure {
+        Structure::Sparse(graphs) if graphs.queries > 0.0 => graphs.queries,
+        _ => n_edges,
+    };
     let mut sizes = Sizes { graphs: structure.n_graphs(), rows: first.x.rows, edges: n_edges };
     let mut values = Values { described, inputs, made: vec![None; program.values.len()] };
     let mut kept: Option<Rc<Graphs>> = None;
@@ -209,6 +213,15 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
                         [kept.as_ref().map_or(x.rows, |kept| kept.n_nodes()), *modes as f64],
                         args.len() > 2,
                     ),
+                    (Composite::Answers, _) => match matrices.get(1) {
+                        Some(&ends) => step.answers(x, ends, n_edges),
+                        None => continue,
+                    },
+                    (Composite::BatchNorm { .. }, _) if program.value(*id).axes.len() == 2 => {
+                        let places = step.reshape(x, x.numbers() / width.max(1.0), width);
+                        let normed = step.composite(what, &[places], width, Activation::of(*then), structure);
+                        step.reshape(normed, x.rows, x.width)
+                    }
                     (Composite::Kept, _) => {
                         step.gather_rows(x, kept.as_ref().map_or(x.rows, |kept| kept.n_nodes()))
                     }
@@ -221,12 +234,13 @@ fn described_stage(known: &Known, inputs: &[Value], step: &mut Trace) -> Value {
             }
             Piece::Primitives(part) => {
                 let rows = match &kept {
-                    Some(kept) if part.is_of_kept => kept.n_nodes(),
+                    Some(kept) if part.of == PartOf::Kept => kept.n_nodes(),
                     _ => sizes.rows,
                 };
+                let edges = if part.of == PartOf::Queries { n_queries } else { sizes.edges };
                 let args: Vec<Matrix> = part.inputs.iter().filter_map(|&id| values.get(id)).collect();
                 let compiled = compiled.as_ref().expect("made of primitives");
-                let results = step.primitives(compiled, &args, Sizes { rows, ..sizes });
+                let results = step.primitives(compiled, &args, Sizes { rows, edges, ..sizes });
                 for (&id, result) in part.results.iter().zip(results) {
                     values.made[id.index()] = Some(result);
                 }
@@ -408,6 +422,7 @@ impl Trace {
                 | Composite::Bands { .. }
                 | Composite::Nearest { .. }
                 | Composite::Select(..)
+                | Composite::Answers
                 | Composite::Kept
                 | Composite::Contract { .. }
                 | Composite::Join { .. }

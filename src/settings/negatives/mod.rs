@@ -3,6 +3,7 @@
 mod by_degree;
 pub mod hard;
 pub mod in_range;
+pub mod k_vs_all;
 mod uniform;
 
 use crate::args::{ArgKind, ArgSpec, BoundCall, CallSpec, Default, default_args};
@@ -10,7 +11,8 @@ use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 
 /// Every way that `negatives = …` can name.
-pub static SPECS: &[&CallSpec] = &[&uniform::SPEC, &by_degree::SPEC, &in_range::SPEC, &hard::SPEC];
+pub static SPECS: &[&CallSpec] =
+    &[&uniform::SPEC, &by_degree::SPEC, &in_range::SPEC, &hard::SPEC, &k_vs_all::SPEC];
 
 /// What is wrong with a call, whatever the data is.
 pub fn check(call: &BoundCall) -> Option<Diagnostic> {

@@ -204,7 +204,7 @@ fn the_hardest_pairs_are_those_that_the_network_scores_highest_of_all_that_are_d
         };
         let items = &split.train[..5];
         let drawn = scores(&all.step(&reading, items, Some(11), &Device::Cpu).unwrap());
-        let chosen = scores(&hard.hard_step(&reading, items, Some(11), &network, &Device::Cpu).unwrap());
+        let chosen = scores(&hard.training_step(&reading, items, Some(11), &network, &Device::Cpu).unwrap());
         for (drawn, chosen) in drawn.iter().zip(&chosen) {
             assert_eq!((drawn.len(), chosen.len()), (8, 3));
             let mut others = drawn[1..].to_vec();
@@ -251,4 +251,162 @@ fn scores_that_are_products_are_found_and_equal_nodes_tie() {
     let batch = feed.messages(part).unwrap();
     let ranks = part.ranks(&network, &network.encode(&batch).unwrap(), &batch, &split.test).unwrap();
     assert!(ranks.iter().all(|rank| rank.n_above == 0 && rank.n_ties > 10), "{ranks:?}");
+}
+
+/// A knowledge graph of three relations and their reverses.
+fn with_reverses() -> Dataset {
+    let triples: Vec<[u32; 3]> = (0..60u32).map(|k| [k * 7 % 20, (k * k + 3 * k + 1) % 20, k % 3]).collect();
+    let edges = triples.iter().flat_map(|&[head, tail, _]| [(head, tail), (tail, head)]).collect();
+    let kinds = triples.iter().flat_map(|&[_, _, kind]| [kind, kind + 3]).collect();
+    let mut data = Dataset::new(crate::data::DatasetParts {
+        name: "family".into(),
+        task: None,
+        node_offsets: vec![0, 20],
+        edges,
+        edge_features: None,
+        edge_kinds: Some(EdgeKinds { of_entry: Arc::new(kinds), n_kinds: 6 }),
+        features: crate::data::Features::Dense { values: Vec::new().into(), width: 0 },
+        targets: crate::data::Targets::None,
+        class_names: Vec::new(),
+        fixed_split: None,
+        graph_ids: vec![1],
+        vocabulary: crate::data::Vocabulary::default(),
+    });
+    data.n_own_kinds = Some(3);
+    data.make_links();
+    data
+}
+
+const CONVE: &str =
+    "task = link_prediction\nmodel = embedding(12) -> conve(relation = edge_labels, channels = 2)";
+
+/// Heads are ranked as the tails of the reverse relation, each score by itself.
+#[test]
+fn heads_are_asked_for_by_the_reverse_of_their_relation() {
+    let data = with_reverses();
+    let (links, split) = (data.links.clone().unwrap(), parts(&data));
+    assert_eq!(links.first_reverse, Some(3));
+    let model = compile(CONVE, Some(&data.facts()));
+    let network = Network::build(&model, &data.facts(), DType::F32, &Device::Cpu, 3).unwrap();
+    let part = LinkPart::new(&data, &split.test, Some(&split), None);
+    let batch = part.messages(&Reading::of(EdgeReads::of(model.get())), &Device::Cpu).unwrap();
+    let encoded = network.encode(&batch).unwrap();
+    let ranks = part.ranks(&network, &encoded, &batch, &split.test).unwrap();
+    assert_eq!(ranks.len(), 2 * split.test.len());
+    let score = |end: u32, kind: u32, node: u32| -> f32 {
+        let (pairs, _) = links.pairs(&[[end, node]], &[kind], &batch.graph.graph_offsets);
+        let score = network.decode(&encoded, &batch, &Arc::new(pairs)).unwrap();
+        score.flatten_all().unwrap().to_vec1::<f32>().unwrap()[0]
+    };
+    for rank in &ranks {
+        let (end, kind, is_tail) = rank.question;
+        let is_of = |&&link: &&u32| {
+            let ([head, tail], of) = (links.ends[link as usize], links.kind(link));
+            of == kind && end == if is_tail { head } else { tail }
+        };
+        let asked = if is_tail { kind } else { kind + 3 };
+        // One of the links of the question has this rank.
+        let is_right = split.test.iter().filter(is_of).any(|&link| {
+            let own = score(end, asked, links.ends[link as usize][usize::from(is_tail)]);
+            let is_other = |node: &u32| {
+                let ends = if is_tail { [end, *node] } else { [*node, end] };
+                !(0..links.len()).any(|link| links.ends[link] == ends && links.kinds[link] == kind)
+            };
+            let n_above =
+                (0..20u32).filter(is_other).filter(|&node| score(end, asked, node) > own + 1e-6).count();
+            n_above == rank.n_above as usize && (rank.score - own).abs() < 1e-5
+        });
+        assert!(is_right, "{rank:?}");
+    }
+}
+
+/// Scores stand where their queries and nodes are, and labels are those of the training part alone.
+#[test]
+fn steps_over_queries_score_every_node() {
+    let asked = "k_vs_all(label_smoothing = 0.1)";
+    for (data, text, is_reversed) in [
+        (with_reverses(), CONVE, true),
+        (
+            graph(true),
+            "task = link_prediction\nmodel = embedding(4) -> transe(relation = edge_labels)",
+            false,
+        ),
+        (graph(false), "task = link_prediction\nmodel = gcn(6) -> inner_product", false),
+    ] {
+        let mut split = parts(&data);
+        split.train.sort_unstable();
+        let (links, model) = (data.links.clone().unwrap(), compile(text, Some(&data.facts())));
+        let network = Network::build(&model, &data.facts(), DType::F32, &Device::Cpu, 3).unwrap();
+        let reading = Reading::of(EdgeReads::of(model.get()));
+        let part = LinkPart::new(&data, &split.train, Some(&split), Some(&negatives(asked)));
+        let queries = part.queries.as_ref().unwrap();
+        let has_kinds = links.n_kinds > 0;
+        // Each end of a training link with its kind once; of links without a direction both ends ask alike.
+        let mut expected: Vec<(u32, u32, bool)> = split
+            .train
+            .iter()
+            .flat_map(|&link| {
+                let ([head, tail], kind) = (links.ends[link as usize], links.kind(link));
+                [(head, kind, true), (tail, kind, !links.is_directed)]
+            })
+            .collect();
+        expected.sort_unstable();
+        expected.dedup();
+        assert_eq!((0..queries.len() as u32).map(|query| queries.get(query)).collect::<Vec<_>>(), expected);
+        // Some of them, in any order.
+        let items: Vec<u32> = (0..queries.len() as u32).rev().step_by(3).collect();
+        let step = part.training_step(&reading, &items, Some(5), &network, &Device::Cpu).unwrap();
+        let pairs = step.batch.pairs.clone().unwrap();
+        assert_eq!(pairs.n_edges(), items.len() * 20);
+        let mut names = Vec::new();
+        for row in 0..pairs.n_nodes() {
+            let first = pairs.adjacency.offsets[row] as usize;
+            for (place, &source) in pairs.adjacency.row(row).iter().enumerate() {
+                let kind = pairs.kinds.as_ref().map_or(0, |kinds| kinds.of_entry[first + place]);
+                names.push((source * 10_000 + row as u32 * 100 + kind) as f32);
+            }
+        }
+        let names = Tensor::from_vec(names, (pairs.n_edges(), 1), &Device::Cpu).unwrap();
+        let picked: Vec<Vec<f32>> = step.pick(&names).unwrap().to_vec2().unwrap();
+        let labels: Vec<Vec<f32>> = step.targets.as_ref().unwrap().to_vec2().unwrap();
+        for ((&item, row), labels) in items.iter().zip(&picked).zip(&labels) {
+            let (end, kind, is_tail) = queries.get(item);
+            for node in 0..20u32 {
+                let (ends, kind_asked) = match (is_tail, is_reversed) {
+                    (true, _) => ([end, node], kind),
+                    (false, true) => ([end, node], kind + 3),
+                    (false, false) => ([node, end], kind),
+                };
+                let name = ends[0] * 10_000 + ends[1] * 100 + if has_kinds { kind_asked } else { 0 };
+                assert_eq!(row[node as usize], name as f32, "{text}");
+                let is_link = split.train.iter().any(|&link| {
+                    let (found, of) = (links.ends[link as usize], links.kind(link));
+                    let turned = [found[1], found[0]];
+                    let wanted = if is_tail { [end, node] } else { [node, end] };
+                    of == kind && (found == wanted || (!links.is_directed && turned == wanted))
+                });
+                let label = 0.9 * f32::from(u8::from(is_link)) + 0.1 / 20.0;
+                assert!((labels[node as usize] - label).abs() < 1e-6, "{text}: {label}");
+            }
+        }
+    }
+}
+
+/// In training on drawn pairs a link is asked from its tail as often as from its head, with its reverse.
+#[test]
+fn drawn_pairs_are_asked_from_either_end_where_there_are_reverses() {
+    let data = with_reverses();
+    let mut split = parts(&data);
+    split.train.sort_unstable();
+    let model = compile(CONVE, Some(&data.facts()));
+    let network = Network::build(&model, &data.facts(), DType::F32, &Device::Cpu, 3).unwrap();
+    let part = LinkPart::new(&data, &split.train, Some(&split), Some(&negatives("uniform(2, end = tail)")));
+    let reading = Reading::of(EdgeReads::of(model.get()));
+    let step = part.training_step(&reading, &split.train, Some(8), &network, &Device::Cpu).unwrap();
+    let kinds = &step.batch.pairs.as_ref().unwrap().kinds.as_ref().unwrap().of_entry;
+    let n_reversed = kinds.iter().filter(|&&kind| kind >= 3).count();
+    assert!(
+        n_reversed % 3 == 0 && n_reversed > kinds.len() / 4 && n_reversed < 3 * kinds.len() / 4,
+        "{n_reversed}"
+    );
 }
