@@ -36,6 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let compiled = compile("karate.hgnn", MODEL, &DataOptions::from_env())?;
     let summary = train::run(
         &TrainRequest {
+            room: None,
             name: "karate".into(),
             file: "karate.hgnn".into(),
             model: &compiled.model,

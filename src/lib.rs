@@ -38,13 +38,16 @@ pub mod program;
 pub mod reach;
 pub mod regular;
 pub mod rng;
+pub mod search;
 pub mod settings;
 #[cfg(test)]
 #[path = "../tests/it/skip.rs"]
 mod skip;
 pub mod source;
 pub mod starter;
+pub mod stats;
 pub mod syntax;
 pub mod system;
+pub mod track;
 pub mod train;
 pub mod types;

@@ -428,12 +428,7 @@ impl<'p> Evaluator<'p> {
         (rhs, rhs_span): (Value<'p>, Span),
         span: Span,
     ) -> Value<'p> {
-        let sign = match op {
-            BinaryOp::Add => "+",
-            BinaryOp::Sub => "-",
-            BinaryOp::Mul => "*",
-            BinaryOp::Div => "/",
-        };
+        let sign = op.sign();
         let is_number = |value: &Value| matches!(value, Value::Int(_) | Value::Float(_));
         if !is_number(&lhs) || !is_number(&rhs) {
             let mut result = Value::Unknown;
@@ -466,6 +461,9 @@ fn as_float(value: &Value) -> f64 {
     }
 }
 
+/// Ranges outside of `search` are refused before anything is evaluated; this is for texts that are read piece by piece.
+const NO_NUMBER: &str = "a range is no number";
+
 fn int_arithmetic<'p>(op: BinaryOp, a: i64, b: i64) -> Result<Value<'p>, &'static str> {
     let result = match op {
         BinaryOp::Add => a.checked_add(b),
@@ -474,6 +472,7 @@ fn int_arithmetic<'p>(op: BinaryOp, a: i64, b: i64) -> Result<Value<'p>, &'stati
         BinaryOp::Div if b == 0 => return Err("division by zero"),
         BinaryOp::Div if a % b == 0 => Some(a / b),
         BinaryOp::Div => return Ok(Value::Float(a as f64 / b as f64)),
+        BinaryOp::Range => return Err(NO_NUMBER),
     };
     match result {
         Some(value) if value.abs() <= MAX_INT => Ok(Value::Int(value)),
@@ -488,6 +487,7 @@ fn float_arithmetic<'p>(op: BinaryOp, a: f64, b: f64) -> Result<Value<'p>, &'sta
         BinaryOp::Mul => a * b,
         BinaryOp::Div if b == 0.0 => return Err("division by zero"),
         BinaryOp::Div => a / b,
+        BinaryOp::Range => return Err(NO_NUMBER),
     };
     if result.is_finite() { Ok(Value::Float(result)) } else { Err("the result is too large") }
 }

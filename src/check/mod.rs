@@ -4,6 +4,7 @@ pub mod data;
 pub mod embedding;
 pub mod fixed_point;
 pub mod kernel;
+mod searched;
 pub mod task;
 pub mod training;
 pub mod unused;
@@ -20,6 +21,7 @@ use crate::ir::{
 };
 use crate::ops::findings::{shape, symmetry};
 use crate::ops::{Action, Family};
+use crate::search::{self, Space};
 use crate::source::{FileId, Span};
 use crate::syntax::ast::{Conv, Expr, ExprKind, Given, ItemKind};
 use crate::syntax::{Program, cut};
@@ -55,6 +57,8 @@ pub struct Outcome {
     pub refused: Option<Model>,
     /// The file defines `let`s and blocks for others and has no model of its own.
     pub is_library: bool,
+    /// What the file leaves open: then the model is the one with the first of each list and the lower end of each range.
+    pub space: Option<Space>,
     /// In the order of the places in the files.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -67,7 +71,27 @@ impl Outcome {
 
 /// Checks a program: everything that can be proved without data, and against the data where it is given.
 /// Mistakes of the parser (`syntax::load_program`) are not repeated, nor is what follows from them.
+///
+/// A program that leaves values open with `search` is checked as each of the models that it stands for, or, where these are many, as
+/// those that differ from the first in one value.
 pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
+    let found = search::find(program);
+    if found.is_plain() {
+        let mut outcome = check_one(program, data);
+        if let Some(Checked(model)) = &outcome.model {
+            let idle = searched::settings(model, None);
+            if !idle.is_empty() {
+                (outcome.model, outcome.refused) = (None, None);
+                outcome.diagnostics.extend(idle);
+            }
+        }
+        return outcome;
+    }
+    searched::check(program, data, found)
+}
+
+/// Checks a program that leaves nothing open.
+fn check_one(program: &Program, data: Option<&DataFacts>) -> Outcome {
     let mut findings = Findings::default();
     let scopes = collect_definitions(program, &mut findings);
     let items = main_items(program, &mut findings);
@@ -129,7 +153,8 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
     let Builder { ev, input, stage_names, .. } = builder;
     let Evaluator { mut findings, used, .. } = ev;
     let Some(Built { mut graph, mut wanted, made, output }) = built else {
-        return Outcome { model: None, refused: None, is_library, diagnostics: in_order(program, findings) };
+        let diagnostics = in_order(program, findings);
+        return Outcome { model: None, refused: None, is_library, space: None, diagnostics };
     };
     let model_span = items.model.map_or_else(Span::default, |model| model.span);
     let data_place = items.data.map_or(Span { end: model_span.start, ..model_span }, |expr| expr.span);
@@ -218,6 +243,7 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
         train,
         evaluate,
         published: published.as_ref().map(|(published, _)| published.clone()),
+        search: Vec::new(),
     };
     let has_bad_loss = items.loss.is_some() && model.losses.is_empty();
     if !has_bad_loss {
@@ -273,6 +299,7 @@ pub fn check(program: &Program, data: Option<&DataFacts>) -> Outcome {
         model: (!has_errors).then_some(Checked(model)),
         refused,
         is_library,
+        space: None,
         diagnostics: in_order(program, findings),
     }
 }
@@ -612,7 +639,7 @@ fn read_published<'p>(
     (_, entries): ir::Section<'p>,
     env: &Rc<Env<'p>>,
 ) -> (Published, Vec<Span>) {
-    let mut published = Published { figures: Vec::new(), source: None };
+    let mut published = Published { figures: Vec::new(), source: None, tolerance: None };
     let mut places = Vec::new();
     for (idx, entry) in entries.iter().enumerate() {
         let key = entry.key.text.as_str();
@@ -629,6 +656,12 @@ fn read_published<'p>(
             ("source", other) => {
                 let place = entry.value.span;
                 ev.report(findings::args::wrong_kind(&what, "a text in quotes", &other.describe(), place));
+            }
+            ("tolerance", Value::Int(value)) if value >= 0 => published.tolerance = Some(value as f64),
+            ("tolerance", Value::Float(value)) if value >= 0.0 => published.tolerance = Some(value),
+            ("tolerance", other) => {
+                let place = entry.value.span;
+                ev.report(findings::args::wrong_kind(&what, "a number from 0 on", &other.describe(), place));
             }
             (key, value) => {
                 if !crate::settings::metric::NAMES.contains(&key) {

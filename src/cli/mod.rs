@@ -3,6 +3,7 @@
 mod against;
 mod changed;
 mod check;
+mod compare;
 mod completions;
 mod config;
 pub mod data;
@@ -37,8 +38,12 @@ mod predict;
 mod predicted_links;
 mod progress_line;
 pub mod report;
+mod reproduce;
+mod rerun;
 pub mod results;
 mod room;
+mod runs;
+mod set;
 mod sheet;
 mod show;
 pub mod source;
@@ -116,6 +121,10 @@ enum Command {
     Eval(eval::Eval),
     Predict(predict::Predict),
     Embed(embed::Embed),
+    Runs(runs::Runs),
+    Rerun(rerun::Rerun),
+    Reproduce(reproduce::Reproduce),
+    Compare(compare::Compare),
     Hash(hash::Hash),
     Diff(Box<diff::Diff>),
     Migrate(migrate::Migrate),
@@ -147,6 +156,10 @@ impl Command {
             Command::Eval(command) => command.run(global),
             Command::Predict(command) => command.run(global),
             Command::Embed(command) => command.run(global),
+            Command::Runs(command) => command.run(global),
+            Command::Rerun(command) => command.run(global),
+            Command::Reproduce(command) => command.run(global),
+            Command::Compare(command) => command.run(global),
             Command::Hash(command) => command.run(global),
             Command::Diff(command) => command.run(global),
             Command::Migrate(command) => command.run(global),

@@ -72,6 +72,31 @@ fn solved_in_words(units: &[UnitSummary], wall_s: f64) -> String {
     format!("{text}; in {}", seconds(wall_s))
 }
 
+/// What searches chose, a line for each open value: `width = 64 (7 folds), 32 (3 folds)`.
+fn searched_in_words(units: &[UnitSummary]) -> Vec<String> {
+    let folds: Vec<&UnitSummary> = units
+        .chunk_by(|a, b| a.run.is_some() && (a.seed, a.fold) == (b.seed, b.fold))
+        .map(|runs| &runs[0])
+        .collect();
+    let names: BTreeSet<&String> = folds.iter().flat_map(|unit| unit.searched.keys()).collect();
+    let line = |name: &String| {
+        let mut counts: Vec<(&String, usize)> = Vec::new();
+        for value in folds.iter().filter_map(|unit| unit.searched.get(name)) {
+            match counts.iter_mut().find(|(known, _)| *known == value) {
+                Some((_, n)) => *n += 1,
+                None => counts.push((value, 1)),
+            }
+        }
+        counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        let words = counts.iter().map(|(value, n)| match folds.len() {
+            1 => (*value).clone(),
+            _ => format!("{value} ({})", crate::diagnostic::count(*n, "fold")),
+        });
+        format!("chosen: {name} = {}", words.collect::<Vec<_>>().join(", "))
+    };
+    names.into_iter().map(line).collect()
+}
+
 /// A table for people, one line, or the whole summary as JSON.
 ///
 /// # Errors
@@ -102,9 +127,13 @@ pub fn print(
         Format::Full => {}
     }
     let n_done = summary.units.iter().filter(|unit| unit.status == Status::Finished).count();
+    let n_folds =
+        summary.units.chunk_by(|a, b| a.run.is_some() && (a.seed, a.fold) == (b.seed, b.fold)).count();
     if n_done > 0 {
         let runs = if summary.n_units > 1 {
-            format!(", {n_done} of {} runs (mean ± standard deviation)", summary.n_units)
+            let of_folds =
+                if summary.units.iter().any(|unit| unit.run.is_some()) { " over means of folds" } else { "" };
+            format!(", {n_done} of {} runs (mean ± standard deviation{of_folds})", summary.n_units)
         } else {
             String::new()
         };
@@ -129,8 +158,8 @@ pub fn print(
                 let is_marked = is_over_classes
                     && summary.units.iter().any(|unit| unit.absent_classes.contains_key(part));
                 has_marks |= is_marked;
-                let of = if spread.n_runs < n_done {
-                    format!(" ({} of {n_done} runs)", spread.n_runs)
+                let of = if spread.n_runs < n_folds.min(n_done) {
+                    format!(" ({} of {} runs)", spread.n_runs, n_folds.min(n_done))
                 } else {
                     String::new()
                 };
@@ -159,6 +188,20 @@ pub fn print(
             };
             let absent = parts.into_iter().flat_map(of_unit);
             writeln!(out, "  {}", absent_in_words(absent, summary.n_units > 1))?;
+        }
+        if let Some((name, [low, high])) =
+            summary.metrics.iter().find_map(|name| Some((name, *summary.test_intervals.get(name)?)))
+        {
+            writeln!(out, "  95 % interval of the test {name}: {low:.4} to {high:.4}")?;
+        }
+        if let Some(epoch) = summary.best_mean_epoch {
+            writeln!(
+                out,
+                "  the test parts chose epoch {epoch}, whose mean over them is the best of all: the figure is better than one of new data"
+            )?;
+        }
+        for line in searched_in_words(&summary.units) {
+            writeln!(out, "  {line}")?;
         }
         if let Some(source) = &summary.published_source {
             writeln!(out, "  published: {source}")?;

@@ -61,7 +61,8 @@ impl MemoryArgs {
     }
 }
 
-fn message(what: &str, shortage: &Shortage) -> String {
+/// What is too large, and for what.
+pub fn message(what: &str, shortage: &Shortage) -> String {
     let (peak, allowed) = (bytes(shortage.peak_bytes), bytes(shortage.allowed_bytes));
     let limit = match &shortage.room.limit {
         Limit::Machine => {

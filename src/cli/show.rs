@@ -154,6 +154,8 @@ struct Shown<'a> {
     model: &'a Model,
     data: &'a Data,
     stages: Vec<Stage<'a>>,
+    /// What the file leaves open: the name of each value, and what it may be.
+    open: Vec<[String; 2]>,
 }
 
 impl<'a> Shown<'a> {
@@ -185,7 +187,14 @@ impl<'a> Shown<'a> {
                 memory_bytes: cost.map(|cost| cost.kept_bytes),
             }
         };
-        Self { model, data: &compiled.data, stages: model.nodes().map(stage).collect() }
+        let space = crate::search::find(&compiled.program).space;
+        let open = space.iter().flat_map(|space| &space.sites).map(|site| {
+            let text = compiled.sources.text(site.span);
+            let values = text.strip_prefix("search(").and_then(|text| text.strip_suffix(')')).unwrap_or(text);
+            [site.name.clone(), values.split_whitespace().collect::<Vec<_>>().join(" ")]
+        });
+        let open = open.collect();
+        Self { model, data: &compiled.data, stages: model.nodes().map(stage).collect(), open }
     }
 
     fn parameters(&self) -> Count {
@@ -220,10 +229,16 @@ impl<'a> Shown<'a> {
         let train = trained_by(model);
         for (title, args, specs) in [
             ("Train", &train, crate::settings::TRAIN_SECTION),
-            ("Evaluate", &model.evaluate, crate::settings::EVALUATE_SECTION),
+            ("Evaluate", &measured_by(model), crate::settings::EVALUATE_SECTION),
         ] {
             writeln!(out, "\n{title}")?;
             write_table(out, &settings(args, specs))?;
+        }
+        if !self.open.is_empty() {
+            writeln!(out, "\nOpen values; the model above has the first of each")?;
+            let mut table = plain_table();
+            self.open.iter().for_each(|row| table.add_row(row));
+            write_table(out, &table)?;
         }
         if let Some(data) = &model.data {
             writeln!(out, "\nData\n  {}", describe::call(data))?;
@@ -241,6 +256,9 @@ impl<'a> Shown<'a> {
             writeln!(out, "\nPublished")?;
             for (name, value) in &published.figures {
                 writeln!(out, "  {name} {value}")?;
+            }
+            if let Some(tolerance) = published.tolerance {
+                writeln!(out, "  tolerance {tolerance}")?;
             }
             if let Some(source) = &published.source {
                 writeln!(out, "  {source}")?;
@@ -398,10 +416,12 @@ impl<'a> Shown<'a> {
             "loss": model.losses.iter().map(|term| loss_json(model, term)).collect::<Vec<_>>(),
             "data": model.data.as_ref().map(describe::call),
             "train": arguments(&trained_by(model), crate::settings::TRAIN_SECTION),
-            "evaluate": arguments(&model.evaluate, crate::settings::EVALUATE_SECTION),
+            "evaluate": arguments(&measured_by(model), crate::settings::EVALUATE_SECTION),
+            "open": self.open.iter().map(|[name, values]| json!({ "name": name, "values": values })).collect::<Vec<_>>(),
             "published": model.published.as_ref().map(|published| json!({
                 "figures": published.figures.iter().map(|(name, value)| json!({ "metric": name, "value": value })).collect::<Vec<_>>(),
                 "source": published.source,
+                "tolerance": published.tolerance,
             })),
         })
     }
@@ -411,6 +431,14 @@ impl<'a> Shown<'a> {
 fn trained_by(model: &Model) -> Args {
     let mut args = model.train.clone();
     args.0.retain(|arg| check::kernel::has_effect(model, arg.name));
+    args
+}
+
+/// The settings of `evaluate` that have an effect: those of a search where values are open.
+fn measured_by(model: &Model) -> Args {
+    let mut args = model.evaluate.clone();
+    let is_searched = !model.search.is_empty();
+    args.0.retain(|arg| is_searched || !["search", "prune", "choose_by"].contains(&arg.name));
     args
 }
 

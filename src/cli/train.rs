@@ -17,11 +17,13 @@ use crate::git;
 use crate::ir::Model;
 use crate::memory;
 use crate::source::SourceMap;
+use crate::track::{About, Places, Tracked};
 use crate::train::{
     self, GitState, ModelSource, Origin, OtherData, Output, Overrides, RunFolder, RunSummary, Settings,
     Status, TrainError, TrainRequest,
 };
 use candle_core::Device;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -40,7 +42,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
     hgnnc train --changed-since git:main --dry-run\n\n\
     Exit codes: 0 trained, 1 the file has errors, 2 could not run, 130 interrupted")]
 pub struct Train {
-    /// The file to train; `-` reads standard input. With --changed-since several, and folders
+    /// The file to train; `-` reads standard input. Several files, or folders whose `.hgnn` files are meant, are trained one after the
+    /// other, each into a run of its own
     #[arg(
         value_name = "FILE",
         required_unless_present_any = ["resume", "changed_since"],
@@ -51,7 +54,7 @@ pub struct Train {
     data: Option<String>,
     #[command(flatten)]
     place: DataArgs,
-    /// Folder of the run; by default a new one in `runs`. With --changed-since the folder of all runs
+    /// Folder of the run; by default a new one in `runs`. With several files, or --changed-since, the folder of all runs
     #[arg(long, value_name = "DIR", conflicts_with = "resume")]
     out: Option<PathBuf>,
     /// Replace the run in that folder
@@ -63,6 +66,10 @@ pub struct Train {
     /// Epochs in place of the file's, 1 to 1,000,000
     #[arg(long, value_name = "N", conflicts_with = "resume", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     epochs: Option<u32>,
+    /// Another value in place of the file's, by its path: `train.optimizer.lr=3e-3`, `width=32` of a `let`; may be repeated. The run keeps
+    /// the changed text
+    #[arg(long, value_name = "PATH=VALUE", conflicts_with = "resume", value_parser = super::set::Change::parse)]
+    set: Vec<super::set::Change>,
     #[command(flatten)]
     device: DeviceArg,
     #[command(flatten)]
@@ -73,6 +80,15 @@ pub struct Train {
     /// Start from the weights of another run or checkpoint as far as they fit; new weights start at random
     #[arg(long, value_name = "RUN", conflicts_with = "resume")]
     init_from: Option<PathBuf>,
+    /// Write events for TensorBoard below this folder, while the run goes on
+    #[arg(long, value_name = "FOLDER")]
+    tensorboard: Option<PathBuf>,
+    /// Write the run into this folder of MLflow's (`mlruns`), an experiment for the data, a run for each fold and seed
+    #[arg(long, value_name = "FOLDER")]
+    mlflow: Option<PathBuf>,
+    /// Write the figures of every epoch into this table
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
     /// Train only the models whose canonical form has changed since this revision (a branch, tag or commit, as in
     /// `git:main`), also through `use`: of the files given, or of all below the current folder. Each into a run of its
     /// own
@@ -81,6 +97,35 @@ pub struct Train {
     /// List what --changed-since would train and why, and train nothing
     #[arg(long, requires = "changed_since")]
     dry_run: bool,
+    /// Whether another command tells what the run came to.
+    #[arg(skip)]
+    is_part: bool,
+}
+
+impl Train {
+    /// A command that trains a saved run or a file as it says, for other commands.
+    pub(super) fn plain(place: DataArgs, device: DeviceArg, memory: MemoryArgs) -> Self {
+        Self {
+            files: Vec::new(),
+            data: None,
+            place,
+            out: None,
+            force: false,
+            seed: None,
+            epochs: None,
+            set: Vec::new(),
+            device,
+            memory,
+            resume: None,
+            init_from: None,
+            tensorboard: None,
+            mlflow: None,
+            csv: None,
+            changed_since: None,
+            dry_run: false,
+            is_part: true,
+        }
+    }
 }
 
 impl From<TrainError> for Failure {
@@ -199,26 +244,74 @@ impl Train {
                 let (ready, overrides) = reopen(path, self.place.options())?;
                 self.train(ready, overrides, Output::Resume(path.clone()), &session, global.format)?
             }
-            (None, [file]) => {
+            (None, [file]) if !Path::new(file).is_dir() || RunFolder::is_run(Path::new(file)) => {
                 let output = match &self.out {
                     Some(path) => Output::Folder { path: path.clone(), force: self.force },
                     None => Output::NewIn(PathBuf::from("runs")),
                 };
                 self.train_file(file, output, &session, global, global.format)?
             }
-            (None, files) => {
-                return Err(Failure::of_usage(format!(
-                    "one file is trained at a time, but {} are given",
-                    files.len()
-                ))
-                .help("`--changed-since git:REV` trains several: those that have changed"));
-            }
+            (None, files) => return self.train_several(files, &session, global),
         };
         match trained {
             Trained::Refused => Ok(Exit::Findings),
             Trained::Done(summary) if summary.status == Status::Interrupted => Ok(Exit::Interrupted),
             Trained::Done(_) => Ok(Exit::Clean),
         }
+    }
+
+    /// Trains the files one after the other. A file that is refused, and a run that fails, do not keep the others from being trained.
+    fn train_several(&self, given: &[String], session: &Session, global: &Global) -> Result<Exit, Failure> {
+        if self.force {
+            return Err(Failure::of_usage("`--force` replaces one run, but several files are trained")
+                .help("leave it out: each file gets a new folder"));
+        }
+        let given: Vec<PathBuf> = given.iter().map(PathBuf::from).collect();
+        let files = super::files::find(&given)?;
+        let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
+        let parent = self.out.clone().unwrap_or_else(|| PathBuf::from("runs"));
+        let (mut failed, mut refused) = (Vec::new(), Vec::new());
+        for (idx, file) in files.iter().enumerate() {
+            if global.format != Format::Json {
+                super::note(&format!("{file} ({} of {})", idx + 1, files.len()));
+            }
+            match self.train_file(file, Output::NewIn(parent.clone()), session, global, global.format) {
+                Ok(Trained::Done(summary)) if summary.status == Status::Interrupted => {
+                    return Ok(Exit::Interrupted);
+                }
+                Ok(Trained::Done(_)) => {}
+                Ok(Trained::Refused) => refused.push(file.clone()),
+                Err(failure) => {
+                    let _ =
+                        io::stderr().write_all(failure.text(super::prose_width(&io::stderr())).as_bytes());
+                    failed.push(file.clone());
+                }
+            }
+        }
+        if !failed.is_empty() {
+            return Err(Failure::new(format!(
+                "{} of {} could not be trained: {}",
+                failed.len(),
+                crate::diagnostic::count(files.len(), "file"),
+                failed.join(", ")
+            )));
+        }
+        Ok(if refused.is_empty() { Exit::Clean } else { Exit::Findings })
+    }
+
+    /// Trains the run of a folder anew, from its record alone.
+    ///
+    /// # Errors
+    /// Where it cannot be read or trained.
+    pub(super) fn again(
+        &self,
+        run: &Path,
+        output: Output,
+        session: &Session,
+        format: Format,
+    ) -> Result<Trained, Failure> {
+        let (ready, overrides) = reopen(run, self.place.options())?;
+        self.train(ready, overrides, output, session, format)
     }
 
     pub(super) fn files(&self) -> &[String] {
@@ -256,35 +349,73 @@ impl Train {
         session: &Session,
         format: Format,
     ) -> Result<Trained, Failure> {
-        self.fits(&ready, overrides, session)?;
+        let is_searched = !ready.model.get().search.is_empty();
+        if !is_searched {
+            self.fits(&ready, overrides, session)?;
+        }
+        let room =
+            |model: &Checked<Model>, settings: &Settings| self.shortage(&ready, model, settings, session);
         let git = git_state(&ready.file);
         let request = TrainRequest {
-            name: ready.name,
-            file: ready.file,
+            name: ready.name.clone(),
+            file: ready.file.clone(),
             model: &ready.model,
             dataset: &ready.dataset,
-            source: ready.source,
+            source: ready.source.clone(),
             overrides,
             origin: Origin {
                 command: session.command.clone(),
                 git,
-                data_folder: ready.data_folder,
-                file_folder: ready.file_folder,
+                data_folder: ready.data_folder.clone(),
+                file_folder: ready.file_folder.clone(),
             },
+            room: Some(&room),
             init_from: self.init_from.clone(),
             device: session.device.clone(),
             out: output,
             stop: &|| session.interrupts.load(Ordering::Relaxed) > 0,
         };
         let mut watcher = Watcher::new(ready.model.get(), overrides, format);
-        let result = train::run(&request, &mut watcher);
+        let places = Places {
+            tensorboard: self.tensorboard.clone(),
+            mlflow: self.mlflow.clone(),
+            csv: self.csv.clone(),
+        };
+        let result = match places == Places::default() {
+            true => train::run(&request, &mut watcher),
+            false => {
+                let about = about(&request);
+                let mut tracked = Tracked::new(&mut watcher, &places, &about).map_err(|error| {
+                    Failure::of_file(format!("the figures cannot be written for other tools: {error}"))
+                })?;
+                train::run(&request, &mut tracked)
+            }
+        };
         watcher.clear();
         let summary = result?;
         // The results of several files are one document.
-        if self.changed_since.is_none() || format == Format::Full {
+        if !self.is_part && (self.changed_since.is_none() || format == Format::Full) {
             results::print(&mut super::stdout(), &summary, &ready.model, &ready.dataset, format)?;
         }
         Ok(Trained::Done(Box::new(summary)))
+    }
+
+    /// Why a trial of a search needs more memory than there is.
+    fn shortage(
+        &self,
+        ready: &Ready,
+        model: &Checked<Model>,
+        settings: &Settings,
+        session: &Session,
+    ) -> Option<String> {
+        if !session.device.is_cpu() || self.memory.ignore_memory {
+            return None;
+        }
+        let process = ProcessMemory::new(session.base_bytes, memory::resident_bytes());
+        let (model, dataset) = (model.get(), &ready.dataset);
+        let request = Request { model, dataset, settings, process, machine: None };
+        let shortage = fits::training(&request, memory::room::room()?).ok()??;
+        Some(super::room::message("this model", &shortage))
     }
 
     /// Refuses a run that needs more memory than there is.
@@ -307,7 +438,8 @@ impl Train {
 
     /// Compiles the file against its data; `None` where it has errors, which were reported.
     fn compile(&self, path: &str, options: &DataOptions, global: &Global) -> Result<Option<Ready>, Failure> {
-        let Loaded { sources, program, mut diagnostics, base } = source::load(path)?;
+        let loaded = source::load(path)?;
+        let Loaded { sources, program, mut diagnostics, base } = super::set::applied(loaded, &self.set)?;
         let named = match &self.data {
             Some(text) => match named_data(text, global)? {
                 Some(call) => Some(call),
@@ -378,6 +510,51 @@ impl Train {
             data_folder: from_here(base),
             file_folder: from_here(file_folder),
         }))
+    }
+}
+
+/// What tools that keep a run are told of it.
+fn about(request: &TrainRequest) -> About {
+    let settings = Settings::new(request.model.get(), request.overrides);
+    let mut params = BTreeMap::new();
+    flatten("", &settings.to_json(request.dataset), &mut params);
+    let run = match &request.out {
+        Output::Folder { path, .. } | Output::Resume(path) => {
+            path.file_name().map(|name| name.to_string_lossy().into_owned())
+        }
+        Output::NewIn(_) | Output::Nothing => None,
+    };
+    let commit = request.origin.git.as_ref().and_then(|git| git.commit.clone());
+    let hash = crate::ir::canonical::hash(request.model.get());
+    let tags = [
+        ("hgnnc.file", Some(request.file.clone())),
+        ("hgnnc.hash", Some(hash)),
+        ("mlflow.source.git.commit", commit),
+    ];
+    About {
+        run: run.unwrap_or_else(|| format!("{}-{}", request.name, train::stamp())),
+        data: request.dataset.name.clone(),
+        params,
+        tags: tags.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect(),
+    }
+}
+
+/// `train.optimizer.lr` and its text, for each value of nested objects.
+fn flatten(path: &str, value: &serde_json::Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        serde_json::Value::Object(entries) => {
+            for (key, value) in entries {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                flatten(&path, value, into);
+            }
+        }
+        serde_json::Value::Null => {}
+        serde_json::Value::String(text) => {
+            into.insert(path.to_owned(), text.clone());
+        }
+        other => {
+            into.insert(path.to_owned(), other.to_string());
+        }
     }
 }
 

@@ -3,9 +3,13 @@
 use super::progress_line::{ProgressLine, figure};
 use super::{Format, describe, wrap};
 use crate::ir::Model;
-use crate::train::{EpochRecord, Event, InitialRecord, Overrides, Progress, Settings, Status, UnitSummary};
+use crate::train::{
+    EpochRecord, Event, InitialRecord, Overrides, Progress, Settings, Status, TrialRecord, TrialStatus,
+    UnitSummary,
+};
 use crate::types::TargetKind;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -26,6 +30,7 @@ pub struct Watcher {
     /// "fold 3 of 10"; empty for a run alone.
     unit: String,
     n_units: usize,
+    is_trial: bool,
     n_epochs: usize,
     last: Option<EpochRecord>,
     epoch_begun: Instant,
@@ -49,6 +54,7 @@ impl Watcher {
             metrics: metrics.iter().map(|metric| metric.name().to_string()).collect(),
             unit: String::new(),
             n_units: 1,
+            is_trial: false,
             n_epochs: 0,
             last: None,
             epoch_begun: Instant::now(),
@@ -149,6 +155,7 @@ impl Progress for Watcher {
                 name,
                 number,
                 n_units,
+                is_trial,
                 n_items,
                 n_parameters,
                 n_epochs,
@@ -160,11 +167,15 @@ impl Progress for Watcher {
                     super::room::note_run(dir, name.is_some());
                 }
                 self.n_units = n_units;
+                self.is_trial = is_trial;
                 self.n_epochs = n_epochs;
                 self.last = None;
                 self.unit = match name {
                     // "fold 3 of 10"; with seeds, "seed 8, fold 3 (13 of 30)".
-                    Some(name) if name.starts_with("fold") => format!("{name} of {n_units}"),
+                    Some(name) if is_trial => format!("{name} of {n_units}"),
+                    Some(name) if name.starts_with("fold") && !name.contains(',') => {
+                        format!("{name} of {n_units}")
+                    }
                     Some(name) => format!("{name} ({number} of {n_units})"),
                     None => String::new(),
                 };
@@ -175,7 +186,7 @@ impl Progress for Watcher {
                 let resumed =
                     if n_done > 0 { format!(", resumed after epoch {n_done}") } else { String::new() };
                 let place = dir.map_or_else(String::new, |dir| format!(" → {}", dir.display()));
-                if n_units == 1 || !io::stderr().is_terminal() {
+                if !is_trial && (n_units == 1 || !io::stderr().is_terminal()) {
                     // A machine that is solved has none.
                     let numbers = match n_epochs {
                         0 => String::new(),
@@ -232,20 +243,30 @@ impl Progress for Watcher {
                 let figures = self.figures(record);
                 if self.bar.is_some() {
                     self.line().figures = figures;
-                } else if !self.is_quiet && self.is_told(record.epoch) {
+                } else if !self.is_quiet && !self.is_trial && self.is_told(record.epoch) {
                     let (figures, seconds) = (figures.join("  "), seconds(record.train_s));
                     self.say(&format!("epoch {}/{}  {figures}  {seconds}", record.epoch, self.n_epochs));
                 }
                 self.last = Some(record.clone());
             }
             Event::Warning(text) => self.say(&format!("warning: {text}")),
+            Event::TrialFinished { of, trial, choose_by } => {
+                {
+                    let pace = &mut self.line().pace;
+                    pace.finished.push(trial.epochs);
+                    pace.at = 0.0;
+                }
+                if !self.is_quiet {
+                    self.say(&trial_line(of, trial, choose_by));
+                }
+            }
             Event::UnitFinished(summary) => {
                 {
                     let pace = &mut self.line().pace;
                     pace.finished.push(summary.epochs);
                     pace.at = 0.0;
                 }
-                if self.n_units > 1 && !self.is_quiet {
+                if (self.n_units > 1 || !summary.searched.is_empty()) && !self.is_quiet {
                     self.say(&unit_line(&self.unit, summary));
                 }
             }
@@ -290,6 +311,26 @@ fn initial_lines(record: &InitialRecord) -> Vec<String> {
     lines
 }
 
+/// "fold 3, trial 2: val_accuracy 0.7143 after 95 epochs; lr = 0.003, width = 64"
+fn trial_line(of: Option<&str>, trial: &TrialRecord, choose_by: &str) -> String {
+    let of = of.map_or_else(String::new, |of| format!("{of}, "));
+    let outcome = match trial.figure {
+        Some(figure) => format!("{choose_by} {figure:.4} after {}", epochs(trial.epochs)),
+        None => format!("`{choose_by}` is not defined"),
+    };
+    let outcome = match (&trial.reason, trial.status) {
+        (Some(reason), status) => format!("{}: {reason}", status.in_words()),
+        (None, TrialStatus::Finished) => outcome,
+        (None, status) => format!("{outcome}, {}", status.in_words()),
+    };
+    format!("{of}trial {}: {outcome}; {}", trial.trial + 1, in_words(&trial.values))
+}
+
+/// `lr = 0.003, width = 64`
+pub fn in_words(values: &BTreeMap<String, String>) -> String {
+    values.iter().map(|(name, value)| format!("{name} = {value}")).collect::<Vec<_>>().join(", ")
+}
+
 /// "fold 3 (3 of 10): test accuracy 0.7232 after 95 epochs (kept: 65), 7.1 s"
 fn unit_line(unit: &str, summary: &UnitSummary) -> String {
     let test = summary.test.iter().filter(|(name, _)| *name != "loss");
@@ -305,7 +346,12 @@ fn unit_line(unit: &str, summary: &UnitSummary) -> String {
         Some(n) => format!(" with {}{}", vectors(n), chosen(summary)),
         None => format!(" after {}{kept}", epochs(summary.epochs)),
     };
-    format!("{unit}: {what}{after}, {}", seconds(summary.wall_s))
+    let searched = match summary.searched.is_empty() {
+        true => String::new(),
+        false => format!("; {}", in_words(&summary.searched)),
+    };
+    let unit = if unit.is_empty() { "chosen" } else { unit };
+    format!("{unit}: {what}{after}, {}{searched}", seconds(summary.wall_s))
 }
 
 /// `1 support vector`, `310 support vectors`

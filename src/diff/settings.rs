@@ -3,6 +3,7 @@
 use super::view::{View, value_or_absence, value_words};
 use super::{Change, Class, Kind};
 use crate::args::{ArgSpec, ArgValue, Args, BoundCall};
+use crate::diagnostic::count;
 use crate::ir::canonical::Loss;
 use crate::ops::loss::auxiliary::LEVEL;
 use crate::plan::words;
@@ -22,6 +23,15 @@ pub(super) fn compare(before: &View, after: &View) -> Vec<Change> {
         for text in arguments(line, specs, one, other) {
             changes.push(Change::of(Class::Training, kind, text));
         }
+    }
+    if a.search != b.search {
+        let text = match (a.search.len(), b.search.len()) {
+            (0, n) => format!("{} left open by `search`", count(n, "value")),
+            (n, 0) => format!("{} no longer left open", count(n, "value")),
+            (n, m) if n != m => format!("{n} → {} left open by `search`", count(m, "value")),
+            _ => "what `search` chooses from".to_owned(),
+        };
+        changes.push(Change::of(Class::Training, Kind::Evaluate, text));
     }
     changes
 }

@@ -30,6 +30,7 @@ pub fn after_training() -> Option<f64> {
     let dataset = load(&call, &DataOptions::from_env()).ok()?;
     let model = check(&program, Some(&dataset.facts())).model?;
     let request = TrainRequest {
+        room: None,
         name: "pages".into(),
         file: "pages.hgnn".into(),
         model: &model,

@@ -6,7 +6,7 @@ use crate::elsewhere::{self, Argument, Here, Library, Meaning, Place, Word};
 use crate::ops::{self, Family, Operator, WidthRule};
 use crate::settings::catalogue;
 use crate::source::Span;
-use crate::syntax::ast::{BinaryOp, Expr, ExprKind, Given, Stage};
+use crate::syntax::ast::{Expr, ExprKind, Given, Stage};
 use crate::syntax::quoted;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -31,13 +31,7 @@ fn rewritten(expr: &Expr, edits: &[Edit]) -> String {
         ExprKind::List(items) => format!("[{}]", list(items)),
         ExprKind::Neg(inner) => format!("-{}", written(inner)),
         ExprKind::Binary { op, lhs, rhs, .. } => {
-            let sign = match op {
-                BinaryOp::Add => "+",
-                BinaryOp::Sub => "-",
-                BinaryOp::Mul => "*",
-                BinaryOp::Div => "/",
-            };
-            format!("({} {sign} {})", written(lhs), written(rhs))
+            format!("({} {} {})", written(lhs), op.sign(), written(rhs))
         }
         ExprKind::Call(call) => {
             let args = call.args.iter().map(|arg| match &arg.name {

@@ -23,6 +23,7 @@ pages! {
     levels: needs_edges, needs_rows, needs_nodes, needs_slots, needs_one_graph, mixed_levels, not_for_edges, kinds, edges_needed, edges_end, no_way_back, needs_relations;
     task: differs_from_data, differs_from_file, wrong_end, unfinished, wrong_loss, unnormalised, no_task_loss, nothing_reports_loss, negative_loss, wrong_metric, wrong_decoder;
     training: no_validation, nothing_to_train_on, too_many_folds, no_split, no_relatives, no_folds, too_few_items, undefined_monitor, absent_class;
+    search: not_here, values, range, endless;
     embedding: several, context, one_graph, no_features, no_readout, unchanged;
     symmetry: depends_on_numbering, eigenvector_signs;
     unused: let, block, conv, messages, parameter, name, edges, use, loss, stage, weights;

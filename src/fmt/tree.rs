@@ -396,6 +396,21 @@ impl<'a> Builder<'a> {
     }
 
     fn sum(&mut self) -> Sum<'a> {
+        let mut sum = self.plain_sum();
+        // `low .. high`, whose ends are written as terms are.
+        while self.kind() == Some(Kind::Operator) && self.text.word(self.next) == ".." {
+            let comments = self.take_separator();
+            let mut high = self.plain_sum();
+            sum.extent = sum.extent + high.extent + Extent::of(4, !comments.is_empty());
+            if let Some(first) = high.terms.first_mut() {
+                (first.comments, first.sign) = (comments, Some(".."));
+            }
+            sum.terms.append(&mut high.terms);
+        }
+        sum
+    }
+
+    fn plain_sum(&mut self) -> Sum<'a> {
         self.terms(&["+", "-"], |builder| {
             let product = builder.terms(&["*", "/"], |builder| TermValue::Operand(builder.operand()));
             TermValue::Product(product)

@@ -206,5 +206,6 @@ fn combine(ev: &mut Evaluator, op: BinaryOp, op_span: Span, lhs: Part, rhs: Part
             scaled(part, span, |value| value / by).unwrap_or_else(|| refuse("the result is too large"))
         }
         (BinaryOp::Div, _, _) => refuse("only a number can stand behind `/` in a loss"),
+        (BinaryOp::Range, _, _) => refuse("a range is no part of a loss"),
     }
 }

@@ -88,6 +88,8 @@ pub struct Published {
     /// Metric name and value.
     pub figures: Vec<(String, f64)>,
     pub source: Option<String>,
+    /// How far below them a figure still reproduces them, in units of the metric.
+    pub tolerance: Option<f64>,
 }
 
 /// A whole file: the network, its task, and how it is trained.
@@ -111,6 +113,9 @@ pub struct Model {
     /// The `evaluate` section; specs in [`crate::settings::EVALUATE_SECTION`].
     pub evaluate: Args,
     pub published: Option<Published>,
+    /// What the file leaves open with `search`, a line each, as the canonical form has it. The model is then the one with the first of
+    /// each list and the lower end of each range.
+    pub search: Vec<String>,
 }
 
 /// The outputs that a task has by the data: its classes, or values; symbolic without data.

@@ -10,7 +10,9 @@ pub mod monitor;
 pub mod negatives;
 pub mod optimizer;
 pub mod protocol;
+pub mod prune;
 pub mod schedule;
+pub mod search;
 
 use crate::args::{ArgKind, ArgSpec, ArgValue, BoundCall, CallSpec, Default, Range};
 
@@ -26,6 +28,8 @@ pub fn catalogue(kind: &str) -> &'static [&'static CallSpec] {
         "schedule" => schedule::SPECS,
         "early_stop" => early_stop::SPECS,
         "protocol" => protocol::SPECS,
+        "search" => search::SPECS,
+        "prune" => prune::SPECS,
         "negatives" => negatives::SPECS,
         _ => panic!("no catalogue `{kind}`"),
     }
@@ -138,6 +142,34 @@ pub static EVALUATE_SECTION: &[ArgSpec] = &[
         default: Default::Int(1),
         positional: false,
         doc: "Runs with different seeds, counted up from `seed`; results are their mean and deviation.",
+    },
+    ArgSpec {
+        name: "search",
+        kind: ArgKind::Call("search"),
+        default: Default::Inferred("grid where the open values have at most 100 combinations, else tpe(20)"),
+        positional: false,
+        doc: "How the values that the file leaves open with `search(…)` are searched, for each fold by itself: models are compared on the validation part, and the test part is measured with the chosen one alone.",
+    },
+    ArgSpec {
+        name: "prune",
+        kind: ArgKind::Call("prune"),
+        default: Default::Inferred("every trial runs to its end"),
+        positional: false,
+        doc: "When a trial of a search ends early, because it is behind others.",
+    },
+    ArgSpec {
+        name: "choose_by",
+        kind: ArgKind::Choice(monitor::NAMES),
+        default: Default::Inferred("the first metric on the validation part"),
+        positional: false,
+        doc: "The figure by which a search chooses, in the epoch that each model keeps.",
+    },
+    ArgSpec {
+        name: "final_runs",
+        kind: ArgKind::Int { min: 1, max: 1000 },
+        default: Default::Int(1),
+        positional: false,
+        doc: "Runs of each fold with other initial weights, with the model that was chosen where there is a search; a fold counts with their mean. Errica et al. 2020 take 3.",
     },
     ArgSpec {
         name: "metrics",

@@ -141,6 +141,21 @@ pub enum BinaryOp {
     Sub,
     Mul,
     Div,
+    /// `low .. high`: an argument of `search`, and of nothing else.
+    Range,
+}
+
+impl BinaryOp {
+    /// As it is written.
+    pub fn sign(self) -> &'static str {
+        match self {
+            BinaryOp::Add => "+",
+            BinaryOp::Sub => "-",
+            BinaryOp::Mul => "*",
+            BinaryOp::Div => "/",
+            BinaryOp::Range => "..",
+        }
+    }
 }
 
 /// One argument as written, or one entry of a section.

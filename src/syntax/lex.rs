@@ -22,7 +22,7 @@ pub enum Kind {
     Arrow,
     Equals,
     Comma,
-    /// `+`, `-`, `*`, `/`
+    /// `+`, `-`, `*`, `/`, `..`
     Operator,
     Open(Bracket),
     Close(Bracket),
@@ -170,6 +170,7 @@ fn next_token(text: &str, pos: usize) -> (Kind, usize) {
         b'+' | b'-' | b'*' | b'/' => (Kind::Operator, 1),
         b'"' => text_token(rest, pos),
         b'0'..=b'9' => number_token(bytes),
+        b'.' if bytes.get(1) == Some(&b'.') && bytes.get(2) != Some(&b'.') => (Kind::Operator, 2),
         b'.' if bytes.get(1).is_some_and(u8::is_ascii_digit) => {
             (Kind::Bad(Fault::Number), 1 + word_len(&bytes[1..]))
         }
@@ -202,7 +203,9 @@ fn number_token(bytes: &[u8]) -> (Kind, usize) {
     let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let mut len = digits(0);
     let mut is_good = true;
-    if bytes.get(len) == Some(&b'.') {
+    // `1..2` is a range.
+    let is_range = |at: usize| bytes.get(at) == Some(&b'.') && bytes.get(at + 1) == Some(&b'.');
+    if bytes.get(len) == Some(&b'.') && !is_range(len) {
         let fraction = digits(len + 1);
         is_good = fraction > 0;
         len += 1 + fraction;
@@ -215,9 +218,10 @@ fn number_token(bytes: &[u8]) -> (Kind, usize) {
         }
     }
     // `2x`, `1e` and `1.2.3` are one broken number, not a number and a name.
-    let tail = bytes[len..]
-        .iter()
-        .take_while(|&&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
+    let tail = (len..bytes.len())
+        .take_while(|&at| {
+            bytes[at].is_ascii_alphanumeric() || bytes[at] == b'_' || bytes[at] == b'.' && !is_range(at)
+        })
         .count();
     if tail > 0 || !is_good { (Kind::Bad(Fault::Number), len + tail) } else { (Kind::Number, len) }
 }

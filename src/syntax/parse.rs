@@ -338,9 +338,10 @@ impl Builder {
         self.deeper(ExprKind::Pipeline(stages), span, depth)
     }
 
-    /// `*` and `/` bind closer than `+` and `-`; all group to the left.
+    /// `*` and `/` bind closer than `+` and `-`, and these closer than `..`; all group to the left.
     fn arithmetic(self, arithmetic: Pair<Rule>) -> Built {
         let mut parts = parts(arithmetic);
+        let mut range: Option<((Expr, usize), Span)> = None;
         let mut sum: Option<((Expr, usize), BinaryOp, Span)> = None;
         let mut product = self.operand(parts.next().expect("an operand comes first"))?;
         while let (Some(sign), Some(operand)) = (parts.next(), parts.next()) {
@@ -348,24 +349,33 @@ impl Builder {
                 "+" => BinaryOp::Add,
                 "-" => BinaryOp::Sub,
                 "*" => BinaryOp::Mul,
-                _ => BinaryOp::Div,
+                "/" => BinaryOp::Div,
+                _ => BinaryOp::Range,
             };
             let op_span = self.span(&sign);
             let operand = self.operand(operand)?;
             if matches!(op, BinaryOp::Mul | BinaryOp::Div) {
                 product = self.binary(product, op, op_span, operand)?;
             } else {
-                let lhs = match sum {
-                    Some((lhs, op, op_span)) => self.binary(lhs, op, op_span, product)?,
-                    None => product,
-                };
-                sum = Some((lhs, op, op_span));
+                let mut lhs = self.finish(sum.take(), product)?;
+                if op == BinaryOp::Range {
+                    lhs = self.finish(range.take().map(|(low, span)| (low, BinaryOp::Range, span)), lhs)?;
+                    range = Some((lhs, op_span));
+                } else {
+                    sum = Some((lhs, op, op_span));
+                }
                 product = operand;
             }
         }
-        match sum {
-            Some((lhs, op, op_span)) => self.binary(lhs, op, op_span, product),
-            None => Ok(product),
+        let last = self.finish(sum, product)?;
+        self.finish(range.map(|(low, span)| (low, BinaryOp::Range, span)), last)
+    }
+
+    /// What an operator that waits for its right side makes of it.
+    fn finish(self, open: Option<((Expr, usize), BinaryOp, Span)>, rhs: (Expr, usize)) -> Built {
+        match open {
+            Some((lhs, op, op_span)) => self.binary(lhs, op, op_span, rhs),
+            None => Ok(rhs),
         }
     }
 

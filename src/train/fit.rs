@@ -34,7 +34,7 @@ use crate::types::{DataFacts, TargetKind};
 use candle_core::{DType, Device, Tensor, Var};
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// How often the state is saved while nobody asks for it, so that a crash costs no more: as often as a hundredth of
@@ -58,16 +58,43 @@ pub(crate) struct Unit {
     pub seed: u64,
     /// Counted from 1.
     pub fold: Option<usize>,
+    /// Which of several runs of the fold, counted from 1; `None` where there is one.
+    pub run: Option<usize>,
     /// Whether all folds of a seed have one network, because it learns from all items and reads no classes.
     pub is_shared: bool,
     pub split: Split,
+    /// What trials of a search are trained and judged on: parts of the training and validation part, without the test part.
+    pub inner: Vec<Split>,
 }
 
 impl Unit {
     /// A seed for one purpose in this run.
     fn derived_seed(&self, purpose: u64, places: [u64; 2]) -> u64 {
-        let fold = self.fold.filter(|_| !self.is_shared).unwrap_or(0);
-        seed::derive(self.seed, &[fold as u64, purpose, places[0], places[1]])
+        let fold = self.fold.filter(|_| !self.is_shared).unwrap_or(0) as u64;
+        match self.run {
+            // The first run is the one that there would be alone.
+            None | Some(1) => seed::derive(self.seed, &[fold, purpose, places[0], places[1]]),
+            Some(run) => seed::derive(self.seed, &[fold, purpose, places[0], places[1], run as u64]),
+        }
+    }
+
+    /// What all runs of its fold are called: "fold 3"; `None` where there are no folds and seeds.
+    pub(crate) fn group_name(&self) -> Option<String> {
+        let name = self.name.as_deref()?;
+        match (self.run, name.rsplit_once("run ")) {
+            (Some(_), Some((group, _))) => {
+                Some(group.trim_end_matches(", ").to_owned()).filter(|group| !group.is_empty())
+            }
+            _ => Some(name.to_owned()),
+        }
+    }
+
+    /// The folder that all runs of its fold have in common; empty where there are no folds and seeds.
+    pub(crate) fn group(&self) -> String {
+        match (self.run, self.folder.rsplit_once("run-")) {
+            (Some(_), Some((group, _))) => group.trim_end_matches('-').to_owned(),
+            _ => self.folder.clone(),
+        }
     }
 
     /// The items of the training part that are asked about: of links a share, where the file says so, by the seed.
@@ -118,6 +145,19 @@ pub(super) struct FitCx<'a> {
     pub title: &'a str,
     /// The network of the fold before, where folds have one.
     pub shared: RefCell<Option<Shared>>,
+    /// What was chosen by a search: names with texts.
+    pub searched: &'a BTreeMap<String, String>,
+    /// Where the run is a trial of a search: when it is judged. It is not measured then, and keeps no weights.
+    pub trial: Option<Trial<'a>>,
+}
+
+/// When a trial ends.
+#[derive(Clone, Copy)]
+pub(super) struct Trial<'a> {
+    /// The epoch, counted from 1, after which it waits to be judged; its end where absent.
+    pub until: Option<usize>,
+    /// Whether it ends after these epochs, because it is behind others.
+    pub prunes: &'a dyn Fn(&[EpochRecord]) -> bool,
 }
 
 /// A run in progress.
@@ -145,6 +185,8 @@ struct Fit<'a> {
     kept: Option<Kept>,
     /// Watched figures that were not defined after some epoch, which was said.
     undefined: BTreeSet<&'static str>,
+    is_paused: bool,
+    is_pruned: bool,
     started: Instant,
     /// Seconds before the run was resumed.
     earlier_s: f64,
@@ -181,6 +223,7 @@ pub(super) struct Kept {
 /// A network that was trained for one fold, for the others of its seed.
 pub(super) struct Shared {
     seed: u64,
+    run: Option<usize>,
     kept: Kept,
     records: Vec<EpochRecord>,
 }
@@ -190,6 +233,11 @@ pub(super) struct Outcome {
     pub summary: UnitSummary,
     /// The loss or gradient that was not finite, where that ended the run.
     pub not_finite: Option<TrainError>,
+    /// Every epoch so far.
+    pub records: Vec<EpochRecord>,
+    /// Of a trial: whether it waits to be judged, and whether it ended because it was behind others.
+    pub is_paused: bool,
+    pub is_pruned: bool,
 }
 
 /// Trains one run to its end, to a request to stop, or to a loss that is not finite.
@@ -217,7 +265,7 @@ pub(super) fn fit(
     let weights: Vec<Var> = network.parameters().trained().map(|parameter| parameter.var.clone()).collect();
     // Vectors are measured at the end of a run, so there is nothing to watch on the validation part either.
     let has_no_validation = unit.split.validation.is_empty() || is_of_vectors(cx);
-    let early_stop = if has_no_validation && !settings.early_stop_is_written {
+    let early_stop = if settings.chooses_mean_epoch || has_no_validation && !settings.early_stop_is_written {
         early_stop::keep_last()
     } else {
         early_stop::kind(&settings.early_stop).build(&settings.early_stop)
@@ -240,6 +288,8 @@ pub(super) fn fit(
         records: Vec::new(),
         kept: None,
         undefined: BTreeSet::new(),
+        is_paused: false,
+        is_pruned: false,
         started,
         earlier_s: 0.0,
         network,
@@ -262,6 +312,7 @@ pub(super) fn fit(
         name: unit.name.as_deref(),
         number: number.0,
         n_units: number.1,
+        is_trial: cx.trial.is_some(),
         n_items: [split.train.len(), split.validation.len(), split.test.len()],
         n_parameters: fit.network.parameters().n_trained(),
         n_epochs: settings.epochs,
@@ -269,7 +320,8 @@ pub(super) fn fit(
         earlier_s: fit.earlier_s,
         dir: folder.map(Folder::path),
     });
-    let known = cx.shared.take().filter(|known| unit.is_shared && known.seed == unit.seed);
+    let known =
+        cx.shared.take().filter(|known| unit.is_shared && (known.seed, known.run) == (unit.seed, unit.run));
     let ended = match &known {
         Some(known) => fit.take_over(known),
         None => fit.train(progress),
@@ -281,14 +333,18 @@ pub(super) fn fit(
     };
     if let (Status::Finished, true, Some(kept)) = (status, unit.is_shared, &fit.kept) {
         let kept = Kept { epoch: kept.epoch, tensors: kept.tensors.clone() };
-        *cx.shared.borrow_mut() = Some(Shared { seed: unit.seed, kept, records: fit.records.clone() });
+        *cx.shared.borrow_mut() =
+            Some(Shared { seed: unit.seed, run: unit.run, kept, records: fit.records.clone() });
     }
     let summary = fit.conclude(status)?;
     if let (Some(TrainError::NotFinite { kept, .. }), Some(epoch)) = (&mut not_finite, summary.kept_epoch) {
         *kept = Some((epoch, folder.map(Folder::checkpoint_path)));
     }
-    progress.on(Event::UnitFinished(&summary));
-    Ok(Outcome { summary, not_finite })
+    if cx.trial.is_none() {
+        progress.on(Event::UnitFinished(&summary));
+    }
+    let Fit { records, is_paused, is_pruned, .. } = fit;
+    Ok(Outcome { summary, not_finite, records, is_paused, is_pruned })
 }
 
 /// Whether vectors are learned without targets.
@@ -367,7 +423,12 @@ impl Fit<'_> {
         };
         let supervised = unit.supervised(cx.settings);
         let train = feed(&*supervised).of_views(cx.model.get());
-        let validation = feed(if is_of_vectors(cx) { &[] } else { &unit.split.validation });
+        let validation = feed(match () {
+            () if is_of_vectors(cx) => &[],
+            // What the epoch is chosen by is measured in every epoch.
+            () if cx.settings.chooses_mean_epoch => &unit.split.test,
+            () => &unit.split.validation,
+        });
         // The validation part is the same in every epoch, so its batches are made once.
         let validation_steps =
             validation.graphs.chunks(cx.settings.batch_size).map(|graphs| validation.kept_step(graphs));
@@ -379,13 +440,23 @@ impl Fit<'_> {
         let whole = if is_same { Some(train.kept_step(&train.graphs)?) } else { None };
         let (mut saved, mut save_every) = (Instant::now(), SAVE_EVERY[0]);
         let mut is_done = false;
+        let until = cx.trial.and_then(|trial| trial.until).unwrap_or(cx.settings.epochs);
         while !is_done && self.place.epoch < cx.settings.epochs {
+            if self.place.epoch >= until {
+                self.is_paused = true;
+                self.save_state()?;
+                return Ok(Status::Interrupted);
+            }
             if !self.train_epoch(&train, whole.as_ref(), validation.is_empty(), progress)? {
                 self.save_state()?;
                 return Ok(Status::Interrupted);
             }
             is_done = self.finish_epoch(&validation, &validation_steps, progress)?;
-            let goes_on = !is_done && self.place.epoch < cx.settings.epochs;
+            if cx.trial.is_some_and(|trial| (trial.prunes)(&self.records)) {
+                self.is_pruned = true;
+                return Ok(Status::Finished);
+            }
+            let goes_on = !is_done && self.place.epoch < cx.settings.epochs.min(until);
             if goes_on && (cx.stop)() {
                 self.save_state()?;
                 return Ok(Status::Interrupted);
@@ -656,7 +727,7 @@ impl Fit<'_> {
             data_fingerprint: self.cx.checkpoint.data_fingerprint.clone(),
         };
         state.write(&folder.state_path(), self.network.parameters(), &*self.optimizer, self.kept.as_ref())?;
-        self.write_kept()
+        if self.cx.trial.is_some() { Ok(()) } else { self.write_kept() }
     }
 
     fn wall_s(&self) -> f64 {
@@ -678,6 +749,7 @@ impl Fit<'_> {
             folder: self.unit.folder.clone(),
             seed: self.unit.seed,
             fold: self.unit.fold,
+            run: self.unit.run,
             status,
             epochs: self.records.len(),
             kept_epoch: self.kept.as_ref().map(|kept| kept.epoch),
@@ -687,6 +759,7 @@ impl Fit<'_> {
             absent_classes: Default::default(),
             n_parameters: self.network.parameters().n_trained(),
             chosen: Default::default(),
+            searched: self.cx.searched.clone(),
             n_support: None,
             epoch_s: median(self.records.iter().map(|record| record.train_s)),
             wall_s: self.wall_s(),
@@ -697,6 +770,12 @@ impl Fit<'_> {
     /// keeps the weights that it goes on with, and is not measured.
     fn conclude(&mut self, status: Status) -> Result<UnitSummary> {
         let mut summary = self.summary(status);
+        if self.cx.trial.is_some() {
+            if let (Some(folder), true) = (self.folder, status != Status::Interrupted) {
+                folder.drop_state()?;
+            }
+            return Ok(summary);
+        }
         if let (true, Some(kept)) = (status != Status::Interrupted, &self.kept) {
             // Before anything is measured: a larger part may take more memory than there is.
             self.write_kept()?;

@@ -13,6 +13,7 @@ mod initial;
 mod links;
 mod measure;
 pub mod optimizer;
+mod paired;
 mod presence;
 mod probe;
 mod progress;
@@ -22,6 +23,7 @@ mod record;
 mod resume;
 mod run;
 mod saved;
+mod search;
 mod seed;
 mod session;
 mod settings;
@@ -40,6 +42,7 @@ pub use folder::{Found, RunFolder, RunRecord, find as find_run, kept_weights, ru
 pub use initial::InitialRecord;
 pub use links::Suggested;
 pub(crate) use links::{questions_at_once, ranked_ends};
+pub use paired::{FinishedFold, FinishedRun, Pairs, pairs};
 pub use presence::absent_classes;
 pub use progress::{Event, Progress, Silent};
 pub use record::{
@@ -48,10 +51,16 @@ pub use record::{
 pub(crate) use run::units;
 pub use run::{Output, TrainRequest, run};
 pub use saved::{Outputs, SavedModel, checkpoints};
+pub use search::{Room, TrialRecord, TrialStatus};
 pub use session::{GitState, ModelState, Origin, Session};
 pub use settings::{Overrides, Settings};
 pub use source::{ModelSource, OtherData, SourceText};
 pub(crate) use views::contrast_of;
+
+/// This moment, as names of folders have it: `20260131-235959`.
+pub fn stamp() -> String {
+    time::compact(std::time::SystemTime::now())
+}
 
 use error::AtPath;
 use std::io::{self, Write};

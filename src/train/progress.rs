@@ -2,6 +2,7 @@
 
 use super::initial::InitialRecord;
 use super::record::{EpochRecord, UnitSummary};
+use super::search::TrialRecord;
 use std::path::Path;
 
 /// Listens to a run.
@@ -27,6 +28,8 @@ pub enum Event<'a> {
         /// Counted from 1.
         number: usize,
         n_units: usize,
+        /// Whether it is a trial of a search, whose end is told by [`Event::TrialFinished`].
+        is_trial: bool,
         /// Items in the training, validation and test part.
         n_items: [usize; 3],
         n_parameters: usize,
@@ -50,6 +53,14 @@ pub enum Event<'a> {
     /// The run goes on, but a user will want to know.
     Warning(&'a str),
     UnitFinished(&'a UnitSummary),
+    /// A trial of a search was judged.
+    TrialFinished {
+        /// "fold 3"; `None` where there is one run only.
+        of: Option<&'a str>,
+        trial: &'a TrialRecord,
+        /// The figure that decides.
+        choose_by: &'a str,
+    },
 }
 
 /// Reports to nobody.

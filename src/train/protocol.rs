@@ -3,7 +3,7 @@
 use super::error::{Result, TrainError};
 use crate::args::BoundCall;
 use crate::data::{self, Dataset, Split, relatives};
-use crate::settings::protocol::{self, Need, Relatives, Strata};
+use crate::settings::protocol::{self, Need, Relatives, Strata, split};
 use crate::types::Entity;
 
 /// The splits of one seed, and whether they are folds: [`protocol::splits`].
@@ -41,4 +41,27 @@ pub fn splits(call: Option<&BoundCall>, dataset: &Dataset, seed: u64) -> Result<
         folds,
     };
     protocol::splits(call, &strata, seed).map_err(|refusal| TrainError::setup(refusal.message, refusal.help))
+}
+
+/// The parts that trials of a search are trained and judged on, for one split of a seed.
+pub fn inner(call: Option<&BoundCall>, dataset: &Dataset, split: &Split, seed: u64) -> Vec<Split> {
+    let Some((call, n)) = call.and_then(|call| Some((call, protocol::kind(call).n_inner(&call.args)?)))
+    else {
+        // Trials never see the test part.
+        return vec![Split { test: Vec::new(), ..split.clone() }];
+    };
+    debug_assert!(n >= 2, "`{}` checks its arguments", call.name);
+    let strata = dataset.strata();
+    let mut classes = vec![-1; strata.len()];
+    split
+        .train
+        .iter()
+        .chain(&split.validation)
+        .for_each(|&item| classes[item as usize] = strata[item as usize]);
+    let n = n.min(classes.iter().filter(|&&class| class >= 0).count()).max(2);
+    let parts = split::k_fold(&classes, n, 0.0, seed);
+    parts
+        .into_iter()
+        .map(|part| Split { train: part.train, validation: part.test, test: Vec::new() })
+        .collect()
 }

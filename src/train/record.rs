@@ -131,6 +131,9 @@ pub struct UnitSummary {
     pub seed: u64,
     /// Counted from 1.
     pub fold: Option<usize>,
+    /// Which of several runs of the fold, counted from 1; `None` where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<usize>,
     pub status: Status,
     pub epochs: usize,
     /// The epoch, counted from 1, whose weights were kept.
@@ -146,6 +149,9 @@ pub struct UnitSummary {
     /// Of a model without a network: what was chosen on the validation part, by the argument's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub chosen: BTreeMap<String, f64>,
+    /// What a search chose for this fold: the names of the open values with texts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub searched: BTreeMap<String, String>,
     /// Of a support vector machine: the graphs that it rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub n_support: Option<usize>,
@@ -156,6 +162,33 @@ pub struct UnitSummary {
     /// Seconds of the whole run.
     #[serde(skip)]
     pub wall_s: f64,
+}
+
+impl UnitSummary {
+    /// Of a run that has not begun.
+    #[cfg(test)]
+    pub(crate) fn empty(folder: &str) -> Self {
+        Self {
+            name: None,
+            folder: folder.into(),
+            seed: 0,
+            fold: None,
+            run: None,
+            status: Status::Finished,
+            epochs: 0,
+            kept_epoch: None,
+            train: Figures::new(),
+            validation: Figures::new(),
+            test: Figures::new(),
+            absent_classes: BTreeMap::new(),
+            n_parameters: 0,
+            chosen: BTreeMap::new(),
+            searched: BTreeMap::new(),
+            n_support: None,
+            epoch_s: None,
+            wall_s: 0.0,
+        }
+    }
 }
 
 /// Mean and sample standard deviation over runs.
@@ -180,6 +213,9 @@ pub struct RunSummary {
     /// Figures of the `published` block.
     pub published: BTreeMap<String, f64>,
     pub published_source: Option<String>,
+    /// How far below them a figure still reproduces them, where the file says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published_tolerance: Option<f64>,
     #[serde(skip)]
     pub epoch_s: Option<f64>,
     #[serde(skip)]
@@ -188,6 +224,12 @@ pub struct RunSummary {
     /// Largest resident size of the process until the last run of these ended; `None` where the system does not say.
     #[serde(skip)]
     pub peak_memory_bytes: Option<u64>,
+    /// 95 % intervals of the means of the test part, by metric.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub test_intervals: BTreeMap<String, [f64; 2]>,
+    /// The epoch, counted from 1, that the test parts chose, where the protocol lets them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_mean_epoch: Option<usize>,
     pub n_units: usize,
     /// Runs that are done or were interrupted, in their order.
     pub units: Vec<UnitSummary>,
@@ -214,6 +256,22 @@ impl RunSummary {
         }
         value
     }
+}
+
+/// The figures of each fold: of several runs of one their means, where all of them have the figure.
+pub(super) fn of_folds(units: &[UnitSummary], part: impl Fn(&UnitSummary) -> &Figures) -> Vec<Figures> {
+    let folds = units.chunk_by(|a, b| a.run.is_some() && (a.seed, a.fold) == (b.seed, b.fold));
+    let mean = |runs: &[UnitSummary]| {
+        let names = part(&runs[0]).keys();
+        let of = |name: &String| {
+            let values: Option<Vec<f64>> =
+                runs.iter().map(|run| part(run).get(name).copied().flatten()).collect();
+            let mean = values.map(|values| values.iter().sum::<f64>() / values.len() as f64);
+            (name.clone(), mean)
+        };
+        names.map(of).collect()
+    };
+    folds.map(mean).collect()
 }
 
 /// Mean and deviation of every figure over runs; those undefined in a run are left out of its mean.

@@ -103,15 +103,20 @@ pub fn checkpoints(path: &Path) -> Result<Vec<PathBuf>> {
 }
 
 impl SavedModel {
-    /// Reads a checkpoint and builds its network. Where the run's `model.hgnn` lies beside it, the two are compared.
+    /// Reads a checkpoint and builds its network. Where the run's `model.hgnn` lies beside it and
+    /// leaves no value open, the two are compared.
     ///
     /// # Errors
     /// Where the file is damaged, or was made for another model; the message says what differs.
     pub fn open(path: &Path, device: &Device) -> Result<Self> {
         let checkpoint = Checkpoint::read(path)?;
         let mut notes = checkpoint.notes();
-        if let Some(folder) = folder::run_of(path) {
-            let form = compare(&checkpoint, &folder.source()?)?;
+        // A file that leaves values open is not the model of any of its checkpoints.
+        if let Some(folder) = folder::run_of(path)
+            && let source = folder.source()?
+            && !source.leaves_open()
+        {
+            let form = compare(&checkpoint, &source)?;
             if !checkpoint.canonical()?.agrees_with(&form, Part::All) {
                 notes.push(format!(
                     "{} has changed since training; the model in the checkpoint is used",

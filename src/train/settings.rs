@@ -7,7 +7,7 @@ use crate::data::features::scaling::Scale;
 use crate::ir::Model;
 use crate::ops::loss::Contrast;
 use crate::settings::metric::{self, Metric};
-use crate::settings::{early_stop, monitor, negatives, schedule};
+use crate::settings::{early_stop, monitor, negatives, protocol, schedule};
 use crate::types::TargetKind;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -52,6 +52,12 @@ pub struct Settings {
     pub seeds: usize,
     /// Whether nothing is trained by steps: all but the seed has no effect in `train`.
     pub is_solved: bool,
+    /// The figure by which a search chooses.
+    pub choose_by: &'static str,
+    /// Whether the result is of the epoch with the best mean over the test parts, so that runs go on to their end.
+    pub chooses_mean_epoch: bool,
+    /// Runs of each fold with other initial weights.
+    pub final_runs: usize,
     /// The first one is the most important.
     pub metrics: Vec<&'static dyn Metric>,
 }
@@ -66,6 +72,12 @@ impl Settings {
         if names.is_empty() {
             names = metric::defaults(model.task.kind);
         }
+        let first = names.first().map(|name| format!("val_{name}"));
+        let first = monitor::NAMES.iter().copied().find(|known| first.as_deref() == Some(known));
+        let choose_by = match evaluate.get("choose_by").map(|arg| &arg.value) {
+            Some(ArgValue::Choice(word)) => word,
+            _ => first.unwrap_or("val_loss"),
+        };
         Self {
             optimizer: call("optimizer"),
             schedule: call("schedule"),
@@ -92,6 +104,11 @@ impl Settings {
             protocol: evaluate.call("protocol").cloned(),
             seeds: evaluate.int("seeds") as usize,
             is_solved: model.machine().is_some(),
+            choose_by,
+            chooses_mean_epoch: evaluate
+                .call("protocol")
+                .is_some_and(|call| protocol::kind(call).chooses_mean_epoch()),
+            final_runs: evaluate.int("final_runs") as usize,
             metrics: names.iter().filter_map(|name| metric::find(name)).collect(),
         }
     }
@@ -116,7 +133,7 @@ impl Settings {
     /// The metrics to compute in every epoch: those asked for and those watched.
     pub fn all_metrics(&self) -> Vec<&'static dyn Metric> {
         let mut all = self.metrics.clone();
-        for watched in self.monitors().filter_map(monitor::metric_of) {
+        for watched in self.monitors().chain([self.choose_by]).filter_map(monitor::metric_of) {
             if !all.iter().any(|metric| metric.name() == watched.name()) {
                 all.push(watched);
             }
@@ -179,7 +196,7 @@ impl Settings {
                 "early_stop": call_json(&self.early_stop),
                 "seed": self.seed,
             },
-            "evaluate": { "protocol": protocol, "seeds": self.seeds, "metrics": metrics },
+            "evaluate": { "protocol": protocol, "seeds": self.seeds, "final_runs": self.final_runs, "metrics": metrics },
         })
     }
 }

@@ -118,6 +118,7 @@ pub(super) fn fit(
         name: unit.name.as_deref(),
         number: number.0,
         n_units: number.1,
+        is_trial: false,
         n_items: [split.train.len(), split.validation.len(), split.test.len()],
         n_parameters: 0,
         n_epochs: 0,
@@ -130,6 +131,7 @@ pub(super) fn fit(
         folder: unit.folder.clone(),
         seed: unit.seed,
         fold: unit.fold,
+        run: unit.run,
         status: Status::Interrupted,
         epochs: 0,
         kept_epoch: None,
@@ -139,6 +141,7 @@ pub(super) fn fit(
         absent_classes: BTreeMap::new(),
         n_parameters: 0,
         chosen: BTreeMap::new(),
+        searched: BTreeMap::new(),
         n_support: None,
         epoch_s: None,
         wall_s: 0.0,
@@ -151,7 +154,7 @@ pub(super) fn fit(
         folder.write_unit_summary(&summary)?;
     }
     progress.on(Event::UnitFinished(&summary));
-    Ok(Outcome { summary, not_finite: None })
+    Ok(Outcome { summary, not_finite: None, records: Vec::new(), is_paused: false, is_pruned: false })
 }
 
 fn finish(

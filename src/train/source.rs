@@ -5,6 +5,7 @@ use crate::diagnostic::Diagnostic;
 use crate::ir::canonical::Part;
 use crate::ir::{Author, Canonical, Model, Node};
 use crate::migrate;
+use crate::search;
 use crate::source::{FileId, SourceMap, Span};
 use crate::syntax::ast::{Item, ItemKind};
 use crate::syntax::{Program, load_program};
@@ -91,9 +92,29 @@ impl ModelSource {
         Self { files }
     }
 
+    /// The texts with others at these places of theirs, as [`ModelSource::parse`] numbers the files.
+    #[must_use]
+    pub fn edited(&self, sources: &SourceMap, edits: &[(Span, String)]) -> Self {
+        let mut texts = self.clone();
+        for (id, file) in sources.files() {
+            let own = edits.iter().filter(|(span, _)| span.file == id);
+            let own = own.map(|(span, text)| (span.start as usize, span.end as usize, text.clone()));
+            if let Some(text) = texts.files.iter_mut().find(|text| text.name == file.name) {
+                text.text = edited(&file.text, own.collect());
+            }
+        }
+        texts
+    }
+
     /// Takes up texts that were saved; the first is the model's.
     pub fn from_files(files: Vec<SourceText>) -> Self {
         Self { files }
+    }
+
+    /// Whether a value is left open with `search`.
+    pub fn leaves_open(&self) -> bool {
+        self.files.iter().any(|file| file.text.contains(search::SEARCH))
+            && search::find(&self.parse().1).space.is_some()
     }
 
     pub fn files(&self) -> &[SourceText] {

@@ -68,7 +68,7 @@ def case(mode):
     after = {name: stored(value) for name, value in model.named_buffers() if "num_batches" not in name}
     return {
         "case": f"conve_{mode}",
-        "pyg": "",
+        "pyg": "none (plain PyTorch)",
         "versions": {"torch": torch.__version__},
         "mode": mode,
         "note": "tests/golden/conve.py",

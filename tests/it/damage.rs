@@ -62,6 +62,7 @@ pub fn trained_on(
     let model = source.compile(Some(&compiled.dataset.facts())).outcome.model.ok_or("it does not compile")?;
     let stop = Cell::new(false);
     let request = TrainRequest {
+        room: None,
         name: "m".into(),
         file: "m.hgnn".into(),
         model: &model,

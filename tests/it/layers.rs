@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const ORDER: &[&str] = &[
     "source",
     "rng",
+    "stats",
     "regular",
     "system",
     "memory",
@@ -19,6 +20,7 @@ const ORDER: &[&str] = &[
     "elsewhere",
     "syntax",
     "reach",
+    "search",
     "settings",
     "ops",
     "migrate",
@@ -37,6 +39,7 @@ const ORDER: &[&str] = &[
     "diff",
     "starter",
     "train",
+    "track",
     "git",
     "estimate",
     "lint",

@@ -46,6 +46,7 @@ mod run_folder;
 mod runs;
 mod scale;
 mod schedule;
+mod search;
 mod skip;
 mod spec;
 mod start;

@@ -191,6 +191,10 @@ fn rings(model: &Model) -> Dataset {
         edges.extend([(first, first + n / 2), (first + n / 2, first)]);
         node_offsets.push(first + n);
     }
+    // What tells the ends of a triple apart is made for data that does.
+    if model.nodes().any(|(_, node)| node.op.asks_by_reverse()) {
+        edges = edges.into_iter().step_by(2).collect();
+    }
     let n_nodes = *node_offsets.last().unwrap() as usize;
     // An edge stands beside its reverse, and both have one target.
     let rows: Vec<u32> = (0..edges.len() as u32).map(|edge| edge / 2).collect();

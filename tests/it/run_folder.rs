@@ -16,6 +16,12 @@ train { epochs = 2, batch_size = 8 }
 evaluate { protocol = k_fold(2, inner_holdout = 0.2), seeds = 2 }
 ";
 
+const SEARCH: &str = "let width = search(4, 8)
+model = sage(width) -> relu -> mean -> mlp
+train { epochs = 3, batch_size = 8, optimizer = adam(lr = search(1e-3 .. 1e-1, log)) }
+evaluate { protocol = k_fold(2, inner_holdout = 0.2), search = halving(4, factor = 2), final_runs = 2 }
+";
+
 /// What may differ from one time to the next.
 const NOT_PROMISED: [&str; 3] = ["run.json", "times.jsonl", "resources.json"];
 
@@ -74,12 +80,15 @@ fn assert_same_bytes(a: &Path, b: &Path) {
 
 #[test]
 fn one_and_two_threads_write_the_same_bytes_in_every_file_that_is_promised() {
-    for model in [HOLDOUT, FOLDS] {
+    for model in [HOLDOUT, FOLDS, SEARCH] {
         let folder = folder_with(model);
         let path = folder.path();
         check(path, &["train", "m.hgnn", "--out", "one", "--threads", "1"], 0);
         check(path, &["train", "m.hgnn", "--out", "two", "--threads", "2"], 0);
         assert_same_bytes(&path.join("one"), &path.join("two"));
+        if model == SEARCH {
+            continue;
+        }
         // The weights of another run count as a part of the same input.
         check(path, &["train", "m.hgnn", "--out", "a", "--threads", "1", "--init-from", "one"], 0);
         check(path, &["train", "m.hgnn", "--out", "b", "--threads", "2", "--init-from", "one"], 0);
@@ -158,14 +167,14 @@ fn a_second_process_learns_who_writes_and_a_killed_one_keeps_nobody_out() {
 #[test]
 fn a_run_killed_at_any_moment_goes_on_to_the_same_end() {
     use std::time::Duration;
-    for (model, epochs) in [(HOLDOUT, "epochs = 12"), (FOLDS, "epochs = 6")] {
+    for (model, epochs) in [(HOLDOUT, "epochs = 12"), (FOLDS, "epochs = 6"), (SEARCH, "epochs = 8")] {
         let folder = folder_with(&model.replace("epochs = 3", epochs).replace("epochs = 2", epochs));
         let path = folder.path();
         let begun = std::time::Instant::now();
         check(path, &["train", "m.hgnn", "--out", "straight"], 0);
         let whole = begun.elapsed();
         let mut state = 12345u64;
-        for attempt in 0..16 {
+        for attempt in 0..20 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             // The first ones come within the first milliseconds, the later ones anywhere.
             let longest = if attempt < 8 { whole / 8 } else { whole };

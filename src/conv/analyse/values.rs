@@ -53,7 +53,10 @@ impl<'p> Analyzer<'_, 'p> {
             }
             Syntax::Binary { op, lhs, rhs, .. } => {
                 let (lhs, rhs) = (self.operand(lhs), self.operand(rhs));
-                return self.binary(sign_of(*op), lhs?, rhs?, place);
+                let Some(sign) = sign_of(*op) else {
+                    return self.refuse(args_check::arithmetic("a range is no number", place));
+                };
+                return self.binary(sign, lhs?, rhs?, place);
             }
             Syntax::String(text) => format!("the text \"{text}\""),
             Syntax::Bool(value) => format!("`{value}`"),
@@ -233,11 +236,12 @@ impl<'p> Analyzer<'_, 'p> {
     }
 }
 
-fn sign_of(op: BinaryOp) -> Sign {
+fn sign_of(op: BinaryOp) -> Option<Sign> {
     match op {
-        BinaryOp::Add => Sign::Add,
-        BinaryOp::Sub => Sign::Sub,
-        BinaryOp::Mul => Sign::Mul,
-        BinaryOp::Div => Sign::Div,
+        BinaryOp::Add => Some(Sign::Add),
+        BinaryOp::Sub => Some(Sign::Sub),
+        BinaryOp::Mul => Some(Sign::Mul),
+        BinaryOp::Div => Some(Sign::Div),
+        BinaryOp::Range => None,
     }
 }

@@ -64,6 +64,8 @@ pub struct Canonical {
     pub data: Option<BoundCall>,
     pub train: Args,
     pub evaluate: Args,
+    /// What the file leaves open, a line each; the rest is then the first of the models that it stands for.
+    pub search: Vec<String>,
 }
 
 /// One operator with every argument, and the stages whose values come in, by port.
@@ -144,6 +146,7 @@ impl Canonical {
             data: model.data.clone(),
             train: model.train.clone(),
             evaluate: model.evaluate.clone(),
+            search: model.search.clone(),
         };
         (canonical.settled(), nodes)
     }
@@ -203,9 +206,13 @@ impl Canonical {
                 let _ = writeln!(text, "data {}", call_text(data));
             }
             for (section, args) in [("train", &self.train), ("evaluate", &self.evaluate)] {
-                for (name, value) in written(args) {
+                let is_as_before = |name: &str, value: &str| ADDED.contains(&(section, name, value));
+                for (name, value) in written(args).filter(|(name, value)| !is_as_before(name, value)) {
                     let _ = writeln!(text, "{section} {name} = {value}");
                 }
+            }
+            for open in &self.search {
+                let _ = writeln!(text, "search {open}");
             }
         }
         text
@@ -372,6 +379,7 @@ const ADDED: &[(&str, &str, &str)] = &[
     ("supergat", "negatives", "0.5"),
     ("la_pool", "shortest_path", "false"),
     ("supergat", "positives", "1.0"),
+    ("evaluate", "final_runs", "1"),
 ];
 
 fn named_call(name: &str, args: &Args) -> String {

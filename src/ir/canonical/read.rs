@@ -45,6 +45,8 @@ enum Line {
     Task(Task),
     Loss(f64, Expr),
     Data(Expr),
+    /// What the file leaves open, as it is written.
+    Search(String),
     /// `train` or `evaluate`, with a key and its value; `None` where version 1 says that it is inferred.
     Setting {
         section: &'static str,
@@ -154,6 +156,10 @@ fn read_line(number: usize, text: &str) -> Result<Line> {
             Ok(Line::Loss(weight, expr(call)?))
         }
         "data" => Ok(Line::Data(expr(rest)?)),
+        "search" if rest.starts_with("one of ") || rest.starts_with("range ") => {
+            Ok(Line::Search(rest.to_owned()))
+        }
+        "search" => Err(wrong(number, "an open value reads `search one of …` or `search range …`")),
         "train" | "evaluate" => {
             let section = if kind == "train" { "train" } else { "evaluate" };
             let (key, value) = rest
@@ -269,6 +275,7 @@ impl<'p> Reader<'p> {
         let (mut output, mut task, mut losses) = (None, None, Vec::new());
         let (mut data, mut data_line) = (None, 0);
         let mut sections: [Vec<Given>; 2] = [Vec::new(), Vec::new()];
+        let mut search = Vec::new();
         for (line, content) in lines {
             let line = *line;
             match content {
@@ -318,6 +325,7 @@ impl<'p> Reader<'p> {
                     once(line, "data", &mut data, expr)?;
                     data_line = line;
                 }
+                Line::Search(open) => search.push(open.clone()),
                 Line::Setting { section, key, value } => {
                     if let Some(value) = value {
                         sections[usize::from(*section == "evaluate")].push(Given { name: Some(key), value });
@@ -335,7 +343,7 @@ impl<'p> Reader<'p> {
         let [train, evaluate] = sections;
         let train = self.section("train", crate::settings::TRAIN_SECTION, &train)?;
         let evaluate = self.section("evaluate", crate::settings::EVALUATE_SECTION, &evaluate)?;
-        let canonical = Canonical { stages, output, task, losses, data, train, evaluate };
+        let canonical = Canonical { stages, output, task, losses, data, train, evaluate, search };
         Ok(canonical.settled())
     }
 

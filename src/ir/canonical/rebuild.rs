@@ -119,6 +119,7 @@ impl Canonical {
             train: self.train.clone(),
             evaluate: self.evaluate.clone(),
             published: None,
+            search: self.search.clone(),
         })
     }
 }

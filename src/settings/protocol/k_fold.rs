@@ -9,30 +9,29 @@ use crate::args::{ArgKind, ArgSpec, Args, BoundCall, CallSpec, Default, Range};
 use crate::diagnostic::{Diagnostic, count};
 use crate::types::{DataFacts, Entity, TargetKind};
 
+pub(super) const K: ArgSpec = ArgSpec {
+    name: "k",
+    kind: ArgKind::Int { min: 2, max: 1000 },
+    default: Default::Int(10),
+    positional: true,
+    doc: "Number of parts, and of runs.",
+};
+
+pub(super) const INNER_HOLDOUT: ArgSpec = ArgSpec {
+    name: "inner_holdout",
+    kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
+    default: Default::Float(0.1),
+    positional: false,
+    doc: "Share of the training parts kept for validation.",
+};
+
 pub static SPEC: CallSpec = CallSpec {
     name: "k_fold",
     doc: "Stratified cross-validation: `k` runs, each tested on a different one of `k` parts; a share of the other parts \
           is kept for validation. Errica et al. 2020, \"A Fair Comparison of Graph Neural Networks for Graph \
           Classification\"",
     example: "k_fold(10)",
-    args: &[
-        ArgSpec {
-            name: "k",
-            kind: ArgKind::Int { min: 2, max: 1000 },
-            default: Default::Int(10),
-            positional: true,
-            doc: "Number of parts, and of runs.",
-        },
-        ArgSpec {
-            name: "inner_holdout",
-            kind: ArgKind::Float(Range::closed_open(0.0, 1.0)),
-            default: Default::Float(0.1),
-            positional: false,
-            doc: "Share of the training parts kept for validation.",
-        },
-        BY,
-        TOGETHER,
-    ],
+    args: &[K, INNER_HOLDOUT, BY, TOGETHER],
 };
 
 pub struct KFold;
@@ -44,20 +43,7 @@ impl ProtocolKind for KFold {
 
     fn check(&self, call: &BoundCall, data: Option<&DataFacts>) -> Option<Diagnostic> {
         let data = data?;
-        // Values have no classes to count by; then every graph counts.
-        let n_classified: usize = data.class_counts.iter().sum();
-        let are_parted = !are_of_graphs(data) || !parts_graphs(Some(call));
-        let n_labelled = match data.task {
-            _ if are_parted && n_classified > 0 => n_classified,
-            Some(task) if are_parted && task.entity == Entity::Nodes => data.total_nodes,
-            Some(task) if are_parted && task.is_of_edges() => data.n_edge_items,
-            Some(task) if task.kind == TargetKind::Links => data.n_links,
-            _ => data.n_graphs,
-        };
-        let k = call.args.int("k");
-        let too_many = k as usize > n_labelled;
-        too_many
-            .then(|| too_many_folds(call, k, n_labelled, &data.name))
+        can_be_cut(call, data)
             .or_else(|| idle_choice(call, Some(data)))
             .or_else(|| together::check(call, Relatives::of(&call.args), Some(data)))
     }
@@ -94,9 +80,29 @@ impl ProtocolKind for KFold {
         })
     }
 
+    fn n_runs(&self, args: &Args, _: usize) -> usize {
+        args.int("k") as usize
+    }
+
     fn has_folds(&self) -> bool {
         true
     }
+}
+
+/// Whether there are as many items as folds.
+pub(super) fn can_be_cut(call: &BoundCall, data: &DataFacts) -> Option<Diagnostic> {
+    // Values have no classes to count by; then every graph counts.
+    let n_classified: usize = data.class_counts.iter().sum();
+    let are_parted = !are_of_graphs(data) || !parts_graphs(Some(call));
+    let n_labelled = match data.task {
+        _ if are_parted && n_classified > 0 => n_classified,
+        Some(task) if are_parted && task.entity == Entity::Nodes => data.total_nodes,
+        Some(task) if are_parted && task.is_of_edges() => data.n_edge_items,
+        Some(task) if task.kind == TargetKind::Links => data.n_links,
+        _ => data.n_graphs,
+    };
+    let k = call.args.int("k");
+    (k as usize > n_labelled).then(|| too_many_folds(call, k, n_labelled, &data.name))
 }
 
 /// Folds of whole groups.
@@ -132,9 +138,9 @@ fn too_many_folds(call: &BoundCall, k: i64, n_labelled: usize, data: &str) -> Di
     let place = call.args.get("k").and_then(|bound| bound.span).unwrap_or(call.span);
     Diagnostic::error(
         "training::too_many_folds",
-        format!("`k_fold({k})` needs at least {k} labelled items, but {data} has {n_labelled}"),
+        format!("`{}({k})` needs at least {k} labelled items, but {data} has {n_labelled}", call.name),
     )
     .label(place, format!("{k} folds"))
-    .help(format!("ask for fewer: `k_fold({})`", n_labelled.clamp(2, 10)))
+    .help(format!("ask for fewer: `{}({})`", call.name, n_labelled.clamp(2, 10)))
     .guess(place, n_labelled.clamp(2, 10).to_string())
 }

@@ -3,6 +3,7 @@
 mod by_scaffold;
 mod by_time;
 mod fixed;
+mod folds;
 mod grouped;
 mod holdout;
 mod k_fold;
@@ -22,6 +23,10 @@ use together::TOGETHER;
 pub static PROTOCOLS: &[&dyn ProtocolKind] = &[
     &holdout::Holdout,
     &k_fold::KFold,
+    &folds::Folds(&folds::NESTED),
+    &folds::Folds(&folds::REPEATED),
+    &folds::Folds(&folds::LEAVE_ONE_OUT),
+    &folds::Folds(&folds::BEST_MEAN_EPOCH),
     &per_class::PerClass,
     &by_time::ByTime,
     &by_scaffold::ByScaffold,
@@ -33,6 +38,10 @@ pub static PROTOCOLS: &[&dyn ProtocolKind] = &[
 pub static SPECS: &[&CallSpec] = &[
     &holdout::SPEC,
     &k_fold::SPEC,
+    &folds::NESTED,
+    &folds::REPEATED,
+    &folds::LEAVE_ONE_OUT,
+    &folds::BEST_MEAN_EPOCH,
     &per_class::SPEC,
     &by_time::SPEC,
     &by_scaffold::SPEC,
@@ -59,8 +68,21 @@ pub trait ProtocolKind: Sync {
     fn needs(&self, _: &Args) -> Option<Need> {
         None
     }
+    /// How many splits it makes of so many items with a label.
+    fn n_runs(&self, _: &Args, _: usize) -> usize {
+        1
+    }
     /// Whether it makes folds, which get names and a summary, or one split.
     fn has_folds(&self) -> bool;
+    /// How many parts the training and validation part of each split is cut into for the trials of a search; `None` where trials are
+    /// trained on the one and judged on the other.
+    fn n_inner(&self, _: &Args) -> Option<usize> {
+        None
+    }
+    /// Whether the result is of the epoch with the best mean over the test parts.
+    fn chooses_mean_epoch(&self) -> bool {
+        false
+    }
 }
 
 /// What a protocol cuts by, beside the classes of the items.
@@ -264,9 +286,8 @@ pub fn parts_by_class(call: Option<&BoundCall>, data: &DataFacts) -> Option<Vec<
         return None;
     }
     let n_items: usize = data.class_counts.iter().sum();
-    let n_runs =
-        call.and_then(|call| call.args.get("k")).map_or(1, |_| call.map_or(1, |call| call.args.int("k")));
-    if n_items == 0 || n_items.saturating_mul(n_runs as usize) > MAX_DEALT {
+    let n_runs = call.map_or(1, |call| kind(call).n_runs(&call.args, n_items));
+    if n_items == 0 || n_items.saturating_mul(n_runs) > MAX_DEALT {
         return None;
     }
     let of_class = |(class, &n): (usize, &usize)| std::iter::repeat_n(class as i64, n);

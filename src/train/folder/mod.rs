@@ -11,6 +11,7 @@
 //! curves.svg                loss and metric by epoch
 //! summary.json              the results
 //! resources.json            seconds and memory of the whole
+//! search/                   of a file that leaves values open: the trials of each fold
 //! initial.safetensors       with `--init-from`: the weights that it began with
 //! state.safetensors         only while the run is not finished: what `--resume` goes on from
 //! run.lock                  only while a process works on it, or where one was killed
@@ -24,9 +25,11 @@
 
 mod names;
 mod record;
+mod search;
 mod unit;
 
 pub use record::{RECORD_FORMAT, RunRecord};
+pub(super) use search::SearchFolder;
 pub(super) use unit::Folder;
 
 use super::checkpoint::CheckpointFacts;
@@ -35,6 +38,7 @@ use super::error::{AtPath, Result, TrainError};
 use super::fit::Unit;
 use super::record::{EpochRecord, RunSummary, Status};
 use super::resume::ResumeState;
+use super::search::Trials;
 use super::session::Session;
 use super::source::{MODEL, ModelSource, SourceText};
 use super::time;
@@ -180,10 +184,12 @@ impl RunFolder {
             // Files of the user's keep it.
             let _ = fs::remove_dir(&folder);
         }
+        search::remove_all(&self.path.join(names::SEARCH))?;
         for entry in fs::read_dir(&self.path).at("read", &self.path)? {
             let name = entry.at("read", &self.path)?.file_name();
-            if name.to_str().is_some_and(|name| ![RECORD, lock::NAME].contains(&name) && is_file_of_run(name))
-            {
+            if name.to_str().is_some_and(|name| {
+                ![RECORD, names::SEARCH, lock::NAME].contains(&name) && is_file_of_run(name)
+            }) {
                 remove(&self.path.join(name))?;
             }
         }
@@ -385,6 +391,24 @@ impl RunFolder {
         Folder::open(&self.unit_path(&unit.folder), !unit.folder.is_empty(), &unit.split)
     }
 
+    /// The folder of the search of a fold, by the folder of its runs.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub(super) fn search(&self, group: &str) -> Result<SearchFolder> {
+        let path = self.path.join(names::SEARCH);
+        SearchFolder::open(if group.is_empty() { path } else { path.join(group) })
+    }
+
+    /// Trials of the search of a fold, by the folder of its runs; `None` where there was no search.
+    ///
+    /// # Errors
+    /// Where their file is damaged.
+    pub fn trials(&self, group: &str) -> Result<Option<Trials>> {
+        let path = self.path.join(names::SEARCH);
+        SearchFolder::at(&if group.is_empty() { path } else { path.join(group) }).trials()
+    }
+
     fn unit_path(&self, folder: &str) -> PathBuf {
         if folder.is_empty() { self.path.clone() } else { self.path.join(folder) }
     }
@@ -392,7 +416,31 @@ impl RunFolder {
     /// Whether one of its runs was interrupted.
     fn is_open(&self) -> bool {
         let units = unit_folders(&self.path).unwrap_or_default();
-        units.iter().chain([&self.path]).any(|folder| folder.join(STATE).is_file())
+        let is_begun = units.iter().chain([&self.path]).any(|folder| folder.join(STATE).is_file());
+        is_begun || self.path.join(names::SEARCH).is_dir() && !self.is_finished()
+    }
+
+    fn is_finished(&self) -> bool {
+        let (Ok(record), Ok(Some(summary))) = (self.record(), self.summary()) else { return false };
+        summary.units.iter().filter(|unit| unit.status == Status::Finished).count() >= record.units.len()
+    }
+
+    /// The epochs of one run, by its folder.
+    ///
+    /// # Errors
+    /// Where they are missing or damaged.
+    pub fn records(&self, folder: &str) -> Result<Vec<EpochRecord>> {
+        let path = self.unit_path(folder).join(METRICS);
+        lines::read(&path, MAX_RECORD_BYTES).map_err(|error| TrainError::damaged_lines(&path, error))
+    }
+
+    /// The split of one run, by its folder.
+    ///
+    /// # Errors
+    /// Where it is missing or damaged.
+    pub fn split(&self, folder: &str) -> Result<Split> {
+        let path = self.unit_path(folder).join(SPLIT);
+        read_json::<Split>(&path)?.sealed().map_err(|error| TrainError::damaged(&path, &error))
     }
 
     /// Draws the validation curves of all runs that have subfolders, beside their mean.
@@ -400,12 +448,8 @@ impl RunFolder {
     /// # Errors
     /// Where a file cannot be read or written.
     pub(super) fn write_curves_of_runs(&self, title: &str, folders: &[&str], metric: &str) -> Result<()> {
-        let mut runs: Vec<Vec<EpochRecord>> = Vec::new();
-        for folder in folders {
-            let path = self.unit_path(folder).join(METRICS);
-            let records = lines::read(&path, MAX_RECORD_BYTES);
-            runs.push(records.map_err(|error| TrainError::damaged_lines(&path, error))?);
-        }
+        let runs: Result<Vec<Vec<EpochRecord>>> = folders.iter().map(|folder| self.records(folder)).collect();
+        let runs = runs?;
         write_text(&self.path.join(CURVES), &curves::draw_runs(title, &runs, metric))
     }
 

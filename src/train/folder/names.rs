@@ -16,6 +16,9 @@ pub const STATE: &str = "state.safetensors";
 /// `initial.safetensors`, `initial-2.safetensors`
 pub const INITIAL: &str = "initial";
 
+/// Where searches write, a folder for each fold.
+pub const SEARCH: &str = "search";
+
 /// Of one run: one seed, one fold.
 pub const OF_UNIT: &[&str] = &[SPLIT, METRICS, TIMES, CHECKPOINT, CURVES, SUMMARY, RESOURCES, STATE];
 
@@ -30,6 +33,7 @@ pub fn is_of_run(name: &str) -> bool {
         || is_used_file(name)
         || is_initial(name)
         || (name.starts_with(".hgnnc-") && name.ends_with(".part"))
+        || name == SEARCH
         || is_unit_folder(name)
 }
 
@@ -38,19 +42,22 @@ pub fn is_used_file(name: &str) -> bool {
     name.starts_with("used-") && name.ends_with(".hgnn")
 }
 
-/// Whether a run of several has a folder of this name: `fold-03`, `seed-7`, `seed-7-fold-03`.
+/// Whether a run of several has a folder of this name: `fold-03`, `seed-7`, `seed-7-fold-03`, `seed-7-fold-03-run-2`.
 pub fn is_unit_folder(name: &str) -> bool {
-    let fold = |text: &str| is_number(text.strip_prefix("fold-"));
-    match name.strip_prefix("seed-") {
-        Some(rest) => match rest.split_once('-') {
-            Some((seed, rest)) => is_number(Some(seed)) && fold(rest),
-            None => is_number(Some(rest)),
-        },
-        None => fold(name),
+    let mut words = name.split('-').peekable();
+    let mut n_parts = 0;
+    for part in ["seed", "fold", "run"] {
+        if words.next_if_eq(&part).is_some() {
+            n_parts += 1;
+            if !is_number(words.next()) {
+                return false;
+            }
+        }
     }
+    n_parts > 0 && words.next().is_none()
 }
 
-fn is_number(text: Option<&str>) -> bool {
+pub(super) fn is_number(text: Option<&str>) -> bool {
     text.is_some_and(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
@@ -67,7 +74,7 @@ mod tests {
         for name in ["notes.txt", "initial-x.safetensors", "used-1.txt", ".hgnnc-", "fold-", "seed-x"] {
             assert!(!is_of_run(name), "{name}");
         }
-        for name in ["fold-03", "seed-7", "seed-7-fold-10"] {
+        for name in ["fold-03", "seed-7", "seed-7-fold-10", "run-2", "seed-7-run-2", "seed-7-fold-10-run-3"] {
             assert!(is_unit_folder(name), "{name}");
         }
         assert!(!is_unit_folder("seed-7-fold") && !is_unit_folder("fold-3-seed-1"));

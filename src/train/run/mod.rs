@@ -1,9 +1,10 @@
 //! A whole protocol: every seed and fold, with their summary.
 
 use crate::check::Checked;
-use crate::data::{Dataset, EdgeReads, Targets};
+use crate::data::{Dataset, EdgeReads, Split, Targets};
 use crate::diff::Side;
 use crate::ir::{Canonical, Model};
+use crate::stats;
 use crate::train::checkpoint::CheckpointFacts;
 use crate::train::error::{Result, TrainError};
 use crate::train::fit::{self, FitCx, Unit};
@@ -13,15 +14,17 @@ use crate::train::presence;
 use crate::train::probe;
 use crate::train::progress::{Event, Progress};
 use crate::train::protocol;
-use crate::train::record::{RunSummary, Status, UnitSummary, median, spreads};
+use crate::train::record::{EpochRecord, RunSummary, Status, UnitSummary, median, of_folds, spreads};
+use crate::train::search::{self, Room, SearchRun, Searched, Variant};
 use crate::train::session::{Origin, Session};
 use crate::train::settings::{Overrides, Settings};
 use crate::train::solve::{self, Compared};
 use crate::train::source::ModelSource;
 use crate::types::TargetKind;
 use candle_core::Device;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// What to train, and where to write it.
 pub struct TrainRequest<'a> {
@@ -39,6 +42,8 @@ pub struct TrainRequest<'a> {
     /// A run or checkpoint to begin with the weights of, as far as they fit; not where a run is resumed, which has
     /// them in its folder.
     pub init_from: Option<PathBuf>,
+    /// Says why a trial of a search needs more memory than there is.
+    pub room: Option<&'a Room<'a>>,
     pub device: Device,
     pub out: Output,
     /// Asked after every batch: true ends the run there, ready to be resumed.
@@ -116,6 +121,8 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
         ));
     }
     let facts = dataset.facts();
+    let title = format!("{} on {}", request.name, dataset.name);
+    let plain = BTreeMap::new();
     let cx = FitCx {
         model: request.model,
         dataset,
@@ -124,18 +131,71 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
         device: &request.device,
         stop: request.stop,
         checkpoint: &checkpoint,
-        title: &format!("{} on {}", request.name, dataset.name),
+        title: &title,
         shared: Default::default(),
+        searched: &plain,
+        trial: None,
     };
+    let searched = Searched::of(&request.source, model, &settings);
+    if searched.is_some() && initial.is_some() {
+        return Err(TrainError::setup(
+            "a file that leaves values open stands for models of several shapes, which no weights fit",
+            "leave `--init-from` out, or write the values that were chosen into the file",
+        ));
+    }
+    // Of the fold whose runs are being trained.
+    let mut chosen: Option<(String, Box<Variant>)> = None;
     lacks.iter().for_each(|text| progress.on(Event::Warning(text)));
     // What is solved at once has no epochs.
     let n_epochs = if model.machine().is_some() { 0 } else { settings.epochs };
-    progress.on(Event::RunStarted { finished: &finished, n_units: units.len(), n_epochs });
+    let n_groups = units.len() / settings.final_runs.max(1);
+    let n_trials = searched.as_ref().map_or(0, |searched| {
+        let n_inner = units.first().map_or(1, |unit| unit.inner.len());
+        n_groups * searched.n_trials() * n_inner
+    });
+    progress.on(Event::RunStarted { finished: &finished, n_units: units.len() + n_trials, n_epochs });
     let mut compared = Compared::new(model, dataset);
+    // Of a protocol that chooses an epoch at its end.
+    let (mut records, mut mean_epoch) = (BTreeMap::new(), None);
     for (idx, unit) in units.iter().enumerate() {
         if finished.iter().any(|done| done.folder == unit.folder) {
             continue;
         }
+        let begun = Instant::now();
+        let mut searched_s = 0.0;
+        if let Some(searched) = &searched
+            && chosen.as_ref().is_none_or(|(group, _)| *group != unit.group())
+        {
+            let search = SearchRun {
+                searched,
+                dataset,
+                facts: &facts,
+                overrides: request.overrides,
+                device: &request.device,
+                stop: request.stop,
+                room: request.room,
+                title: &title,
+            };
+            match search.choose(unit, folder.as_ref(), progress)? {
+                search::Choice::Chosen(variant) => {
+                    chosen = Some((unit.group(), variant));
+                    searched_s = begun.elapsed().as_secs_f64();
+                }
+                search::Choice::Interrupted => {
+                    let summary = summarise(request, &settings, &finished, &units, folder.as_ref());
+                    return Ok(RunSummary { status: Status::Interrupted, ..summary });
+                }
+            }
+        }
+        let own = chosen.as_ref().map(|(_, variant)| FitCx {
+            model: &variant.model,
+            settings: &variant.settings,
+            checkpoint: &variant.checkpoint,
+            searched: &variant.words,
+            shared: Default::default(),
+            ..cx
+        });
+        let cx = own.as_ref().unwrap_or(&cx);
         let (unit_folder, state) = match &folder {
             Some(folder) => {
                 let (unit_folder, state) = folder.unit(unit)?;
@@ -147,23 +207,35 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
         let number = (idx + 1, units.len());
         let unit_folder = unit_folder.as_ref();
         let mut outcome = match &compared {
-            Some(compared) => solve::fit(&cx, compared, unit, unit_folder, number, progress)?,
-            None => fit::fit(&cx, unit, unit_folder, number, state, initial, progress)?,
+            Some(compared) => solve::fit(cx, compared, unit, unit_folder, number, progress)?,
+            None => fit::fit(cx, unit, unit_folder, number, state, initial, progress)?,
         };
         if let Some(compared) = &mut compared {
             // All graphs are compared once, before the first run.
             outcome.summary.wall_s += std::mem::take(&mut compared.wall_s);
         }
+        // A fold's search is a part of what its first run takes.
+        outcome.summary.wall_s += searched_s;
         let status = outcome.summary.status;
+        if settings.chooses_mean_epoch {
+            records.insert(unit.folder.clone(), outcome.records);
+        }
         finished.push(outcome.summary);
-        let summary = summarise(request, &settings, &finished, units.len(), folder.as_ref());
+        if settings.chooses_mean_epoch && finished.len() == units.len() {
+            mean_epoch = Some(best_mean_epoch(&settings, &mut finished, &records, folder.as_ref())?);
+        }
+        let summary = summarise(request, &settings, &finished, &units, folder.as_ref());
+        // What the test parts chose says nothing of new data.
+        let test_intervals = if mean_epoch.is_some() { BTreeMap::new() } else { summary.test_intervals };
+        let summary = RunSummary { best_mean_epoch: mean_epoch, test_intervals, ..summary };
         if let Some(folder) = &folder {
-            folder.write_summary(&summary)?;
+            // Before the summary, which says that the run needs nothing more.
             if units.len() > 1 && compared.is_none() {
                 let folders: Vec<&str> = finished.iter().map(|unit| unit.folder.as_str()).collect();
                 let metric = settings.metrics.first().map_or("", |metric| metric.name());
                 folder.write_curves_of_runs(cx.title, &folders, metric)?;
             }
+            folder.write_summary(&summary)?;
         }
         if let Some(error) = outcome.not_finite {
             return Err(error);
@@ -172,10 +244,54 @@ pub fn run(request: &TrainRequest, progress: &mut dyn Progress) -> Result<RunSum
             return Ok(summary);
         }
     }
-    Ok(summarise(request, &settings, &finished, units.len(), folder.as_ref()))
+    Ok(summarise(request, &settings, &finished, &units, folder.as_ref()))
 }
 
-/// Every run of the protocol: folds within seeds.
+/// The epoch, counted from 1, with the best mean of the first metric over the test parts of all runs, whose figures become those of the runs.
+fn best_mean_epoch(
+    settings: &Settings,
+    finished: &mut [UnitSummary],
+    records: &BTreeMap<String, Vec<EpochRecord>>,
+    folder: Option<&RunFolder>,
+) -> Result<usize> {
+    let metric = settings.metrics.first().copied();
+    let mut runs: Vec<Vec<EpochRecord>> = Vec::new();
+    for unit in finished.iter() {
+        runs.push(match (records.get(&unit.folder), folder) {
+            (Some(records), _) => records.clone(),
+            (None, Some(folder)) => folder.records(&unit.folder)?,
+            (None, None) => Vec::new(),
+        });
+    }
+    let name = metric.map_or("loss", |metric| metric.name());
+    let sign = if metric.is_some_and(|metric| metric.higher_is_better()) { 1.0 } else { -1.0 };
+    let n_epochs = runs.iter().map(Vec::len).min().unwrap_or(0);
+    let mean = |epoch: usize| {
+        let figures: Option<Vec<f64>> =
+            runs.iter().map(|records| records[epoch].validation.get(name).copied().flatten()).collect();
+        figures.map(|figures| sign * figures.iter().sum::<f64>() / figures.len() as f64)
+    };
+    let mut best: Option<(usize, f64)> = None;
+    for epoch in 0..n_epochs {
+        if let Some(mean) = mean(epoch)
+            && best.is_none_or(|(_, least)| mean > least)
+        {
+            best = Some((epoch, mean));
+        }
+    }
+    let (epoch, _) = best.ok_or_else(|| {
+        TrainError::setup(
+            format!("`{name}` is not defined on all test parts in any epoch, so no epoch can be chosen"),
+            "name a metric first that is defined on every part, as in `metrics = [accuracy]`",
+        )
+    })?;
+    for (unit, records) in finished.iter_mut().zip(&runs) {
+        unit.test.clone_from(&records[epoch].validation);
+    }
+    Ok(epoch + 1)
+}
+
+/// Every run of the protocol: folds within seeds, and runs within folds.
 ///
 /// # Errors
 /// Where the data cannot be cut so.
@@ -195,9 +311,19 @@ pub(crate) fn units(settings: &Settings, dataset: &Dataset) -> Result<Vec<Unit>>
                 names.push(format!("fold {fold}"));
                 folders.push(format!("fold-{fold:0width$}"));
             }
-            let name = (!names.is_empty()).then(|| names.join(", "));
             let is_shared = dataset.task.is_some_and(|task| task.kind == TargetKind::Embedding);
-            units.push(Unit { name, folder: folders.join("-"), seed, fold, is_shared, split });
+            let inner = protocol::inner(settings.protocol.as_ref(), dataset, &split, seed);
+            for run in 1..=settings.final_runs {
+                let run = (settings.final_runs > 1).then_some(run);
+                let (mut names, mut folders) = (names.clone(), folders.clone());
+                if let Some(run) = run {
+                    names.push(format!("run {run}"));
+                    folders.push(format!("run-{run}"));
+                }
+                let name = (!names.is_empty()).then(|| names.join(", "));
+                let (folder, split, inner) = (folders.join("-"), split.clone(), inner.clone());
+                units.push(Unit { name, folder, seed, fold, run, is_shared, split, inner });
+            }
         }
     }
     Ok(units)
@@ -360,13 +486,39 @@ fn changes(request: &TrainRequest, folder: &RunFolder) -> String {
     })
 }
 
+/// 95 % intervals of the means of the test part: of folds and seeds with Nadeau and Bengio's correction for the overlap of their training
+/// parts, of one run Wilson's, where the figure is a share of the items.
+fn intervals(done: &[UnitSummary], all: &[Unit]) -> BTreeMap<String, [f64; 2]> {
+    let splits: Vec<&Split> = done
+        .iter()
+        .filter_map(|unit| Some(&all.iter().find(|other| other.folder == unit.folder)?.split))
+        .collect();
+    let share =
+        |split: &&Split| split.test.len() as f64 / (split.train.len() + split.validation.len()).max(1) as f64;
+    let test_share = splits.iter().map(share).sum::<f64>() / splits.len().max(1) as f64;
+    let folds = of_folds(done, |unit| &unit.test);
+    let names: BTreeSet<&String> = folds.iter().flat_map(BTreeMap::keys).collect();
+    let of = |name: &String| {
+        let values: Vec<f64> = folds.iter().filter_map(|fold| fold.get(name).copied().flatten()).collect();
+        let interval = match (values.as_slice(), splits.as_slice()) {
+            ([share], [split, ..]) if name == "accuracy" && all.len() == 1 => {
+                Some(stats::wilson(*share, split.test.len()))
+            }
+            (values, _) => stats::corrected_t(values, test_share).map(|test| test.interval),
+        };
+        Some((name.clone(), interval?))
+    };
+    names.into_iter().filter_map(of).collect()
+}
+
 fn summarise(
     request: &TrainRequest,
     settings: &Settings,
     units: &[UnitSummary],
-    n_units: usize,
+    all: &[Unit],
     folder: Option<&RunFolder>,
 ) -> RunSummary {
+    let n_units = all.len();
     let status = units
         .iter()
         .map(|unit| unit.status)
@@ -377,11 +529,14 @@ fn summarise(
         name: request.name.clone(),
         status,
         metrics: settings.metrics.iter().map(|metric| metric.name().to_string()).collect(),
-        train: spreads(units.iter().map(|unit| &unit.train)),
-        validation: spreads(units.iter().map(|unit| &unit.validation)),
-        test: spreads(units.iter().map(|unit| &unit.test)),
+        train: spreads(of_folds(units, |unit| &unit.train).iter()),
+        validation: spreads(of_folds(units, |unit| &unit.validation).iter()),
+        test: spreads(of_folds(units, |unit| &unit.test).iter()),
+        test_intervals: intervals(units, all),
+        best_mean_epoch: None,
         published: published.map(|published| published.figures.iter().cloned().collect()).unwrap_or_default(),
         published_source: published.and_then(|published| published.source.clone()),
+        published_tolerance: published.and_then(|published| published.tolerance),
         epoch_s: median(units.iter().filter_map(|unit| unit.epoch_s)),
         wall_s: units.iter().map(|unit| unit.wall_s).sum(),
         n_parameters: units.first().map_or(0, |unit| unit.n_parameters),

@@ -103,6 +103,7 @@ fn train_from(
     let model = outcome.model.unwrap_or_else(|| panic!("{:#?}", outcome.diagnostics));
     let stop = Cell::new(false);
     let request = TrainRequest {
+        room: None,
         name: "toy".into(),
         file: "toy.hgnn".into(),
         model: &model,
