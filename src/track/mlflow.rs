@@ -124,6 +124,11 @@ impl Track for Store {
 
     fn end(&mut self, summary: &UnitSummary) -> io::Result<()> {
         self.append(self.last, &super::results(summary))?;
+        if let Some((path, ..)) = &self.run {
+            for (name, value) in &summary.searched {
+                fs::write(path.join("params").join(format!("searched.{name}")), value)?;
+            }
+        }
         // Numbers of the tool's `RunStatus`: finished, failed, killed.
         let status = match summary.status {
             Status::Finished => 3,

@@ -71,6 +71,11 @@ fn a_run_of_mlflow_has_its_files() {
     let steps: Vec<&str> = lines.lines().map(|line| line.split_once(' ').unwrap().1).collect();
     assert_eq!(steps, ["0.75 1", "0.75 2"]);
     assert!(read("meta.yaml").contains("status: 1"));
+    let mut summary = crate::train::UnitSummary::empty("fold-1");
+    summary.searched.insert("width".into(), "32".into());
+    store.end(&summary).unwrap();
+    assert_eq!(read("params/searched.width"), "32");
+    assert!(read("meta.yaml").contains("status: 3"));
 }
 
 #[test]
