@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  hgnnc runs\n  \
     hgnnc runs --data PROTEINS --sort accuracy\n  \
-    hgnnc runs experiments/ --model gin --status finished --format json\n\n\
+    hgnnc runs experiments/ --model gin --status finished --format json\n  \
+    hgnnc runs runs/searched --trials\n\n\
     Exit codes: 0 done, 2 could not run")]
 pub struct Runs {
     /// Runs, or folders of runs
@@ -36,6 +37,9 @@ pub struct Runs {
     /// At most so many, from 0 on: the first in this order
     #[arg(long, short = 'n', value_name = "N")]
     limit: Option<usize>,
+    /// List the trials of one run's search: what was tried in each fold, what it came to, and which was chosen
+    #[arg(long, conflicts_with_all = ["model", "data", "status", "sort", "limit"])]
+    trials: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -105,6 +109,9 @@ impl Found {
 
 impl Runs {
     pub fn run(&self, global: &Global) -> Result<Exit, Failure> {
+        if self.trials {
+            return trials(&self.folders, global);
+        }
         let mut found = Vec::new();
         for folder in &self.folders {
             look(folder, &mut found)?;
@@ -188,6 +195,72 @@ impl Runs {
         }
         Ok(())
     }
+}
+
+/// The trials of one run, fold by fold.
+fn trials(folders: &[PathBuf], global: &Global) -> Result<Exit, Failure> {
+    let [path] = folders else {
+        return Err(Failure::of_usage("`--trials` lists the trials of one run").help("name one run"));
+    };
+    let folder = RunFolder::open(path)?;
+    let record = folder.record()?;
+    // Runs of one fold share its search.
+    let mut groups: Vec<String> = Vec::new();
+    for unit in &record.units {
+        let group = unit.rsplit_once("run-").map_or(unit.as_str(), |(group, _)| group.trim_end_matches('-'));
+        if !groups.iter().any(|known| known == group) {
+            groups.push(group.to_owned());
+        }
+    }
+    let mut of_folds = Vec::new();
+    for group in groups {
+        of_folds.extend(folder.trials(&group)?.map(|trials| (group, trials)));
+    }
+    let out = &mut super::stdout();
+    if global.format == Format::Json {
+        let all: Vec<Value> = of_folds
+            .iter()
+            .map(|(fold, trials)| json!({ "fold": fold, "chosen": trials.chosen, "trials": trials.trials }))
+            .collect();
+        serde_json::to_writer_pretty(&mut *out, &all).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+        return Ok(Exit::Clean);
+    }
+    if of_folds.is_empty() {
+        note(&format!(
+            "{} has no trials: its file leaves no value open, or the first was not judged yet",
+            path.display()
+        ));
+        return Ok(Exit::Clean);
+    }
+    let mut names: Vec<&String> = of_folds
+        .iter()
+        .flat_map(|(_, trials)| &trials.trials)
+        .flat_map(|trial| trial.values.keys())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let mut table = plain_table();
+    let head = ["fold", "trial", "figure", "epochs", "parameters", "status"].into_iter().map(str::to_owned);
+    table.set_header(head.chain(names.iter().map(|name| (*name).clone())));
+    for (fold, trials) in &of_folds {
+        for (place, trial) in trials.trials.iter().enumerate() {
+            let is_chosen = trials.chosen == Some(place);
+            let own = [
+                fold.clone(),
+                format!("{}{}", trial.trial + 1, if is_chosen { " *" } else { "" }),
+                trial.figure.map_or_else(|| "–".into(), |figure| format!("{figure:.4}")),
+                trial.epochs.to_string(),
+                crate::plan::words::grouped(trial.n_parameters),
+                trial.status.in_words().to_owned(),
+            ];
+            let values = names.iter().map(|name| trial.values.get(*name).cloned().unwrap_or_default());
+            table.add_row(own.into_iter().chain(values));
+        }
+    }
+    write_table(out, &table)?;
+    writeln!(out, "\n  * chosen")?;
+    Ok(Exit::Clean)
 }
 
 /// Takes up a run, or the runs that lie in a folder. A run that cannot be read is named and left out.

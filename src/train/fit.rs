@@ -452,7 +452,8 @@ impl Fit<'_> {
                 return Ok(Status::Interrupted);
             }
             is_done = self.finish_epoch(&validation, &validation_steps, progress)?;
-            if cx.trial.is_some_and(|trial| (trial.prunes)(&self.records)) {
+            let is_last = is_done || self.place.epoch >= cx.settings.epochs;
+            if !is_last && cx.trial.is_some_and(|trial| (trial.prunes)(&self.records)) {
                 self.is_pruned = true;
                 return Ok(Status::Finished);
             }

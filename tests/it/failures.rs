@@ -91,6 +91,7 @@ const FAILURES: &[(&[&str], &str)] = &[
     (&["embed", "nosuch", "-o", "v.npy"], "run"),
     (&["train", "right.hgnn", "--set", "epochs=3"], "usage"),
     (&["runs", "nosuch"], "file"),
+    (&["runs", "nosuch", "--trials"], "run"),
     (&["runs", "--sort", "colour"], "usage"),
     (&["compare", "run"], "usage"),
     (&["compare", "run", "nosuch"], "run"),

@@ -95,6 +95,12 @@ fn a_search_chooses_by_the_validation_part_what_a_plain_file_would_have_come_to(
     }
     let summary = json(&path.join("run/summary.json"));
     assert_eq!(summary["units"][0]["searched"].as_object().unwrap().len(), 2);
+    let listed = check(path, &["runs", "run", "--trials"], 0);
+    let starred = listed.lines().filter(|line| line.contains(" * ")).count();
+    assert!(
+        starred == 3 && listed.lines().count() == 9,
+        "two folds, their three trials, and what the star means: {listed}"
+    );
     // What was trained can be used.
     check(path, &["eval", "run"], 0);
     check(path, &["predict", "run/fold-1", "--data", "hierarchy(6, community_size = 16)"], 0);
