@@ -130,7 +130,24 @@ pub(super) fn settings(model: &Model, space: Option<&Space>) -> Vec<Diagnostic> 
             let help = "leave it out, or leave a value open, as in `lr = search(1e-4 .. 1e-2, log)`";
             Some(finding.help(help).fix(place, ""))
         });
-        return idle.collect();
+        let nested =
+            evaluate.call("protocol").filter(|call| protocol::kind(call).n_inner(&call.args).is_some());
+        let nested = nested.map(|call| {
+            let plain = format!(
+                "k_fold({}, inner_holdout = {})",
+                call.args.int("k"),
+                call.args.float("inner_holdout")
+            );
+            let message = format!(
+                "the inner folds of `{}` have no effect here: the file leaves no value open",
+                call.name
+            );
+            Diagnostic::error("args::no_effect", message)
+                .label(call.span, "cut for the trials of a search")
+                .help(format!("write `{plain}`, or leave a value open with `search(…)`"))
+                .guess(call.span, plain)
+        });
+        return idle.chain(nested).collect();
     };
     let mut findings: Vec<Diagnostic> = Vec::new();
     let call = evaluate.call("search").cloned();
@@ -148,6 +165,19 @@ pub(super) fn settings(model: &Model, space: Option<&Space>) -> Vec<Diagnostic> 
             .label(space.sites[0].span, "this value is chosen")
             .label(protocol.span, "nothing is kept for validation")
             .help("keep some: `k_fold(10, inner_holdout = 0.1)` or `holdout(validation = 0.1)`"),
+        );
+    }
+    if let Some(place) = evaluate.get("choose_by").and_then(|arg| arg.span)
+        && evaluate.choice("choose_by") == monitor::TRAIN_LOSS
+    {
+        findings.push(
+            Diagnostic::error(
+                "training::no_validation",
+                "models are chosen on the validation part, and `train_loss` is of the training part",
+            )
+            .label(place, "what was learned by heart would be chosen")
+            .help("write `val_loss`")
+            .guess(place, "choose_by = val_loss"),
         );
     }
     if let Some(arg) = evaluate.get("choose_by").filter(|arg| arg.span.is_some())

@@ -126,6 +126,10 @@ fn each_model_that_a_file_stands_for_is_checked() {
     let none =
         "model = gcn(search(2, 8)) -> relu -> gcn(2)\nevaluate { protocol = k_fold(3, inner_holdout = 0) }";
     assert_eq!(codes(none), ["training::no_validation"]);
+    let learned = none.replace("protocol = k_fold(3, inner_holdout = 0)", "choose_by = train_loss");
+    assert_eq!(codes(&learned), ["training::no_validation"]);
+    let idle = "model = gcn(8) -> relu -> gcn(2)\nevaluate { protocol = nested_k_fold(3) }";
+    assert_eq!(codes(idle), ["args::no_effect"]);
     // A block that only one of the choices uses is used.
     let named = "block a() = gcn(8)\nblock b() = sage(8)\nmodel = search(a, b) -> relu -> gcn(2)";
     let (_, program) = read(named);

@@ -20,6 +20,7 @@ use crate::data::Dataset;
 use crate::ir::Model;
 use crate::search::{self, Assignment, Space};
 use crate::settings::monitor;
+use crate::settings::protocol;
 use crate::settings::prune;
 use crate::settings::search::{self as kinds, Ask, SearchCx, Tried};
 use crate::source::{SourceMap, Span};
@@ -85,7 +86,7 @@ impl Searched {
         let space = search::find(&program).space?;
         let call = model.evaluate.call("search").cloned().unwrap_or_else(|| kinds::usual(&space));
         let prune = model.evaluate.call("prune").cloned();
-        let settled = settled(&program, &sources);
+        let settled = settled(&program, &sources, model);
         Some(Self {
             source: source.clone(),
             sources,
@@ -128,16 +129,32 @@ impl Searched {
 }
 
 /// The place of `evaluate`, and its text without what is said of the search; `None` where nothing is.
-fn settled(program: &Program, sources: &SourceMap) -> Option<(Span, String)> {
+fn settled(program: &Program, sources: &SourceMap, model: &Model) -> Option<(Span, String)> {
     let items = program.file(program.main)?.items.iter();
     let (span, entries) = items.clone().find_map(|item| match &item.kind {
         ItemKind::Section { name, entries } if name.text == "evaluate" => Some((item.span, entries)),
         _ => None,
     })?;
     let is_of_search = |entry: &&Entry| ["search", "prune", "choose_by"].contains(&entry.key.text.as_str());
-    entries.iter().find(is_of_search)?;
+    // Inner folds are for trials alone.
+    let outer =
+        model.evaluate.call("protocol").filter(|call| protocol::kind(call).n_inner(&call.args).is_some());
+    let outer = outer.map(|call| {
+        let (k, holdout) = (call.args.int("k"), call.args.float("inner_holdout"));
+        let by = call.args.get("by").filter(|by| by.span.is_some());
+        let by = by.map_or_else(String::new, |_| format!(", by = {}", call.args.choice("by")));
+        format!("protocol = k_fold({k}, inner_holdout = {holdout}{by})")
+    });
+    if outer.is_none() {
+        entries.iter().find(is_of_search)?;
+    }
     let others = entries.iter().filter(|entry| !is_of_search(entry));
-    let others: Vec<&str> = others.map(|entry| sources.text(entry.key.span.to(entry.value.span))).collect();
+    let others: Vec<&str> = others
+        .map(|entry| match &outer {
+            Some(outer) if entry.key.text == "protocol" => outer,
+            _ => sources.text(entry.key.span.to(entry.value.span)),
+        })
+        .collect();
     let text =
         if others.is_empty() { String::new() } else { format!("evaluate {{ {} }}", others.join(", ")) };
     Some((span, text))
